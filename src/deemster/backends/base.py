@@ -1,0 +1,98 @@
+"""The only door to a model. Judges never import litellm or torch."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Annotated, Any, Protocol, Self, runtime_checkable
+
+from pydantic import Field, model_validator
+
+from deemster.errors import BackendError
+from deemster.schemas import Completion, Conversation, Record, Sampling
+
+Outcome = Completion | BackendError
+"""What one draw gives: text, or the error that stands for it."""
+
+
+class Request(Record):
+    """One prompt from which `n` completions are drawn."""
+
+    messages: Conversation
+    sampling: Sampling
+    n: Annotated[int, Field(ge=1)] = 1
+    seeds: tuple[int, ...] = ()
+    """One per draw. Local backends make draw `i` depend on `seeds[i]` alone; providers get
+    `seeds[0]` where they take a seed. With `messages` they identify a draw: judges never use
+    one seed twice for one prompt."""
+    json_schema: dict[str, Any] | None = None
+    """JSON Schema that the completion must match; None for free text."""
+    prefix: str = ""
+    """Text the completion must start with, where the backend can force it (it is not repeated
+    in `Completion.text`)."""
+
+    @model_validator(mode="after")
+    def _one_seed_per_draw(self) -> Self:
+        if self.seeds and len(self.seeds) != self.n:
+            raise ValueError(f"{len(self.seeds)} seeds for n={self.n}; give one per draw")
+        return self
+
+    def key(self, model: str, draw: int) -> str:
+        """Identity of draw number `draw` (0..n-1) at `model`: a SHA-256 in hex."""
+        identity = {
+            "model": model,
+            "messages": [message.to_openai() for message in self.messages],
+            "sampling": self.sampling.model_dump(mode="json"),
+            "schema": self.json_schema,
+            "prefix": self.prefix,
+            "seed": self.seeds[draw] if self.seeds else draw,
+        }
+        text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A source of completions. Safe to share between judges, tasks and event loops."""
+
+    @property
+    def name(self) -> str:
+        """The model string, e.g. `openai/gpt-5-mini` or `hf:Qwen/Qwen3-8B`."""
+        ...
+
+    async def generate(self, request: Request) -> list[Outcome]:
+        """Draw exactly `request.n` outcomes.
+
+        A draw that failed is its `BackendError` in the list, so that one lost draw does not
+        lose the others. Raising `BackendError` is the same as failing all of them.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections and memory. Idempotent; a closed backend may be used again."""
+        ...
+
+
+async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
+    """`backend.generate` with every way to fail turned into outcomes; cancellation passes.
+
+    This is the one broad catch of the framework (a third-party backend may raise anything).
+    """
+    try:
+        outcomes = await backend.generate(request)
+    except BackendError as error:
+        return [error] * request.n
+    except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+        raise
+    except Exception as error:  # noqa: BLE001 - boundary to third-party code
+        failed = BackendError(f"{type(error).__name__} in backend {backend.name!r}: {error}")
+        failed.__cause__ = error
+        return [failed] * request.n
+    if len(outcomes) != request.n:
+        return [
+            BackendError(
+                f"backend {backend.name!r} returned {len(outcomes)} outcomes for n={request.n}"
+            )
+        ] * request.n
+    return outcomes

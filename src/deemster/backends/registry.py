@@ -1,0 +1,54 @@
+"""From a model string to a backend.
+
+`scheme:rest` with a registered scheme goes to that backend; everything else is a LiteLLM model
+string (`provider/model`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from deemster.backends.base import Backend
+from deemster.errors import InputError
+from deemster.plugins import Registry
+
+BackendFactory = Callable[..., Backend]
+"""Called with the text after the scheme and the options the user gave."""
+
+BACKENDS: Registry[BackendFactory] = Registry(
+    "model scheme",
+    group="deemster.backends",
+    builtin={
+        "hf": "deemster.backends.transformers:TransformersBackend",
+        "litellm": "deemster.backends.litellm:LiteLLMBackend",
+        "replay": "deemster.backends.replay:ReplayBackend",
+    },
+)
+
+
+def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each backend has its own
+    """Make the backend that a model string names.
+
+    Raises:
+        InputError: the scheme is unknown, or the backend does not take one of the options.
+    """
+    if not model.strip():
+        raise InputError("model is empty; give for example 'openai/gpt-5-mini' or 'hf:PATH'")
+    scheme, colon, rest = model.partition(":")
+    if colon and "/" not in scheme:
+        factory, argument = BACKENDS.get(scheme), rest
+    elif "/" in model:
+        factory, argument = BACKENDS.get("litellm"), model
+    else:
+        raise InputError(
+            f"unknown model {model!r}; give 'provider/model' (LiteLLM), or one of: "
+            + ", ".join(f"{name}:…" for name in BACKENDS.names())
+        )
+    try:
+        return factory(argument, **options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        option = str(error).rpartition("argument ")[2]
+        raise InputError(f"model {model!r} does not take the option {option}") from error

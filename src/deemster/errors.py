@@ -1,0 +1,101 @@
+"""One exception tree, so that callers catch by meaning.
+
+DeemsterError
+├── InputError              the caller's input is wrong; the command line exits with 2
+├── BackendError            a model call gave no completion; becomes a Failure
+│   ├── BackendTimeout      status "timeout"
+│   ├── RefusedError        status "refused": the provider declined to answer
+│   ├── OverBudgetError     status "over_budget": not sent, or stopped by the budget
+│   ├── ContextLengthError  the prompt does not fit the model's context
+│   └── CassetteMissError   a replayed request was never recorded
+└── ParseError              a completion carries no valid verdict; becomes a Failure
+    └── AmbiguousError      it carries two different verdicts
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+FailureStatus = Literal[
+    "parse_error", "ambiguous", "refused", "api_error", "timeout", "cancelled", "over_budget"
+]
+"""Why a vote has no scores."""
+
+
+class DeemsterError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InputError(DeemsterError, ValueError):
+    """The caller's input is wrong. The text says what, the value, what is allowed, the remedy."""
+
+
+class BackendError(DeemsterError):
+    """A model call gave no completion.
+
+    Attributes:
+        retryable: whether the same request may succeed later (429, 5xx, connection reset).
+        retry_after: seconds the provider asked to wait, if it said.
+    """
+
+    status: ClassVar[FailureStatus] = "api_error"
+
+    def __init__(
+        self, message: str, *, retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+class BackendTimeout(BackendError):  # noqa: N818 - reads as the event it is, like TimeoutError
+    """The call's wall-clock deadline passed."""
+
+    status: ClassVar[FailureStatus] = "timeout"
+
+
+class RefusedError(BackendError):
+    """The provider or the model declined to answer (content filter, refusal field)."""
+
+    status: ClassVar[FailureStatus] = "refused"
+
+
+class OverBudgetError(BackendError):
+    """The budget in money, tokens or calls is spent."""
+
+    status: ClassVar[FailureStatus] = "over_budget"
+
+
+class ContextLengthError(BackendError):
+    """The prompt does not fit the model's context. Nothing was cut."""
+
+
+class CassetteMissError(BackendError):
+    """The replayed request is not in the cassette. The message names the key."""
+
+
+class ParseError(DeemsterError, ValueError):
+    """A completion carries no valid verdict."""
+
+    status: ClassVar[FailureStatus] = "parse_error"
+
+
+class AmbiguousError(ParseError):
+    """A completion carries two different verdicts, so none is taken."""
+
+    status: ClassVar[FailureStatus] = "ambiguous"
+
+
+__all__ = [
+    "AmbiguousError",
+    "BackendError",
+    "BackendTimeout",
+    "CassetteMissError",
+    "ContextLengthError",
+    "DeemsterError",
+    "FailureStatus",
+    "InputError",
+    "OverBudgetError",
+    "ParseError",
+    "RefusedError",
+]

@@ -1,0 +1,14 @@
+"""Versioned template files, their renderer, and the treatment of text from outside."""
+
+from deemster.prompts.template import PromptTemplate, builtin_template
+from deemster.prompts.untrusted import defuse, make_nonce
+from deemster.prompts.view import View, conversation_text
+
+__all__ = [
+    "PromptTemplate",
+    "View",
+    "builtin_template",
+    "conversation_text",
+    "defuse",
+    "make_nonce",
+]

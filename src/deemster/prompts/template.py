@@ -1,0 +1,133 @@
+"""Prompt templates: Jinja files with known slots, rendered in a sandbox.
+
+A template is one user message, or has blocks `system` and `user`. Slots:
+
+- `conversation`: the query as text, turns labelled when there are several
+- `responses`: list of texts in the order shown; `fence(text, label)` puts one between markers
+- `n`: how many responses there are
+- `reference`: gold answer, or None
+- `principles`: fixed criteria (name, description, weight, bands), or empty
+- `low`, `high`: ends of the score scale
+- `nonce`: hex digits that appear in no text from outside
+
+Values are inserted once and never read as template source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+from deemster.errors import InputError
+from deemster.schemas import Message
+
+_BLOCKS = ("system", "user")
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
+    )
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """A compiled prompt template.
+
+    Args:
+        source: Jinja text.
+        name: what error texts call it.
+        required: slots it must use; a template without one would judge blindly.
+
+    Raises:
+        InputError: the syntax is wrong, or a required slot is not used.
+    """
+
+    source: str
+    name: str
+    required: tuple[str, ...] = ("conversation", "responses")
+
+    def __post_init__(self) -> None:
+        try:
+            tree = _environment().parse(self.source)
+        except TemplateSyntaxError as error:
+            raise InputError(
+                f"template {self.name!r} line {error.lineno}: {error.message}"
+            ) from error
+        used = meta.find_undeclared_variables(tree)
+        missing = [slot for slot in self.required if slot not in used]
+        if missing:
+            raise InputError(
+                f"template {self.name!r} does not use the slot {missing[0]!r}; "
+                f"it needs: {', '.join(self.required)}"
+            )
+        blocks = {block.name for block in tree.find_all(nodes.Block)}
+        if blocks and ("user" not in blocks or not blocks <= set(_BLOCKS)):
+            raise InputError(
+                f"template {self.name!r} has blocks {sorted(blocks)}; "
+                "allowed: none, 'user', or 'system' and 'user'"
+            )
+
+    @classmethod
+    def load(cls, path: str | Path, *, required: tuple[str, ...] | None = None) -> PromptTemplate:
+        """Read a user's template file.
+
+        Raises:
+            InputError: it cannot be read, or is not a usable template.
+        """
+        path = Path(path)
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read template {str(path)!r}: {error}") from error
+        return cls(source, str(path)) if required is None else cls(source, str(path), required)
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits of the source's SHA-256."""
+        return hashlib.sha256(self.source.encode()).hexdigest()[:12]
+
+    @cached_property
+    def _compiled(self) -> Template:
+        return _environment().from_string(self.source)
+
+    def render(
+        self, slots: Mapping[str, Any], **functions: Callable[..., str]
+    ) -> tuple[Message, ...]:
+        """Fill the slots.
+
+        Raises:
+            InputError: the template uses a slot that does not exist, or does something forbidden.
+        """
+        template = self._compiled
+        try:
+            context = template.new_context({**slots, **functions})
+            names = [name for name in _BLOCKS if name in template.blocks]
+            if not names:
+                return (Message(role="user", content=template.render(context.get_all()).strip()),)
+            texts = {name: "".join(template.blocks[name](context)).strip() for name in names}
+        except (TemplateError, SecurityError, TypeError, ValueError) as error:
+            raise InputError(f"template {self.name!r} cannot be filled: {error}") from error
+        return tuple(
+            Message(role="system" if name == "system" else "user", content=text)
+            for name, text in texts.items()
+            if text
+        )
+
+
+@cache
+def builtin_template(
+    name: str, required: tuple[str, ...] = ("conversation", "responses")
+) -> PromptTemplate:
+    """The template file `name` that ships with the package."""
+    source = resources.files("deemster.prompts").joinpath(f"{name}.j2").read_text(encoding="utf-8")
+    return PromptTemplate(source, name, required)

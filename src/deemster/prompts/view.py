@@ -1,0 +1,93 @@
+"""The judge's view of one sample in one order: defused, fenced, ready for a template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deemster.prompts.template import PromptTemplate
+from deemster.prompts.untrusted import defuse, make_nonce
+from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown to the judge. `responses` are in the order shown."""
+
+    query: Conversation
+    responses: Conversation
+    scale: Scale
+    reference: str | None = None
+    principles: tuple[Principle, ...] = ()
+    findings: str = ""
+    """Facts found by tools (a verifier, say) that are put before the judge."""
+    seed: int = 0
+
+    @property
+    def nonce(self) -> str:
+        """Marks the fences of this sample; the same in every order, so prompts share prefixes."""
+        texts = [_flat(message) for message in (*self.query, *self.responses)]
+        return make_nonce([*sorted(texts), self.reference or ""], seed=self.seed)
+
+    def render(self, template: PromptTemplate) -> Conversation:
+        """Fill a template; images of the query go after the text of the last user turn."""
+        nonce = self.nonce
+
+        def fence(text: str, label: str) -> str:
+            return f"<<<BEGIN {label} {nonce}>>>\n{text}\n<<<END {label} {nonce}>>>"
+
+        low, high = (
+            (int(end) if end == int(end) else end) for end in (self.scale.low, self.scale.high)
+        )
+        messages = template.render(
+            {
+                "conversation": conversation_text(self.query),
+                "responses": [defuse(_flat(response)) for response in self.responses],
+                "n": len(self.responses),
+                "reference": None if self.reference is None else defuse(self.reference),
+                "principles": [_shown(principle) for principle in self.principles],
+                "findings": defuse(self.findings),
+                "low": low,
+                "high": high,
+                "nonce": nonce,
+            },
+            fence=fence,
+        )
+        images = [image for turn in self.query for image in turn.images]
+        for response in self.responses:
+            images.extend(response.images)
+        if not images:
+            return messages
+        last = messages[-1]
+        return (
+            *messages[:-1],
+            last.model_copy(update={"content": (TextPart(text=last.text), *images)}),
+        )
+
+
+def conversation_text(query: Sequence[Message]) -> str:
+    """The query as defused text: bare when it is one user turn, labelled by role otherwise."""
+    if len(query) == 1 and query[0].role == "user":
+        return defuse(_flat(query[0]))
+    return "\n\n".join(f"[{turn.role}]\n{defuse(_flat(turn))}" for turn in query)
+
+
+def _flat(message: Message) -> str:
+    """A turn as text: its text parts, a note for each image, its tool calls as JSON."""
+    pieces = [message.text] if message.text else []
+    pieces += [f"(image {i})" for i, _ in enumerate(message.images, 1)]
+    pieces += [
+        f"(tool call) {json.dumps({call.function.name: call.function.arguments})}"
+        for call in message.tool_calls
+    ]
+    return "\n".join(pieces)
+
+
+def _shown(principle: Principle) -> dict[str, object]:
+    return {
+        "name": principle.name,
+        "description": principle.description,
+        "weight": round(100 * principle.weight),
+        "bands": principle.bands,
+    }

@@ -1,0 +1,59 @@
+"""Frozen, typed records: everything that flows through deemster or is stored."""
+
+from deemster.schemas.base import Count, Finite, Record
+from deemster.schemas.completion import Completion, TokenLogprob
+from deemster.schemas.conversation import (
+    Conversation,
+    FunctionCall,
+    ImagePart,
+    ImageUrl,
+    Message,
+    QueryLike,
+    ResponseLike,
+    TextPart,
+    ToolCall,
+    as_query,
+    as_response,
+    as_responses,
+)
+from deemster.schemas.principle import Band, Principle, Rubric, normalise_weights
+from deemster.schemas.sample import Sample, first_problem
+from deemster.schemas.sampling import Sampling
+from deemster.schemas.usage import Usage
+from deemster.schemas.verdict import JudgeInfo, Verdict
+from deemster.schemas.vote import Critique, Failure, Judgment, Scale, Vote
+
+__all__ = [
+    "Band",
+    "Completion",
+    "Conversation",
+    "Count",
+    "Critique",
+    "Failure",
+    "Finite",
+    "FunctionCall",
+    "ImagePart",
+    "ImageUrl",
+    "JudgeInfo",
+    "Judgment",
+    "Message",
+    "Principle",
+    "QueryLike",
+    "Record",
+    "ResponseLike",
+    "Rubric",
+    "Sample",
+    "Sampling",
+    "Scale",
+    "TextPart",
+    "TokenLogprob",
+    "ToolCall",
+    "Usage",
+    "Verdict",
+    "Vote",
+    "as_query",
+    "as_response",
+    "as_responses",
+    "first_problem",
+    "normalise_weights",
+]

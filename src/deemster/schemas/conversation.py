@@ -1,0 +1,164 @@
+"""OpenAI-style conversations: what a query is and what a response is.
+
+Strings are shorthand: a query string is one user turn, a response string one assistant turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from deemster.errors import InputError
+from deemster.schemas.base import Record
+
+
+class TextPart(Record):
+    """A piece of text in a message of several parts."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ImageUrl(Record):
+    """Where an image is: a `data:` or `https:` URL."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
+class ImagePart(Record):
+    """An image in a message of several parts."""
+
+    type: Literal["image_url"] = "image_url"
+    image_url: ImageUrl
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
+class FunctionCall(Record):
+    """Name and JSON text of the arguments of one tool call."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class ToolCall(Record):
+    """A tool call that an assistant turn made."""
+
+    id: str = ""
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+class Message(Record):
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | tuple[Part, ...] = ""
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text parts joined by newlines; images are left out."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The image parts, in order."""
+        if isinstance(self.content, str):
+            return ()
+        return tuple(part for part in self.content if isinstance(part, ImagePart))
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the turn says nothing: no text but white space, no image, no tool call."""
+        return not (self.text.strip() or self.images or self.tool_calls)
+
+    def to_openai(self) -> dict[str, Any]:
+        """The message as the chat-completions API takes it; unset fields are left out."""
+        return self.model_dump(mode="json", exclude_defaults=True) | {
+            "role": self.role,
+            "content": self.content
+            if isinstance(self.content, str)
+            else [part.model_dump(mode="json") for part in self.content],
+        }
+
+
+Conversation = tuple[Message, ...]
+QueryLike = str | Sequence[Message | Mapping[str, Any]]
+"""What callers may pass as a query: one user turn as text, or a conversation."""
+ResponseLike = str | Message | Mapping[str, Any]
+"""What callers may pass as a response: the assistant's text, or its message."""
+
+
+def _message(value: Message | Mapping[str, Any], what: str) -> Message:
+    if isinstance(value, Message):
+        return value
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"{what} must be a message with 'role' and 'content', got {type(value).__name__}"
+        )
+    try:
+        return Message.model_validate(dict(value))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "message"
+        raise InputError(f"{what}: {where}: {first['msg']}, got {first['input']!r:.80}") from error
+
+
+def as_query(query: QueryLike) -> Conversation:
+    """Turn what a caller passed into a conversation.
+
+    Raises:
+        InputError: it is empty, blank or not OpenAI-style messages.
+    """
+    if isinstance(query, str):
+        if not query.strip():
+            raise InputError("query is empty; give the text or the messages that were answered")
+        return (Message(role="user", content=query),)
+    if not isinstance(query, Sequence):
+        raise InputError(f"query must be a string or messages, got {type(query).__name__}")
+    messages = tuple(_message(turn, f"query message {i}") for i, turn in enumerate(query))
+    if not messages or all(message.is_blank for message in messages):
+        raise InputError("query is empty; give the text or the messages that were answered")
+    return messages
+
+
+def as_response(response: ResponseLike, index: int = 0) -> Message:
+    """Turn what a caller passed into an assistant message. An empty answer is still an answer.
+
+    Raises:
+        InputError: it is neither text nor an assistant message.
+    """
+    if isinstance(response, str):
+        return Message(role="assistant", content=response)
+    what = f"response {index}"
+    if isinstance(response, Mapping) and "role" not in response:
+        response = {"role": "assistant", **response}
+    message = _message(response, what)
+    if message.role != "assistant":
+        raise InputError(f"{what} must have role 'assistant', got {message.role!r}")
+    return message
+
+
+def as_responses(responses: Sequence[ResponseLike]) -> Conversation:
+    """Turn what a caller passed into one assistant message per response.
+
+    Raises:
+        InputError: there is none, or one is not a response.
+    """
+    if isinstance(responses, str) or not isinstance(responses, Sequence):
+        raise InputError(
+            f"responses must be a list of 1 or more, got {type(responses).__name__}; "
+            "put a single response in a list"
+        )
+    if not responses:
+        raise InputError("responses is empty; give 1 or more")
+    return tuple(as_response(response, i) for i, response in enumerate(responses))

@@ -1,0 +1,46 @@
+"""What calls cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from deemster.schemas.base import Count, Record
+
+_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Usage(Record):
+    """Calls, tokens, money and time of one vote, one verdict or one run. Adds with `+`."""
+
+    calls: Count = 0
+    """Requests sent, retries included."""
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    tokens_cached: Count = 0
+    """The part of `tokens_in` that the provider read from its prompt cache."""
+    cost: _Amount | None = 0.0
+    """US dollars; None when the price of some of it is not known."""
+    seconds: _Amount = 0.0
+    """Time spent in calls, summed: calls in parallel add up to more than the wall clock."""
+
+    def __add__(self, other: Usage) -> Usage:
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage.model_construct(
+            calls=self.calls + other.calls,
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+            tokens_cached=self.tokens_cached + other.tokens_cached,
+            cost=cost,
+            seconds=self.seconds + other.seconds,
+        )
+
+    @classmethod
+    def total(cls, usages: Iterable[Usage]) -> Usage:
+        """The sum of all; unknown cost anywhere makes the total's cost unknown."""
+        total = cls()
+        for usage in usages:
+            total += usage
+        return total

@@ -1,0 +1,102 @@
+"""What one draw of a judge gives: a judgment, or a failure that never becomes a number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from deemster.errors import FailureStatus
+from deemster.schemas.base import Count, Finite, Record
+from deemster.schemas.principle import Principle
+from deemster.schemas.usage import Usage
+
+
+class Scale(Record):
+    """The range of scores a dialect allows, both ends included."""
+
+    low: Finite
+    high: Finite
+    integer: bool = True
+    """Whether only whole numbers are scores."""
+
+
+class Critique(Record):
+    """The judge's reasoning about one response."""
+
+    response: Count
+    """Index of the response in the caller's order, from 0."""
+    text: str
+    scores: tuple[Finite | None, ...] | None = None
+    """Where the judge scored each principle: one per principle of the judgment, None where not."""
+
+
+class _Drawn(Record):
+    """What judgments and failures share: which draw it was and what it cost."""
+
+    draw: Count = 0
+    """Number of this draw among the k of its `score` call, from 0."""
+    judge: str = ""
+    """Name of the judge that drew it, where several vote together."""
+    order: tuple[Count, ...] = ()
+    """Response indices in the order shown to the judge; those left out were not shown."""
+    seed: int | None = None
+    raw: str = ""
+    """The model's text, unchanged."""
+    usage: Usage = Usage()
+
+
+class Judgment(_Drawn):
+    """One parsed judge completion."""
+
+    kind: Literal["judgment"] = "judgment"
+    scores: Annotated[tuple[Finite | None, ...], Field(min_length=1)]
+    """One per response in the caller's order, higher is better.
+
+    None where this judgment says nothing about the response."""
+    scale: Scale | None = None
+    """The range the scores are from; None where it has no ends (scalar reward models)."""
+    principles: tuple[Principle, ...] = ()
+    """What it judged by; weights sum to 1."""
+    critiques: tuple[Critique, ...] = ()
+    analysis: str = ""
+    """Reasoning about the responses together, where it is not told apart by response."""
+    meta_reward: Finite | None = None
+    """Quality of this judgment according to a meta RM; higher is better."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        given = [score for score in self.scores if score is not None]
+        if not given:
+            raise ValueError("a judgment needs at least one score; use Failure where there is none")
+        scale = self.scale
+        if scale is not None:
+            for score in given:
+                if not scale.low <= score <= scale.high or (scale.integer and score % 1):
+                    raise ValueError(f"score {score} is off the scale {scale.low}..{scale.high}")
+        n = len(self.scores)
+        if any(not index < n for index in self.order) or len(set(self.order)) != len(self.order):
+            raise ValueError(f"order {self.order} does not name each of {n} responses at most once")
+        for critique in self.critiques:
+            if critique.response >= n:
+                raise ValueError(f"critique of response {critique.response}, but there are {n}")
+            if critique.scores is not None and len(critique.scores) != len(self.principles):
+                raise ValueError(
+                    f"critique has {len(critique.scores)} scores for "
+                    f"{len(self.principles)} principles"
+                )
+        return self
+
+
+class Failure(_Drawn):
+    """A draw without a verdict. It is counted and shown, never turned into a number."""
+
+    kind: Literal["failure"] = "failure"
+    status: FailureStatus
+    message: str
+    error: str = ""
+    """Name of the exception class, where one was raised."""
+
+
+Vote = Annotated[Judgment | Failure, Field(discriminator="kind")]
+"""One of the k outcomes of a `score` call."""
