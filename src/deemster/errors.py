@@ -14,7 +14,10 @@ DeemsterError
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from deemster.schemas import Usage
 
 FailureStatus = Literal[
     "parse_error", "ambiguous", "refused", "api_error", "timeout", "cancelled", "over_budget"
@@ -36,16 +39,23 @@ class BackendError(DeemsterError):
     Attributes:
         retryable: whether the same request may succeed later (429, 5xx, connection reset).
         retry_after: seconds the provider asked to wait, if it said.
+        usage: what the failed attempts cost, where it is known.
     """
 
     status: ClassVar[FailureStatus] = "api_error"
 
     def __init__(
-        self, message: str, *, retryable: bool = False, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
+        self.usage = usage
 
 
 class BackendTimeout(BackendError):  # noqa: N818 - reads as the event it is, like TimeoutError

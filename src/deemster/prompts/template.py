@@ -23,20 +23,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 
 from deemster.errors import InputError
+from deemster.prompts.sandbox import Sandbox, run_bounded
 from deemster.schemas import Message
 
 _BLOCKS = ("system", "user")
 
 
 @cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False
-    )
+def _environment() -> Sandbox:
+    return Sandbox()
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,11 @@ class PromptTemplate:
         return hashlib.sha256(self.source.encode()).hexdigest()[:12]
 
     @cached_property
+    def slots(self) -> frozenset[str]:
+        """The slots and functions it uses."""
+        return frozenset(meta.find_undeclared_variables(_environment().parse(self.source)))
+
+    @cached_property
     def _compiled(self) -> Template:
         return _environment().from_string(self.source)
 
@@ -113,10 +116,13 @@ class PromptTemplate:
             context = template.new_context({**slots, **functions})
             names = [name for name in _BLOCKS if name in template.blocks]
             if not names:
-                return (Message(role="user", content=template.render(context.get_all()).strip()),)
-            texts = {name: "".join(template.blocks[name](context)).strip() for name in names}
-        except (TemplateError, SecurityError, TypeError, ValueError) as error:
+                text = run_bounded(template.root_render_func, context)
+                return (Message(role="user", content=text),)
+            texts = {name: run_bounded(template.blocks[name], context) for name in names}
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"template {self.name!r} cannot be filled: {error}") from error
+        except RecursionError as error:
+            raise InputError(f"template {self.name!r} calls itself without end") from error
         return tuple(
             Message(role="system" if name == "system" else "user", content=text)
             for name, text in texts.items()

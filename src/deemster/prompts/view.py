@@ -22,13 +22,16 @@ class View:
     principles: tuple[Principle, ...] = ()
     findings: str = ""
     """Facts found by tools (a verifier, say) that are put before the judge."""
+    judgment: str = ""
+    """Another judge's work, for a meta RM's prompt."""
     seed: int = 0
 
     @property
     def nonce(self) -> str:
         """Marks the fences of this sample; the same in every order, so prompts share prefixes."""
         texts = [_flat(message) for message in (*self.query, *self.responses)]
-        return make_nonce([*sorted(texts), self.reference or ""], seed=self.seed)
+        texts += [self.reference or "", self.findings, self.judgment]
+        return make_nonce(sorted(texts), seed=self.seed)
 
     def render(self, template: PromptTemplate) -> Conversation:
         """Fill a template; images of the query go after the text of the last user turn."""
@@ -48,6 +51,7 @@ class View:
                 "reference": None if self.reference is None else defuse(self.reference),
                 "principles": [_shown(principle) for principle in self.principles],
                 "findings": defuse(self.findings),
+                "judgment": defuse(self.judgment),
                 "low": low,
                 "high": high,
                 "nonce": nonce,

@@ -1,6 +1,6 @@
 """Frozen, typed records: everything that flows through deemster or is stored."""
 
-from deemster.schemas.base import Count, Finite, Record
+from deemster.schemas.base import Count, Finite, Record, Text, Whole
 from deemster.schemas.completion import Completion, TokenLogprob
 from deemster.schemas.conversation import (
     Conversation,
@@ -45,12 +45,14 @@ __all__ = [
     "Sample",
     "Sampling",
     "Scale",
+    "Text",
     "TextPart",
     "TokenLogprob",
     "ToolCall",
     "Usage",
     "Verdict",
     "Vote",
+    "Whole",
     "as_query",
     "as_response",
     "as_responses",

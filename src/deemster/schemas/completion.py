@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, ClassVar, Literal
 
-from deemster.schemas.base import Record
+from pydantic import BeforeValidator, ConfigDict
+
+from deemster.schemas.base import Record, Text
 from deemster.schemas.usage import Usage
+
+
+def _log_probability(value: object) -> float:
+    if value == "-Infinity":
+        return -math.inf
+    if isinstance(value, int | float) and not isinstance(value, bool) and value < math.inf:
+        return float(value)
+    raise ValueError("a log-probability is a finite number or minus infinity")
+
+
+LogProbability = Annotated[float, BeforeValidator(_log_probability)]
+"""Natural logarithm of a probability; minus infinity (`"-Infinity"` in JSON) for impossible."""
 
 
 class TokenLogprob(Record):
     """One generated token and its most likely alternatives."""
 
-    token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...] = ()
+    model_config: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="strings")
+
+    token: Text
+    logprob: LogProbability
+    top: tuple[tuple[Text, LogProbability], ...] = ()
     """(token, natural log-probability), most likely first; may include `token` itself."""
 
 
 class Completion(Record):
     """What a backend returns for one draw."""
 
-    text: str
+    text: Text
     finish: Literal["stop", "length"] = "stop"
     """`length`: the text was cut at `max_tokens`."""
     logprobs: tuple[TokenLogprob, ...] | None = None

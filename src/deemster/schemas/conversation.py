@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from deemster.errors import InputError
-from deemster.schemas.base import Record
+from deemster.schemas.base import Record, Text
 
 
 class TextPart(Record):
     """A piece of text in a message of several parts."""
 
     type: Literal["text"] = "text"
-    text: str
+    text: Text
 
 
 class ImageUrl(Record):
@@ -42,7 +42,7 @@ class FunctionCall(Record):
     """Name and JSON text of the arguments of one tool call."""
 
     name: str
-    arguments: str = "{}"
+    arguments: Text = "{}"
 
 
 class ToolCall(Record):
@@ -57,7 +57,7 @@ class Message(Record):
     """One turn of a conversation."""
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str | tuple[Part, ...] = ""
+    content: Text | tuple[Part, ...] = ""
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
@@ -83,12 +83,16 @@ class Message(Record):
 
     def to_openai(self) -> dict[str, Any]:
         """The message as the chat-completions API takes it; unset fields are left out."""
-        return self.model_dump(mode="json", exclude_defaults=True) | {
+        message = self.model_dump(mode="json", exclude_defaults=True) | {
             "role": self.role,
             "content": self.content
             if isinstance(self.content, str)
             else [part.model_dump(mode="json") for part in self.content],
         }
+        if self.tool_calls:
+            # Whole: the API wants `type` and `arguments` even where they are the defaults.
+            message["tool_calls"] = [call.model_dump(mode="json") for call in self.tool_calls]
+        return message
 
 
 Conversation = tuple[Message, ...]
@@ -98,7 +102,7 @@ ResponseLike = str | Message | Mapping[str, Any]
 """What callers may pass as a response: the assistant's text, or its message."""
 
 
-def _message(value: Message | Mapping[str, Any], what: str) -> Message:
+def _message(value: object, what: str) -> Message:
     if isinstance(value, Message):
         return value
     if not isinstance(value, Mapping):
@@ -140,7 +144,7 @@ def as_response(response: ResponseLike, index: int = 0) -> Message:
     if isinstance(response, str):
         return Message(role="assistant", content=response)
     what = f"response {index}"
-    if isinstance(response, Mapping) and "role" not in response:
+    if isinstance(response, Mapping):
         response = {"role": "assistant", **response}
     message = _message(response, what)
     if message.role != "assistant":

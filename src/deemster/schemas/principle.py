@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from deemster.schemas.base import Record
+from deemster.schemas.base import Finite, Record, Whole
 
 
 class Band(Record):
     """What a range of scores means under one principle."""
 
-    low: int
+    low: Whole
     """Lowest score of the band, inclusive."""
-    high: int
+    high: Whole
     """Highest score of the band, inclusive."""
     meaning: str
 
@@ -32,10 +33,21 @@ class Principle(Record):
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: str = ""
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[Finite, Field(ge=0)] = 1.0
     """Relative importance, >= 0; in a `Judgment` the weights sum to 1."""
     bands: tuple[Band, ...] = ()
-    """What the score ranges mean, best first; empty for generated principles."""
+    """What the score ranges mean, best first, each starting where the one above it ended; empty
+    for generated principles."""
+
+    @model_validator(mode="after")
+    def _bands_touch(self) -> Self:
+        for above, below in itertools.pairwise(self.bands):
+            if below.high != above.low - 1:
+                raise ValueError(
+                    f"band {below.low}-{below.high} does not follow on {above.low}-{above.high}; "
+                    "list bands best first, without gap or overlap"
+                )
+        return self
 
 
 class Rubric(Record):
@@ -43,7 +55,7 @@ class Rubric(Record):
 
     name: Annotated[str, Field(min_length=1)]
     description: str = ""
-    version: int = 1
+    version: Annotated[int, Field(strict=True, ge=1)] = 1
     principles: Annotated[tuple[Principle, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

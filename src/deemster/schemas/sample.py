@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from deemster.errors import InputError
-from deemster.schemas.base import Finite, Record
+from deemster.schemas.base import Finite, Record, Text
 from deemster.schemas.conversation import Conversation, as_query, as_responses
 from deemster.schemas.principle import Principle
 
@@ -23,7 +23,7 @@ class Sample(Record):
     responses: Conversation
     """One assistant message each. Data read back from a judge's log may have no texts: then
     the messages are empty, and the sample can be re-voted but not judged anew."""
-    reference: str | None = None
+    reference: Text | None = None
     """A gold answer, shown to the judge."""
     principles: tuple[Principle, ...] = ()
     """Fixed criteria for this row; none leaves the choice to the judge."""
@@ -84,8 +84,6 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] in {"value_error", "missing"}:
-        value = ""
-    else:
-        value = f", got {first['input']!r:.80}"
+    told = first["type"] in {"value_error", "missing"}
+    value = "" if told else f", got {first['input']!r:.80}"
     return f"{field}: {message}{value}" if field else f"{message}{value}"

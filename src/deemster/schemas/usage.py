@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deemster.schemas.base import Count, Record
+from deemster.schemas.base import Count, Finite, Record
 
-_Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Amount = Annotated[Finite, Field(ge=0)]
 
 
 class Usage(Record):

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from deemster.schemas.base import Count, Finite, Record
+from deemster.schemas.base import Count, Finite, Record, Whole
 from deemster.schemas.sampling import Sampling
 from deemster.schemas.usage import Usage
 from deemster.schemas.vote import Failure, Judgment, Vote
@@ -26,7 +26,7 @@ class JudgeInfo(Record):
     """Where the principles came from: `self`, `ahead`, or the name and hash of a fixed set."""
     sampling: Sampling | None = None
     k: Count = 1
-    seed: int = 0
+    seed: Whole = 0
     aggregator: str = ""
     meta_rm: str = ""
     members: tuple[JudgeInfo, ...] = ()
@@ -50,7 +50,7 @@ class Verdict(Record):
     (the paper breaks ties by a shuffle, section 2); `ties` says which."""
     ties: tuple[tuple[Count, ...], ...] = ()
     """Groups of two or more responses with equal rewards, best group first."""
-    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    confidence: Annotated[Finite, Field(ge=0, le=1)] | None = None
     """Estimated probability that `ranking[0]` would stay best with unlimited votes, from
     resampling the votes. None for one response, for fewer than 2 valid votes, or unscored."""
     votes: tuple[Vote, ...] = ()

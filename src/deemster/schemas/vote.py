@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from deemster.errors import FailureStatus
-from deemster.schemas.base import Count, Finite, Record
+from deemster.schemas.base import Count, Finite, Record, Whole
 from deemster.schemas.principle import Principle
 from deemster.schemas.usage import Usage
 
@@ -40,7 +40,7 @@ class _Drawn(Record):
     """Name of the judge that drew it, where several vote together."""
     order: tuple[Count, ...] = ()
     """Response indices in the order shown to the judge; those left out were not shown."""
-    seed: int | None = None
+    seed: Whole | None = None
     raw: str = ""
     """The model's text, unchanged."""
     usage: Usage = Usage()

@@ -1,0 +1,71 @@
+"""LLM judges that write their principles, draw k votes and say how sure they are.
+
+Names are imported when first used, so that `import deemster` stays fast and loads no model code.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from deemster._version import __version__
+
+if TYPE_CHECKING:
+    from deemster.errors import BackendError, DeemsterError, InputError, ParseError
+    from deemster.schemas import (
+        Critique,
+        Failure,
+        Judgment,
+        Message,
+        Principle,
+        Rubric,
+        Sample,
+        Usage,
+        Verdict,
+        Vote,
+    )
+
+_WHERE = {
+    "deemster.errors": ("BackendError", "DeemsterError", "InputError", "ParseError"),
+    "deemster.schemas": (
+        "Critique",
+        "Failure",
+        "Judgment",
+        "Message",
+        "Principle",
+        "Rubric",
+        "Sample",
+        "Usage",
+        "Verdict",
+        "Vote",
+    ),
+}
+_MODULE = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = [
+    "BackendError",
+    "Critique",
+    "DeemsterError",
+    "Failure",
+    "InputError",
+    "Judgment",
+    "Message",
+    "ParseError",
+    "Principle",
+    "Rubric",
+    "Sample",
+    "Usage",
+    "Verdict",
+    "Vote",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the exports
+    if name not in _MODULE:
+        raise AttributeError(f"module 'deemster' has no attribute {name!r}")
+    return getattr(import_module(_MODULE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,74 @@
+"""Entry point: collects the commands and turns errors into exit statuses.
+
+Exit status: 0 scored; 2 bad input or usage, one line; 3 finished, but more unscored than allowed;
+130 interrupted. Anything else is a bug and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from deemster._version import __version__
+from deemster.cli import doctor, principles, runs, score
+from deemster.errors import DeemsterError
+
+app = typer.Typer(
+    name="deemster",
+    help="LLM judges that write their principles, draw k votes and say how sure they are.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command("score")(score.score)
+app.command("import")(runs.import_traces)
+app.command("rescore")(runs.rescore)
+app.add_typer(principles.app, name="principles")
+app.command("doctor")(doctor.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_flag: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    from click.exceptions import ClickException
+
+    try:
+        status = app(standalone_mode=False)
+    except ClickException as error:
+        _fail(error.format_message() or "usage error; see --help")
+        sys.exit(2)
+    except DeemsterError as error:
+        _fail(str(error))
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of stdout went away (`| head`); there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> None:
+    typer.echo("deemster: " + " ".join(message.split()), err=True)

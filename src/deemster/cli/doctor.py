@@ -1,0 +1,77 @@
+"""`deemster doctor`: what is installed and what is missing, without loading or calling a model."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_PACKAGES = (
+    "deemster", "pydantic", "litellm", "instructor", "asyncio-throttle", "openai", "torch",
+    "transformers", "tokenizers", "llguidance", "numpy", "scipy", "scikit-learn", "datasets",
+    "trl", "peft", "ray", "vllm",
+)  # fmt: skip
+_KEYS = (
+    "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "DEEPSEEK_API_KEY",
+    "GROQ_API_KEY", "TOGETHERAI_API_KEY", "OPENROUTER_API_KEY", "AZURE_API_KEY", "HF_TOKEN",
+)  # fmt: skip
+_MALICIOUS_LITELLM = {"1.82.7", "1.82.8"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> int:
+    """Show versions, devices, which API keys are set (never their values) and disk space."""
+    packages = {name: _version(name) for name in _PACKAGES}
+    facts: dict[str, object] = {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "default model": os.environ.get("DEEMSTER_MODEL") or "not set",
+        "devices": _devices() if packages["torch"] else "torch is not installed",
+        "keys set": ", ".join(key for key in _KEYS if os.environ.get(key)) or "none",
+        "cache": str(Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()),
+        "disk free": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB",
+    }
+    warnings = []
+    if packages["litellm"] in _MALICIOUS_LITELLM:
+        warnings.append(
+            f"litellm {packages['litellm']} was a malicious release: remove it and rotate every "
+            "secret this machine has seen"
+        )
+    if as_json:
+        typer.echo(json.dumps({**facts, "packages": packages, "warnings": warnings}))
+    else:
+        from deemster.cli.render import show_facts
+
+        show_facts(facts)
+        typer.echo()
+        show_facts({name: found or "not installed" for name, found in packages.items()})
+        for warning in warnings:
+            typer.echo(f"WARNING: {warning}", err=True)
+    return 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _devices() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return ", ".join(names)
+    if torch.backends.mps.is_available():
+        return "Apple GPU (mps)"
+    return f"CPU only, {torch.get_num_threads()} threads"

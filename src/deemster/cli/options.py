@@ -1,0 +1,127 @@
+"""Options that several commands share, and the judge they describe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deemster.errors import InputError
+
+if TYPE_CHECKING:
+    from deemster.judges import Judge
+
+_JUDGE = "The judge"
+_LIMITS = "Limits"
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", rich_help_panel=_JUDGE,
+        help="provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL.",
+    ),
+]  # fmt: skip
+Votes = Annotated[int, typer.Option("-k", "--k", rich_help_panel=_JUDGE, help="Votes to draw.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_JUDGE, help="Default: 0 for k = 1, else 0.5."),
+]
+DialectName = Annotated[
+    str, typer.Option("--dialect", rich_help_panel=_JUDGE, help="Prompt and parser: grm, json, …")
+]
+Template = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=_JUDGE, help="Your own Jinja prompt with the dialect's slots."),
+]
+Principles = Annotated[
+    str,
+    typer.Option(
+        rich_help_panel=_JUDGE, help="self, ahead, or the name or file of a fixed rubric."
+    ),
+]
+AggregatorSpec = Annotated[
+    str | None,
+    typer.Option("--aggregator", rich_help_panel=_JUDGE, help="E.g. sum, 'topk(4) >> mean'."),
+]
+MetaRm = Annotated[
+    str | None,
+    typer.Option(
+        "--meta-rm", rich_help_panel=_JUDGE, help="hf:PATH (trained) or a model (prompted)."
+    ),
+]
+KMeta = Annotated[
+    int | None,
+    typer.Option(
+        "--k-meta", rich_help_panel=_JUDGE, help="Votes the meta RM keeps. Default: half."
+    ),
+]
+OrdersKind = Annotated[
+    str, typer.Option("--orders", rich_help_panel=_JUDGE, help="balanced, random or fixed.")
+]
+Seed = Annotated[int, typer.Option(rich_help_panel=_JUDGE, help="Orders, draws and tie-breaks.")]
+MinValid = Annotated[
+    int, typer.Option(rich_help_panel=_JUDGE, help="Fewest valid votes for a reward.")
+]
+MaxTokens = Annotated[
+    int, typer.Option(rich_help_panel=_JUDGE, help="Longest completion, in tokens.")
+]
+ApiBase = Annotated[
+    str | None, typer.Option(rich_help_panel=_LIMITS, help="URL of an OpenAI-compatible server.")
+]
+Concurrency = Annotated[
+    int | None, typer.Option(rich_help_panel=_LIMITS, help="Most requests at a time.")
+]
+Rate = Annotated[
+    float | None, typer.Option(rich_help_panel=_LIMITS, help="Most requests per second.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(rich_help_panel=_LIMITS, help="Seconds per request, retries included."),
+]
+BudgetSpec = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", rich_help_panel=_LIMITS, help="E.g. 2.50usd, 1000000tokens, 500calls."
+    ),
+]
+
+
+def make_judge(
+    model: str | None,
+    *,
+    k_meta: int | None = None,
+    aggregator: str | None = None,
+    meta_rm: str | None = None,
+    budget: str | None = None,
+    limits: dict[str, Any] | None = None,
+    **settings: Any,  # noqa: ANN401 - passed on to Judge
+) -> Judge:
+    """The judge that the options describe.
+
+    Raises:
+        InputError: an option is wrong, or no model is given.
+    """
+    from deemster.judges import Judge
+
+    model = model or os.environ.get("DEEMSTER_MODEL")
+    if not model:
+        raise InputError(
+            "no model given; use --model, for example --model openai/gpt-5-mini or "
+            "--model hf:PATH, or set DEEMSTER_MODEL"
+        )
+    if k_meta is not None:
+        if meta_rm is None:
+            raise InputError(f"--k-meta {k_meta} needs --meta-rm")
+        if aggregator is not None:
+            raise InputError(
+                f"give --k-meta or --aggregator, not both; write 'topk({k_meta}) >> …'"
+            )
+        aggregator = f"topk({k_meta}) >> sum"
+    options = {name: value for name, value in (limits or {}).items() if value is not None}
+    if budget is not None:
+        from deemster.backends.limits import Budget
+
+        options["budget"] = Budget.parse(budget)
+    return Judge(model, aggregator=aggregator, meta_rm=meta_rm, **settings, **options)

@@ -1,0 +1,74 @@
+"""`deemster import` and `deemster rescore`: stored judgments, no model calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from deemster.suites.metrics import Summary
+
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+def import_traces(
+    format_name: Annotated[
+        str, typer.Option("--format", help="Layout of the log, e.g. judgebench; see the docs.")
+    ],
+    traces: Annotated[Path, typer.Option(help="The judge's log.")],
+    out: Annotated[Path, typer.Option(help="Run directory to make.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The data set, where the log does not hold it.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Which judge, where the log holds several.")
+    ] = None,
+    aggregator: Annotated[
+        str | None, typer.Option(help="E.g. mean. Default: the rule of the log's own tool.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn another tool's judge log into a run: parsed by our parsers from its raw text."""
+    from deemster.suites.importing import import_run
+
+    summary = import_run(
+        format_name, traces=traces, data=data, judge=judge, out=out, aggregator=aggregator, k=k
+    )
+    _show(summary, out, as_json=as_json)
+
+
+def rescore(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path | None, typer.Option(help="Write a new run here; else only print.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Which judge, where the run has several.")
+    ] = None,
+    aggregator: Annotated[str | None, typer.Option(help="E.g. 'topk(4) >> mean'.")] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="Parse the raw texts again, with this dialect.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
+    min_valid: Annotated[int, typer.Option(help="Fewest valid votes for a reward.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Parse, vote and weigh the stored votes of a run again, without a call."""
+    from deemster.suites.rescoring import rescore_run
+
+    summary = rescore_run(
+        run, out=out, judge=judge, aggregator=aggregator, dialect=dialect, k=k, min_valid=min_valid
+    )
+    _show(summary, out, as_json=as_json)
+
+
+def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(summary.model_dump_json())
+        return
+    from deemster.cli.render import show_summary
+
+    show_summary(summary)
+    if out is not None:
+        typer.echo(f"run written to {out}", err=True)

@@ -1,0 +1,217 @@
+"""`deemster score`: judge responses from the command line, a file or stdin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deemster.cli import options as opt
+from deemster.errors import InputError
+
+if TYPE_CHECKING:
+    from deemster.judges import Judge
+    from deemster.schemas import Sample
+
+EXIT_UNSCORED = 3
+
+
+def score(
+    query: Annotated[str | None, typer.Option("-q", "--query", help="What was asked.")] = None,
+    response: Annotated[
+        list[str] | None,
+        typer.Option("-r", "--response", help="An answer; repeat for several."),
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="A gold answer to show the judge.")] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", "-i",
+            help='JSON lines, one sample each: {"query": …, "responses": [...]}; - is stdin.',
+        ),
+    ] = None,
+    model: opt.Model = None,
+    k: opt.Votes = 1,
+    temperature: opt.Temperature = None,
+    dialect: opt.DialectName = "grm",
+    template: opt.Template = None,
+    principles: opt.Principles = "self",
+    aggregator: opt.AggregatorSpec = None,
+    meta_rm: opt.MetaRm = None,
+    k_meta: opt.KMeta = None,
+    orders: opt.OrdersKind = "balanced",
+    seed: opt.Seed = 0,
+    min_valid: opt.MinValid = 1,
+    max_tokens: opt.MaxTokens = 2048,
+    api_base: opt.ApiBase = None,
+    concurrency: opt.Concurrency = None,
+    rate: opt.Rate = None,
+    timeout: opt.Timeout = None,
+    budget: opt.BudgetSpec = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Keep every completion in this cassette, for --model replay:FILE."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One verdict per line, for machines.")
+    ] = False,
+    allow_unscored: Annotated[
+        str, typer.Option(help="Share of samples that may stay unscored, e.g. 1%.")
+    ] = "0%",
+) -> int:  # fmt: skip
+    """Judge the responses to a query: rewards, ranking, principles and critiques."""
+    allowed = _share(allow_unscored)
+    judge = opt.make_judge(
+        model,
+        k=k,
+        temperature=temperature,
+        dialect=dialect,
+        template=template,
+        principles=principles,
+        aggregator=aggregator,
+        meta_rm=meta_rm,
+        k_meta=k_meta,
+        orders=orders,
+        seed=seed,
+        min_valid=min_valid,
+        max_tokens=max_tokens,
+        budget=budget,
+        limits={
+            "api_base": api_base,
+            "concurrency": concurrency,
+            "rate": rate,
+            "timeout": timeout,
+        },
+    )
+    if record is not None:
+        from deemster.backends.replay import RecordBackend
+
+        judge.backend = RecordBackend(judge.backend, record)
+    if input_file is not None:
+        if query is not None or response or reference is not None:
+            raise InputError("give --input or --query and --response, not both")
+        with _spooled(input_file) as (path, name):
+            total = sum(1 for _ in read_samples(path, name))
+            if not total:
+                raise InputError(f"{name} has no samples; give one JSON object per line")
+            return asyncio.run(_many(judge, path, name, total, as_json=as_json, allowed=allowed))
+    if query is None or not response:
+        missing = "--query" if query is None else "--response"
+        raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")
+    return asyncio.run(_one(judge, query, response, reference, as_json=as_json, allowed=allowed))
+
+
+async def _one(
+    judge: Judge,
+    query: str,
+    responses: list[str],
+    reference: str | None,
+    *,
+    as_json: bool,
+    allowed: float,
+) -> int:
+    from deemster.schemas import Sample
+
+    async with judge:
+        verdict = await judge.score(query, responses, reference=reference)
+    if verdict.rewards is None and all(
+        failure.error == "ContextLengthError" for failure in verdict.failures
+    ):
+        raise InputError(verdict.failures[0].message)
+    if as_json:
+        typer.echo(verdict.model_dump_json())
+    else:
+        from deemster.cli.render import show_verdict
+
+        show_verdict(Sample(query=query, responses=responses), verdict)
+    return EXIT_UNSCORED if verdict.rewards is None and allowed < 1 else 0
+
+
+async def _many(
+    judge: Judge, path: Path, name: str, total: int, *, as_json: bool, allowed: float
+) -> int:
+    from deemster.cli.render import progress_bar, show_verdict
+    from deemster.judges.batch import score_ordered
+
+    unscored = 0
+    with progress_bar(total) as advance:
+        async with judge:
+            verdicts = score_ordered(
+                judge, read_samples(path, name), on_done=lambda _, verdict: advance(verdict)
+            )
+            async for sample, verdict in verdicts:
+                unscored += verdict.rewards is None
+                if as_json:
+                    typer.echo(verdict.model_dump_json())
+                else:
+                    show_verdict(sample, verdict)
+    if unscored:
+        typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
+    return EXIT_UNSCORED if unscored > allowed * total else 0
+
+
+def read_samples(path: Path, name: str) -> Iterator[Sample]:
+    """Samples of a JSON-lines file, one at a time; blank lines are skipped.
+
+    Raises:
+        InputError: a line is no sample; the text says which line and why.
+    """
+    from deemster.schemas import Sample
+
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            where = f"{name}:{number}"
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{where}: not JSON: {error}") from error
+            sample = Sample.parse(row, where=where)
+            if not sample.query:
+                raise InputError(f"{where}: query is empty; give the text that was answered")
+            for i, response in enumerate(sample.responses):
+                if response.is_blank:
+                    raise InputError(f"{where}: response {i} is empty; leave it out or give it")
+            yield sample if sample.id else sample.model_copy(update={"id": str(number)})
+
+
+@contextmanager
+def _spooled(path: Path) -> Iterator[tuple[Path, str]]:
+    """The file to read twice (checked first, then judged), and what errors call it.
+
+    What comes through a pipe is kept in a temporary file: it cannot be read again.
+    """
+    if str(path) != "-" and path.is_file():
+        yield path, str(path)
+        return
+    with tempfile.NamedTemporaryFile(suffix=".jsonl") as spool:
+        if str(path) == "-":
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+        else:
+            try:
+                with path.open("rb") as source:
+                    shutil.copyfileobj(source, spool)
+            except OSError as error:
+                raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+        spool.flush()
+        yield Path(spool.name), "stdin" if str(path) == "-" else str(path)
+
+
+def _share(text: str) -> float:
+    number, percent, rest = text.strip().partition("%")
+    try:
+        value = float(number) / (100 if percent else 1)
+    except ValueError:
+        value = -1.0
+    if rest or not 0 <= value <= 1:
+        raise InputError(f"--allow-unscored {text!r}; give a share such as 1% or 0.01")
+    return value

@@ -1,0 +1,53 @@
+"""From a completion to a vote: the one place where parsing decides judgment or failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from deemster.dialects.base import Dialect, to_caller_order
+from deemster.errors import ParseError
+from deemster.schemas import Completion, Failure, Judgment, Vote, first_problem
+
+
+def read_vote(
+    dialect: Dialect,
+    completion: Completion,
+    *,
+    order: Sequence[int],
+    n: int,
+    draw: int,
+    seed: int | None = None,
+    judge: str = "",
+) -> Vote:
+    """Parse a completion about the responses `order` (as shown) of a sample with `n` of them."""
+    drawn = {
+        "draw": draw,
+        "judge": judge,
+        "order": tuple(order),
+        "seed": seed,
+        "raw": completion.text,
+        "usage": completion.usage,
+    }
+    try:
+        shown = dialect.parse(completion, n=len(order))
+        parsed = to_caller_order(shown, order, n)
+        return Judgment(
+            scores=parsed.scores,
+            scale=dialect.scale_for(len(order)),
+            principles=parsed.principles,
+            critiques=parsed.critiques,
+            analysis=parsed.analysis,
+            **drawn,
+        )
+    except ParseError as error:
+        message = str(error)
+        if completion.finish == "length":
+            message += "; the completion was cut at max_tokens"
+        return Failure(status=error.status, message=message, error=type(error).__name__, **drawn)
+    except ValidationError as error:
+        # A third-party parser returned something that is no judgment.
+        return Failure(
+            status="parse_error", message=first_problem(error), error="ParseError", **drawn
+        )

@@ -1,0 +1,83 @@
+"""From votes to a verdict: pure, so that stored votes can be decided again in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deemster.aggregators import (
+    Ballot,
+    Reducer,
+    confidence,
+    rank,
+    rewards_of,
+    strict_best,
+    tie_groups,
+)
+from deemster.schemas import Failure, JudgeInfo, Judgment, Usage, Verdict, Vote
+
+
+def decide(
+    votes: Sequence[Vote],
+    *,
+    n: int,
+    k: int,
+    reducer: Reducer,
+    info: JudgeInfo,
+    min_valid: int = 1,
+    extra: Usage | None = None,
+) -> Verdict:
+    """The verdict that votes give.
+
+    Args:
+        votes: judgments and failures about the same `n` responses, in draw order.
+        n: number of responses.
+        k: votes asked for.
+        reducer: how votes become rewards.
+        info: which judge; its seed breaks ties and draws the resamples.
+        min_valid: fewest judgments for a verdict with rewards, >= 1.
+        extra: usage that belongs to no single vote (principles made ahead, meta rewards).
+    """
+    usage = Usage.total(vote.usage for vote in votes)
+    if extra is not None:
+        usage += extra
+    ballot = Ballot.from_votes(votes, n=n)
+    n_valid = sum(isinstance(vote, Judgment) for vote in votes)
+    rewards = rewards_of(reducer, ballot, min_valid=min_valid) if n_valid else None
+    if rewards is None:
+        return Verdict(
+            rewards=None,
+            best=None,
+            ranking=None,
+            votes=tuple(votes),
+            k=k,
+            n_valid=n_valid,
+            usage=usage,
+            judge=info,
+        )
+    ranking = rank(rewards, seed=info.seed)
+    return Verdict(
+        rewards=rewards,
+        best=strict_best(rewards),
+        ranking=ranking,
+        ties=tie_groups(rewards),
+        confidence=confidence(reducer, ballot, ranking[0], seed=info.seed),
+        votes=tuple(votes),
+        k=k,
+        n_valid=n_valid,
+        usage=usage,
+        judge=info,
+    )
+
+
+def unscored(message: str, *, status_error: BaseException, k: int, info: JudgeInfo) -> Verdict:
+    """The verdict of a sample that could not be judged at all: k failures, no rewards."""
+    votes = tuple(
+        Failure(
+            draw=draw,
+            status=getattr(status_error, "status", "api_error"),
+            message=message,
+            error=type(status_error).__name__,
+        )
+        for draw in range(k)
+    )
+    return Verdict(rewards=None, best=None, ranking=None, votes=votes, k=k, n_valid=0, judge=info)

@@ -1,0 +1,296 @@
+"""The pointwise generative reward model: k draws of principles, critique and scores."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from deemster.aggregators import Reducer, Sum, TopK, parse_aggregator
+from deemster.aggregators.base import Pipeline
+from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
+from deemster.dialects import Dialect, open_dialect
+from deemster.dialects.vote import read_vote
+from deemster.errors import BackendError, InputError, ParseError
+from deemster.judges.base import BaseJudge
+from deemster.judges.decide import decide
+from deemster.judges.meta_rm import MetaRM, open_meta_rm, rate_votes
+from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
+from deemster.principles import as_principles, generate_principles
+from deemster.prompts import View
+from deemster.schemas import (
+    Conversation,
+    Failure,
+    JudgeInfo,
+    Principle,
+    QueryLike,
+    ResponseLike,
+    Sampling,
+    Usage,
+    Verdict,
+    Vote,
+    as_query,
+    as_responses,
+    first_problem,
+)
+
+MAX_K = 10_000
+
+
+class Judge(BaseJudge):
+    """Scores responses by k votes of one model (PAPER: pointwise GRM, sections 1 and 2).
+
+    Args:
+        model: a model string (`openai/gpt-5-mini`, `hf:PATH`, `replay:FILE`) or a `Backend`.
+        k: votes to draw, >= 1.
+        temperature: 0 to 2; None is 0 (greedy) for k = 1 and 0.5 for more.
+        dialect: prompt and parser, by name or as an object.
+        template: your own Jinja template file with the dialect's slots.
+        principles: `"self"`: each draw writes its own (the paper's way); `"ahead"`: one call
+            writes them, every draw uses them; or fixed ones: a rubric's name or file, a `Rubric`,
+            a list of principles.
+        aggregator: how votes become rewards, an object or its spec (`"topk(4) >> sum"`). None
+            is the plain sum, or with a meta RM the sum of the better half.
+        meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, or any other
+            model string for a prompted one.
+        orders: in which orders responses are shown; see `deemster.judges.orders`.
+        seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
+            verdict for the same seed.
+        min_valid: fewest valid votes for a verdict with rewards.
+        max_tokens, top_p: decoding limits.
+        name: what records call this judge; default: the model string.
+        options: passed to the backend when `model` is a string (`api_base=`, `concurrency=`…).
+
+    Raises:
+        InputError: an argument is wrong; nothing was sent.
+    """
+
+    def __init__(
+        self,
+        model: str | Backend,
+        *,
+        k: int = 1,
+        temperature: float | None = None,
+        dialect: str | Dialect = "grm",
+        template: str | Path | None = None,
+        principles: Any = "self",  # noqa: ANN401 - see `deemster.principles.as_principles`
+        aggregator: Reducer | str | None = None,
+        meta_rm: MetaRM | str | None = None,
+        orders: Orders = "balanced",
+        seed: int = 0,
+        min_valid: int = 1,
+        max_tokens: int = 2048,
+        top_p: float = 1.0,
+        name: str | None = None,
+        **options: Any,  # noqa: ANN401 - each backend has its own
+    ) -> None:
+        self.k = _whole("k", k, 1, MAX_K)
+        self.min_valid = _whole("min_valid", min_valid, 1, self.k)
+        self.seed = _whole("seed", seed, 0, 2**63 - 1)
+        if orders not in ("balanced", "random", "fixed"):
+            raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
+        self.orders: Orders = orders
+        if isinstance(dialect, Dialect) and template is not None:
+            raise InputError("give template to the dialect object, or name the dialect")
+        self.dialect = (
+            dialect if isinstance(dialect, Dialect) else open_dialect(dialect, template=template)
+        )
+        self.sampling = _sampling(
+            temperature=temperature if temperature is not None else (0.5 if self.k > 1 else 0.0),
+            top_p=top_p,
+            max_tokens=max_tokens,
+            top_logprobs=self.dialect.top_logprobs,
+        )
+        self.aggregator = _aggregator(aggregator, k=self.k, has_meta=meta_rm is not None)
+        self.mode = principles if principles in ("self", "ahead") else "fixed"
+        self.principles: tuple[Principle, ...] = (
+            as_principles(principles) if self.mode == "fixed" else ()
+        )
+        if isinstance(model, str):
+            self.backend, self._owns_backend = open_backend(model, **options), True
+        elif options:
+            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
+        else:
+            self.backend, self._owns_backend = model, False
+        self.meta_rm = open_meta_rm(meta_rm) if isinstance(meta_rm, str) else meta_rm
+        self.name = name or self.backend.name
+
+    @property
+    def info(self) -> JudgeInfo:
+        """Everything that decides its verdicts."""
+        return JudgeInfo(
+            name=self.name,
+            model=self.backend.name,
+            dialect=self.dialect.name,
+            prompt=self.dialect.template.hash,
+            principles=self.mode if self.mode != "fixed" else _digest(self.principles),
+            sampling=self.sampling,
+            k=self.k,
+            seed=self.seed,
+            aggregator=str(self.aggregator),
+            meta_rm=self.meta_rm.name if self.meta_rm else "",
+        )
+
+    async def score(
+        self,
+        query: QueryLike,
+        responses: Sequence[ResponseLike],
+        *,
+        reference: str | None = None,
+        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    ) -> Verdict:
+        """Judge 1..n responses to a query; see `BaseJudge.score`."""
+        asked, shown = as_query(query), as_responses(responses)
+        for i, response in enumerate(shown):
+            if response.is_blank:
+                raise InputError(f"response {i} is empty; leave it out or give its text")
+        self.dialect.check_n(len(shown))
+        fixed = self.principles if principles is None else as_principles(principles)
+        extra = Usage()
+        failed: BackendError | ParseError | None = None
+        if self.mode == "ahead" and principles is None:
+            fixed, extra, failed = await self._principles_ahead(asked, shown)
+        if failed is not None:
+            votes = self._all_failed(failed)
+        else:
+            votes = await self._draw(range(self.k), asked, shown, reference, fixed)
+        if self.meta_rm is not None:
+            votes, rated = await rate_votes(self.meta_rm, asked, shown, votes)
+            extra += rated
+        return decide(
+            votes,
+            n=len(shown),
+            k=self.k,
+            reducer=self.aggregator,
+            info=self.info,
+            min_valid=self.min_valid,
+            extra=extra,
+        )
+
+    async def aclose(self) -> None:
+        """Close the backend, if this judge opened it, and the meta RM likewise."""
+        if self._owns_backend:
+            await self.backend.aclose()
+
+    async def _draw(
+        self,
+        draws: Iterable[int],
+        query: Conversation,
+        responses: Conversation,
+        reference: str | None,
+        principles: tuple[Principle, ...],
+    ) -> list[Vote]:
+        """Votes number `draws`: one request per order, all at the same time."""
+        n = len(responses)
+        order_seed = content_seed(self.seed, (message.text for message in (*query, *responses)))
+        by_order: dict[tuple[int, ...], list[int]] = {}
+        for draw in draws:
+            order = order_of(draw, n, kind=self.orders, seed=order_seed)
+            by_order.setdefault(order, []).append(draw)
+
+        async def one_order(order: tuple[int, ...], numbers: list[int]) -> list[Vote]:
+            view = View(
+                query=query,
+                responses=tuple(responses[i] for i in order),
+                scale=self.dialect.scale_for(n),
+                reference=reference,
+                principles=principles,
+                seed=self.seed,
+            )
+            seeds = tuple(derive_seed(self.seed, draw) for draw in numbers)
+            request = Request(
+                messages=self.dialect.render(view),
+                sampling=self.sampling,
+                n=len(numbers),
+                seeds=seeds,
+                json_schema=self.dialect.json_schema(n),
+            )
+            outcomes = await generate_all(self.backend, request)
+            return [
+                self._vote(outcome, order=order, n=n, draw=draw, seed=seed)
+                for outcome, draw, seed in zip(outcomes, numbers, seeds, strict=True)
+            ]
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one_order(*item)) for item in by_order.items()]
+        votes = [vote for task in tasks for vote in task.result()]
+        return sorted(votes, key=lambda vote: vote.draw)
+
+    def _vote(
+        self, outcome: Outcome, *, order: tuple[int, ...], n: int, draw: int, seed: int
+    ) -> Vote:
+        if isinstance(outcome, BackendError):
+            return Failure(
+                status=outcome.status,
+                message=str(outcome),
+                error=type(outcome).__name__,
+                draw=draw,
+                judge=self.name,
+                order=order,
+                seed=seed,
+                usage=outcome.usage or Usage(),
+            )
+        return read_vote(
+            self.dialect, outcome, order=order, n=n, draw=draw, seed=seed, judge=self.name
+        )
+
+    async def _principles_ahead(
+        self, query: Conversation, responses: Conversation
+    ) -> tuple[tuple[Principle, ...], Usage, BackendError | ParseError | None]:
+        """Principles from one call before the draws, or why there are none."""
+        try:
+            made = await generate_principles(self.backend, query, responses, seed=self.seed)
+        except BackendError as error:
+            return (), error.usage or Usage(), error
+        except ParseError as error:
+            return (), Usage(), error
+        return made.principles, made.usage, None
+
+    def _all_failed(self, error: BackendError | ParseError) -> list[Vote]:
+        return [
+            Failure(
+                status=error.status,
+                message=f"no principles were made ahead: {error}",
+                error=type(error).__name__,
+                draw=draw,
+                judge=self.name,
+            )
+            for draw in range(self.k)
+        ]
+
+
+def _whole(what: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{what} must be a whole number from {low} to {high}, got {value!r}")
+    return value
+
+
+def _sampling(**given: object) -> Sampling:
+    try:
+        return Sampling.model_validate(given)
+    except ValidationError as error:
+        raise InputError(first_problem(error)) from error
+
+
+def _aggregator(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
+    if given is None:
+        return TopK() >> Sum() if has_meta else Sum()
+    chosen = parse_aggregator(given) if isinstance(given, str) else given
+    if not isinstance(chosen, Reducer):
+        raise InputError(f"aggregator {chosen} must end in a reducer, for example '>> sum'")
+    for step in chosen.steps if isinstance(chosen, Pipeline) else ():
+        if isinstance(step, TopK):
+            if not has_meta:
+                raise InputError(f"aggregator {chosen} needs a meta RM; give meta_rm=")
+            if step.k_meta is not None and step.k_meta > k:
+                raise InputError(f"k_meta must be from 1 to k={k}, got {step.k_meta}")
+    return chosen
+
+
+def _digest(principles: Sequence[Principle]) -> str:
+    text = "\n".join(principle.model_dump_json() for principle in principles)
+    return f"fixed:{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,0 +1,174 @@
+"""Meta reward models: how good is a judgment? (section 2: meta RM guided voting)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from deemster.backends import Backend, Request, generate_all, open_backend
+from deemster.dialects.boxed import read_boxed
+from deemster.errors import BackendError, InputError, ParseError
+from deemster.judges.orders import derive_seed
+from deemster.prompts import PromptTemplate, View, builtin_template
+from deemster.schemas import Conversation, Judgment, Sampling, Scale, Usage, Vote
+
+_SLOTS = ("conversation", "responses", "judgment")
+
+
+@runtime_checkable
+class MetaRM(Protocol):
+    """Rates judgments."""
+
+    @property
+    def name(self) -> str:
+        """What records call it."""
+        ...
+
+    async def rate(
+        self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
+    ) -> list[float | None]:
+        """One meta reward per judgment, higher is better; None where it gave none.
+
+        Args:
+            query: the conversation that was answered.
+            responses: in the caller's order; each judgment's `order` tells what it saw.
+            judgments: any number of them, about the same responses.
+        """
+        ...
+
+
+@runtime_checkable
+class CostedMetaRM(MetaRM, Protocol):
+    """A meta RM whose rating costs calls."""
+
+    async def rate_costed(
+        self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
+    ) -> tuple[list[float | None], Usage]:
+        """`rate`, and what it cost."""
+        ...
+
+
+class PromptedMetaRM:
+    """Asks any model for the probability that a judgment's scores are right.
+
+    Args:
+        model: a model string or a `Backend`.
+        template: your own prompt with the slots `conversation`, `responses`, `judgment`.
+        max_tokens: room for the check.
+    """
+
+    scale = Scale(low=0, high=100)
+
+    def __init__(
+        self,
+        model: str | Backend,
+        *,
+        template: str | None = None,
+        max_tokens: int = 1024,
+    ) -> None:
+        self._owns_backend = isinstance(model, str)
+        self.backend = open_backend(model) if isinstance(model, str) else model
+        self.template = (
+            PromptTemplate.load(template, required=_SLOTS)
+            if template
+            else builtin_template("meta", _SLOTS)
+        )
+        self.sampling = Sampling(temperature=0.0, max_tokens=max_tokens)
+
+    @property
+    def name(self) -> str:
+        """The model and the prompt's hash."""
+        return f"prompted:{self.backend.name}:{self.template.hash}"
+
+    async def rate(
+        self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
+    ) -> list[float | None]:
+        """Probabilities in 0..1; None where the call failed or gave no number."""
+        rewards, _ = await self.rate_costed(query, responses, judgments)
+        return rewards
+
+    async def rate_costed(
+        self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
+    ) -> tuple[list[float | None], Usage]:
+        """`rate`, and what the calls cost."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._rate_one(query, responses, judgment))
+                for judgment in judgments
+            ]
+        rated = [task.result() for task in tasks]
+        return [reward for reward, _ in rated], Usage.total(usage for _, usage in rated)
+
+    async def aclose(self) -> None:
+        """Close the backend, if it was opened here."""
+        if self._owns_backend:
+            await self.backend.aclose()
+
+    async def _rate_one(
+        self, query: Conversation, responses: Conversation, judgment: Judgment
+    ) -> tuple[float | None, Usage]:
+        order = judgment.order or tuple(range(len(responses)))
+        view = View(
+            query=query,
+            responses=tuple(responses[i] for i in order),
+            scale=self.scale,
+            judgment=judgment.raw,
+        )
+        request = Request(
+            messages=view.render(self.template),
+            sampling=self.sampling,
+            seeds=(derive_seed("meta", judgment.draw),),
+        )
+        (outcome,) = await generate_all(self.backend, request)
+        if isinstance(outcome, BackendError):
+            return None, outcome.usage or Usage()
+        try:
+            (percent,) = read_boxed(outcome.text, n=1, scale=self.scale)
+        except ParseError:
+            return None, outcome.usage
+        return percent / 100, outcome.usage
+
+
+def open_meta_rm(spec: str) -> MetaRM:
+    """`hf:PATH` opens a trained sequence-classification model; other model strings are prompted.
+
+    Raises:
+        InputError: the spec is empty or names an unknown scheme.
+    """
+    if not spec.strip():
+        raise InputError("meta_rm is empty; give 'hf:PATH' or a model string")
+    if spec.startswith("hf:"):
+        from deemster.judges.meta_hf import HfMetaRM  # noqa: PLC0415 - loads torch when used
+
+        return HfMetaRM(spec.removeprefix("hf:"))
+    return PromptedMetaRM(spec)
+
+
+async def rate_votes(
+    meta_rm: MetaRM, query: Conversation, responses: Conversation, votes: Sequence[Vote]
+) -> tuple[list[Vote], Usage]:
+    """The votes with meta rewards on their judgments, and what rating cost.
+
+    A meta RM that fails leaves its judgments without a meta reward.
+    """
+    judgments = [vote for vote in votes if isinstance(vote, Judgment)]
+    if not judgments:
+        return list(votes), Usage()
+    try:
+        if isinstance(meta_rm, CostedMetaRM):
+            rewards, usage = await meta_rm.rate_costed(query, responses, judgments)
+        else:
+            rewards, usage = await meta_rm.rate(query, responses, judgments), Usage()
+    except BackendError as error:
+        rewards, usage = [None] * len(judgments), error.usage or Usage()
+    if len(rewards) != len(judgments):
+        raise InputError(
+            f"meta RM {meta_rm.name!r} gave {len(rewards)} rewards for {len(judgments)} judgments"
+        )
+    given = iter(rewards)
+    rated: list[Vote] = [
+        vote.model_copy(update={"meta_reward": next(given)}) if isinstance(vote, Judgment) else vote
+        for vote in votes
+    ]
+    return rated, usage

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deemster.aggregators import (
+    Ballot,
+    Majority,
+    Mean,
+    Median,
+    Reducer,
+    Sum,
+    TopK,
+    Weighted,
+    parse_aggregator,
+    rewards_of,
+)
+from deemster.errors import InputError
+from deemster.schemas import Critique, Failure, Judgment, Principle, Vote
+
+FAILED = Failure(status="timeout", message="no answer in 2 s")
+REDUCERS = [Sum(), Mean(), Median(), Majority()]
+
+
+def vote(*scores: float | None, meta: float | None = None, judge: str = "") -> Judgment:
+    return Judgment(scores=scores, meta_reward=meta, judge=judge)
+
+
+@pytest.mark.parametrize(
+    ("reducer", "votes", "rewards"),
+    [
+        pytest.param(Sum(), [vote(2, 8), vote(4, 6)], (6.0, 14.0), id="sum"),
+        pytest.param(Sum(), [vote(2, 8), FAILED], (2.0, 8.0), id="sum-failure-left-out"),
+        pytest.param(
+            Sum(), [vote(2, 8), vote(4, None)], (6.0, 16.0), id="sum-missing-score-is-no-zero"
+        ),
+        pytest.param(Sum(), [FAILED], None, id="sum-all-failed-is-none"),
+        pytest.param(Sum(), [vote(3, None)], None, id="sum-never-scored-is-none"),
+        pytest.param(Sum(), [], None, id="sum-no-votes"),
+        pytest.param(Mean(), [vote(2, 8), vote(4, 6)], (3.0, 7.0), id="mean"),
+        pytest.param(Mean(), [vote(2, 8), FAILED], (2.0, 8.0), id="mean-failure-left-out"),
+        pytest.param(Median(), [vote(1, 5), vote(9, 5), vote(2, 6)], (2.0, 5.0), id="median-odd"),
+        pytest.param(Median(), [vote(1, 5), vote(4, 8)], (2.5, 6.5), id="median-even"),
+        pytest.param(Median(), [vote(1, None), vote(4, 8)], (2.5, 8.0), id="median-missing"),
+        pytest.param(
+            Majority(), [vote(9, 1), vote(6, 5), vote(1, 9)], (2.0, 1.0), id="majority-of-bests"
+        ),
+        pytest.param(Majority(), [vote(5, 5), vote(1, 9)], (0.0, 1.0), id="majority-tie-abstains"),
+        pytest.param(Majority(), [vote(1), vote(0), vote(0)], (0.0,), id="majority-single-mode"),
+        pytest.param(Majority(), [vote(1), vote(0)], (1.0,), id="majority-single-even-is-larger"),
+        pytest.param(Majority(), [vote(4), FAILED, FAILED], (4.0,), id="majority-single-failures"),
+    ],
+)
+def test_rewards(
+    reducer: Reducer, votes: Sequence[Vote], rewards: tuple[float, ...] | None
+) -> None:
+    assert reducer(votes) == rewards
+
+
+def test_min_valid_counts_judgments_only() -> None:
+    votes: list[Vote] = [vote(1, 2), FAILED, vote(2, 3)]
+    assert Sum()(votes, min_valid=2) == (3.0, 5.0)
+    assert Sum()(votes, min_valid=3) is None
+    with pytest.raises(InputError, match="min_valid must be >= 1, got 0"):
+        Sum()(votes, min_valid=0)
+
+
+def test_votes_about_different_responses_are_refused() -> None:
+    with pytest.raises(InputError, match="vote 1 scores 3 responses, others 2"):
+        Sum()([vote(1, 2), vote(1, 2, 3)])
+
+
+@pytest.mark.parametrize(
+    ("reducer", "rewards"),
+    [
+        pytest.param(TopK(1) >> Sum(), (2.0, 9.0), id="top-1"),
+        pytest.param(TopK(2) >> Sum(), (9.0, 13.0), id="top-2"),
+        pytest.param(TopK() >> Mean(), (4.5, 6.5), id="top-half-of-4-rated"),
+        pytest.param(TopK(9) >> Sum(), (25.0, 16.0), id="top-more-than-there-are"),
+        pytest.param(Weighted("meta") >> Sum(), (12.8, 14.9), id="weighted-linear"),
+    ],
+)
+def test_meta_guided(reducer: Reducer, rewards: tuple[float, ...]) -> None:
+    votes: list[Vote] = [
+        vote(8, 1, meta=0.2),
+        vote(2, 9, meta=0.9),
+        FAILED,
+        vote(8, 2, meta=0.2),
+        vote(7, 4, meta=0.6),
+        vote(100, 100),  # not rated: it does not count
+    ]
+    found = reducer(votes)
+    assert found is not None
+    if isinstance(reducer, type(Weighted() >> Sum())) and "weighted" in str(reducer):
+        by_hand = [
+            sum(w * s for w, s in zip((0.2, 0.9, 0.2, 0.6), column, strict=True))
+            for column in ((8, 2, 8, 7), (1, 9, 2, 4))
+        ]
+        assert found == pytest.approx(by_hand)
+    else:
+        assert found == pytest.approx(rewards)
+
+
+def test_top_k_without_meta_rewards_votes_plainly() -> None:
+    votes = [vote(8, 1), vote(2, 9)]
+    assert (TopK(1) >> Sum())(votes) == Sum()(votes)
+    assert (Weighted("meta") >> Sum())(votes) == Sum()(votes)
+
+
+def test_top_k_ties_keep_draw_order() -> None:
+    votes = [vote(1, 2, meta=0.5), vote(3, 4, meta=0.5), vote(5, 6, meta=0.5)]
+    assert (TopK(2) >> Sum())(votes) == (4.0, 6.0)
+
+
+def test_logit_weights_ignore_judgments_that_are_probably_wrong() -> None:
+    votes = [vote(1, 9, meta=0.4), vote(9, 1, meta=0.9)]
+    assert (Weighted("meta", scale="logit") >> Mean())(votes) == pytest.approx((9.0, 1.0))
+
+
+def test_judge_weights() -> None:
+    votes = [vote(1, 9, judge="a"), vote(9, 1, judge="b"), vote(5, 5, judge="c")]
+    reducer = Weighted("judge", judges=(("a", 3.0), ("b", 0.0))) >> Sum()
+    assert reducer(votes) == pytest.approx(((3 + 5) / 4 * 4, (27 + 5) / 4 * 4))
+
+
+def test_principle_weights_replace_overall_scores() -> None:
+    principles = (Principle(name="true", weight=0.75), Principle(name="kind", weight=0.25))
+    judgment = Judgment(
+        scores=(5, 5),
+        principles=principles,
+        critiques=(
+            Critique(response=0, text="", scores=(8, 4)),
+            Critique(response=1, text="", scores=(2, 10)),
+        ),
+    )
+    silent = vote(1, 10)
+    reducer = Weighted("principles") >> Mean()
+    assert reducer([judgment, silent]) == pytest.approx((7.0, 4.0))
+    assert reducer([silent]) == (1.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        pytest.param(lambda: TopK(0), "k_meta must be a whole number >= 1, got 0", id="k-meta-0"),
+        pytest.param(lambda: TopK(True), "k_meta must be a whole number", id="k-meta-bool"),
+        pytest.param(
+            lambda: parse_aggregator("weighted(age) >> sum"), "weights by 'age'", id="unknown-by"
+        ),
+        pytest.param(
+            lambda: parse_aggregator("weighted(scale=cube) >> sum"),
+            "meta scale 'cube'",
+            id="unknown-scale",
+        ),
+        pytest.param(
+            lambda: Weighted("judge", judges=(("a", math.nan),)), "judge 'a'", id="nan-weight"
+        ),
+        pytest.param(lambda: Weighted("judge", judges=(("a", -1.0),)), "judge 'a'", id="negative"),
+        pytest.param(lambda: Weighted("judge", judges=(("a", 0.0),)), "all judge", id="all-zero"),
+    ],
+)
+def test_impossible_settings(build: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build()  # type: ignore[operator]
+
+
+def test_negative_meta_rewards_are_no_linear_weights() -> None:
+    with pytest.raises(InputError, match="below 0"):
+        (Weighted() >> Sum())([vote(1, 2, meta=-0.5)])
+
+
+scores_strategy = st.one_of(st.none(), st.integers(1, 10))
+
+
+@st.composite
+def ballots(draw: st.DrawFn) -> list[Vote]:
+    n = draw(st.integers(1, 5))
+    votes: list[Vote] = []
+    for index in range(draw(st.integers(1, 7))):
+        scores = draw(st.lists(scores_strategy, min_size=n, max_size=n))
+        meta = draw(st.one_of(st.none(), st.floats(0, 1)))
+        if all(score is None for score in scores):
+            votes.append(Failure(draw=index, status="parse_error", message="no verdict"))
+        else:
+            votes.append(
+                Judgment(
+                    draw=index,
+                    scores=tuple(None if s is None else float(s) for s in scores),
+                    meta_reward=meta,
+                )
+            )
+    return votes
+
+
+@given(ballots(), st.randoms(use_true_random=False))
+def test_permuting_responses_permutes_rewards(votes: list[Vote], random: object) -> None:
+    judgments = [v for v in votes if isinstance(v, Judgment)]
+    if not judgments:
+        return
+    n = len(judgments[0].scores)
+    order = list(range(n))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    moved: list[Vote] = [
+        v.model_copy(update={"scores": tuple(v.scores[i] for i in order)})
+        if isinstance(v, Judgment)
+        else v
+        for v in votes
+    ]
+    for reducer in [*REDUCERS, TopK(2) >> Mean(), Weighted() >> Sum()]:
+        before, after = reducer(votes), reducer(moved)
+        if before is None:
+            assert after is None
+        else:
+            assert after == pytest.approx(tuple(before[i] for i in order))
+
+
+@given(ballots())
+def test_sum_is_valid_votes_times_mean(votes: list[Vote]) -> None:
+    total, mean = Sum()(votes), Mean()(votes)
+    if total is None or mean is None:
+        assert total is None
+        assert mean is None
+        return
+    valid = sum(isinstance(v, Judgment) for v in votes)
+    assert total == pytest.approx([valid * reward for reward in mean])
+
+
+@given(ballots(), st.permutations(range(7)))
+def test_order_of_votes_does_not_matter(votes: list[Vote], order: list[int]) -> None:
+    shuffled = [votes[i] for i in order if i < len(votes)]
+    for reducer in REDUCERS:
+        left, right = reducer(votes), reducer(shuffled)
+        assert (left is None) == (right is None)
+        if left is not None:
+            assert right == pytest.approx(left)
+
+
+@given(ballots())
+def test_rewards_stay_within_the_scores(votes: list[Vote]) -> None:
+    for reducer in (Mean(), Median()):
+        rewards = reducer(votes)
+        if rewards is None:
+            continue
+        for i, reward in enumerate(rewards):
+            given = [s for v in votes if isinstance(v, Judgment) and (s := v.scores[i]) is not None]
+            assert min(given) - 1e-9 <= reward <= max(given) + 1e-9
+
+
+@given(st.lists(ballots(), min_size=2, max_size=4))
+def test_batched_ballots_give_the_same_as_one_by_one(groups: list[list[Vote]]) -> None:
+    shapes = {Ballot.from_votes(votes).scores.shape for votes in groups}
+    if len(shapes) > 1 or (groups and not next(iter(shapes))[1]):
+        return
+    single = [Ballot.from_votes(votes) for votes in groups]
+    batch = Ballot(
+        scores=np.stack([ballot.scores for ballot in single]),
+        weights=np.stack([ballot.weights for ballot in single]),
+        meta=np.stack([ballot.meta for ballot in single]),
+        judges=np.stack([ballot.judges for ballot in single]),
+        by_principle=np.stack([ballot.by_principle for ballot in single]),
+    )
+    for reducer in [*REDUCERS, TopK() >> Sum(), Weighted(scale="logit") >> Mean()]:
+        together = reducer.reduce(batch)
+        for row, ballot in zip(together, single, strict=True):
+            np.testing.assert_allclose(row, reducer.reduce(ballot))
+
+
+def test_rewards_of_needs_a_score_for_every_response() -> None:
+    ballot = Ballot.from_votes([vote(1, None), vote(2, None)])
+    assert rewards_of(Mean(), ballot) is None
+
+
+def test_chains_compose_to_one_pipeline() -> None:
+    left = (TopK(3) >> Weighted()) >> Sum()
+    right = TopK(3) >> (Weighted() >> Sum())
+    assert left == right
+    assert str(left) == "topk(k_meta=3) >> weighted() >> sum()"
+    chain = TopK(3) >> (TopK(2) >> Weighted())
+    assert str(chain) == "topk(k_meta=3) >> topk(k_meta=2) >> weighted()"
+    votes = [vote(1, 2, meta=0.1), vote(4, 3, meta=0.9), vote(5, 5, meta=0.9)]
+    assert (chain >> Mean())(votes) == (4.5, 4.0)
+    by_hand = Mean().reduce(chain.select(Ballot.from_votes(votes)))
+    assert by_hand.tolist() == [4.5, 4.0]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from deemster.aggregators import (
+    Majority,
+    Mean,
+    Median,
+    Reducer,
+    Sum,
+    TopK,
+    Weighted,
+    parse_aggregator,
+)
+from deemster.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param("sum", Sum(), id="name"),
+        pytest.param(" Mean() ", Mean(), id="call"),
+        pytest.param("topk(16) >> sum", TopK(16) >> Sum(), id="positional"),
+        pytest.param("topk(k_meta=4)>>majority", TopK(4) >> Majority(), id="named"),
+        pytest.param(
+            "topk >> weighted(by=meta) >> median", TopK() >> Weighted() >> Median(), id="3"
+        ),
+        pytest.param(
+            "weighted(by=judge, judges={a: 2, b: 0.5}) >> sum",
+            Weighted("judge", judges=(("a", 2.0), ("b", 0.5))) >> Sum(),
+            id="mapping",
+        ),
+    ],
+)
+def test_parse(spec: str, expected: Reducer) -> None:
+    assert parse_aggregator(spec) == expected
+    assert parse_aggregator(str(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        pytest.param("summ", "unknown aggregator 'summ'; known: .*sum", id="unknown"),
+        pytest.param("topk(4)", "must end in a reducer", id="no-reducer"),
+        pytest.param("sum >> mean", "must come last", id="reducer-first"),
+        pytest.param("sum >>", "cannot read ''", id="empty-step"),
+        pytest.param("", "cannot read ''", id="empty"),
+        pytest.param("topk(x=3) >> sum", "unexpected keyword argument 'x'", id="bad-argument"),
+        pytest.param("topk({) >> sum", "cannot read", id="bad-value"),
+        pytest.param("topk(0) >> sum", "k_meta must be a whole number >= 1, got 0", id="k-meta-0"),
+        pytest.param("topk(nan) >> sum", "got 'nan'", id="k-meta-text"),
+    ],
+)
+def test_errors(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_aggregator(spec)
