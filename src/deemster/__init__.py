@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from deemster._version import __version__
 
 if TYPE_CHECKING:
+    from deemster.aggregators import Majority, Mean, Median, Sum, TopK, Weighted
     from deemster.errors import BackendError, DeemsterError, InputError, ParseError
+    from deemster.judges import Judge, MetaRM, Panel
     from deemster.schemas import (
         Critique,
         Failure,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     )
 
 _WHERE = {
+    "deemster.aggregators": ("Majority", "Mean", "Median", "Sum", "TopK", "Weighted"),
+    "deemster.judges": ("Judge", "MetaRM", "Panel"),
     "deemster.errors": ("BackendError", "DeemsterError", "InputError", "ParseError"),
     "deemster.schemas": (
         "Critique",
@@ -48,15 +52,24 @@ __all__ = [
     "DeemsterError",
     "Failure",
     "InputError",
+    "Judge",
     "Judgment",
+    "Majority",
+    "Mean",
+    "Median",
     "Message",
+    "MetaRM",
+    "Panel",
     "ParseError",
     "Principle",
     "Rubric",
     "Sample",
+    "Sum",
+    "TopK",
     "Usage",
     "Verdict",
     "Vote",
+    "Weighted",
     "__version__",
 ]
 

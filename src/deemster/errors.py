@@ -88,6 +88,8 @@ class ParseError(DeemsterError, ValueError):
     """A completion carries no valid verdict."""
 
     status: ClassVar[FailureStatus] = "parse_error"
+    usage: Usage | None = None
+    """What the completion cost, where nothing else keeps it."""
 
 
 class AmbiguousError(ParseError):

@@ -1,14 +1,19 @@
 """The only door to a model: one protocol, a registry, and the backends behind it."""
 
 from deemster.backends.base import Backend, Outcome, Request, generate_all
+from deemster.backends.cassette import Cassette
 from deemster.backends.fake import FakeBackend
 from deemster.backends.registry import BACKENDS, open_backend
+from deemster.backends.replay import RecordBackend, ReplayBackend
 
 __all__ = [
     "BACKENDS",
     "Backend",
+    "Cassette",
     "FakeBackend",
     "Outcome",
+    "RecordBackend",
+    "ReplayBackend",
     "Request",
     "generate_all",
     "open_backend",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, Self, runtime_checkable
 from pydantic import Field, model_validator
 
 from deemster.errors import BackendError
-from deemster.schemas import Completion, Conversation, Record, Sampling
+from deemster.schemas import Completion, Conversation, Record, Sampling, Whole
 
 Outcome = Completion | BackendError
 """What one draw gives: text, or the error that stands for it."""
@@ -21,8 +21,8 @@ class Request(Record):
 
     messages: Conversation
     sampling: Sampling
-    n: Annotated[int, Field(ge=1)] = 1
-    seeds: tuple[int, ...] = ()
+    n: Annotated[int, Field(strict=True, ge=1)] = 1
+    seeds: tuple[Whole, ...] = ()
     """One per draw. Local backends make draw `i` depend on `seeds[i]` alone; providers get
     `seeds[0]` where they take a seed. With `messages` they identify a draw: judges never use
     one seed twice for one prompt."""

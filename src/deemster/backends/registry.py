@@ -20,6 +20,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
     "model scheme",
     group="deemster.backends",
     builtin={
+        "fake": "deemster.backends.fake:FakeBackend",
         "hf": "deemster.backends.transformers:TransformersBackend",
         "litellm": "deemster.backends.litellm:LiteLLMBackend",
         "replay": "deemster.backends.replay:ReplayBackend",

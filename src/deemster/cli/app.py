@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from deemster._version import __version__
-from deemster.cli import doctor, principles, runs, score
+from deemster.cli import doctor, principles, run, runs, score
 from deemster.errors import DeemsterError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("score")(score.score)
+app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("rescore")(runs.rescore)
 app.add_typer(principles.app, name="principles")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +12,10 @@ import typer
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
+    from deemster.backends.limits import Budget
     from deemster.judges import Judge
 
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(usd|tokens|calls)")
 _JUDGE = "The judge"
 _LIMITS = "Limits"
 
@@ -121,7 +124,19 @@ def make_judge(
         aggregator = f"topk({k_meta}) >> sum"
     options = {name: value for name, value in (limits or {}).items() if value is not None}
     if budget is not None:
-        from deemster.backends.limits import Budget
-
-        options["budget"] = Budget.parse(budget)
+        options["budget"] = _budget(budget)
     return Judge(model, aggregator=aggregator, meta_rm=meta_rm, **settings, **options)
+
+
+def _budget(text: str) -> Budget:
+    from deemster.backends.limits import Budget
+
+    match = _AMOUNT.fullmatch(text.strip().lower())
+    if match is None:
+        raise InputError(f"--budget {text!r}; write for example 2.50usd, 1000000tokens or 500calls")
+    amount, unit = match.groups()
+    if unit == "usd":
+        return Budget(usd=float(amount))
+    if not amount.isdigit():
+        raise InputError(f"--budget {text!r}; {unit} are counted in whole numbers")
+    return Budget(**{unit: int(amount)})

@@ -6,6 +6,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -16,6 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from deemster.schemas import Judgment, Sample, Usage, Verdict
+
+if TYPE_CHECKING:
+    from deemster.suites.metrics import Summary
 
 _SNIPPET = 300
 _CRITIQUE = 900
@@ -136,7 +140,11 @@ def _principles(verdict: Verdict, chosen: Judgment) -> Table:
         table.add_column("in votes", justify="right")
     for principle in chosen.principles:
         key = principle.name.casefold()
-        row = [f"{principle.weight:.0%}", Text(principle.name), Text(principle.description)]
+        row: list[RenderableType] = [
+            f"{principle.weight:.0%}",
+            Text(principle.name),
+            Text(principle.description),
+        ]
         if verdict.n_valid > 1:
             row.append(f"{seen[key]}/{verdict.n_valid}")
         table.add_row(*row)
@@ -239,3 +247,46 @@ def _cell(value: object) -> str:
 def _cut(text: str, size: int) -> str:
     text = text.strip()
     return text if len(text) <= size else text[: size - 1].rstrip() + "…"
+
+
+def show_summary(summary: Summary, out: Console | None = None) -> None:
+    """Print the figures of a run that apply."""
+    facts: dict[str, object] = {}
+    if summary.judge is not None:
+        facts["judge"] = f"{summary.judge.name} ({summary.judge.aggregator})"
+    facts["items"] = f"{summary.n}, {summary.n_scored} scored"
+    if summary.accuracy is not None:
+        interval = "" if summary.ci95 is None else " [{:.1%}, {:.1%}]".format(*summary.ci95)
+        facts["accuracy"] = f"{summary.accuracy:.2%}{interval}, {summary.ties} ties counted wrong"
+        if summary.n_scored < summary.n:
+            facts["accuracy over all items"] = _percent(summary.detail.overall.value)
+    for name, figure in (
+        ("macro accuracy", summary.macro),
+        ("agreement with true ties", summary.with_ties),
+        ("ROC-AUC", summary.roc_auc),
+        ("Spearman", summary.spearman),
+        ("Kendall tau-b", summary.kendall),
+    ):
+        if figure is not None and figure.value is not None:
+            facts[name] = f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+    if summary.position_consistency is not None:
+        facts["position consistency"] = _percent(summary.position_consistency.by_item.value)
+    if summary.failures:
+        failed = ", ".join(f"{count} {status}" for status, count in summary.failures.items())
+        facts["failed votes"] = f"{failed} of {summary.n_votes}"
+    facts["usage"] = _usage(summary.usage)
+    show_facts(facts, out)
+    for name, points in summary.curve.items():
+        if len(points) > 1:
+            row = [f"{value:.2%}" if value is not None else "–" for value in points.values()]
+            show_table(f"accuracy at k ({name})", [f"k={k}" for k in points], [row], out)
+    if summary.by:
+        rows = [
+            (name, one.n, _percent(one.scored.value), one.ties, one.unscored)
+            for name, one in summary.subsets.items()
+        ]
+        show_table("subsets", ("subset", "items", "accuracy", "ties", "unscored"), rows, out)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import sys
 import tempfile
@@ -19,7 +18,6 @@ from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import Judge
-    from deemster.schemas import Sample
 
 EXIT_UNSCORED = 3
 
@@ -94,12 +92,14 @@ def score(
     if record is not None:
         from deemster.backends.replay import RecordBackend
 
-        judge.backend = RecordBackend(judge.backend, record)
+        judge.wrap_backends(lambda backend: RecordBackend(backend, record))
     if input_file is not None:
         if query is not None or response or reference is not None:
             raise InputError("give --input or --query and --response, not both")
         with _spooled(input_file) as (path, name):
-            total = sum(1 for _ in read_samples(path, name))
+            from deemster.suites.jsonl import read_samples
+
+            total = sum(1 for _ in read_samples(path, name=name))
             if not total:
                 raise InputError(f"{name} has no samples; give one JSON object per line")
             return asyncio.run(_many(judge, path, name, total, as_json=as_json, allowed=allowed))
@@ -140,12 +140,13 @@ async def _many(
 ) -> int:
     from deemster.cli.render import progress_bar, show_verdict
     from deemster.judges.batch import score_ordered
+    from deemster.suites.jsonl import read_samples
 
     unscored = 0
     with progress_bar(total) as advance:
         async with judge:
             verdicts = score_ordered(
-                judge, read_samples(path, name), on_done=lambda _, verdict: advance(verdict)
+                judge, read_samples(path, name=name), on_done=lambda _, verdict: advance(verdict)
             )
             async for sample, verdict in verdicts:
                 unscored += verdict.rewards is None
@@ -156,32 +157,6 @@ async def _many(
     if unscored:
         typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
     return EXIT_UNSCORED if unscored > allowed * total else 0
-
-
-def read_samples(path: Path, name: str) -> Iterator[Sample]:
-    """Samples of a JSON-lines file, one at a time; blank lines are skipped.
-
-    Raises:
-        InputError: a line is no sample; the text says which line and why.
-    """
-    from deemster.schemas import Sample
-
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{name}:{number}"
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{where}: not JSON: {error}") from error
-            sample = Sample.parse(row, where=where)
-            if not sample.query:
-                raise InputError(f"{where}: query is empty; give the text that was answered")
-            for i, response in enumerate(sample.responses):
-                if response.is_blank:
-                    raise InputError(f"{where}: response {i} is empty; leave it out or give it")
-            yield sample if sample.id else sample.model_copy(update={"id": str(number)})
 
 
 @contextmanager

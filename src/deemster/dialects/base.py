@@ -6,15 +6,18 @@ Parsers are pure and linear in the length of the text. They raise `ParseError` o
 
 from __future__ import annotations
 
+import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from deemster.errors import InputError, ParseError
+from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.prompts import PromptTemplate, View, builtin_template
 from deemster.schemas import Completion, Conversation, Critique, Principle, Scale
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,43 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Dialect(ABC):
-    """A prompt and its parser. Subclasses say how; instances may carry another template."""
+    """A prompt and its parser. Subclasses say how; instances may carry another template.
+
+    Raises:
+        InputError: this dialect has no such rule.
+    """
 
     template_file: PromptTemplate | None = None
     """The user's own template with the same slots; None for the one that ships."""
+    rule: str = "strict"
+    """How completions are read, one of `rules`. The rules other than `strict` are for reading
+    what other tools logged and for the paper's second scale; the class documents them."""
 
     name: ClassVar[str]
     scale: ClassVar[Scale]
+    rules: ClassVar[tuple[str, ...]] = ("strict",)
     min_responses: ClassVar[int] = 1
     max_responses: ClassVar[int | None] = None
     top_logprobs: ClassVar[int] = 0
     """How many alternatives per token the parser wants to see."""
+    template_name: ClassVar[str] = ""
+    """File of the prompt that ships, where it is not called like the dialect."""
+
+    def __post_init__(self) -> None:
+        if self.rule not in self.rules:
+            raise InputError(
+                f"dialect {self.name!r} has no rule {self.rule!r}; known: {', '.join(self.rules)}"
+            )
+
+    @property
+    def spec(self) -> str:
+        """The name, with `:rule` where it is not `strict`: what `open_dialect` takes."""
+        return self.name if self.rule == "strict" else f"{self.name}:{self.rule}"
 
     @property
     def template(self) -> PromptTemplate:
         """The prompt template in use."""
-        return self.template_file or builtin_template(self.name)
+        return self.template_file or builtin_template(self.template_name or self.name)
 
     def scale_for(self, n: int) -> Scale:  # noqa: ARG002 - some scales depend on n
         """The range that scores of `n` responses are from."""
@@ -64,7 +88,17 @@ class Dialect(ABC):
             raise InputError(f"dialect {self.name!r} judges {allowed} responses at once, got {n}")
 
     def render(self, view: View) -> Conversation:
-        """The messages to send."""
+        """The messages to send.
+
+        Raises:
+            InputError: the template leaves out something the view has, or cannot be filled.
+        """
+        for slot in ("principles", "reference", "findings"):
+            if getattr(view, slot) and slot not in self.template.slots:
+                raise InputError(
+                    f"template {self.template.name!r} does not use the slot {slot!r}, but there "
+                    f"is something to put there; add the slot, or leave out the {slot}"
+                )
         return view.render(self.template)
 
     def json_schema(self, n: int) -> dict[str, Any] | None:  # noqa: ARG002 - part of the contract
@@ -81,23 +115,61 @@ class Dialect(ABC):
         """
 
 
-_THINK_OPEN = re.compile(r"<(think|thinking|reasoning)>", re.IGNORECASE)
-_THINK_CLOSE = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
+_THINK_NAMES = r"(?:think|thinking|thought|reasoning|seed:think)"
+_THINK_OPEN = re.compile(rf"<{_THINK_NAMES}>|\[THINK\]|◁think▷", re.IGNORECASE | re.ASCII)
+_THINK_CLOSE = re.compile(rf"</{_THINK_NAMES}>|\[/THINK\]|◁/think▷", re.IGNORECASE | re.ASCII)
 
 
 def strip_reasoning(text: str) -> str:
     """The text after the reasoning: everything up to the last closing think tag is dropped.
 
     A closing tag without an opening one counts too (chat templates often put the opening tag
-    into the prompt). Reasoning that never closes leaves nothing: a verdict inside it is a draft.
+    into the prompt). What follows an opening tag that never closes is dropped as well: a verdict
+    inside unfinished reasoning is a draft.
     """
-    close = None
-    for close in _THINK_CLOSE.finditer(text):  # noqa: B007 - the last one is wanted
-        pass
-    if close is not None:
-        text = text[close.end() :]
-    unclosed = _THINK_OPEN.search(text)
-    return text[: unclosed.start()] if unclosed else text
+    end = 0
+    for close in _THINK_CLOSE.finditer(text):
+        end = close.end()
+    unclosed = _THINK_OPEN.search(text, end)
+    return text[end : unclosed.start() if unclosed else len(text)]
+
+
+def settle(findings: Iterable[str], read: Callable[[str], T], *, missing: str) -> T:
+    """The one verdict that all findings state, each read by `read`.
+
+    A finding that cannot be read speaks against the others: it is one more verdict, unknown.
+
+    Args:
+        findings: the places of a completion that look like verdicts, in order.
+        read: from a finding to a verdict; raises `ParseError`.
+        missing: what to say when there is no finding.
+
+    Raises:
+        ParseError: there is none, or none can be read.
+        AmbiguousError: they differ.
+    """
+    verdicts: dict[T, str] = {}
+    problems: list[ParseError] = []
+    for finding in dict.fromkeys(findings):
+        try:
+            verdicts.setdefault(read(finding), finding)
+        except ParseError as error:
+            problems.append(error)
+        if len(verdicts) > 1 or (verdicts and problems) or len(problems) == _PROBLEMS:
+            break  # nothing that follows can make it a verdict
+    if len(verdicts) > 1:
+        raise AmbiguousError(
+            f"different verdicts: {' and '.join(repr(text[:60]) for text in verdicts.values())}"
+        )
+    if verdicts and problems:
+        said = next(iter(verdicts.values()))
+        raise AmbiguousError(f"a verdict {said[:60]!r}, but also: {problems[0]}")
+    if not verdicts:
+        raise problems[0] if problems else ParseError(missing)
+    return next(iter(verdicts))
+
+
+_PROBLEMS = 8
 
 
 def number(token: str, scale: Scale) -> float:
@@ -118,6 +190,17 @@ def number(token: str, scale: Scale) -> float:
 
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+
+
+def probability(logprob: float) -> float:
+    """The probability that a log-probability stands for.
+
+    Raises:
+        ParseError: it is not a number, or is above 0 by more than rounding.
+    """
+    if not logprob < 1e-3:
+        raise ParseError(f"{logprob} is not a log-probability")
+    return math.exp(min(logprob, 0.0))
 
 
 def tail(text: str, size: int = 60) -> str:

@@ -22,16 +22,22 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "prometheus": "deemster.dialects.prometheus:Prometheus",
         "judgelrm": "deemster.dialects.judgelrm:JudgeLrm",
         "llmbar": "deemster.dialects.llmbar:LlmBar",
+        "llmbar-rating": "deemster.dialects.llmbar:LlmBarRating",
         "alpaca-eval": "deemster.dialects.alpaca_eval:AlpacaEval",
+        "realmistake": "deemster.dialects.realmistake:RealMistake",
+        "auto-j": "deemster.dialects.autoj:AutoJ",
     },
 )
 
 
-def open_dialect(name: str, *, template: str | Path | None = None) -> Dialect:
-    """Make a dialect by name, with the user's own template file if one is given.
+def open_dialect(spec: str, *, template: str | Path | None = None) -> Dialect:
+    """Make a dialect by name or `name:rule`, with the user's own template file if one is given.
 
     Raises:
-        InputError: the name is unknown, or the template unusable.
+        InputError: the name or the rule is unknown, or the template unusable.
     """
+    name, _, rule = spec.partition(":")
     dialect = DIALECTS.get(name)
-    return dialect() if template is None else dialect(PromptTemplate.load(template))
+    return dialect(
+        None if template is None else PromptTemplate.load(template), rule=rule or "strict"
+    )

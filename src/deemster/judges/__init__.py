@@ -5,11 +5,13 @@ from deemster.judges.batch import score_all, score_many
 from deemster.judges.decide import decide
 from deemster.judges.judge import Judge
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm
+from deemster.judges.panel import Panel
 
 __all__ = [
     "BaseJudge",
     "Judge",
     "MetaRM",
+    "Panel",
     "PromptedMetaRM",
     "Scorer",
     "decide",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
+from deemster.backends import Backend
 from deemster.judges import batch
 from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Sample, Verdict
 
@@ -91,6 +92,10 @@ class BaseJudge(ABC):
     ) -> list[Verdict]:
         """The verdicts of all samples, in their order."""
         return await batch.score_all(self, samples, in_flight=in_flight)
+
+    @abstractmethod
+    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
+        """Put something (a recorder, say) between this judge and every model it asks."""
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.base import BaseJudge
 from deemster.judges.decide import decide
-from deemster.judges.meta_rm import MetaRM, open_meta_rm, rate_votes
+from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
-from deemster.principles import as_principles, generate_principles
+from deemster.principles import as_principles, generate_with_usage, principles_hash
 from deemster.prompts import View
 from deemster.schemas import (
     Conversation,
@@ -127,7 +126,7 @@ class Judge(BaseJudge):
             model=self.backend.name,
             dialect=self.dialect.name,
             prompt=self.dialect.template.hash,
-            principles=self.mode if self.mode != "fixed" else _digest(self.principles),
+            principles=self.mode if self.mode != "fixed" else principles_hash(self.principles),
             sampling=self.sampling,
             k=self.k,
             seed=self.seed,
@@ -157,7 +156,7 @@ class Judge(BaseJudge):
         if failed is not None:
             votes = self._all_failed(failed)
         else:
-            votes = await self._draw(range(self.k), asked, shown, reference, fixed)
+            votes = await self._draw(asked, shown, reference=reference, principles=fixed)
         if self.meta_rm is not None:
             votes, rated = await rate_votes(self.meta_rm, asked, shown, votes)
             extra += rated
@@ -171,52 +170,85 @@ class Judge(BaseJudge):
             extra=extra,
         )
 
+    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
+        """Put something between this judge (and its prompted meta RM) and their models."""
+        self.backend = wrap(self.backend)
+        if isinstance(self.meta_rm, PromptedMetaRM):
+            self.meta_rm.backend = wrap(self.meta_rm.backend)
+
     async def aclose(self) -> None:
         """Close the backend, if this judge opened it, and the meta RM likewise."""
         if self._owns_backend:
             await self.backend.aclose()
+        if isinstance(self.meta_rm, PromptedMetaRM):
+            await self.meta_rm.aclose()
 
-    async def _draw(
+    def requests(
         self,
-        draws: Iterable[int],
         query: Conversation,
         responses: Conversation,
-        reference: str | None,
-        principles: tuple[Principle, ...],
-    ) -> list[Vote]:
-        """Votes number `draws`: one request per order, all at the same time."""
+        *,
+        reference: str | None = None,
+        principles: tuple[Principle, ...] | None = None,
+        draws: Iterable[int] | None = None,
+    ) -> list[tuple[Request, tuple[int, ...], list[int]]]:
+        """What `score` sends: one request per order shown, with the order and its draws.
+
+        Args:
+            query: as in `score`, as messages.
+            responses: as in `score`, as messages.
+            reference: as in `score`.
+            principles: fixed criteria; None for the judge's own.
+            draws: numbers of the draws; None for all k.
+        """
         n = len(responses)
         order_seed = content_seed(self.seed, (message.text for message in (*query, *responses)))
         by_order: dict[tuple[int, ...], list[int]] = {}
-        for draw in draws:
+        for draw in range(self.k) if draws is None else draws:
             order = order_of(draw, n, kind=self.orders, seed=order_seed)
             by_order.setdefault(order, []).append(draw)
-
-        async def one_order(order: tuple[int, ...], numbers: list[int]) -> list[Vote]:
+        made = []
+        for order, numbers in by_order.items():
             view = View(
                 query=query,
                 responses=tuple(responses[i] for i in order),
                 scale=self.dialect.scale_for(n),
                 reference=reference,
-                principles=principles,
+                principles=self.principles if principles is None else principles,
                 seed=self.seed,
             )
-            seeds = tuple(derive_seed(self.seed, draw) for draw in numbers)
             request = Request(
                 messages=self.dialect.render(view),
                 sampling=self.sampling,
                 n=len(numbers),
-                seeds=seeds,
+                seeds=tuple(derive_seed(self.seed, draw) for draw in numbers),
                 json_schema=self.dialect.json_schema(n),
             )
+            made.append((request, order, numbers))
+        return made
+
+    async def _draw(
+        self,
+        query: Conversation,
+        responses: Conversation,
+        *,
+        reference: str | None,
+        principles: tuple[Principle, ...],
+    ) -> list[Vote]:
+        """All votes: one request per order, all at the same time."""
+        n = len(responses)
+
+        async def ask(request: Request, order: tuple[int, ...], numbers: list[int]) -> list[Vote]:
             outcomes = await generate_all(self.backend, request)
+            drawn = zip(outcomes, numbers, request.seeds, strict=True)
             return [
                 self._vote(outcome, order=order, n=n, draw=draw, seed=seed)
-                for outcome, draw, seed in zip(outcomes, numbers, seeds, strict=True)
+                for outcome, draw, seed in drawn
             ]
 
+        requests = self.requests(query, responses, reference=reference, principles=principles)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one_order(*item)) for item in by_order.items()]
+            tasks = [group.create_task(ask(*request)) for request in requests]
         votes = [vote for task in tasks for vote in task.result()]
         return sorted(votes, key=lambda vote: vote.draw)
 
@@ -243,12 +275,12 @@ class Judge(BaseJudge):
     ) -> tuple[tuple[Principle, ...], Usage, BackendError | ParseError | None]:
         """Principles from one call before the draws, or why there are none."""
         try:
-            made = await generate_principles(self.backend, query, responses, seed=self.seed)
-        except BackendError as error:
+            made, usage = await generate_with_usage(
+                self.backend, query, responses, seed=derive_seed(self.seed, "principles")
+            )
+        except (BackendError, ParseError) as error:
             return (), error.usage or Usage(), error
-        except ParseError as error:
-            return (), Usage(), error
-        return made.principles, made.usage, None
+        return made, usage, None
 
     def _all_failed(self, error: BackendError | ParseError) -> list[Vote]:
         return [
@@ -289,8 +321,3 @@ def _aggregator(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reduc
             if step.k_meta is not None and step.k_meta > k:
                 raise InputError(f"k_meta must be from 1 to k={k}, got {step.k_meta}")
     return chosen
-
-
-def _digest(principles: Sequence[Principle]) -> str:
-    text = "\n".join(principle.model_dump_json() for principle in principles)
-    return f"fixed:{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -57,6 +57,7 @@ class PromptTemplate:
     def __post_init__(self) -> None:
         try:
             tree = _environment().parse(self.source)
+            _ = self._compiled  # finds unknown filters and forbidden statements
         except TemplateSyntaxError as error:
             raise InputError(
                 f"template {self.name!r} line {error.lineno}: {error.message}"
@@ -121,8 +122,8 @@ class PromptTemplate:
             texts = {name: run_bounded(template.blocks[name], context) for name in names}
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"template {self.name!r} cannot be filled: {error}") from error
-        except RecursionError as error:
-            raise InputError(f"template {self.name!r} calls itself without end") from error
+        except (MemoryError, RecursionError) as error:
+            raise InputError(f"template {self.name!r} grows without end") from error
         return tuple(
             Message(role="system" if name == "system" else "user", content=text)
             for name, text in texts.items()

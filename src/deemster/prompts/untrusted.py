@@ -2,11 +2,12 @@ r"""Text from outside, made safe to stand in a judge's prompt.
 
 Queries, responses and references come from strangers. Before they enter a prompt:
 
-- verdict syntax (`\boxed{`, `[[A]]`, `[RESULT]`, `<answer>`, think tags) is respelled, so that a
-  judge that quotes a response never writes a verdict by quoting;
+- verdict syntax (`\boxed{`, `[[A]]`, `[RESULT]`, `<answer>`, `Output (a)`, `"scores"` as a whole
+  JSON string, think tags) is respelled, so that a judge that quotes a response never writes a
+  verdict by quoting;
 - chat-template control tokens (`<|im_end|>` and relatives) are respelled, for servers that
   would turn them into control ids;
-- invisible format characters are removed.
+- invisible and control characters are removed.
 
 The respelling keeps the meaning readable: `\boxed{42}` becomes `\fbox{42}`. Raw texts are kept in
 the records; only the judge's view changes. No defence of this kind is complete.
@@ -16,43 +17,49 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable
 
 _BOXED = re.compile(r"\\boxed(?![A-Za-z])")
 _DOUBLE_BRACKETS = re.compile(r"\[(?=\[)|\](?=\])")
-_RESULT = re.compile(r"\[\s*(RESULT|result|Result)\s*\]")
-_TAG = re.compile(r"<(/?)(?=(?:answer|think|thinking|reasoning|score|scores|verdict)\b)", re.I)
+_RESULT = re.compile(r"\[[ ]{0,8}(RESULT)[ ]{0,8}\]", re.IGNORECASE)
+_OUTPUT = re.compile(r"\b(output) \((?=[ab]\))", re.IGNORECASE)
+_KEY = re.compile(r'"(scores|critiques|principles|ordered_models)"')
+_TAG = re.compile(
+    r"<(/?)(?=(?:answer|think|thinking|thought|reasoning|score|scores|verdict)\b)|◁(?=/?think)",
+    re.IGNORECASE,
+)
 _CONTROL = re.compile(
-    r"<(?=[|｜]|/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|tool_call|tool_response)>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\])",
+    # The bar of DeepSeek's tokens is U+FF5C.
+    "<(?=[|\uff5c]|<?/?SYS>|/?(?:"
+    "s|bos|eos|pad|unk|mask|sep|cls|sop|eop|eod|eoh|eoa|gmask|seed:[a-z_]{1,40}"
+    "|(?:start|end)_of_(?:turn|image|text|role)|tools?|tool_(?:call|response|result)s?)>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|THINK|IMG"
+    r"|BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK)\])",
 )
-# Cf is formatting that nobody sees: zero-width characters, bidi overrides, tags. Joiners are
-# needed to spell Persian, Hindi and many emoji, so they stay.
-_KEEP_FORMAT = {"\u200c", "\u200d"}
-_MAYBE_INVISIBLE = re.compile(
-    r"[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e"
-    r"\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+# Formatting that nobody sees: control characters, zero-width characters, bidi overrides, tags.
+# Joiners (U+200C, U+200D) stay: they are needed to spell Persian, Hindi and many emoji.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f]"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def defuse(text: str) -> str:
-    """The text as the judge may see it. Linear in its length; plain prose comes back unchanged."""
-    text = _MAYBE_INVISIBLE.sub(_visible, text)
+    """The text as the judge may see it; plain prose comes back unchanged.
+
+    Linear in its length, and idempotent: respelled text is not respelled again.
+    """
+    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)  # alone they cannot be sent as UTF-8
+    text = _INVISIBLE.sub("", text)
     text = _BOXED.sub(r"\\fbox", text)
-    text = _DOUBLE_BRACKETS.sub(lambda match: match[0] + " ", text)
+    text = _DOUBLE_BRACKETS.sub(r"\g<0> ", text)
     text = _RESULT.sub(r"(\1)", text)
-    text = _CONTROL.sub(lambda match: match[0] + " ", text)
-    return _TAG.sub(r"<\1 ", text)
-
-
-def _visible(match: re.Match[str]) -> str:
-    character = match[0]
-    if "\ud800" <= character <= "\udfff":
-        return "\N{REPLACEMENT CHARACTER}"  # a lone surrogate cannot be sent as UTF-8
-    if unicodedata.category(character) == "Cf" and character not in _KEEP_FORMAT:
-        return ""
-    return character
+    text = _OUTPUT.sub(r"\1 ( ", text)
+    text = _KEY.sub(r'"\1 "', text)
+    text = _CONTROL.sub(r"\g<0> ", text)
+    return _TAG.sub(r"\g<0> ", text)
 
 
 def make_nonce(texts: Iterable[str], *, seed: int = 0) -> str:

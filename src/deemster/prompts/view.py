@@ -33,8 +33,11 @@ class View:
         texts += [self.reference or "", self.findings, self.judgment]
         return make_nonce(sorted(texts), seed=self.seed)
 
-    def render(self, template: PromptTemplate) -> Conversation:
-        """Fill a template; images of the query go after the text of the last user turn."""
+    def render(self, template: PromptTemplate, **more: object) -> Conversation:
+        """Fill a template; images of the query go after the text of the last user turn.
+
+        `more` are further slots, put in as they are.
+        """
         nonce = self.nonce
 
         def fence(text: str, label: str) -> str:
@@ -55,6 +58,7 @@ class View:
                 "low": low,
                 "high": high,
                 "nonce": nonce,
+                **more,
             },
             fence=fence,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
@@ -34,7 +34,7 @@ class Sample(Record):
     policies: tuple[str, ...] | None = None
     """Which model wrote each response."""
     subset: str = ""
-    metadata: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     @field_validator("query", mode="before")
     @classmethod

@@ -37,6 +37,18 @@ class Usage(Record):
             seconds=self.seconds + other.seconds,
         )
 
+    def minus(self, part: Usage) -> Usage:
+        """What is left when a part of it is taken away; never below 0."""
+        cost = None if self.cost is None or part.cost is None else max(self.cost - part.cost, 0.0)
+        return Usage(
+            calls=max(self.calls - part.calls, 0),
+            tokens_in=max(self.tokens_in - part.tokens_in, 0),
+            tokens_out=max(self.tokens_out - part.tokens_out, 0),
+            tokens_cached=max(self.tokens_cached - part.tokens_cached, 0),
+            cost=cost,
+            seconds=max(self.seconds - part.seconds, 0.0),
+        )
+
     @classmethod
     def total(cls, usages: Iterable[Usage]) -> Usage:
         """The sum of all; unknown cost anywhere makes the total's cost unknown."""

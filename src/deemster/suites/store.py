@@ -200,19 +200,23 @@ class RunStore:
         position = start
         with self._translated(), self.transaction():
             for sample in samples:
-                named = sample if sample.id else sample.model_copy(update={"id": str(position)})
-                body = _pack(named.model_dump_json())
-                try:
-                    self._db.execute(
-                        "INSERT INTO samples VALUES (?, ?, ?, ?, ?)",
-                        (position, named.id, named.subset, body, zlib.crc32(body)),
-                    )
-                except sqlite3.IntegrityError as error:
-                    raise InputError(
-                        f"sample id {named.id!r} occurs twice; ids must be unique in a run"
-                    ) from error
+                self.add_in_transaction(position, sample)
                 position += 1
         return position - start
+
+    def add_in_transaction(self, position: int, sample: Sample) -> None:
+        """Add one sample inside a transaction of the caller's; see `add_samples`."""
+        named = sample if sample.id else sample.model_copy(update={"id": str(position)})
+        body = _pack(named.model_dump_json())
+        try:
+            self._db.execute(
+                "INSERT INTO samples VALUES (?, ?, ?, ?, ?)",
+                (position, named.id, named.subset, body, zlib.crc32(body)),
+            )
+        except sqlite3.IntegrityError as error:
+            raise InputError(
+                f"sample id {named.id!r} occurs twice; ids must be unique in a run"
+            ) from error
 
     def samples(self) -> Iterator[tuple[int, Sample]]:
         """(position, sample) in order."""

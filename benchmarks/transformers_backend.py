@@ -1,0 +1,135 @@
+"""Samples/s of the `hf:` backend against `model.generate(num_return_sequences=k)`, in one run.
+
+Both draw k completions from one prompt with the same weights (random, Llama type), the same
+temperature and the same number of threads. The end token is taken out of play, so both do the
+same work. Run: `python benchmarks/transformers_backend.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from deemster.backends import Request
+from deemster.backends._local.loading import LocalModel
+from deemster.backends.transformers import TransformersBackend
+from deemster.schemas import Completion, Message, Sampling
+
+
+def main(
+    *, prompt: int = 1500, k: int = 32, new: int = 64, hidden: int = 512, layers: int = 8
+) -> dict[str, Any]:
+    """Measure both ways once, after a warm-up.
+
+    Args:
+        prompt: its tokens, about.
+        k: completions drawn.
+        new: tokens of each.
+        hidden: width of the model.
+        layers: of the model.
+
+    Returns:
+        Seconds, samples/s and tokens/s of both, and their ratio.
+    """
+    from tests.support.tiny_model import corpus, save_tiny_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = save_tiny_model(
+            Path(folder),
+            hidden=hidden,
+            layers=layers,
+            spread=0.02,
+            num_attention_heads=hidden // 64,
+            num_key_value_heads=hidden // 128,
+            vocab_size=8192,
+            eos_token_id=None,
+        )
+        backend = TransformersBackend(str(path))
+        text = " ".join(corpus(1) * (1 + prompt // 4000))
+        return asyncio.run(_measure(backend, text, prompt, k, new))
+
+
+async def _measure(
+    backend: TransformersBackend, text: str, prompt: int, k: int, new: int
+) -> dict[str, Any]:
+    def request(content: str, n: int, tokens: int, seed: int = 0) -> Request:
+        return Request(
+            messages=(Message(role="user", content=content),),
+            sampling=Sampling(temperature=1.0, max_tokens=tokens),
+            n=n,
+            seeds=tuple(range(seed, seed + n)),
+        )
+
+    await backend.generate(request("warm up", k, 4))
+    loaded = backend._model  # noqa: SLF001 - to take the end token out of play
+    assert loaded is not None
+    backend._model = model = replace(loaded, eos=frozenset())  # noqa: SLF001
+    content = model.tokenizer.decode(model.tokenizer.encode(text)[: prompt - 10])
+    started = time.perf_counter()
+    outcomes = await backend.generate(request(content, k, new))
+    ours = time.perf_counter() - started
+    done = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
+    tokens = sum(outcome.usage.tokens_out for outcome in done)
+    ids = model.chat.encode(request(content, 1, 1).messages)
+    theirs = await asyncio.to_thread(_generate, model, ids, k, new)
+    parameters = sum(p.numel() for p in model.runner.model.parameters())
+    shared = model.runner.shares_prefix
+    await backend.aclose()
+    return {
+        "parameters": parameters,
+        "prompt_tokens": len(ids),
+        "k": k,
+        "new_tokens": new,
+        "shares_prefix": shared,
+        "ours_s": round(ours, 2),
+        "generate_s": round(theirs, 2),
+        "ours_samples_per_s": round(len(done) / ours, 3),
+        "generate_samples_per_s": round(k / theirs, 3),
+        "ours_tokens_per_s": round(tokens / ours, 1),
+        "generate_tokens_per_s": round(k * new / theirs, 1),
+        "ratio": round(theirs / ours, 2),
+    }
+
+
+def _generate(model: LocalModel, ids: list[int], k: int, new: int) -> float:
+    """Seconds that transformers takes for the same, with its own attention and cache."""
+    import torch
+
+    network = model.runner.model
+    before = network.config._attn_implementation  # noqa: SLF001 - transformers' own name for it
+    network.set_attn_implementation("sdpa")
+    inputs = torch.tensor([ids])
+    started = time.perf_counter()
+    with torch.inference_mode():
+        output = network.generate(
+            inputs,
+            attention_mask=torch.ones_like(inputs),
+            do_sample=True,
+            temperature=1.0,
+            top_k=0,
+            num_return_sequences=k,
+            max_new_tokens=new,
+            min_new_tokens=new,
+            eos_token_id=None,
+            pad_token_id=0,
+        )
+    seconds = time.perf_counter() - started
+    assert output.shape == (k, len(ids) + new)
+    network.set_attn_implementation(before)
+    return seconds
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in main.__kwdefaults__.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    print(json.dumps(main(**vars(parser.parse_args())), indent=2))

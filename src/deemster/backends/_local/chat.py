@@ -1,0 +1,107 @@
+"""From messages to prompt ids, by the model's own chat template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2 import TemplateError
+
+from deemster.backends._local.encoding import Encoder
+from deemster.errors import BackendError
+from deemster.schemas import Message
+
+_LABELS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
+
+
+@dataclass(frozen=True)
+class Chat:
+    """Renders and encodes conversations for one model.
+
+    A model without a chat template (a base model) sees `System: …`, `User: …` and `Assistant:`,
+    separated by empty lines. A template that refuses a system turn gets its text at the head of
+    the first user turn.
+
+    Args:
+        tokenizer: the model's.
+        encoder: how text becomes ids.
+        template_args: further variables of the template, e.g. `enable_thinking`.
+    """
+
+    tokenizer: Any
+    encoder: Encoder
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+
+    def encode(self, messages: Sequence[Message], prefix: str = "") -> list[int]:
+        """Ids of the prompt, up to where the assistant's turn goes on after `prefix`.
+
+        `prefix` comes from the judge, not from strangers: control tokens in it take effect.
+
+        Raises:
+            BackendError: there are images, or the template refuses the messages.
+        """
+        if any(message.images for message in messages):
+            raise BackendError("this model reads text only, but the messages contain images")
+        turns = [self._turn(message) for message in messages]
+        text = self._render(turns) if self.tokenizer.chat_template else self._plain(turns)
+        return self.encoder.encode(text + prefix)
+
+    def _turn(self, message: Message) -> dict[str, Any]:
+        guard = self.encoder.guard
+        turn: dict[str, Any] = {"role": message.role, "content": guard(message.text)}
+        if message.name:
+            turn["name"] = guard(message.name)
+        if message.tool_call_id:
+            turn["tool_call_id"] = guard(message.tool_call_id)
+        if message.tool_calls:
+            turn["tool_calls"] = [
+                {
+                    "id": guard(call.id),
+                    "type": call.type,
+                    "function": {
+                        "name": guard(call.function.name),
+                        "arguments": _guarded_json(call.function.arguments, self.encoder),
+                    },
+                }
+                for call in message.tool_calls
+            ]
+        return turn
+
+    def _render(self, turns: list[dict[str, Any]]) -> str:
+        try:
+            return self._apply(turns)
+        except (TemplateError, TypeError, ValueError) as error:
+            if turns[0]["role"] != "system" or len(turns) < 2:
+                raise BackendError(f"the chat template refuses the messages: {error}") from error
+            merged = {**turns[1], "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
+        try:
+            return self._apply([merged, *turns[2:]])
+        except (TemplateError, TypeError, ValueError) as error:
+            raise BackendError(f"the chat template refuses the messages: {error}") from error
+
+    def _apply(self, turns: list[dict[str, Any]]) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True, **self.template_args
+        )
+        return text
+
+    def _plain(self, turns: list[dict[str, Any]]) -> str:
+        blocks = [f"{_LABELS[turn['role']]}: {turn['content']}\n\n" for turn in turns]
+        return self._start() + "".join(blocks) + "Assistant:"
+
+    def _start(self) -> str:
+        """The token that begins every text, for models that were trained with one."""
+        bos = self.tokenizer.bos_token
+        with_special = self.tokenizer.encode("x")
+        return bos if bos and with_special[:1] == [self.tokenizer.bos_token_id] else ""
+
+
+def _guarded_json(text: str, encoder: Encoder) -> Any:  # noqa: ANN401 - JSON
+    """Arguments of a tool call as templates take them: parsed where they are JSON."""
+    guarded = encoder.guard(text)
+    try:
+        return json.loads(guarded)
+    except ValueError:
+        return guarded

@@ -1,0 +1,193 @@
+"""One prompt, many continuations: the prompt is run once, then all rows step together."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from deemster.backends._local.attention import OwnCache, Prefix, SharedPrefixAttention
+
+logger = logging.getLogger(__name__)
+
+# CPU matrix products of fewer or uneven rows run other kernels, which round differently. Rows
+# in fours give a draw the same bits whatever stands beside it.
+_CPU_ROWS = 4
+
+
+@dataclass(frozen=True)
+class Prefilled:
+    """A prompt that the model has read."""
+
+    ids: tuple[int, ...]
+    logits: Tensor
+    """[vocabulary] float32: the token after the prompt."""
+    cache: Any
+
+
+class Rows(Protocol):
+    """Continuations of one prompt that step together."""
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        """Give every row its next token; [rows, vocabulary] float32 logits of the one after."""
+        ...
+
+    def keep(self, order: list[int]) -> None:
+        """Go on with `len(order)` rows; row i is what row `order[i]` was.
+
+        Rows keep their place or fill a gap from the end (`gap_filling_order`).
+        """
+        ...
+
+
+def gap_filling_order(alive: Sequence[bool]) -> list[int]:
+    """Places of the rows that go on, with the last ones moved into the gaps of finished ones."""
+    count = sum(alive)
+    movers = iter([row for row in range(count, len(alive)) if alive[row]])
+    return [row if alive[row] else next(movers) for row in range(count)]
+
+
+class Runner:
+    """Runs a causal language model.
+
+    Args:
+        model: any that transformers loads for causal language modelling, in eval mode.
+        vocabulary: ids from here on are padding of the output layer, never chosen.
+    """
+
+    def __init__(self, model: Any, vocabulary: int) -> None:  # noqa: ANN401 - transformers is untyped
+        self.model = model
+        self.device: torch.device = model.device
+        self.vocabulary = vocabulary
+        self._multiple = _CPU_ROWS if self.device.type == "cpu" else 1
+        parameters = inspect.signature(model.forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
+        self._attention = self._shared_prefix_attention()
+
+    @property
+    def shares_prefix(self) -> bool:
+        """Whether the prompt's keys and values are held once instead of once per row."""
+        return self._attention is not None
+
+    def close(self) -> None:
+        """Undo the registration with transformers."""
+        if self._attention is not None:
+            self._attention.unregister()
+
+    def prefill(self, ids: Sequence[int]) -> Prefilled:
+        """Read a prompt of one or more tokens."""
+        output = self.model(
+            input_ids=torch.tensor([list(ids)], device=self.device),
+            use_cache=True,
+            **self._last_only,
+        )
+        return Prefilled(tuple(ids), self._logits(output)[0], output.past_key_values)
+
+    def rows(self, prompt: Prefilled, count: int, room: int) -> Rows:
+        """`count` continuations of a prompt, with up to `room` tokens each."""
+        if self._attention is not None:
+            return _SharedRows(self, self._attention, prompt, room)
+        return _ExpandedRows(self, prompt, count)
+
+    def padded(self, tokens: Sequence[int]) -> Tensor:
+        """[rows, 1] on the device; rows are added up to the next whole multiple."""
+        missing = -len(tokens) % self._multiple
+        return torch.tensor([*tokens, *[tokens[-1]] * missing], device=self.device)[:, None]
+
+    def _logits(self, output: Any) -> Tensor:  # noqa: ANN401 - transformers is untyped
+        logits: Tensor = output.logits[:, -1, : self.vocabulary]
+        return logits.float()
+
+    def _shared_prefix_attention(self) -> SharedPrefixAttention | None:
+        """The fast attention, if this model's layers are of the kind it covers.
+
+        Whether it does is measured: both ways must give the same logits.
+        """
+        model, config = self.model, self.model.config.get_text_config()
+        kinds = getattr(config, "layer_types", None) or []
+        windowed = getattr(config, "sliding_window", None) is not None and not kinds
+        plain = all(kind == "full_attention" for kind in kinds) and not windowed
+        before = getattr(model.config, "_attn_implementation", None)
+        if not plain or before != "sdpa":
+            return None
+        ids = [(7 * i) % self.vocabulary for i in range(1, 10)]
+        attention = SharedPrefixAttention()
+        try:
+            expected = self._probe(_ExpandedRows(self, self.prefill(ids), 3))
+            attention.register()
+            model.set_attn_implementation(attention.name)
+            found = self._probe(_SharedRows(self, attention, self.prefill(ids), 4))
+            scale = expected.abs().max().clamp(min=1e-3)
+            close = ((found - expected).abs().max() / scale).item()
+            tolerance = 1e-3 if model.dtype == torch.float32 else 5e-2
+            if close <= tolerance:
+                return attention
+            logger.info("shared-prefix attention is off by %.2g: not used", close)
+        except Exception as error:  # noqa: BLE001 - any model may trip over it in its own way
+            logger.info("shared-prefix attention does not fit this model: %s", error)
+        model.set_attn_implementation(before)
+        attention.unregister()
+        return None
+
+    def _probe(self, rows: Rows) -> Tensor:
+        tokens = [i % self.vocabulary for i in (3, 11, 5)]
+        return torch.stack([rows.step(tokens), rows.step(tokens[::-1])])
+
+
+class _SharedRows:
+    """Rows whose prompt is held once; see `attention`."""
+
+    def __init__(
+        self, runner: Runner, attention: SharedPrefixAttention, prompt: Prefilled, room: int
+    ) -> None:
+        self._runner = runner
+        self._attention = attention
+        self._prefix: Prefix = [(layer.keys, layer.values) for layer in prompt.cache.layers]
+        self._cache = OwnCache(len(self._prefix), room)
+        self._position = len(prompt.ids)
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        runner = self._runner
+        inputs = runner.padded(tokens)
+        self._attention.prefix = self._prefix
+        try:
+            output = runner.model(
+                input_ids=inputs,
+                position_ids=torch.full_like(inputs, self._position),
+                past_key_values=self._cache,
+                use_cache=True,
+            )
+        finally:
+            self._attention.prefix = None
+        self._position += 1
+        return runner._logits(output)[: len(tokens)]  # noqa: SLF001 - same module
+
+    def keep(self, order: list[int]) -> None:
+        self._cache.keep(order)
+
+
+class _ExpandedRows:
+    """Rows with a copy of the prompt's cache each: works for every kind of layer."""
+
+    def __init__(self, runner: Runner, prompt: Prefilled, count: int) -> None:
+        self._runner = runner
+        rows = runner.padded([0] * count).shape[0]
+        self._cache = copy.deepcopy(prompt.cache)
+        self._cache.batch_repeat_interleave(rows)
+
+    def step(self, tokens: Sequence[int]) -> Tensor:
+        runner = self._runner
+        output = runner.model(
+            input_ids=runner.padded(tokens), past_key_values=self._cache, use_cache=True
+        )
+        return runner._logits(output)[: len(tokens)]  # noqa: SLF001 - same module
+
+    def keep(self, order: list[int]) -> None:
+        padding = self._runner.padded(order)[:, 0]
+        self._cache.batch_select_indices(padding)

@@ -1,0 +1,189 @@
+"""The sampling loop: n draws from one prompt, each by its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from deemster.backends._local.decoding import Prefilled, Runner, gap_filling_order
+from deemster.backends._local.grammar import Constraint, Vocabulary, allowed_tokens
+from deemster.backends._local.sampling import Noise, choose, log_probabilities
+from deemster.schemas import Sampling, TokenLogprob
+
+_HELD_BACK = 8
+"""Tokens after which text is taken as it is, although it may end inside a character."""
+
+
+class Cancelled(Exception):  # noqa: N818 - an event, not an error
+    """The caller no longer wants the draws."""
+
+
+class TextStream:
+    """The text of a growing list of tokens, for finding stop strings as they appear."""
+
+    def __init__(self, tokenizer: Any) -> None:  # noqa: ANN401 - transformers is untyped
+        self.text = ""
+        self._tokenizer = tokenizer
+        self._start = 0
+        self._read = 0
+
+    def extend(self, ids: Sequence[int]) -> str:
+        """Take in all ids so far; returns the new text.
+
+        Text is decoded together with the tokens before it, since spelling depends on them, and
+        waits for the rest of a character that is spread over several tokens.
+        """
+        known = self._decode(ids[self._start : self._read])
+        now = self._decode(ids[self._start :])
+        waits = now.endswith("\N{REPLACEMENT CHARACTER}") and len(ids) - self._read < _HELD_BACK
+        if waits or len(now) <= len(known):
+            return ""
+        self._start, self._read = self._read, len(ids)
+        self.text += now[len(known) :]
+        return now[len(known) :]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return decode(self._tokenizer, ids)
+
+
+@dataclass
+class Draw:
+    """One completion in the making."""
+
+    noise: Noise
+    constraint: Constraint | None = None
+    stream: TextStream | None = None
+    """Set when stop strings have to be looked for."""
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    finish: Literal["stop", "length"] | None = None
+    stop_at: int | None = None
+    """Length of the text before the stop string that ended it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all draws of a request share."""
+
+    sampling: Sampling
+    room: int
+    """Tokens a draw may take: `max_tokens`, or what the context leaves."""
+    eos: frozenset[int]
+    tokenizer: Any
+    vocabulary: Vocabulary | None = None
+    """Set when the draws have constraints."""
+
+
+def decode(tokenizer: Any, ids: Sequence[int]) -> str:  # noqa: ANN401 - transformers is untyped
+    """The text of ids, without control tokens."""
+    text: str = tokenizer.decode(
+        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text
+
+
+def run(
+    runner: Runner,
+    prompt: Prefilled,
+    draws: Sequence[Draw],
+    plan: Plan,
+    cancelled: Callable[[], bool],
+) -> None:
+    """Carry the draws to their ends, in step. Each gets the text its seed gives it alone.
+
+    Raises:
+        Cancelled: `cancelled()` was true between two steps.
+    """
+    alive = list(draws)
+    logits = prompt.logits.expand(len(alive), -1)
+    rows = None
+    while True:
+        tokens = _advance(alive, logits, plan)
+        going = [draw.finish is None for draw in alive]
+        if not any(going):
+            return
+        if cancelled():
+            raise Cancelled
+        if rows is None:
+            alive = [draw for draw in alive if draw.finish is None]
+            tokens = [draw.ids[-1] for draw in alive]
+            rows = runner.rows(prompt, len(alive), plan.room)
+        elif not all(going):
+            order = gap_filling_order(going)
+            rows.keep(order)
+            alive = [alive[row] for row in order]
+            tokens = [tokens[row] for row in order]
+        logits = rows.step(tokens)
+
+
+def _advance(alive: list[Draw], logits: Tensor, plan: Plan) -> list[int]:
+    """Choose, record and check the next token of every draw."""
+    tokens = choose(_allowed(alive, logits, plan), plan.sampling, [draw.noise for draw in alive])
+    constraints = [draw.constraint for draw in alive]
+    tokens = [
+        token if constraint is None else constraint.accept(token)
+        for token, constraint in zip(tokens, constraints, strict=True)
+    ]
+    if plan.sampling.top_logprobs:
+        found = log_probabilities(logits, tokens, plan.sampling.top_logprobs)
+        for draw, token, (own, best) in zip(alive, tokens, found, strict=True):
+            if token not in plan.eos:
+                draw.logprobs.append(_token_logprob(plan.tokenizer, token, own, best))
+    for draw, token in zip(alive, tokens, strict=True):
+        _record(draw, token, plan)
+    return tokens
+
+
+def _allowed(alive: list[Draw], logits: Tensor, plan: Plan) -> Tensor:
+    """The logits with -inf where a grammar forbids the token."""
+    if plan.vocabulary is None:
+        return logits
+    constraints = [draw.constraint for draw in alive if draw.constraint is not None]
+    allowed = torch.from_numpy(allowed_tokens(constraints, plan.vocabulary)).to(logits.device)
+    return logits.masked_fill(allowed == 0, -torch.inf)
+
+
+def _record(draw: Draw, token: int, plan: Plan) -> None:
+    draw.ids.append(token)
+    constraint = draw.constraint
+    if token in plan.eos:
+        draw.ids.pop()
+        draw.finish = "stop"
+    elif (constraint is not None and constraint.done) or _stopped(draw, plan.sampling.stop):
+        draw.finish = "stop"
+    elif len(draw.ids) >= plan.room:
+        draw.finish = "length"
+    if constraint is not None and constraint.closed_early and draw.finish is not None:
+        draw.finish = "length"
+
+
+def _stopped(draw: Draw, stops: Sequence[str]) -> bool:
+    stream = draw.stream
+    fresh = 0 if stream is None else len(stream.extend(draw.ids))
+    if stream is None or not fresh:
+        return False
+    # A stop string may have begun in text that was there before.
+    start = max(0, len(stream.text) - fresh - max(map(len, stops)) + 1)
+    found = [at for at in (stream.text.find(stop, start) for stop in stops) if at >= 0]
+    if found:
+        draw.stop_at = min(found)
+    return bool(found)
+
+
+def _token_logprob(
+    tokenizer: Any,  # noqa: ANN401 - transformers is untyped
+    token: int,
+    own: float,
+    best: Sequence[tuple[int, float]],
+) -> TokenLogprob:
+    def spell(token: int) -> str:
+        text: str = tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        return text
+
+    return TokenLogprob(
+        token=spell(token), logprob=own, top=tuple((spell(i), value) for i, value in best)
+    )

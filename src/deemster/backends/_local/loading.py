@@ -1,0 +1,178 @@
+"""Opening a causal language model from a folder or a repository, safely."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from deemster.backends._local.chat import Chat
+from deemster.backends._local.decoding import Runner
+from deemster.backends._local.encoding import Encoder, SafeEncoder
+from deemster.backends._local.grammar import Vocabulary
+from deemster.errors import InputError
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A model in memory with all that generation needs."""
+
+    tokenizer: Any
+    chat: Chat
+    runner: Runner
+    eos: frozenset[int]
+    """Ids that end a text."""
+    context: int | None
+    """Most tokens of prompt and completion together; None if the model has no limit."""
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer prepared for grammars (takes a second for large ones).
+
+        Raises:
+            InputError: the model has no end token, or no tokenizer of the `tokenizers` library.
+        """
+        if not self.eos:
+            raise InputError("the model names no end-of-text token, which JSON Schemas need")
+        try:
+            return Vocabulary(self.tokenizer, self.runner.vocabulary, sorted(self.eos))
+        except ValueError as error:
+            raise InputError(f"the tokenizer cannot be used with JSON Schemas: {error}") from error
+
+
+def load(
+    path: str,
+    *,
+    device: str | None,
+    dtype: str | None,
+    max_context: int | None,
+    sanitize: bool,
+    template_args: Mapping[str, Any],
+) -> LocalModel:
+    """Load tokenizer and weights (see `read`) and put the model on its device.
+
+    Raises:
+        InputError: it cannot be loaded; one line says why.
+    """
+    place = pick_device(device)
+    try:
+        tokenizer, model = read(AutoModelForCausalLM, path, pick_dtype(dtype, place))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _unloadable(path, error) from error
+    model = model.to(place).eval()
+    config = model.config.get_text_config()
+    vocabulary = min(max(tokenizer.get_vocab().values()) + 1, config.vocab_size)
+    with torch.inference_mode():
+        runner = Runner(model, vocabulary)
+    return LocalModel(
+        tokenizer=tokenizer,
+        chat=Chat(
+            tokenizer, SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer), template_args
+        ),
+        runner=runner,
+        eos=_eos_ids(model, tokenizer),
+        context=max_context or getattr(config, "max_position_embeddings", None),
+    )
+
+
+def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: ANN401 - transformers is untyped
+    """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
+
+    Args:
+        kind: one of transformers' `AutoModelFor…` classes.
+        path: a folder or a repository.
+        dtype: of the weights.
+
+    Raises:
+        OSError, ValueError, KeyError, ImportError: whatever transformers raises.
+    """
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # stderr belongs to the program, not to its libraries
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        model = kind.from_pretrained(
+            path, dtype=dtype, trust_remote_code=False, use_safetensors=True
+        )
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    return tokenizer, model
+
+
+def _unloadable(path: str, error: Exception) -> InputError:
+    reason = str(error).strip().partition("\n")[0]
+    return InputError(
+        f"cannot load model 'hf:{path}': {reason}; give a folder or a repository with "
+        "config.json, tokenizer files and safetensors weights"
+    )
+
+
+def pick_device(device: str | None) -> torch.device:
+    """The device asked for; by default a GPU if there is one.
+
+    Raises:
+        InputError: torch does not know it.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise InputError(
+            f"unknown device {device!r}; give for example 'cpu', 'cuda' or 'cuda:1'"
+        ) from error
+
+
+def pick_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
+    """The type asked for; by default bfloat16 on a GPU and float32 on the CPU.
+
+    Raises:
+        InputError: it is no floating-point type of torch.
+    """
+    if dtype is None:
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    found = getattr(torch, dtype, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise InputError(
+            f"unknown dtype {dtype!r}; give for example 'float32', 'bfloat16' or 'float16'"
+        )
+    return found
+
+
+def set_threads(threads: int | None) -> None:
+    """Tell torch how many CPU threads to use, in the whole process.
+
+    By default as many as this process may run on, unless `OMP_NUM_THREADS` already says.
+    """
+    if threads is None and "OMP_NUM_THREADS" in os.environ:
+        return
+    wanted = threads or usable_cpus()
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
+
+
+def usable_cpus() -> int:
+    """CPUs this process may use: its affinity, and its container's share where there is one."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = count or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(count, int(quota) // int(period)))
+    except (OSError, ValueError):  # no cgroup v2, or "max"
+        return count
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - transformers is untyped
+    found: set[int] = set()
+    generation = getattr(model, "generation_config", None)
+    for source in (generation, model.config.get_text_config(), tokenizer):
+        ids = getattr(source, "eos_token_id", None)
+        found.update([ids] if isinstance(ids, int) else ids or [])
+    return frozenset(found)

@@ -1,0 +1,207 @@
+"""Cassettes: model calls recorded in one SQLite file, to be played back without the model.
+
+Two tables: `prompts` holds each request once, as readable JSON; `draws` holds one completion per
+draw under `Request.key(model, draw)`. Failures are never recorded, so they are asked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from deemster.backends.base import Request
+from deemster.backends.cassette_file import fold, open_readonly, open_writable
+from deemster.errors import InputError
+from deemster.schemas import Completion, Message, Sampling
+
+_INSERT = "INSERT OR IGNORE INTO draws VALUES (?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO draws VALUES (?, ?, ?, ?, ?)"
+_CHUNK = 500  # keys per query; SQLite allows 999 variables in old builds
+
+
+class Cassette:
+    """Recorded draws in one file. Safe for several threads and several writing processes.
+
+    The file is opened when first used, and again when used after `close`. While it is open for
+    writing, SQLite keeps two more files beside it (`-wal`, `-shm`); the last writer's `close`
+    folds them back into the one file.
+
+    Args:
+        path: the file; made if missing, unless `readonly`.
+        readonly: never write, not even beside the file, where its directory is not writable.
+
+    Raises:
+        InputError: from every method, if the file cannot be opened, is damaged, or is no
+            cassette of this version.
+    """
+
+    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
+        self.path = Path(path)
+        self.readonly = readonly
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+
+    def get(self, keys: Iterable[str]) -> dict[str, Completion]:
+        """The recorded completions of those keys that have one."""
+        keys = list(keys)
+        found: dict[str, Completion] = {}
+        with self._use() as db:
+            for start in range(0, len(keys), _CHUNK):
+                chunk = keys[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                query = f"SELECT key, completion FROM draws WHERE key IN ({marks})"  # noqa: S608
+                for key, text in db.execute(query, chunk):
+                    found[key] = Completion.model_validate(json.loads(text))
+        return found
+
+    def put(
+        self,
+        request: Request,
+        model: str,
+        completions: Mapping[int, Completion],
+        *,
+        replace: bool = False,
+    ) -> dict[int, Completion]:
+        """Record draws (by their number in `request`), all or none.
+
+        Returns:
+            What the cassette now holds for them. Without `replace` an earlier recording stays,
+            so that two writers of one draw agree on its text.
+        """
+        prompt = prompt_id(request, model)
+        keys = {draw: request.key(model, draw) for draw in completions}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = [
+            (keys[draw], prompt, str(seed_of(request, draw)), _dump(completion), now)
+            for draw, completion in completions.items()
+        ]
+        insert = _REPLACE if replace else _INSERT
+        with self._use() as db:
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                db.execute(
+                    "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
+                    (prompt, model, messages_hash(request), _readable(request)),
+                )
+                db.executemany(insert, rows)
+            held = self.get(keys.values())
+        return {draw: held[key] for draw, key in keys.items()}
+
+    def models(self) -> list[str]:
+        """Names of the models recorded, sorted."""
+        with self._use() as db:
+            return [row[0] for row in db.execute("SELECT DISTINCT model FROM prompts ORDER BY 1")]
+
+    def seeds(self, prompt: str, *, limit: int = 1000) -> list[int]:
+        """Seeds recorded for the prompt with that `prompt_id`, ascending."""
+        with self._use() as db:
+            query = "SELECT seed FROM draws WHERE prompt = ? LIMIT ?"
+            return sorted(int(row[0]) for row in db.execute(query, (prompt, limit)))
+
+    def requests(
+        self, *, messages: str | None = None, model: str | None = None, limit: int = 200
+    ) -> list[tuple[str, Request]]:
+        """(model, request with one draw and no seeds) of each prompt, those that match.
+
+        Args:
+            messages: a `messages_hash`.
+            model: the name of a model.
+            limit: how many at most.
+        """
+        with self._use() as db:
+            rows = db.execute(
+                "SELECT model, request FROM prompts WHERE messages = coalesce(?, messages)"
+                " AND model = coalesce(?, model) ORDER BY rowid LIMIT ?",
+                (messages, model, limit),
+            )
+            return [(row[0], _request(row[1])) for row in rows]
+
+    def __len__(self) -> int:
+        """How many draws are recorded."""
+        with self._use() as db:
+            count: int = db.execute("SELECT count(*) FROM draws").fetchone()[0]
+            return count
+
+    def close(self) -> None:
+        """Close the file, and make it one file again if nobody else has it open. Idempotent."""
+        with self._lock:
+            if self._connection is None:
+                return
+            self._connection.close()
+            self._connection = None
+            if not self.readonly:
+                fold(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = (
+                        open_readonly(self.path) if self.readonly else open_writable(self.path)
+                    )
+                yield self._connection
+            except (sqlite3.Error, OSError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(f"cannot use cassette {str(self.path)!r}: {error}") from error
+
+
+def prompt_id(request: Request, model: str) -> str:
+    """What all draws of one prompt at one model share: 32 hex digits."""
+    return _hash(model + "\n" + _readable(request))
+
+
+def messages_hash(request: Request) -> str:
+    """Identity of the messages alone, whatever the model and the settings: 32 hex digits."""
+    return _hash(json.dumps([message.to_openai() for message in request.messages], sort_keys=True))
+
+
+def seed_of(request: Request, draw: int) -> int:
+    """The seed that identifies a draw: its own, or its number where the request has none."""
+    return request.seeds[draw] if request.seeds else draw
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _dump(completion: Completion) -> str:
+    # Python's own JSON writes minus infinity (impossible tokens) in a way that it reads again.
+    return json.dumps(completion.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
+
+
+def _readable(request: Request) -> str:
+    """The request as JSON without what tells its draws apart."""
+    return json.dumps(
+        {
+            "messages": [message.to_openai() for message in request.messages],
+            "sampling": request.sampling.model_dump(mode="json"),
+            "json_schema": request.json_schema,
+            "prefix": request.prefix,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _request(text: str) -> Request:
+    fields = json.loads(text)
+    return Request(
+        messages=tuple(Message.model_validate(message) for message in fields["messages"]),
+        sampling=Sampling.model_validate(fields["sampling"]),
+        json_schema=fields["json_schema"],
+        prefix=fields["prefix"],
+    )

@@ -1,0 +1,249 @@
+"""Models on this machine through Hugging Face transformers (`hf:PATH_OR_REPO`)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deemster.backends.base import Outcome, Request
+from deemster.errors import ContextLengthError, InputError
+from deemster.schemas import Completion, Usage
+
+if TYPE_CHECKING:
+    from deemster.backends._local.decoding import Prefilled
+    from deemster.backends._local.generation import Draw, Plan
+    from deemster.backends._local.loading import LocalModel
+
+_MIN_ROOM = 128
+"""Tokens that must be left for a completion; less would cut every judgment."""
+
+
+class TransformersBackend:
+    """Draws from a causal language model in this process.
+
+    The prompt is read once for all draws of a request (and again for the next request only if
+    that has another prompt). Draw `i` depends on the prompt and `seeds[i]` alone: on the CPU the
+    text is the same whatever is drawn beside it; on a GPU up to rounding. Without seeds, draw
+    `i` has seed `i`. Requests are served one after the other in a thread of this backend.
+
+    Text in messages never becomes control tokens; text in `Request.prefix` may. Log-probabilities
+    are the model's own, before temperature, top_p and grammar. With a JSON Schema the completion
+    is valid JSON (see `_local.grammar`) and stop strings are not looked for.
+
+    Args:
+        path: a folder or a repository, with safetensors weights.
+        device: as torch names it; by default a GPU if there is one.
+        dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
+        batch_size: draws that step together; more take turns.
+        max_context: most tokens of prompt and completion together; by default the model's.
+        threads: CPU threads of torch, which holds for the whole process; by default all that the
+            process may use, or what `OMP_NUM_THREADS` says.
+        sanitize: False lets control tokens in messages take effect; only for trusted input.
+        template_args: further variables of the chat template, e.g. `{"enable_thinking": False}`.
+
+    Raises:
+        InputError: an argument is out of range, or `path` is a folder without a model.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_size: int = 64,
+        max_context: int | None = None,
+        threads: int | None = None,
+        sanitize: bool = True,
+        template_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._path = _checked_path(path)
+        for what, value in (
+            ("batch_size", batch_size),
+            ("max_context", max_context),
+            ("threads", threads),
+        ):
+            if value is not None and value < 1:
+                raise InputError(f"{what} must be 1 or more, got {value!r}")
+        self.batch_size = batch_size
+        self._threads = threads
+        self._options: dict[str, Any] = {
+            "device": device,
+            "dtype": dtype,
+            "max_context": max_context,
+            "sanitize": sanitize,
+            "template_args": dict(template_args or {}),
+        }
+        self._lock = threading.Lock()
+        self._worker: ThreadPoolExecutor | None = None
+        # Both belong to the worker thread.
+        self._model: LocalModel | None = None
+        self._prompt: Prefilled | None = None
+
+    @property
+    def name(self) -> str:
+        """`hf:` and the path."""
+        return f"hf:{self._path}"
+
+    async def generate(self, request: Request) -> list[Outcome]:
+        """See `Backend.generate`.
+
+        Where the context leaves less than `max_tokens`, completions may only be as long as it
+        leaves, and one that needs more finishes with `length`.
+
+        Raises:
+            ContextLengthError: the prompt leaves fewer than `max_tokens` and fewer than 128
+                tokens of the context. Nothing is cut.
+            InputError: the model cannot be loaded.
+            BackendError: the messages cannot be put to this model, or no text that matches the
+                JSON Schema fits into `max_tokens`.
+        """
+        cancel = threading.Event()
+        with self._lock:
+            if self._worker is None:
+                self._worker = ThreadPoolExecutor(1, thread_name_prefix="deemster-hf")
+            job = self._worker.submit(self._run, request, cancel.is_set)
+        try:
+            return await asyncio.wrap_future(job)
+        finally:
+            cancel.set()  # ends the job between two steps if this task was cancelled
+
+    async def aclose(self) -> None:
+        """Wait for the requests under way, then release the model's memory."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.submit(self._release)
+            await asyncio.to_thread(worker.shutdown)
+
+    def _release(self) -> None:
+        if self._model is not None:
+            self._model.runner.close()
+        self._model = self._prompt = None
+
+    def _run(self, request: Request, cancelled: Any) -> list[Outcome]:  # noqa: ANN401 - a callable
+        import torch  # noqa: PLC0415 - heavy
+
+        from deemster.backends._local import generation, loading  # noqa: PLC0415 - loads torch
+
+        if cancelled():
+            return []
+        if self._model is None:
+            loading.set_threads(self._threads)
+            self._model = loading.load(self._path, **self._options)
+        model = self._model
+        started = time.perf_counter()
+        ids = model.chat.encode(request.messages, request.prefix)
+        plan = self._plan(model, request, len(ids))
+        draws = _draws(model, request, plan)
+        with torch.inference_mode():
+            prompt = self._prompt
+            known = prompt is not None and prompt.ids == tuple(ids)
+            if prompt is None or not known:
+                self._prompt = prompt = None  # frees its memory before the next is read
+                self._prompt = prompt = model.runner.prefill(ids)
+            for first in range(0, len(draws), self.batch_size):
+                batch = draws[first : first + self.batch_size]
+                generation.run(model.runner, prompt, batch, plan, cancelled)
+        seconds = (time.perf_counter() - started) / request.n
+        # At temperature 0 all draws are the same, so one was made.
+        every = draws * (request.n // len(draws))
+        done = partial(self._completion, model, prefix_ids=ids[-1:] if request.prefix else [])
+        return [
+            done(
+                draw,
+                usage=Usage(
+                    calls=1 if i == 0 else 0,
+                    tokens_in=len(ids),
+                    tokens_cached=len(ids) if known or i else 0,
+                    tokens_out=len(draw.ids),
+                    seconds=seconds,
+                ),
+            )
+            for i, draw in enumerate(every)
+        ]
+
+    def _plan(self, model: LocalModel, request: Request, prompt: int) -> Plan:
+        from deemster.backends._local.generation import Plan  # noqa: PLC0415 - loads torch
+
+        room = request.sampling.max_tokens
+        if model.context is not None:
+            left = model.context - prompt
+            if left < min(room, _MIN_ROOM):
+                raise ContextLengthError(
+                    f"the prompt of {prompt} tokens leaves {max(left, 0)} of the context of "
+                    f"{model.context} tokens for the completion (max_tokens={room}, at least "
+                    f"{min(room, _MIN_ROOM)} are needed); nothing was cut: shorten the input or "
+                    "use a model with a longer context"
+                )
+            room = min(room, left)
+        return Plan(
+            sampling=request.sampling,
+            room=room,
+            eos=model.eos,
+            tokenizer=model.tokenizer,
+            vocabulary=None if request.json_schema is None else model.vocabulary,
+        )
+
+    def _completion(
+        self, model: LocalModel, draw: Draw, *, prefix_ids: list[int], usage: Usage
+    ) -> Completion:
+        from deemster.backends._local.generation import decode  # noqa: PLC0415 - loads torch
+
+        if draw.stream is not None and draw.stop_at is not None:
+            text = draw.stream.text[: draw.stop_at]
+        else:
+            # After a prefix the text goes on in the middle, where the first token's space counts.
+            before = decode(model.tokenizer, prefix_ids)
+            text = decode(model.tokenizer, [*prefix_ids, *draw.ids])[len(before) :]
+        return Completion(
+            text=text,
+            finish=draw.finish or "length",
+            logprobs=tuple(draw.logprobs) if draw.logprobs else None,
+            usage=usage,
+            model=self.name,
+        )
+
+
+def _draws(model: LocalModel, request: Request, plan: Plan) -> list[Draw]:
+    """One per seed; one in all at temperature 0."""
+    from deemster.backends._local.generation import Draw, TextStream  # noqa: PLC0415 - loads torch
+    from deemster.backends._local.grammar import Constraint  # noqa: PLC0415 - slow to load
+    from deemster.backends._local.sampling import Noise  # noqa: PLC0415 - loads torch
+
+    seeds = request.seeds or tuple(range(request.n))
+    draws = []
+    for seed in seeds[:1] if request.sampling.temperature == 0 else seeds:
+        draw = Draw(Noise(seed))
+        if plan.vocabulary is not None and request.json_schema is not None:
+            matcher = plan.vocabulary.matcher(request.json_schema)
+            draw.constraint = Constraint(plan.vocabulary, matcher, plan.room, request.prefix)
+        elif request.sampling.stop:
+            draw.stream = TextStream(model.tokenizer)
+        draws.append(draw)
+    return draws
+
+
+def _checked_path(path: str) -> str:
+    """The path without `~`; a folder is looked into, so that mistakes show at once."""
+    if not path.strip():
+        raise InputError("the model path is empty; give 'hf:FOLDER' or 'hf:OWNER/REPOSITORY'")
+    folder = Path(path).expanduser()
+    if not folder.exists():
+        if path.startswith(("/", "./", "../", "~")):
+            raise InputError(f"model folder {path!r} does not exist; give a folder or a repository")
+        return path
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{path!r} holds no model: config.json is missing")
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{path!r} has no safetensors weights; other formats are not loaded because they "
+            "can run code: save the model with safe_serialization=True"
+        )
+    return str(folder)

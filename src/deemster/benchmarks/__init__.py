@@ -1,0 +1,23 @@
+"""Public data sets as samples, and other tools' judge logs as samples with votes."""
+
+from deemster.benchmarks.base import Benchmark, Hub, RowBenchmark, TraceFormat
+from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.registry import (
+    BENCHMARKS,
+    TRACE_FORMATS,
+    open_benchmark,
+    open_trace_format,
+)
+
+__all__ = [
+    "BENCHMARKS",
+    "TRACE_FORMATS",
+    "Benchmark",
+    "Hub",
+    "Row",
+    "RowBenchmark",
+    "TraceFormat",
+    "open_benchmark",
+    "open_trace_format",
+    "read_rows",
+]

@@ -1,0 +1,111 @@
+"""AlpacaEval annotations: a model's output against the baseline's, in one random order."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from deemster.benchmarks.alpaca_eval import BASELINE, AlpacaEval, instruction_id
+from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.traces.common import (
+    FORWARD,
+    SWAPPED,
+    UNIT,
+    failure,
+    from_scores,
+    from_text,
+    of_judge,
+)
+from deemster.dialects import Dialect, open_dialect
+from deemster.schemas import Sample, Vote
+
+
+@dataclass(frozen=True)
+class AlpacaEvalTraces(TraceReader):
+    """Rows of `annotations.json`, or rows with instruction_sha1 beside the instructions.
+
+    Response 0 is the baseline, 1 the model; a judge is an `annotator`; subsets are the models.
+    There is no ground truth: the published win rate of a model is 100 x the mean of its reward,
+    unscored rows left out. Which output was shown first (and named m) follows from AlpacaEval's
+    seed, a function of the instruction; without the instruction `referenced_models` says it.
+    Equal outputs were never shown to the judge: they are ties without text.
+    """
+
+    name: ClassVar[str] = "alpaca-eval"
+    description: ClassVar[str] = "AlpacaEval annotations of models against the baseline"
+    aggregator: ClassVar[str] = "mean"
+    dialect: ClassVar[str] = "alpaca-eval:published"
+
+    def read(
+        self, traces: Path, data: Path | None = None, *, judge: str | None = None
+    ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        """See `TraceFormat.read`; `data` is the file of instructions."""
+        rows, name = of_judge(read_rows(traces), lambda row: row.text("annotator"), judge, traces)
+        known = {} if data is None else {one.id: one for one in AlpacaEval().load(data)}
+        dialect = open_dialect(self.dialect)
+        for row in rows:
+            sample = _sample(row, name, known)
+            yield sample, (_vote(row, sample, dialect, name),)
+
+
+def _sample(row: Row, judge: str, known: Mapping[str, Sample]) -> Sample:
+    instruction = row.get("instruction")
+    key = instruction_id(instruction) if instruction else row.text("instruction_sha1")
+    model = row.text("model", "generator_2")
+    baseline = row.get("generator_1", BASELINE)
+    given = known.get(key)
+    if known and given is None:
+        raise row.error(f"no instruction {key!r} in the data")
+    texts = (row.get("output_1", given.responses[0].text if given else ""), row.get("output_2", ""))
+    return row.sample(
+        id=f"{model}/{key}",
+        query=instruction or (given.query if given else ()),
+        responses=texts,
+        policies=(baseline, model),
+        subset=model,
+        metadata={"judge": judge, "dataset": row.get("dataset") or (given.subset if given else "")},
+    )
+
+
+def _vote(row: Row, sample: Sample, dialect: Dialect, judge: str) -> Vote:
+    raw = row.get("raw_completion")
+    if raw is None:
+        return _without_text(row, judge)
+    text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
+    order = _order(row, sample)
+    return from_text(dialect, text, order=order, n=2, draw=0, judge=judge)
+
+
+def _without_text(row: Row, judge: str) -> Vote:
+    preference = row.get("preference")
+    if preference is None:
+        return failure(
+            "api_error", "the log has neither a completion nor a preference", (), 0, judge
+        )
+    if isinstance(preference, bool) or not isinstance(preference, int | float):
+        raise row.error(f"preference {preference!r} is not a number")
+    # 1 says that the baseline wins, 2 the model, and 0 or 1.5 is a draw.
+    share = 0.5 if preference == 0 else float(preference) - 1
+    if not 0 <= share <= 1:
+        raise row.error(f"preference {preference!r} is neither 0 nor from 1 to 2")
+    return from_scores((1 - share, share), draw=0, judge=judge, order=(), scale=UNIT)
+
+
+def _order(row: Row, sample: Sample) -> tuple[int, ...]:
+    """The outputs as shown; `m` stood first."""
+    if sample.query:
+        seed = f"is_switched_outputs{sample.query[0].text}0"
+        switched = random.Random(seed).choices((False, True))[0]  # noqa: S311 - their seeded draw
+        return SWAPPED if switched else FORWARD
+    named = row.get("referenced_models")
+    if not isinstance(named, dict) or named.get("m") not in {"output_1", "output_2"}:
+        raise row.error("the order shown is unknown; give --data with the file of instructions")
+    return FORWARD if named["m"] == "output_1" else SWAPPED
+
+
+__all__ = ["AlpacaEvalTraces"]

@@ -1,0 +1,73 @@
+"""Auto-J verdicts in both orders, beside the pair they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from deemster.benchmarks.auto_j import LABELS, AutoJ
+from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.traces.common import (
+    FORWARD,
+    SWAPPED,
+    UNIT,
+    choose,
+    from_scores,
+    from_text,
+)
+from deemster.dialects import open_dialect
+from deemster.errors import InputError
+from deemster.schemas import Sample, Vote
+
+_JUDGE = "autoj"
+_FIELDS = (("autoj_verdict", FORWARD), ("autoj_verdict_exchanged_raw", SWAPPED))
+
+
+@dataclass(frozen=True)
+class AutoJTraces(TraceReader):
+    """Rows of the test set with `autoj_verdict` and `autoj_verdict_exchanged_raw`.
+
+    A verdict is 0 (first shown), 1 (second shown) or 2 (tie), or the judge's text. The published
+    agreement counts a pair when both orders give the human label, consistency when both orders
+    agree; `mean` and its strict best come closest.
+    """
+
+    name: ClassVar[str] = "auto-j"
+    description: ClassVar[str] = "Auto-J pairwise verdicts in both orders"
+    aggregator: ClassVar[str] = "mean"
+    dialect: ClassVar[str] = "auto-j"
+    count_unscored: ClassVar[bool] = True
+
+    def read(
+        self, traces: Path, data: Path | None = None, *, judge: str | None = None
+    ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        """See `TraceFormat.read`; pairs come from `data` where the log does not repeat them."""
+        name = choose([_JUDGE], judge, traces)
+        given = None if data is None else iter(AutoJ().load(data))
+        for row in read_rows(traces):
+            if given is None:
+                (sample,) = AutoJ().samples(row)
+            else:
+                # The official files go by line: row i of one is about row i of the other.
+                following = next(given, None)
+                if following is None:
+                    raise InputError(f"{row.where}: there are fewer rows in {data}")
+                sample = following
+            about = sample.model_copy(update={"metadata": sample.metadata | {"judge": name}})
+            yield about, tuple(self._vote(row, draw) for draw in range(len(_FIELDS)))
+
+    def _vote(self, row: Row, draw: int) -> Vote:
+        key, order = _FIELDS[draw]
+        if isinstance(row.get(key), str):
+            return from_text(
+                open_dialect(self.dialect), row.get(key), order=order, n=2, draw=draw, judge=_JUDGE
+            )
+        shown = row.choice(key, LABELS)
+        scores = shown if order == FORWARD else shown[::-1]
+        return from_scores(scores, draw=draw, judge=_JUDGE, order=order, scale=UNIT)
+
+
+__all__ = ["AutoJTraces"]

@@ -1,0 +1,112 @@
+"""JudgeBench outputs: two games a pair, the second one with the responses swapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.judgebench import JudgeBench
+from deemster.benchmarks.traces.common import (
+    FORWARD,
+    SWAPPED,
+    from_scores,
+    from_text,
+    need_data,
+    of_judge,
+)
+from deemster.dialects import Dialect, open_dialect
+from deemster.schemas import Sample, Vote
+
+_ORDERS = (FORWARD, SWAPPED)
+
+
+@dataclass(frozen=True)
+class JudgeBenchTraces(TraceReader):
+    """Rows of the official `outputs/`, or one row a game beside the file of pairs.
+
+    Official: the pair's own fields and `judgments`, two of them, each with `judgment` (holding
+    `response`, or `scores` of a reward model). One row a game: pair_id, game (0, or 1 when
+    swapped), response, and scores of a reward model in the order shown. The published rule: a
+    game counts +1 when its verdict is the label, -1 when it is the opposite; a pair is right
+    when the sum is above 0: the majority of the games.
+    """
+
+    name: ClassVar[str] = "judgebench"
+    description: ClassVar[str] = (
+        "JudgeBench outputs: raw text (or reward model scores) of two games"
+    )
+    aggregator: ClassVar[str] = "majority"
+    dialect: ClassVar[str] = "arena-hard"
+    count_unscored: ClassVar[bool] = True
+
+    def read(
+        self, traces: Path, data: Path | None = None, *, judge: str | None = None
+    ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        """See `TraceFormat.read`; a file is of one judge, who is named after it."""
+        rows, name = of_judge(read_rows(traces), _judge_of, judge, traces)
+        dialect = open_dialect(self.dialect)
+        if "judgments" in rows[0].values:
+            for row in rows:
+                (sample,) = JudgeBench().samples(row)
+                games = [_official(row, entry) for entry in row.items("judgments")]
+                yield _about(sample, name), _votes(row, games, dialect, name)
+            return
+        pairs = need_data(data, self.name, "the file of pairs")
+        samples = {sample.id: sample for sample in JudgeBench().load(pairs)}
+        for row, games in _by_pair(rows):
+            known = samples.get(row.label("pair_id"))
+            if known is None:
+                raise row.error(f"no pair {row.label('pair_id')!r} in {pairs}")
+            yield _about(known, name), _votes(row, games, dialect, name)
+
+
+def _judge_of(row: Row) -> str:
+    return row.path.name.partition(".jsonl")[0]
+
+
+def _about(sample: Sample, judge: str) -> Sample:
+    return sample.model_copy(update={"metadata": sample.metadata | {"judge": judge}})
+
+
+def _official(row: Row, entry: Any) -> Row:  # noqa: ANN401 - rows are untyped
+    """The fields of one game: text or scores."""
+    if entry is None:  # the tool writes null when the call failed
+        return Row({}, row.where)
+    return Row({"judgments": entry}, row.where).record("judgments").record("judgment")
+
+
+def _by_pair(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
+    """The games of each pair, in the order of their numbers."""
+    games: dict[str, dict[int, Row]] = {}
+    for row in rows:
+        played = games.setdefault(row.label("pair_id"), {})
+        game = row.choice("game", {0: 0, 1: 1})
+        if game in played:
+            raise row.error(f"game {game} of this pair stands there twice")
+        played[game] = row
+    for played in games.values():
+        first = next(iter(played.values()))
+        yield first, [played.get(game, Row({}, first.where)) for game in range(len(_ORDERS))]
+
+
+def _votes(row: Row, games: list[Row], dialect: Dialect, judge: str) -> tuple[Vote, ...]:
+    if len(games) > len(_ORDERS):
+        raise row.error(f"{len(games)} games of one pair; expected 2")
+    return tuple(_vote(game, dialect, judge, draw) for draw, game in enumerate(games))
+
+
+def _vote(game: Row, dialect: Dialect, judge: str, draw: int) -> Vote:
+    order = _ORDERS[draw]
+    if game.get("scores") is None:
+        return from_text(dialect, game.get("response"), order=order, n=2, draw=draw, judge=judge)
+    shown = game.items("scores")
+    if len(shown) != 2 or not all(type(score) in (int, float) for score in shown):
+        raise game.error(f"'scores' must be two numbers, got {shown!r:.80}")
+    return from_scores([shown[i] for i in order], draw=draw, judge=judge, order=order)
+
+
+__all__ = ["JudgeBenchTraces"]

@@ -1,0 +1,146 @@
+"""LLMBar evaluator results: both orders, or two ratings, by evaluator and prompting strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.llmbar import LABELS, LLMBar
+from deemster.benchmarks.traces.common import FORWARD, SWAPPED, failure, from_text, of_judge
+from deemster.dialects import Dialect, open_dialect
+from deemster.schemas import Sample, Vote
+
+_GAMES = (("swap = False", FORWARD), ("swap = True", SWAPPED))
+_RATINGS = (("score_1", (0,)), ("score_2", (1,)))
+
+
+@dataclass(frozen=True)
+class LLMBarTraces(TraceReader):
+    """Rows with `results`, whose last item holds the final game in both orders.
+
+    A judge is `evaluator/strategy`, read from fields of these names or from the path of the
+    official layout (`SET/evaluators/EVALUATOR/STRATEGY/result.json`). The strategies that rate
+    each output alone give two votes about one response each. The published accuracy is the share
+    of right games, both orders counted alike and a text without verdict as wrong (of two equal
+    ratings one half is right). The rule that reads a row is in its metadata as `dialect`.
+    """
+
+    name: ClassVar[str] = "llmbar"
+    description: ClassVar[str] = "LLMBar evaluator outputs in both orders"
+    aggregator: ClassVar[str] = "mean"
+    dialect: ClassVar[str] = "llmbar:label"
+    count_unscored: ClassVar[bool] = True
+
+    def read(
+        self, traces: Path, data: Path | None = None, *, judge: str | None = None
+    ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        """See `TraceFormat.read`; texts come from `data` where the log does not repeat them."""
+        rows, name = of_judge(read_rows(traces), _judge_name, judge, traces)
+        samples = {} if data is None else {one.id: one for one in LLMBar().load(data)}
+        strategy = name.rpartition("/")[2]
+        for row in rows:
+            spec = _spec(strategy, len(row.items("results")))
+            yield _sample(row, name, spec, samples), _votes(row, open_dialect(spec), name)
+
+
+def _spec(strategy: str, steps: int) -> str:
+    """The rule by which LLMBar reads the last step of a strategy.
+
+    With reasoning the verdict is the phrase `Output (a) is better`, else a label. `Swap` reasons
+    in its first step; a second one, taken when the orders disagree, answers with a label.
+    """
+    if strategy.startswith("Rating"):
+        return "llmbar-rating"
+    reasons = strategy in {"CoT", "Swap_CoT"} or (strategy == "Swap" and steps == 1)
+    return "llmbar:phrase" if reasons else "llmbar:label"
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    """Set, evaluator and strategy, from the path of the official layout."""
+    parts = row.path.parts
+    if "evaluators" not in parts[:-2]:
+        return "", "", ""
+    at = parts.index("evaluators")
+    return "/".join(parts[max(at - 3, 0) : at]), parts[at + 1], parts[at + 2]
+
+
+def _judge_name(row: Row) -> str:
+    _, evaluator, strategy = _place(row)
+    if evaluator and row.get("evaluator") is None:
+        return f"{evaluator}/{strategy}"
+    return f"{row.text('evaluator')}/{row.text('strategy')}"
+
+
+def _sample(row: Row, judge: str, spec: str, samples: dict[str, Sample]) -> Sample:
+    about = {"judge": judge, "dialect": spec}
+    if "output_1" in row.values:  # the official results repeat the data
+        folder = Row(row.values, row.where, _set_folder(row.path), row.number)
+        (known,) = LLMBar().samples(folder)
+        return known.model_copy(update={"metadata": known.metadata | about})
+    subset = row.text("set")
+    key = f"{subset}/{row.label('idx')}"
+    truth = row.choice("label", LABELS)
+    if key in samples:
+        known = samples[key]
+        if known.ground_truth != truth:
+            raise row.error(f"label {row.get('label')} of {key!r} is not that of the data")
+        return known.model_copy(update={"metadata": known.metadata | about})
+    if samples:
+        raise row.error(f"no row {key!r} in the data")
+    return row.sample(
+        id=key,
+        query=(),
+        responses=("", ""),
+        ground_truth=truth,
+        subset=subset,
+        metadata=about,
+    )
+
+
+def _set_folder(path: Path) -> Path:
+    parts = path.parts
+    if "evaluators" not in parts:
+        return path
+    return Path(*parts[: parts.index("evaluators")], "dataset.json")
+
+
+def _votes(row: Row, dialect: Dialect, judge: str) -> tuple[Vote, ...]:
+    steps = row.items("results")
+    if not steps:
+        raise row.error("'results' is empty; expected at least one step")
+    last = Row({"results": steps[-1]}, row.where).record("results")
+    texts: list[tuple[list[object], tuple[int, ...]]]
+    if _RATINGS[0][0] in last.values:
+        texts = [(last.items(key), order) for key, order in _RATINGS]
+    else:
+        texts = [(last.record(key).items("completion"), order) for key, order in _GAMES]
+    return tuple(
+        _vote(row, entry, dialect, order=order, draw=draw, judge=judge)
+        for draw, (entry, order) in enumerate(texts)
+    )
+
+
+def _vote(
+    row: Row,
+    entry: list[object],
+    dialect: Dialect,
+    *,
+    order: tuple[int, ...],
+    draw: int,
+    judge: str,
+) -> Vote:
+    """A vote from [text, why it ended]."""
+    if len(entry) != 2 or not all(isinstance(part, str) for part in entry):
+        raise row.error(f"a completion must be [text, reason of its end], got {entry!r:.80}")
+    text, reason = str(entry[0]), str(entry[1])
+    if not text and "policy" in reason:
+        return failure("refused", reason, order, draw, judge)
+    finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
+    return from_text(dialect, text, order=order, n=2, draw=draw, judge=judge, finish=finish)
+
+
+__all__ = ["LLMBarTraces"]

@@ -1,0 +1,150 @@
+"""MT-bench judgments: pairs in both orders, and single ratings, in two layouts each.
+
+FastChat's `model_judgment/*.jsonl` (`judge` is [model, prompt]; one file may mix pairs and
+single ratings) and mt_bench_repro's logs (`judge_id`, `judgment_ab`/`judgment_ba` of a pair,
+`judgment_turn1`/`judgment_turn2` of a rating).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.mt_bench import query, read_questions
+from deemster.benchmarks.traces.common import FORWARD, SWAPPED, Ids, from_text, of_judge
+from deemster.dialects import open_dialect
+from deemster.errors import InputError
+from deemster.schemas import Sample, Vote
+
+_FAILED = ("$ERROR$",)
+"""What FastChat writes in place of a completion when all tries have failed."""
+_PAIR_FIELDS = (("judgment_ab", "judgment_ba"), ("g1_judgment", "g2_judgment"))
+_TURNS = (1, 2)
+
+
+def _rule(row: Row) -> str:
+    """Which of two verdicts in one text counts: the first for FastChat, else the last."""
+    return "last" if row.get("judge_id") is not None else "first"
+
+
+@dataclass(frozen=True)
+class MTBenchPairs(TraceReader):
+    """Two games a pair, the second one with the responses swapped.
+
+    MT-bench counts a win only where both games agree; where they do not, the pair is position
+    inconsistent. `majority` makes one win against another a tie, as the paper does.
+    """
+
+    name: ClassVar[str] = "mt-bench-pairs"
+    description: ClassVar[str] = "MT-bench pairwise judgments in both orders"
+    aggregator: ClassVar[str] = "majority"
+    dialect: ClassVar[str] = "mt-bench-pair:last"
+
+    def read(
+        self, traces: Path, data: Path | None = None, *, judge: str | None = None
+    ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        """See `TraceFormat.read`; `data` is the file of questions and may be left out."""
+        found = [row for row in read_rows(traces) if _pair_fields(row) is not None]
+        rows, name = _of_judge(found, judge, traces, "pairs (judgment_ab, or g1_judgment)")
+        questions = {} if data is None else read_questions(data)
+        ids = Ids()
+        for row in rows:
+            spec = f"mt-bench-pair:{_rule(row)}"
+            dialect = open_dialect(spec)
+            models = (row.text("model_a", "model_1"), row.text("model_b", "model_2"))
+            texts = [row.get(key) for key in _pair_fields(row) or ()]
+            votes = (
+                from_text(dialect, text, order=order, n=2, draw=draw, judge=name, failed=_FAILED)
+                for draw, (text, order) in enumerate(zip(texts, (FORWARD, SWAPPED), strict=True))
+            )
+            turn = row.choice("turn", {1: 1, 2: 2})
+            about = {"judge": name, "dialect": spec}
+            yield ids.apart(_sample(row, models, turn, questions, about)), tuple(votes)
+
+
+@dataclass(frozen=True)
+class MTBenchSingle(TraceReader):
+    """One rating of one response, 1 to 10; answers to the two turns are samples of their own."""
+
+    name: ClassVar[str] = "mt-bench-single"
+    description: ClassVar[str] = "MT-bench ratings of single answers"
+    aggregator: ClassVar[str] = "mean"
+    dialect: ClassVar[str] = "mt-bench-single:last"
+
+    def read(
+        self, traces: Path, data: Path | None = None, *, judge: str | None = None
+    ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        """See `TraceFormat.read`; `data` is the file of questions and may be left out."""
+        found = [row for row in read_rows(traces) if _ratings(row)]
+        rows, name = _of_judge(found, judge, traces, "ratings (judgment, or judgment_turn1)")
+        questions = {} if data is None else read_questions(data)
+        ids = Ids()
+        for row in rows:
+            spec = f"mt-bench-single:{_rule(row)}"
+            dialect = open_dialect(spec)
+            models = (row.text("model_id", "model"),)
+            about = {"judge": name, "dialect": spec}
+            for turn, text in _ratings(row):
+                vote = from_text(dialect, text, order=(0,), n=1, draw=0, judge=name, failed=_FAILED)
+                yield ids.apart(_sample(row, models, turn, questions, about)), (vote,)
+
+
+def _pair_fields(row: Row) -> tuple[str, str] | None:
+    return next((keys for keys in _PAIR_FIELDS if keys[0] in row.values), None)
+
+
+def _ratings(row: Row) -> list[tuple[int, str | None]]:
+    """Turns and texts of the ratings that a row holds."""
+    if "judgment" in row.values:
+        return [(row.choice("turn", {1: 1, 2: 2}), row.get("judgment"))]
+    keys = {turn: f"judgment_turn{turn}" for turn in _TURNS}
+    return [(turn, row.get(key)) for turn, key in keys.items() if key in row.values]
+
+
+def _of_judge(rows: list[Row], judge: str | None, traces: Path, what: str) -> tuple[list[Row], str]:
+    if not rows:
+        raise InputError(f"{traces} holds no {what}")
+    return of_judge(rows, _judge_name, judge, traces)
+
+
+def _judge_name(row: Row) -> str:
+    if row.get("judge_id") is not None:
+        return row.text("judge_id")
+    return row.texts("judge")[0] if isinstance(row.get("judge"), list) else row.text("judge")
+
+
+def _protocol(row: Row) -> str:
+    """Which prompt was used: with or without reference, one turn or two."""
+    judge = row.get("judge")
+    return str(judge[1]) if isinstance(judge, list) and len(judge) > 1 else row.get("protocol", "")
+
+
+def _sample(
+    row: Row,
+    models: tuple[str, ...],
+    turn: int,
+    questions: Mapping[str, Row],
+    about: Mapping[str, str],
+) -> Sample:
+    key = row.label("question_id")
+    question = questions.get(key)
+    if questions and question is None:
+        raise row.error(f"question {key} is not among the {len(questions)} questions given")
+    protocol = _protocol(row)
+    # Several people judged models of the same name: the repository tells them apart.
+    parts = (row.get("source_repo", ""), protocol, key, *models, f"turn{turn}")
+    return row.sample(
+        id="/".join(filter(None, parts)),
+        query=() if question is None else query(question.texts("turns"), turn),
+        responses=("",) * len(models),
+        policies=models,
+        subset=row.get("category") or (question.get("category", "") if question else ""),
+        metadata={**about, "protocol": protocol, "question_id": key, "turn": turn},
+    )
+
+
+__all__ = ["MTBenchPairs", "MTBenchSingle"]

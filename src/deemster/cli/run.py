@@ -1,0 +1,192 @@
+"""`deemster run`: a YAML-defined evaluation suite."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from deemster.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from deemster.schemas import Sample, Verdict
+    from deemster.suites.runner import Observer, Plan, RunResult
+
+EXIT_UNSCORED = 3
+
+
+def run(
+    suite_file: Annotated[Path, typer.Argument(help="The suite, a YAML file.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory. Default: runs/NAME-OF-THE-SUITE.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an unfinished run; retry failed votes.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what it would take: calls, tokens, money.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json.")] = False,
+    engine: Annotated[str, typer.Option(help="local: on this machine.")] = "local",
+) -> int:
+    """Judge all samples of a suite; stop and resume at will, nothing is judged twice."""
+    from deemster.suites.loading import load_suite
+
+    if engine != "local":
+        raise InputError(f"unknown engine {engine!r}; known: local")
+    suite = load_suite(suite_file)
+    if dry_run:
+        return _dry_run(suite_file)
+    directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
+
+    from deemster.suites.runner import run_suite
+
+    with _progress() as (plan, observe):
+        result = asyncio.run(
+            run_suite(suite, directory, resume=resume, observer=observe, on_plan=plan)
+        )
+    _show(result, as_json=as_json)
+    return _status(result, asked="unscored" in suite.spec.thresholds)
+
+
+def _status(result: RunResult, *, asked: bool) -> int:
+    """0, or 3 with the reasons on stderr.
+
+    Without a threshold of the suite's own about them, no sample may stay unscored.
+    """
+    for line in result.broken:
+        typer.echo(f"deemster: {line}", err=True)
+    if result.over_budget:
+        typer.echo("deemster: the budget is spent; raise it and give --resume to go on", err=True)
+    elif result.unscored and not asked:
+        typer.echo(
+            f"deemster: {result.unscored} samples have no verdict; --resume tries them again",
+            err=True,
+        )
+    unscored = result.unscored and not asked
+    return EXIT_UNSCORED if result.broken or result.over_budget or unscored else 0
+
+
+def _show(result: RunResult, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo((result.directory / "summary.json").read_text("utf-8"), nl=False)
+        return
+    from deemster.cli.render import show_summary
+
+    for summary in result.summaries.values():
+        show_summary(summary)
+        typer.echo()
+    typer.echo(f"run written to {result.directory}", err=True)
+
+
+def _dry_run(suite_file: Path) -> int:
+    from deemster.cli.render import show_table
+    from deemster.suites.loading import load_suite
+    from deemster.suites.planning import plan_suite
+
+    rows = [
+        (
+            plan.judge,
+            plan.samples,
+            plan.votes,
+            plan.requests,
+            plan.tokens_in,
+            plan.tokens_out,
+            "unknown" if plan.cost is None else f"${plan.cost:.2f}",
+        )
+        for plan in plan_suite(load_suite(suite_file))
+    ]
+    columns = ("judge", "samples", "votes", "requests", "tokens in", "most tokens out", "most cost")
+    show_table("what the run would take (estimated)", columns, rows)
+    return 0
+
+
+class _Observer:
+    """Keeps the figures that the progress line shows."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.done = self.failed = self.right = self.asked = self.votes = 0
+        self.cost: float | None = 0.0
+
+    def add(self, sample: Sample, verdict: Verdict) -> None:
+        """Count one more."""
+        self.done += 1
+        self.failed += verdict.rewards is None
+        self.votes += len(verdict.votes)
+        if verdict.rewards is not None and sample.best is not None:
+            self.asked += 1
+            self.right += verdict.best == sample.best
+        cost = verdict.usage.cost
+        self.cost = None if cost is None or self.cost is None else self.cost + cost
+
+    @property
+    def note(self) -> str:
+        """Failed, votes per second, cost and accuracy so far."""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        parts = [f"{self.votes / seconds:.1f} votes/s"]
+        if self.asked:
+            parts.append(f"accuracy {self.right / self.asked:.1%}")
+        if self.cost:
+            parts.append(f"${self.cost:.4f}")
+        if self.failed:
+            parts.append(f"{self.failed} failed")
+        return ", ".join(parts)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
+    """A bar per judge on a terminal; elsewhere one line at the start and every 30 seconds."""
+    seen: dict[str, _Observer] = {}
+    mode: Literal["bar", "lines"] = "bar" if sys.stderr.isatty() else "lines"
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from deemster.cli.render import console
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        disable=mode == "lines",
+    )
+    tasks: dict[str, TaskID] = {}
+    told = time.monotonic()
+
+    def plan(plans: list[Plan]) -> None:
+        for one in plans:
+            tasks[one.judge] = bar.add_task(
+                one.judge, total=one.total, completed=one.total - one.todo, note=""
+            )
+            if mode == "lines":
+                typer.echo(f"{one.judge}: {one.todo} of {one.total} samples to judge", err=True)
+
+    def observe(judge: str, sample: Sample, verdict: Verdict) -> None:
+        nonlocal told
+        figures = seen.setdefault(judge, _Observer())
+        figures.add(sample, verdict)
+        if mode == "bar":
+            bar.update(tasks[judge], advance=1, note=figures.note)
+        elif time.monotonic() - told > 30:
+            told = time.monotonic()
+            typer.echo(f"{judge}: {figures.done} judged, {figures.note}", err=True)
+
+    with bar:
+        yield plan, observe

@@ -1,0 +1,137 @@
+"""The structured dialect: one JSON document with principles, critiques and scores.
+
+For APIs it goes out as structured output, locally as a grammar; both use `json_schema`, whose
+strings and lists are bounded so that a constrained decoder always gets to the closing brace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deemster.dialects.base import Dialect, Parsed, strip_reasoning
+from deemster.dialects.strict_json import read_json
+from deemster.errors import ParseError
+from deemster.schemas import (
+    Completion,
+    Critique,
+    Principle,
+    Scale,
+    first_problem,
+    normalise_weights,
+)
+
+_Score = Annotated[int, Field(ge=1, le=10)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Principle(_Strict):
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: str
+    weight: Annotated[int, Field(ge=1, le=100)]
+
+
+class _Critique(_Strict):
+    text: str
+    scores: Annotated[list[_Score], Field(max_length=200)]
+
+
+class _Document(_Strict):
+    principles: Annotated[list[_Principle], Field(min_length=1, max_length=200)]
+    critiques: Annotated[list[_Critique], Field(max_length=4096)]
+    scores: Annotated[list[_Score], Field(max_length=4096)]
+
+
+@dataclass(frozen=True)
+class Json(Dialect):
+    """One JSON document; 1 to many responses.
+
+    The whole text after the reasoning must be the document. Lengths of texts bind the schema
+    only: a backend without constrained decoding may write more.
+
+    Args:
+        max_principles: how many principles the schema allows.
+        max_name: characters of a principle's name.
+        max_description: characters of a principle's description.
+        max_critique: characters of a critique's text.
+    """
+
+    max_principles: int = 8
+    max_name: int = 60
+    max_description: int = 160
+    max_critique: int = 800
+
+    name = "json"
+    scale = Scale(low=1, high=10)
+
+    def json_schema(self, n: int) -> dict[str, Any]:
+        """JSON Schema of a document about `n` responses."""
+        score = {"type": "integer", "minimum": 1, "maximum": 10}
+        principle = _object(
+            name={"type": "string", "minLength": 1, "maxLength": self.max_name},
+            description={"type": "string", "maxLength": self.max_description},
+            weight={"type": "integer", "minimum": 1, "maximum": 100},
+        )
+        critique = _object(
+            text={"type": "string", "maxLength": self.max_critique},
+            scores=_array(score, 1, self.max_principles),
+        )
+        return _object(
+            principles=_array(principle, 1, self.max_principles),
+            critiques=_array(critique, n, n),
+            scores=_array(score, n, n),
+        )
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:
+        """Read the document; see `Dialect.parse`.
+
+        Weights are normalised. A critique whose scores are not one per principle keeps its text
+        and loses those scores: which principle they belong to would be a guess.
+        """
+        text = strip_reasoning(completion.text)
+        if '"scores"' not in text:
+            # Prompts respell this string in responses. A document that gets the key by an escape
+            # (`"\\u0073cores"`) is an echo of one.
+            raise ParseError('no key "scores" in the completion; expected a JSON object')
+        try:
+            document = _Document.model_validate(read_json(text))
+        except ValidationError as error:
+            raise ParseError(first_problem(error)) from None
+        for what, given in (("critiques", document.critiques), ("scores", document.scores)):
+            if len(given) != n:
+                raise ParseError(f"expected {n} {what}, got {len(given)}")
+        principles = normalise_weights(
+            [
+                Principle(name=p.name, description=p.description, weight=float(p.weight))
+                for p in document.principles
+            ]
+        )
+        critiques = tuple(
+            Critique(
+                response=position,
+                text=critique.text,
+                scores=tuple(float(score) for score in critique.scores)
+                if len(critique.scores) == len(principles)
+                else None,
+            )
+            for position, critique in enumerate(document.critiques)
+        )
+        return Parsed(tuple(float(score) for score in document.scores), principles, critiques)
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _array(items: dict[str, Any], least: int, most: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}

@@ -1,0 +1,70 @@
+"""LLMBar's verdicts: `Output (a)` or `Output (b)`, as a label or as `Output (a) is better`.
+
+LLMBar's own two rules search for (a) first and stop there, so a text that names both goes to
+(a). They are kept as the rules `phrase` (its prompts with reasoning: CoT, Swap, Swap_CoT) and
+`label` (all others), because its published accuracies depend on it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from deemster.dialects.base import Dialect, Parsed, number, settle, strip_reasoning, tail
+from deemster.errors import ParseError
+from deemster.schemas import Completion, Scale
+
+_PHRASE = re.compile(r"\b[Oo]utput \(([ab])\)\**\s?is better")
+_LABEL = re.compile(r"(?:^|\n)[ *]{0,4}Output \(([ab])\)[.*]{0,3}(?=\s*(?:\n|$))")
+_THEIR_PHRASE = re.compile(r"Output \(([ab])\) is better.")
+_THEIR_LABEL = re.compile(r"(?:^|\n) ?Output \(([ab])\)")
+_SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class LlmBar(Dialect):
+    """The better of two outputs.
+
+    Rule `strict` reads the phrases `Output (a) is better` and, where there is none, the lines
+    that hold nothing but a label. A judge that quotes such a phrase from a response cannot be
+    told from one that says it: prompts respell it, but prefer another dialect for live judging.
+    """
+
+    name = "llmbar"
+    scale = Scale(low=0, high=1)
+    rules: ClassVar[tuple[str, ...]] = ("strict", "phrase", "label")
+    min_responses = 2
+    max_responses = 2
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
+        """Read the letter; see `Dialect.parse`."""
+        text = strip_reasoning(completion.text).strip()
+        if self.rule == "phrase":
+            letters = sorted(_THEIR_PHRASE.findall(text))[:1]
+        elif self.rule == "label":
+            letters = sorted(_THEIR_LABEL.findall(text))[:1]
+        else:
+            letters = _PHRASE.findall(text) or _LABEL.findall(text)
+        scores = settle(
+            letters,
+            lambda letter: _SCORES[letter],
+            missing=f"neither 'Output (a)' nor 'Output (b)' in text ending {tail(text)}",
+        )
+        return Parsed(scores, analysis=text)
+
+
+@dataclass(frozen=True)
+class LlmBarRating(Dialect):
+    """One output, rated with nothing but a whole number from 0 to 10."""
+
+    name = "llmbar-rating"
+    scale = Scale(low=0, high=10)
+    max_responses = 1
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 1
+        """Read the number; see `Dialect.parse`."""
+        text = strip_reasoning(completion.text).strip()
+        if not text.isascii() or not text.isdigit():
+            raise ParseError(f"expected a whole number and nothing else, got {text[:60]!r}")
+        return Parsed((number(text, self.scale),))

@@ -1,0 +1,70 @@
+"""MT-bench's verdicts: `[[A]]`, `[[B]]`, `[[C]]` for a pair, `[[7]]` for a single response.
+
+Tools disagree on what counts when a text holds two verdicts. FastChat takes the first; others
+take the last. Here two different ones are ambiguous; the rules `first` and `last` read logs of
+those tools as they did.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from deemster.dialects.base import Dialect, Parsed, T, number, settle, strip_reasoning, tail
+from deemster.schemas import Completion, Scale
+
+_RULES = ("strict", "first", "last")
+_LETTER = re.compile(r"\[\[[ ]{0,4}([ABCabc])[ ]{0,4}\]\]")
+# Numbers only: other double brackets are links or lists, not ratings.
+_RATING = re.compile(r"\[\[[ ]{0,4}([+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?)[ ]{0,4}\]\]")
+_SCORES = {"A": (1.0, 0.0), "B": (0.0, 1.0), "C": (0.5, 0.5)}
+
+
+@dataclass(frozen=True)
+class MtBenchPair(Dialect):
+    """Two responses; A, B or C for a tie."""
+
+    name = "mt-bench-pair"
+    scale = Scale(low=0, high=1, integer=False)
+    rules: ClassVar[tuple[str, ...]] = _RULES
+    min_responses = 2
+    max_responses = 2
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
+        """Read the letter; see `Dialect.parse`."""
+        text = strip_reasoning(completion.text)
+        scores = _decide(
+            self.rule,
+            _LETTER.findall(text),
+            lambda letter: _SCORES[letter.upper()],
+            missing=f"no [[A]], [[B]] or [[C]] in text ending {tail(text)}",
+        )
+        return Parsed(scores, analysis=text.strip())
+
+
+@dataclass(frozen=True)
+class MtBenchSingle(Dialect):
+    """One response, rated 1 to 10; fractions are ratings too."""
+
+    name = "mt-bench-single"
+    scale = Scale(low=1, high=10, integer=False)
+    rules: ClassVar[tuple[str, ...]] = _RULES
+    max_responses = 1
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 1
+        """Read the rating; see `Dialect.parse`."""
+        text = strip_reasoning(completion.text)
+        score = _decide(
+            self.rule,
+            _RATING.findall(text),
+            lambda rating: number(rating.removesuffix("."), self.scale),
+            missing=f"no [[rating]] in text ending {tail(text)}",
+        )
+        return Parsed((score,), analysis=text.strip())
+
+
+def _decide(rule: str, findings: Sequence[str], read: Callable[[str], T], *, missing: str) -> T:
+    chosen = {"first": findings[:1], "last": findings[-1:]}.get(rule, findings)
+    return settle(chosen, read, missing=missing)

@@ -1,0 +1,12 @@
+"""Runs code that nobody trusts: see `child/confine.py` for what is guaranteed where."""
+
+from deemster.judges.verifier.sandbox.limits import Limits
+from deemster.judges.verifier.sandbox.run import (
+    ProgramRun,
+    SandboxError,
+    TestRun,
+    run_program,
+    run_tests,
+)
+
+__all__ = ["Limits", "ProgramRun", "SandboxError", "TestRun", "run_program", "run_tests"]

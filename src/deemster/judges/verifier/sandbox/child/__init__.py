@@ -1,0 +1,1 @@
+"""What runs inside the sandboxed process: standard library only, loaded without deemster."""

@@ -1,0 +1,37 @@
+"""The first code of a sandboxed process: read the job, give up all rights, run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from .confine import ConfineError, confine
+from .solution import run_program, serve
+from .tester import run_tests
+
+
+def main(job_fd: int, status_fd: int) -> None:
+    """Do the job on `job_fd`.
+
+    `status_fd` gets "ready", or why it cannot be done, and is closed before any untrusted code
+    runs, so that such code can neither claim that it never ran nor that all is well.
+    """
+    with os.fdopen(job_fd) as file:
+        job: dict[str, Any] = json.load(file)
+    try:
+        confine(**job["confine"])
+    except (ConfineError, OSError, ValueError) as error:
+        os.write(status_fd, f"no sandbox: {error}".encode())
+        os._exit(1)
+    os.write(status_fd, b"ready")
+    os.close(status_fd)
+    sys.argv = ["solution.py"]
+    fds = job["fds"]
+    if job["role"] == "tester":
+        run_tests(job, asks=fds["asks"], answers=fds["answers"], outcome=fds["outcome"])
+    elif job["role"] == "functions":
+        serve(job["source"], asks=fds["asks"], answers=fds["answers"])
+    else:
+        run_program(job["source"])

@@ -1,0 +1,126 @@
+"""Plain data between the process that tests and the process that is tested.
+
+Neither side can hand the other an object with behaviour: what arrives is `None`, booleans,
+numbers, text, bytes, and lists, tuples, sets and dicts of them. So a returned value that claims
+to equal everything arrives as what it is, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64decode, b64encode
+from typing import Any
+
+LARGEST = 4 << 20
+"""Bytes of one message."""
+
+
+class WireError(Exception):
+    """A value is not plain data, or a message is not one."""
+
+
+def encode(value: object) -> Any:  # noqa: ANN401 - JSON
+    """The JSON form of plain data; subclasses are sent as their base type.
+
+    Raises:
+        WireError: it is not plain data.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if -(2**53) < value < 2**53 else ["i", hex(value)]
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, complex):
+        return ["c", value.real, value.imag]
+    if isinstance(value, bytes | bytearray):
+        return ["y" if isinstance(value, bytes) else "a", b64encode(value).decode()]
+    if isinstance(value, dict):
+        return ["d", *([encode(k), encode(v)] for k, v in dict.items(value))]
+    for tag, kind in _CONTAINERS.items():
+        if isinstance(value, kind):
+            return [tag, *map(encode, kind.__iter__(value))]
+    raise WireError(f"not plain data: {type(value).__name__}")
+
+
+_CONTAINERS: dict[str, type[Any]] = {"l": list, "t": tuple, "s": set, "f": frozenset}
+
+
+def decode(data: Any) -> Any:  # noqa: ANN401 - JSON
+    """What `encode` was given.
+
+    Raises:
+        WireError: it is not what `encode` returns.
+    """
+    if not isinstance(data, list):
+        if isinstance(data, dict):
+            raise WireError("malformed value")
+        return data
+    try:
+        tag, *items = data
+        if tag in _CONTAINERS:
+            return _CONTAINERS[tag](map(decode, items))
+        if tag == "d":
+            return {decode(key): decode(item) for key, item in items}
+        if tag == "i":
+            return int(items[0], 16)
+        if tag == "c":
+            return complex(*items)
+        if tag in ("y", "a"):
+            raw = b64decode(items[0], validate=True)
+            return raw if tag == "y" else bytearray(raw)
+    except (TypeError, ValueError, IndexError) as error:
+        raise WireError(f"malformed value: {error}") from error
+    raise WireError("malformed value")
+
+
+def send(fd: int, message: object) -> None:
+    """Write one message.
+
+    Raises:
+        WireError: it is longer than `LARGEST`, or too deeply nested.
+        OSError: nobody reads.
+    """
+    try:
+        body = json.dumps(message).encode()
+    except (RecursionError, ValueError) as error:
+        raise WireError(f"cannot be sent: {error}") from error
+    if len(body) > LARGEST:
+        raise WireError(f"larger than {LARGEST >> 20} MiB")
+    body = len(body).to_bytes(4, "big") + body
+    while body:
+        body = body[os.write(fd, body) :]
+
+
+def receive(fd: int) -> Any:  # noqa: ANN401 - JSON
+    """Read one message; None at the end of the stream.
+
+    Raises:
+        WireError: it is not a message.
+    """
+    head = _exactly(fd, 4)
+    if head is None:
+        return None
+    size = int.from_bytes(head, "big")
+    if size > LARGEST:
+        raise WireError(f"message larger than {LARGEST >> 20} MiB")
+    body = _exactly(fd, size)
+    if body is None:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"malformed message: {error}") from error
+
+
+def _exactly(fd: int, size: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        part = os.read(fd, min(size - len(parts), 1 << 16))
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)

@@ -1,0 +1,213 @@
+"""Grouping principles by meaning: judges name the same thing in a hundred ways."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from deemster.errors import InputError
+from deemster.reports.charges import PrincipleText
+
+Labels = npt.NDArray[np.intp]
+_WORD = re.compile(r"\w+")
+_STEM = 5
+_WIDE = "\u2e80"
+"""Scripts from here on (CJK) are written without spaces."""
+
+
+class Grouper(Protocol):
+    """Finds principles that mean the same."""
+
+    @property
+    def name(self) -> str:
+        """What records call it."""
+        ...
+
+    def vectors(self, texts: Sequence[PrincipleText]) -> Any:  # noqa: ANN401 - dense or sparse
+        """(P, D) rows of length 1 (or all 0) whose dot product is similarity."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """Mean cosine distance, 0..1, up to which groups are merged."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tfidf:
+    """By the words of names and descriptions, rare words counting more. Needs no model.
+
+    Words are cut to their first five letters, which joins their forms (calculate, calculation);
+    names count as much as three mentions in a description.
+
+    Args:
+        threshold: mean cosine distance, above 0 and up to 1, up to which groups are merged.
+    """
+
+    threshold: float = 0.82
+
+    @property
+    def name(self) -> str:
+        """`tfidf`."""
+        return "tfidf"
+
+    def vectors(self, texts: Sequence[PrincipleText]) -> Any:  # noqa: ANN401 - scipy.sparse
+        """(P, words), sparse; a principle of stop words alone is all 0."""
+        from scipy.sparse import csr_matrix  # noqa: PLC0415 - slow to import
+        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+
+        model = TfidfVectorizer(analyzer=_tokens, sublinear_tf=True)
+        try:
+            return model.fit_transform(texts)
+        except ValueError:  # no words at all
+            return csr_matrix((len(texts), 1))
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """By sentence embeddings; needs the package `sentence-transformers` and a model of it.
+
+    Args:
+        model: a directory or a repository that `sentence-transformers` can open.
+        threshold: mean cosine distance, above 0 and up to 1, up to which groups are merged.
+    """
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    threshold: float = 0.45
+
+    @property
+    def name(self) -> str:
+        """`embeddings` and the model."""
+        return f"embeddings:{self.model}"
+
+    def vectors(self, texts: Sequence[PrincipleText]) -> Any:  # noqa: ANN401 - dense array
+        """(P, D), dense.
+
+        Raises:
+            InputError: the package is not installed.
+        """
+        try:
+            from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        except ImportError as error:
+            raise InputError(
+                f"grouping by {self.name!r} needs sentence-transformers; install it, or group "
+                "by 'tfidf'"
+            ) from error
+        lines = [f"{t.name}: {' '.join(t.descriptions)}".rstrip(": ") for t in texts]
+        encoder = SentenceTransformer(self.model)
+        return np.asarray(encoder.encode(lines, normalize_embeddings=True), dtype=float)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Principles sorted into groups."""
+
+    labels: Labels
+    """(P,): the group of each principle, numbered from 0 by falling count."""
+    medoids: Labels
+    """(G,): the principle nearest to all of its group, by count."""
+
+
+def group_principles(
+    texts: Sequence[PrincipleText], grouper: Grouper, *, head: int = 2500
+) -> Groups:
+    """Average-linkage clustering by cosine distance.
+
+    Args:
+        texts: P principles with distinct names.
+        grouper: how alike they are.
+        head: most principles clustered at once. Of more, the most frequent ones are clustered and
+            the others join the nearest group within the threshold; those that fit nowhere are
+            clustered in turn. So memory stays at `head` squared for any P.
+    """
+    if not texts:
+        empty = np.zeros(0, dtype=np.intp)
+        return Groups(empty, empty)
+    if not 0 < grouper.threshold <= 1:
+        raise InputError(f"threshold must be above 0 and at most 1, got {grouper.threshold!r}")
+    vectors = grouper.vectors(texts)
+    counts = np.array([text.count for text in texts], dtype=float)
+    labels = np.full(len(texts), -1, dtype=np.intp)
+    left = np.argsort(-counts, kind="stable")
+    n_groups = 0
+    while len(left):
+        top, left = left[:head], left[head:]
+        labels[top] = n_groups + _cluster(vectors[top], grouper.threshold)
+        new = int(labels[top].max()) + 1 - n_groups
+        if len(left):
+            member = np.zeros((new, len(top)))
+            member[labels[top] - n_groups, np.arange(len(top))] = 1
+            member /= member.sum(axis=1, keepdims=True)
+            near = _dense(vectors[left] @ (member @ vectors[top]).T)
+            best = near.argmax(axis=1)
+            fits = near[np.arange(len(left)), best] >= 1 - grouper.threshold
+            labels[left[fits]] = n_groups + best[fits]
+            left = left[~fits]
+        n_groups += new
+    return _named(labels, vectors, counts)
+
+
+def similarity(first: PrincipleText, second: PrincipleText, grouper: Grouper) -> float:
+    """Cosine of two principles, 0..1."""
+    vectors = grouper.vectors([first, second])
+    return float(_dense(vectors[:1] @ vectors[1:].T)[0, 0])
+
+
+def _cluster(vectors: Any, threshold: float) -> Labels:  # noqa: ANN401 - dense or sparse
+    from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415 - slow to import
+
+    n = vectors.shape[0]
+    if n < 2:
+        return np.zeros(n, dtype=np.intp)
+    distance = np.clip(1 - _dense(vectors @ vectors.T), 0, 1)
+    np.fill_diagonal(distance, 0)
+    model = AgglomerativeClustering(
+        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
+    )
+    return np.asarray(model.fit_predict(distance), dtype=np.intp)
+
+
+def _named(labels: Labels, vectors: Any, counts: npt.NDArray[np.float64]) -> Groups:  # noqa: ANN401
+    """Number the groups by falling count and find their medoids."""
+    totals = np.bincount(labels, weights=counts)
+    order = np.argsort(-totals, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    labels = place[labels].astype(np.intp)
+    by_group = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[by_group], np.arange(len(order) + 1))
+    medoids = np.zeros(len(order), dtype=np.intp)
+    for group, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+        members = by_group[start:end]
+        own = vectors[members]
+        centre = _dense(own.T @ counts[members])
+        nearness = _dense(own @ centre) * (1 + np.log(counts[members]))
+        medoids[group] = members[int(np.argmax(nearness))]
+    return Groups(labels, medoids)
+
+
+def _dense(array: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 - dense or sparse
+    dense = array.toarray() if hasattr(array, "toarray") else array
+    return np.asarray(dense, dtype=float)
+
+
+def _tokens(text: PrincipleText) -> list[str]:
+    name = _stems(text.name)
+    return [*name, *name, *name, *(stem for line in text.descriptions for stem in _stems(line))]
+
+
+def _stems(text: str) -> list[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # noqa: PLC0415
+
+    stems: list[str] = []
+    for word in _WORD.findall(text.casefold()):
+        if max(word) >= _WIDE:
+            stems += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
+        elif word not in ENGLISH_STOP_WORDS:
+            stems.append(word[:_STEM])
+    return stems

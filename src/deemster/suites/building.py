@@ -1,0 +1,83 @@
+"""From judge specs to judges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deemster.backends.limits import Budget
+from deemster.backends.registry import BACKENDS
+from deemster.errors import InputError
+from deemster.judges import BaseJudge, Judge, Panel
+from deemster.suites.spec import BudgetSpec, JudgeSpec, SuiteSpec
+
+
+def build_judges(spec: SuiteSpec, *, folder: Path) -> list[BaseJudge]:
+    """The judges of a suite, in order; they share its budget.
+
+    Args:
+        spec: the suite.
+        folder: what relative paths in it start from.
+
+    Raises:
+        InputError: a judge's settings are wrong; the text names the judge.
+    """
+    budget = _budget(spec.budget)
+    specs = {judge.label: judge for judge in spec.expanded()}
+    specs = {judge.label: judge for judge in spec.judges} | specs
+    made: dict[str, BaseJudge] = {}
+
+    def build(judge: JudgeSpec) -> BaseJudge:
+        if judge.label not in made:
+            try:
+                made[judge.label] = (
+                    _one(judge, spec.seed, folder, budget)
+                    if judge.members is None
+                    else Panel(
+                        [build(specs[member]) for member in judge.members],
+                        aggregator=judge.aggregator,
+                        min_valid=judge.min_valid,
+                        seed=spec.seed,
+                        name=judge.label,
+                    )
+                )
+            except InputError as error:
+                raise InputError(f"judge {judge.label!r}: {error}") from error
+        return made[judge.label]
+
+    return [build(judge) for judge in spec.expanded()]
+
+
+def _one(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> Judge:
+    model = judge.model or ""
+    options = dict(judge.options)
+    scheme, colon, rest = model.partition(":")
+    if budget is not None and not (colon and scheme in BACKENDS):
+        options["budget"] = budget  # type: ignore[assignment]
+    if scheme in ("replay", "hf") and (folder / rest.partition("#")[0]).exists():
+        model = f"{scheme}:{folder / rest}"
+    principles: object = judge.principles
+    if isinstance(principles, str) and (folder / principles).is_file():
+        principles = str(folder / principles)
+    return Judge(
+        model,
+        k=judge.k,
+        temperature=judge.temperature,
+        top_p=judge.top_p,
+        max_tokens=judge.max_tokens,
+        dialect=judge.dialect,
+        template=None if judge.template is None else folder / judge.template,
+        principles=list(principles) if isinstance(principles, tuple) else principles,
+        aggregator=judge.aggregator if judge.k_meta is None else f"topk({judge.k_meta}) >> sum",
+        meta_rm=judge.meta_rm,
+        orders=judge.orders,
+        seed=seed,
+        min_valid=judge.min_valid,
+        name=judge.label,
+        **options,
+    )
+
+
+def _budget(spec: BudgetSpec | None) -> Budget | None:
+    if spec is None:
+        return None
+    return Budget(usd=spec.usd, tokens=spec.tokens, calls=spec.calls)

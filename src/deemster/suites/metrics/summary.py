@@ -1,0 +1,151 @@
+"""The summary of a run: what `summary.json` holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from deemster.aggregators import Reducer
+from deemster.errors import FailureStatus
+from deemster.schemas import Count, JudgeInfo, Record, Usage
+from deemster.suites.metrics.accuracy import Accuracy, accuracy, agreement_with_ties
+from deemster.suites.metrics.accuracy import pairwise_accuracy as pairs_accuracy
+from deemster.suites.metrics.calibration import Calibration, calibration
+from deemster.suites.metrics.curves import ALL_SUBSETS, CurvePoint, Draws, curve, meta_curve
+from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
+from deemster.suites.metrics.headline import by_subset, macro_accuracy
+from deemster.suites.metrics.items import Item
+from deemster.suites.metrics.position import PositionConsistency, position_consistency
+from deemster.suites.metrics.ranking import correlation_over_items, kendall, roc_auc
+
+
+class Summary(Record):
+    """Figures of one judge over one suite. `None` where a figure does not apply."""
+
+    n: Count
+    """Items."""
+    n_scored: Count
+    """Items with rewards."""
+    accuracy: float | None
+    """Strict accuracy over scored items with a unique true best; ties are wrong."""
+    ci95: tuple[float, float] | None
+    """Its 95 % interval."""
+    ties: Count
+    """Scored items with a tie on top, among those that accuracy is about."""
+    curve: dict[str, dict[str, float | None]]
+    """Accuracy by number of votes: `vote` plain, `meta` guided by meta rewards."""
+    by: dict[str, float | None]
+    """Accuracy per subset; empty if the data have no subsets."""
+    usage: Usage
+    judge: JudgeInfo | None
+    failures: dict[FailureStatus, int]
+    """Votes without a verdict, by status."""
+    n_votes: Count
+    """Votes drawn, failures included."""
+    samples_per_item: float | None
+    """Votes drawn per item."""
+    detail: Accuracy
+    """Accuracy in all views."""
+    macro: Estimate | None
+    """Unweighted mean of the subsets' accuracies."""
+    with_ties: Estimate | None
+    """Agreement with the truth where that has ties; None if no item is truly tied on top."""
+    pairwise: Estimate | None
+    """Accuracy over pairs within lists; None if no item has more than 2 responses."""
+    subsets: dict[str, Accuracy]
+    curves: dict[str, tuple[CurvePoint, ...]]
+    """`curve` with intervals, ties and unscored shares."""
+    roc_auc: Estimate | None
+    """Single responses with truth 0 or 1."""
+    spearman: Estimate | None
+    """Single responses with graded truth: over items."""
+    kendall: Estimate | None
+    """Lists of 3 or more: mean tau-b within items."""
+    position_consistency: PositionConsistency | None
+    """Pairs judged in both orders."""
+    calibration: Calibration | None
+
+
+def summarise(
+    items: Sequence[Item],
+    *,
+    judge: JudgeInfo | None = None,
+    reducer: Reducer | None = None,
+    k_meta: int | None = None,
+    ks: Sequence[int] | None = None,
+    draws: Draws = ALL_SUBSETS,
+    min_valid: int = 1,
+    bootstrap: Bootstrap = DEFAULT,
+) -> Summary:
+    """All figures of a run. Equal votes give equal summaries, in whatever order they arrived.
+
+    Args:
+        items: the run.
+        judge: who judged.
+        reducer: the voting rule of the curves, without selection by meta reward; `Sum()` if not
+            given.
+        k_meta: votes kept in the `meta` curve; None keeps half, rounded up.
+        ks: numbers of votes of the curves; powers of 2 up to all if not given.
+        draws: which subsets of votes the curves are over.
+        min_valid: the judge's; fewer valid votes leave an item unscored.
+        bootstrap: how intervals are drawn. `ci95` follows its level.
+    """
+    items = sorted(items, key=lambda item: (item.id, item.subset))
+    hits = accuracy(items, bootstrap=bootstrap)
+    votes = sum(item.n_votes for item in items)
+    subsets = by_subset(items, lambda part: accuracy(part, bootstrap=bootstrap))
+    subsets = {} if set(subsets) <= {""} else subsets
+    plain = curve(items, ks, reducer, draws=draws, min_valid=min_valid, bootstrap=bootstrap)
+    guided = meta_curve(
+        items, ks, reducer, k_meta=k_meta, draws=draws, min_valid=min_valid, bootstrap=bootstrap
+    )
+    curves = {"vote": plain, "meta": guided}
+    low, high = hits.scored.low, hits.scored.high
+    return Summary(
+        n=len(items),
+        n_scored=sum(item.scored for item in items),
+        accuracy=hits.scored.value,
+        ci95=None if low is None or high is None else (low, high),
+        ties=hits.ties,
+        curve={
+            name: {str(p.k): p.accuracy.value for p in points} for name, points in curves.items()
+        },
+        by={name: one.scored.value for name, one in subsets.items()},
+        usage=Usage.total(item.usage for item in items),
+        judge=judge,
+        failures=_failures(items),
+        n_votes=votes,
+        samples_per_item=tidy(votes / len(items)) if items else None,
+        detail=hits,
+        macro=macro_accuracy(items, bootstrap=bootstrap).value if subsets else None,
+        subsets=subsets,
+        curves=curves,
+        position_consistency=_position(items, bootstrap),
+        calibration=calibration(items, bootstrap=bootstrap),
+        **_where_it_applies(items, bootstrap),
+    )
+
+
+def _where_it_applies(items: Sequence[Item], bootstrap: Bootstrap) -> dict[str, Estimate | None]:
+    known = [item for item in items if item.ground_truth is not None]
+    single = [item for item in known if item.n_responses == 1]
+    lists = [item for item in known if item.n_responses > 2]
+    tied = any(item.n_responses > 1 and item.true_best is None for item in known)
+    graded = {item.ground_truth[0] for item in single if item.ground_truth} - {0.0, 1.0}
+    return {
+        "with_ties": agreement_with_ties(known, bootstrap=bootstrap) if tied else None,
+        "pairwise": pairs_accuracy(known, bootstrap=bootstrap) if lists else None,
+        "roc_auc": roc_auc(single, bootstrap=bootstrap) if single and not graded else None,
+        "spearman": correlation_over_items(single, bootstrap=bootstrap) if graded else None,
+        "kendall": kendall(lists, bootstrap=bootstrap) if lists else None,
+    }
+
+
+def _failures(items: Sequence[Item]) -> dict[FailureStatus, int]:
+    found = Counter(status for item in items for status in item.statuses if status is not None)
+    return {status: found[status] for status in sorted(found)}
+
+
+def _position(items: Sequence[Item], bootstrap: Bootstrap) -> PositionConsistency | None:
+    found = position_consistency(items, bootstrap=bootstrap)
+    return found if found.by_item.n else None

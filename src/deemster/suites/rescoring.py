@@ -1,0 +1,157 @@
+"""Runs decided again from their stored votes: other parser, k, weights or aggregator, no calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from deemster.aggregators import parse_aggregator
+from deemster.dialects import open_dialect
+from deemster.dialects.vote import read_vote
+from deemster.errors import InputError
+from deemster.judges import decide
+from deemster.schemas import Completion, JudgeInfo, Judgment, Sample, Usage, Verdict, Vote
+from deemster.suites.importing import check_new
+from deemster.suites.metrics import Item, Summary, summarise
+from deemster.suites.store import RunStore
+from deemster.suites.summaries import curve_rule, summarise_judge, write_summary
+
+Reread = Callable[[Sample, Vote], Vote]
+
+
+def rescore_run(
+    run: Path,
+    *,
+    out: Path | None = None,
+    judge: str | None = None,
+    aggregator: str | None = None,
+    dialect: str | None = None,
+    k: int | None = None,
+    min_valid: int = 1,
+) -> Summary:
+    """Decide a stored run again.
+
+    Args:
+        run: run directory; it is not changed.
+        out: where to write the new run; None only computes the summary.
+        judge: which judge, where the run has several.
+        aggregator: spec; None keeps the judge's.
+        dialect: parse the raw texts again with this dialect; None keeps the stored votes.
+        k: only the first k votes of each sample.
+        min_valid: fewest valid votes for a verdict with rewards.
+
+    Raises:
+        InputError: an argument is wrong, or the run cannot be decided so.
+    """
+    if k is not None and k < 1:
+        raise InputError(f"k must be >= 1, got {k}")
+    with RunStore(run) as store:
+        position = find_judge(store, judge)
+        info = store.judges()[position]
+        if info.members and aggregator is None:
+            raise InputError(f"judge {info.name!r} is made of several; give --aggregator")
+        spec = str(parse_aggregator(aggregator or info.aggregator))
+        new = info.model_copy(
+            update={
+                "aggregator": spec,
+                "k": info.k if k is None else min(k, info.k),
+                "dialect": dialect or info.dialect,
+            }
+        )
+        rows = _decided(store, position, new, k=k, dialect=dialect, min_valid=min_valid)
+        if out is None:
+            items = [Item.from_verdict(sample, verdict) for sample, verdict in rows]
+            reducer, k_meta = curve_rule(new)
+            return summarise(items, judge=new, reducer=reducer, k_meta=k_meta)
+        check_new(out)
+        return _write(out, new, rows)
+
+
+def find_judge(store: RunStore, name: str | None) -> int:
+    """Position of the judge that is meant.
+
+    Raises:
+        InputError: none is named and the run has several, or there is no such judge.
+    """
+    names = [info.name for info in store.judges()]
+    if name is None and len(names) == 1:
+        return 0
+    if name is None:
+        raise InputError(f"the run has {len(names)} judges; give --judge: {', '.join(names)}")
+    if name not in names:
+        raise InputError(f"no judge {name!r} in the run; judges there: {', '.join(names)}")
+    return names.index(name)
+
+
+def _decided(
+    store: RunStore,
+    judge: int,
+    info: JudgeInfo,
+    *,
+    k: int | None,
+    dialect: str | None,
+    min_valid: int,
+) -> Iterator[tuple[Sample, Verdict]]:
+    reducer = parse_aggregator(info.aggregator)
+    reread = _parser(dialect) if dialect else None
+    for sample, verdict in store.verdicts(judge):
+        votes = verdict.votes[:k]
+        if reread is not None:
+            votes = tuple(reread(sample, vote) for vote in votes)
+        yield (
+            sample,
+            decide(
+                votes,
+                n=len(sample.responses),
+                k=verdict.k if k is None else min(k, verdict.k),
+                reducer=reducer,
+                info=info,
+                min_valid=min_valid,
+                extra=_unvoted(verdict),
+            ),
+        )
+
+
+def _parser(name: str) -> Reread:
+    dialect = open_dialect(name)
+    if dialect.top_logprobs:
+        raise InputError(f"dialect {name!r} reads token probabilities, which runs do not keep")
+
+    def reread(sample: Sample, vote: Vote) -> Vote:
+        if not vote.raw:
+            if isinstance(vote, Judgment):
+                raise InputError(
+                    f"sample {sample.id!r}: the run has no raw text to parse again; "
+                    "leave out --dialect"
+                )
+            return vote
+        n = len(sample.responses)
+        order = vote.order or tuple(range(n))
+        dialect.check_n(len(order))
+        completion = Completion(text=vote.raw, usage=vote.usage)
+        read = read_vote(
+            dialect, completion, order=order, n=n, draw=vote.draw, seed=vote.seed, judge=vote.judge
+        )
+        if isinstance(read, Judgment) and isinstance(vote, Judgment):
+            return read.model_copy(update={"meta_reward": vote.meta_reward})
+        return read
+
+    return reread
+
+
+def _unvoted(verdict: Verdict) -> Usage:
+    """Usage that belongs to no single vote."""
+    voted = Usage.total(vote.usage for vote in verdict.votes)
+    return verdict.usage.minus(voted)
+
+
+def _write(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+    with RunStore(out, write=True) as target:
+        target.set_judges([info])
+        with target.transaction():
+            for position, (sample, verdict) in enumerate(rows):
+                target.add_in_transaction(position, sample)
+                target.put_in_transaction(0, position, verdict)
+        summary = summarise_judge(target, 0)
+    write_summary(out, {info.name: summary})
+    return summary

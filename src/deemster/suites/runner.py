@@ -1,0 +1,269 @@
+"""Running a suite so that nothing is lost: kill it at any moment, run it again, it goes on.
+
+Two files see to that. Completions go into a cassette as they arrive, so that a sample that was
+half judged is finished without buying again what it has; verdicts with all their votes go into the
+run store. The cassette is removed when every vote of the run is a judgment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from deemster._version import __version__
+from deemster.backends.replay import RecordBackend
+from deemster.errors import InputError
+from deemster.judges import BaseJudge
+from deemster.judges.batch import score_many
+from deemster.schemas import Sample, Verdict
+from deemster.suites.building import build_judges
+from deemster.suites.loading import Suite
+from deemster.suites.metrics import Summary
+from deemster.suites.spec import SuiteSpec, Threshold
+from deemster.suites.store import RunStore
+from deemster.suites.summaries import summarise_judge, write_json, write_summary
+
+COMPLETIONS = "completions.sqlite"
+_PACKAGES = ("litellm", "instructor", "openai", "torch", "transformers", "pydantic", "numpy")
+
+Observer = Callable[[str, Sample, Verdict], None]
+"""Called with the judge's name as each sample is judged."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to."""
+
+    directory: Path
+    summaries: dict[str, Summary]
+    """By judge name."""
+    broken: tuple[str, ...]
+    """Thresholds that do not hold, one line each."""
+    over_budget: bool
+    """The budget ended the run; `--resume` with a larger one goes on."""
+    unscored: int
+    """Samples without rewards, over all judges."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left to do when a run begins."""
+
+    judge: str
+    todo: int
+    total: int
+
+
+async def run_suite(
+    suite: Suite,
+    out: Path,
+    *,
+    resume: bool = False,
+    judges: Sequence[BaseJudge] | None = None,
+    observer: Observer | None = None,
+    on_plan: Callable[[list[Plan]], None] | None = None,
+) -> RunResult:
+    """Judge every sample of a suite by every judge, and write the summary.
+
+    Args:
+        suite: a loaded suite.
+        out: run directory. One that holds this suite's run goes on where that stopped: finished
+            samples are never judged again.
+        resume: needed to go on with an unfinished run; also judges those samples again that have
+            a failed vote (votes that did not fail are not bought again).
+        judges: in place of those that the suite describes.
+        observer: for progress.
+        on_plan: told what is to be done before the first call.
+
+    Raises:
+        InputError: the suite is wrong, or `out` holds another run; nothing is written then.
+    """
+    scorers = (
+        list(judges) if judges is not None else build_judges(suite.spec, folder=suite.path.parent)
+    )
+    infos = [scorer.info for scorer in scorers]
+    samples = list(suite.samples())
+    if not samples:
+        raise InputError(f"{suite.path}: no samples are left after the filters")
+    _check_directory(out, resume=resume, judges=len(infos))
+    with RunStore(out, write=True) as store:
+        store.set_judges(infos)
+        _begin(store, samples, suite)
+        todo = [_todo(store, j, retry=resume) for j in range(len(scorers))]
+        if on_plan is not None:
+            on_plan([
+                Plan(info.name, len(left), len(samples))
+                for info, left in zip(infos, todo, strict=True)
+            ])  # fmt: skip
+        over_budget = False
+        cassette = out / COMPLETIONS
+        for scorer in scorers:
+            scorer.wrap_backends(lambda backend: RecordBackend(backend, cassette))
+        try:
+            for j, scorer in enumerate(scorers):
+                pending = [(p, samples[p]) for p in todo[j]]
+                over_budget = await _judge(
+                    store, j, scorer, pending, in_flight=suite.spec.in_flight, observer=observer
+                )
+                if over_budget:
+                    break
+        finally:
+            for scorer in scorers:
+                await scorer.aclose()
+        summaries = {info.name: summarise_judge(store, j) for j, info in enumerate(infos)}
+        finished = all(
+            len(store.done(j, with_failures=False)) == len(samples) for j in range(len(infos))
+        )
+    write_summary(out, summaries)
+    if finished:
+        _remove_cassette(out)
+    return RunResult(
+        directory=out,
+        summaries=summaries,
+        broken=tuple(broken_thresholds(suite.spec, summaries)),
+        over_budget=over_budget,
+        unscored=sum(len(samples) - one.n_scored for one in summaries.values()),
+    )
+
+
+def _remove_cassette(out: Path) -> None:
+    for left_over in out.glob(f"{COMPLETIONS}*"):
+        left_over.unlink()
+
+
+async def _judge(
+    store: RunStore,
+    judge: int,
+    scorer: BaseJudge,
+    pending: Sequence[tuple[int, Sample]],
+    *,
+    in_flight: int,
+    observer: Observer | None,
+) -> bool:
+    """Judge samples and store each verdict as it comes; True if the budget ended it."""
+    positions = {id(sample): position for position, sample in pending}
+    name = scorer.info.name
+    verdicts = score_many(scorer, (sample for _, sample in pending), in_flight=in_flight)
+    try:
+        async for sample, verdict in verdicts:
+            if any(failure.status == "over_budget" for failure in verdict.failures):
+                return True
+            store.put(judge, positions[id(sample)], verdict)
+            if observer is not None:
+                observer(name, sample, verdict)
+    finally:
+        await verdicts.aclose()  # type: ignore[attr-defined]
+    return False
+
+
+def _check_directory(out: Path, *, resume: bool, judges: int) -> None:
+    """Refuse to go on with an unfinished run unless that is asked for."""
+    if not (out / "run.sqlite").exists():
+        return
+    with RunStore(out) as store:
+        total = store.count_samples()
+        finished = total > 0 and all(len(store.done(j)) == total for j in range(judges))
+    if not finished and not resume:
+        raise InputError(f"{str(out)!r} holds an unfinished run; give --resume to go on with it")
+
+
+def _begin(store: RunStore, samples: Sequence[Sample], suite: Suite) -> None:
+    """Note samples and surroundings, or check that the run was begun with the same samples."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(sample.model_dump_json().encode(errors="surrogatepass"))
+    known = store.value("samples")
+    if known is None:
+        if not store.count_samples():
+            store.add_samples(samples)
+        store.set_value("samples", digest.hexdigest())
+        write_json(store.directory / "suite.json", suite.written)
+        write_json(store.directory / "environment.json", environment(suite.path.parent))
+    elif known != digest.hexdigest():
+        raise InputError(
+            f"the run in {str(store.directory)!r} was begun with other samples; give another --out"
+        )
+
+
+def _todo(store: RunStore, judge: int, *, retry: bool) -> list[int]:
+    done = store.done(judge, with_failures=not retry)
+    return [position for position in range(store.count_samples()) if position not in done]
+
+
+def environment(folder: Path) -> dict[str, object]:
+    """What a run ran on: versions and the git revision of the suite's folder, no secrets."""
+    found: dict[str, object] = {
+        "deemster": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    found["git"] = _revision(folder)
+    return found
+
+
+def _revision(folder: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],  # noqa: S607
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def broken_thresholds(spec: SuiteSpec, summaries: dict[str, Summary]) -> Iterator[str]:
+    """One line for every judge and threshold that does not hold."""
+    for judge, summary in summaries.items():
+        for name, threshold in spec.thresholds.items():
+            figure = figure_of(summary, name)
+            if not threshold.holds(figure):
+                yield _broken(judge, name, figure, threshold)
+
+
+def figure_of(summary: Summary, name: str) -> float | None:
+    """The figure that a threshold is about; None where it does not exist for this data."""
+    if name == "unscored":
+        return None if not summary.n else 1 - summary.n_scored / summary.n
+    if name == "ties":
+        return None if not summary.n_scored else summary.ties / summary.n_scored
+    if name == "accuracy":
+        return summary.accuracy
+    if name == "position_consistency":
+        found = summary.position_consistency
+        return None if found is None else found.by_item.value
+    estimate = {"macro": summary.macro, "roc_auc": summary.roc_auc}[name]
+    return None if estimate is None else estimate.value
+
+
+def _broken(judge: str, name: str, figure: float | None, threshold: Threshold) -> str:
+    shown = "does not exist for this data" if figure is None else f"is {figure:.4g}"
+    return f"judge {judge!r}: {name} {shown}; the suite asks for {threshold}"
+
+
+def written_suite(directory: Path) -> dict[str, object]:
+    """The suite that a run was made from, as written.
+
+    Raises:
+        InputError: the directory holds none.
+    """
+    try:
+        found: dict[str, object] = json.loads((directory / "suite.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"no suite in {str(directory)!r}: {error}") from error
+    return found

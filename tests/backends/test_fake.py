@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from deemster.backends import FakeBackend, Request, generate_all
+from deemster.errors import BackendError, BackendTimeout, InputError, RefusedError
+from deemster.schemas import Completion, Message, Sampling, Usage
+
+
+def ask(n: int = 1, *, seeds: tuple[int, ...] = ()) -> Request:
+    message = Message(role="user", content="one two three")
+    return Request(messages=(message,), sampling=Sampling(), n=n, seeds=seeds)
+
+
+async def test_one_text_for_all() -> None:
+    outcomes = await FakeBackend("four words are here", name="mine").generate(ask(2))
+    usage = Usage(calls=1, tokens_in=3, tokens_out=4)
+    assert outcomes == [Completion(text="four words are here", model="mine", usage=usage)] * 2
+
+
+async def test_list_is_used_up_in_order() -> None:
+    lost = BackendTimeout("late")
+    ready = Completion(text="ready", finish="length")
+    backend = FakeBackend(["a", lost, ready])
+    [first] = await backend.generate(ask())
+    assert isinstance(first, Completion)
+    assert first.text == "a"
+    assert await backend.generate(ask(2)) == [lost, ready]
+    with pytest.raises(InputError, match="has 3 replies, and all are used"):
+        await backend.generate(ask())
+
+
+async def test_function_sees_request_and_draw() -> None:
+    async def later(request: Request, draw: int) -> str:
+        await asyncio.sleep(0)
+        return f"{request.seeds[draw]}"
+
+    backend = FakeBackend(later)
+    outcomes = await backend.generate(ask(2, seeds=(7, 8)))
+    assert [o.text for o in outcomes if isinstance(o, Completion)] == ["7", "8"]
+    assert backend.requests == [ask(2, seeds=(7, 8))]
+
+
+async def test_close_is_noted() -> None:
+    backend = FakeBackend("x")
+    assert not backend.closed
+    await backend.aclose()
+    await backend.aclose()
+    assert backend.closed
+
+
+# `generate_all` is the boundary that makes failures data.
+
+
+class Broken:
+    """Raises, or returns too few."""
+
+    name = "broken"
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+    async def generate(self, request: Request) -> list[Completion | BackendError]:
+        if self.error is not None:
+            raise self.error
+        return [Completion(text="only one")]
+
+    async def aclose(self) -> None:
+        return None
+
+
+async def test_raised_backend_error_fails_every_draw() -> None:
+    error = RefusedError("no")
+    assert await generate_all(Broken(error), ask(3)) == [error] * 3
+
+
+async def test_foreign_error_becomes_backend_error() -> None:
+    [outcome] = await generate_all(Broken(ZeroDivisionError("oops")), ask())
+    assert isinstance(outcome, BackendError)
+    assert str(outcome) == "ZeroDivisionError in backend 'broken': oops"
+    assert isinstance(outcome.__cause__, ZeroDivisionError)
+
+
+async def test_wrong_number_of_outcomes_fails_every_draw() -> None:
+    outcomes = await generate_all(Broken(None), ask(2))
+    assert [str(o) for o in outcomes] == ["backend 'broken' returned 1 outcomes for n=2"] * 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(asyncio.CancelledError(), id="cancelled"),
+        pytest.param(KeyboardInterrupt(), id="interrupt"),
+        pytest.param(SystemExit(3), id="exit"),
+    ],
+)
+def test_interruption_passes(error: BaseException) -> None:
+    # Driven by hand: an event loop would itself react to these.
+    call = generate_all(Broken(error), ask())
+    with pytest.raises(type(error)):
+        call.send(None)

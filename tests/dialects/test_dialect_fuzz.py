@@ -1,0 +1,215 @@
+"""No text makes a parser raise anything but its own errors, or accept what is off the scale."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deemster.dialects import DIALECTS, Dialect, open_dialect
+from deemster.dialects.vote import read_vote
+from deemster.errors import ParseError
+from deemster.schemas import Completion, Judgment, TokenLogprob
+
+DOCUMENT = json.dumps(
+    {
+        "principles": [{"name": "Accuracy", "description": "right", "weight": 60}],
+        "critiques": [{"text": "good", "scores": [7]}, {"text": "bad", "scores": [5]}],
+        "scores": [7, 5],
+    }
+)
+GRM = r"""Specific Criteria:
+1. Accuracy (weight: 60%): results are right
+2. Clarity (weight: 40%): easy to follow
+
+Analysis:
+- Response 1: right, but long
+- Response 2: short, but wrong
+
+Scores: \boxed{7, 5}"""
+CORPUS = (
+    GRM,
+    r"\boxed{7}",
+    r"Best: \boxed{2}",
+    DOCUMENT,
+    f"```json\n{DOCUMENT}\n```",
+    "My final verdict is: [[A>>B]]",
+    "[[A]]",
+    "Rating: [[7.5]]",
+    "Feedback: good. [RESULT] 4",
+    "Feedback: good. [RESULT] B",
+    "<think>hm</think><answer>8</answer><answer>5</answer>",
+    "Therefore, Output (a) is better.",
+    "Output (b)",
+    "7",
+    "Therefore, the model response contains no error.",
+    "So, the final decision is Response 2.",
+    '{"concise_explanation": "x", "ordered_models": [{"model": "m", "rank": 1}, '
+    '{"model": "M", "rank": 2}]}',
+    "[{'model': 'model_1', 'rank': 1}, {'model': 'model_2', 'rank': 2}]",
+    '{"logprobs": {"content": [{"top_logprobs": [{"token": "m", "logprob": -0.1}]}]}}',
+)
+PIECES = (
+    *(r"\boxed{", "}", "{", ", ", "[[", "]]", "A>B", "A", "C", "[RESULT]", "Scores:", "Analysis:"),
+    *("<think>", "</think>", "<answer>", "</answer>", "Response 1:", "Output (a)", " is better"),
+    *("Specific Criteria:", "\n1. a (30%): b", "\n- c", "0", "1", "7", "10", "11", "-1", "7.5"),
+    *(
+        "1e3",
+        "NaN",
+        "Infinity",
+        "true",
+        "null",
+        "٧",
+        "７",
+        "1_0",
+        "0x7",
+        "+5",
+        " ",
+        "\n",
+        "\t",
+        '"',
+    ),
+    *('"scores":', '"scores"', "```", "```json\n", "\\", "\\u0073", "\ud800", "\u200b", "\x00"),
+    *(
+        "contains an error",
+        "response ",
+        "final decision is Tie",
+        "m",
+        "M",
+        "[]",
+        "[",
+        "]",
+        ":",
+        "%",
+    ),
+    *("9" * 40, "9" * 5000, "model", "'", "rank", '{"model": "m", "rank": 1}', "ordered_models"),
+)
+SPECS = [
+    name if rule == "strict" else f"{name}:{rule}"
+    for name in DIALECTS.names()
+    for rule in DIALECTS.get(name).rules
+]
+QUICK = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+
+texts = st.one_of(
+    st.text(max_size=200),
+    st.lists(st.sampled_from(PIECES), max_size=25).map("".join),
+    st.builds(
+        lambda text, edits: mutate(text, edits),
+        st.sampled_from(CORPUS),
+        st.lists(
+            st.tuples(
+                st.floats(0, 1), st.integers(0, 6), st.one_of(st.sampled_from(PIECES), st.text())
+            ),
+            max_size=6,
+        ),
+    ),
+)
+logprobs = st.one_of(
+    st.none(),
+    st.lists(
+        st.builds(
+            TokenLogprob,
+            token=st.sampled_from([*PIECES[:12], "1", "2", "m", "M", "{2"]),
+            logprob=st.floats(),
+            top=st.lists(st.tuples(st.sampled_from(["1", "2", "m", "M"]), st.floats())).map(tuple),
+        ),
+        max_size=12,
+    ).map(tuple),
+)
+
+
+def mutate(text: str, edits: Sequence[tuple[float, int, str]]) -> str:
+    for place, length, insert in edits:
+        at = int(place * len(text))
+        text = text[:at] + insert + text[at + length :]
+    return text
+
+
+def check(dialect: Dialect, completion: Completion, n: int) -> None:
+    try:
+        parsed = dialect.parse(completion, n=n)
+    except ParseError:
+        return
+    scale = dialect.scale_for(n)
+    assert len(parsed.scores) == n
+    for score in parsed.scores:
+        assert score is not None
+        assert isinstance(score, float)
+        assert math.isfinite(score)
+        assert scale.low <= score <= scale.high
+        assert not scale.integer or score == int(score)
+    if parsed.principles:
+        assert math.isclose(sum(principle.weight for principle in parsed.principles), 1.0)
+    assert all(critique.response < n for critique in parsed.critiques)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@QUICK
+@given(text=texts, n=st.integers(1, 4), tokens=logprobs)
+def test_any_text(spec: str, text: str, n: int, tokens: tuple[TokenLogprob, ...] | None) -> None:
+    dialect = open_dialect(spec)
+    n = max(dialect.min_responses, min(n, dialect.max_responses or n))
+    check(dialect, Completion(text=text, logprobs=tokens), n)
+    if tokens:
+        check(dialect, Completion(text="".join(t.token for t in tokens), logprobs=tokens), n)
+
+
+@QUICK
+@given(text=texts, order=st.permutations([0, 1]))
+def test_any_text_becomes_a_vote(text: str, order: list[int]) -> None:
+    for spec in ("grm", "json", "arena-hard", "alpaca-eval:published"):
+        vote = read_vote(
+            open_dialect(spec), Completion(text=text), order=order, n=2, draw=0, seed=1
+        )
+        assert vote.raw == text
+        assert isinstance(vote, Judgment) or vote.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ("grm", r"Scores: \boxed{@, 5}"),
+        ("pairwise", r"\boxed{@}"),
+        ("mt-bench-single", "[[@]]"),
+        ("prometheus", "[RESULT] @"),
+        ("judgelrm", "<answer>@</answer><answer>5</answer>"),
+        ("llmbar-rating", "@"),
+        ("json", DOCUMENT.replace("[7, 5]", "[@, 5]")),
+    ],
+)
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("٧", "７", "²", "VII", "NaN", "nan", "Infinity", "-inf", "1e1", "1_0", "0x7", "true"),
+        *("", "7a", "11", "-1", "99999999999999999999", "7.5.5", '"7"', "null", "7,", "--7"),
+    ],
+)
+def test_no_number_that_is_not_one(spec: str, text: str, token: str) -> None:
+    n = 1 if spec in {"mt-bench-single", "prometheus", "llmbar-rating"} else 2
+    with pytest.raises(ParseError):
+        open_dialect(spec).parse(Completion(text=text.replace("@", token)), n=n)
+
+
+def test_the_corpus_is_valid() -> None:
+    """Mutations start from completions that the dialects accept."""
+    accepted = set()
+    for spec in SPECS:
+        dialect = open_dialect(spec)
+        for n in (1, 2):
+            if not dialect.min_responses <= n <= (dialect.max_responses or n):
+                continue
+            for text in CORPUS:
+                try:
+                    dialect.parse(Completion(text=text), n=n)
+                except ParseError:
+                    continue
+                accepted.add((spec, text))
+    assert {text for _, text in accepted} == set(CORPUS)
+    assert {spec for spec, _ in accepted} == {*SPECS} - {"pairwise-tokenprob"}

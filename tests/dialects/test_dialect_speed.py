@@ -1,0 +1,108 @@
+"""Parsers are linear: bounds on huge hostile texts, generous to slow machines."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+
+from deemster.dialects import DIALECTS, Dialect, open_dialect
+from deemster.errors import ParseError
+from deemster.prompts import defuse
+from deemster.schemas import Completion
+
+MIB = 1 << 20
+SEEDS = {
+    "brackets": "[",
+    "braces": "{",
+    "open-boxes": "\\boxed{",
+    "boxes": "\\boxed{7, 5}",
+    "spaced-boxes": "\\boxed    {",
+    "think": "<think>",
+    "think-closed": "</think>",
+    "parens": "(",
+    "spaces": " ",
+    "tabs": "\t",
+    "newlines": "\n",
+    "ones": "1",
+    "backslashes": "\\",
+    "stars": "*",
+    "bullets": "\n- a",
+    "nested-bullets": "\n  - a",
+    "numbered": "\n1. a: b (30%)",
+    "weights": "\n1. a 30% 30% 30% weight",
+    "labels": "\nScores:",
+    "criteria": "\nSpecific Criteria:",
+    "responses": "\nResponse 1: x",
+    "double": "[[A]]",
+    "arena": "[[A>B]]",
+    "ratings": "[[7]]",
+    "open-double": "[[",
+    "answers": "<answer>8</answer>",
+    "open-answers": "<answer>",
+    "results": "[RESULT] 4\n",
+    "results-open": "[RESULT]          ",
+    "outputs": "Output (a) is better.\n",
+    "output-lines": "\nOutput (a)",
+    "errors": "the response contains an error ",
+    "decisions": "final decision is Response 1 ",
+    "documents": "{}",
+    "lists": "[],",
+    "strings": '"a",',
+    "quotes": '"',
+    "literal": "[{'model': 'm', 'rank': ",
+    "digits-comma": "7, ",
+    "surrogates": "\ud800",
+    "wide-digits": "７",
+    "bold-lines": "\n**a** (20%): b",
+}
+
+
+def responses(dialect: Dialect) -> int:
+    return max(dialect.min_responses, min(2, dialect.max_responses or 2))
+
+
+def seconds(dialect: Dialect, text: str, limit: float) -> float:
+    completion = Completion(text=text)
+    best = float("inf")
+    for _ in range(3):  # the least disturbed of three
+        start = time.perf_counter()
+        with contextlib.suppress(ParseError):
+            dialect.parse(completion, n=responses(dialect))
+        best = min(best, time.perf_counter() - start)
+        if best < limit:
+            break
+    return best
+
+
+def slow_texts(name: str, size: int, limit: float) -> dict[str, float]:
+    dialect = open_dialect(name)
+    slow = {}
+    for label, seed in SEEDS.items():
+        for start in ("", "Specific Criteria:\n", "Analysis:\n", "Scores: "):
+            if start and name != "grm":
+                continue
+            took = seconds(dialect, start + seed * (size // len(seed)), limit)
+            if took > limit:
+                slow[start + label] = round(took, 3)
+    return slow
+
+
+@pytest.mark.parametrize("name", DIALECTS.names())
+def test_quarter_of_a_mebibyte_of_anything(name: str) -> None:
+    # The goal is 0.025 s; shared machines stutter. Anything quadratic takes minutes.
+    assert not slow_texts(name, MIB // 4, 0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DIALECTS.names())
+def test_one_mebibyte_of_anything(name: str) -> None:
+    assert not slow_texts(name, MIB, 0.1)
+
+
+def test_defuse_is_linear() -> None:
+    for seed in SEEDS.values():
+        start = time.perf_counter()
+        defuse(seed * (MIB // 4 // len(seed)))
+        assert time.perf_counter() - start < 0.5, seed

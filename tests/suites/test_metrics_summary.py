@@ -1,0 +1,165 @@
+"""The summary of a run: the contract's fields, determinism, speed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from deemster.aggregators import Sum
+from deemster.schemas import Failure, JudgeInfo, Judgment, Sample, Usage, Verdict, Vote
+from deemster.suites.metrics import Bootstrap, Item, Summary, accuracy, summarise
+
+QUICK = Bootstrap(resamples=100)
+JUDGE = JudgeInfo(name="j", model="fake/model", k=4)
+
+
+def judged(number: int, rng: np.random.Generator, *, k: int = 4) -> Item:
+    votes: list[Vote] = []
+    for draw in range(k):
+        order = (0, 1) if draw % 2 else (1, 0)
+        if rng.random() < 0.1:
+            votes.append(Failure(status="parse_error", message="?", draw=draw, order=order))
+        else:
+            scores = tuple(int(s) for s in rng.integers(1, 11, 2))
+            meta = float(rng.random())
+            votes.append(Judgment(scores=scores, draw=draw, order=order, meta_reward=meta))
+    rewards = Sum()(votes)
+    sample = Sample(
+        id=f"{number:05d}", query="q", responses=("a", "b"), ground_truth=(1, 0),
+        subset=f"part{number % 3}",
+    )  # fmt: skip
+    verdict = Verdict(
+        rewards=rewards, best=None, ranking=None, votes=tuple(votes), k=k,
+        confidence=None if rewards is None else float(rng.choice([0.5, 0.75, 1.0])),
+        n_valid=sum(isinstance(vote, Judgment) for vote in votes),
+        usage=Usage(calls=k, tokens_out=10 * k, cost=0.1), judge=JUDGE,
+    )  # fmt: skip
+    return Item.from_verdict(sample, verdict)
+
+
+@pytest.fixture(scope="module")
+def items() -> list[Item]:
+    rng = np.random.default_rng(0)
+    return [judged(number, rng) for number in range(200)]
+
+
+@pytest.fixture(scope="module")
+def summary(items: list[Item]) -> Summary:
+    return summarise(items, judge=JUDGE, bootstrap=QUICK)
+
+
+def test_contract_fields(items: list[Item], summary: Summary) -> None:
+    found = json.loads(summary.model_dump_json())
+    assert found["n"] == 200
+    assert found["n_scored"] == sum(item.scored for item in items)
+    whole = accuracy(items, bootstrap=QUICK)
+    assert found["accuracy"] == whole.scored.value
+    assert found["ci95"] == [whole.scored.low, whole.scored.high]
+    assert found["ties"] == whole.ties > 0
+    assert list(found["curve"]) == ["vote", "meta"]
+    assert list(found["curve"]["vote"]) == list(found["curve"]["meta"]) == ["1", "2", "4"]
+    assert found["curve"]["vote"]["4"] == found["accuracy"]
+    assert found["curve"]["vote"]["1"] == found["curve"]["meta"]["1"]
+    part = [item for item in items if item.subset == "part1"]
+    assert found["by"]["part1"] == accuracy(part, bootstrap=QUICK).scored.value
+    assert list(found["by"]) == ["part0", "part1", "part2"]
+    assert found["usage"]["calls"] == 800
+    assert found["judge"]["model"] == "fake/model"
+
+
+def test_further_fields(items: list[Item], summary: Summary) -> None:
+    failed = sum(status is not None for item in items for status in item.statuses)
+    assert summary.failures == {"parse_error": failed}
+    assert failed > 0
+    assert (summary.n_votes, summary.samples_per_item) == (800, 4.0)
+    assert summary.position_consistency is not None
+    assert summary.position_consistency.by_item.n > 150
+    assert summary.calibration is not None
+    assert sum(b.n for b in summary.calibration.curve) == summary.n_scored
+    assert summary.macro is not None
+    # Pairs have no lists, no single responses, no true ties.
+    assert summary.pairwise is summary.kendall is summary.roc_auc is summary.with_ties is None
+
+
+def test_same_votes_same_bytes(items: list[Item], summary: Summary) -> None:
+    again = summarise(items[::-1], judge=JUDGE, bootstrap=QUICK)
+    assert again.model_dump_json() == summary.model_dump_json()
+    assert Summary.model_validate_json(summary.model_dump_json()) == summary
+
+
+def test_single_responses() -> None:
+    items = [Item.from_scores(str(i), [[i % 7]], ground_truth=(float(i % 2),)) for i in range(40)]
+    found = summarise(items, bootstrap=QUICK)
+    assert (found.n, found.n_scored, found.accuracy, found.ci95) == (40, 40, None, None)
+    assert found.roc_auc is not None
+    assert found.roc_auc.n == 40
+    assert found.spearman is None
+    assert found.curve == {"vote": {}, "meta": {}}
+    graded = [Item.from_scores(str(i), [[i]], ground_truth=(i / 7,)) for i in range(40)]
+    found = summarise(graded, bootstrap=QUICK)
+    assert found.spearman is not None
+    assert found.spearman.value == pytest.approx(1.0)
+    assert found.roc_auc is None
+
+
+def test_lists_and_true_ties() -> None:
+    lists = [
+        Item.from_scores("a", [[3, 2, 1]], ground_truth=(2, 1, 0)),
+        Item.from_scores("b", [[3, 3, 1]], ground_truth=(1, 1, 0)),
+    ]
+    found = summarise(lists, bootstrap=QUICK)
+    assert found.kendall is not None
+    assert found.kendall.value == pytest.approx(1.0)
+    assert found.pairwise is not None
+    assert found.pairwise.value == 1.0
+    assert found.with_ties is not None
+    assert found.with_ties.value == 1.0
+    assert found.accuracy == 1.0
+    assert found.detail.n == 1
+
+
+def test_no_items_at_all() -> None:
+    found = summarise([])
+    assert (found.n, found.accuracy, found.samples_per_item) == (0, None, None)
+    assert found.curve == {"vote": {}, "meta": {}}
+
+
+def test_nothing_scored() -> None:
+    nan = float("nan")
+    items = [Item.from_scores(str(i), [[nan, nan]], ground_truth=(1, 0)) for i in range(5)]
+    found = summarise(items)
+    assert (found.n_scored, found.accuracy) == (0, None)
+    assert found.detail.overall.value == 0.0
+    assert found.curve["vote"] == {"1": None}
+    assert found.curves["vote"][0].unscored == 1.0
+
+
+def test_ten_thousand_items_take_seconds() -> None:
+    rng = np.random.default_rng(0)
+    items = []
+    for number in range(10_000):
+        scores = rng.integers(1, 11, (8, 2)).astype(float)
+        items.append(
+            Item.from_scores(
+                f"{number:05d}", scores, ground_truth=(1, 0), meta=rng.random(8),
+                orders=[(0, 1), (1, 0)] * 4, subset=f"s{number % 20}", confidence=0.8,
+            )
+        )  # fmt: skip
+    start = time.process_time()
+    summarise(items)
+    assert time.process_time() - start < 10  # 2 s alone; slack for a busy machine
+
+
+def test_importing_metrics_loads_no_statistics_library() -> None:
+    code = (
+        "import sys, deemster.suites.metrics; "
+        "print([m for m in ('scipy', 'sklearn', 'statsmodels', 'pandas', 'torch', 'litellm') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,152 @@
+"""A small Llama-type model and its tokenizer, built from nothing in about a second.
+
+The weights are random, so its text is noise; everything around the weights is real: config,
+safetensors file, byte-level BPE tokenizer with control tokens, chat template.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+from pathlib import Path
+from typing import Any
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+CHATML_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+CHATML_WORDS = ("<tool_call>", "</tool_call>", "<think>", "</think>")
+"""Added tokens that are not special, as Qwen3 has them."""
+
+
+def corpus(seed: int = 0) -> list[str]:
+    """Made-up text with words, digits and JSON, from which tokenizers learn."""
+    rng = random.Random(seed)
+    words = ["".join(rng.choices(string.ascii_lowercase, k=rng.randint(2, 9))) for _ in range(800)]
+    lines = [" ".join(rng.choices(words, k=40)).capitalize() + "." for _ in range(120)]
+    records = [
+        json.dumps({"name": rng.choice(words), "weight": rng.randint(1, 100), "scores": [1, 10]})
+        for _ in range(60)
+    ]
+    return lines + records
+
+
+def train_bpe(
+    special: tuple[str, ...] = CHATML_TOKENS,
+    words: tuple[str, ...] = CHATML_WORDS,
+    vocab_size: int = 1024,
+) -> Any:
+    """A byte-level BPE tokenizer with `special` and other added tokens (`tokenizers.Tokenizer`)."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=list(special),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus(), trainer)
+    tokenizer.add_tokens([AddedToken(word, special=False, normalized=False) for word in words])
+    return tokenizer
+
+
+def chat_tokenizer(
+    template: str | None = CHATML,
+    special: tuple[str, ...] = CHATML_TOKENS,
+    words: tuple[str, ...] = CHATML_WORDS,
+    *,
+    eos: str = "<|im_end|>",
+    bos: str | None = None,
+) -> Any:
+    """The same as a transformers tokenizer with a chat template."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=train_bpe(special, words), eos_token=eos, bos_token=bos
+    )
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def save_tiny_model(
+    folder: Path,
+    *,
+    template: str | None = CHATML,
+    layers: int = 2,
+    hidden: int = 64,
+    context: int = 4096,
+    seed: int = 0,
+    spread: float = 0.2,
+    **config: Any,
+) -> Path:
+    """Save model and tokenizer; returns the folder.
+
+    Args:
+        folder: made if it is not there.
+        template: Jinja chat template; None for a base model.
+        layers: of the transformer.
+        hidden: width; heads are 16 wide, two query heads to a key-value head.
+        context: longest sequence.
+        seed: of the weights.
+        spread: standard deviation of the weights; larger gives more peaked choices.
+        **config: further fields of `LlamaConfig`.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = chat_tokenizer(template)
+    fields: dict[str, Any] = {
+        # More than the tokenizer has, as real models do for alignment.
+        "vocab_size": (len(tokenizer) // 64 + 1) * 64,
+        "hidden_size": hidden,
+        "intermediate_size": 3 * hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": hidden // 16,
+        "num_key_value_heads": max(1, hidden // 32),
+        "max_position_embeddings": context,
+        "initializer_range": spread,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"]),
+        "pad_token_id": None,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(LlamaConfig(**{**fields, **config}))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_tiny_classifier(folder: Path, *, seed: int = 0, context: int = 2048) -> Path:
+    """Save a sequence-classification model with one label and its tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    tokenizer = chat_tokenizer()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForSequenceClassification(
+            LlamaConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=64,
+                intermediate_size=128,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                max_position_embeddings=context,
+                initializer_range=0.2,
+                num_labels=1,
+                bos_token_id=None,
+                eos_token_id=None,
+                pad_token_id=None,
+            )
+        )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
