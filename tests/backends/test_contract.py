@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.openai_server import Call, OpenAIServer
 
 from deemster.backends import (
     Backend,
@@ -23,6 +24,8 @@ from deemster.backends import (
     Request,
     generate_all,
 )
+from deemster.backends.litellm import LiteLLMBackend
+from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Message, Sampling
 
@@ -73,7 +76,8 @@ class Subject:
     deterministic: bool = True
     """Whether a draw depends on its request and seed alone."""
     hanging: Callable[[], Backend] | None = None
-    """Makes one whose `generate` does not end by itself; None where it never waits."""
+    """Makes one whose `generate` does not end by itself; None where that cannot be brought about:
+    a replay never waits, and local generation ends (its own tests cancel a long one)."""
     closers: list[Backend] = field(default_factory=list)
 
 
@@ -97,12 +101,12 @@ def _hanging() -> FakeBackend:
 
 
 @contextlib.contextmanager
-def fake(_tmp_path: Path) -> Iterator[Subject]:
+def fake(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
     yield Subject(FakeBackend(_script), FakeBackend(_broken), hanging=_hanging)
 
 
 @contextlib.contextmanager
-def record(tmp_path: Path) -> Iterator[Subject]:
+def record(_request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     yield Subject(
         RecordBackend(FakeBackend(_script), tmp_path / "a.cassette"),
         RecordBackend(FakeBackend(_broken), tmp_path / "b.cassette"),
@@ -111,7 +115,7 @@ def record(tmp_path: Path) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
-def replay(tmp_path: Path) -> Iterator[Subject]:
+def replay(_request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     async def fill(path: Path, requests: list[Request]) -> None:
         recorder = RecordBackend(FakeBackend(_script), path)
         for request in requests:
@@ -125,14 +129,52 @@ def replay(tmp_path: Path) -> Iterator[Subject]:
     )
 
 
-Maker = Callable[[Path], AbstractContextManager[Subject]]
-MAKERS: dict[str, Maker] = {"fake": fake, "record": record, "replay": replay}
+@contextlib.contextmanager
+def litellm(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+    def answer(call: Call, choice: int) -> str:
+        structured = "response_format" in call.body or "tools" in call.body
+        return json.dumps({"score": 2}) if structured else f"choice {choice} for {call.query}"
+
+    with (
+        OpenAIServer(answer) as server,
+        OpenAIServer(faults=lambda _call: "400") as broken,
+        OpenAIServer(faults=lambda _call: "hang") as silent,
+    ):
+
+        def connect(to: OpenAIServer) -> LiteLLMBackend:
+            return LiteLLMBackend("openai/contract-model", api_base=to.url, api_key="none")
+
+        yield Subject(
+            connect(server),
+            connect(broken),
+            deterministic=False,
+            hanging=lambda: connect(silent),
+        )
+
+
+@contextlib.contextmanager
+def transformers(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+    path = str(request.getfixturevalue("tiny_model"))
+    yield Subject(
+        TransformersBackend(path, device="cpu", threads=1),
+        TransformersBackend(path, device="cpu", threads=1, max_context=8),  # nothing fits
+    )
+
+
+Maker = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Subject]]
+MAKERS: dict[str, Maker] = {
+    "fake": fake,
+    "record": record,
+    "replay": replay,
+    "litellm": litellm,
+    "transformers": transformers,
+}
 
 
 @pytest.fixture(params=[pytest.param(maker, id=name) for name, maker in MAKERS.items()])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     maker: Maker = request.param
-    with maker(tmp_path) as made:
+    with maker(request, tmp_path) as made:
         yield made
         for backend in (made.backend, made.failing, *made.closers):
             asyncio.run(backend.aclose())
@@ -222,7 +264,7 @@ def test_concurrent_requests_get_their_own_answers(subject: Subject) -> None:
 
 def test_cancellation_passes_and_leaves_it_usable(subject: Subject) -> None:
     if subject.hanging is None:
-        pytest.skip("never waits, so there is nothing to cancel")
+        pytest.skip("cannot be made to hang; see Subject.hanging")
     hanging = subject.hanging()
     subject.closers.append(hanging)
 

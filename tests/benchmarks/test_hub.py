@@ -15,6 +15,10 @@ from deemster.errors import InputError
 PAIR = {"prompt": "q", "chosen": "a", "rejected": "b", "subset": "hep-go", "id": 1}
 
 
+class ClientError(Exception):
+    """HTTP clients have exceptions that are neither OSError nor ValueError."""
+
+
 class FakeHub:
     """Stands in for `datasets`: answers with scripted rows and records what was asked."""
 
@@ -105,6 +109,7 @@ def test_ppe_correctness_is_five_data_sets(monkeypatch: pytest.MonkeyPatch) -> N
         pytest.param(ValueError("Unknown split 'x'.\nShould be one of"), id="unknown-split"),
         pytest.param(RuntimeError("Dataset scripts are no longer supported"), id="script"),
         pytest.param(FileNotFoundError(), id="no-text"),
+        pytest.param(ClientError("Name or service not known"), id="of-the-http-client"),
     ],
 )
 def test_failures_are_one_line_with_a_remedy(

@@ -53,7 +53,6 @@ SEEDS = {
     "quotes": '"',
     "literal": "[{'model': 'm', 'rank': ",
     "digits-comma": "7, ",
-    "surrogates": "\ud800",
     "wide-digits": "７",
     "bold-lines": "\n**a** (20%): b",
 }

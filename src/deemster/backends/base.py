@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any, Protocol, Self, runtime_checkable
 
 from pydantic import Field, model_validator
@@ -38,17 +39,22 @@ class Request(Record):
             raise ValueError(f"{len(self.seeds)} seeds for n={self.n}; give one per draw")
         return self
 
-    def key(self, model: str, draw: int) -> str:
-        """Identity of draw number `draw` (0..n-1) at `model`: a SHA-256 in hex."""
+    @cached_property
+    def _shared(self) -> str:
+        """What the identities of all draws share, hashed once: prompts can be long."""
         identity = {
-            "model": model,
             "messages": [message.to_openai() for message in self.messages],
             "sampling": self.sampling.model_dump(mode="json"),
             "schema": self.json_schema,
             "prefix": self.prefix,
-            "seed": self.seeds[draw] if self.seeds else draw,
         }
         text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+    def key(self, model: str, draw: int) -> str:
+        """Identity of draw number `draw` (0..n-1) at `model`: a SHA-256 in hex."""
+        seed = self.seeds[draw] if self.seeds else draw
+        text = f"{self._shared}\n{seed}\n{model}"
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 

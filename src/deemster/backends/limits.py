@@ -202,50 +202,34 @@ async def with_retries(
         BackendError: of the last attempt, or the first that is not retryable.
         BackendTimeout: the deadline passed.
     """
-    from tenacity import (  # noqa: PLC0415 - comes with litellm, loaded with it
-        AsyncRetrying,
-        retry_if_exception,
-        stop_after_attempt,
-    )
-
     said = ""
 
-    async def one() -> T:
+    async def tries() -> T:
         nonlocal said
-        await pause.wait(deadline)
-        try:
-            return await attempt()
-        except BackendError as error:
-            if error.retry_after is not None:
-                pause.ask(error.retry_after)
-            said = f"; the attempt before failed: {error}"
-            raise
+        for tried in range(1, attempts + 1):
+            await pause.wait(deadline)
+            try:
+                return await attempt()
+            except BackendError as error:
+                if error.retry_after is not None:
+                    pause.ask(error.retry_after)
+                if tried == attempts or not error.retryable:
+                    raise
+                said = f"; the attempt before failed: {error}"
+            await asyncio.sleep(_backoff(tried))
+            await gate.turn()
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def again(seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await gate.turn()
-
-    retrying = AsyncRetrying(
-        retry=retry_if_exception(_retryable),
-        stop=stop_after_attempt(attempts),
-        wait=lambda state: _backoff(state.attempt_number),
-        sleep=again,
-        reraise=True,
-    )
     async with gate.slot():
         deadline = time.monotonic() + timeout
         try:
             # The clients' own timeouts are per read: bytes that trickle in never trip them.
             async with asyncio.timeout(timeout) as scope:
-                return await retrying(one)
+                return await tries()
         except TimeoutError:
             if not scope.expired():
                 raise
             raise BackendTimeout(f"no answer within {timeout:g} s{said}") from None
-
-
-def _retryable(error: BaseException) -> bool:
-    return isinstance(error, BackendError) and error.retryable
 
 
 def _backoff(failed: int) -> float:

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import getproxies
 
 # Without it, the import fetches a price list from the network.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -93,7 +94,8 @@ class Client(AsyncHTTPHandler):  # type: ignore[misc]  # litellm is untyped
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
-            trust_env=True,
+            # With it aiohttp looks for proxies and passwords in a thread, for every request.
+            trust_env=bool(getproxies()),
         )
         super().__init__(shared_session=self.session)
         self.provider = provider
@@ -119,30 +121,27 @@ class Client(AsyncHTTPHandler):  # type: ignore[misc]  # litellm is untyped
             response: httpx.Response = await super().post(url, **options)
             return response
         data = options.get("data") if options.get("data") is not None else options.get("content")
-        reply = await self._send(
+        status, received, content = await self._send(
             url,
             options.get("headers") or {},
             data=data,
             json=options.get("json"),
             params=options.get("params"),
         )
-        if reply.status_code >= 400:
+        reply = _response(url, status, received, content)
+        if status >= 400:
             raise ReplyError(reply.text, reply)
         return reply
 
-    async def _send(self, url: str, headers: Mapping[str, str], **body: Any) -> httpx.Response:  # noqa: ANN401
+    async def _send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        **body: Any,  # noqa: ANN401
+    ) -> tuple[int, Mapping[str, str], bytes]:
         given = {key: value for key, value in body.items() if value is not None}
         async with self.session.post(url, headers=headers, **given) as reply:
-            content = await reply.read()
-            # Decoded already, and whole: these two no longer describe the content.
-            dropped = {"content-encoding", "transfer-encoding"}
-            kept = [item for item in reply.headers.items() if item[0].lower() not in dropped]
-            return httpx.Response(
-                reply.status,
-                headers=kept,
-                content=content,
-                request=httpx.Request("POST", url),
-            )
+            return reply.status, reply.headers, await reply.read()
 
     async def _create(
         self,
@@ -158,21 +157,28 @@ class Client(AsyncHTTPHandler):  # type: ignore[misc]  # litellm is untyped
             headers.setdefault("Authorization", f"Bearer {self.api_key}")
         if self.organization:
             headers.setdefault("OpenAI-Organization", self.organization)
-        reply = await self._send(
-            self._completions_url,
-            headers,
-            data=json.dumps({**body, **(extra_body or {})}).encode(),
-            params=extra_query,
-        )
-        if reply.status_code >= 400:
-            raise ReplyError(reply.text, reply)
+        url = self._completions_url
+        data = json.dumps({**body, **(extra_body or {})}).encode()
+        status, received, content = await self._send(url, headers, data=data, params=extra_query)
         try:
-            data = json.loads(reply.content)
+            answer = json.loads(content)
         except ValueError:
-            data = None
-        if not isinstance(data, dict) or not data.get("choices"):
-            raise ReplyError(f"the answer is not a completion: {reply.text[:200]!r}", reply)
-        return _RawReply(dict(reply.headers), data)
+            answer = None
+        if status < 400 and isinstance(answer, dict) and answer.get("choices"):
+            return _RawReply(dict(received), answer)
+        reply = _response(url, status, received, content)
+        message = reply.text
+        if status < 400:
+            message = f"the answer is not a completion: {message[:200]!r}"
+        raise ReplyError(message, reply)
+
+
+def _response(url: str, status: int, headers: Mapping[str, str], content: bytes) -> httpx.Response:
+    # Decoded already, and whole: these two no longer describe the content.
+    dropped = {"content-encoding", "transfer-encoding"}
+    kept = [item for item in headers.items() if item[0].lower() not in dropped]
+    request = httpx.Request("POST", url)
+    return httpx.Response(status, headers=kept, content=content, request=request)
 
 
 class _Quiet(Logging):  # type: ignore[misc]  # litellm is untyped

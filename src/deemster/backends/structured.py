@@ -62,14 +62,27 @@ def request_options(
     mode: StructuredMode, schema: dict[str, Any], messages: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Messages and options that ask for an answer matching `schema`."""
+    text = json.dumps(schema)
+    if mode in {"json_schema", "tools"}:
+        # These leave the messages alone, so one preparation serves all requests of a schema.
+        return {"messages": messages, **copy.deepcopy(_schema_options(mode, text))}
+    return _prepared(mode, text, messages)
+
+
+def _prepared(mode: StructuredMode, schema: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
     from instructor.processing.response import handle_response_model  # noqa: PLC0415
 
     _, options = handle_response_model(
-        response_model=_verbatim(json.dumps(schema, sort_keys=False)),
-        mode=_instructor_mode(mode),
-        messages=messages,
+        response_model=_verbatim(schema), mode=_instructor_mode(mode), messages=messages
     )
     return dict(options)
+
+
+@functools.lru_cache(maxsize=64)
+def _schema_options(mode: StructuredMode, schema: str) -> dict[str, Any]:
+    options = _prepared(mode, schema, [])
+    del options["messages"]
+    return options
 
 
 def payload(mode: StructuredMode, message: Any) -> str:  # noqa: ANN401 - a LiteLLM message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
 from deemster.backends import Backend
@@ -83,7 +83,7 @@ class BaseJudge(ABC):
 
     def score_many(
         self, samples: Iterable[Sample] | AsyncIterable[Sample], *, in_flight: int = batch.IN_FLIGHT
-    ) -> AsyncIterator[tuple[Sample, Verdict]]:
+    ) -> AsyncGenerator[tuple[Sample, Verdict], None]:
         """Yield `(sample, verdict)` as they finish; see `deemster.judges.batch.score_many`."""
         return batch.score_many(self, samples, in_flight=in_flight)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from deemster.errors import BackendError, InputError
@@ -36,7 +36,7 @@ async def score_many(
     samples: Iterable[Sample] | AsyncIterable[Sample],
     *,
     in_flight: int = IN_FLIGHT,
-) -> AsyncIterator[tuple[Sample, Verdict]]:
+) -> AsyncGenerator[tuple[Sample, Verdict], None]:
     """Yield `(sample, verdict)` as they finish. Samples are read only as fast as they are judged.
 
     Closing the iterator early cancels what is in flight.
@@ -75,7 +75,7 @@ async def score_ordered(
     *,
     in_flight: int = IN_FLIGHT,
     on_done: Callable[[Sample, Verdict], None] | None = None,
-) -> AsyncIterator[tuple[Sample, Verdict]]:
+) -> AsyncGenerator[tuple[Sample, Verdict], None]:
     """`score_many` in the samples' order: each is yielded once all before it are.
 
     Args:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from deemster.backends import Backend, Request, generate_all
 from deemster.errors import BackendError, InputError, ParseError
-from deemster.prompts import View, builtin_template
+from deemster.prompts import View, builtin_template, defuse
 from deemster.schemas import (
     Completion,
     Principle,
@@ -142,10 +142,15 @@ def parse_principles(
     text = text.strip()
     fenced = _FENCED.fullmatch(text)
     try:
-        # Python's JSON, for the check that no key stands twice; pydantic's takes the last.
-        value = json.loads(fenced[1] if fenced else text, object_pairs_hook=_no_twins)
-        drafts = Criteria.model_validate(value).principles
-        principles = tuple(Principle(**draft.model_dump()) for draft in drafts)
+        drafts = Criteria.model_validate(_object(fenced[1] if fenced else text)).principles
+        principles = tuple(
+            Principle(
+                name=_plain(draft.name),
+                description=_plain(draft.description),
+                weight=draft.weight,
+            )
+            for draft in drafts
+        )
         weighted = normalise_weights(Rubric(name="generated", principles=principles).principles)
     except ValidationError as error:
         raise ParseError(f"{first_problem(error)}{_cut(completion)}") from error
@@ -161,6 +166,20 @@ def parse_principles(
 
 def _cut(completion: Completion) -> str:
     return "; the completion was cut at max_tokens" if completion.finish == "length" else ""
+
+
+def _plain(text: str) -> str:
+    """One line without verdict syntax."""
+    # The model has read text from outside, and judges read its criteria outside the fences.
+    return " ".join(defuse(text).split())
+
+
+def _object(text: str) -> dict[str, Any]:
+    # Python's JSON, for the check that no key stands twice; pydantic's takes the last.
+    value = json.loads(text, object_pairs_hook=_no_twins)
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a {type(value).__name__}")  # noqa: TRY004 - the text's fault
+    return value
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

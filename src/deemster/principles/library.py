@@ -48,6 +48,7 @@ PrinciplesLike = (
 """What callers may pass as `principles`; see `as_principles`."""
 
 _RANGE = re.compile(r"\s*(-?[0-9]{1,6})\s*(?:[-–]\s*(-?[0-9]{1,6})\s*)?")
+_RARE_BREAK = re.compile(r"[\r\x85\u2028\u2029]")
 _RUBRIC_KEYS = ("name", "version", "description", "principles")
 _PRINCIPLE_KEYS = ("name", "weight", "description", "bands")
 _NAME_LENGTH = 80
@@ -176,7 +177,10 @@ def _rubric(value: Mapping[str, Any], where: str, lines: Lines) -> Rubric:
     try:
         if isinstance(principles, Sequence) and not isinstance(principles, str):
             fields["principles"] = [
-                _with_bands(item, ("principles", i)) for i, item in enumerate(principles)
+                _from_text(item, f"{_place(where, lines, ('principles', i))}")
+                if isinstance(item, str)
+                else _with_bands(item, ("principles", i))
+                for i, item in enumerate(principles)
             ]
         return Rubric.model_validate(fields)
     except _BandError as error:
@@ -272,9 +276,12 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    # Only texts that folding gives back unchanged; the others stay quoted.
-    foldable = len(text) > 80 and text == " ".join(text.split())
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=">" if foldable else None)
+    style = None
+    if len(text) > 80 and text == " ".join(text.split()):
+        style = ">"  # folding gives such texts back unchanged
+    elif _RARE_BREAK.search(text):
+        style = '"'  # PyYAML would write it raw into other styles, and read a space
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -55,10 +55,10 @@ class Blame:
 
     gap: float = 0.0
     """Weight times gap, summed over votes."""
+    weight: float = 0.0
+    """Summed over votes."""
     against: int = 0
     """Votes with a gap above 0."""
-    for_it: int = 0
-    """Votes with a gap below 0."""
     worst: float = 0.0
     draw: int = 0
     quote: str = ""
@@ -119,9 +119,9 @@ def collect(
             docket.n_unscored += 1
             continue
         mine, other = sides
-        docket.pairs_only &= other is not None and (
-            versus is not None or len(sample.responses) == 2
-        )
+        names = sample.policies or ()
+        rivals = len(names) - 1 if versus is None else names.count(versus)
+        docket.pairs_only &= rivals == names.count(policy) == 1
         docket.trials.append(_trial(sample, verdict, mine, other, docket, known))
     if not docket.trials and not docket.n_unscored:
         wanted = repr(policy) if versus is None else f"{policy!r} and {versus!r}"
@@ -183,7 +183,7 @@ def _trial(
             ):
                 text.descriptions.append(principle.description)
             if gap is not None:
-                _add(blames.setdefault(number, Blame()), gap, vote.draw, quote)
+                _add(blames.setdefault(number, Blame()), gap, principle.weight, vote.draw, quote)
     return Trial(
         id=sample.id,
         subset=sample.subset,
@@ -196,10 +196,10 @@ def _trial(
     )
 
 
-def _add(blame: Blame, gap: float, draw: int, quote: str) -> None:
+def _add(blame: Blame, gap: float, weight: float, draw: int, quote: str) -> None:
     blame.gap += gap
+    blame.weight += weight
     blame.against += gap > 0
-    blame.for_it += gap < 0
     if gap > blame.worst:
         blame.worst, blame.draw, blame.quote = gap, draw, quote
 

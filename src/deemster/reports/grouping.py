@@ -143,7 +143,7 @@ def group_principles(
             member = np.zeros((new, len(top)))
             member[labels[top] - n_groups, np.arange(len(top))] = 1
             member /= member.sum(axis=1, keepdims=True)
-            near = _dense(vectors[left] @ (member @ vectors[top]).T)
+            near = dense(vectors[left] @ (member @ vectors[top]).T)
             best = near.argmax(axis=1)
             fits = near[np.arange(len(left)), best] >= 1 - grouper.threshold
             labels[left[fits]] = n_groups + best[fits]
@@ -152,19 +152,13 @@ def group_principles(
     return _named(labels, vectors, counts)
 
 
-def similarity(first: PrincipleText, second: PrincipleText, grouper: Grouper) -> float:
-    """Cosine of two principles, 0..1."""
-    vectors = grouper.vectors([first, second])
-    return float(_dense(vectors[:1] @ vectors[1:].T)[0, 0])
-
-
 def _cluster(vectors: Any, threshold: float) -> Labels:  # noqa: ANN401 - dense or sparse
     from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415 - slow to import
 
     n = vectors.shape[0]
     if n < 2:
         return np.zeros(n, dtype=np.intp)
-    distance = np.clip(1 - _dense(vectors @ vectors.T), 0, 1)
+    distance = np.clip(1 - dense(vectors @ vectors.T), 0, 1)
     np.fill_diagonal(distance, 0)
     model = AgglomerativeClustering(
         n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
@@ -185,15 +179,16 @@ def _named(labels: Labels, vectors: Any, counts: npt.NDArray[np.float64]) -> Gro
     for group, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
         members = by_group[start:end]
         own = vectors[members]
-        centre = _dense(own.T @ counts[members])
-        nearness = _dense(own @ centre) * (1 + np.log(counts[members]))
+        centre = dense(own.T @ counts[members])
+        nearness = dense(own @ centre) * (1 + np.log(counts[members]))
         medoids[group] = members[int(np.argmax(nearness))]
     return Groups(labels, medoids)
 
 
-def _dense(array: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 - dense or sparse
-    dense = array.toarray() if hasattr(array, "toarray") else array
-    return np.asarray(dense, dtype=float)
+def dense(array: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 - dense or sparse
+    """A NumPy array of a dense or a sparse one."""
+    full = array.toarray() if hasattr(array, "toarray") else array
+    return np.asarray(full, dtype=float)
 
 
 def _tokens(text: PrincipleText) -> list[str]:

@@ -71,11 +71,11 @@ def normalise_weights(principles: Sequence[Principle]) -> tuple[Principle, ...]:
     """The same principles with weights that sum to 1 (none given: none returned).
 
     Raises:
-        ValueError: all weights are 0, so there is nothing to share out.
+        ValueError: all weights are 0, so there is nothing to share out, or their sum overflows.
     """
     if not principles:
         return ()
-    total = math.fsum(principle.weight for principle in principles)
+    total = sum(principle.weight for principle in principles)  # fsum would raise on overflow
     if total <= 0:
         raise ValueError("all principle weights are 0; give at least one a weight above 0")
     if not math.isfinite(total):

@@ -86,4 +86,6 @@ def first_problem(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     told = first["type"] in {"value_error", "missing"}
     value = "" if told else f", got {first['input']!r:.80}"
-    return f"{field}: {message}{value}" if field else f"{message}{value}"
+    if not field or message.startswith(field):  # validators of one field name it themselves
+        return f"{message}{value}"
+    return f"{field}: {message}{value}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,10 +205,13 @@ def _allowed(loc: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _chosen(data: DataSpec, suite: Path, seed: int) -> list[Sample]:
+def _chosen(data: DataSpec, suite: Path, seed: int) -> Iterable[Sample]:
     """The samples of one source after its filters, in their order there."""
-    kept = [sample for sample in _source(data, suite) if _wanted(data, sample)]
-    if data.limit is None or data.limit >= len(kept):
+    wanted = (sample for sample in _source(data, suite) if _wanted(data, sample))
+    if data.limit is None:
+        return wanted
+    kept = list(wanted)
+    if data.limit >= len(kept):
         return kept
     drawn = np.random.default_rng([seed, len(kept)]).choice(len(kept), data.limit, replace=False)
     return [kept[i] for i in sorted(drawn)]

@@ -88,17 +88,17 @@ async def run_suite(
         list(judges) if judges is not None else build_judges(suite.spec, folder=suite.path.parent)
     )
     infos = [scorer.info for scorer in scorers]
-    samples = list(suite.samples())
-    if not samples:
+    digest, n_samples = _digest(suite)
+    if not n_samples:
         raise InputError(f"{suite.path}: no samples are left after the filters")
     _check_directory(out, resume=resume, judges=len(infos))
     with RunStore(out, write=True) as store:
         store.set_judges(infos)
-        _begin(store, samples, suite)
+        _begin(store, digest, suite)
         todo = [_todo(store, j, retry=resume) for j in range(len(scorers))]
         if on_plan is not None:
             on_plan([
-                Plan(info.name, len(left), len(samples))
+                Plan(info.name, len(left), n_samples)
                 for info, left in zip(infos, todo, strict=True)
             ])  # fmt: skip
         over_budget = False
@@ -107,9 +107,8 @@ async def run_suite(
             scorer.wrap_backends(lambda backend: RecordBackend(backend, cassette))
         try:
             for j, scorer in enumerate(scorers):
-                pending = [(p, samples[p]) for p in todo[j]]
                 over_budget = await _judge(
-                    store, j, scorer, pending, in_flight=suite.spec.in_flight, observer=observer
+                    store, j, scorer, todo[j], in_flight=suite.spec.in_flight, observer=observer
                 )
                 if over_budget:
                     break
@@ -118,7 +117,7 @@ async def run_suite(
                 await scorer.aclose()
         summaries = {info.name: summarise_judge(store, j) for j, info in enumerate(infos)}
         finished = all(
-            len(store.done(j, with_failures=False)) == len(samples) for j in range(len(infos))
+            len(store.done(j, with_failures=False)) == n_samples for j in range(len(infos))
         )
     write_summary(out, summaries)
     if finished:
@@ -128,7 +127,7 @@ async def run_suite(
         summaries=summaries,
         broken=tuple(broken_thresholds(suite.spec, summaries)),
         over_budget=over_budget,
-        unscored=sum(len(samples) - one.n_scored for one in summaries.values()),
+        unscored=sum(n_samples - one.n_scored for one in summaries.values()),
     )
 
 
@@ -141,24 +140,31 @@ async def _judge(
     store: RunStore,
     judge: int,
     scorer: BaseJudge,
-    pending: Sequence[tuple[int, Sample]],
+    pending: Sequence[int],
     *,
     in_flight: int,
     observer: Observer | None,
 ) -> bool:
     """Judge samples and store each verdict as it comes; True if the budget ended it."""
-    positions = {id(sample): position for position, sample in pending}
+    positions: dict[int, int] = {}
+
+    def samples() -> Iterator[Sample]:
+        for position in pending:
+            sample = store.sample(position)
+            positions[id(sample)] = position
+            yield sample
+
+    verdicts = score_many(scorer, samples(), in_flight=in_flight)
     name = scorer.info.name
-    verdicts = score_many(scorer, (sample for _, sample in pending), in_flight=in_flight)
     try:
         async for sample, verdict in verdicts:
             if any(failure.status == "over_budget" for failure in verdict.failures):
                 return True
-            store.put(judge, positions[id(sample)], verdict)
+            store.put(judge, positions.pop(id(sample)), verdict)
             if observer is not None:
                 observer(name, sample, verdict)
     finally:
-        await verdicts.aclose()  # type: ignore[attr-defined]
+        await verdicts.aclose()
     return False
 
 
@@ -173,19 +179,25 @@ def _check_directory(out: Path, *, resume: bool, judges: int) -> None:
         raise InputError(f"{str(out)!r} holds an unfinished run; give --resume to go on with it")
 
 
-def _begin(store: RunStore, samples: Sequence[Sample], suite: Suite) -> None:
-    """Note samples and surroundings, or check that the run was begun with the same samples."""
-    digest = hashlib.sha256()
-    for sample in samples:
+def _digest(suite: Suite) -> tuple[str, int]:
+    """SHA-256 over a suite's samples, and how many they are; reads all data, keeps none."""
+    digest, count = hashlib.sha256(), 0
+    for sample in suite.samples():
         digest.update(sample.model_dump_json().encode(errors="surrogatepass"))
+        count += 1
+    return digest.hexdigest(), count
+
+
+def _begin(store: RunStore, digest: str, suite: Suite) -> None:
+    """Note samples and surroundings, or check that the run was begun with the same samples."""
     known = store.value("samples")
     if known is None:
         if not store.count_samples():
-            store.add_samples(samples)
-        store.set_value("samples", digest.hexdigest())
+            store.add_samples(suite.samples())
+        store.set_value("samples", digest)
         write_json(store.directory / "suite.json", suite.written)
         write_json(store.directory / "environment.json", environment(suite.path.parent))
-    elif known != digest.hexdigest():
+    elif known != digest:
         raise InputError(
             f"the run in {str(store.directory)!r} was begun with other samples; give another --out"
         )

@@ -226,6 +226,15 @@ class RunStore:
         for position, name, body, checksum in rows:
             yield position, self._sample(name, body, checksum)
 
+    def sample(self, position: int) -> Sample:
+        """One sample by its position."""
+        row = self._db.execute(
+            "SELECT id, body, checksum FROM samples WHERE position = ?", (position,)
+        ).fetchone()
+        if row is None:
+            raise InputError(f"no sample number {position} in {str(self.directory)!r}")
+        return self._sample(*row)
+
     def put(self, judge: int, sample: int, verdict: Verdict) -> None:
         """Store a verdict and its votes at once; one stored before is replaced."""
         with self._translated(), self.transaction():

@@ -69,7 +69,6 @@ class SafeEncoder(Encoder):
                 "use a model with a tokenizer.json, or give sanitize=False for trusted input"
             )
         spec = json.loads(backend.to_str())
-        normalizer = backend.normalizer
         nonce = f"q{secrets.token_hex(8)}"
         controls = [t["content"] for t in spec["added_tokens"] if not t["content"].isspace()]
         longest_first = sorted(controls, key=len, reverse=True)
@@ -80,7 +79,8 @@ class SafeEncoder(Encoder):
         self._spelled_or_mark = re.compile(f"{nonce}m[0-9]+z|{spelled}")
         self._mark = re.compile(f"{nonce}m([0-9]+)z")
         self._nonce = nonce
-        self._twin, self._true_id = _twin(spec, self._index, nonce, normalizer)
+        self._aliases = {content: f"{nonce}a{i}z" for content, i in self._index.items()}
+        self._twin, self._true_id = _twin(spec, self._aliases, backend.normalizer)
 
     def guard(self, text: str) -> str:
         """Swap every spelling of a control token for its mark."""
@@ -108,14 +108,12 @@ class SafeEncoder(Encoder):
         return whole[:start], whole[start + len(bare) :]
 
     def _alias(self, match: re.Match[str]) -> str:
-        found = self._index.get(match[0])
-        return match[0] if found is None else f"{self._nonce}a{found}z"
+        return self._aliases.get(match[0], match[0])
 
 
 def _twin(
     spec: dict[str, Any],
-    index: dict[str, int],
-    nonce: str,
+    aliases: Mapping[str, str],
     normalizer: Any,  # noqa: ANN401 - tokenizers is untyped
 ) -> tuple[Any, dict[int, int]]:
     """The same tokenizer with every control token renamed, and the map back to the true ids.
@@ -126,14 +124,12 @@ def _twin(
 
     renamed, true_names = [], {}
     for token in spec["added_tokens"]:
-        content = token["content"]
-        name = f"{nonce}a{index[content]}z" if content in index else content
+        name = aliases.get(token["content"], token["content"])
         true_names[name] = token["id"]
         # Some normalizers would change the alias, and then it would not be found.
         keeps = normalizer is None or name in normalizer.normalize_str(f"a {name} b")
-        normalized = token["normalized"] and (keeps or name == content)
+        normalized = token["normalized"] and (keeps or name == token["content"])
         renamed.append({**token, "content": name, "normalized": normalized})
-    aliases = {content: f"{nonce}a{i}z" for content, i in index.items()}
     changed = {"added_tokens": renamed, "model": _renamed(spec["model"], aliases)}
     twin = Tokenizer.from_str(json.dumps({**spec, **changed, "post_processor": None}))
     twin.no_padding()

@@ -91,18 +91,26 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
         dtype: of the weights.
 
     Raises:
+        ValueError: weights are missing.
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # stderr belongs to the program, not to its libraries
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        model = kind.from_pretrained(
-            path, dtype=dtype, trust_remote_code=False, use_safetensors=True
+        model, report = kind.from_pretrained(
+            path,
+            dtype=dtype,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     finally:
         if bars:
             logging.enable_progress_bar()
+    if report["missing_keys"]:
+        # transformers would fill them with random numbers and go on.
+        raise ValueError(f"weights are missing: {', '.join(sorted(report['missing_keys'])[:3])}")
     return tokenizer, model
 
 

@@ -15,7 +15,7 @@ class Limits:
     """Bounds on one run of untrusted code.
 
     Attributes:
-        seconds: wall-clock time, > 0; the CPU time is limited to the same.
+        seconds: wall-clock time, > 0; the CPU time is limited to a second more.
         memory: bytes of address space, >= 64 MiB.
         file_bytes: largest size of one file, standard output included, >= 1 KiB.
         disk_bytes: total size of the files it leaves, checked ten times a second.
@@ -52,7 +52,7 @@ class Limits:
         """The arguments of `confine` in the child."""
         return {
             "memory": self.memory,
-            "cpu": math.ceil(self.seconds),
+            "cpu": math.ceil(self.seconds) + 1,  # the wall clock gives the clearer message
             "file_bytes": self.file_bytes,
             "readable": _readable(packages=self.packages),
             "workdir": workdir,

@@ -249,7 +249,7 @@ class _Box:
                 count += 1
                 if count > limits.files:
                     return f"it made more than {limits.files} files"
-                size += entry.stat(follow_symlinks=False).st_size if _exists(entry) else 0
+                size += _size(entry)
         return f"its files are larger than {limits.disk_bytes} bytes" * (size > limits.disk_bytes)
 
     def _end(self) -> None:
@@ -284,12 +284,11 @@ def _environment(workdir: str) -> dict[str, str]:
     }
 
 
-def _exists(entry: os.DirEntry[str]) -> bool:
+def _size(entry: os.DirEntry[str]) -> int:
     try:
-        entry.stat(follow_symlinks=False)
+        return entry.stat(follow_symlinks=False).st_size
     except OSError:  # removed since
-        return False
-    return True
+        return 0
 
 
 def _text(file: IO[bytes]) -> str:

@@ -35,7 +35,7 @@ def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
         kwargs = decode(call["kwargs"])
         value = module[call["name"]](*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - as above
-        return {"raised": type(error).__name__, "message": _told(error)}
+        return {"raised": type(error).__name__, "message": _text(error)}
     try:
         return {"value": encode(value)}
     except (WireError, RecursionError) as error:
@@ -50,7 +50,11 @@ def _module(name: str) -> dict[str, Any]:
 
 
 def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_text(error)}"
+
+
+def _text(error: BaseException) -> str:
     try:
-        return f"{type(error).__name__}: {error}"[:300]
+        return str(error)[:300]
     except BaseException:  # noqa: BLE001 - its __str__ is untrusted code, too
-        return type(error).__name__
+        return ""

@@ -69,7 +69,7 @@ class _Remote:
             return value
         if "unsendable" in reply:
             self._break(f"{self.last_call} returned a value that is {reply['unsendable']!s:.300}")
-        self.last_call += f" raised {reply.get('message')!s:.200}"
+        self.last_call += f" raised {reply.get('raised')!s:.50}: {reply.get('message')!s:.200}"
         kind = getattr(builtins, str(reply.get("raised")), None)
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             kind = RuntimeError

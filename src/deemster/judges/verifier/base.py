@@ -1,0 +1,96 @@
+"""What a check is, and what it finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+from deemster.errors import FailureStatus, InputError
+
+LONGEST_EVIDENCE = 500
+"""Characters; evidence quotes responses, which may be long."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check says about one response.
+
+    Attributes:
+        score: 0 (failed) to 1 (passed), or None if the check could not be run: then nothing is
+            known, and no number stands in for it.
+        evidence: what was seen, for people and for judges.
+        status: why there is no score; unused where there is one.
+    """
+
+    score: float | None
+    evidence: str
+    status: FailureStatus = "api_error"
+
+    def __post_init__(self) -> None:
+        if self.score is not None and not 0 <= self.score <= 1:
+            raise InputError(f"the score of a finding must be from 0 to 1, got {self.score!r}")
+        object.__setattr__(self, "evidence", shorten(self.evidence))
+
+    @classmethod
+    def of(cls, passed: bool, evidence: str) -> Finding:  # noqa: FBT001 - the one thing it says
+        """The finding of a check that knows only right and wrong."""
+        return cls(1.0 if passed else 0.0, evidence)
+
+
+@runtime_checkable
+class Check(Protocol):
+    """Something about a response that a program can decide. Immutable, and safe in threads."""
+
+    @property
+    def name(self) -> str:
+        """What it asks for, in a few words; names the principle in judgments."""
+        ...
+
+    def run(self, query: str, response: str, reference: str | None) -> Finding:
+        """Examine one response.
+
+        Args:
+            query: text of the last user turn.
+            response: text of the response.
+            reference: gold answer, if the caller gave one.
+
+        Raises:
+            InputError: the check needs what the caller did not give (a reference).
+        """
+        ...
+
+
+class TextCheck:
+    """Base of checks that look at the response only."""
+
+    description: ClassVar[str] = ""
+
+    def run(self, query: str, response: str, reference: str | None) -> Finding:  # noqa: ARG002
+        """Examine one response; see `Check.run`."""
+        return self.examine(response)
+
+    def examine(self, response: str) -> Finding:
+        """Examine one response."""
+        raise NotImplementedError
+
+
+def shorten(text: str, limit: int = LONGEST_EVIDENCE) -> str:
+    """The text, its middle left out if it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
+
+
+def need_reference(check: Check, reference: str | None) -> str:
+    """The reference.
+
+    Raises:
+        InputError: there is none.
+    """
+    if reference is None or not reference.strip():
+        raise InputError(
+            f"check {check.name!r} compares with a reference, got {reference!r}; "
+            "give reference= with the gold answer"
+        )
+    return reference

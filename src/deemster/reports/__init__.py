@@ -1,0 +1,1 @@
+"""Reports: LLM weakness analysis, and a run as one HTML file."""

@@ -1,0 +1,208 @@
+"""Where a policy loses, told by the principles of the votes against it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+
+from deemster.errors import InputError
+from deemster.reports.charges import Docket, Trial, collect
+from deemster.reports.evidence import quotes, subset_shares, terms
+from deemster.reports.grouping import Grouper, Groups, Tfidf, group_principles
+from deemster.reports.weakness_records import Member, Weakness, WeaknessReport
+from deemster.reports.weakness_stats import Table, adjusted, lifts, p_values, shares
+from deemster.schemas import Sample, Verdict
+from deemster.suites.metrics import Bootstrap, Estimate
+from deemster.suites.metrics.estimate import Ints, tidy
+
+Namer = Callable[[Sequence[str]], str | Awaitable[str]]
+"""Names a group, given its principles, most frequent first."""
+
+_MOST_GROUPS = 400
+"""Groups looked at one by one, those that cost most lost items; the others are one remainder."""
+_MOST_REST = 50
+_MOST_MEMBERS = 20
+
+
+def find_weaknesses(
+    rows: Iterable[tuple[Sample, Verdict]],
+    *,
+    policy: str,
+    versus: str | None = None,
+    group: Grouper | None = None,
+    name: Namer | None = None,
+    seed: int = 0,
+    min_support: int = 5,
+    fdr: float = 0.01,
+) -> WeaknessReport:
+    """Group the principles that cost a policy reward and test which ones are its own weaknesses.
+
+    Args:
+        rows: samples with verdicts, votes included; read once.
+        policy: whose weaknesses, by its name in `Sample.policies`.
+        versus: against this policy alone. None: against the best other response of each item; a
+            single response counts as lost below the median of the policy's single responses.
+        group: how principles are compared; `Tfidf()` if not given.
+        name: names the reported groups, for example with a model; may be asynchronous. The
+            medoid's name if not given.
+        seed: of the bootstrap.
+        min_support: fewest lost items charged with a group for it to be tested, >= 1.
+        fdr: greatest expected share of false ones among the reported weaknesses, in 0..1.
+
+    Raises:
+        InputError: no item is about these policies, or an argument is out of range.
+    """
+    if min_support < 1:
+        raise InputError(f"min_support must be >= 1, got {min_support!r}")
+    if not 0 < fdr < 1:
+        raise InputError(f"fdr must be between 0 and 1, got {fdr!r}; 0.01 is usual")
+    grouper = Tfidf() if group is None else group
+    docket = collect(rows, policy=policy, versus=versus)
+    case = _Case.of(docket, grouper, Bootstrap(seed=seed))
+    tested = [g for g in range(case.n_kept) if case.support[g] >= min_support]
+    direct = docket.flavours["scores"] >= docket.flavours["weights"]
+    p = p_values(case.table, tested, direct=direct, paired=docket.pairs_only)
+    q = dict(zip(p, adjusted(list(p.values())), strict=True))
+    shown = case.shown(q, fdr)
+    found = [
+        case.weakness(g, share, lift, p.get(g), q.get(g))
+        for g, share, lift in zip(
+            shown,
+            shares(case.table, shown, bootstrap=case.bootstrap),
+            lifts(case.table, shown, bootstrap=case.bootstrap),
+            strict=True,
+        )
+    ]
+    passed = [w.q_value is not None and w.q_value <= fdr and w.excess > 0 for w in found]
+    kept = sorted(compress(found, passed), key=lambda w: (-w.excess, w.name))
+    rest = [w for w, yes in zip(found, passed, strict=True) if not yes]
+    if name is not None:
+        kept = _renamed(kept, name)
+    outcomes = Counter(trial.outcome for trial in docket.trials)
+    return WeaknessReport(
+        policy=policy,
+        versus=versus,
+        n_items=len(docket.trials),
+        n_lost=outcomes["lost"],
+        n_won=outcomes["won"],
+        n_tied=outcomes["tied"],
+        n_unscored=docket.n_unscored,
+        lost_reward=tidy(float(case.table.lost.sum())) or 0.0,
+        votes_by_flavour={
+            "scores": docket.flavours["scores"],
+            "weights": docket.flavours["weights"],
+            "none": docket.flavours["none"],
+        },
+        fdr=fdr,
+        n_groups=len(case.groups.medoids),
+        n_tested=len(p),
+        grouper=grouper.name,
+        weaknesses=tuple(kept),
+        rest=tuple(sorted(rest, key=lambda w: (-(w.share.value or 0), w.name))),
+    )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The docket, sorted into groups."""
+
+    docket: Docket
+    groups: Groups
+    column: Ints
+    """(G,): the column of each group in the table; the last column is the remainder."""
+    n_kept: int
+    support: Ints
+    """(n_kept,): lost items charged with the group."""
+    table: Table
+    lost: tuple[Trial, ...]
+    bootstrap: Bootstrap
+
+    @classmethod
+    def of(cls, docket: Docket, grouper: Grouper, bootstrap: Bootstrap) -> _Case:
+        groups = group_principles(docket.principles, grouper)
+        lost = tuple(trial for trial in docket.trials if trial.outcome == "lost")
+        cost = np.zeros(len(groups.medoids))
+        for trial in lost:
+            charged = {int(groups.labels[p]) for p, blame in trial.blames.items() if blame.gap > 0}
+            cost[list(charged)] += 1
+        order = np.argsort(-cost, kind="stable")[:_MOST_GROUPS]
+        order = order[cost[order] > 0]
+        column = np.full(len(groups.medoids), len(order), dtype=np.intp)
+        column[order] = np.arange(len(order))
+        table = Table.of(docket.trials, column[groups.labels], len(order) + 1)
+        support = (table.lost[:, : len(order)] > 0).sum(axis=0)
+        return cls(docket, groups, column, len(order), support, table, lost, bootstrap)
+
+    def shown(self, q: dict[int, float], fdr: float) -> list[int]:
+        """Columns to describe: all that pass, and the costliest others."""
+        passed = [g for g, value in q.items() if value <= fdr]
+        others = [g for g in range(self.n_kept) if g not in passed and self.support[g]]
+        others.sort(key=lambda g: -float(self.table.lost[:, g].sum()))
+        return passed + others[:_MOST_REST]
+
+    def weakness(
+        self, g: int, share: Estimate, lift: Estimate, p: float | None, q: float | None
+    ) -> Weakness:
+        """Describe column `g`."""
+        table = self.table
+        number = int(np.flatnonzero(self.column == g)[0])
+        members = np.flatnonzero(self.groups.labels == number)
+        members = members[np.argsort([-self.docket.principles[m].count for m in members])]
+        texts = [self.docket.principles[m] for m in members]
+        charged = table.lost[:, g] > 0
+        parts_lost, parts_won = table.parts_lost[:, g], table.parts_won[:, g]
+        proportion = Bootstrap(proportions="wilson")
+        won_part = float(parts_won.mean()) if len(parts_won) else 0.0
+        hit = [trial for trial, yes in zip(self.lost, charged, strict=True) if yes]
+        missed = [trial for trial, yes in zip(self.lost, charged, strict=True) if not yes]
+        names = {int(m): self.docket.principles[m].name for m in members}
+        cost = {trial.id: float(c) for trial, c in zip(self.lost, table.lost[:, g], strict=True)}
+        return Weakness(
+            name=self.docket.principles[int(self.groups.medoids[number])].name,
+            members=tuple(Member(name=t.name, votes=t.count) for t in texts[:_MOST_MEMBERS]),
+            n_members=len(texts),
+            items=int(charged.sum()),
+            votes=int(table.lost_votes[:, g].sum()),
+            lost_reward=tidy(float(table.lost[:, g].sum())) or 0.0,
+            share=share,
+            excess=tidy((float(parts_lost.mean()) if len(parts_lost) else 0.0) - won_part) or 0.0,
+            rate=_proportion(charged, proportion),
+            rate_won=_proportion(table.won[:, g] > 0, proportion),
+            lift=lift,
+            p_value=None if p is None else float(f"{p:.6g}"),
+            q_value=None if q is None else float(f"{q:.6g}"),
+            subsets=subset_shares(self.lost, hit),
+            terms=terms(hit, missed),
+            quotes=quotes(hit, cost, names),
+        )
+
+
+def _proportion(hits: np.typing.NDArray[np.bool_], bootstrap: Bootstrap) -> Estimate:
+    return bootstrap.mean(hits.astype(float))
+
+
+def _renamed(weaknesses: Sequence[Weakness], name: Namer) -> list[Weakness]:
+    """Ask for a name for each; an empty one leaves the medoid's."""
+    asked = [name([member.name for member in w.members]) for w in weaknesses]
+    waiting = [answer for answer in asked if not isinstance(answer, str)]
+    later = iter(_gathered(waiting) if waiting else [])
+    given = [answer if isinstance(answer, str) else next(later) for answer in asked]
+    return [
+        w.model_copy(update={"name": " ".join(new.split())[:200] or w.name})
+        for w, new in zip(weaknesses, given, strict=True)
+    ]
+
+
+def _gathered(waiting: Sequence[Awaitable[str]]) -> list[str]:
+    import asyncio  # noqa: PLC0415 - only with an asynchronous namer
+
+    from deemster.runtime import run_sync  # noqa: PLC0415
+
+    async def all_of_them() -> list[str]:
+        return list(await asyncio.gather(*waiting))
+
+    return run_sync(all_of_them())

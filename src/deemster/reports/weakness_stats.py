@@ -1,0 +1,217 @@
+"""The test behind weakness analysis: is this charged to the policy more than to its opponents?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from deemster.reports.charges import Trial
+from deemster.suites.metrics import Bootstrap, Estimate
+from deemster.suites.metrics.estimate import Floats, Ints, tidy
+
+MIN_SIDE = 5
+"""Fewer lost or won items than this leave nothing to test."""
+PER_GROUP = 8
+"""Items per coefficient of the regression."""
+FEW = 6
+"""Fewer groups than this do not show what is usual."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Charges of G groups on the items the policy lost (L) and won (W)."""
+
+    lost: Floats
+    """(L, G): reward the policy lost by the group, >= 0."""
+    won: Floats
+    """(W, G): reward the opponent lost by the group where the policy won, >= 0. Of single
+    responses, what the policy lost on the items that scored high."""
+    net: Floats
+    """(L + W, G): signed gap against the policy."""
+    weight: Floats
+    """(L + W, G): mean weight of the group's principles in the item's votes."""
+    lost_votes: Floats
+    """(L, G): votes against the policy."""
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial], labels: Ints, n_groups: int) -> Table:
+        """Sum each item's gaps within groups, averaged over its votes."""
+        decided = [t for t in trials if t.outcome == "lost"]
+        n_lost = len(decided)
+        decided += [t for t in trials if t.outcome == "won"]
+        net, weight = np.zeros((2, len(decided), n_groups))
+        votes = np.zeros((n_lost, n_groups))
+        side = np.ones(len(decided))
+        for row, trial in enumerate(decided):
+            for number, blame in trial.blames.items():
+                net[row, labels[number]] += blame.gap / max(trial.n_votes, 1)
+                weight[row, labels[number]] += blame.weight / max(trial.n_votes, 1)
+                if row < n_lost:
+                    votes[row, labels[number]] += blame.against
+            if trial.outcome == "won" and not trial.single:
+                side[row] = -1
+        charged = np.maximum(net * side[:, None], 0)
+        return cls(charged[:n_lost], charged[n_lost:], net, weight, votes)
+
+    @cached_property
+    def parts_lost(self) -> Floats:
+        """(L', G): each group's part of the item's loss; items without a charge are left out."""
+        return _parts(self.lost)
+
+    @cached_property
+    def parts_won(self) -> Floats:
+        """(W', G)."""
+        return _parts(self.won)
+
+
+def _parts(charges: Floats) -> Floats:
+    total = charges.sum(axis=1, keepdims=True)
+    parts: Floats = np.divide(charges, total, out=np.zeros_like(charges), where=total > 0)
+    return parts[total[:, 0] > 0]
+
+
+def p_values(
+    table: Table, groups: Sequence[int], *, direct: bool, paired: bool
+) -> dict[int, float]:
+    """One-sided p-values: is the policy's gap on a group above what is usual for it?
+
+    Usual is the median gap over groups, by weight, and at least 0: a policy that is worse
+    everywhere has no particular weakness, and an opponent's weakness makes none of the policy's.
+    Of pairs with fewer than `FEW` groups it is 0, where particular and general cannot be told
+    apart.
+
+    Args:
+        table: the charges.
+        groups: which groups to test.
+        direct: whether the judge scored each principle. Then an item's gaps on the group are
+            tested by the Wilcoxon signed-rank test. Otherwise the whole gap of an item is the
+            weighted sum of unknown gaps, which least squares over the items' weights estimates
+            (HC3 errors): defects that occur together do not hide each other. That takes
+            `PER_GROUP` items per group, so only the best supported groups are tested, and only
+            those whose weight differs between items.
+        paired: whether, if both sides were equal, either would be equally likely to lose: so it
+            is for pairs, not for the best of many or for single responses.
+
+    Returns:
+        The p-value of each group that could be tested; none with fewer than `MIN_SIDE` lost or
+        won items.
+    """
+    if min(len(table.lost), len(table.won)) < MIN_SIDE or not groups:
+        return {}
+    if not direct:
+        return _by_regression(table, groups, paired=paired)
+    from scipy import stats  # noqa: PLC0415 - slow to import
+
+    named = table.weight.sum(axis=0)
+    gaps = table.net.sum(axis=0) / np.where(named > 0, named, 1)
+    usual = _usual(gaps[list(groups)], named[list(groups)], paired=paired)
+    found = {}
+    for group in groups:
+        above = table.net[:, group] - usual * table.weight[:, group]
+        above = above[np.abs(above) > 1e-12]
+        p = float(stats.wilcoxon(above, alternative="greater").pvalue) if len(above) else 1.0
+        found[group] = p if np.isfinite(p) else 1.0
+    return found
+
+
+def _by_regression(table: Table, groups: Sequence[int], *, paired: bool) -> dict[int, float]:
+    from scipy import stats  # noqa: PLC0415 - slow to import
+    from statsmodels.regression.linear_model import OLS  # noqa: PLC0415 - slow to import
+
+    told = table.weight.sum(axis=1) > 0
+    weight, gap = table.weight[told], table.net[told].sum(axis=1)
+    varied = [g for g in groups if np.std(weight[:, g]) > 1e-6]
+    varied.sort(key=lambda g: -np.count_nonzero(weight[:, g]))
+    varied = varied[: len(gap) // PER_GROUP]
+    if not varied or np.allclose(gap, 0):
+        return {}
+    rest = np.maximum(weight.sum(axis=1) - weight[:, varied].sum(axis=1), 0)
+    columns = [weight[:, varied], *([rest[:, None]] if rest.max() > 1e-9 else [])]
+    fit = OLS(gap, np.hstack(columns)).fit(cov_type="HC3")
+    gaps, errors = np.asarray(fit.params)[: len(varied)], np.asarray(fit.bse)[: len(varied)]
+    usual = _usual(gaps, weight[:, varied].sum(axis=0), paired=paired)
+    p = stats.t.sf((gaps - usual) / np.maximum(errors, 1e-12), max(len(gap) - len(varied) - 1, 1))
+    return {g: float(value) if np.isfinite(value) else 1.0 for g, value in zip(varied, p, strict=True)}
+
+
+def _usual(gaps: Floats, weights: Floats, *, paired: bool) -> float:
+    """The median of the gaps by weight, at least 0."""
+    if paired and len(gaps) < FEW:
+        return 0.0
+    order = np.argsort(gaps)
+    total = np.cumsum(weights[order])
+    middle = min(int(np.searchsorted(total, total[-1] / 2)), len(gaps) - 1)
+    return max(0.0, float(gaps[order][middle]))
+
+
+def adjusted(p: Sequence[float]) -> list[float]:
+    """Benjamini-Hochberg q-values."""
+    from scipy.stats import false_discovery_control  # noqa: PLC0415 - slow to import
+
+    return [float(q) for q in false_discovery_control(p)] if p else []
+
+
+def shares(table: Table, groups: Sequence[int], *, bootstrap: Bootstrap) -> list[Estimate]:
+    """Each group's part of all reward lost on lost items; items are resampled."""
+    rows = np.column_stack([table.lost[:, list(groups)], table.lost.sum(axis=1)])
+    rows = rows[rows[:, -1] > 0]
+    if not len(rows):
+        return [Estimate(value=None, low=None, high=None, n=0) for _ in groups]
+    total = rows.sum(axis=0)
+    drawn = _resampled_sums(rows, bootstrap)
+    return [
+        bootstrap.between(float(total[i] / total[-1]), drawn[:, i] / drawn[:, -1], len(rows))
+        for i in range(len(groups))
+    ]
+
+
+def lifts(table: Table, groups: Sequence[int], *, bootstrap: Bootstrap) -> list[Estimate]:
+    """Mean part of the loss on lost items over that on won ones, half an item added to each sum."""
+    lost, won = table.parts_lost[:, list(groups)], table.parts_won[:, list(groups)]
+    n = len(lost) + len(won)
+    if not len(lost) or not len(won):
+        return [Estimate(value=None, low=None, high=None, n=n) for _ in groups]
+
+    def ratio(tops: Floats, bottoms: Floats) -> Floats:
+        result: Floats = ((tops + 0.5) / (len(lost) + 1)) / ((bottoms + 0.5) / (len(won) + 1))
+        return result
+
+    # Another seed: lost and won items vary independently.
+    other = replace(bootstrap, seed=bootstrap.seed + 1)
+    values = ratio(lost.sum(axis=0), won.sum(axis=0))
+    drawn = ratio(_resampled_sums(lost, bootstrap), _resampled_sums(won, other))
+    return [
+        bootstrap.between(float(values[i]), drawn[:, i], n)
+        if n > 1
+        else Estimate(value=tidy(float(values[i])), low=None, high=None, n=n)
+        for i in range(len(groups))
+    ]
+
+
+def _resampled_sums(rows: Floats, bootstrap: Bootstrap) -> Floats:
+    """(resamples, C): column sums of resampled rows (n, C)."""
+    ones = np.ones(len(rows), dtype=np.intp)
+    return np.concatenate([block @ rows for block in bootstrap.counts(ones)])
+
+
+def difference(now: Estimate, before: Estimate, *, level: float = 0.95) -> Estimate | None:
+    """Difference of two proportions of different items (Newcombe interval)."""
+    from statsmodels.stats.proportion import (  # noqa: PLC0415 - slow to import
+        confint_proportions_2indep,
+    )
+
+    if now.value is None or before.value is None or not now.n or not before.n:
+        return None
+    hits = [round(now.value * now.n), round(before.value * before.n)]
+    low, high = confint_proportions_2indep(
+        hits[0], now.n, hits[1], before.n, compare="diff", method="newcomb", alpha=1 - level
+    )
+    return Estimate(
+        value=tidy(now.value - before.value),
+        low=tidy(float(low)),
+        high=tidy(float(high)),
+        n=now.n + before.n,
+    )

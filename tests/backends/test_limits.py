@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import asyncio
+import statistics
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+
+from deemster.backends.limits import Budget, Gate, Pause, check_limits, with_retries
+from deemster.errors import BackendError, BackendTimeout, InputError, OverBudgetError
+from deemster.schemas import Usage
+
+
+async def retried(
+    attempt: Callable[[], Awaitable[str]],
+    *,
+    attempts: int = 3,
+    timeout: float = 5.0,  # noqa: ASYNC109
+) -> str:
+    return await with_retries(
+        attempt, gate=Gate(4, None), pause=Pause(), attempts=attempts, timeout=timeout
+    )
+
+
+class Scripted:
+    """Raises the errors in turn, then answers."""
+
+    def __init__(self, *errors: BackendError) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+
+async def test_retryable_errors_are_tried_again() -> None:
+    attempt = Scripted(*[BackendError("busy", retryable=True)] * 2)
+    assert await retried(attempt) == "answer"
+    assert attempt.calls == 3
+
+
+async def test_attempts_are_limited_and_the_last_error_is_raised() -> None:
+    attempt = Scripted(*[BackendError(f"busy {i}", retryable=True) for i in range(9)])
+    with pytest.raises(BackendError, match="busy 2"):
+        await retried(attempt, attempts=3)
+    assert attempt.calls == 3
+
+
+async def test_permanent_errors_are_tried_once() -> None:
+    attempt = Scripted(BackendError("wrong key"))
+    with pytest.raises(BackendError, match="wrong key"):
+        await retried(attempt)
+    assert attempt.calls == 1
+
+
+async def test_one_deadline_bounds_all_attempts() -> None:
+    async def attempt() -> str:
+        await asyncio.sleep(0.15)
+        raise BackendError("busy", retryable=True)
+
+    start = time.monotonic()
+    with pytest.raises(BackendTimeout, match=r"no answer within 0.3 s; .*busy"):
+        await retried(attempt, attempts=50, timeout=0.3)
+    assert time.monotonic() - start < 0.6
+
+
+async def test_a_timeout_error_of_the_attempt_is_not_taken_for_the_deadline() -> None:
+    async def attempt() -> str:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        await retried(attempt)
+
+
+async def test_time_in_the_queue_does_not_count_towards_the_deadline() -> None:
+    gate, pause = Gate(1, None), Pause()
+
+    async def attempt() -> str:
+        await asyncio.sleep(0.1)
+        return "answer"
+
+    calls = [
+        with_retries(attempt, gate=gate, pause=pause, attempts=1, timeout=0.3) for _ in range(8)
+    ]
+    assert await asyncio.gather(*calls) == ["answer"] * 8
+
+
+async def test_retry_after_pauses_every_call() -> None:
+    pause, gate = Pause(), Gate(8, None)
+    busy = Scripted(BackendError("429", retryable=True, retry_after=0.4))
+    start = time.monotonic()
+    first = asyncio.create_task(with_retries(busy, gate=gate, pause=pause, attempts=3, timeout=5))
+    await asyncio.sleep(0.05)
+    other = Scripted()
+    assert await with_retries(other, gate=gate, pause=pause, attempts=1, timeout=5) == "answer"
+    assert time.monotonic() - start >= 0.4
+    assert await first == "answer"
+
+
+async def test_a_pause_past_the_deadline_is_not_waited_for() -> None:
+    attempt = Scripted(BackendError("429", retryable=True, retry_after=3600))
+    start = time.monotonic()
+    with pytest.raises(BackendTimeout, match="past the deadline"):
+        await retried(attempt, timeout=2)
+    assert time.monotonic() - start < 1
+    assert attempt.calls == 1
+
+
+async def test_concurrency_is_limited() -> None:
+    gate, running, most = Gate(3, None), 0, 0
+
+    async def one() -> None:
+        nonlocal running, most
+        async with gate.slot():
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.01)
+            running -= 1
+
+    await asyncio.gather(*(one() for _ in range(20)))
+    assert most == 3
+
+
+@pytest.mark.parametrize("rate", [40.0, 200.0], ids=lambda rate: f"{rate:g}/s")
+async def test_rate_is_kept_evenly_and_in_order(rate: float) -> None:
+    gate, times, order = Gate(1000, rate), list[float](), list[int]()
+
+    async def one(number: int) -> None:
+        async with gate.slot():
+            times.append(time.monotonic())
+            order.append(number)
+
+    n = int(rate)
+    await asyncio.gather(*(one(number) for number in range(n)))
+    seconds = times[-1] - times[0]
+    assert order == list(range(n))
+    assert n / (seconds + 1 / rate) <= rate * 1.1
+    assert n / (seconds + 1 / rate) >= rate * 0.7  # slack for a loaded machine
+    gaps = [b - a for a, b in pairwise(times)]
+    assert statistics.quantiles(gaps, n=50)[-1] < 0.25  # not a burst, then a silent second
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        pytest.param({"concurrency": 0}, "concurrency", id="no-concurrency"),
+        pytest.param({"concurrency": 1.5}, "concurrency", id="half-a-call"),
+        pytest.param({"rate": 0}, "rate", id="rate-0-would-wait-forever"),
+        pytest.param({"rate": float("nan")}, "rate", id="rate-nan"),
+        pytest.param({"timeout": 0}, "timeout", id="no-time"),
+        pytest.param({"timeout": float("inf")}, "timeout", id="no-deadline"),
+        pytest.param({"retries": 0}, "retries", id="no-attempt"),
+    ],
+)
+def test_impossible_limits_are_refused(changed: dict[str, object], match: str) -> None:
+    limits: dict[str, object] = {"concurrency": 4, "rate": None, "timeout": 1.0, "retries": 2}
+    with pytest.raises(InputError, match=match):
+        check_limits(**{**limits, **changed})  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("bad", [-1, float("nan"), float("inf")])
+def test_impossible_budgets_are_refused(bad: float) -> None:
+    with pytest.raises(InputError, match="budget usd"):
+        Budget(usd=bad)
+
+
+def test_budget_of_calls_is_exact_between_threads() -> None:
+    budget, admitted, lock = Budget(calls=100), 0, threading.Lock()
+
+    def worker(_: int) -> None:
+        nonlocal admitted
+        for _ in range(50):
+            try:
+                budget.admit()
+            except OverBudgetError:
+                continue
+            with lock:
+                admitted += 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(worker, range(8)))
+    assert admitted == 100
+    assert budget.spent.calls == 100
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage"),
+    [
+        pytest.param(Budget(tokens=10), Usage(tokens_in=6, tokens_out=4), id="tokens"),
+        pytest.param(Budget(usd=0.5), Usage(cost=0.5), id="money"),
+        pytest.param(Budget(usd=0.5), Usage(cost=None), id="money-of-unknown-amount"),
+    ],
+)
+def test_a_spent_budget_admits_nothing(budget: Budget, usage: Usage) -> None:
+    budget.admit()
+    budget.charge(usage)
+    with pytest.raises(OverBudgetError, match="spent"):
+        budget.admit()
+    assert budget.spent.calls == 1

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deemster.dialects import DIALECTS, Parsed, open_dialect, to_caller_order
+from deemster.dialects.base import number, tail
+from deemster.dialects.boxed import read_boxed
+from deemster.dialects.vote import read_vote
+from deemster.errors import InputError, ParseError
+from deemster.prompts import View
+from deemster.schemas import (
+    Completion,
+    Critique,
+    Failure,
+    Judgment,
+    Principle,
+    Scale,
+    as_query,
+    as_responses,
+)
+
+
+def test_names() -> None:
+    assert DIALECTS.names() == sorted(
+        [
+            *("alpaca-eval", "arena-hard", "auto-j", "grm", "json", "judgelrm", "llmbar"),
+            *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "pairwise"),
+            *("pairwise-tokenprob", "prometheus", "realmistake"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", DIALECTS.names())
+def test_name_rules_and_template(name: str) -> None:
+    dialect = open_dialect(name)
+    assert (dialect.name, dialect.spec, dialect.rule) == (name, name, "strict")
+    for rule in dialect.rules[1:]:
+        spec = f"{name}:{rule}"
+        assert open_dialect(spec).spec == spec
+    assert {"conversation", "responses"} <= dialect.template.slots
+
+
+def test_unknown_dialect_and_rule() -> None:
+    with pytest.raises(InputError, match="unknown dialect 'klingon'; known: alpaca-eval, arena"):
+        open_dialect("klingon")
+    with pytest.raises(InputError, match="dialect 'json' has no rule 'x'; known: strict"):
+        open_dialect("json:x")
+
+
+VIEW = View(
+    query=as_query("q?"),
+    responses=as_responses(["first", "second"]),
+    scale=Scale(low=1, high=10),
+)
+
+
+def test_a_users_template(tmp_path: Path) -> None:
+    path = tmp_path / "mine.j2"
+    path.write_text("{{ conversation }} | {{ responses | join(' / ') }} | {{ reference or '-' }}")
+    dialect = open_dialect("grm", template=path)
+    assert [message.text for message in dialect.render(VIEW)] == ["q? | first / second | -"]
+    assert dialect.render(replace(VIEW, reference="42"))[0].text.endswith("| 42")
+
+
+def test_a_template_without_a_needed_slot(tmp_path: Path) -> None:
+    path = tmp_path / "blind.j2"
+    path.write_text("Judge this: {{ conversation }}")
+    with pytest.raises(InputError, match="does not use the slot 'responses'"):
+        open_dialect("grm", template=path)
+    with pytest.raises(InputError, match="cannot read template"):
+        open_dialect("grm", template=tmp_path / "missing.j2")
+
+
+@pytest.mark.parametrize(
+    ("slot", "view"),
+    [
+        ("reference", replace(VIEW, reference="42")),
+        ("findings", replace(VIEW, findings="it fails")),
+        ("principles", replace(VIEW, principles=(Principle(name="Tone"),))),
+    ],
+    ids=["reference", "findings", "principles"],
+)
+def test_nothing_is_left_out_silently(slot: str, view: View, tmp_path: Path) -> None:
+    path = tmp_path / "short.j2"
+    path.write_text("{{ conversation }} {{ responses }}")
+    with pytest.raises(InputError, match=f"does not use the slot '{slot}', but there is something"):
+        open_dialect("grm", template=path).render(view)
+
+
+def test_to_caller_order() -> None:
+    parsed = Parsed(
+        (7.0, 5.0),
+        (Principle(name="Tone"),),
+        (Critique(response=0, text="c"), Critique(response=1, text="a")),
+        "together",
+    )
+    mapped = to_caller_order(parsed, (2, 0), 4)
+    assert mapped.scores == (5.0, None, 7.0, None)
+    assert [(c.response, c.text) for c in mapped.critiques] == [(0, "a"), (2, "c")]
+    assert (mapped.principles, mapped.analysis) == (parsed.principles, "together")
+
+
+def test_number() -> None:
+    scale = Scale(low=0, high=1, integer=False)
+    assert number(" 0.5 ", scale) == 0.5
+    with pytest.raises(ParseError, match="'half' is not a number"):
+        number("half", scale)
+
+
+def test_tail() -> None:
+    assert tail("short") == "'short'"
+    assert tail("a" * 100, 3) == "'aaa'"
+
+
+def test_read_boxed() -> None:
+    scale = Scale(low=0, high=100)
+    assert read_boxed(r"p is \boxed{(40)}", n=1, scale=scale) == (40,)
+    with pytest.raises(ParseError, match="no boxed scores"):
+        read_boxed("p", n=1, scale=scale)
+
+
+def test_read_vote() -> None:
+    vote = read_vote(
+        open_dialect("grm"),
+        Completion(text=r"Scores: \boxed{7, 5}"),
+        order=(1, 0),
+        n=2,
+        draw=3,
+        seed=9,
+        judge="j",
+    )
+    assert isinstance(vote, Judgment)
+    assert (vote.scores, vote.order, vote.draw, vote.seed) == ((5, 7), (1, 0), 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("nothing", "parse_error"), (r"\boxed{7, 5} \boxed{5, 7}", "ambiguous")],
+)
+def test_read_vote_keeps_failures(text: str, status: str) -> None:
+    completion = Completion(text=text, finish="length")
+    vote = read_vote(open_dialect("grm"), completion, order=(0, 1), n=2, draw=0)
+    assert isinstance(vote, Failure)
+    assert (vote.status, vote.raw) == (status, text)
+    assert "cut at max_tokens" in vote.message

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import pytest
+
+from deemster.dialects import open_dialect
+from deemster.dialects.grm import Grm
+from deemster.errors import AmbiguousError, InputError, ParseError
+from deemster.schemas import Completion, Scale
+
+FULL = r"""Specific Criteria:
+1. Accuracy (weight: 60%): every number follows from the request
+2. Clarity (weight: 40%): a beginner can follow
+
+Analysis:
+- Response 1: right, though long.
+- Response 2: the sum is wrong.
+
+Scores: \boxed{8, 3}"""
+
+
+def scores(text: str, n: int = 2) -> tuple[float | None, ...]:
+    return Grm().parse(Completion(text=text), n=n).scores
+
+
+def principles(text: str) -> list[tuple[str, str, float]]:
+    parsed = Grm().parse(Completion(text=f"{text}\n\nScores: \\boxed{{7, 5}}"), n=2)
+    return [(p.name, p.description, round(p.weight, 3)) for p in parsed.principles]
+
+
+def test_all_parts() -> None:
+    parsed = Grm().parse(Completion(text=FULL), n=2)
+    assert parsed.scores == (8.0, 3.0)
+    assert [(p.name, p.weight) for p in parsed.principles] == [("Accuracy", 0.6), ("Clarity", 0.4)]
+    assert parsed.principles[0].description == "every number follows from the request"
+    assert [(c.response, c.text) for c in parsed.critiques] == [
+        (0, "right, though long."),
+        (1, "the sum is wrong."),
+    ]
+    assert parsed.analysis.startswith("- Response 1")
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        pytest.param(r"Scores: \boxed{7, 5}", id="plain"),
+        pytest.param(r"Scores: \boxed{7,5}", id="no-space"),
+        pytest.param(r"Scores: $\boxed{7, 5}$", id="maths"),
+        pytest.param(r"Scores: \[\boxed{7, 5}\]", id="display-maths"),
+        pytest.param(r"**Scores:** \boxed{7, 5}", id="bold"),
+        pytest.param(r"**Scores**: \boxed{7, 5}", id="bold-label"),
+        pytest.param("## Scores\n\n\\boxed{7, 5}", id="heading"),
+        pytest.param("3. **Scores:**\n\\boxed{ 7 , 5 }", id="numbered"),
+        pytest.param(r"Final scores: \boxed{[7, 5]}", id="list"),
+        pytest.param(r"Scores: \boxed{7.0, 5}", id="whole-with-point"),
+        pytest.param(r"\boxed{7, 5}", id="no-label"),
+        pytest.param("Scores: \\boxed{7, 5}\nAgain: \\boxed{7,5}", id="twice-the-same"),
+        pytest.param("Analysis: $x = \\boxed{42}$\n\nScores: \\boxed{7, 5}", id="own-maths"),
+        pytest.param("<think>\\boxed{1, 9}</think>Scores: \\boxed{7, 5}", id="reasoning"),
+        pytest.param("draft \\boxed{1, 9}</think>Scores: \\boxed{7, 5}", id="stray-closing-tag"),
+        pytest.param("[THINK]\\boxed{1, 9}[/THINK]Scores: \\boxed{7, 5}", id="other-think-tag"),
+        pytest.param("Scores: \\boxed{7, 5}\n<think>\\boxed{1, 9}", id="reasoning-begins-anew"),
+    ],
+)
+def test_spellings_of_the_verdict(verdict: str) -> None:
+    assert scores(verdict) == (7, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("", "no boxed scores", id="empty"),
+        pytest.param("Scores: 7, 5", "no boxed scores", id="no-box"),
+        pytest.param(r"\fbox{7, 5}", "no boxed scores", id="respelled"),
+        pytest.param(r"Scores: \boxed{7}", "expected 2 scores, got 1", id="too-few"),
+        pytest.param(r"Scores: \boxed{7, 5, 3}", "expected 2 scores, got 3", id="too-many"),
+        pytest.param(r"Scores: \boxed{7, 11}", "outside 1..10", id="above"),
+        pytest.param(r"Scores: \boxed{0, 5}", "outside 1..10", id="below"),
+        pytest.param(r"Scores: \boxed{7, 5.5}", "not a whole number", id="fraction"),
+        pytest.param(r"Scores: \boxed{s1, s2}", "not a number", id="echoed-format"),
+        pytest.param(r"Scores: \boxed{7/10, 5/10}", "not a number", id="out-of-ten"),
+        pytest.param(r"Scores: \boxed{\text{7, 5}}", "no boxed scores", id="nested"),
+        pytest.param("<think>\\boxed{7, 5}", "no boxed scores", id="unfinished-reasoning"),
+    ],
+)
+def test_no_verdict(text: str, problem: str) -> None:
+    with pytest.raises(ParseError, match=problem) as caught:
+        scores(text)
+    assert not isinstance(caught.value, AmbiguousError)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Scores: \\boxed{7, 5}\nScores: \\boxed{5, 7}", id="two-labels"),
+        pytest.param("Scores: \\boxed{7, 5} or \\boxed{5, 7}", id="one-label"),
+        pytest.param("\\boxed{7, 5} \\boxed{5, 7}", id="no-label"),
+        pytest.param("Scores: \\boxed{7, 5}, that is \\boxed{7}", id="one-unreadable"),
+        pytest.param("Scores: \\boxed{7}, that is \\boxed{7, 5}", id="first-unreadable"),
+        pytest.param("Scores: \\boxed{1, 5} \\boxed{2, 5} \\boxed{3, 5}", id="three"),
+    ],
+)
+def test_different_verdicts_are_ambiguous(text: str) -> None:
+    with pytest.raises(AmbiguousError):
+        scores(text)
+
+
+def test_single_response_and_many() -> None:
+    assert scores(r"Scores: \boxed{7}", n=1) == (7,)
+    assert scores(rf"Scores: \boxed{{{', '.join('7' * 40)}}}", n=40) == (7.0,) * 40
+
+
+def test_binary_rule_scores_single_responses_0_or_1() -> None:
+    binary = open_dialect("grm:binary")
+    assert binary.scale_for(1) == Scale(low=0, high=1)
+    assert binary.scale_for(2) == Scale(low=1, high=10)
+    assert binary.parse(Completion(text=r"\boxed{0}"), n=1).scores == (0,)
+    with pytest.raises(ParseError, match=r"outside 0\.\.1"):
+        binary.parse(Completion(text=r"\boxed{7}"), n=1)
+    with pytest.raises(ParseError, match=r"outside 1\.\.10"):
+        scores(r"\boxed{0}", n=1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        pytest.param(
+            "Specific Criteria:\n- **Accuracy** (Weight: 30%): right\n"
+            "- **Tone** (Weight: 70%): kind",
+            [("Accuracy", "right", 0.3), ("Tone", "kind", 0.7)],
+            id="bold-bullets",
+        ),
+        pytest.param(
+            "**Specific Criteria:**\n**Accuracy (30%)**: right\n**Tone (70%)**: kind",
+            [("Accuracy", "right", 0.3), ("Tone", "kind", 0.7)],
+            id="bold-lines",
+        ),
+        pytest.param(
+            "Specific Criteria:\n1. Accuracy (weight: 50%)\n   - right sums\n   - right units\n"
+            "2. Tone (weight: 50%): kind",
+            [("Accuracy", "- right sums - right units", 0.5), ("Tone", "kind", 0.5)],
+            id="nested-bullets",
+        ),
+        pytest.param(
+            "Specific Criteria:\n1. Accuracy (weight: 50%)\n- right sums\n2. Tone (weight: 50%)",
+            [("Accuracy", "- right sums", 0.5), ("Tone", "", 0.5)],
+            id="bullets-under-numbers",
+        ),
+        pytest.param(
+            "Specific Criteria:\n1. Length (weight: 20%): at least 50% of the limit\n2. Tone: kind",
+            [("Length", "at least 50% of the limit", 0.5), ("Tone", "kind", 0.5)],
+            id="other-percentages-and-a-missing-weight",
+        ),
+        pytest.param(
+            "Specific Criteria:\n1. Accuracy - 25%: right\n2. Tone – 75%: kind",
+            [("Accuracy", "right", 0.25), ("Tone", "kind", 0.75)],
+            id="bare-percentages",
+        ),
+        pytest.param(
+            "Principles:\n* Accuracy\n* Tone - kind",
+            [("Accuracy", "", 0.5), ("Tone", "kind", 0.5)],
+            id="no-weights",
+        ),
+        pytest.param(
+            "Criteria:\n1. Accuracy (weight: 0%)\n2. Tone (weight: 0%)",
+            [("Accuracy", "", 0.5), ("Tone", "", 0.5)],
+            id="all-weights-zero",
+        ),
+        pytest.param("Specific Criteria:\nnone in particular", [], id="prose"),
+        pytest.param("Specific Criteria:\n1. (50%):\n2. **:**", [], id="nameless"),
+        pytest.param("nothing", [], id="missing"),
+    ],
+)
+def test_principles(listed: str, found: list[tuple[str, str, float]]) -> None:
+    assert principles(listed) == found
+
+
+def test_a_very_long_criterion_keeps_its_text() -> None:
+    (name, description, weight) = principles("Criteria:\n1. " + "x" * 300)[0]
+    assert (len(name), len(description), weight) == (200, 300, 1)
+
+
+def test_at_most_64_principles_are_read() -> None:
+    assert len(principles("Criteria:" + "\n1. a (1%)" * 300)) == 64
+
+
+@pytest.mark.parametrize(
+    ("analysis", "texts"),
+    [
+        pytest.param("**Response 1:** good\n**Response 2:** bad", ["good", "bad"], id="bold"),
+        pytest.param("### Response 1\ngood\n### Response 2\nbad", ["good", "bad"], id="headings"),
+        pytest.param("1. Response 2: bad\n2. Response 1: good", ["good", "bad"], id="other-order"),
+        pytest.param(
+            "Response 1: good\nResponse 2: bad\nResponse 1: long", ["good\nlong", "bad"], id="again"
+        ),
+        pytest.param("Response 1: good\nResponse 9: what", ["good"], id="unknown-response"),
+        pytest.param("Both are fine.", [], id="together"),
+    ],
+)
+def test_critiques(analysis: str, texts: list[str]) -> None:
+    parsed = Grm().parse(Completion(text=f"Analysis:\n{analysis}\nScores: \\boxed{{7, 5}}"), n=2)
+    assert [critique.text for critique in parsed.critiques] == texts
+
+
+def test_the_analysis_of_a_single_response_is_its_critique() -> None:
+    parsed = Grm().parse(Completion(text="Analysis: good.\nScores: \\boxed{7}"), n=1)
+    assert [(c.response, c.text) for c in parsed.critiques] == [(0, "good.")]
+
+
+def test_unknown_rule() -> None:
+    with pytest.raises(InputError, match="no rule 'loose'; known: strict, binary"):
+        Grm(rule="loose")

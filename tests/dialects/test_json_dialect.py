@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deemster.dialects import open_dialect
+from deemster.dialects.json_schema import Json
+from deemster.errors import AmbiguousError, ParseError
+from deemster.schemas import Completion
+
+VALID: dict[str, Any] = {
+    "principles": [
+        {"name": "Accuracy", "description": "right", "weight": 60},
+        {"name": "Tone", "description": "", "weight": 20},
+    ],
+    "critiques": [{"text": "good", "scores": [8, 6]}, {"text": "bad", "scores": [3, 6]}],
+    "scores": [8, 4],
+}
+
+
+def parse(text: str, n: int = 2) -> tuple[float | None, ...]:
+    return Json().parse(Completion(text=text), n=n).scores
+
+
+def changed(**values: object) -> str:
+    return json.dumps(VALID | values)
+
+
+def test_a_whole_document() -> None:
+    parsed = Json().parse(Completion(text=json.dumps(VALID)), n=2)
+    assert parsed.scores == (8.0, 4.0)
+    assert [(p.name, p.weight) for p in parsed.principles] == [("Accuracy", 0.75), ("Tone", 0.25)]
+    assert [(c.response, c.text, c.scores) for c in parsed.critiques] == [
+        (0, "good", (8, 6)),
+        (1, "bad", (3, 6)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(json.dumps(VALID, indent=2), id="indented"),
+        pytest.param(f"\n {json.dumps(VALID)}\n", id="space-around"),
+        pytest.param(f"```json\n{json.dumps(VALID)}\n```", id="fence"),
+        pytest.param(f"```\n{json.dumps(VALID)}\n```", id="bare-fence"),
+        pytest.param(f'<think>{{"scores": [1]}}</think>\n{json.dumps(VALID)}', id="reasoning"),
+        pytest.param(f"{json.dumps(VALID)}\n{json.dumps(VALID, indent=1)}", id="twice-the-same"),
+    ],
+)
+def test_what_may_stand_around_it(text: str) -> None:
+    assert parse(text) == (8, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        pytest.param("", "expected a JSON object", id="empty"),
+        pytest.param('"scores"', "valid dictionary", id="string"),
+        pytest.param('["scores"]', "valid dictionary", id="list"),
+        pytest.param(f"Here: {changed()}", "not JSON", id="prose-before"),
+        pytest.param(f"{changed()} Done.", "text after", id="prose-after"),
+        pytest.param(f"```json\n{changed()}", "not JSON", id="open-fence"),
+        pytest.param(f"```python\n{changed()}\n```", "not JSON", id="other-fence"),
+        pytest.param('``` "scores"```', "not JSON", id="fence-in-one-line"),
+        pytest.param(changed()[:-1], "not JSON", id="cut"),
+        pytest.param(changed().replace("[8, 4]", "[8.0, 4]"), "integer", id="float"),
+        pytest.param(changed(scores=[True, 4]), "integer", id="bool"),
+        pytest.param(changed(scores=["8", 4]), "integer", id="string-score"),
+        pytest.param(changed(scores=[None, 4]), "integer", id="null"),
+        pytest.param(changed(scores=[11, 4]), "less than or equal to 10", id="above"),
+        pytest.param(changed(scores=[0, 4]), "greater than or equal to 1", id="below"),
+        pytest.param(changed(scores=[8]), "expected 2 scores, got 1", id="too-few"),
+        pytest.param(changed(scores=[8, 4, 4]), "expected 2 scores, got 3", id="too-many"),
+        pytest.param(changed(critiques=[]), "expected 2 critiques, got 0", id="no-critiques"),
+        pytest.param(changed(principles=[]), "at least 1", id="no-principles"),
+        pytest.param(changed(best=1), "Extra inputs", id="extra-key"),
+        pytest.param('{"scores": [8, 4]}', "Field required", id="missing-key"),
+        pytest.param(changed().replace("[8, 4]", "[NaN, 4]"), "NaN is not", id="nan"),
+        pytest.param(changed().replace("[8, 4]", "[-Infinity, 4]"), "-Infinity", id="infinity"),
+        pytest.param(changed().replace("[8, 4]", "[1e400, 4]"), "integer", id="huge-float"),
+        pytest.param(changed().replace("[8, 4]", f"[{'9' * 5000}, 4]"), "not JSON", id="huge"),
+        pytest.param(changed()[:-1] + ', "scores": [1, 9]}', "stands twice", id="duplicate-key"),
+        pytest.param('"scores"' + "[" * 100_000, "text after|deep", id="deep-after"),
+        pytest.param('[ "scores", ' + "[" * 100_000, "too deeply", id="deep-open"),
+        pytest.param('["scores",' + "[" * 60 + "]" * 60 + "]", "too deeply", id="deep-closed"),
+        pytest.param(
+            changed()
+            .replace('"scores": [8, 4]', r'"\u0073cores": [8, 4]')
+            .replace('"scores"', '"Scores"'),
+            "no key",
+            id="escaped-key",
+        ),
+    ],
+)
+def test_not_a_verdict(text: str, problem: str) -> None:
+    with pytest.raises(ParseError, match=problem) as caught:
+        parse(text)
+    assert not isinstance(caught.value, AmbiguousError)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(changed() + changed(scores=[1, 9]), id="two"),
+        pytest.param(changed() * 20, id="a-row-of-them"),
+    ],
+)
+def test_different_documents_are_ambiguous(text: str) -> None:
+    with pytest.raises(AmbiguousError):
+        parse(text)
+
+
+def test_scores_that_fit_no_principle_are_left_out() -> None:
+    critiques = [{"text": "good", "scores": [8]}, {"text": "bad", "scores": [3, 6]}]
+    parsed = Json().parse(Completion(text=changed(critiques=critiques)), n=2)
+    assert [critique.scores for critique in parsed.critiques] == [None, (3, 6)]
+    assert parsed.critiques[0].text == "good"
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    text = changed(critiques=[{"text": "@", "scores": [1, 1]}] * 2).replace(
+        "@", r"caf\u00e9 \ud83d"
+    )
+    parsed = Json().parse(Completion(text=text), n=2)
+    assert parsed.critiques[0].text == "café \ufffd"
+
+
+def test_schema_is_closed_and_bounded() -> None:
+    schema = Json(max_principles=3).json_schema(4)
+
+    def walk(node: dict[str, Any]) -> None:
+        if node["type"] == "object":
+            assert node["additionalProperties"] is False
+            assert node["required"] == list(node["properties"])
+            for child in node["properties"].values():
+                walk(child)
+        elif node["type"] == "array":
+            assert node["minItems"] <= node["maxItems"]
+            walk(node["items"])
+        elif node["type"] == "string":
+            assert node["maxLength"] > 0
+        else:
+            assert (node["type"], node["minimum"]) == ("integer", 1)
+
+    walk(schema)
+    assert list(schema["properties"]) == ["principles", "critiques", "scores"]
+    for key, least, most in (("scores", 4, 4), ("critiques", 4, 4), ("principles", 1, 3)):
+        part = schema["properties"][key]
+        assert (part["minItems"], part["maxItems"]) == (least, most)
+
+
+def test_smallest_document_of_the_schema_is_a_verdict() -> None:
+    document = {
+        "principles": [{"name": " ", "description": "", "weight": 1}],
+        "critiques": [{"text": "", "scores": [1]}],
+        "scores": [1],
+    }
+    assert parse(json.dumps(document), n=1) == (1,)
+
+
+@pytest.mark.parametrize(
+    ("raw", "scores"),
+    [
+        ('{"ordered_models": [{"model": "m", "rank": 1}, {"model": "M", "rank": 2}]}', (1, 0)),
+        ('{"ordered_models": [{"model": "M", "rank": 1}, {"model": "m", "rank": 2}]}', (0, 1)),
+        ('{"ordered_models": [{"model": "m", "rank": 1}, {"model": "M", "rank": 1}]}', (0.5, 0.5)),
+    ],
+    ids=["first", "second", "tie"],
+)
+def test_alpaca_eval(raw: str, scores: tuple[float, float]) -> None:
+    assert open_dialect("alpaca-eval").parse(Completion(text=raw), n=2).scores == scores
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("m", id="token"),
+        pytest.param('["ordered_models"]', id="list"),
+        pytest.param('{"ordered_models": "m"}', id="string"),
+        pytest.param('{"ordered_models": [1, 2]}', id="numbers"),
+        pytest.param('{"ordered_models": [{"model": "m", "rank": 1}]}', id="one"),
+        pytest.param(
+            '{"ordered_models": [{"model": "m", "rank": 1}, {"model": "m", "rank": 2}]}', id="twice"
+        ),
+        pytest.param(
+            '{"ordered_models": [{"model": "m", "rank": 1}, {"model": "x", "rank": 2}]}', id="other"
+        ),
+        pytest.param(
+            '{"ordered_models": [{"model": "m", "rank": 0}, {"model": "M", "rank": 2}]}', id="zero"
+        ),
+        pytest.param(
+            '{"ordered_models": [{"model": "m", "rank": true}, {"model": "M", "rank": 2}]}',
+            id="bool",
+        ),
+    ],
+)
+def test_alpaca_eval_without_a_ranking(raw: str) -> None:
+    with pytest.raises(ParseError):
+        open_dialect("alpaca-eval").parse(Completion(text=raw), n=2)
+
+
+def test_alpaca_eval_keeps_the_explanation() -> None:
+    raw = '{"concise_explanation": "m is shorter", "ordered_models": [{"model": "m", "rank": 1}, {"model": "M", "rank": 2}]}'  # noqa: E501
+    parsed = open_dialect("alpaca-eval").parse(Completion(text=raw), n=2)
+    assert parsed.analysis == "m is shorter"
+    schema = open_dialect("alpaca-eval").json_schema(2)
+    assert schema is not None
+    assert schema["required"] == list(json.loads(raw))

@@ -1,0 +1,398 @@
+"""Hostile programs: none may pass its tests, reach out, or stay behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deemster.errors import InputError
+from deemster.judges.verifier.sandbox import Limits, SandboxError, run_program, run_tests
+
+QUICK = Limits(seconds=5)
+
+
+def _kernel_isolates() -> str:
+    try:
+        run_program("pass")
+    except SandboxError as error:
+        return str(error)
+    return ""
+
+
+NO_KERNEL = _kernel_isolates() if sys.platform != "win32" else "no POSIX limits"
+kernel = pytest.mark.skipif(bool(NO_KERNEL), reason=f"kernel isolation: {NO_KERNEL}")
+BOTH = pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(QUICK, marks=kernel, id="kernel"),
+        pytest.param(Limits(seconds=5, strict=False), id="fallback"),
+    ],
+)
+
+
+def attempt(action: str) -> str:
+    """A program that says whether an action was refused."""
+    body = "\n".join("    " + line for line in action.splitlines())
+    return (
+        f"try:\n{body}\nexcept BaseException as error:\n    print('refused', type(error).__name__)\n"
+        "else:\n    print('done')\n"
+    )
+
+
+@BOTH
+def test_program_reads_and_prints(limits: Limits) -> None:
+    run = run_program("import math\nprint(int(input()) + math.isqrt(16))", stdin="3\n", limits=limits)
+    assert (run.exit_status, run.stdout, run.stopped) == (0, "7\n", "")
+
+
+@BOTH
+def test_failing_program_shows_its_traceback(limits: Limits) -> None:
+    run = run_program("print('before')\nraise ValueError('on purpose')", limits=limits)
+    assert run.exit_status == 1
+    assert run.stdout == "before\n"
+    assert "ValueError: on purpose" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("while True: pass", id="loop"),
+        pytest.param("import time\ntime.sleep(60)", id="sleep"),
+        pytest.param("import sys\nsys.stdout.flush()\nimport os\nos.closerange(0, 60)\nwhile 1: pass",
+                     id="closes-its-files"),
+        pytest.param("import signal\nfor s in range(1, 32):\n  try: signal.signal(s, signal.SIG_IGN)\n"
+                     "  except OSError: pass\nwhile True: pass", id="ignores-signals"),
+    ],
+)  # fmt: skip
+@kernel
+def test_endless_programs_are_stopped(program: str) -> None:
+    started = time.monotonic()
+    run = run_program(program, limits=Limits(seconds=0.8))
+    assert run.exit_status is None
+    assert run.stopped == "it ran longer than 0.8 s"
+    assert time.monotonic() - started < 4
+
+
+@BOTH
+def test_memory_hog_gets_an_error(limits: Limits) -> None:
+    run = run_program(attempt("x = bytearray(4 << 30)"), limits=limits)
+    if sys.platform == "linux":
+        assert run.stdout == "refused MemoryError\n"
+
+
+@kernel
+@pytest.mark.parametrize(
+    "action",
+    [
+        pytest.param("import os\nos.fork()", id="fork"),
+        pytest.param("import os\nwhile True: os.fork()", id="fork-bomb"),
+        pytest.param("import subprocess\nsubprocess.run(['/bin/true'])", id="subprocess"),
+        pytest.param("import os\nos.system('true') and 1/0", id="system"),
+        pytest.param("import os\nos.posix_spawn('/bin/true', ['true'], {})", id="posix-spawn"),
+        pytest.param("import os\nos.execv('/bin/true', ['true'])", id="exec"),
+        pytest.param("import multiprocessing as m\np = m.Process(target=print)\np.start()", id="process"),
+        pytest.param("import threading\nthreading.Thread(target=print).start()", id="thread"),
+        pytest.param("import os\nos.kill(os.getppid(), 9)", id="kill-parent"),
+        pytest.param("import os\nos.kill(-1, 9)", id="kill-everyone"),
+        pytest.param("import os\nos.kill(os.getppid(), 0)", id="probe-parent"),
+        pytest.param("import os\nopen(f'/proc/{os.getppid()}/environ').read()", id="parent-environment"),
+        pytest.param("open('/etc/passwd').read()", id="read-outside"),
+        pytest.param("import os\nos.listdir('/')", id="list-outside"),
+        pytest.param("import os\nos.mkdir('deep')", id="directory"),
+        pytest.param("import os\nos.symlink('/etc/passwd', 'x')", id="symlink"),
+        pytest.param("import socket\nsocket.socket()", id="tcp"),
+        pytest.param("import socket\nsocket.socket(socket.AF_UNIX)", id="unix-socket"),
+        pytest.param("import socket\nsocket.socket(type=socket.SOCK_DGRAM)", id="udp"),
+        pytest.param("import resource as r\nr.setrlimit(r.RLIMIT_AS, (-1, -1))", id="raise-limit"),
+        pytest.param("import resource as r, os\nr.prlimit(os.getppid(), r.RLIMIT_CPU, (0, 0))", id="limit-parent"),
+        pytest.param("import os\nos.sched_setaffinity(os.getppid(), {0})", id="affinity"),
+        pytest.param("import os\nos.memfd_create('x')", id="memfd"),
+        pytest.param("from multiprocessing import shared_memory as s\ns.SharedMemory(create=True, size=9)", id="shared-memory"),
+        pytest.param("import os, fcntl\nr, w = os.pipe()\nfcntl.fcntl(r, fcntl.F_SETOWN, os.getppid())", id="signal-owner"),
+        pytest.param("import ctypes, os\nl = ctypes.CDLL(None, use_errno=True)\n"
+                     "if l.syscall(57 if os.uname().machine == 'x86_64' else 220) < 0: raise OSError", id="raw-fork"),
+        pytest.param("import ctypes, os\nl = ctypes.CDLL(None)\n"
+                     "if l.syscall(425, 8, None) < 0: raise OSError", id="io-uring"),
+        pytest.param("import ctypes, os\nl = ctypes.CDLL(None)\n"
+                     "if l.ptrace(16, os.getppid(), 0, 0) < 0: raise OSError", id="ptrace"),
+    ],
+)  # fmt: skip
+def test_kernel_refuses(action: str) -> None:
+    if "os.system" in action:  # reports the refusal as a status
+        action = action.replace("and 1/0", "and int('refused')")
+    run = run_program(attempt(action), limits=QUICK)
+    assert re.fullmatch(r"refused \w+\n", run.stdout), run
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        pytest.param("import os\nos.fork()", id="fork"),
+        pytest.param("import subprocess\nsubprocess.run(['/bin/true'])", id="subprocess"),
+        pytest.param("import os\nos.system('true')", id="system"),
+        pytest.param("import os\nos.kill(os.getppid(), 9)", id="kill-parent"),
+        pytest.param("import socket\nsocket.socket()", id="socket"),
+        pytest.param("import ctypes\nctypes.CDLL(None)", id="ctypes"),
+    ],
+)
+def test_fallback_refuses(action: str) -> None:
+    run = run_program(attempt(action), limits=Limits(seconds=5, strict=False))
+    assert re.fullmatch(r"refused \w+\n", run.stdout), run
+
+
+@BOTH
+def test_cannot_write_outside_its_directory(limits: Limits, tmp_path: Path) -> None:
+    target, kept = tmp_path / "escaped", tmp_path / "kept"
+    kept.write_text("as it was")
+    actions = [
+        f"open({str(target)!r}, 'w')",
+        f"import os\nos.open({str(target)!r}, os.O_CREAT | os.O_WRONLY)",
+        f"open('own', 'w').write('x')\nimport os\nos.rename('own', {str(target)!r})",
+        f"import os\nos.remove({str(kept)!r})",
+        f"import os\nos.truncate({str(kept)!r}, 0)",
+        f"import os\nos.chmod({str(kept)!r}, 0)",
+        f"open({str(kept)!r}, 'a').write('x')",
+    ]
+    run = run_program("\n".join(attempt(action) for action in actions), limits=limits)
+    assert run.stdout.count("refused") == len(actions), run
+    assert not target.exists()
+    assert kept.read_text() == "as it was"
+    assert kept.stat().st_mode & 0o777
+
+
+@BOTH
+def test_its_directory_is_writable_private_and_removed(limits: Limits) -> None:
+    program = (
+        "import os\nopen('x', 'w').write('y')\nassert open('x').read() == 'y'\n"
+        "print(os.getcwd())\nprint(sorted(os.environ))"
+    )
+    run = run_program(program, limits=limits)
+    where, environment = run.stdout.splitlines()
+    assert run.exit_status == 0, run
+    assert Path(where).parent == Path(tempfile.gettempdir()).resolve()
+    assert not Path(where).exists()
+    allowed = {"HOME", "TMPDIR", "LC_CTYPE", "PYTHONHASHSEED", "__CF_USER_TEXT_ENCODING"}
+    allowed |= {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}
+    assert set(re.findall(r"'(\w+)'", environment)) <= allowed
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[int, list[object]]]:
+    """Port of a server on this machine, and who connected."""
+    came: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        ended = threading.Event()
+
+        def accept() -> None:
+            while not ended.is_set():
+                try:
+                    connection, address = server.accept()
+                except TimeoutError:
+                    continue
+                connection.close()
+                came.append(address)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield server.getsockname()[1], came
+        ended.set()
+        thread.join()
+
+
+@BOTH
+def test_cannot_reach_a_server_on_this_machine(
+    limits: Limits, listener: tuple[int, list[object]]
+) -> None:
+    port, came = listener
+    action = f"import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=1)"
+    assert run_program(attempt(action), limits=limits).stdout.startswith("refused")
+    time.sleep(0.15)
+    assert came == []
+
+
+@BOTH
+def test_huge_output_is_cut_off(limits: Limits) -> None:
+    started = time.monotonic()
+    run = run_program("while True: print('x' * 10_000)", limits=limits)
+    assert run.stopped == "it wrote more than 1048576 bytes"
+    assert len(run.stdout) <= 1 << 20
+    assert time.monotonic() - started < 5
+
+
+@kernel
+def test_many_files_are_noticed() -> None:
+    program = "import itertools\nfor i in itertools.count(): open(f'{i}', 'w').close()"
+    assert run_program(program, limits=QUICK).stopped == "it made more than 256 files"
+    program = (
+        "import time\nfor i in range(30): open(f'{i}', 'w').write('x' * 1_000_000)\ntime.sleep(9)"
+    )
+    assert "are larger than" in run_program(program, limits=QUICK).stopped
+
+
+@kernel
+def test_threads_when_asked_for() -> None:
+    program = (
+        "import threading\nt = threading.Thread(target=print, args=('ok',))\nt.start()\nt.join()"
+    )
+    assert run_program(program, limits=Limits(threads=True)).stdout == "ok\n"
+    refused = run_program(attempt("import os\nos.fork()"), limits=Limits(threads=True))
+    assert refused.stdout.startswith("refused")
+
+
+GOOD = "def f(x):\n    return x + 1\n"
+TEST = "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n"
+
+
+@BOTH
+def test_right_code_passes_and_wrong_code_fails(limits: Limits) -> None:
+    assert run_tests(GOOD, TEST, entry_point="f", limits=limits).passed
+    wrong = run_tests("def f(x):\n    return 2", TEST, entry_point="f", limits=limits)
+    assert not wrong.passed
+    assert "assert candidate(5) == 6" in wrong.evidence
+    assert "f(5) gave 2" in wrong.evidence
+
+
+EQUAL = "class E:\n    def __eq__(self, other): return True\n    def __hash__(self): return 0\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        pytest.param("import sys\nsys.exit(0)", "SystemExit", id="exit-before"),
+        pytest.param("import os\nos._exit(0)", "ended before", id="_exit-before"),
+        pytest.param("import sys\ndef f(x): sys.exit(0)", "SystemExit", id="exit-in-call"),
+        pytest.param("import os\ndef f(x): os._exit(0)", "ended before", id="_exit-in-call"),
+        pytest.param("print('passed')\nprint('{\"passed\": true}')\ndef f(x): return None", "gave None", id="prints-passed"),
+        pytest.param(
+            "import os\nfor fd in range(60):\n  try: os.write(fd, b'{\"passed\": true, \"evidence\": \"\"}')\n"
+            "  except OSError: pass\ndef f(x): return None",
+            "answered with", id="writes-passed-everywhere"),
+        pytest.param(
+            "import os\nm = b'{\"value\": true}'\nfor fd in range(60):\n"
+            "  try: os.write(fd, len(m).to_bytes(4, 'big') + m)\n  except OSError: pass\ndef f(x): return 0",
+            "", id="forges-answers"),
+        pytest.param(EQUAL + "def f(x): return E()", "not plain data", id="equals-everything"),
+        pytest.param("class I(int):\n    __eq__ = lambda s, o: True\ndef f(x): return I(0)", "gave 0", id="int-that-equals-everything"),
+        pytest.param("class L(list):\n    __eq__ = lambda s, o: True\ndef f(x): return L()", "gave []", id="list-that-equals-everything"),
+        pytest.param("import builtins\nbuiltins.AssertionError = Exception\ncheck = lambda c: None\ndef f(x): return 0", "gave 0", id="overwrites-the-tests"),
+        pytest.param("def f(x): return [[]] * 2_000_000", "", id="huge-answer"),
+        pytest.param("def f(x):\n    y = []\n    y.append(y)\n    return y", "", id="endless-answer"),
+        pytest.param("def f(x):\n    y = []\n    for _ in range(500_000): y = [y]\n    return y", "", id="deep-answer"),
+        pytest.param("import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f(x)", "", id="stack-overflow"),
+        pytest.param("def f(x): return bytearray(4 << 30)", "MemoryError", id="memory"),
+        pytest.param("def f(x): raise AssertionError('x')", "AssertionError", id="raises"),
+        pytest.param("def f(x) return", "SyntaxError", id="syntax"),
+        pytest.param("f = 3", "defines no function 'f'", id="not-a-function"),
+        pytest.param("", "defines no function 'f'", id="empty"),
+        pytest.param("class X(Exception):\n    def __str__(self): raise self\ndef f(x): raise X", "X", id="hostile-exception"),
+    ],
+)  # fmt: skip
+@kernel
+def test_no_trick_passes(program: str, why: str) -> None:
+    run = run_tests(program, TEST, entry_point="f", limits=QUICK)
+    assert not run.passed, run
+    assert why in run.evidence, run
+
+
+@kernel
+def test_endless_function_fails_in_time() -> None:
+    started = time.monotonic()
+    run = run_tests("def f(x):\n    while True: pass", TEST, entry_point="f", limits=Limits(seconds=1))
+    assert not run.passed
+    assert run.evidence == "it ran longer than 1 s"
+    assert time.monotonic() - started < 5
+
+
+@kernel
+def test_a_test_that_swallows_everything_cannot_hide_that_the_code_died() -> None:
+    test = "def check(candidate):\n    try:\n        candidate(1)\n    except:\n        pass\n"
+    run = run_tests("import os\ndef f(x): os._exit(0)", test, entry_point="f")
+    assert not run.passed
+
+
+@kernel
+def test_exceptions_reach_the_tests() -> None:
+    test = (
+        "try:\n    f(1)\nexcept KeyError as error:\n    assert 'why' in str(error)\n"
+        "else:\n    raise AssertionError\n"
+    )
+    assert run_tests("def f(x): raise KeyError('why')", test, entry_point="f").passed
+    assert not run_tests("def f(x): raise ValueError('why')", test, entry_point="f").passed
+
+
+@kernel
+def test_all_plain_data_crosses_unchanged() -> None:
+    values = (
+        None, True, 0, -(2**70), 10**5000, 1.5, -0.0, float("inf"), 2j, "é\ud800", b"\x00", bytearray(b"x"),
+        [1, [2]], (1, ()), {1, "a"}, frozenset({2}), {"k": {1: (2,)}, 3.5: None},
+    )  # fmt: skip
+    test = (
+        "import sys\nsys.set_int_max_str_digits(0)\n"
+        "def same(a, b):\n"
+        "    return type(a) is type(b) and repr(a) == repr(b)\n"
+        "def check(candidate):\n    for value in eval(VALUES):\n"
+        "        assert same(candidate(value), value)\n"
+        "    assert candidate(float('nan')) != candidate(float('nan'))\n"
+        "    assert candidate(x=3) == 3\n"
+    )
+    sys.set_int_max_str_digits(0)
+    try:
+        text = repr(values).replace("inf", "float('inf')")
+    finally:
+        sys.set_int_max_str_digits(4300)
+    run = run_tests("def f(x): return x", f"VALUES = {text!r}\n{test}", entry_point="f")
+    assert run.passed, run
+
+
+@kernel
+def test_setup_helpers_win_over_the_solution() -> None:
+    test = "def check(candidate):\n    assert double(candidate(1)) == 4"
+    hostile = "def f(x): return None\ndef double(x): return 4\ndef helper(x): return 1"
+    setup = "def double(x):\n    return 2 * x\n"
+    assert not run_tests(hostile, test, entry_point="f", setup=setup).passed
+    assert run_tests(GOOD, test, entry_point="f", setup=setup).passed
+
+
+@kernel
+def test_unsendable_arguments_are_an_error_of_the_tests() -> None:
+    with pytest.raises(SandboxError, match="argument that is not plain data: function"):
+        run_tests(GOOD, "def check(c):\n    c(lambda: 1)", entry_point="f")
+    with pytest.raises(SandboxError, match="setup of the tests fails"):
+        run_tests(GOOD, TEST, entry_point="f", setup="import nonexistent_module")
+
+
+@kernel
+def test_leaves_no_process_no_descriptor() -> None:
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("needs /proc")
+    run_tests(GOOD, TEST, entry_point="f")
+    before = len(os.listdir("/proc/self/fd"))
+    for program in (GOOD, "while True: pass", "import os\nos._exit(3)"):
+        run_tests(program, TEST, entry_point="f", limits=Limits(seconds=0.6))
+    assert len(os.listdir("/proc/self/fd")) == before
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
+    assert children == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        pytest.param({"seconds": 0}, "seconds must be", id="seconds"),
+        pytest.param({"seconds": float("nan")}, "seconds must be", id="nan"),
+        pytest.param({"memory": 1}, "memory must be", id="memory"),
+        pytest.param({"files": 0}, "files must be", id="files"),
+    ],
+)
+def test_limits_are_checked(wrong: dict[str, float], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        Limits(**wrong)  # type: ignore[arg-type]  # on purpose

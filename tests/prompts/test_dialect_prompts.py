@@ -1,0 +1,126 @@
+"""The prompts that ship, rendered for every dialect."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+from deemster.dialects import DIALECTS, Dialect, open_dialect
+from deemster.errors import ParseError
+from deemster.prompts import View
+from deemster.schemas import Band, Completion, Message, Principle, as_query, as_responses
+
+PRINCIPLE = Principle(
+    name="Tone",
+    description="kind",
+    weight=0.25,
+    bands=(Band(low=8, high=10, meaning="warm"), Band(low=1, high=1, meaning="rude")),
+)
+CASES = [
+    (name, n)
+    for name in DIALECTS.names()
+    for n in (1, 2, 3)
+    if DIALECTS.get(name).min_responses <= n <= (DIALECTS.get(name).max_responses or n)
+]
+
+
+def view(dialect: Dialect, n: int, **extra: object) -> View:
+    return View(  # type: ignore[misc]
+        query=as_query("What is 2+2?"),
+        responses=as_responses(["It is four.", "It is five.", "Who knows."][:n]),
+        scale=dialect.scale_for(n),
+        **extra,  # type: ignore[arg-type]
+    )
+
+
+def text_of(messages: tuple[Message, ...]) -> str:
+    return "\n".join(message.text for message in messages)
+
+
+@pytest.mark.parametrize(("name", "n"), CASES)
+@pytest.mark.parametrize(
+    "given", list(itertools.product([False, True], repeat=3)), ids=lambda given: str(sum(given))
+)
+def test_every_slot_is_shown(name: str, n: int, given: tuple[bool, bool, bool]) -> None:
+    dialect = open_dialect(name)
+    reference, findings, principles = given
+    extra: dict[str, object] = {}
+    extra |= {"reference": "The sum is 4."} if reference else {}
+    extra |= {"findings": "python says 4"} if findings else {}
+    extra |= {"principles": (PRINCIPLE,)} if principles else {}
+    shown = view(dialect, n, **extra)
+    messages = dialect.render(shown)
+    assert [message.role for message in messages] == ["system", "user"]
+    prompt = text_of(messages)
+    blocks = re.findall(
+        rf"<<<BEGIN ([^\n]*) {shown.nonce}>>>\n(.*?)\n<<<END \1 {shown.nonce}>>>", prompt, re.DOTALL
+    )
+    texts = [text for _, text in blocks]
+    wanted = ["What is 2+2?"]
+    wanted += ["The sum is 4."] if reference else []
+    wanted += ["It is four.", "It is five.", "Who knows."][:n]
+    wanted += ["python says 4"] if findings else []
+    assert texts == wanted
+    assert len({label for label, _ in blocks}) == len(blocks)
+    assert ("Tone (weight 25%): kind" in prompt) is principles
+    assert ("8-10: warm" in prompt and "  - 1: rude" in prompt) is principles
+    assert not re.search(r"\{[{%#]|[}%#]\}|\n\n\n", prompt)
+
+
+@pytest.mark.parametrize(("name", "n"), CASES)
+def test_the_prompt_quoted_back_is_no_favour(name: str, n: int) -> None:
+    """A judge that repeats its instructions gives no verdict, or the example's: a tie or a middle."""
+    dialect = open_dialect(name)
+    prompt = dialect.render(view(dialect, n))[-1].text
+    try:
+        scores = dialect.parse(Completion(text=prompt), n=n).scores
+    except ParseError:
+        return
+    assert scores in {(0.5, 0.5), (5.0,)}
+
+
+def test_binary_scale_of_grm() -> None:
+    dialect = open_dialect("grm:binary")
+    prompt = text_of(dialect.render(view(dialect, 1)))
+    assert "1 if the answer does what was asked" in prompt
+    assert "9-10" not in prompt
+    assert "9-10" in text_of(dialect.render(view(dialect, 2)))
+
+
+def test_images_follow_the_text() -> None:
+    dialect = open_dialect("arena-hard")
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    shown = View(
+        query=as_query(
+            [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]}]
+        ),
+        responses=as_responses(["A cat.", "A dog."]),
+        scale=dialect.scale,
+    )
+    last = dialect.render(shown)[-1]
+    assert "What is it?\n(image 1)" in last.text
+    assert len(last.images) == 1
+
+
+def test_conversations_are_labelled_by_role() -> None:
+    dialect = open_dialect("grm")
+    shown = View(
+        query=as_query(
+            [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": r"Hello \boxed{1}"},
+                {"role": "user", "content": "Again"},
+            ]
+        ),
+        responses=as_responses([{"content": "", "tool_calls": [{"function": {"name": "f"}}]}]),
+        scale=dialect.scale,
+    )
+    prompt = dialect.render(shown)[-1].text
+    assert (
+        "[system]\nBe brief.\n\n[user]\nHi\n\n[assistant]\nHello \\fbox{1}\n\n[user]\nAgain"
+        in prompt
+    )
+    assert '(tool call) {"f": "{}"}' in prompt

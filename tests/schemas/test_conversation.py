@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deemster.errors import InputError
+from deemster.schemas import (
+    ImagePart,
+    Message,
+    TextPart,
+    as_query,
+    as_response,
+    as_responses,
+)
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}
+
+
+def test_strings_are_shorthand() -> None:
+    assert as_query("hi") == (Message(role="user", content="hi"),)
+    assert as_responses(["a", ""]) == (
+        Message(role="assistant", content="a"),
+        Message(role="assistant", content=""),
+    )
+
+
+def test_messages_pass() -> None:
+    turns: list[Message | dict[str, Any]] = [
+        {"role": "system", "content": "Be brief."},
+        Message(role="user", content=(TextPart(text="see"), ImagePart.model_validate(IMAGE))),
+    ]
+    query = as_query(turns)
+    assert as_query(query) == query
+    assert query[1].text == "see"
+    assert len(query[1].images) == 1
+    assert as_response({"content": "a"}) == as_response({"role": "assistant", "content": "a"})
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        pytest.param("", "query is empty", id="empty"),
+        pytest.param(" \n", "query is empty", id="blank"),
+        pytest.param([], "query is empty", id="no-messages"),
+        pytest.param([{"role": "user", "content": " "}], "query is empty", id="blank-message"),
+        pytest.param(None, "query must be a string or messages, got NoneType", id="none"),
+        pytest.param(3, "got int", id="number"),
+        pytest.param(["hi"], "query message 0 must be a message with 'role'", id="text-inside"),
+        pytest.param([{"content": "x"}], "query message 0: role", id="no-role"),
+        pytest.param([{"role": "boss", "content": "x"}], "got 'boss'", id="unknown-role"),
+        pytest.param([{"role": "user", "content": 3}], "content", id="number-content"),
+        pytest.param([{"role": "user", "contents": "x"}], "contents", id="unknown-field"),
+        pytest.param(
+            [{"role": "user", "content": [{"type": "audio"}]}], "audio", id="unknown-part"
+        ),
+    ],
+)
+def test_bad_query(query: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        as_query(query)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("responses", "said"),
+    [
+        pytest.param([], "responses is empty; give 1 or more", id="empty"),
+        pytest.param("one", "put a single response in a list", id="bare-text"),
+        pytest.param(None, "got NoneType", id="none"),
+        pytest.param({"a": "b"}, "got dict", id="mapping"),
+        pytest.param(["a", 3], "response 1 must be a message", id="number-inside"),
+        pytest.param(["a", None], "response 1 must be a message", id="none-inside"),
+        pytest.param([{"role": "user", "content": "x"}], "must have role 'assistant'", id="role"),
+        pytest.param([{"text": "x"}], "response 0: text", id="unknown-field"),
+    ],
+)
+def test_bad_responses(responses: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        as_responses(responses)
+    assert said in str(caught.value)
+
+
+def test_blank_means_nothing_said() -> None:
+    assert Message(role="user").is_blank
+    assert Message(role="user", content=(TextPart(text=" "),)).is_blank
+    assert not Message(role="user", content=(ImagePart.model_validate(IMAGE),)).is_blank
+    call = {"function": {"name": "f"}}
+    assert not Message.model_validate({"role": "assistant", "tool_calls": [call]}).is_blank
+
+
+def test_to_openai() -> None:
+    assert Message(role="user", content="x").to_openai() == {"role": "user", "content": "x"}
+    parts = Message.model_validate(
+        {"role": "user", "content": [{"type": "text", "text": "t"}, IMAGE]}
+    )
+    assert parts.to_openai()["content"] == [
+        {"type": "text", "text": "t"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA", "detail": "auto"}},
+    ]
+    call = Message.model_validate(
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f"}}]}
+    )
+    # `type` and `arguments` are defaults here, but the API requires them.
+    assert call.to_openai()["tool_calls"] == [
+        {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    ]
+    assert Message.model_validate(call.to_openai()) == call

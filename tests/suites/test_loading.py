@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deemster.errors import InputError
+from deemster.suites.loading import load_suite
+from deemster.suites.spec import Threshold, suite_json_schema
+
+GOOD = """\
+name: mine
+data:
+  - samples:
+      - {id: a, query: q, responses: [x, y], ground_truth: [1, 0]}
+      - {query: q2, responses: [x, y, z]}
+judges:
+  - model: "fake:text"
+    k: 4
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "suite.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_suite(tmp_path: Path) -> None:
+    suite = load_suite(write(tmp_path, GOOD))
+    assert suite.spec.judges[0].label == "fake:text"
+    assert [sample.id for sample in suite.samples()] == ["a", "1"]
+
+
+def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
+    text = "name: m\ndata: {samples: [{query: q, responses: [x]}]}\njudges: {model: 'fake:x'}\n"
+    suite = load_suite(write(tmp_path, text))
+    assert len(suite.spec.data) == len(suite.spec.judges) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(("k: 4", "kk: 4"), r":8: unknown key 'judges.0.kk'; allowed: .*k,", id="key"),
+        pytest.param(("name: mine", "nme: mine"), r"'nme'|name is missing", id="top-key"),
+        pytest.param(("k: 4", "k: four"), r":8: judges.0.k: .*integer, got 'four'", id="type"),
+        pytest.param(("k: 4", "k: 0"), r":8: judges.0.k: .*greater than or equal to 1", id="k-0"),
+        pytest.param(("k: 4", "k: true"), r":8: judges.0.k: .*got True", id="k-bool"),
+        pytest.param(
+            ("k: 4", "temperature: .nan"), r":8: judges.0.temperature: .*finite", id="nan"
+        ),
+        pytest.param(
+            ("k: 4", "k: 4\n    meta_rm: fake:x\n    k_meta: 5"),
+            r":7: judges.0: k_meta must be from 1 to k=4, got 5",
+            id="k-meta",
+        ),
+        pytest.param(("k: 4", "k: 4\n    k_meta: 2"), "k_meta needs meta_rm", id="no-meta-rm"),
+        pytest.param(("k: 4", "members: [x]"), "give one of model and members", id="both"),
+        pytest.param(("model:", "modl:"), "judges.0", id="no-model"),
+        pytest.param(("  - samples:", "  - path: x\n    samples:"), "path or samples", id="data"),
+        pytest.param(
+            ("judges:", "budget: {usd: 0}\njudges:"),
+            r":6: budget.usd: .*greater than 0",
+            id="usd-0",
+        ),
+        pytest.param(("judges:", "budget: {}\njudges:"), "at least one of usd", id="no-budget"),
+        pytest.param(
+            ("judges:", "thresholds: {accuracy: good}\njudges:"),
+            r":6: thresholds.accuracy: write a comparison such as",
+            id="threshold",
+        ),
+        pytest.param(
+            ("judges:", "thresholds: {beauty: '> 1'}\njudges:"), "thresholds", id="unknown-figure"
+        ),
+        pytest.param(("name: mine", "name: mine\nname: x"), "key 'name' occurs twice", id="twice"),
+        pytest.param(("name: mine", "name: [unclosed"), r"suite.yaml:\d+: not YAML", id="yaml"),
+        pytest.param(
+            ("name: mine", "name: !!python/object/apply:os.system [ls]"), "not YAML", id="object"
+        ),
+        pytest.param(("fake:text", "${NO_SUCH}"), r":7: .*'NO_SUCH' is not set", id="variable"),
+        pytest.param(("k: 4", "k: 4\n  - model: 'fake:text'"), "two judges are called", id="names"),
+    ],
+)
+def test_bad_suites_name_the_line(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_suite(write(tmp_path, GOOD.replace(*change)), environment={})
+    assert "\n" not in str(caught.value)
+    assert "suite.yaml" in str(caught.value)
+
+
+def test_circles_and_unknown_members(tmp_path: Path) -> None:
+    circle = GOOD.replace("k: 4", "name: a\n") + (
+        "  - {name: p, members: [a, r]}\n  - {name: r, members: [p, a]}\n"
+    )
+    with pytest.raises(InputError, match="in a circle: p > r > p"):
+        load_suite(write(tmp_path, circle))
+    unknown = GOOD.replace("k: 4", "name: a\n") + "  - {name: p, members: [a, b]}\n"
+    with pytest.raises(InputError, match="unknown member 'b'; known: a, p"):
+        load_suite(write(tmp_path, unknown))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("- a\n- b\n", id="list"),
+        pytest.param("just text", id="scalar"),
+        pytest.param("{" * 5000, id="deep"),
+        pytest.param(
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + "".join(
+                f"b{i}: &b{i} [{','.join([f'*{p}'] * 10)}]\n"
+                for i, p in enumerate(["a", "b0", "b1", "b2", "b3", "b4", "b5", "b6"])
+            ),
+            id="billion-laughs",
+        ),
+        pytest.param("name: \x00", id="control"),
+    ],
+)
+def test_hostile_yaml(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"suite\.yaml"):
+        load_suite(write(tmp_path, text))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read suite"):
+        load_suite(tmp_path / "none.yaml")
+
+
+def test_variables_are_filled_and_never_stored(tmp_path: Path) -> None:
+    text = GOOD + "    options: {api_key: '${SECRET}'}\n"
+    suite = load_suite(write(tmp_path, text), environment={"SECRET": "hush"})
+    assert suite.spec.judges[0].options == {"api_key": "hush"}
+    assert "hush" not in json.dumps(suite.written)
+    assert "${SECRET}" in json.dumps(suite.written)
+
+
+def test_data_files_filters_and_sampling(tmp_path: Path) -> None:
+    rows = [
+        {"id": f"r{i}", "query": "q", "responses": ["x"] * (1 + i % 3), "subset": "ab"[i % 2]}
+        for i in range(60)
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    text = """\
+name: m
+seed: {seed}
+data: {{path: rows.jsonl.gz, subsets: [a], min_responses: 2, max_responses: 2, limit: 5}}
+judges: {{model: "fake:x"}}
+"""
+    first = [s.id for s in load_suite(write(tmp_path, text.format(seed=1))).samples()]
+    assert len(first) == 5
+    assert all(int(name[1:]) % 2 == 0 and int(name[1:]) % 3 == 1 for name in first)
+    assert first == sorted(first, key=lambda name: int(name[1:]))
+    assert first == [s.id for s in load_suite(write(tmp_path, text.format(seed=1))).samples()]
+    assert first != [s.id for s in load_suite(write(tmp_path, text.format(seed=2))).samples()]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param("{oops", r"rows.jsonl:2: not JSON", id="json"),
+        pytest.param('{"query": "q"}', r"rows.jsonl:2: responses: Field required", id="missing"),
+        pytest.param('{"query": "q", "responses": []}', r":2: responses is empty", id="empty"),
+        pytest.param('{"query": "q", "responses": ["a", ""]}', r":2: response 1 is", id="blank"),
+        pytest.param('{"query": "", "responses": ["a"]}', r":2: query is empty", id="no-query"),
+        pytest.param('{"query": 3, "responses": ["a"]}', r":2: query must be a str", id="type"),
+        pytest.param('{"query": "q", "responses": ["a"], "x": 1}', r":2: x: Extra", id="extra"),
+        pytest.param(
+            '{"query": "q", "responses": ["a"], "ground_truth": [NaN]}',
+            r":2: ground_truth.0",
+            id="nan",
+        ),
+        pytest.param("[1]", r":2: expected a JSON object, got list", id="list"),
+    ],
+)
+def test_bad_data_lines_are_named(tmp_path: Path, line: str, message: str) -> None:
+    good = '{"query": "q", "responses": ["a"]}\n'
+    (tmp_path / "rows.jsonl").write_text(good + line + "\n", encoding="utf-8")
+    path = write(tmp_path, "name: m\ndata: {path: rows.jsonl}\njudges: {model: 'fake:x'}\n")
+    with pytest.raises(InputError, match=message):
+        list(load_suite(path).samples())
+
+
+def test_matrix_makes_every_combination(tmp_path: Path) -> None:
+    text = GOOD + "matrix: {k: [1, 8], orders: [balanced, fixed]}\n"
+    judges = load_suite(write(tmp_path, text)).spec.expanded()
+    assert [(judge.k, judge.orders) for judge in judges] == [
+        (1, "balanced"), (1, "fixed"), (8, "balanced"), (8, "fixed"),
+    ]  # fmt: skip
+    assert judges[0].label == "fake:text k=1 orders=balanced"
+    with pytest.raises(InputError, match="matrix key 'colour' is no judge setting"):
+        load_suite(write(tmp_path, GOOD + "matrix: {colour: [1]}\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "figure", "holds"),
+    [
+        pytest.param(">= 0.8", 0.8, True, id="at-least"),
+        pytest.param("> 80%", 0.8, False, id="more-than"),
+        pytest.param("<=1%", 0.01, True, id="percent"),
+        pytest.param("< 0.5", 0.4, True, id="less"),
+        pytest.param("== 0", 0.0, True, id="equal"),
+        pytest.param(">= 0", None, False, id="no-figure"),
+    ],
+)
+def test_thresholds(text: str, figure: float | None, holds: bool) -> None:
+    assert Threshold.model_validate(text).holds(figure) is holds
+
+
+def test_the_json_schema_ships_and_is_current() -> None:
+    import deemster.suites
+
+    path = Path(deemster.suites.__file__).with_name("suite.schema.json")
+    assert json.loads(path.read_text("utf-8")) == suite_json_schema()
+
+
+def test_the_json_schema_accepts_what_the_models_accept(tmp_path: Path) -> None:
+    import jsonschema
+
+    schema = suite_json_schema()
+    jsonschema.validate(yaml.safe_load(GOOD), schema)
+    jsonschema.validate(
+        yaml.safe_load(GOOD + "thresholds: {unscored: '<= 1%'}\nbudget: {calls: 3}\n"), schema
+    )
+    for wrong in ("k: 0", "colour: red"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.safe_load(GOOD.replace("k: 4", wrong)), schema)

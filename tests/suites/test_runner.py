@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deemster.backends import FakeBackend, Request
+from deemster.backends.fake import Reply
+from deemster.errors import BackendTimeout, InputError, OverBudgetError
+from deemster.judges import Judge
+from deemster.schemas import Sample, Verdict
+from deemster.suites.loading import Suite, load_suite
+from deemster.suites.planning import plan_suite
+from deemster.suites.runner import RunResult, run_suite
+from deemster.suites.store import RunStore
+
+N, K = 12, 4
+
+
+def suite(tmp_path: Path, extra: str = "") -> Suite:
+    rows = [
+        {"id": f"q{i}", "query": f"question {i}", "responses": ["right", "wrong"],
+         "ground_truth": [1, 0], "subset": "ab"[i % 2]}
+        for i in range(N)
+    ]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    text = f"name: mine\ndata: {{path: rows.jsonl}}\njudges: {{model: 'fake:x', k: {K}}}\n{extra}"
+    (tmp_path / "suite.yaml").write_text(text, encoding="utf-8")
+    return load_suite(tmp_path / "suite.yaml")
+
+
+def verdict_text(request: Request) -> str:
+    text = request.messages[-1].text
+    first = text.index("\nright\n") < text.index("\nwrong\n")
+    return f"Scores: \\boxed{{{'9, 2' if first else '2, 9'}}}"
+
+
+class Ledger:
+    """A scripted model that counts what it was asked, draw by draw."""
+
+    def __init__(self, fail: Any = None) -> None:
+        self.asked: Counter[tuple[str, int]] = Counter()
+        self.fail = fail
+        self.backend = FakeBackend(self._reply, name="scripted")
+
+    def _reply(self, request: Request, draw: int) -> Reply:
+        self.asked[request.messages[-1].text, request.seeds[draw]] += 1
+        if self.fail is not None and self.fail(self, request):
+            return BackendTimeout("late")
+        return verdict_text(request)
+
+    @property
+    def total(self) -> int:
+        return self.asked.total()
+
+    def judge(self) -> Judge:
+        return Judge(self.backend, k=K, name="scripted")
+
+
+def summary(directory: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((directory / "summary.json").read_text("utf-8"))
+    return found
+
+
+async def run(made: Suite, out: Path, ledger: Ledger, **options: Any) -> RunResult:
+    return await run_suite(made, out, judges=[ledger.judge()], **options)
+
+
+async def test_a_run_and_its_directory(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def observe(judge: str, sample: Sample, verdict: Verdict) -> None:
+        seen.append(f"{judge} {sample.id} {verdict.best}")
+
+    ledger = Ledger()
+    out = tmp_path / "run"
+    result = await run(suite(tmp_path), out, ledger, observer=observe)
+    assert ledger.total == N * K
+    assert sorted(seen) == sorted(f"scripted q{i} 0" for i in range(N))
+    found = summary(out)
+    assert (found["n"], found["n_scored"], found["accuracy"], found["ties"]) == (N, N, 1.0, 0)
+    assert found["curve"]["vote"] == {"1": 1.0, "2": 1.0, "4": 1.0}
+    assert found["by"] == {"a": 1.0, "b": 1.0}
+    assert found["judge"]["model"] == "scripted"
+    assert found["usage"]["calls"] == N * K
+    assert result.broken == ()
+    assert result.unscored == 0
+    names = {path.name for path in out.iterdir()}
+    assert {"run.sqlite", "summary.json", "suite.json", "environment.json"} <= names
+    assert not any(name.startswith("completions") for name in names)
+    assert "deemster" in json.loads((out / "environment.json").read_text("utf-8"))
+
+
+async def test_a_finished_run_makes_no_calls(tmp_path: Path) -> None:
+    made, out = suite(tmp_path), tmp_path / "run"
+    await run(made, out, Ledger())
+    before = (out / "summary.json").read_bytes()
+    again = Ledger()
+    await run(made, out, again)
+    await run(made, out, again, resume=True)
+    assert again.total == 0
+    assert (out / "summary.json").read_bytes() == before
+
+
+async def test_failed_votes_are_retried_and_the_others_not_bought_again(tmp_path: Path) -> None:
+    made, out = suite(tmp_path), tmp_path / "run"
+    flaky = Ledger(fail=lambda ledger, _: ledger.total % 3 == 0)
+    first = await run(made, out, flaky)
+    assert first.summaries["scripted"].failures == {"timeout": N * K // 3}
+    healthy = Ledger()
+    await run(made, out, healthy, resume=True)
+    assert healthy.total == N * K // 3
+    assert set(healthy.asked) <= set(flaky.asked)
+    assert summary(out)["failures"] == {}
+    clean = Ledger()
+    await run(made, tmp_path / "clean", clean)
+    assert _without_time(summary(out)) == _without_time(summary(tmp_path / "clean"))
+
+
+async def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    made, out = suite(tmp_path, "in_flight: 2\n"), tmp_path / "run"
+
+    class Stop(BaseException):
+        pass
+
+    def stop(_judge: str, sample: Sample, _verdict: Verdict) -> None:
+        if sample.id == "q5":
+            raise Stop
+
+    first = Ledger()
+    with pytest.raises(Stop):
+        await run(made, out, first, observer=stop)
+    assert first.total < N * K
+    with pytest.raises(InputError, match="unfinished run; give --resume"):
+        await run(made, out, Ledger())
+    second = Ledger()
+    await run(made, out, second, resume=True)
+    together = first.asked + second.asked
+    assert set(together.values()) == {1}
+    assert together.total() == N * K
+
+
+async def test_other_data_or_another_judge_is_refused(tmp_path: Path) -> None:
+    made, out = suite(tmp_path), tmp_path / "run"
+    await run(made, out, Ledger())
+    other = Judge(Ledger().backend, k=2, name="scripted")
+    with pytest.raises(InputError, match="k was 4, now 2"):
+        await run_suite(made, out, judges=[other])
+    rows = (tmp_path / "rows.jsonl").read_text("utf-8").replace("question 3", "question 33")
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    with pytest.raises(InputError, match="begun with other samples"):
+        await run(made, out, Ledger())
+
+
+async def test_the_budget_ends_a_run_that_can_go_on(tmp_path: Path) -> None:
+    made, out = suite(tmp_path, "in_flight: 1\n"), tmp_path / "run"
+
+    class Poor(Ledger):
+        def _reply(self, request: Request, draw: int) -> Reply:
+            if self.total >= 10:
+                return OverBudgetError("budget of 10 calls is spent")
+            return super()._reply(request, draw)
+
+    poor = Poor()
+    result = await run(made, out, poor)
+    assert result.over_budget
+    assert 0 < summary(out)["n"] < N
+    rich = Ledger()
+    result = await run(made, out, rich, resume=True)
+    assert not result.over_budget
+    assert summary(out)["n"] == N
+    assert poor.total + rich.total == N * K
+
+
+async def test_thresholds(tmp_path: Path) -> None:
+    extra = "thresholds: {accuracy: '>= 0.9', unscored: '<= 10%', ties: '< 1%', roc_auc: '> 0'}\n"
+    made = suite(tmp_path, extra)
+    failing = Ledger(fail=lambda _, request: "question 3" in request.messages[-1].text)
+    result = await run(made, tmp_path / "run", failing)
+    assert result.broken == (
+        "judge 'scripted': roc_auc does not exist for this data; the suite asks for > 0",
+    )
+    failing = Ledger(fail=lambda *_: True)
+    result = await run(made, tmp_path / "all-failed", failing)
+    assert "accuracy does not exist" in " ".join(result.broken)
+    assert "unscored is 1; the suite asks for <= 0.1" in " ".join(result.broken)
+    assert result.unscored == N
+
+
+async def test_several_judges_and_a_panel(tmp_path: Path) -> None:
+    text = """\
+name: many
+data: {path: rows.jsonl}
+judges:
+  - {name: a, model: 'fake:Scores: \\boxed{7, 3}', orders: fixed}
+  - {name: b, model: 'fake:Scores: \\boxed{6, 4}', orders: fixed, k: 2}
+  - {name: both, members: [a, b]}
+"""
+    suite(tmp_path)
+    (tmp_path / "many.yaml").write_text(text, encoding="utf-8")
+    made = load_suite(tmp_path / "many.yaml")
+    result = await run_suite(made, tmp_path / "run")
+    assert list(result.summaries) == ["a", "b", "both"]
+    assert summary(tmp_path / "run")["judges"]["both"]["accuracy"] == 1.0
+    with RunStore(tmp_path / "run") as store:
+        assert len(list(store.verdicts(2))) == N
+
+
+def test_the_plan_counts_requests_and_tokens(tmp_path: Path) -> None:
+    (plan,) = plan_suite(suite(tmp_path))
+    assert (plan.samples, plan.votes, plan.requests) == (N, N * K, N * 2)
+    assert plan.tokens_in > N * 2 * 300
+    assert plan.tokens_out == N * K * 2048
+    assert plan.cost is None
+
+
+async def test_an_empty_suite_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    made = suite(tmp_path)
+    text = "name: mine\ndata: {path: rows.jsonl, subsets: [none]}\njudges: {model: 'fake:x'}\n"
+    (tmp_path / "suite.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="no samples are left after the filters"):
+        await run_suite(load_suite(made.path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+async def test_cancelling_a_run_closes_everything(tmp_path: Path) -> None:
+    async def slow() -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    judge = Judge(FakeBackend(lambda *_: slow()), k=1)
+    task = asyncio.create_task(run_suite(suite(tmp_path), tmp_path / "run", judges=[judge]))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    RunStore(tmp_path / "run", write=True).close()  # the lock is free again
+
+
+def _without_time(found: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in found.items() if k not in ("usage", "judges")})
