@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from deemster.dialects import DIALECTS, Parsed, open_dialect, to_caller_order
+from deemster.dialects import DIALECTS, Dialect, Parsed, open_dialect, to_caller_order
 from deemster.dialects.base import number, tail
 from deemster.dialects.boxed import read_boxed
 from deemster.dialects.vote import read_vote
@@ -146,3 +146,23 @@ def test_read_vote_keeps_failures(text: str, status: str) -> None:
     assert isinstance(vote, Failure)
     assert (vote.status, vote.raw) == (status, text)
     assert "cut at max_tokens" in vote.message
+
+
+@dataclass(frozen=True)
+class Generous(Dialect):
+    """Somebody's dialect that scores everything 11 out of 10."""
+
+    name = "generous"
+    scale = Scale(low=1, high=10)
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:
+        return Parsed((11.0,) * n)
+
+
+def test_a_third_partys_impossible_scores_are_a_failure() -> None:
+    dialect = Generous()
+    vote = read_vote(dialect, Completion(text="x"), order=(0,), n=1, draw=0)
+    assert isinstance(vote, Failure)
+    assert vote.status == "parse_error"
+    assert "off the scale" in vote.message
+    assert dialect.json_schema(1) is None

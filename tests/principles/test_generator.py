@@ -93,6 +93,13 @@ async def test_failed_call_is_raised() -> None:
         await generate_principles(FakeBackend([BackendTimeout("late")]), "q")
 
 
+async def test_unreadable_completion_is_raised_with_what_it_cost() -> None:
+    with pytest.raises(ParseError, match="asked for 2 principles, got 1") as caught:
+        await generate_principles(FakeBackend(reply(1)), "q", n=2)
+    assert caught.value.usage is not None
+    assert caught.value.usage.calls == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [

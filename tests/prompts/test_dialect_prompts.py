@@ -16,7 +16,7 @@ PRINCIPLE = Principle(
     name="Tone",
     description="kind",
     weight=0.25,
-    bands=(Band(low=8, high=10, meaning="warm"), Band(low=1, high=1, meaning="rude")),
+    bands=(Band(low=2, high=10, meaning="warm"), Band(low=1, high=1, meaning="rude")),
 )
 CASES = [
     (name, n)
@@ -27,7 +27,7 @@ CASES = [
 
 
 def view(dialect: Dialect, n: int, **extra: object) -> View:
-    return View(  # type: ignore[misc]
+    return View(
         query=as_query("What is 2+2?"),
         responses=as_responses(["It is four.", "It is five.", "Who knows."][:n]),
         scale=dialect.scale_for(n),
@@ -65,13 +65,13 @@ def test_every_slot_is_shown(name: str, n: int, given: tuple[bool, bool, bool]) 
     assert texts == wanted
     assert len({label for label, _ in blocks}) == len(blocks)
     assert ("Tone (weight 25%): kind" in prompt) is principles
-    assert ("8-10: warm" in prompt and "  - 1: rude" in prompt) is principles
+    assert ("2-10: warm" in prompt and "  - 1: rude" in prompt) is principles
     assert not re.search(r"\{[{%#]|[}%#]\}|\n\n\n", prompt)
 
 
 @pytest.mark.parametrize(("name", "n"), CASES)
 def test_the_prompt_quoted_back_is_no_favour(name: str, n: int) -> None:
-    """A judge that repeats its instructions gives no verdict, or the example's: a tie or a middle."""
+    """A judge that repeats its instructions gives no verdict, or the example: a tie, a middle."""
     dialect = open_dialect(name)
     prompt = dialect.render(view(dialect, n))[-1].text
     try:

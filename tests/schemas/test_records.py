@@ -164,6 +164,15 @@ def test_usage_adds_up(a: Usage, b: Usage, c: Usage) -> None:
     assert Usage.model_validate(total.model_dump()) == total
 
 
+@given(a=RECORDS["Usage"], b=RECORDS["Usage"])
+def test_usage_takes_a_part_away(a: Usage, b: Usage) -> None:
+    left = (a + b).minus(b)
+    assert (left.calls, left.tokens_in, left.tokens_out) == (a.calls, a.tokens_in, a.tokens_out)
+    assert left.seconds == pytest.approx(a.seconds, abs=1e-6)
+    nothing = b.minus(a + b)
+    assert (nothing.calls, nothing.tokens_cached, nothing.seconds) == (0, 0, 0)
+
+
 @given(info=RECORDS["JudgeInfo"], other=RECORDS["JudgeInfo"])
 @settings(deadline=None)
 def test_fingerprints_are_equal_for_equal_judges(info: JudgeInfo, other: JudgeInfo) -> None:

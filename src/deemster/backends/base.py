@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, Self, runtime_checkable
 
 from pydantic import Field, model_validator
 
-from deemster.errors import BackendError
+from deemster.errors import BackendError, InputError
 from deemster.schemas import Completion, Conversation, Record, Sampling, Whole
 
 Outcome = Completion | BackendError
@@ -81,7 +81,10 @@ class Backend(Protocol):
 
 
 async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
-    """`backend.generate` with every way to fail turned into outcomes; cancellation passes.
+    """`backend.generate` with every way to fail turned into outcomes.
+
+    Cancellation passes, and so does `InputError`: what the caller got wrong (a provider that does
+    not exist, a damaged cassette) is the same for every draw and is told once.
 
     This is the one broad catch of the framework (a third-party backend may raise anything).
     """
@@ -89,7 +92,7 @@ async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
         outcomes = await backend.generate(request)
     except BackendError as error:
         return [error] * request.n
-    except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+    except (InputError, KeyboardInterrupt, SystemExit, asyncio.CancelledError):
         raise
     except Exception as error:  # noqa: BLE001 - boundary to third-party code
         failed = BackendError(f"{type(error).__name__} in backend {backend.name!r}: {error}")

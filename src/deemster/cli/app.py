@@ -16,6 +16,13 @@ from deemster._version import __version__
 from deemster.cli import doctor, principles, run, runs, score
 from deemster.errors import DeemsterError
 
+# typer may bring a click of its own; its errors are told by their common base.
+_USAGE_ERROR: type[Exception] = next(
+    one
+    for one in typer.BadParameter.__mro__
+    if issubclass(one, Exception) and one.__name__ == "ClickException"
+)
+
 app = typer.Typer(
     name="deemster",
     help="LLM judges that write their principles, draw k votes and say how sure they are.",
@@ -51,12 +58,10 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit."""
-    from click.exceptions import ClickException
-
     try:
         status = app(standalone_mode=False)
-    except ClickException as error:
-        _fail(error.format_message() or "usage error; see --help")
+    except _USAGE_ERROR as error:
+        _fail(_told(error))
         sys.exit(2)
     except DeemsterError as error:
         _fail(str(error))
@@ -69,6 +74,12 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _told(error: Exception) -> str:
+    """What was wrong with the usage, with the option that it is about."""
+    message = getattr(error, "format_message", lambda: str(error))()
+    return message or "usage error; see --help"
 
 
 def _fail(message: str) -> None:

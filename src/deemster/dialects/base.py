@@ -134,7 +134,7 @@ def strip_reasoning(text: str) -> str:
     return text[end : unclosed.start() if unclosed else len(text)]
 
 
-def settle(findings: Iterable[str], read: Callable[[str], T], *, missing: str) -> T:
+def settle(findings: Iterable[str], read: Callable[[str], T], *, missing: str = "no verdict") -> T:
     """The one verdict that all findings state, each read by `read`.
 
     A finding that cannot be read speaks against the others: it is one more verdict, unknown.

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from deemster.dialects.base import Dialect, Parsed, settle, strip_reasoning, tail
 from deemster.dialects.boxed import BOX, numbers
+from deemster.errors import ParseError
 from deemster.schemas import Completion, Critique, Principle, Scale, normalise_weights
 
 # What models put around labels: "**Scores:**", "## Analysis", "3. Scores:". A label that is not
@@ -82,12 +83,13 @@ class Grm(Dialect):
         because prompts respell `\boxed`. See `Dialect.parse`.
         """
         text = strip_reasoning(completion.text)
+        boxes = BOX.findall(text)
+        if not boxes:
+            raise ParseError(f"no boxed scores in text ending {tail(text)}")
         sections = _sections(text)
         scale = self.scale_for(n)
         scores = settle(
-            BOX.findall(sections.get("scores", "")) or BOX.findall(text),
-            lambda box: numbers(box, n, scale),
-            missing=f"no boxed scores in text ending {tail(text)}",
+            BOX.findall(sections.get("scores", "")) or boxes, lambda box: numbers(box, n, scale)
         )
         analysis = sections.get("analysis", "").strip()
         return Parsed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from deemster.judges.base import BaseJudge
 from deemster.judges.decide import decide
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
+from deemster.judges.together import together
 from deemster.principles import as_principles, generate_with_usage, principles_hash
 from deemster.prompts import View
 from deemster.schemas import (
@@ -247,10 +247,8 @@ class Judge(BaseJudge):
             ]
 
         requests = self.requests(query, responses, reference=reference, principles=principles)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(ask(*request)) for request in requests]
-        votes = [vote for task in tasks for vote in task.result()]
-        return sorted(votes, key=lambda vote: vote.draw)
+        drawn = await together(ask(*request) for request in requests)
+        return sorted((vote for votes in drawn for vote in votes), key=lambda vote: vote.draw)
 
     def _vote(
         self, outcome: Outcome, *, order: tuple[int, ...], n: int, draw: int, seed: int

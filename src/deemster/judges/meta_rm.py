@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +9,7 @@ from deemster.backends import Backend, Request, generate_all, open_backend
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.orders import derive_seed
+from deemster.judges.together import together
 from deemster.prompts import PromptTemplate, View, builtin_template
 from deemster.schemas import Conversation, Judgment, Sampling, Scale, Usage, Vote
 
@@ -92,12 +92,7 @@ class PromptedMetaRM:
         self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
     ) -> tuple[list[float | None], Usage]:
         """`rate`, and what the calls cost."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._rate_one(query, responses, judgment))
-                for judgment in judgments
-            ]
-        rated = [task.result() for task in tasks]
+        rated = await together(self._rate_one(query, responses, judgment) for judgment in judgments)
         return [reward for reward, _ in rated], Usage.total(usage for _, usage in rated)
 
     async def aclose(self) -> None:

@@ -11,6 +11,7 @@ from deemster.backends import Backend
 from deemster.errors import BackendError, InputError
 from deemster.judges.base import BaseJudge, Scorer
 from deemster.judges.decide import decide
+from deemster.judges.together import together
 from deemster.schemas import (
     Failure,
     JudgeInfo,
@@ -91,12 +92,10 @@ class Panel(BaseJudge):
         Raises:
             InputError: the input cannot be judged by any member.
         """
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_member_verdict(member, query, responses, reference, principles))
-                for member in self.members
-            ]
-        outcomes = [task.result() for task in tasks]
+        outcomes = await together(
+            _member_verdict(member, query, responses, reference, principles)
+            for member in self.members
+        )
         wrong = [outcome for outcome in outcomes if isinstance(outcome, InputError)]
         if len(wrong) == len(outcomes):
             raise wrong[0]

@@ -79,6 +79,8 @@ class Trial:
     """Votes that say something about both sides."""
     blames: dict[int, Blame]
     """By number of the principle."""
+    by_weight: list[tuple[float, dict[int, float]]]
+    """Of votes without scores per principle: the whole gap, and the weights by principle."""
 
 
 @dataclass(slots=True)
@@ -162,6 +164,7 @@ def _trial(
         side = signs(np.array([rewards[mine], rewards[other]]))[0, 1]
         outcome = "won" if side > 0 else "lost" if side < 0 else "tied"
     blames: dict[int, Blame] = {}
+    by_weight: list[tuple[float, dict[int, float]]] = []
     counted = 0
     for vote in verdict.judgments:
         gaps, flavour = _gaps(vote, mine, other)
@@ -170,6 +173,7 @@ def _trial(
             continue
         counted += 1
         quote = _critique_text(vote, mine)
+        weights: dict[int, float] = {}
         for principle, gap in zip(vote.principles, gaps, strict=True):
             number = known.setdefault(_normal(principle.name), len(known))
             if number == len(docket.principles):
@@ -182,8 +186,11 @@ def _trial(
                 and principle.description not in text.descriptions
             ):
                 text.descriptions.append(principle.description)
+            weights[number] = weights.get(number, 0.0) + principle.weight
             if gap is not None:
                 _add(blames.setdefault(number, Blame()), gap, principle.weight, vote.draw, quote)
+        if flavour == "weights":
+            by_weight.append((sum(gap or 0.0 for gap in gaps), weights))
     return Trial(
         id=sample.id,
         subset=sample.subset,
@@ -193,6 +200,7 @@ def _trial(
         single=other is None,
         n_votes=counted,
         blames=blames,
+        by_weight=by_weight,
     )
 
 

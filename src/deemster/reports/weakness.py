@@ -69,7 +69,7 @@ def find_weaknesses(
     q = dict(zip(p, adjusted(list(p.values())), strict=True))
     shown = case.shown(q, fdr)
     found = [
-        case.weakness(g, share, lift, p.get(g), q.get(g))
+        case.weakness(g, share, lift, p.get(g), q.get(g), described=q.get(g, 1.0) <= fdr)
         for g, share, lift in zip(
             shown,
             shares(case.table, shown, bootstrap=case.bootstrap),
@@ -145,9 +145,16 @@ class _Case:
         return passed + others[:_MOST_REST]
 
     def weakness(
-        self, g: int, share: Estimate, lift: Estimate, p: float | None, q: float | None
+        self,
+        g: int,
+        share: Estimate,
+        lift: Estimate,
+        p: float | None,
+        q: float | None,
+        *,
+        described: bool,
     ) -> Weakness:
-        """Describe column `g`."""
+        """Column `g`; `described` looks for terms too, which takes longest."""
         table = self.table
         number = int(np.flatnonzero(self.column == g)[0])
         members = np.flatnonzero(self.groups.labels == number)
@@ -176,7 +183,7 @@ class _Case:
             p_value=None if p is None else float(f"{p:.6g}"),
             q_value=None if q is None else float(f"{q:.6g}"),
             subsets=subset_shares(self.lost, hit),
-            terms=terms(hit, missed),
+            terms=terms(hit, missed) if described else (),
             quotes=quotes(hit, cost, names),
         )
 

@@ -16,6 +16,8 @@ MIN_SIDE = 5
 """Fewer lost or won items than this leave nothing to test."""
 PER_GROUP = 8
 """Items per coefficient of the regression."""
+MOST_FITTED = 150
+"""Coefficients of the regression at most: it is over votes, of which there may be 100,000."""
 FEW = 6
 """Fewer groups than this do not show what is usual."""
 
@@ -35,6 +37,8 @@ class Table:
     """(L + W, G): mean weight of the group's principles in the item's votes."""
     lost_votes: Floats
     """(L, G): votes against the policy."""
+    votes: tuple[Floats, Floats, Ints]
+    """Votes (V) without scores per principle: weights (V, G), whole gaps (V,), items (V,)."""
 
     @classmethod
     def of(cls, trials: Sequence[Trial], labels: Ints, n_groups: int) -> Table:
@@ -54,7 +58,7 @@ class Table:
             if trial.outcome == "won" and not trial.single:
                 side[row] = -1
         charged = np.maximum(net * side[:, None], 0)
-        return cls(charged[:n_lost], charged[n_lost:], net, weight, votes)
+        return cls(charged[:n_lost], charged[n_lost:], net, weight, votes, _votes(decided, labels, n_groups))
 
     @cached_property
     def parts_lost(self) -> Floats:
@@ -65,6 +69,18 @@ class Table:
     def parts_won(self) -> Floats:
         """(W', G)."""
         return _parts(self.won)
+
+
+def _votes(
+    trials: Sequence[Trial], labels: Ints, n_groups: int
+) -> tuple[Floats, Floats, Ints]:
+    told = [(item, vote) for item, trial in enumerate(trials) for vote in trial.by_weight]
+    weight = np.zeros((len(told), n_groups))
+    for row, (_, (_, weights)) in enumerate(told):
+        for number, value in weights.items():
+            weight[row, labels[number]] += value
+    gap = np.array([gap for _, (gap, _) in told], dtype=float)
+    return weight, gap, np.array([item for item, _ in told], dtype=np.intp)
 
 
 def _parts(charges: Floats) -> Floats:
@@ -87,11 +103,11 @@ def p_values(
         table: the charges.
         groups: which groups to test.
         direct: whether the judge scored each principle. Then an item's gaps on the group are
-            tested by the Wilcoxon signed-rank test. Otherwise the whole gap of an item is the
-            weighted sum of unknown gaps, which least squares over the items' weights estimates
-            (HC3 errors): defects that occur together do not hide each other. That takes
-            `PER_GROUP` items per group, so only the best supported groups are tested, and only
-            those whose weight differs between items.
+            tested by the Wilcoxon signed-rank test. Otherwise the whole gap of a vote is the
+            weighted sum of unknown gaps, which least squares over the votes' weights estimates
+            (errors clustered by item): defects that occur together do not hide each other. That
+            takes `PER_GROUP` items per group, so only the best supported groups are tested, and
+            only those whose weight differs between votes.
         paired: whether, if both sides were equal, either would be equally likely to lose: so it
             is for pairs, not for the best of many or for single responses.
 
@@ -121,20 +137,21 @@ def _by_regression(table: Table, groups: Sequence[int], *, paired: bool) -> dict
     from scipy import stats  # noqa: PLC0415 - slow to import
     from statsmodels.regression.linear_model import OLS  # noqa: PLC0415 - slow to import
 
-    told = table.weight.sum(axis=1) > 0
-    weight, gap = table.weight[told], table.net[told].sum(axis=1)
+    weight, gap, item = table.votes
     varied = [g for g in groups if np.std(weight[:, g]) > 1e-6]
     varied.sort(key=lambda g: -np.count_nonzero(weight[:, g]))
-    varied = varied[: len(gap) // PER_GROUP]
+    n_items = len(np.unique(item))
+    varied = varied[: min(n_items // PER_GROUP, MOST_FITTED)]
     if not varied or np.allclose(gap, 0):
         return {}
     rest = np.maximum(weight.sum(axis=1) - weight[:, varied].sum(axis=1), 0)
     columns = [weight[:, varied], *([rest[:, None]] if rest.max() > 1e-9 else [])]
-    fit = OLS(gap, np.hstack(columns)).fit(cov_type="HC3")
+    fit = OLS(gap, np.hstack(columns)).fit(cov_type="cluster", cov_kwds={"groups": item})
     gaps, errors = np.asarray(fit.params)[: len(varied)], np.asarray(fit.bse)[: len(varied)]
     usual = _usual(gaps, weight[:, varied].sum(axis=0), paired=paired)
-    p = stats.t.sf((gaps - usual) / np.maximum(errors, 1e-12), max(len(gap) - len(varied) - 1, 1))
-    return {g: float(value) if np.isfinite(value) else 1.0 for g, value in zip(varied, p, strict=True)}
+    p = stats.t.sf((gaps - usual) / np.maximum(errors, 1e-12), max(n_items - 1, 1))
+    p = np.nan_to_num(p, nan=1.0)
+    return {group: float(value) for group, value in zip(varied, p, strict=True)}
 
 
 def _usual(gaps: Floats, weights: Floats, *, paired: bool) -> float:

@@ -50,7 +50,9 @@ def attempt(action: str) -> str:
 
 @BOTH
 def test_program_reads_and_prints(limits: Limits) -> None:
-    run = run_program("import math\nprint(int(input()) + math.isqrt(16))", stdin="3\n", limits=limits)
+    run = run_program(
+        "import math\nprint(int(input()) + math.isqrt(16))", stdin="3\n", limits=limits
+    )
     assert (run.exit_status, run.stdout, run.stopped) == (0, "7\n", "")
 
 
@@ -307,7 +309,9 @@ def test_no_trick_passes(program: str, why: str) -> None:
 @kernel
 def test_endless_function_fails_in_time() -> None:
     started = time.monotonic()
-    run = run_tests("def f(x):\n    while True: pass", TEST, entry_point="f", limits=Limits(seconds=1))
+    run = run_tests(
+        "def f(x):\n    while True: pass", TEST, entry_point="f", limits=Limits(seconds=1)
+    )
     assert not run.passed
     assert run.evidence == "it ran longer than 1 s"
     assert time.monotonic() - started < 5

@@ -13,9 +13,7 @@ _MARKER = re.compile(
     r"|a[ ]?:|(?:[\w, ]{0,40}\b)?(?:the|final|correct)[ ](?:final |correct |right )?answer[ ]is\b[ :=*]*)",
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
-_EXPONENT = (
-    r"(?:[eE][-+]?\d+\b|\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?[-+]?\d+\}?)"
-)
+_EXPONENT = r"(?:[eE][-+]?\d+\b|\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?[-+]?\d+\}?)"
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = re.compile(
     r"(?<![\w^_./])(?<!\^\{)(?P<sign>[-+−])?(?:[$€£¥₹]\s?|\\\$\s?)?(?P<sign2>[-+−])?"

@@ -16,7 +16,7 @@ _OPENERS = re.compile(
       thought(?:s|\ process)? | thinking(?:\ process)? | reasoning(?:\ process)? | analysis
     | (?:(?:detailed|full|complete|final|correct|step\ by\ step|my|the)\ )*
       (?:solution|answer|explanation|response|steps?|proof|derivation)(?:\ process)?(?:\ is)?
-    | (?:sure|okay|ok|certainly|of\ course|alright|great(?:\ question)?|good\ question|yes)
+    | (?:great|good)\ question
     | here(?:\ is|\ s)\ (?:the|my|a|your)\ (?:\w+\ )?(?:solution|answer|explanation|response)
     | (?:to\ (?:solve|answer|find)\ (?:this|it|the\ (?:problem|question|answer))
         (?:\ (?:problem|question))?\ )?
@@ -33,6 +33,10 @@ _OPENERS = re.compile(
     re.VERBOSE,
 )
 """After folding: lower case, apostrophes and punctuation as single spaces."""
+
+_FILLERS = frozenset(
+    ("yes", "ok", "okay", "sure", "certainly", "of course", "alright", "well", "so", "hmm", "great")
+)
 
 _OTHER_LANGUAGES = frozenset(
     ("解", "解答", "解析", "答案", "思考过程", "让我们一步一步地思考", "かいせつ", "解説", "回答",
@@ -53,7 +57,9 @@ def degenerate(response: str) -> str | None:
     an answer.
     """
     visible = "".join(
-        char for char in response if unicodedata.category(char) not in ("Cf", "Cc", "Zs", "Zl", "Zp")
+        char
+        for char in response
+        if unicodedata.category(char) not in ("Cf", "Cc", "Zs", "Zl", "Zp")
     )
     if not visible:
         return "it is empty"
@@ -63,20 +69,11 @@ def degenerate(response: str) -> str | None:
         return f"it repeats one character, {visible[0]!r}"
     if len(response.strip()) > _LONGEST:
         return None
-    folded = _fold(response)
-    if folded in _OTHER_LANGUAGES:
-        return f"it is only an opener, {response.strip()!r}"
-    sentences = [part for part in (_fold(part) for part in re.split(r"[.:!?\n]", response)) if part]
-    if all(_is_opener(part) for part in [folded]) or all(map(_is_opener, sentences)):
-        return f"it is only an opener, {response.strip()!r}"
-    return None
-
-
-def _is_opener(folded: str) -> bool:
-    # "yes" or "ok" may be the whole answer; with more behind it they are an opener's start.
-    return folded not in ("yes", "ok", "okay", "sure", "certainly", "of course", "alright") and (
-        _OPENERS.fullmatch(folded) is not None
-    )
+    parts = [part for part in map(_fold, re.split(r"[.,;:!?\n]", response)) if part]
+    opens = [part for part in parts if part not in _FILLERS]
+    # "Yes." may be the whole answer; before an opener it adds nothing.
+    bare = all(part in _OTHER_LANGUAGES or _OPENERS.fullmatch(part) for part in opens)
+    return f"it is only an opener, {response.strip()!r}" if opens and bare else None
 
 
 def _fold(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -41,8 +42,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         # Readers differ on which one counts, so neither does.
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        (repeated, _), *_ = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"key {repeated!r:.80} is given twice")
     return made
 
@@ -131,7 +131,7 @@ class MatchesSchema(TextCheck):
         except (Unresolvable, jsonschema.exceptions._WrappedReferencingError) as error:  # noqa: SLF001 - what it raises
             return Finding(None, f"a reference of the schema leads nowhere: {error}")
         except RecursionError:
-            return Finding(0.0, "nested too deeply")
+            return Finding(None, "not decided: the value or the schema is nested too deeply")
         if first is None:
             return Finding(1.0, "the schema allows it")
         return Finding(0.0, f"{first.json_path}: {first.message}")

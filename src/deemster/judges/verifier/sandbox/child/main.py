@@ -7,9 +7,15 @@ import os
 import sys
 from typing import Any
 
+from . import maths
 from .confine import ConfineError, confine
 from .solution import run_program, serve
 from .tester import run_tests
+
+_REMEDY: dict[type[Exception], str] = {
+    ConfineError: "no isolation by the kernel: {}; Limits(strict=False) runs with less",
+    ModuleNotFoundError: "{}; pip install 'deemster[math]'",
+}
 
 
 def main(job_fd: int, status_fd: int) -> None:
@@ -21,15 +27,18 @@ def main(job_fd: int, status_fd: int) -> None:
     with os.fdopen(job_fd) as file:
         job: dict[str, Any] = json.load(file)
     try:
+        compare = maths.load() if job["role"] == "maths" else None
         confine(**job["confine"])
-    except (ConfineError, OSError, ValueError) as error:
-        os.write(status_fd, f"no sandbox: {error}".encode())
+    except (ConfineError, ImportError, OSError, ValueError) as error:
+        os.write(status_fd, _REMEDY.get(type(error), "{}").format(error).encode())
         os._exit(1)
     os.write(status_fd, b"ready")
     os.close(status_fd)
     sys.argv = ["solution.py"]
     fds = job["fds"]
-    if job["role"] == "tester":
+    if compare is not None:
+        maths.serve(compare, asks=fds["asks"], answers=fds["answers"])
+    elif job["role"] == "tester":
         run_tests(job, asks=fds["asks"], answers=fds["answers"], outcome=fds["outcome"])
     elif job["role"] == "functions":
         serve(job["source"], asks=fds["asks"], answers=fds["answers"])

@@ -51,7 +51,9 @@ class _Remote:
     def _call(self, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:  # noqa: ANN401
         try:
             message = {"name": name, "args": encode(args), "kwargs": encode(kwargs)}
-            shown = ", ".join([repr(arg) for arg in args] + [f"{k}={v!r}" for k, v in kwargs.items()])
+            shown = ", ".join(
+                [repr(arg) for arg in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
+            )
             self.last_call = f"{name}({shown:.200})"
             send(self._asks, message)
         except (WireError, RecursionError) as error:

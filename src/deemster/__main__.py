@@ -1,0 +1,5 @@
+"""`python -m deemster` is the command line."""
+
+from deemster.cli import main
+
+main()

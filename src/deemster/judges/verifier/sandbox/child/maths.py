@@ -1,0 +1,41 @@
+"""Compares mathematical expressions, request by request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .wire import receive, send
+
+_SHOWN = 200
+
+
+def load() -> Callable[[str, str], dict[str, Any]]:
+    """The comparison; importing what it needs takes a second and has to precede confinement."""
+    # It warns about switched-off timeouts, whose part the parent process plays.
+    logging.disable(logging.CRITICAL)
+    from math_verify import parse, verify  # noqa: PLC0415 - heavy, third-party
+
+    def compare(reference: str, answer: str) -> dict[str, Any]:
+        wanted = parse(reference, parsing_timeout=None)
+        given = parse(answer, parsing_timeout=None)
+        if not wanted:
+            return {"equal": None, "why": "the reference is not mathematics"}
+        equal = bool(given) and verify(wanted, given, timeout_seconds=None)
+        shown = str(given[0])[:_SHOWN] if given else "nothing"
+        return {"equal": equal, "why": f"read {shown}, reference {str(wanted[0])[:_SHOWN]}"}
+
+    compare(r"$\frac12$", "$0.5$")  # builds the parser's tables
+    return compare
+
+
+def serve(compare: Callable[[str, str], dict[str, Any]], *, asks: int, answers: int) -> None:
+    """Answer comparisons until told to end."""
+    send(answers, {"ready": True})
+    while (ask := receive(asks)) is not None:
+        try:
+            reply = compare(ask["reference"], ask["answer"])
+        except (Exception, RecursionError) as error:  # noqa: BLE001 - the parser meets any text
+            reply = {"equal": None, "why": f"{type(error).__name__}: {error}"[:_SHOWN]}
+        send(answers, reply)

@@ -1,0 +1,278 @@
+"""The command line as a user runs it: real exit statuses, real output."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from deemster.cli import main
+from deemster.schemas import Verdict
+
+FAKE = """fake:Specific Criteria:
+1. Truth (weight: 100%): is right
+
+Analysis:
+- Response 1: fine
+- Response 2: poor
+
+Scores: \\boxed{8, 3}"""
+SINGLE = "fake:Scores: \\boxed{8}"
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def deemster(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
+    """The command line in this process: `main` as the installed script calls it."""
+    out, err = io.StringIO(), io.StringIO()
+    environment = {"COLUMNS": "100", "DEEMSTER_MODEL": "", **(env or {})}
+    with (
+        mock.patch.dict(os.environ, environment),
+        mock.patch.object(sys, "argv", ["deemster", *arguments]),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as exit_,
+    ):
+        main()
+    assert isinstance(exit_.value.code, int)
+    return Done(exit_.value.code, out.getvalue(), err.getvalue())
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "deemster", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "COLUMNS": "100", "DEEMSTER_MODEL": ""},
+    )
+
+
+def one_line(done: Done | subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+def test_score_shows_everything() -> None:
+    done = deemster(
+        "score", "-q", "Is it so?", "-r", "yes", "-r", "no", "-m", FAKE, "--orders", "fixed"
+    )
+    assert done.returncode == 0, done.stderr
+    for part in ("Is it so?", "yes", "no", "Response 1 is best", "Truth", "100%", "fine", "poor"):
+        assert part in done.stdout
+    assert "1 of 1 votes valid" in done.stdout
+
+
+def test_json_is_one_verdict_per_line() -> None:
+    done = deemster("score", "-q", "q", "-r", "a", "-r", "b", "-k", "4", "-m", FAKE, "--json")
+    assert done.returncode == 0
+    (line,) = done.stdout.splitlines()
+    verdict = Verdict.model_validate_json(line)
+    assert verdict.k == 4
+    assert verdict.rewards is not None
+    assert sum(verdict.rewards) == 4 * 11
+
+
+def test_input_file_keeps_order_and_model_from_environment(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    rows = [{"id": f"s{i}", "query": f"q{i}", "responses": ["a", "b"]} for i in range(5)]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n\n", encoding="utf-8")
+    done = deemster("score", "--input", str(path), "--json", env={"DEEMSTER_MODEL": FAKE})
+    assert done.returncode == 0, done.stderr
+    assert len([Verdict.model_validate_json(line) for line in done.stdout.splitlines()]) == 5
+
+
+def test_stdin(tmp_path: Path) -> None:
+    row = json.dumps({"query": "q", "responses": ["a"]})
+    done = deemster("score", "--input", "-", "-m", SINGLE, "--json", stdin=row)
+    assert done.returncode == 0, done.stderr
+    assert Verdict.model_validate_json(done.stdout).rewards == (8.0,)
+
+
+def test_unscored_is_exit_3_unless_allowed(tmp_path: Path) -> None:
+    ask = ("score", "-q", "q", "-r", "a", "-m", "fake:no verdict here")
+    done = deemster(*ask)
+    assert done.returncode == 3
+    assert "No verdict: 0 of 1 votes valid" in done.stdout
+    assert "parse_error" in done.stdout
+    assert deemster(*ask, "--allow-unscored", "100%").returncode == 0
+
+
+def test_as_a_process() -> None:
+    done = process("score", "-q", "q", "-r", "a", "-m", SINGLE)
+    assert done.returncode == 0, done.stderr
+    assert "Reward 8" in done.stdout
+    assert "k must be a whole number" in one_line(
+        process("score", "-q", "q", "-r", "a", "-m", SINGLE, "-k", "0")
+    )
+
+
+def test_record_then_replay(tmp_path: Path) -> None:
+    cassette = str(tmp_path / "c.cassette")
+    ask = ("score", "-q", "q", "-r", "a", "-r", "b", "-k", "2", "--json")
+    first = deemster(*ask, "-m", FAKE, "--record", cassette)
+    assert first.returncode == 0, first.stderr
+    again = deemster(*ask, "-m", f"replay:{cassette}")
+    assert again.stdout == first.stdout
+    miss = deemster(*ask, "-m", f"replay:{cassette}", "--seed", "9")
+    assert miss.returncode == 3
+    assert "CassetteMissError" in miss.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(("-q", "q"), "--response is missing", id="no-response"),
+        pytest.param(("-r", "a"), "--query is missing", id="no-query"),
+        pytest.param(("-q", "", "-r", "a"), "query is empty", id="empty-query"),
+        pytest.param(("-q", "q", "-r", ""), "response 0 is empty", id="empty-response"),
+        pytest.param(("-q", "q", "-r", "a", "-m", "vlm:x"), "model scheme 'vlm'", id="scheme"),
+        pytest.param(("-q", "q", "-r", "a", "-m", "gpt"), "unknown model 'gpt'", id="no-provider"),
+        pytest.param(("-q", "q", "-r", "a", "-k", "0"), "k must be a whole number", id="k-0"),
+        pytest.param(("-q", "q", "-r", "a", "-k", "x"), "valid integer", id="k-text"),
+        pytest.param(("-q", "q", "-r", "a", "--k-meta", "2"), "needs --meta-rm", id="k-meta"),
+        pytest.param(
+            ("-q", "q", "-r", "a", "-k", "2", "--meta-rm", SINGLE, "--k-meta", "3"),
+            "k_meta must be from 1 to k=2, got 3",
+            id="k-meta-high",
+        ),
+        pytest.param(("-q", "q", "-r", "a", "--dialect", "x"), "unknown dialect 'x'", id="dialect"),
+        pytest.param(("-q", "q", "-r", "a", "--aggregator", "x"), "unknown aggr", id="aggregator"),
+        pytest.param(("-q", "q", "-r", "a", "--temperature", "9"), "temperature", id="temperature"),
+        pytest.param(("-q", "q", "-r", "a", "--temperature", "nan"), "temperature", id="nan"),
+        pytest.param(("-q", "q", "-r", "a", "--budget", "lots"), "--budget 'lots'", id="budget"),
+        pytest.param(("-q", "q", "-r", "a", "--principles", "nope"), "nope", id="principles"),
+        pytest.param(("-q", "q", "-r", "a", "--template", "/no.j2"), "cannot read", id="template"),
+        pytest.param(("--input", "/none.jsonl"), "cannot read '/none.jsonl'", id="no-file"),
+        pytest.param(("--input", "x", "-q", "q"), "give --input or --query", id="both"),
+        pytest.param(("-q", "q", "-r", "a", "--api-base", "http://x"), "api_base", id="option"),
+        pytest.param(("--nonsense",), "No such option", id="unknown-option"),
+    ],
+)  # fmt: skip
+def test_bad_usage_is_one_line_and_exit_2(arguments: tuple[str, ...], message: str) -> None:
+    model = () if "-m" in arguments else ("-m", SINGLE)
+    assert message in one_line(deemster("score", *arguments, *model))
+
+
+def test_no_model_is_told_how_to_give_one() -> None:
+    line = one_line(deemster("score", "-q", "q", "-r", "a"))
+    assert "no model given" in line
+    assert "DEEMSTER_MODEL" in line
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param("{", "in.jsonl:2: not JSON", id="json"),
+        pytest.param('{"query": "q"}', "in.jsonl:2: responses: Field required", id="missing"),
+        pytest.param(
+            '{"query": "q", "responses": "a"}', "in.jsonl:2: responses must be", id="type"
+        ),
+        pytest.param('{"query": "q", "responses": [""]}', "in.jsonl:2: response 0 is", id="empty"),
+        pytest.param(
+            '{"query": "q", "responses": ["a"], "principles": [{"name": "x", "weight": NaN}]}',
+            "in.jsonl:2: principles.0.weight",
+            id="nan-weight",
+        ),
+    ],
+)
+def test_bad_lines_are_told_before_anything_is_asked(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"query": "q", "responses": ["a"]}\n' + line + "\n", encoding="utf-8")
+    assert message in one_line(deemster("score", "--input", str(path), "-m", SINGLE))
+
+
+def test_an_empty_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n", encoding="utf-8")
+    assert "has no samples" in one_line(deemster("score", "--input", str(path), "-m", SINGLE))
+
+
+def test_a_template_without_its_slots(tmp_path: Path) -> None:
+    path = tmp_path / "mine.j2"
+    path.write_text("Judge {{ conversation }}", encoding="utf-8")
+    line = one_line(deemster("score", "-q", "q", "-r", "a", "-m", SINGLE, "--template", str(path)))
+    assert "does not use the slot 'responses'" in line
+
+
+def test_a_template_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.j2"
+    path.write_text(
+        "Judge {{ conversation }}: {% for r in responses %}{{ fence(r, 'X') }}{% endfor %}",
+        encoding="utf-8",
+    )
+    done = deemster("score", "-q", "q", "-r", "a", "-m", SINGLE, "--template", str(path))
+    assert done.returncode == 0, done.stderr
+
+
+def test_principles_commands(tmp_path: Path) -> None:
+    listed = deemster("principles", "list")
+    assert listed.returncode == 0
+    assert "helpfulness" in listed.stdout
+    shown = deemster("principles", "show", "code")
+    assert shown.returncode == 0
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(shown.stdout, encoding="utf-8")
+    used = deemster("score", "-q", "q", "-r", "a", "-m", SINGLE, "--principles", str(mine))
+    assert used.returncode == 0, used.stderr
+    assert "no-such" in one_line(deemster("principles", "show", "no-such"))
+
+
+def test_generated_principles_are_a_rubric(tmp_path: Path) -> None:
+    made = json.dumps(
+        {"principles": [{"name": n, "description": f"about {n}", "weight": 20} for n in "abc"]}
+    )
+    done = deemster("principles", "generate", "-q", "q", "-m", f"fake:{made}")
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "made.yaml"
+    path.write_text(done.stdout, encoding="utf-8")
+    assert deemster("principles", "show", str(path)).returncode == 0
+    failed = deemster("principles", "generate", "-q", "q", "-m", "fake:none")
+    assert "no principles were made" in one_line(failed)
+
+
+def test_doctor_never_shows_keys() -> None:
+    done = deemster("doctor", env={"OPENAI_API_KEY": "sk-very-secret"})
+    assert done.returncode == 0, done.stderr
+    assert "OPENAI_API_KEY" in done.stdout
+    assert "sk-very-secret" not in done.stdout + done.stderr
+    facts = json.loads(deemster("doctor", "--json").stdout)
+    assert facts["packages"]["deemster"]
+
+
+def test_help_and_version() -> None:
+    assert "score" in deemster("--help").stdout
+    assert deemster("--version").stdout.strip().count(".") == 2
+    for command in ("score", "run", "import", "rescore", "doctor"):
+        done = deemster(command, "--help")
+        assert done.returncode == 0
+        assert "Usage" in done.stdout
+
+
+def test_markup_in_texts_is_shown_as_it_is() -> None:
+    done = deemster("score", "-q", "[bold]q[/bold] [/]", "-r", "[red]a[/]", "-m", SINGLE)
+    assert done.returncode == 0, done.stderr
+    assert "[bold]q[/bold] [/]" in done.stdout
+    assert "[red]a[/]" in done.stdout

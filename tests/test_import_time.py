@@ -1,0 +1,47 @@
+"""`import deemster` and `deemster --help` stay light. Limits are gross: machines are shared."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+HEAVY = ("torch", "litellm", "transformers", "instructor", "scipy", "sklearn", "pandas", "datasets")
+
+
+def modules_after(code: str) -> set[str]:
+    script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_import_loads_nothing_heavy() -> None:
+    loaded = modules_after("import deemster")
+    assert not loaded & {*HEAVY, "numpy", "pydantic"}
+
+
+def test_the_public_names_load_nothing_heavy() -> None:
+    loaded = modules_after("import deemster\nfor name in deemster.__all__: getattr(deemster, name)")
+    assert not loaded & set(HEAVY)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    loaded = modules_after(
+        "from typer.testing import CliRunner\nfrom deemster.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0"
+    )
+    assert not loaded & {*HEAVY, "numpy", "pydantic"}
+
+
+def test_import_is_quick() -> None:
+    best = min(_seconds("import deemster") - _seconds("pass") for _ in range(3))
+    assert best < 0.6  # 0.03 s measured on an idle core
+
+
+def _seconds(code: str) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    return time.perf_counter() - started
