@@ -7,7 +7,7 @@ into samples and votes: from the raw text by our own parsers wherever the log ke
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -16,10 +16,14 @@ from typing import ClassVar, Protocol
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.hub import hub_rows
 from deemster.errors import InputError
-from deemster.schemas import Sample, Vote
+from deemster.schemas import Sample, Verdict, Vote
 
 FIRST, SECOND, TIE = (1.0, 0.0), (0.0, 1.0), (0.5, 0.5)
 """Ground truth, and scores, of a pair."""
+Judged = Sequence[tuple[Sample, tuple[Vote, ...], Verdict]]
+"""A whole log: its samples with their votes, decided by the format's own aggregator."""
+Figures = dict[str, float | int]
+"""Figures by name. One about a part of the log has the part in front: `knowledge/pairs`."""
 
 
 class Benchmark(Protocol):
@@ -82,6 +86,17 @@ class TraceFormat(Protocol):
         """How many of `k` votes must be judgments for a verdict, by the published rule."""
         ...
 
+    def figures(self, rows: Judged) -> Figures:
+        """What the tool itself reports about such a log, by its own published rule.
+
+        The docstring of each format names its figures. Where there is nothing to divide by, a
+        figure is left out.
+
+        Args:
+            rows: the log, its verdicts made by `aggregator` and `min_valid`.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class TraceReader:
@@ -92,6 +107,10 @@ class TraceReader:
     def min_valid(self, k: int) -> int:  # noqa: ARG002 - one judgment is enough, of however many
         """See `TraceFormat.min_valid`."""
         return 1
+
+    def figures(self, rows: Judged) -> Figures:  # noqa: ARG002 - a tool may report nothing of its own
+        """See `TraceFormat.figures`."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -182,7 +201,9 @@ __all__ = [
     "SECOND",
     "TIE",
     "Benchmark",
+    "Figures",
     "Hub",
+    "Judged",
     "RowBenchmark",
     "TraceFormat",
     "TraceReader",

@@ -124,7 +124,7 @@ class Judge(BaseJudge):
         return JudgeInfo(
             name=self.name,
             model=self.backend.name,
-            dialect=self.dialect.name,
+            dialect=self.dialect.spec,
             prompt=self.dialect.template.hash,
             principles=self.mode if self.mode != "fixed" else principles_hash(self.principles),
             sampling=self.sampling,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from deemster.benchmarks.alpaca_eval import BASELINE, AlpacaEval, instruction_id
-from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import (
     FORWARD,
@@ -21,6 +21,7 @@ from deemster.benchmarks.traces.common import (
     from_text,
     of_judge,
 )
+from deemster.benchmarks.traces.figures import share, within
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Sample, Vote
 
@@ -51,6 +52,23 @@ class AlpacaEvalTraces(TraceReader):
         for row in rows:
             sample = _sample(row, name, known)
             yield sample, (_vote(row, sample, dialect, name),)
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`; of each model.
+
+        `win_rate`: in percent, draws half (the mean preference, of log-probabilities a share);
+        `n`: scored instructions; `n_null`: those without a preference, left out.
+        """
+        return within(rows, _figures, lambda sample: sample.subset)
+
+
+def _figures(rows: Judged) -> Figures:
+    wins = [verdict.rewards[1] for _, _, verdict in rows if verdict.rewards is not None]
+    return {
+        **share("win_rate", sum(wins), len(wins)),
+        "n": len(wins),
+        "n_null": len(rows) - len(wins),
+    }
 
 
 def _sample(row: Row, judge: str, known: Mapping[str, Sample]) -> Sample:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from deemster.benchmarks.auto_j import LABELS, AutoJ
-from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import (
     FORWARD,
@@ -18,6 +18,7 @@ from deemster.benchmarks.traces.common import (
     from_scores,
     from_text,
 )
+from deemster.benchmarks.traces.figures import outcome, share
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sample, Vote
@@ -58,6 +59,23 @@ class AutoJTraces(TraceReader):
                 sample = following
             about = sample.model_copy(update={"metadata": sample.metadata | {"judge": name}})
             yield about, tuple(self._vote(row, draw) for draw in range(len(_FIELDS)))
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`.
+
+        `agreement`: pairs of which both orders give the human label, in percent; `consistency`:
+        pairs of which both orders give the same, in percent; `pairs`: their number. A text
+        without verdict agrees with nothing.
+        """
+        said = [tuple(map(outcome, votes)) for _, votes, _ in rows]
+        truths = ["tie" if sample.best is None else sample.best for sample, _, _ in rows]
+        agree = sum(games == (truth, truth) for games, truth in zip(said, truths, strict=True))
+        same = sum(first == second is not None for first, second in said)
+        return {
+            **share("agreement", agree, len(rows)),
+            **share("consistency", same, len(rows)),
+            "pairs": len(rows),
+        }
 
     def _vote(self, row: Row, draw: int) -> Vote:
         key, order = _FIELDS[draw]

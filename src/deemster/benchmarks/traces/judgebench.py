@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.judgebench import JudgeBench
 from deemster.benchmarks.traces.common import (
@@ -18,10 +19,13 @@ from deemster.benchmarks.traces.common import (
     need_data,
     of_judge,
 )
+from deemster.benchmarks.traces.figures import Outcome, outcome, share, within
 from deemster.dialects import Dialect, open_dialect
-from deemster.schemas import Sample, Vote
+from deemster.schemas import Judgment, Sample, Vote
 
 _ORDERS = (FORWARD, SWAPPED)
+_LABEL = re.compile(r"\[\[([AB<>=]+)\]\]")
+"""What the tool takes for a verdict, sensible (`A>B`) or not (`A>A`)."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,37 @@ class JudgeBenchTraces(TraceReader):
             if known is None:
                 raise row.error(f"no pair {row.label('pair_id')!r} in {pairs}")
             yield _about(known, name), _votes(row, games, dialect, name)
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`; of the log, then of each category.
+
+        `accuracy_two_game`: right pairs in percent; `right`, `pairs`: counts;
+        `pairs_with_null`: pairs with a game without verdict; `pairs_inconsistent`: pairs whose
+        games say different things. Of a text the tool wants one verdict, however senseless
+        (`A>A` counts for neither response); of equal scores it prefers the second shown.
+        """
+        return _figures(rows) | within(rows, _figures, lambda sample: sample.subset)
+
+
+def _figures(rows: Judged) -> Figures:
+    right = sum(verdict.best is not None and verdict.best == one.best for one, _, verdict in rows)
+    said = [[_said(vote) for vote in votes] for _, votes, _ in rows]
+    return {
+        **share("accuracy_two_game", right, len(rows)),
+        "right": right,
+        "pairs": len(rows),
+        "pairs_with_null": sum(any(map(_null, votes)) for _, votes, _ in rows),
+        "pairs_inconsistent": sum(len(set(games)) > 1 for games in said),
+    }
+
+
+def _said(vote: Vote) -> Outcome:
+    best = outcome(vote)
+    return vote.order[1] if best == "tie" and not vote.raw else best
+
+
+def _null(vote: Vote) -> bool:
+    return not isinstance(vote, Judgment) and len(set(_LABEL.findall(vote.raw))) != 1
 
 
 def _judge_of(row: Row) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.llmbar import LABELS, LLMBar
 from deemster.benchmarks.traces.common import FORWARD, SWAPPED, failure, from_text, of_judge
+from deemster.benchmarks.traces.figures import Outcome, outcome, share, within
 from deemster.dialects import Dialect, open_dialect
-from deemster.schemas import Sample, Vote
+from deemster.schemas import Sample, Verdict, Vote
 
 _GAMES = (("swap = False", FORWARD), ("swap = True", SWAPPED))
 _RATINGS = (("score_1", (0,)), ("score_2", (1,)))
@@ -45,6 +46,45 @@ class LLMBarTraces(TraceReader):
         for row in rows:
             spec = _spec(strategy, len(row.items("results")))
             yield _sample(row, name, spec, samples), _votes(row, open_dialect(spec), name)
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`; of each set and strategy, named `SET/STRATEGY/FIGURE`.
+
+        `correct_average`: right games in percent, both orders counted alike. Counts: `n` pairs;
+        `correct_False` and `correct_True`, right games in the given and in the swapped order;
+        `correct_both`, pairs right in both; `equal`, pairs of which both orders say the same.
+        Two ratings are one verdict for both orders; of equal ratings the tool prefers the second
+        response in the first game, the first in the other. Its kappas are not repeated: they
+        come from a wrong mapping of labels.
+        """
+        return within(rows, _figures, _set_and_strategy)
+
+
+def _set_and_strategy(sample: Sample) -> str:
+    return f"{sample.subset}/{str(sample.metadata['judge']).rpartition('/')[2]}"
+
+
+def _figures(rows: Judged) -> Figures:
+    played = [(sample.best, _games(votes, verdict)) for sample, votes, verdict in rows]
+    first = sum(said[0] == best for best, said in played)
+    second = sum(said[1] == best for best, said in played)
+    return {
+        **share("correct_average", first + second, 2 * len(rows)),
+        "n": len(rows),
+        "correct_False": first,
+        "correct_True": second,
+        "correct_both": sum(said == (best, best) for best, said in played),
+        "equal": sum(said[0] == said[1] for _, said in played),
+    }
+
+
+def _games(votes: tuple[Vote, ...], verdict: Verdict) -> tuple[Outcome, Outcome]:
+    """What was preferred in the given order and in the swapped one."""
+    if all(len(vote.order) == 2 for vote in votes):
+        return outcome(votes[0]), outcome(votes[1])
+    if verdict.rewards is None:
+        return None, None
+    return (1, 0) if verdict.best is None else (verdict.best, verdict.best)
 
 
 def _spec(strategy: str, steps: int) -> str:

@@ -10,20 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import ClassVar
 
-from deemster.benchmarks.base import TraceReader
+from pydantic import JsonValue
+
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.mt_bench import query, read_questions
 from deemster.benchmarks.traces.common import FORWARD, SWAPPED, Ids, from_text, of_judge
+from deemster.benchmarks.traces.figures import outcome, share, within
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
-from deemster.schemas import Sample, Vote
+from deemster.schemas import Failure, Judgment, Sample, Vote
 
 _FAILED = ("$ERROR$",)
 """What FastChat writes in place of a completion when all tries have failed."""
 _PAIR_FIELDS = (("judgment_ab", "judgment_ba"), ("g1_judgment", "g2_judgment"))
 _TURNS = (1, 2)
+_STORED = "stored_score"
+"""Metadata: the score that the log itself keeps, -1 where its tool read none."""
+_NO_SCORE = -1
 
 
 def _rule(row: Row) -> str:
@@ -62,8 +69,24 @@ class MTBenchPairs(TraceReader):
                 for draw, (text, order) in enumerate(zip(texts, (FORWARD, SWAPPED), strict=True))
             )
             turn = row.choice("turn", {1: 1, 2: 2})
-            about = {"judge": name, "dialect": spec}
+            about: dict[str, JsonValue] = {"judge": name, "dialect": spec}
             yield ids.apart(_sample(row, models, turn, questions, about)), tuple(votes)
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`.
+
+        `pairs`, and `valid`, those with a verdict in both games; `inconsistent`: valid ones whose
+        games disagree, a tie against a win included; `rate_pct`: these in percent of the valid.
+        """
+        games = [tuple(map(outcome, votes)) for _, votes, _ in rows]
+        valid = [said for said in games if None not in said]
+        differ = sum(len(set(said)) > 1 for said in valid)
+        return {
+            "pairs": len(rows),
+            "valid": len(valid),
+            "inconsistent": differ,
+            **share("rate_pct", differ, len(valid)),
+        }
 
 
 @dataclass(frozen=True)
@@ -87,10 +110,49 @@ class MTBenchSingle(TraceReader):
             spec = f"mt-bench-single:{_rule(row)}"
             dialect = open_dialect(spec)
             models = (row.text("model_id", "model"),)
-            about = {"judge": name, "dialect": spec}
             for turn, text in _ratings(row):
+                about = {"judge": name, "dialect": spec, **_stored(row, turn)}
                 vote = from_text(dialect, text, order=(0,), n=1, draw=0, judge=name, failed=_FAILED)
                 yield ids.apart(_sample(row, models, turn, questions, about)), (vote,)
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`; of the log, then of each protocol.
+
+        `mean` of the scores; `valid_scores`: how many were read; `failures`: answers without a
+        score; `without_text`: those of them of which the log has no completion (a failed call, or
+        a turn that was not judged); `stored_scores`: of how many answers the log keeps a score of
+        its own; `equal_to_stored`: how many of these are what we read, -1 standing for none.
+        """
+        return _figures(rows) | within(rows, _figures, lambda one: str(one.metadata["protocol"]))
+
+
+def _figures(rows: Judged) -> Figures:
+    scores = [verdict.rewards[0] for _, _, verdict in rows if verdict.rewards is not None]
+    silent = sum(isinstance(one, Failure) and one.status == "api_error" for _, (one,), _ in rows)
+    stored = [(row[0].metadata[_STORED], row) for row in rows if _STORED in row[0].metadata]
+    return {
+        **({"mean": fmean(scores)} if scores else {}),
+        "valid_scores": len(scores),
+        "failures": len(rows) - len(scores),
+        "without_text": silent,
+        "stored_scores": len(stored),
+        "equal_to_stored": sum(score == _as_stored(vote) for score, (_, (vote,), _) in stored),
+    }
+
+
+def _as_stored(vote: Vote) -> float | None:
+    return vote.scores[0] if isinstance(vote, Judgment) else _NO_SCORE
+
+
+def _stored(row: Row, turn: int) -> dict[str, JsonValue]:
+    """The score that the row itself gives to a turn, if any."""
+    key = "score" if "judgment" in row.values else f"score_turn{turn}"
+    score = row.get(key)
+    if score is None:
+        return {}
+    if isinstance(score, bool) or not isinstance(score, int | float):
+        raise row.error(f"{key} {score!r} is not a number")
+    return {_STORED: score}
 
 
 def _pair_fields(row: Row) -> tuple[str, str] | None:
@@ -128,7 +190,7 @@ def _sample(
     models: tuple[str, ...],
     turn: int,
     questions: Mapping[str, Row],
-    about: Mapping[str, str],
+    about: Mapping[str, JsonValue],
 ) -> Sample:
     key = row.label("question_id")
     question = questions.get(key)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from deemster.benchmarks.base import TraceReader
+from deemster.aggregators import parse_aggregator, strict_best
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import choose, failure, from_scores
+from deemster.benchmarks.traces.figures import share
 from deemster.errors import FailureStatus
 from deemster.schemas import Sample, Scale, Vote
 
 _SCALE = Scale(low=1, high=10)
+_CURVE = (1, 3, 8)
+"""Numbers of ratings the tool reports on."""
 _SCORES, _ERRORS = "_scores", "_errors"
 
 
@@ -45,6 +49,32 @@ class RB2Ratings(TraceReader):
         for row in rows:
             if name in _judges(row):
                 yield _sample(row, name, texts), tuple(_votes(row, name))
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`; of the first 1, 3, 8 and of all k ratings.
+
+        `accuracy`: in percent of the samples each of whose responses has a rating among these;
+        `n`, `n_correct`, `n_tied`: how many those are, are right, and are tied on top (wrong).
+        The figures of all k have no name in front.
+        """
+        most = max((len(votes) for _, votes, _ in rows), default=0)
+        found = self._at(rows, most)
+        for k in _CURVE:
+            if k <= most:
+                found |= {f"k{k}/{name}": value for name, value in self._at(rows, k).items()}
+        return found
+
+    def _at(self, rows: Judged, k: int) -> Figures:
+        reducer = parse_aggregator(self.aggregator)
+        given = [(sample.best, reducer(votes[:k])) for sample, votes, _ in rows]
+        tops = [(best, strict_best(rewards)) for best, rewards in given if rewards is not None]
+        right = sum(best is not None and best == top for best, top in tops)
+        return {
+            **share("accuracy", right, len(tops)),
+            "n": len(tops),
+            "n_correct": right,
+            "n_tied": sum(top is None for _, top in tops),
+        }
 
 
 def _judges(row: Row) -> list[str]:

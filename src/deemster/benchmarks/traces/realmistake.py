@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.realmistake import LABELS, ReaLMistake
 from deemster.benchmarks.traces.common import from_text, of_judge
+from deemster.benchmarks.traces.figures import within
 from deemster.dialects import open_dialect
-from deemster.schemas import Sample, Vote
+from deemster.schemas import Judgment, Sample, Vote
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,42 @@ class ReaLMistakeTraces(TraceReader):
     def min_valid(self, k: int) -> int:
         """More than half: the tool counts unread texts as a class that can win."""
         return k // 2 + 1
+
+    def figures(self, rows: Judged) -> Figures:
+        """See `TraceFormat.figures`; of each task, as shares from 0 to 1.
+
+        `accuracy`, and `precision`, `recall` and `f1` of finding an error; without a verdict
+        nothing was found, and the response counts as wrong. `recounted_accuracy`: the most
+        common of the classes, unread texts being one, of a draw the first that occurs.
+        `n`: responses.
+        """
+        return within(rows, _figures, lambda sample: sample.subset)
+
+
+def _figures(rows: Judged) -> Figures:
+    truths = [sample.ground_truth for sample, _, _ in rows]
+    given = [verdict.rewards for _, _, verdict in rows]
+    error = LABELS["error"]
+    hits = sum(truth == reward == error for truth, reward in zip(truths, given, strict=True))
+    found, there = given.count(error), truths.count(error)
+    classes = [
+        [vote.scores if isinstance(vote, Judgment) else None for vote in votes]
+        for _, votes, _ in rows
+    ]
+    most_common = [max(said, key=said.count) for said in classes]
+    return {
+        "accuracy": _equal(given, truths) / len(rows),
+        **({"precision": hits / found} if found else {}),
+        **({"recall": hits / there} if there else {}),
+        # The harmonic mean of the two, defined wherever there is an error to find.
+        **({"f1": 2 * hits / (found + there)} if found + there else {}),
+        "recounted_accuracy": _equal(most_common, truths) / len(rows),
+        "n": len(rows),
+    }
+
+
+def _equal(given: Sequence[object], truths: Sequence[object]) -> int:
+    return sum(one == truth for one, truth in zip(given, truths, strict=True))
 
 
 def _sample(row: Row, judge: str, samples: dict[str, Sample]) -> Sample:

@@ -8,11 +8,16 @@ from fractions import Fraction
 from typing import NamedTuple
 
 _MARKER = re.compile(
-    r"^[ \t>*_#-]*(?:####"
-    r"|(?:(?:the|my|our|so|thus|hence|therefore)[ ,]+)*(?:final |correct |right )?answer(?:[ ]is)?[ ]*[:=*]+"
-    r"|a[ ]?:|(?:[\w, ]{0,40}\b)?(?:the|final|correct)[ ](?:final |correct |right )?answer[ ]is\b[ :=*]*)",
-    re.IGNORECASE | re.MULTILINE,
-)  # fmt: skip
+    r"""^[ \t>*_#-]*(?:
+        \#\#\#\#
+      | (?:(?:the|my|our|so|thus|hence|therefore)[ ,]+)*
+        (?:final[ ]|correct[ ]|right[ ])?answer(?:[ ]is)?[ ]*[:=*]+
+      | a[ ]?:
+      | (?:[\w, ]{0,40}\b)?(?:the|final|correct)[ ](?:final[ ]|correct[ ]|right[ ])?
+        answer[ ]is\b[ :=*]*
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _EXPONENT = r"(?:[eE][-+]?\d+\b|\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?[-+]?\d+\}?)"
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = re.compile(
@@ -73,10 +78,10 @@ def final_answer(text: str) -> str:
 
 
 def numbers(text: str) -> list[Number]:
-    """Every number in a text, in order, exact.
+    r"""Every number in a text, in order, exact.
 
     Read are: signs, currency signs, thousands separators (a comma before three digits, thin
-    spaces, LaTeX's), decimals, `1.5e3`, `1.5 x 10^3`, `2^10`, `3/4`, `1 3/4`, `\\frac{3}{4}`,
+    spaces, LaTeX's), decimals, `1.5e3`, `1.5 x 10^3`, `2^10`, `3/4`, `1 3/4`, `\frac{3}{4}`,
     percent. Exponents of units (`cm^2`) and digits inside words (`x2`) are not numbers. A
     comma is never a decimal point.
     """

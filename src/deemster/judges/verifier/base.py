@@ -19,20 +19,23 @@ class Finding:
         score: 0 (failed) to 1 (passed), or None if the check could not be run: then nothing is
             known, and no number stands in for it.
         evidence: what was seen, for people and for judges.
-        status: why there is no score; unused where there is one.
+        status: why there is no score (`api_error` if not said); None where there is one.
     """
 
     score: float | None
     evidence: str
-    status: FailureStatus = "api_error"
+    status: FailureStatus | None = None
 
     def __post_init__(self) -> None:
         if self.score is not None and not 0 <= self.score <= 1:
             raise InputError(f"the score of a finding must be from 0 to 1, got {self.score!r}")
-        object.__setattr__(self, "evidence", shorten(self.evidence))
+        status = None if self.score is not None else self.status or "api_error"
+        object.__setattr__(self, "status", status)
+        # One line: quoted text must not be able to look like another finding.
+        object.__setattr__(self, "evidence", shorten(" ".join(self.evidence.split())))
 
     @classmethod
-    def of(cls, passed: bool, evidence: str) -> Finding:  # noqa: FBT001 - the one thing it says
+    def of(cls, passed: bool, evidence: str) -> Finding:
         """The finding of a check that knows only right and wrong."""
         return cls(1.0 if passed else 0.0, evidence)
 

@@ -21,8 +21,9 @@ _OPENERS = re.compile(
     | (?:to\ (?:solve|answer|find)\ (?:this|it|the\ (?:problem|question|answer))
         (?:\ (?:problem|question))?\ )?
       (?:(?:first|now|so|then|well|ok|okay)\ )?
-      (?:let\ s|let\ us|let\ me|i\ will|i\ ll|we\ (?:will|can|need\ to|must|should))\ 
-      (?:first\ |now\ )?(?:solve|think|work|break|reason|start|begin|analy[sz]e|go|consider|find|approach)
+      (?:let\ s|let\ us|let\ me|i\ will|i\ ll|we\ (?:will|can|need\ to|must|should))\x20
+      (?:first\ |now\ )?
+      (?:solve|think|work|break|reason|start|begin|analy[sz]e|go|consider|find|approach)
       (?:\ (?:this|it|the|a|an|about|through|on|out|down|by|with|problem|question|task|answer
             |solution|first|now|step|steps|carefully|into|parts|and|explain|analy[sz]ing))*
     | to\ (?:solve|answer|find)\ (?:this|it|the\ \w+)(?:\ (?:problem|question))?

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-import jsonschema  # type: ignore[import-untyped]  # ships no types
-import jsonschema.validators  # type: ignore[import-untyped]  # as above
+import jsonschema
+import jsonschema.validators
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import SchemaRegistry
@@ -19,7 +19,9 @@ from deemster.errors import InputError
 from deemster.judges.verifier.base import Finding, TextCheck
 from deemster.judges.verifier.patterns import SECONDS, compile_pattern
 
-_FENCE = re.compile(r"\A\s*```[ \t]*(?:json)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*\Z", re.S | re.I)
+_FENCE = re.compile(
+    r"\A\s*```[ \t]*(?:json)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*\Z", re.DOTALL | re.IGNORECASE
+)
 _OFFLINE: SchemaRegistry = Registry()
 """Knows no other schema: a `$ref` to an address is an error, never a download."""
 

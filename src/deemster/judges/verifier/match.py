@@ -13,7 +13,7 @@ from deemster.errors import InputError
 from deemster.judges.verifier.answers import Number, final_answer, numbers
 from deemster.judges.verifier.base import Finding, need_reference, shorten
 
-_WRAPPING = " \t\n\"'`“”‘’()[]{}*_"
+_WRAPPING = " \t\n\"'`\u201c\u201d\u2018\u2019()[]{}*_"
 _ARTICLE = re.compile(r"^(?:an?|the) (?=.)")
 
 

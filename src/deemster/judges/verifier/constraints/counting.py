@@ -11,9 +11,11 @@ from deemster.judges.verifier.base import Finding
 
 Relation = Literal["at least", "at most", "less than", "more than", "exactly"]
 
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 _TOKEN = re.compile(r"\w+")
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|$)|[。！？]+[」』”’]*|\n\s*\n")
+_SENTENCE_END = re.compile(
+    r"[.!?\u2026]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019]*|\n\s*\n"
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|cf|al|inc|ltd|co|no|vol|fig|dept|gen|gov"
     r"|sen|rep|capt|col|lt|rev|hon|approx|est|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
@@ -36,7 +38,7 @@ class Bound:
             raise InputError(
                 f"relation {self.relation!r}; allowed: {', '.join(get_args(Relation))}"
             )
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 0:
+        if type(self.count) is not int or self.count < 0:
             raise InputError(f"a count must be a whole number >= 0, got {self.count!r}")
 
     def __str__(self) -> str:
@@ -68,7 +70,7 @@ def tokens(text: str) -> list[str]:
 
 
 def sentences(text: str) -> list[str]:
-    """Pieces that end in `.`, `!`, `?`, `…` before white space, in `。！？`, or at a blank line.
+    """Pieces that end in `.`, `!`, `?` before white space, in their CJK forms, or at a blank line.
 
     Common abbreviations, initials and list numbers ("1.") do not end a sentence. Pieces without
     a letter or digit do not count.

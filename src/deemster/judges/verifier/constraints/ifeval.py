@@ -56,13 +56,15 @@ _BUILD: dict[str, Callable[..., Check]] = {
     ),
     "length_constraints:nth_paragraph_first_word": (
         lambda num_paragraphs, nth_paragraph, first_word: ParagraphStartsWith(
-            num_paragraphs, nth_paragraph, first_word
+            paragraphs=num_paragraphs, nth=nth_paragraph, word=first_word
         )
     ),
     "detectable_content:number_placeholders": lambda num_placeholders: HasPlaceholders(
         Bound("at least", num_placeholders)
     ),
-    "detectable_content:postscript": lambda postscript_marker: HasPostscript(postscript_marker),
+    "detectable_content:postscript": lambda postscript_marker: HasPostscript(
+        marker=postscript_marker
+    ),
     "detectable_format:number_bullet_lists": lambda num_bullets: HasBullets(
         Bound("exactly", num_bullets)
     ),
@@ -76,8 +78,8 @@ _BUILD: dict[str, Callable[..., Check]] = {
     "detectable_format:title": HasTitle,
     "detectable_format:constrained_response": lambda: ContainsOneOf(_YES_NO_MAYBE),
     "combination:two_responses": TwoResponses,
-    "combination:repeat_prompt": lambda prompt_to_repeat: RepeatsFirst(prompt_to_repeat),
-    "startend:end_checker": lambda end_phrase: EndsWith(end_phrase),
+    "combination:repeat_prompt": lambda prompt_to_repeat: RepeatsFirst(text=prompt_to_repeat),
+    "startend:end_checker": lambda end_phrase: EndsWith(phrase=end_phrase),
     "startend:quotation": IsQuoted,
     "change_case:english_capital": lambda: HasCase("upper"),
     "change_case:english_lowercase": lambda: HasCase("lower"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,7 +26,7 @@ def count_of(phrase: str, text: str, *, whole_words: bool) -> int:
     return len(re.findall(body, text, re.IGNORECASE))
 
 
-def _need_words(what: str, given: tuple[str, ...]) -> None:
+def _need_words(what: str, given: Sequence[str]) -> None:
     if isinstance(given, str) or not given or not all(word.strip() for word in given):
         raise InputError(f"{what} must be 1 or more words, got {given!r:.80}")
 
@@ -172,7 +172,7 @@ class NoCommas(TextCheck):
 
     def examine(self, response: str) -> Finding:
         """See `Check.run`."""
-        count = len(re.findall("[,，、،﹐﹑]", response))
+        count = len(re.findall("[,\uff0c\u3001\u060c\ufe50\ufe51]", response))
         return Finding.of(count == 0, f"{count} commas")
 
 
@@ -281,4 +281,4 @@ class InLanguage(TextCheck):
 
 
 def _bare(text: str) -> str:
-    return text.strip().strip("\"“”'‘’«»„ \n").casefold()
+    return text.strip().strip("\"'\u201c\u201d\u2018\u2019\u201e«» \n").casefold()

@@ -141,14 +141,14 @@ def _landlock(libc: ctypes.CDLL, readable: Sequence[str], workdir: str) -> None:
     rules = [(path, _READ_FILE | _READ_DIR) for path in readable]
     rules += [(workdir, in_workdir), ("/dev/null", _READ_FILE | _WRITE_FILE)]
     rules += [("/dev/urandom", _READ_FILE)]
-    for path, allowed in rules:
+    for path, wanted in rules:
         if not os.path.exists(path):  # noqa: PTH110 - pathlib is slow to import
             continue
-        if not os.path.isdir(path):  # noqa: PTH112 - as above
-            allowed &= _READ_FILE | _WRITE_FILE | _TRUNCATE
+        in_file = rights & (_READ_FILE | _WRITE_FILE | _TRUNCATE)
+        allowed = wanted & (rights if os.path.isdir(path) else in_file)  # noqa: PTH112 - as above
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            rule = struct.pack("=Qi", allowed & rights, fd)
+            rule = struct.pack("=Qi", allowed, fd)
             _call(libc.syscall(_ADD_RULE, ruleset, 1, rule, 0), f"landlock_add_rule {path}")
         finally:
             os.close(fd)

@@ -12,7 +12,7 @@ import json
 import os
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from .wire import WireError, decode, encode, receive, send
 
@@ -76,10 +76,10 @@ class _Remote:
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             kind = RuntimeError
         try:
-            error = kind(reply.get("message", ""))
+            raised = kind(reply.get("message", ""))
         except TypeError:  # UnicodeDecodeError and others want more arguments
-            error = RuntimeError(reply.get("message", ""))
-        raise error
+            raised = RuntimeError(reply.get("message", ""))
+        raise raised
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -92,7 +92,7 @@ class _Remote:
             self._break("it answered with a malformed message")
         return reply
 
-    def _break(self, why: str) -> Any:  # noqa: ANN401 - never returns
+    def _break(self, why: str) -> NoReturn:
         self.broken = why
         raise _Broken(why)
 

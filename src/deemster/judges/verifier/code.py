@@ -1,0 +1,165 @@
+"""Code in responses, run against tests in a sandbox (see `sandbox`)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from deemster.errors import InputError
+from deemster.judges.verifier.base import Finding, need_reference, shorten
+from deemster.judges.verifier.sandbox import Limits, SandboxError, run_program, run_tests
+
+_BLOCK = re.compile(
+    r"^(?P<fence>```+|~~~+)[ \t]*(?P<language>[\w+.-]*)[^\n]*\n"
+    r"(?P<code>.*?)(?:^(?P=fence)[ \t]*$|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_PYTHON = ("", "python", "python3", "py", "py3")
+
+
+def extract_code(response: str, *, entry_point: str = "") -> str:
+    """The Python code of a response.
+
+    Of its Markdown blocks (of Python or of no language) the last that defines the entry point,
+    else the last; without blocks the response itself. A block that is never closed reaches to
+    the end.
+    """
+    found = [
+        match["code"] for match in _BLOCK.finditer(response) if match["language"].lower() in _PYTHON
+    ]
+    if not found:
+        return response
+    defining = [code for code in found if entry_point and defines(code, entry_point)]
+    return (defining or found)[-1]
+
+
+def defines(code: str, name: str) -> bool:
+    """Whether code has a line, not indented, that defines or assigns a name."""
+    line = rf"^(?:(?:async\s+)?def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*="
+    return re.search(line, code, re.MULTILINE) is not None
+
+
+def complete(prompt: str, code: str, *, entry_point: str) -> str:
+    """The program that a prompt and a response make.
+
+    Code that defines the entry point is run after the prompt, whose imports and helpers it may
+    use; other code goes on where the prompt ends. If the first line of it has lost its
+    indentation (texts get stripped), it gets back four spaces.
+    """
+    if not prompt or not entry_point or defines(code, entry_point):
+        return f"{prompt}\n{code}" if prompt else code
+    code = code.strip("\n")
+    if code[:1].strip() and prompt.rstrip(" ").endswith("\n"):
+        code = "    " + code
+    return prompt + code
+
+
+@dataclass(frozen=True)
+class FunctionTests:
+    """The functions that the response defines pass tests, as in HumanEval or MBPP.
+
+    The tests run apart from the code and see it through calls that carry plain data only, so
+    code that ends the process, overwrites the tests or returns a value equal to everything fails.
+    Functions that work by changing their arguments, or whose arguments or results are no plain
+    data, cannot be tested this way.
+
+    Attributes:
+        test: statements that raise where the code is wrong; where it defines `check`, that is
+            called with the entry point. None: the reference is the test.
+        entry_point: the function under test; empty if the tests name the functions they call.
+        prompt: code that stands before the response's; its helpers are known to the tests.
+        limits: what each run may use.
+    """
+
+    test: str | None = None
+    entry_point: str = ""
+    prompt: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for name, source in (("test", self.test or ""), ("prompt", self.prompt)):
+            try:
+                compile(source, name, "exec", dont_inherit=True)
+            except (SyntaxError, ValueError) as error:
+                raise InputError(f"{name} is not Python: {error}; give whole statements") from error
+
+    @property
+    def name(self) -> str:
+        """See `Check.name`."""
+        return f"code passes the tests of {self.entry_point}" if self.entry_point else "code tests"
+
+    def run(self, query: str, response: str, reference: str | None) -> Finding:  # noqa: ARG002
+        """See `Check.run`."""
+        test = need_reference(self, reference) if self.test is None else self.test
+        code = extract_code(response, entry_point=self.entry_point)
+        program = complete(self.prompt, code, entry_point=self.entry_point)
+        try:
+            run = run_tests(
+                program,
+                test,
+                entry_point=self.entry_point,
+                setup=self.prompt,
+                limits=self.limits,
+            )
+        except SandboxError as error:
+            return Finding(None, str(error), status=error.status)
+        return Finding.of(run.passed, run.evidence)
+
+
+@dataclass(frozen=True)
+class ProgramTests:
+    """The program in the response prints what is asked for, for each input.
+
+    Outputs are compared line by line without white space at the ends of lines and of the whole.
+    A program that ends with a status other than 0 fails the case.
+
+    Attributes:
+        cases: (standard input, wanted standard output), 1 or more.
+        partial: score the share of cases that passed, not only all of them.
+        limits: what each run (one per case) may use.
+    """
+
+    cases: tuple[tuple[str, str], ...]
+    partial: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if not self.cases or not all(len(case) == 2 for case in self.cases):
+            raise InputError(f"cases must be 1 or more (input, output), got {self.cases!r:.80}")
+
+    @property
+    def name(self) -> str:
+        """See `Check.name`."""
+        return f"program passes {len(self.cases)} cases"
+
+    def run(self, query: str, response: str, reference: str | None) -> Finding:  # noqa: ARG002
+        """See `Check.run`. Stops at the first case that fails unless `partial`."""
+        source = extract_code(response)
+        passed = 0
+        why = "all cases passed"
+        for i, (stdin, wanted) in enumerate(self.cases, start=1):
+            try:
+                problem = self._problem(source, stdin, wanted)
+            except SandboxError as error:
+                return Finding(None, str(error), status=error.status)
+            passed += not problem
+            if problem and why == "all cases passed":
+                why = f"case {i}: {problem}"
+            if problem and not self.partial:
+                return Finding(0.0, why)
+        return Finding(passed / len(self.cases), why)
+
+    def _problem(self, source: str, stdin: str, wanted: str) -> str:
+        run = run_program(source, stdin=stdin, limits=self.limits)
+        if run.stopped:
+            return run.stopped
+        if run.exit_status != 0:
+            last = run.stderr.strip().splitlines()[-1:] or [""]
+            return f"it ended with status {run.exit_status}: {shorten(last[0], 200)}"
+        if _lines(run.stdout) != _lines(wanted):
+            return f"printed {shorten(run.stdout, 150)!r}, wanted {shorten(wanted, 150)!r}"
+        return ""
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]

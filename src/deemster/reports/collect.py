@@ -1,0 +1,250 @@
+"""From run directories to the figures of a report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from deemster._version import __version__
+from deemster.errors import InputError
+from deemster.reports.browser import Browser
+from deemster.reports.records import (
+    ItemRow,
+    JudgeSection,
+    Latency,
+    Outcome,
+    Paired,
+    PolicyRate,
+    Report,
+)
+from deemster.reports.weakness import find_weaknesses
+from deemster.reports.weakness_change import compare_weaknesses
+from deemster.reports.weakness_records import WeaknessReport
+from deemster.schemas import JudgeInfo, Sample, Verdict
+from deemster.suites.metrics import (
+    Item,
+    compare,
+    judge_agreement,
+    summarise,
+    win_rate,
+)
+from deemster.suites.store import RunStore
+from deemster.suites.summaries import curve_rule
+
+_MOST_COMPARED = 6
+_MOST_POLICIES = 40
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Which policies to analyse.
+
+    Args:
+        policy: whose weaknesses; None analyses both of two, and none of more.
+        versus: against whom; None is everybody else.
+        before: an earlier report of the same policy, to tell the change.
+    """
+
+    policy: str | None = None
+    versus: str | None = None
+    before: Report | None = None
+
+
+@dataclass(frozen=True)
+class _Source:
+    store: RunStore
+    position: int
+    info: JudgeInfo
+    run: str
+
+    def rows(self) -> Iterator[tuple[Sample, Verdict]]:
+        return self.store.verdicts(self.position)
+
+
+def collect_report(
+    run_dirs: Sequence[str | Path], *, title: str, compared: Compared
+) -> tuple[Report, Browser]:
+    """Read every judge of every run.
+
+    Raises:
+        InputError: a directory holds no run or no judge, or a policy is unknown in all of them.
+    """
+    if not run_dirs:
+        raise InputError("no run directory given; give one or more")
+    stores = [RunStore(directory) for directory in run_dirs]
+    try:
+        return _collected(stores, title, compared)
+    finally:
+        for store in stores:
+            store.close()
+
+
+def _collected(
+    stores: Sequence[RunStore], title: str, compared: Compared
+) -> tuple[Report, Browser]:
+    sources = [
+        _Source(store, position, info, store.directory.resolve().name)
+        for store in stores
+        for position, info in enumerate(store.judges())
+    ]
+    if not sources:
+        raise InputError(f"no judge in {str(stores[0].directory)!r}; the run has not begun")
+    labels = _labels(sources)
+    browser, items, sections, rows = Browser(), [], [], []
+    notes: list[str] = []
+    unknown: list[str] = []
+    for number, (source, label) in enumerate(zip(sources, labels, strict=True)):
+        own, section, listed = _section(source, label, number, browser)
+        found = _weaknesses(source, own, compared, notes, unknown)
+        sections.append(section.model_copy(update=found))
+        items.append(own)
+        rows += listed
+    if len(unknown) == len(sources):
+        raise InputError(unknown[0])
+    notes += [f"{label}: {text}" for label, text in zip(labels, unknown, strict=False)]
+    runs = dict(zip(labels, items, strict=True))
+    several = len(labels) > 1
+    report = Report(
+        deemster=__version__,
+        title=title,
+        judges=tuple(sections),
+        agreement=judge_agreement(runs) if several else None,
+        comparisons=_comparisons(runs, notes) if several else (),
+        notes=tuple(dict.fromkeys(notes)),
+        items=tuple(rows),
+    )
+    return report, browser
+
+
+def _labels(sources: Sequence[_Source]) -> list[str]:
+    """The judges' names; with the run's, then a number, where that is needed to tell them apart."""
+    names = [source.info.name for source in sources]
+    for more in ([f"{s.run}: {s.info.name}" for s in sources], None):
+        if len(set(names)) == len(names):
+            break
+        counts = Counter(names)
+        names = [
+            name if counts[name] == 1 else f"{name} ({i + 1})" if more is None else more[i]
+            for i, name in enumerate(names)
+        ]
+    return names
+
+
+def _section(
+    source: _Source, label: str, number: int, browser: Browser
+) -> tuple[list[Item], JudgeSection, list[ItemRow]]:
+    items, rows, seconds = [], [], []
+    for sample, verdict in source.rows():
+        item = Item.from_verdict(sample, verdict)
+        row = _row(number, item, verdict)
+        browser.add(row, sample, verdict)
+        items.append(item)
+        rows.append(row)
+        seconds += [vote.usage.seconds for vote in verdict.votes if vote.usage.seconds > 0]
+    reducer, k_meta = curve_rule(source.info)
+    policies = sorted({name for item in items for name in item.policies or ()})
+    section = JudgeSection(
+        label=label,
+        run=source.run,
+        summary=summarise(items, judge=source.info, reducer=reducer, k_meta=k_meta),
+        latency=_latency(seconds),
+        policies=tuple(
+            PolicyRate(policy=name, win_rate=win_rate(items, name))
+            for name in (policies if 1 < len(policies) <= _MOST_POLICIES else ())
+        ),
+        weaknesses=(),
+        changes=(),
+    )
+    return items, section, rows
+
+
+def _row(judge: int, item: Item, verdict: Verdict) -> ItemRow:
+    outcome: Outcome = "unknown"
+    if not item.scored:
+        outcome = "unscored"
+    elif item.true_best is not None:
+        outcome = "tied" if item.best is None else "right" if item.right else "wrong"
+    return ItemRow(
+        judge=judge,
+        id=item.id,
+        subset=item.subset,
+        outcome=outcome,
+        best=item.best,
+        true_best=item.true_best,
+        rewards=item.rewards,
+        confidence=item.confidence,
+        n_votes=item.n_votes,
+        n_failed=len(verdict.failures),
+    )
+
+
+def _latency(seconds: Sequence[float]) -> Latency | None:
+    if not seconds:
+        return None
+    values = np.array(seconds)
+    p50, p95, p99 = (round(float(q), 6) for q in np.quantile(values, (0.5, 0.95, 0.99)))
+    # The slowest hundredth would squeeze the others into a bar or two.
+    counts, edges = np.histogram(np.minimum(values, p99), bins=min(30, max(5, len(values) // 10)))
+    return Latency(
+        n=len(values),
+        mean=round(float(values.mean()), 6),
+        p50=p50,
+        p95=p95,
+        p99=p99,
+        longest=round(float(values.max()), 6),
+        edges=tuple(round(float(edge), 6) for edge in edges),
+        counts=tuple(int(count) for count in counts),
+    )
+
+
+def _weaknesses(
+    source: _Source,
+    items: Sequence[Item],
+    compared: Compared,
+    notes: list[str],
+    unknown: list[str],
+) -> dict[str, object]:
+    """The fields `weaknesses` and `changes` of the section."""
+    policies = sorted({name for item in items for name in item.policies or ()})
+    if compared.policy is None:
+        if len(policies) > 2:
+            notes.append(
+                f"Weakness analysis left out: {len(policies)} policies; name one with --policy."
+            )
+        if len(policies) != 2:
+            return {}
+        wanted = [(policies[0], policies[1]), (policies[1], policies[0])]
+    else:
+        wanted = [(compared.policy, compared.versus)]
+    found: list[WeaknessReport] = []
+    for policy, versus in wanted:
+        try:
+            found.append(find_weaknesses(source.rows(), policy=policy, versus=versus))
+        except InputError as error:
+            unknown.append(str(error))
+    old = next((w for s in compared.before.judges for w in s.weaknesses), None) if (
+        compared.before
+    ) else None
+    changes = compare_weaknesses(found[0], old) if found and old is not None else ()
+    return {"weaknesses": tuple(found), "changes": changes}
+
+
+def _comparisons(runs: dict[str, list[Item]], notes: list[str]) -> tuple[Paired, ...]:
+    if len(runs) > _MOST_COMPARED:
+        notes.append(f"Paired comparisons left out: more than {_MOST_COMPARED} judges.")
+        return ()
+    pairs = []
+    for first, second in combinations(runs, 2):
+        try:
+            found = compare(runs[first], runs[second])
+        except InputError as error:
+            notes.append(f"{first} and {second} are not compared: {error}")
+            continue
+        if found.difference.n:
+            pairs.append(Paired(first=first, second=second, comparison=found))
+    return tuple(pairs)
