@@ -1,6 +1,6 @@
 """Public data sets as samples, and other tools' judge logs as samples with votes."""
 
-from deemster.benchmarks.base import Benchmark, Hub, RowBenchmark, TraceFormat
+from deemster.benchmarks.base import Benchmark, Figures, Hub, Judged, RowBenchmark, TraceFormat
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.registry import (
     BENCHMARKS,
@@ -13,7 +13,9 @@ __all__ = [
     "BENCHMARKS",
     "TRACE_FORMATS",
     "Benchmark",
+    "Figures",
     "Hub",
+    "Judged",
     "Row",
     "RowBenchmark",
     "TraceFormat",

@@ -286,6 +286,9 @@ def show_summary(summary: Summary, out: Console | None = None) -> None:
             for name, one in summary.subsets.items()
         ]
         show_table("subsets", ("subset", "items", "accuracy", "ties", "unscored"), rows, out)
+    if summary.win_rates:
+        wins = [(name, one.n, _percent(one.value)) for name, one in summary.win_rates.items()]
+        show_table("win rates", ("policy", "items", "won"), wins, out)
 
 
 def _percent(value: float | None) -> str:

@@ -31,7 +31,11 @@ def import_traces(
     k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Turn another tool's judge log into a run: parsed by our parsers from its raw text."""
+    """Turn another tool's judge log into a run: parsed by our parsers from its raw text.
+
+    The published figures below the summary are those of the whole log by the rule of its own tool,
+    whatever --aggregator and --k.
+    """
     from deemster.suites.importing import import_run
 
     summary = import_run(
@@ -67,8 +71,10 @@ def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
     if as_json:
         typer.echo(summary.model_dump_json())
         return
+    from deemster.cli.published import show_published
     from deemster.cli.render import show_summary
 
     show_summary(summary)
+    show_published(summary.published)
     if out is not None:
         typer.echo(f"run written to {out}", err=True)

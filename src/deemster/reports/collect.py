@@ -24,7 +24,7 @@ from deemster.reports.records import (
 )
 from deemster.reports.weakness import find_weaknesses
 from deemster.reports.weakness_change import compare_weaknesses
-from deemster.reports.weakness_records import WeaknessReport
+from deemster.reports.weakness_records import Change, WeaknessReport
 from deemster.schemas import JudgeInfo, Sample, Verdict
 from deemster.suites.metrics import (
     Item,
@@ -100,13 +100,15 @@ def _collected(
     unknown: list[str] = []
     for number, (source, label) in enumerate(zip(sources, labels, strict=True)):
         own, section, listed = _section(source, label, number, browser)
-        found = _weaknesses(source, own, compared, notes, unknown)
+        found = _weaknesses(source, own, compared, notes)
+        if compared.policy is not None and not found["weaknesses"]:
+            unknown.append(f"{label}: {notes.pop()}")
         sections.append(section.model_copy(update=found))
         items.append(own)
         rows += listed
     if len(unknown) == len(sources):
         raise InputError(unknown[0])
-    notes += [f"{label}: {text}" for label, text in zip(labels, unknown, strict=False)]
+    notes += unknown
     runs = dict(zip(labels, items, strict=True))
     several = len(labels) > 1
     report = Report(
@@ -203,35 +205,39 @@ def _latency(seconds: Sequence[float]) -> Latency | None:
 
 
 def _weaknesses(
-    source: _Source,
-    items: Sequence[Item],
-    compared: Compared,
-    notes: list[str],
-    unknown: list[str],
-) -> dict[str, object]:
-    """The fields `weaknesses` and `changes` of the section."""
+    source: _Source, items: Sequence[Item], compared: Compared, notes: list[str]
+) -> dict[str, tuple[object, ...]]:
+    """The fields `weaknesses` and `changes` of the section; what is left out is noted."""
     policies = sorted({name for item in items for name in item.policies or ()})
-    if compared.policy is None:
-        if len(policies) > 2:
-            notes.append(
-                f"Weakness analysis left out: {len(policies)} policies; name one with --policy."
-            )
-        if len(policies) != 2:
-            return {}
-        wanted = [(policies[0], policies[1]), (policies[1], policies[0])]
-    else:
+    wanted: list[tuple[str, str | None]] = []
+    if compared.policy is not None:
         wanted = [(compared.policy, compared.versus)]
+    elif len(policies) == 2:
+        wanted = [(policies[0], policies[1]), (policies[1], policies[0])]
+    elif len(policies) > 2:
+        notes.append(
+            f"Weakness analysis left out: {len(policies)} policies; name one with --policy."
+        )
     found: list[WeaknessReport] = []
     for policy, versus in wanted:
         try:
             found.append(find_weaknesses(source.rows(), policy=policy, versus=versus))
         except InputError as error:
-            unknown.append(str(error))
-    old = next((w for s in compared.before.judges for w in s.weaknesses), None) if (
-        compared.before
-    ) else None
-    changes = compare_weaknesses(found[0], old) if found and old is not None else ()
-    return {"weaknesses": tuple(found), "changes": changes}
+            notes.append(str(error))
+    return {"weaknesses": tuple(found), "changes": _changes(found, compared.before, notes)}
+
+
+def _changes(
+    found: Sequence[WeaknessReport], before: Report | None, notes: list[str]
+) -> tuple[Change, ...]:
+    if before is None or not found:
+        return ()
+    earlier = [w for section in before.judges for w in section.weaknesses]
+    old = next((w for w in earlier if w.policy == found[0].policy), None)
+    if old is None:
+        notes.append(f"The earlier report has no weakness analysis of {found[0].policy}.")
+        return ()
+    return compare_weaknesses(found[0], old)
 
 
 def _comparisons(runs: dict[str, list[Item]], notes: list[str]) -> tuple[Paired, ...]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from deemster.aggregators import parse_aggregator
-from deemster.benchmarks import open_trace_format
+from deemster.benchmarks import Judged, TraceFormat, open_trace_format
 from deemster.errors import InputError
 from deemster.judges import decide
 from deemster.schemas import JudgeInfo, Sample, Vote
 from deemster.suites.metrics import Summary
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_judge, write_summary
+
+Log = Sequence[tuple[Sample, tuple[Vote, ...]]]
 
 
 def import_run(
@@ -36,48 +39,81 @@ def import_run(
         aggregator: spec; None for the rule of the log's own tool.
         k: only the first k votes of each sample.
 
+    Returns:
+        The summary. Its `published` figures are those of the whole log by the rule of the log's
+        own tool: neither `aggregator` nor `k` changes them.
+
     Raises:
         InputError: a file or an argument is wrong; nothing is written then.
     """
     reader = open_trace_format(format_name)
-    spec = str(parse_aggregator(aggregator or reader.aggregator))
-    reducer = parse_aggregator(spec)
+    own = _spec(reader.aggregator)
+    spec = _spec(aggregator or reader.aggregator)
     if k is not None and k < 1:
         raise InputError(f"k must be >= 1, got {k}")
-    rows = reader.read(traces, data, judge=judge)
-    first = next(rows, None)  # reading starts here: a wrong file is told before anything is made
-    if first is None:
-        raise InputError(f"{str(traces)!r} has no rows")
     check_new(out)
-    drawn = [(sample, votes[:k]) for sample, votes in _with_first(first, rows)]
-    most = max(len(votes) for _, votes in drawn)
-    name = judge or str(first[0].metadata.get("judge") or format_name)
+    log = list(reader.read(traces, data, judge=judge))
+    if not log:
+        raise InputError(f"{str(traces)!r} has no rows")
+    _check_ids(log)
+    most = max(len(votes) for _, votes in log)
+    name = judge or str(log[0][0].metadata.get("judge") or format_name)
     info = JudgeInfo(
-        name=name, model=name, dialect=reader.dialect, k=k or most, aggregator=spec,
+        name=name, model=name, dialect=reader.dialect, k=most, aggregator=own,
         principles="imported",
     )  # fmt: skip
-    with RunStore(out, write=True) as store:
-        store.set_judges([info])
-        store.add_samples(sample for sample, _ in drawn)
-        with store.transaction():
-            for position, (sample, votes) in enumerate(drawn):
-                verdict = decide(
-                    votes, n=len(sample.responses), k=len(votes), reducer=reducer, info=info
-                )
-                store.put_in_transaction(0, position, verdict)
-        summary = summarise_judge(store, 0)
+    judged = _decided(log, info, reader)
+    figures = reader.figures(judged)
+    if (spec, k) != (own, None):
+        info = info.model_copy(update={"aggregator": spec, "k": min(k or most, most)})
+        judged = _decided([(sample, votes[:k]) for sample, votes in log], info, reader)
+    summary = _write(out, info, judged).model_copy(update={"published": figures})
     write_summary(out, {info.name: summary})
     return summary
+
+
+def _spec(aggregator: str) -> str:
+    return str(parse_aggregator(aggregator))
+
+
+def _check_ids(log: Log) -> None:
+    """Before anything is written: the store takes an id once."""
+    times = Counter(sample.id for sample, _ in log)
+    twice = next((name for name, count in times.items() if name and count > 1), None)
+    if twice is not None:
+        raise InputError(f"sample id {twice!r} occurs twice; ids must be unique in a run")
+
+
+def _decided(log: Log, info: JudgeInfo, reader: TraceFormat) -> Judged:
+    reducer = parse_aggregator(info.aggregator)
+    return [
+        (
+            sample,
+            votes,
+            decide(
+                votes,
+                n=len(sample.responses),
+                k=len(votes),
+                reducer=reducer,
+                info=info,
+                min_valid=reader.min_valid(len(votes)),
+            ),
+        )
+        for sample, votes in log
+    ]
+
+
+def _write(out: Path, info: JudgeInfo, judged: Judged) -> Summary:
+    with RunStore(out, write=True) as store:
+        store.set_judges([info])
+        with store.transaction():
+            for position, (sample, _, verdict) in enumerate(judged):
+                store.add_in_transaction(position, sample)
+                store.put_in_transaction(0, position, verdict)
+        return summarise_judge(store, 0)
 
 
 def check_new(out: Path) -> None:
     """Raise `InputError` if a run is already in a directory."""
     if (out / "run.sqlite").exists():
         raise InputError(f"{str(out)!r} already holds a run; give another --out")
-
-
-def _with_first(
-    first: tuple[Sample, tuple[Vote, ...]], rest: Iterator[tuple[Sample, tuple[Vote, ...]]]
-) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
-    yield first
-    yield from rest

@@ -19,13 +19,16 @@ _MARKER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _EXPONENT = r"(?:[eE][-+]?\d+\b|\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?[-+]?\d+\}?)"
-_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+# Repetitions have an upper end where a long text could otherwise be searched again and again.
+_DIGITS = r"(?:\d{1,3}(?:,\d{3}){1,100}(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = re.compile(
     r"(?<![\w^_./])(?<!\^\{)(?P<sign>[-+−])?(?:[$€£¥₹]\s?|\\\$\s?)?(?P<sign2>[-+−])?"
-    rf"(?:\\[dtc]?frac\s?\{{\s?(?P<top>[-+−]?{_DIGITS})\s?\}}\s?\{{\s?(?P<bottom>[-+−]?{_DIGITS})\s?\}}"
+    rf"(?:\\[dtc]?frac\s?\{{\s?(?P<top>[-+−]?{_DIGITS})\s?\}}"
+    rf"\s?\{{\s?(?P<bottom>[-+−]?{_DIGITS})\s?\}}"
     r"|\\[dtc]?frac\s?(?P<t1>\d)\s?(?P<b1>\d)"
     rf"|(?:(?P<whole>\d{{1,9}})[ ]{{1,2}})?(?P<over>\d{{1,15}})\s?/\s?(?P<under>\d{{1,15}})(?![\d/])"
-    rf"|(?P<plain>{_DIGITS})(?P<exponent>{_EXPONENT})?(?:\s?(?:\^|\*\*)\s?\{{?(?P<power>\d{{1,2}})\}}?)?)"
+    rf"|(?P<plain>{_DIGITS})(?P<exponent>{_EXPONENT})?"
+    r"(?:\s?(?:\^|\*\*)\s?\{?(?P<power>\d{1,2})\}?)?)"
     r"(?P<percent>\s?(?:\\?%|percent\b|per cent\b))?"
 )
 _BRACE = re.compile(r"\\boxed\{|\\fbox\{|\\[{}\\]|[{}]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from deemster.errors import FailureStatus, InputError
 
@@ -65,8 +65,6 @@ class Check(Protocol):
 
 class TextCheck:
     """Base of checks that look at the response only."""
-
-    description: ClassVar[str] = ""
 
     def run(self, query: str, response: str, reference: str | None) -> Finding:  # noqa: ARG002
         """Examine one response; see `Check.run`."""

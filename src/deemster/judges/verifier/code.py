@@ -47,11 +47,31 @@ def complete(prompt: str, code: str, *, entry_point: str) -> str:
     indentation (texts get stripped), it gets back four spaces.
     """
     if not prompt or not entry_point or defines(code, entry_point):
-        return f"{prompt}\n{code}" if prompt else code
+        return f"{closed(prompt)}\n{code}" if prompt else code
     code = code.strip("\n")
     if code[:1].strip() and prompt.rstrip(" ").endswith("\n"):
         code = "    " + code
     return prompt + code
+
+
+def closed(prompt: str) -> str:
+    """The prompt as complete code: one that ends in an open function gets an empty body.
+
+    Raises:
+        InputError: it is not the beginning of any Python code.
+    """
+    for ending in ("", "\n    pass\n", "pass\n"):
+        if _compiles(prompt + ending):
+            return prompt + ending
+    raise InputError(f"prompt is not Python: {shorten(prompt, 80)!r}; give whole lines of code")
+
+
+def _compiles(source: str) -> bool:
+    try:
+        compile(source, "source", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -77,11 +97,9 @@ class FunctionTests:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        for name, source in (("test", self.test or ""), ("prompt", self.prompt)):
-            try:
-                compile(source, name, "exec", dont_inherit=True)
-            except (SyntaxError, ValueError) as error:
-                raise InputError(f"{name} is not Python: {error}; give whole statements") from error
+        if not _compiles(self.test or ""):
+            raise InputError(f"test is not Python: {shorten(self.test or '', 80)!r}")
+        closed(self.prompt)
 
     @property
     def name(self) -> str:
@@ -98,7 +116,7 @@ class FunctionTests:
                 program,
                 test,
                 entry_point=self.entry_point,
-                setup=self.prompt,
+                setup=closed(self.prompt),
                 limits=self.limits,
             )
         except SandboxError as error:

@@ -16,7 +16,8 @@ from deemster.suites.metrics.items import Item, groups, signs, stack_pairs, top_
 class Accuracy(Record):
     """Strict accuracy, both views of unscored items, and what became of ties.
 
-    Counted are the items with 2 or more responses and a unique true best.
+    Counted are the items with 2 or more responses and a unique true best (`single_accuracy`:
+    single responses with truth).
     """
 
     scored: Estimate
@@ -47,6 +48,43 @@ def accuracy(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Accura
         n=len(asked),
         right=int(right.sum()),
         ties=sum(len(top) > 1 for _, top in tops),
+        unscored=unscored,
+    )
+
+
+def is_binary(items: Sequence[Item]) -> bool:
+    """Whether truths and rewards are yes or no: single responses, and nothing but 0 and 1.
+
+    Asked of a whole run, of which some item must be scored: a reward of 1 may also be the lowest
+    rating of a scale.
+    """
+    known = [item for item in items if item.ground_truth is not None]
+    scored = [item.rewards for item in known if item.rewards is not None]
+    return (
+        bool(scored)
+        and all(item.n_responses == 1 for item in known)
+        and all(item.ground_truth in ((0,), (1,)) for item in known)
+        and all(rewards in ((0,), (1,)) for rewards in scored)
+    )
+
+
+def single_accuracy(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Accuracy:
+    """Share of single responses whose reward is their truth, for runs that are `is_binary`.
+
+    Counted are the items with truth. Nothing can tie, so `shuffled` is `scored`.
+    """
+    known = [item for item in items if item.ground_truth is not None]
+    scored = [item for item in known if item.scored]
+    right = np.array([item.rewards == item.ground_truth for item in scored], dtype=float)
+    unscored = len(known) - len(scored)
+    rate = bootstrap.mean(right)
+    return Accuracy(
+        scored=rate,
+        overall=bootstrap.mean(np.append(right, np.zeros(unscored))),
+        shuffled=rate,
+        n=len(known),
+        right=int(right.sum()),
+        ties=0,
         unscored=unscored,
     )
 

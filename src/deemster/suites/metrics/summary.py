@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+
+from pydantic import Field
 
 from deemster.aggregators import Reducer
 from deemster.errors import FailureStatus
 from deemster.schemas import Count, JudgeInfo, Record, Usage
-from deemster.suites.metrics.accuracy import Accuracy, accuracy, agreement_with_ties
+from deemster.suites.metrics.accuracy import (
+    Accuracy,
+    accuracy,
+    agreement_with_ties,
+    is_binary,
+    single_accuracy,
+    win_rate,
+)
 from deemster.suites.metrics.accuracy import pairwise_accuracy as pairs_accuracy
 from deemster.suites.metrics.calibration import Calibration, calibration
 from deemster.suites.metrics.curves import ALL_SUBSETS, CurvePoint, Draws, curve, meta_curve
@@ -27,7 +36,8 @@ class Summary(Record):
     n_scored: Count
     """Items with rewards."""
     accuracy: float | None
-    """Strict accuracy over scored items with a unique true best; ties are wrong."""
+    """Strict accuracy over scored items with a unique true best; ties are wrong. Of single
+    responses whose truths and rewards are all 0 or 1: how often these are equal."""
     ci95: tuple[float, float] | None
     """Its 95 % interval."""
     ties: Count
@@ -47,7 +57,7 @@ class Summary(Record):
     detail: Accuracy
     """Accuracy in all views."""
     macro: Estimate | None
-    """Unweighted mean of the subsets' accuracies."""
+    """Unweighted mean of the subsets' accuracies; None for single responses."""
     with_ties: Estimate | None
     """Agreement with the truth where that has ties; None if no item is truly tied on top."""
     pairwise: Estimate | None
@@ -64,6 +74,11 @@ class Summary(Record):
     position_consistency: PositionConsistency | None
     """Pairs judged in both orders."""
     calibration: Calibration | None
+    win_rates: dict[str, Estimate] = Field(default_factory=dict)
+    """Share of the items a policy wins, a win shared by m counting 1/m: over the scored items
+    with its response and one of another policy."""
+    published: dict[str, float | int] = Field(default_factory=dict)
+    """Figures of an imported log by its own tool's rule, see `TraceFormat.figures`; else empty."""
 
 
 def summarise(
@@ -91,9 +106,11 @@ def summarise(
         bootstrap: how intervals are drawn. `ci95` follows its level.
     """
     items = sorted(items, key=lambda item: (item.id, item.subset))
-    hits = accuracy(items, bootstrap=bootstrap)
+    binary = is_binary(items)
+    hit_rate = single_accuracy if binary else accuracy
+    hits = hit_rate(items, bootstrap=bootstrap)
     votes = sum(item.n_votes for item in items)
-    subsets = by_subset(items, lambda part: accuracy(part, bootstrap=bootstrap))
+    subsets = by_subset(items, lambda part: hit_rate(part, bootstrap=bootstrap))
     subsets = {} if set(subsets) <= {""} else subsets
     plain = curve(items, ks, reducer, draws=draws, min_valid=min_valid, bootstrap=bootstrap)
     guided = meta_curve(
@@ -117,11 +134,12 @@ def summarise(
         n_votes=votes,
         samples_per_item=tidy(votes / len(items)) if items else None,
         detail=hits,
-        macro=macro_accuracy(items, bootstrap=bootstrap).value if subsets else None,
+        macro=macro_accuracy(items, bootstrap=bootstrap).value if subsets and not binary else None,
         subsets=subsets,
         curves=curves,
         position_consistency=_position(items, bootstrap),
         calibration=calibration(items, bootstrap=bootstrap),
+        win_rates=_win_rates(items, bootstrap),
         **_where_it_applies(items, bootstrap),
     )
 
@@ -139,6 +157,15 @@ def _where_it_applies(items: Sequence[Item], bootstrap: Bootstrap) -> dict[str, 
         "spearman": correlation_over_items(single, bootstrap=bootstrap) if graded else None,
         "kendall": kendall(lists, bootstrap=bootstrap) if lists else None,
     }
+
+
+def _win_rates(items: Sequence[Item], bootstrap: Bootstrap) -> dict[str, Estimate]:
+    contests: defaultdict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        policies = set(item.policies or ())
+        for policy in policies if len(policies) > 1 else ():
+            contests[policy].append(item)
+    return {name: win_rate(contests[name], name, bootstrap=bootstrap) for name in sorted(contests)}
 
 
 def _failures(items: Sequence[Item]) -> dict[FailureStatus, int]:

@@ -13,8 +13,11 @@ Relation = Literal["at least", "at most", "less than", "more than", "exactly"]
 
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 _TOKEN = re.compile(r"\w+")
+_STOPS = r".!?\u2026"
+_CLOSERS = r"\"'\u201d\u2019)\]*_"
 _SENTENCE_END = re.compile(
-    r"[.!?\u2026]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019]*|\n\s*\n"
+    rf"(?<![{_STOPS}])[{_STOPS}]++[{_CLOSERS}]*+(?=\s|$)"
+    r"|[\u3002\uff01\uff1f]+[\u300d\u300f\u201d\u2019]*|\n\s*\n"
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|cf|al|inc|ltd|co|no|vol|fig|dept|gen|gov"
