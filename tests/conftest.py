@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from tests.support.openai_server import OpenAIServer
+from tests.support.tiny_model import save_tiny_model
 
 ServerFactory = Callable[..., OpenAIServer]
 
@@ -19,3 +21,9 @@ def openai_server() -> Iterator[ServerFactory]:
     """
     with ExitStack() as stack:
         yield lambda *args, **options: stack.enter_context(OpenAIServer(*args, **options))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random Llama-type model with a ChatML tokenizer."""
+    return save_tiny_model(tmp_path_factory.mktemp("tiny-model"))

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         Verdict,
         Vote,
     )
+    from deemster.suites.frames import load_run
 
 _WHERE = {
     "deemster.aggregators": ("Majority", "Mean", "Median", "Sum", "TopK", "Weighted"),
     "deemster.judges": ("Judge", "MetaRM", "Panel"),
     "deemster.errors": ("BackendError", "DeemsterError", "InputError", "ParseError"),
+    "deemster.suites.frames": ("load_run",),
     "deemster.schemas": (
         "Critique",
         "Failure",
@@ -71,6 +73,7 @@ __all__ = [
     "Vote",
     "Weighted",
     "__version__",
+    "load_run",
 ]
 
 

@@ -9,18 +9,17 @@ import csv
 import gzip
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pytest
 
 from deemster.aggregators import parse_aggregator
-from deemster.benchmarks import open_benchmark, open_trace_format
-from deemster.schemas import Judgment, Sample, Vote
+from deemster.benchmarks import Figures, open_benchmark, open_trace_format
+from deemster.judges import decide
+from deemster.schemas import JudgeInfo, Judgment, Sample, Vote
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(
@@ -42,31 +41,42 @@ def read(name: str, traces: str, data: str | None = None, judge: str | None = No
     return reader.read(SHARED / traces, None if data is None else SHARED / data, judge=judge)
 
 
-def rewards(name: str, votes: Sequence[Vote], k: int | None = None) -> tuple[float, ...] | None:
-    """What our aggregator makes of the votes by the format's rule."""
+def figures(name: str, traces: str, data: str | None = None, judge: str | None = None) -> Figures:
+    """What `deemster import` calls the published figures of a log."""
     reader = open_trace_format(name)
-    return parse_aggregator(reader.aggregator)(votes[:k], min_valid=reader.min_valid(len(votes)))
+    reducer = parse_aggregator(reader.aggregator)
+    info = JudgeInfo(name="log", model="log")
+    return reader.figures(
+        [
+            (
+                sample,
+                votes,
+                decide(
+                    votes,
+                    n=len(sample.responses),
+                    k=len(votes),
+                    reducer=reducer,
+                    info=info,
+                    min_valid=reader.min_valid(len(votes)),
+                ),
+            )
+            for sample, votes in read(name, traces, data, judge)
+        ]
+    )
 
 
-def strict_best(values: Sequence[float | None] | None) -> int | None:
-    known = [value for value in values or () if value is not None]
-    if not known or values is None:
-        return None
-    top = max(known)
-    return list(values).index(top) if known.count(top) == 1 else None
-
-
-def outcome(vote: Vote) -> int | str | None:
-    """Which response a vote prefers, `tie`, or None for a failure."""
-    if not isinstance(vote, Judgment):
-        return None
-    best = strict_best(vote.scores)
-    return "tie" if best is None else best
+def parts(found: Figures) -> set[str]:
+    return {name.rpartition("/")[0] for name in found} - {""}
 
 
 def rows_of(path: str) -> list[dict[str, Any]]:
     with gzip.open(SHARED / path, "rt", encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]
+
+
+def rows_of_csv(path: str) -> list[dict[str, str]]:
+    with (SHARED / path).open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def expected(path: str) -> Any:
@@ -75,68 +85,61 @@ def expected(path: str) -> Any:
     if not file.exists():
         return []
     if file.suffix == ".csv":
-        with file.open(encoding="utf-8") as stream:
-            return {row["judge"]: row for row in csv.DictReader(stream)}
+        return {row["judge"]: row for row in rows_of_csv(path)}
     return json.loads(file.read_text(encoding="utf-8"))
 
 
 JUDGEBENCH = expected("judgebench/expected.json")
 
 
-@pytest.mark.parametrize("figures", JUDGEBENCH, ids=[one["file"] for one in JUDGEBENCH])
-def test_judgebench_two_game_accuracy(figures: dict[str, Any]) -> None:
-    right: dict[str, list[bool]] = defaultdict(list)
-    traces = f"judgebench/traces/{figures['file']}"
-    for sample, votes in read("judgebench", traces, "judgebench/pairs.jsonl.gz"):
-        best = strict_best(rewards("judgebench", votes))
-        right[sample.subset].append(best is not None and best == sample.best)
-    flat = [one for subset in right.values() for one in subset]
-    assert len(flat) == figures["pairs"]
-    assert round(100 * fmean(flat), 2) == figures["accuracy_two_game"]
-    assert {
-        subset: [sum(ones), len(ones), round(100 * fmean(ones), 2)]
-        for subset, ones in right.items()
-    } == figures["per_category"]
+@pytest.mark.parametrize("expects", JUDGEBENCH, ids=[one["file"] for one in JUDGEBENCH])
+def test_judgebench_two_game_accuracy(expects: dict[str, Any]) -> None:
+    traces = f"judgebench/traces/{expects['file']}"
+    found = figures("judgebench", traces, "judgebench/pairs.jsonl.gz")
+    assert round(found["accuracy_two_game"], 2) == expects["accuracy_two_game"]
+    for name in ("pairs", "pairs_with_null", "pairs_inconsistent"):
+        assert found[name] == expects[name]
+    assert parts(found) == set(expects["per_category"])
+    for category, (right, pairs, accuracy) in expects["per_category"].items():
+        assert (found[f"{category}/right"], found[f"{category}/pairs"]) == (right, pairs)
+        assert round(found[f"{category}/accuracy_two_game"], 2) == accuracy
 
 
 @pytest.mark.parametrize("judge", KOOK_JUDGES)
 def test_mt_bench_position_inconsistency(judge: str) -> None:
     table = expected("mt_bench/expected_table5_pairwise_inconsistency.csv")[judge]
     log = "mt_bench/kook222_en_pairwise.jsonl.gz"
-    games = [
-        tuple(map(outcome, votes))
-        for _, votes in read("mt-bench-pairs", log, judge=KOOK_JUDGES[judge])
-    ]
-    valid = [game for game in games if None not in game]
-    assert len(valid) == int(table["en_valid"])
-    assert sum(first != second for first, second in valid) == int(table["en_inconsistent"])
+    found = figures("mt-bench-pairs", log, judge=KOOK_JUDGES[judge])
+    assert (found["pairs"], found["valid"]) == (1200, int(table["en_valid"]))
+    assert found["inconsistent"] == int(table["en_inconsistent"])
+    assert round(found["rate_pct"], 2) == float(table["en_rate_pct"])
 
 
 @pytest.mark.parametrize("judge", KOOK_JUDGES)
 def test_mt_bench_single_means(judge: str) -> None:
-    table = expected("mt_bench/expected_table6_single_scores.csv")[judge]
     log = "mt_bench/kook222_en_single.jsonl.gz"
-    scores = [
-        reward[0]
-        for sample, votes in read("mt-bench-single", log, judge=KOOK_JUDGES[judge])
-        if sample.metadata["protocol"] == "single_grade"
-        and (reward := rewards("mt-bench-single", votes)) is not None
-    ]
-    assert len(scores) == int(table["en_valid_scores"])
-    assert round(fmean(scores), 2) == float(table["en_mean"])
+    found = figures("mt-bench-single", log, judge=KOOK_JUDGES[judge])
+    table = expected("mt_bench/expected_table6_single_scores.csv")[judge]
+    assert found["single_grade/valid_scores"] == int(table["en_valid_scores"])
+    assert round(found["single_grade/mean"], 2) == float(table["en_mean"])
+    table = expected("mt_bench/expected_table7_reference_scores.csv")[judge]
+    # Table 7 is over answers scored without reference too, for one judge two fewer.
+    if found["single_grade_ref/valid_scores"] == int(table["en_paired"]):
+        assert round(found["single_grade_ref/mean"], 2) == float(table["en_reference_mean"])
+    else:
+        assert judge == "Gemma-4-12B"
+    assert found["equal_to_stored"] == found["stored_scores"] == 2 * (480 + 174)
+    for row in rows_of_csv("mt_bench/expected_table8_parse_failures.csv"):
+        protocol = row["protocol"]
+        if (row["language"], row["judge"]) == ("en", judge) and protocol != "pairwise":
+            unread = found[f"{protocol}/failures"] - found[f"{protocol}/without_text"]
+            assert unread == int(row["format_parse_failures"])
 
 
 def test_fastchat_single_scores() -> None:
-    log = "mt_bench/gpt4_fastchat_judgments.jsonl.gz"
-    stored = [row["score"] for row in rows_of(log) if "score" in row]
-    agree, failed = 0, 0
-    for score, (_, (vote,)) in zip(stored, read("mt-bench-single", log), strict=True):
-        if isinstance(vote, Judgment):
-            agree += vote.scores == (score,)
-        else:
-            failed += 1
-            agree += score == -1 and vote.raw == "$ERROR$"
-    assert (agree, len(stored), failed) == (1610, 1610, 4)
+    found = figures("mt-bench-single", "mt_bench/gpt4_fastchat_judgments.jsonl.gz")
+    assert found["equal_to_stored"] == found["stored_scores"] == 1610
+    assert found["failures"] == found["without_text"] == 4
 
 
 LLMBAR_JUDGES = [
@@ -161,47 +164,36 @@ def llmbar_statistics() -> dict[tuple[str, str], dict[str, Any]]:
 
 @pytest.mark.parametrize("judge", LLMBAR_JUDGES)
 def test_llmbar_accuracies(judge: str) -> None:
-    log = f"llmbar/traces/{judge.partition('/')[0]}.jsonl.gz"
-    right: dict[str, list[list[bool]]] = defaultdict(list)
-    for sample, votes in read("llmbar", log, "llmbar/datasets.jsonl.gz", judge):
-        if "Rating" in judge:
-            # Two ratings are one verdict; the tool gives a tie to either response in turn.
-            best = strict_best(rewards("llmbar", votes))
-            games = [True, False] if best is None else [best == sample.best] * 2
-        else:
-            games = [outcome(vote) == sample.best for vote in votes]
-        right[sample.subset].append(games)
-    assert right
-    for subset, games_of in right.items():
-        published = llmbar_statistics()[subset, judge]
-        figures = published["statistics_json"]
-        assert len(games_of) == published["n"]
-        accuracy = 100 * fmean(game for games in games_of for game in games)
-        assert f"{accuracy:.6f}" == f"{float(figures['correct_average'].rstrip('%')):.6f}"
-        assert sum(map(all, games_of)) == int(figures["correct_both"].split(" / ")[0])
+    evaluator, _, strategy = judge.partition("/")
+    log = f"llmbar/traces/{evaluator}.jsonl.gz"
+    found = figures("llmbar", log, "llmbar/datasets.jsonl.gz", judge)
+    assert found
+    for part in parts(found):
+        published = llmbar_statistics()[part.removesuffix(f"/{strategy}"), judge]
+        stated = published["statistics_json"]
+        assert found[f"{part}/n"] == published["n"]
+        accuracy = float(stated["correct_average"].rstrip("%"))
+        assert found[f"{part}/correct_average"] == pytest.approx(accuracy, abs=1e-6)
+        for name in ("correct_False", "correct_True", "correct_both", "equal"):
+            assert found[f"{part}/{name}"] == int(stated[name].split(" / ")[0]), name
 
 
 REALMISTAKE = expected("realmistake/expected_self_consistency.json")
 
 
 @pytest.mark.parametrize(
-    "figures", REALMISTAKE, ids=[f"{o['judge']}-{o['task']}" for o in REALMISTAKE]
+    "expects", REALMISTAKE, ids=[f"{o['judge']}-{o['task']}" for o in REALMISTAKE]
 )
-def test_realmistake_self_consistency(figures: dict[str, Any]) -> None:
-    """Published accuracy, and the recount of the data set's README (a different tie rule)."""
+def test_realmistake_self_consistency(expects: dict[str, Any]) -> None:
+    """Published figures, and the recount of the data set's README (a different tie rule)."""
     log = "realmistake/self_consistency_k5.jsonl.gz"
-    published, recounted = [], []
-    for sample, votes in read("realmistake", log, judge=figures["judge"]):
-        if sample.subset != figures["task"]:
-            continue
-        assert len(votes) == 5
-        published.append(rewards("realmistake", votes) == sample.ground_truth)
-        # The recount takes the most common class, unread texts being one, the first seen of ties.
-        classes = [vote.scores if isinstance(vote, Judgment) else None for vote in votes]
-        recounted.append(max(classes, key=classes.count) == sample.ground_truth)
-    assert len(published) == figures["n"]
-    assert fmean(published) == pytest.approx(figures["published"]["accuracy"])
-    assert fmean(recounted) == pytest.approx(figures["majority_recomputed_accuracy"])
+    found = figures("realmistake", log, judge=expects["judge"])
+    task = expects["task"]
+    assert found[f"{task}/n"] == expects["n"]
+    for name in ("accuracy", "precision", "recall", "f1"):
+        assert found[f"{task}/{name}"] == pytest.approx(expects["published"][name], abs=1e-9)
+    recounted = expects["majority_recomputed_accuracy"]
+    assert found[f"{task}/recounted_accuracy"] == pytest.approx(recounted)
 
 
 @pytest.mark.parametrize(
@@ -213,19 +205,20 @@ def test_realmistake_self_consistency(figures: dict[str, Any]) -> None:
     ],
 )
 def test_alpaca_eval_win_rates(annotator: str, models: int) -> None:
-    wins: dict[str, list[float]] = defaultdict(list)
     log = "alpaca_eval/judge_traces.jsonl.gz"
-    for sample, votes in read("alpaca-eval", log, "alpaca_eval/instructions.jsonl.gz", annotator):
-        reward = rewards("alpaca-eval", votes)
-        if reward is not None:
-            wins[sample.subset].append(reward[1])
-    assert len(wins) == models
-    for figures in expected("alpaca_eval/replay.json"):
-        if figures["annotator"] == annotator and figures["model"] in wins:
-            shares = wins.pop(figures["model"])
-            assert len(shares) == figures["n"] - figures["n_null_preference"]
-            assert 100 * fmean(shares) == pytest.approx(figures["replayed_win_rate"], abs=1e-6)
-    assert not wins
+    found = figures("alpaca-eval", log, "alpaca_eval/instructions.jsonl.gz", annotator)
+    assert len(parts(found)) == models
+    stated = {
+        one["model"]: one
+        for one in expected("alpaca_eval/replay.json")
+        if one["annotator"] == annotator
+    }
+    for model in parts(found):
+        nulls = stated[model]["n_null_preference"]
+        assert found[f"{model}/n_null"] == nulls
+        assert found[f"{model}/n"] == stated[model]["n"] - nulls
+        rate = stated[model]["replayed_win_rate"]
+        assert found[f"{model}/win_rate"] == pytest.approx(rate, abs=1e-6)
 
 
 def test_alpaca_eval_orders_from_the_seed_agree_with_every_stored_preference() -> None:
@@ -255,6 +248,9 @@ RB2 = [
     ("base_claude_both_k8", "full"),
     ("base_claude_both_k8", "mini"),
     ("base_nano_k8", "nano"),
+    ("base_full_k8_t0.0", "full"),
+    ("base_full_k8_t0.3", "full"),
+    ("base_full_k8_t0.7", "full"),
 ]
 RB2_STATED = {
     ("base_both_k8", "full", 1): 71.7,
@@ -268,26 +264,22 @@ RB2_STATED = {
 
 @pytest.mark.parametrize(("file", "judge"), RB2)
 def test_rb2_accuracy_at_k(file: str, judge: str) -> None:
-    found = list(read("rb2-ratings", f"rb2_k8_scores/{file}.jsonl.gz", judge=judge))
-    figures = expected("rb2_k8_scores/replay.json")[f"{file}.jsonl"][judge]
+    found = figures("rb2-ratings", f"rb2_k8_scores/{file}.jsonl.gz", judge=judge)
+    stated = expected("rb2_k8_scores/replay.json")[f"{file}.jsonl"][judge]
     for k in (1, 3, 8):
-        given = [(sample, rewards("rb2-ratings", votes, k)) for sample, votes in found]
-        scored = [strict_best(reward) == sample.best for sample, reward in given if reward]
-        assert (sum(scored), len(scored)) == (figures[f"k{k}"]["n_correct"], figures[f"k{k}"]["n"])
+        for name in ("n", "n_correct", "n_tied"):
+            assert found[f"k{k}/{name}"] == stated[f"k{k}"][name]
+        assert found[f"k{k}/accuracy"] == pytest.approx(100 * stated[f"k{k}"]["accuracy"])
         if (file, judge, k) in RB2_STATED:
-            assert 100 * fmean(scored) == pytest.approx(RB2_STATED[file, judge, k], abs=0.05)
+            assert found[f"k{k}/accuracy"] == pytest.approx(RB2_STATED[file, judge, k], abs=0.05)
+    assert found["accuracy"] == found["k8/accuracy"]
 
 
 def test_auto_j_agreement_and_consistency() -> None:
-    agree, consistent, n = 0, 0, 0
-    for sample, votes in read("auto-j", "autoj/pairwise_test_with_verdicts.jsonl.gz"):
-        first, second = map(outcome, votes)
-        truth = "tie" if sample.best is None else sample.best
-        n += 1
-        consistent += first == second
-        agree += first == second == truth
-    assert n == 1392
-    assert (round(100 * agree / n, 2), round(100 * consistent / n, 2)) == (54.96, 83.41)
+    found = figures("auto-j", "autoj/pairwise_test_with_verdicts.jsonl.gz")
+    assert found["pairs"] == 1392
+    assert round(found["agreement"], 2) == 54.96
+    assert round(found["consistency"], 2) == 83.41
 
 
 @pytest.mark.parametrize(

@@ -359,7 +359,7 @@ async def test_score_many_reads_no_further_than_it_judges() -> None:
 
     iterator = Judge(FakeBackend(grm(5))).score_many(samples(), in_flight=4)  # type: ignore[arg-type]
     await anext(iterator)
-    await iterator.aclose()  # type: ignore[attr-defined]
+    await iterator.aclose()
     assert len(read) <= 8
 
 

@@ -99,11 +99,7 @@ OTHERS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Cites sources", "Names the sources behind its claims."),
     ),
 }
-CONCERN = {
-    name: concern
-    for concern, names in {**DEFECTS, **OTHERS}.items()
-    for name, _ in names
-}
+CONCERN = {name: concern for concern, names in {**DEFECTS, **OTHERS}.items() for name, _ in names}
 COMPLAINT = {
     "arithmetic": "The calculation is wrong: the arithmetic gives another number.",
     "length": "It is far longer than the word limit allows.",

@@ -233,6 +233,7 @@ async def complete(client: Client, provider: str, options: dict[str, Any]) -> An
         "acompletion": True,
         "num_retries": 0,
         "max_retries": 0,
+        "_skip_mcp_handler": True,  # looking for MCP tools imports a package that may be absent
         "shared_session": client.session,
         "litellm_logging_obj": _Quiet(
             model=options["model"],

@@ -21,6 +21,7 @@ _RETRYABLE = frozenset({408, 409, 425, 429})
 _QUOTA = re.compile(
     r"insufficient_quota|billing|credit balance|exceeded your current quota", re.IGNORECASE
 )
+_BLOCKED = re.compile(r"content_filter|content_policy|content management policy", re.IGNORECASE)
 _KEY = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|AIza|Bearer)[-_ ][A-Za-z0-9_\-.*]{6,}")
 _LONGEST = 300
 """Characters of a provider's error text that are kept."""
@@ -208,7 +209,8 @@ def translate(
     text = scrub(f"{provider}/{model}: {_summary(said, status, error)}", secrets)
     if isinstance(mapped, litellm.ContextWindowExceededError):
         return ContextLengthError(text)
-    if isinstance(mapped, litellm.ContentPolicyViolationError):
+    blocked = status in {400, 403} and _BLOCKED.search(said)
+    if blocked or isinstance(mapped, litellm.ContentPolicyViolationError):
         return RefusedError(text)
     retryable = isinstance(status, int) and (
         status in _RETRYABLE or status >= 500 or status < 400  # an answer that is none

@@ -42,8 +42,9 @@ class TransformersBackend:
         dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
         batch_size: draws that step together; more take turns.
         max_context: most tokens of prompt and completion together; by default the model's.
-        threads: CPU threads of torch, which holds for the whole process; by default all that the
-            process may use, or what `OMP_NUM_THREADS` says.
+        threads: CPU threads of torch, which holds for the whole process; by default what
+            `OMP_NUM_THREADS` says, else all that the process may use (one for models below 8
+            million parameters).
         sanitize: False lets control tokens in messages take effect; only for trusted input.
         template_args: further variables of the chat template, e.g. `{"enable_thinking": False}`.
 
@@ -72,13 +73,13 @@ class TransformersBackend:
             if value is not None and value < 1:
                 raise InputError(f"{what} must be 1 or more, got {value!r}")
         self.batch_size = batch_size
-        self._threads = threads
         self._options: dict[str, Any] = {
             "device": device,
             "dtype": dtype,
             "max_context": max_context,
             "sanitize": sanitize,
             "template_args": dict(template_args or {}),
+            "threads": threads,
         }
         self._lock = threading.Lock()
         self._worker: ThreadPoolExecutor | None = None
@@ -135,7 +136,6 @@ class TransformersBackend:
         if cancelled():
             return []
         if self._model is None:
-            loading.set_threads(self._threads)
             self._model = loading.load(self._path, **self._options)
         model = self._model
         started = time.perf_counter()

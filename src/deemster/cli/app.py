@@ -36,6 +36,7 @@ app.command("score")(score.score)
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("rescore")(runs.rescore)
+app.command("export")(runs.export)
 app.add_typer(principles.app, name="principles")
 app.command("doctor")(doctor.doctor)
 

@@ -280,7 +280,7 @@ def show_summary(summary: Summary, out: Console | None = None) -> None:
         if len(points) > 1:
             row = [f"{value:.2%}" if value is not None else "–" for value in points.values()]
             show_table(f"accuracy at k ({name})", [f"k={k}" for k in points], [row], out)
-    if summary.by:
+    if any(one.n for one in summary.subsets.values()):
         rows = [
             (name, one.n, _percent(one.scored.value), one.ties, one.unscored)
             for name, one in summary.subsets.items()

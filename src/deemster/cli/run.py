@@ -25,7 +25,9 @@ EXIT_UNSCORED = 3
 
 
 def run(
-    suite_file: Annotated[Path, typer.Argument(help="The suite, a YAML file.")],
+    suite_file: Annotated[
+        Path | None, typer.Argument(help="The suite, a YAML file.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Run directory. Default: runs/NAME-OF-THE-SUITE.")
     ] = None,
@@ -36,9 +38,22 @@ def run(
         bool, typer.Option("--dry-run", help="Only say what it would take: calls, tokens, money.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print summary.json.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of suites, for editors.")
+    ] = False,
     engine: Annotated[str, typer.Option(help="local: on this machine.")] = "local",
 ) -> int:
     """Judge all samples of a suite; stop and resume at will, nothing is judged twice."""
+    if schema:
+        from importlib.resources import files
+
+        typer.echo(
+            files("deemster.suites").joinpath("suite.schema.json").read_text("utf-8"), nl=False
+        )
+        return 0
+    if suite_file is None:
+        raise InputError("SUITE is missing; give a YAML file, for example suites/quickstart.yaml")
+
     from deemster.suites.loading import load_suite
 
     if engine != "local":

@@ -52,7 +52,11 @@ def rescore(
     ] = None,
     aggregator: Annotated[str | None, typer.Option(help="E.g. 'topk(4) >> mean'.")] = None,
     dialect: Annotated[
-        str | None, typer.Option(help="Parse the raw texts again, with this dialect.")
+        str | None,
+        typer.Option(
+            help="Parse the raw texts again, with this dialect; 'stored': with the one the run "
+            "notes, of each sample where they differ (imported logs)."
+        ),
     ] = None,
     k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
     min_valid: Annotated[int, typer.Option(help="Fewest valid votes for a reward.")] = 1,
@@ -65,6 +69,18 @@ def rescore(
         run, out=out, judge=judge, aggregator=aggregator, dialect=dialect, k=k, min_valid=min_valid
     )
     _show(summary, out, as_json=as_json)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File ending in .jsonl or .parquet.")],
+    table: Annotated[str, typer.Option(help="votes, verdicts or samples.")] = "votes",
+) -> None:
+    """Write one table of a run to a file for other tools."""
+    from deemster.suites.frames import export_run
+
+    count = export_run(run, out, table=table)  # type: ignore[arg-type]  # checked there
+    typer.echo(f"{count} rows written to {out}", err=True)
 
 
 def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:

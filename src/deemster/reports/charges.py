@@ -121,10 +121,10 @@ def collect(
             docket.n_unscored += 1
             continue
         mine, other = sides
-        names = sample.policies or ()
-        rivals = len(names) - 1 if versus is None else names.count(versus)
-        docket.pairs_only &= rivals == names.count(policy) == 1
-        docket.trials.append(_trial(sample, verdict, mine, other, docket, known))
+        writers = sample.policies or ()
+        rivals = len(writers) - 1 if versus is None else writers.count(versus)
+        docket.pairs_only &= rivals == writers.count(policy) == 1
+        docket.trials.append(_trial(sample, verdict, sides, docket, known))
     if not docket.trials and not docket.n_unscored:
         wanted = repr(policy) if versus is None else f"{policy!r} and {versus!r}"
         names = ", ".join(sorted(seen)) or "none is recorded"
@@ -153,11 +153,11 @@ def _sides(
 def _trial(
     sample: Sample,
     verdict: Verdict,
-    mine: int,
-    other: int | None,
+    sides: tuple[int, int | None],
     docket: Docket,
     known: dict[str, int],
 ) -> Trial:
+    mine, other = sides
     rewards = verdict.rewards or ()
     outcome: Outcome = "tied"
     if other is not None:

@@ -39,9 +39,7 @@ def terms(hit: Sequence[Trial], missed: Sequence[Trial]) -> tuple[str, ...]:
     from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 - slow to import
     from sklearn.feature_selection import chi2  # noqa: PLC0415
 
-    counter = CountVectorizer(
-        binary=True, stop_words="english", min_df=3, max_features=5000, token_pattern=r"\b\w{3,}\b"
-    )
+    counter = CountVectorizer(binary=True, stop_words="english", min_df=3, max_features=5000)
     queries = [trial.query[:4000] for trial in (*hit, *missed)]
     try:
         words = counter.fit_transform(queries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,14 +94,14 @@ class Embeddings:
             InputError: the package is not installed.
         """
         try:
-            from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+            module = importlib.import_module("sentence_transformers")
         except ImportError as error:
             raise InputError(
                 f"grouping by {self.name!r} needs sentence-transformers; install it, or group "
                 "by 'tfidf'"
             ) from error
         lines = [f"{t.name}: {' '.join(t.descriptions)}".rstrip(": ") for t in texts]
-        encoder = SentenceTransformer(self.model)
+        encoder = module.SentenceTransformer(self.model)
         return np.asarray(encoder.encode(lines, normalize_embeddings=True), dtype=float)
 
 
@@ -176,7 +178,7 @@ def _named(labels: Labels, vectors: Any, counts: npt.NDArray[np.float64]) -> Gro
     by_group = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[by_group], np.arange(len(order) + 1))
     medoids = np.zeros(len(order), dtype=np.intp)
-    for group, (start, end) in enumerate(zip(starts, starts[1:], strict=False)):
+    for group, (start, end) in enumerate(itertools.pairwise(starts)):
         members = by_group[start:end]
         own = vectors[members]
         centre = dense(own.T @ counts[members])

@@ -97,9 +97,7 @@ def _curve(summary: Summary) -> Figure | None:
     return figure
 
 
-def _line(
-    axes: Axes, points: Sequence[CurvePoint], colour: str, marker: str, label: str
-) -> None:
+def _line(axes: Axes, points: Sequence[CurvePoint], colour: str, marker: str, label: str) -> None:
     ks = [p.k for p in points]
     values = [p.accuracy.value for p in points]
     ends = [_ends(p.accuracy) for p in points]

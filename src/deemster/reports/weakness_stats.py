@@ -58,7 +58,14 @@ class Table:
             if trial.outcome == "won" and not trial.single:
                 side[row] = -1
         charged = np.maximum(net * side[:, None], 0)
-        return cls(charged[:n_lost], charged[n_lost:], net, weight, votes, _votes(decided, labels, n_groups))
+        return cls(
+            charged[:n_lost],
+            charged[n_lost:],
+            net,
+            weight,
+            votes,
+            _votes(decided, labels, n_groups),
+        )
 
     @cached_property
     def parts_lost(self) -> Floats:
@@ -71,9 +78,7 @@ class Table:
         return _parts(self.won)
 
 
-def _votes(
-    trials: Sequence[Trial], labels: Ints, n_groups: int
-) -> tuple[Floats, Floats, Ints]:
+def _votes(trials: Sequence[Trial], labels: Ints, n_groups: int) -> tuple[Floats, Floats, Ints]:
     told = [(item, vote) for item, trial in enumerate(trials) for vote in trial.by_weight]
     weight = np.zeros((len(told), n_groups))
     for row, (_, (_, weights)) in enumerate(told):

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from deemster.aggregators import parse_aggregator
-from deemster.dialects import open_dialect
+from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import InputError
 from deemster.judges import decide
-from deemster.schemas import Completion, JudgeInfo, Judgment, Sample, Usage, Verdict, Vote
+from deemster.schemas import (
+    Completion,
+    Failure,
+    JudgeInfo,
+    Judgment,
+    Sample,
+    Usage,
+    Verdict,
+    Vote,
+)
 from deemster.suites.importing import check_new
 from deemster.suites.metrics import Item, Summary, summarise
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import curve_rule, summarise_judge, write_summary
 
 Reread = Callable[[Sample, Vote], Vote]
+STORED = "stored"
+"""In place of a dialect: the one that read each text, as the run notes it."""
+_READ = ("parse_error", "ambiguous")
+"""Statuses of failures that come from reading a text; of the others there was nothing to read."""
 
 
 def rescore_run(
@@ -36,7 +50,9 @@ def rescore_run(
         out: where to write the new run; None only computes the summary.
         judge: which judge, where the run has several.
         aggregator: spec; None keeps the judge's.
-        dialect: parse the raw texts again with this dialect; None keeps the stored votes.
+        dialect: parse the raw texts again with this dialect; `stored` for the one that a sample
+            notes in its metadata as `dialect` (imported logs whose rows differ), else the
+            judge's (votes without text stay); None keeps the stored votes.
         k: only the first k votes of each sample.
         min_valid: fewest valid votes for a verdict with rewards.
 
@@ -55,7 +71,7 @@ def rescore_run(
             update={
                 "aggregator": spec,
                 "k": info.k if k is None else min(k, info.k),
-                "dialect": dialect or info.dialect,
+                "dialect": info.dialect if dialect in (None, STORED) else dialect,
             }
         )
         rows = _decided(store, position, new, k=k, dialect=dialect, min_valid=min_valid)
@@ -93,7 +109,7 @@ def _decided(
     min_valid: int,
 ) -> Iterator[tuple[Sample, Verdict]]:
     reducer = parse_aggregator(info.aggregator)
-    reread = _parser(dialect) if dialect else None
+    reread = _parser(dialect, info) if dialect else None
     for sample, verdict in store.verdicts(judge):
         votes = verdict.votes[:k]
         if reread is not None:
@@ -112,19 +128,22 @@ def _decided(
         )
 
 
-def _parser(name: str) -> Reread:
-    dialect = open_dialect(name)
-    if dialect.top_logprobs:
-        raise InputError(f"dialect {name!r} reads token probabilities, which runs do not keep")
+def _parser(name: str, info: JudgeInfo) -> Reread:
+    opened = cache(_open)
+    if name != STORED:
+        opened(name)  # a wrong name is told whatever the run holds
 
     def reread(sample: Sample, vote: Vote) -> Vote:
-        if not vote.raw:
-            if isinstance(vote, Judgment):
-                raise InputError(
-                    f"sample {sample.id!r}: the run has no raw text to parse again; "
-                    "leave out --dialect"
-                )
+        if isinstance(vote, Failure) and (not vote.raw or vote.status not in _READ):
             return vote
+        if not vote.raw:
+            if name == STORED:
+                return vote
+            raise InputError(
+                f"sample {sample.id!r}: the run has no raw text to parse again; leave out --dialect"
+            )
+        noted = str(sample.metadata.get("dialect") or info.dialect)
+        dialect = opened(noted if name == STORED else name)
         n = len(sample.responses)
         order = vote.order or tuple(range(n))
         dialect.check_n(len(order))
@@ -137,6 +156,15 @@ def _parser(name: str) -> Reread:
         return read
 
     return reread
+
+
+def _open(spec: str) -> Dialect:
+    if not spec:
+        raise InputError("the run does not say which dialect read its texts; name one: --dialect")
+    dialect = open_dialect(spec)
+    if dialect.top_logprobs:
+        raise InputError(f"dialect {spec!r} reads token probabilities, which runs do not keep")
+    return dialect
 
 
 def _unvoted(verdict: Verdict) -> Usage:

@@ -26,7 +26,7 @@ _NUMBER = re.compile(
     rf"(?:\\[dtc]?frac\s?\{{\s?(?P<top>[-+−]?{_DIGITS})\s?\}}"
     rf"\s?\{{\s?(?P<bottom>[-+−]?{_DIGITS})\s?\}}"
     r"|\\[dtc]?frac\s?(?P<t1>\d)\s?(?P<b1>\d)"
-    rf"|(?:(?P<whole>\d{{1,9}})[ ]{{1,2}})?(?P<over>\d{{1,15}})\s?/\s?(?P<under>\d{{1,15}})(?![\d/])"
+    r"|(?:(?P<whole>\d{1,9})[ ]{1,2})?(?P<over>\d{1,15})\s?/\s?(?P<under>\d{1,15})(?![\d/])"
     rf"|(?P<plain>{_DIGITS})(?P<exponent>{_EXPONENT})?"
     r"(?:\s?(?:\^|\*\*)\s?\{?(?P<power>\d{1,2})\}?)?)"
     r"(?P<percent>\s?(?:\\?%|percent\b|per cent\b))?"
@@ -95,10 +95,11 @@ def numbers(text: str) -> list[Number]:
 def _plain(text: str) -> str:
     # NFKC would turn a superscript into a digit: "5 m²" must not read 52.
     text = re.sub("[²³¹⁰-⁹]", "", text)
+    # Thin and unbreakable spaces; after NFKC they are plain ones, which part numbers.
+    text = re.sub(r"(?<=\d)[\u2009\u202f\u00a0](?=\d{3}(?!\d))", ",", text)
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)  # 1½ is one and a half, not 11/2
     text = unicodedata.normalize("NFKC", text).replace("\N{FRACTION SLASH}", "/")
     text = re.sub(r"\{,\}|\\,|,\\!", ",", text).replace("\\!", "").replace("−", "-")
-    text = re.sub(r"(?<=\d)[\u2009\u202f\u00a0](?=\d{3}\b)", ",", text)
     text = text.replace("\\left", "").replace("\\right", "")
     return re.sub(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]*)\}", r" \1 ", text)
 

@@ -28,6 +28,7 @@ _OPENERS = re.compile(
             |solution|first|now|step|steps|carefully|into|parts|and|explain|analy[sz]ing))*
     | to\ (?:solve|answer|find)\ (?:this|it|the\ \w+)(?:\ (?:problem|question))?
       (?:\ (?:we|i)\ (?:need|have|must|can|should|will)(?:\ to)?)?
+    | we\ (?:will|can|need\ to|must|should)
     | step\ (?:1|one)
     | question | problem | solving | assistant | output | result
     )""",
@@ -36,7 +37,8 @@ _OPENERS = re.compile(
 """After folding: lower case, apostrophes and punctuation as single spaces."""
 
 _FILLERS = frozenset(
-    ("yes", "ok", "okay", "sure", "certainly", "of course", "alright", "well", "so", "hmm", "great")
+    ("yes", "ok", "okay", "sure", "certainly", "of course", "alright", "well", "so", "hmm", "great",
+     "first", "firstly", "first of all", "now")
 )
 
 _OTHER_LANGUAGES = frozenset(

@@ -19,9 +19,7 @@ from deemster.errors import InputError
 from deemster.judges.verifier.base import Finding, TextCheck
 from deemster.judges.verifier.patterns import SECONDS, compile_pattern
 
-_FENCE = re.compile(
-    r"\A\s*```[ \t]*(?:json)?[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*\Z", re.DOTALL | re.IGNORECASE
-)
+_FENCE = re.compile(r"```[ \t]*(?:json)?[ \t]*\r?\n", re.IGNORECASE)
 _OFFLINE: SchemaRegistry = Registry()
 """Knows no other schema: a `$ref` to an address is an error, never a download."""
 
@@ -32,8 +30,10 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
     Raises:
         ValueError: it is none, has trailing text, repeats a key, or holds NaN or Infinity.
     """
-    fenced = _FENCE.match(text)
-    body = fenced[1] if fenced else text
+    body = text.strip()
+    opened = _FENCE.match(body)
+    if opened and body.endswith("```"):
+        body = body[opened.end() : -3]
     try:
         return json.loads(body, object_pairs_hook=_object, parse_constant=_refuse)
     except RecursionError as error:

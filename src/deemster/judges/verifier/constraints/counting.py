@@ -22,7 +22,7 @@ _SENTENCE_END = re.compile(
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|cf|al|inc|ltd|co|no|vol|fig|dept|gen|gov"
     r"|sen|rep|capt|col|lt|rev|hon|approx|est|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
-    r"|u\.s|u\.k|a\.m|p\.m|p\.s|p\.p\.s|[a-z])|^\s*\d{1,3})\.$",
+    r"|u\.s|u\.k|a\.m|p\.m|p\.s|p\.p\.s|(?-i:[A-Z]))|^\s*\d{1,3})\.$",
     re.IGNORECASE | re.MULTILINE,
 )
 _LOOK_BACK = 16

@@ -1,0 +1,169 @@
+"""A run as one HTML file that opens anywhere, without a network, and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from deemster.errors import InputError
+from deemster.reports.browser import Browser
+from deemster.reports.collect import Compared, collect_report
+from deemster.reports.embed import escaped_json
+from deemster.reports.plots import judge_plots, overview_plot
+from deemster.reports.records import Report
+from deemster.suites.summaries import write_json
+
+
+def write_report(
+    run_dirs: Sequence[str | Path],
+    out: str | Path,
+    *,
+    policy: str | None = None,
+    versus: str | None = None,
+    before: str | Path | None = None,
+    title: str | None = None,
+) -> Report:
+    """Write `out` (HTML) and the same figures beside it as JSON (`report.html`: `report.json`).
+
+    Equal runs give equal files. The texts of items are in the HTML file only; `report.json` lists
+    the items' outcomes.
+
+    Args:
+        run_dirs: one or more runs; every judge in them becomes a section.
+        out: the HTML file to write; it is replaced in one step.
+        policy: whose weaknesses to analyse. None: each of two, where the data have just two.
+        versus: against whom; None is the best of all others.
+        before: the JSON of an earlier report, to tell what became of the weaknesses.
+        title: the page's heading; the names of the runs if not given.
+
+    Raises:
+        InputError: a directory holds no run, a policy is unknown, or a path cannot be used.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise InputError(f"report file {str(out)!r} must end in .html")
+    if versus is not None and policy is None:
+        raise InputError(f"versus {versus!r} without a policy; name the policy to analyse")
+    earlier = None if before is None else load_report(before)
+    report, browser = collect_report(
+        run_dirs,
+        title=title or ", ".join(Path(directory).resolve().name for directory in run_dirs),
+        compared=Compared(policy=policy, versus=versus, before=earlier),
+    )
+    page = render(report, browser)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = out.with_name(f".{out.name}.tmp")
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(out)
+        write_json(out.with_suffix(".json"), report.model_dump(mode="json"))
+    except OSError as error:
+        raise InputError(f"cannot write report {str(out)!r}: {error}") from error
+    return report
+
+
+def load_report(path: str | Path) -> Report:
+    """Read the JSON of a report.
+
+    Raises:
+        InputError: it cannot be read or is not one.
+    """
+    try:
+        return Report.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read report {str(path)!r}: {error}") from error
+    except ValidationError as error:
+        raise InputError(
+            f"{str(path)!r} is not the JSON of a report: {error.errors()[0]['msg']}"
+        ) from error
+
+
+def render(report: Report, browser: Browser) -> str:
+    """The page. Pure: it reads nothing but its own template, style and script."""
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for reports
+    from markupsafe import Markup  # noqa: PLC0415
+
+    style, script = _asset("report.css"), _asset("report.js")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["figure"] = figure
+    environment.filters["heat"] = _heat
+    overview = overview_plot(report.judges)
+    weak = next(
+        (f"weak-{n}-{m}" for n, s in enumerate(report.judges) for m in range(len(s.weaknesses))),
+        None,
+    )
+    # Markup: our own assets, figures that escape their texts, escaped JSON, and base64.
+    page = environment.from_string(_asset("report.html.j2")).render(
+        report=report,
+        policy=_policy(style, script),
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        overview=None if overview is None else Markup(overview),  # noqa: S704
+        plots=[
+            {
+                **dict.fromkeys(("curve", "subsets", "calibration", "position", "latency")),
+                **{key: Markup(svg) for key, svg in drawn.items()},  # noqa: S704
+            }
+            for drawn in (judge_plots(s, name=f"j{i}") for i, s in enumerate(report.judges))
+        ],
+        votes=sum(section.summary.n_votes for section in report.judges),
+        weak=weak,
+        index=Markup(escaped_json(browser.index([s.label for s in report.judges]))),  # noqa: S704
+        samples=[Markup(block) for block in browser.samples.done()],  # noqa: S704
+        verdicts=[Markup(block) for block in browser.verdicts.done()],  # noqa: S704
+    )
+    return f"{page}\n"
+
+
+def figure(value: float | None, kind: str) -> str:
+    """A number as readers want it; an en dash for None.
+
+    Args:
+        value: the number.
+        kind: percent, points (percentage points with sign), number, count, usd, seconds or p.
+    """
+    if value is None:
+        return "–"
+    formats: dict[str, Any] = {
+        "percent": lambda: f"{value:.1%}".replace("%", " %"),
+        "points": lambda: f"{100 * value:+.1f}".replace("-", "−"),
+        "number": lambda: f"{value:.2f}".replace("-", "−"),
+        "count": lambda: f"{value:,.0f}".replace(",", " "),
+        "usd": lambda: f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}",
+        "seconds": lambda: f"{value:.2f} s" if value < 10 else f"{value:.0f} s",
+        "p": lambda: "< 0.0001" if value < 0.0001 else f"{value:.2g}",
+    }
+    return str(formats[kind]())
+
+
+def _heat(value: float | None) -> str:
+    """The style class of a kappa: five shades from 0 to 1, another colour below 0."""
+    if value is None:
+        return ""
+    return "hneg" if value < 0 else f"h{min(4, int(value * 5))}"
+
+
+def _policy(style: str, script: str) -> str:
+    """The content security policy: this style, this script, and nothing else."""
+    sources = {
+        "style-src": style,
+        "script-src": script,
+    }
+    hashes = {
+        name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for name, text in sources.items()
+    }
+    allowed = "; ".join(f"{name} 'sha256-{value}'" for name, value in hashes.items())
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _asset(name: str) -> str:
+    return (files("deemster.reports") / "assets" / name).read_text(encoding="utf-8").strip()

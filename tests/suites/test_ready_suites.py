@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deemster.suites.loading import load_suite
+from deemster.suites.runner import run_suite
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+SUITES = sorted((ROOT / "suites").glob("*.yaml"))
+PATHS = {
+    "RM_BENCH": SHARED / "rm_bench" / "rm_bench_no_math.jsonl.gz",
+    "RMB_PAIRS": SHARED / "rmb" / "pairs_sample.jsonl.gz",
+    "RMB_BON": SHARED / "rmb" / "bon_sample.jsonl.gz",
+    "LLMBAR": SHARED / "llmbar" / "datasets.jsonl.gz",
+    "REALMISTAKE": SHARED / "realmistake",
+}
+ENVIRONMENT = {"DEEMSTER_MODEL": "openai/x", **{name: str(path) for name, path in PATHS.items()}}
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_every_ready_suite_is_valid(path: Path) -> None:
+    assert load_suite(path, environment=ENVIRONMENT).spec.name == path.stem
+
+
+def test_all_that_were_promised_are_there() -> None:
+    assert {path.stem for path in SUITES} >= {
+        "judgebench", "reward-bench-2", "rm-bench", "rmb", "llmbar", "mt-bench", "ppe",
+        "realmistake", "quickstart",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the benchmarks are not in ../shared/data")
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        pytest.param("rm-bench", 2000, id="rm-bench"),
+        pytest.param("rmb", 2700, id="rmb"),
+        pytest.param("llmbar", 419, id="llmbar"),
+    ],
+)
+def test_samples_of_the_suites_whose_data_is_here(name: str, least: int) -> None:
+    suite = load_suite(ROOT / "suites" / f"{name}.yaml", environment=ENVIRONMENT)
+    samples = list(suite.samples())
+    assert len(samples) >= least
+    assert len({sample.id for sample in samples}) == len(samples)
+
+
+async def test_quickstart_needs_nothing(tmp_path: Path) -> None:
+    suite = load_suite(ROOT / "suites" / "quickstart.yaml", environment={})
+    result = await run_suite(suite, tmp_path / "run")
+    assert result.broken == ()
+    summary = result.summaries["recorded"]
+    assert (summary.n, summary.n_scored, summary.accuracy) == (6, 6, 1.0)
+    assert not (tmp_path / "run" / "completions.sqlite").exists()
