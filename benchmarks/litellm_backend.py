@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ Vote = Callable[[], Awaitable[int]]
 
 
 @contextmanager
-def server(latency: float) -> Any:
+def server(latency: float) -> Iterator[str]:
     """URL of a server process with this latency in seconds."""
     command = [sys.executable, str(SERVER), "--latency", str(latency), "--text", REPLY]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -156,7 +156,7 @@ def main(latency: float = 0.1, votes: int = 640, rounds: int = 5) -> dict[str, A
     }
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in clients}
 
-    async def once(client: Callable[[str], Any], url: str, per_request: int) -> Any:
+    async def once(client: Callable[[str], Any], url: str, per_request: int) -> tuple[float, float]:
         async with client(url) as vote:
             return await measure(vote, votes * per_request, per_request)
 

@@ -1,8 +1,8 @@
 """Rebuild examples/data/quickstart.cassette from examples/data/completions.
 
-The completions were written by an LLM acting as the judge: one text per draw of
-`Judge(k=4)` on examples/data/quickstart.jsonl, in one session, unedited. They show what the parts do;
-they are no measurement of any model, and their spread is not that of sampling.
+The completions were written by an LLM acting as the judge: one text per draw of `Judge(k=4)` on
+examples/data/quickstart.jsonl, in one session, unedited. They show what the parts do; they are no
+measurement of any model, and their spread is not that of sampling.
 
 Run it after a change of the prompt: the cassette is found by the exact prompt.
 """

@@ -20,9 +20,7 @@ async def main() -> None:
     right = asked = 0
     async with Judge(f"replay:{DATA / 'quickstart.cassette'}", k=4) as judge:
         for sample in read_samples(DATA / "quickstart.jsonl"):
-            verdict = await judge.score(
-                sample.query, sample.responses, reference=sample.reference
-            )
+            verdict = await judge.score(sample.query, sample.responses, reference=sample.reference)
             show_verdict(sample, verdict)
             if sample.best is not None:
                 asked += 1

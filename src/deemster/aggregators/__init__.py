@@ -8,7 +8,8 @@ from deemster.aggregators.relative import Borda, Centred, PerJudge, Softmax
 from deemster.aggregators.reliability import Reliable, judge_weights, reliability_weights
 from deemster.aggregators.selectors import TopK, Weighted
 from deemster.aggregators.spec import AGGREGATORS, parse_aggregator
-from deemster.aggregators.stopping import Decided, fit_spread, parse_stop
+from deemster.aggregators.spread import fit_spread
+from deemster.aggregators.stopping import Decided, parse_stop
 
 __all__ = [
     "AGGREGATORS",

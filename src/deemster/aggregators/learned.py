@@ -88,7 +88,7 @@ def features(ballot: Ballot) -> Floats:
     scored = ~np.isnan(counted).all(axis=-2)
     low = np.where(scored, np.where(np.isnan(counted), np.inf, counted).min(axis=-2), np.nan)
     high = np.where(scored, np.where(np.isnan(counted), -np.inf, counted).max(axis=-2), np.nan)
-    total = np.maximum(ballot.weights.sum(axis=-1), 1e-300)[..., None]
+    total = np.maximum(ballot.weights.sum(axis=-1, keepdims=True), 1e-300)
     # A response that only ever stands alone in its votes has no rank points: even ones.
     borda = Borda().reduce(ballot)
     borda = np.where(np.isnan(borda) & scored, 0.5, borda)
@@ -102,9 +102,9 @@ def features(ballot: Ballot) -> Floats:
         Majority().reduce(ballot) / total,
     )
     values = np.stack(columns, axis=-1)
-    mean = np.where(np.isnan(values), 0.0, values).sum(axis=-2, keepdims=True) / np.maximum(
-        scored.sum(axis=-1)[..., None, None], 1
-    )
+    count = scored.sum(axis=-1, keepdims=True).astype(float)[..., None]
+    mean = np.where(np.isnan(values), 0.0, values).sum(axis=-2, keepdims=True)
+    mean = mean / np.maximum(count, 1)
     return np.where(scored[..., None], values - mean, np.nan)
 
 
@@ -163,7 +163,7 @@ def cross_fit(
     fold = np.random.default_rng(seed).permutation(len(ballots)) % folds
     rewards: list[Floats] = [np.empty(0)] * len(ballots)
     for part in range(folds):
-        train, test = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        train, test = np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()
         learned = fit([ballots[i] for i in train], [best[i] for i in train], penalty=penalty)
         for i in test:
             rewards[i] = learned.reduce(ballots[i])

@@ -99,8 +99,10 @@ def judge_weights(ballots: Iterable[Ballot]) -> dict[str, float]:
                 means[name] = mean - mean.mean()
             elif len(mean) == 1:
                 means[name] = mean
-        for response in range(ballot.scores.shape[-1]):
-            cells.append({name: float(mean[response]) for name, mean in means.items()})
+        cells += [
+            {name: float(mean[response]) for name, mean in means.items()}
+            for response in range(ballot.scores.shape[-1])
+        ]
     names = list(dict.fromkeys(name for cell in cells for name in cell))
     table = np.array([[cell.get(name, np.nan) for name in names] for cell in cells], dtype=float)
     if not names:

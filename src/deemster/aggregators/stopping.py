@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import yaml
 from deemster.aggregators.base import Ballot, Floats, Pipeline, Reducer
 from deemster.aggregators.confidence import win_shares
 from deemster.aggregators.reducers import Mean, Sum
+from deemster.aggregators.spread import noise, prefix, step_of
 from deemster.errors import InputError
 from deemster.schemas import Scale
 
@@ -114,7 +114,7 @@ class Decided:
             return np.where(np.isfinite(rewards).any(axis=-1), shares, 0.0)
         gap, size = _gaps(counted, leader)
         # A vote to come counts as much as one drawn does: some fail, some are not selected.
-        drawn = np.maximum(ballot.n_valid, 1)[..., None]
+        drawn = np.maximum(ballot.n_valid, 1).reshape(*ballot.n_valid.shape, 1)
         to_come = left * np.minimum(size / drawn, 1.0)
         surpass = self._overtaken(counted, gap, size, to_come, scale)
         if scale is not None and last is rule and isinstance(last, Sum | Mean):
@@ -131,18 +131,17 @@ class Decided:
         """(..., N): probability that a rival's total passes the leader's; 1 where unknown."""
         from scipy.special import stdtr  # noqa: PLC0415 - slow to import
 
-        squares, freedom = _noise(ballot)
-        prior = np.square(_step(ballot.scores, scale) * 0.5 if self.spread is None else self.spread)
+        squares, freedom = noise(ballot)
+        prior = np.square(
+            step_of(ballot.scores, scale) * 0.5 if self.spread is None else self.spread
+        )
         degrees = self.strength + freedom
         # A gap is between two responses: twice the variance of one.
         variance = (2 * (self.strength * prior + squares) / degrees)[..., None]
-        # Before any vote, a gap is that of two even draws from the scale.
-        precision = 0.0 if scale is None else 6 / (scale.high - scale.low) ** 2
         with np.errstate(invalid="ignore", divide="ignore"):
-            of_mean = 1 / (size / variance + precision)
-            mean = of_mean * size * gap / variance
-            total = size * gap + to_come * mean
-            deviation = np.sqrt(to_come * variance + np.square(to_come) * of_mean)
+            # drawn and predicted together; the gap's true mean has a flat prior
+            total = (size + to_come) * gap
+            deviation = np.sqrt(variance * (to_come + np.square(to_come) / size))
             chance: Floats = stdtr(degrees[..., None], -total / deviation)
         return np.where(np.isnan(chance) | (size <= 0), 1.0, chance)
 
@@ -202,40 +201,11 @@ def parse_stop(spec: str) -> Decided:
         raise InputError(f"stopping rule {spec!r}: {error}; allowed after p: {allowed}") from error
 
 
-def fit_spread(ballots: Iterable[Ballot]) -> float | None:
-    """Standard deviation of a response's score from vote to vote, pooled over ballots.
-
-    Shifts of a whole vote do not count: they move no winner. Needs no labels.
-
-    Args:
-        ballots: of one judge; each may be batched.
-
-    Returns:
-        The spread, or None if no response has two votes or all votes agree everywhere.
-    """
-    squares = freedom = 0.0
-    for ballot in ballots:
-        ss, df = _noise(ballot)
-        squares += float(ss.sum())
-        freedom += float(df.sum())
-    return math.sqrt(squares / freedom) if freedom > 0 and squares > 0 else None
-
-
-def prefix(ballot: Ballot, n: int) -> Ballot:
-    """The ballot of the first n votes."""
-    return replace(
-        ballot,
-        scores=ballot.scores[..., :n, :],
-        weights=ballot.weights[..., :n],
-        meta=ballot.meta[..., :n],
-        judges=ballot.judges[..., :n],
-        by_principle=ballot.by_principle[..., :n, :],
-    )
-
-
 def _gaps(ballot: Ballot, leader: Ints) -> tuple[Floats, Floats]:
-    """(..., N) mean gap of the leader to each response over the votes that score both, and over
-    how many votes of equal weight that is."""
+    """(..., N): mean gap of the leader to each response, and its effective number of votes.
+
+    Over the votes that score both.
+    """
     lead = np.take_along_axis(ballot.scores, leader[..., None], -1)
     gap = lead - ballot.scores
     weights = np.where(np.isnan(gap), 0.0, ballot.weights[..., None])
@@ -244,46 +214,6 @@ def _gaps(ballot: Ballot, leader: Ints) -> tuple[Floats, Floats]:
         mean = (weights * np.nan_to_num(gap)).sum(axis=-2) / total
         size = np.square(total) / np.square(weights).sum(axis=-2)
     return mean, np.nan_to_num(size)
-
-
-def _noise(ballot: Ballot) -> tuple[Floats, Floats]:
-    """(...): squares of the scores less their vote's and their response's mean, and degrees."""
-    given = ~np.isnan(ballot.scores) & (ballot.weights[..., None] > 0)
-    if ballot.scores.shape[-1] > 1:
-        given &= given.sum(axis=-1, keepdims=True) > 1
-    scores = np.where(given, ballot.scores, 0.0)
-    if scores.shape[-1] > 1:
-        scores = np.where(given, scores - _mean(scores, given, -1), 0.0)
-    rest = np.where(given, scores - _mean(scores, given, -2), 0.0)
-    votes, responses = given.any(axis=-1).sum(axis=-1), given.any(axis=-2).sum(axis=-1)
-    parameters = votes + responses - 1 if ballot.scores.shape[-1] > 1 else responses
-    freedom = np.maximum(given.sum(axis=(-2, -1)) - parameters, 0).astype(float)
-    squares: Floats = np.square(rest).sum(axis=(-2, -1))
-    return squares, freedom
-
-
-def _mean(values: Floats, given: npt.NDArray[np.bool_], axis: int) -> Floats:
-    mean: Floats = values.sum(axis=axis, keepdims=True) / np.maximum(
-        given.sum(axis=axis, keepdims=True), 1
-    )
-    return mean
-
-
-def _step(scores: Floats, scale: Scale | None) -> Floats:
-    """(...): distance of neighbouring scores.
-
-    1 for whole numbers, else a tenth of the scale; where that is unknown too, the whole range
-    seen, which waits for the votes to show their own spread.
-    """
-    if scale is not None:
-        step = 1.0 if scale.integer else (scale.high - scale.low) / 10
-        return np.full(scores.shape[:-2], step)
-    seen = ~np.isnan(scores)
-    whole = (np.where(seen, scores, 0.0) % 1 == 0).all(axis=(-2, -1))
-    high = np.where(seen, scores, -np.inf).max(axis=(-2, -1))
-    low = np.where(seen, scores, np.inf).min(axis=(-2, -1))
-    spread = np.where(np.isfinite(high) & (high > low), high - low, 1.0)
-    return np.where(whole, 1.0, spread)
 
 
 def _number(value: object) -> float:

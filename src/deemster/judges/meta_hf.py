@@ -161,6 +161,7 @@ class HfMetaRM:
             pick_device,
             pick_dtype,
             read,
+            set_threads,
         )
 
         place = pick_device(self._device)
@@ -180,6 +181,7 @@ class HfMetaRM:
                 f"meta RM 'hf:{self._path}' has {model.config.num_labels} outputs; "
                 "a meta RM has one (num_labels=1)"
             )
+        set_threads(None, model.num_parameters())
         config = model.config.get_text_config()
         # The text itself never holds control tokens, so any of them can stand for padding.
         pads = (config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, 0)

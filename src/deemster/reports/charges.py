@@ -120,7 +120,6 @@ def collect(
         if verdict.rewards is None:
             docket.n_unscored += 1
             continue
-        mine, other = sides
         writers = sample.policies or ()
         rivals = len(writers) - 1 if versus is None else writers.count(versus)
         docket.pairs_only &= rivals == writers.count(policy) == 1

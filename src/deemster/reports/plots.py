@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure  # noqa: PLC0415 - slow to import
 
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    FigureCanvasSVG(figure)  # type: ignore[no-untyped-call]
+    FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     axes.tick_params(length=3)
     return figure, axes
@@ -99,7 +100,7 @@ def _curve(summary: Summary) -> Figure | None:
 
 def _line(axes: Axes, points: Sequence[CurvePoint], colour: str, marker: str, label: str) -> None:
     ks = [p.k for p in points]
-    values = [p.accuracy.value for p in points]
+    values = [_value(p.accuracy) for p in points]
     ends = [_ends(p.accuracy) for p in points]
     axes.fill_between(
         ks, [low for low, _ in ends], [high for _, high in ends],
@@ -139,12 +140,11 @@ def _subsets(summary: Summary) -> Figure | None:
 def _bars(estimates: Mapping[str, Estimate], *, line: float | None = None) -> Figure:
     figure, axes = _figure(0.75 + 0.26 * len(estimates))
     places = list(range(len(estimates)))[::-1]
-    values = [estimate.value or 0.0 for estimate in estimates.values()]
+    values = [_value(estimate) for estimate in estimates.values()]
     axes.barh(places, values, height=0.62, color=SERIES[0], alpha=0.85, linewidth=0)
     for place, estimate in zip(places, estimates.values(), strict=True):
         low, high = _ends(estimate)
-        if low is not None and high is not None:
-            axes.plot([low, high], [place, place], color=INK, linewidth=1.1)
+        axes.plot([low, high], [place, place], color=INK, linewidth=1.1)
     if line is not None:
         axes.axvline(line, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_yticks(places, [plain(name) for name in estimates])
@@ -169,7 +169,7 @@ def _calibration(calibration: Calibration | None) -> Figure | None:
         axes.plot([b.confidence] * 2, ends, color=SERIES[0], alpha=0.5, linewidth=1.4)
     axes.plot(
         [b.confidence for b in calibration.curve],
-        [b.accuracy.value for b in calibration.curve],
+        [_value(b.accuracy) for b in calibration.curve],
         color=SERIES[0], marker="o", markersize=4.5, linewidth=1.4,
     )  # fmt: skip
     axes.set_xlabel("stated confidence")
@@ -197,10 +197,9 @@ def _position(summary: Summary) -> Figure | None:
     axes.axvline(0.5, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     for place, estimate in zip(places, rows.values(), strict=True):
         low, high = _ends(estimate)
-        if low is not None and high is not None:
-            axes.plot([low, high], [place, place], color=SERIES[0], linewidth=1.6)
+        axes.plot([low, high], [place, place], color=SERIES[0], linewidth=1.6)
         axes.plot(
-            [estimate.value], [place], marker="o", markersize=6.5, color=SERIES[0],
+            [_value(estimate)], [place], marker="o", markersize=6.5, color=SERIES[0],
             markeredgecolor=PAPER, markeredgewidth=1.2,
         )  # fmt: skip
     axes.set_yticks(places, list(rows))
@@ -235,8 +234,13 @@ def _latency(latency: Latency | None) -> Figure | None:
     return figure
 
 
-def _ends(estimate: Estimate) -> tuple[float | None, float | None]:
+def _value(estimate: Estimate) -> float:
+    """The value; NaN, which is not drawn, where there is none."""
+    return math.nan if estimate.value is None else estimate.value
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
     """The interval; the value itself where there is none."""
     if estimate.low is None or estimate.high is None:
-        return estimate.value, estimate.value
+        return _value(estimate), _value(estimate)
     return estimate.low, estimate.high

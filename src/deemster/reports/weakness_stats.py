@@ -91,7 +91,8 @@ def _votes(trials: Sequence[Trial], labels: Ints, n_groups: int) -> tuple[Floats
 def _parts(charges: Floats) -> Floats:
     total = charges.sum(axis=1, keepdims=True)
     parts: Floats = np.divide(charges, total, out=np.zeros_like(charges), where=total > 0)
-    return parts[total[:, 0] > 0]
+    kept: Floats = parts[total[:, 0] > 0]
+    return kept
 
 
 def p_values(

@@ -76,7 +76,9 @@ def test_numbers(text: str, values: list[str]) -> None:
     assert [number.value for number in numbers(text)] == [Fraction(value) for value in values]
 
 
-@given(st.text(alphabet=st.sampled_from("0123456789.,-/^$%\\frac{}boxed nswer:A\n×e10"), max_size=80))
+@given(
+    st.text(alphabet=st.sampled_from("0123456789.,-/^$%\\frac{}boxed nswer:A\n×e10"), max_size=80)
+)
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_read_without_an_error(text: str) -> None:
     numbers(text)

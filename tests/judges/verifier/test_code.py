@@ -132,7 +132,9 @@ def test_program_tests() -> None:
     ("make", "text"),
     [
         pytest.param(lambda: FunctionTests("assert ("), "test is not Python", id="test"),
-        pytest.param(lambda: FunctionTests("", prompt="def ("), "prompt is not Python", id="prompt"),
+        pytest.param(
+            lambda: FunctionTests("", prompt="def ("), "prompt is not Python", id="prompt"
+        ),
         pytest.param(lambda: ProgramTests(()), "cases must be 1 or more", id="cases"),
     ],
 )
@@ -155,7 +157,9 @@ def off_by_one(row: dict[str, str]) -> str | None:
         if isinstance(node, ast.FunctionDef) and node.name == row["entry_point"]
     )
     returns = [
-        node for node in ast.walk(function) if isinstance(node, ast.Return) and node.value is not None
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return) and node.value is not None
     ]
     if not returns:
         return None

@@ -19,7 +19,6 @@ from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.grammar import Vocabulary
 from deemster.errors import InputError
 
-
 _SMALL = 8_000_000
 """Parameters below which a step is so short that threads wait for each other most of the time;
 on a busy machine that made it 50 times slower."""

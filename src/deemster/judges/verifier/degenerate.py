@@ -37,8 +37,23 @@ _OPENERS = re.compile(
 """After folding: lower case, apostrophes and punctuation as single spaces."""
 
 _FILLERS = frozenset(
-    ("yes", "ok", "okay", "sure", "certainly", "of course", "alright", "well", "so", "hmm", "great",
-     "first", "firstly", "first of all", "now")
+    (
+        "yes",
+        "ok",
+        "okay",
+        "sure",
+        "certainly",
+        "of course",
+        "alright",
+        "well",
+        "so",
+        "hmm",
+        "great",
+        "first",
+        "firstly",
+        "first of all",
+        "now",
+    )
 )
 
 _OTHER_LANGUAGES = frozenset(
@@ -56,8 +71,7 @@ def degenerate(response: str) -> str | None:
     an answer that does not come. Such texts raise the scores that language models give
     (arXiv 2507.08794); voting and reasoning do not help, so this decides in code.
 
-    A bare number, a letter, "yes" followed by anything, or one word other than the openers may be
-    an answer.
+    A bare number, a letter, "yes", or one word other than the openers may be an answer.
     """
     visible = "".join(
         char

@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from deemster.aggregators import Mean
+from deemster.backends import Backend
 from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.decide import decide
@@ -160,6 +161,9 @@ class Verifier(BaseJudge):
             InputError: as in `score`.
         """
         return await self._examine(as_query(query), as_responses(responses), reference)
+
+    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
+        """Nothing to wrap: it asks no model."""
 
     async def aclose(self) -> None:
         """End the threads and whatever processes the checks hold. Idempotent."""

@@ -128,7 +128,7 @@ class Box:
             feed.seek(0)
         lifeline, held = self.pipe()
         inherited = [job_file.fileno(), status.fileno()]
-        options = ["-s", "-P", "-B", "-X", "utf8", *([] if self.limits.packages else ["-S"])]
+        options = ["-s", "-P", "-X", "utf8", *([] if self.limits.packages else ["-S"])]
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter
                 [sys.executable, *options, "-c", _BOOT, str(Path(__file__).parent)]

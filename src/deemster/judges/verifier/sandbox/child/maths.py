@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +12,12 @@ _SHOWN = 200
 
 def load() -> Callable[[str, str], dict[str, Any]]:
     """The comparison; importing what it needs takes a second and has to precede confinement."""
+    import logging  # noqa: PLC0415 - as below
+
+    from math_verify import parse, verify  # noqa: PLC0415 - heavy, third-party
+
     # It warns about switched-off timeouts, whose part the parent process plays.
     logging.disable(logging.CRITICAL)
-    from math_verify import parse, verify  # noqa: PLC0415 - heavy, third-party
 
     def compare(reference: str, answer: str) -> dict[str, Any]:
         wanted = parse(reference, parsing_timeout=None)

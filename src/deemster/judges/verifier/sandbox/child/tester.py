@@ -10,7 +10,6 @@ from __future__ import annotations
 import builtins
 import json
 import os
-import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -141,6 +140,8 @@ def _run(remote: _Remote, job: dict[str, str]) -> None:
 
 
 def _told(error: BaseException, test: str, last_call: str) -> str:
+    import traceback  # noqa: PLC0415 - most tests pass
+
     lines = test.splitlines()
     at = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
           if frame.filename == "tests.py" and frame.lineno]  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import Any
 
 LARGEST = 4 << 20
@@ -37,7 +37,7 @@ def encode(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON; one line per 
     if isinstance(value, complex):
         return ["c", value.real, value.imag]
     if isinstance(value, bytes | bytearray):
-        return ["y" if isinstance(value, bytes) else "a", b64encode(value).decode()]
+        return ["y" if isinstance(value, bytes) else "a", b2a_base64(value, newline=False).decode()]
     if isinstance(value, dict):
         return ["d", *([encode(k), encode(v)] for k, v in dict.items(value))]
     for tag, kind in _CONTAINERS.items():
@@ -70,7 +70,7 @@ def decode(data: Any) -> Any:  # noqa: ANN401 - JSON
         if tag == "c":
             return complex(*items)
         if tag in ("y", "a"):
-            raw = b64decode(items[0], validate=True)
+            raw = a2b_base64(items[0], strict_mode=True)
             return raw if tag == "y" else bytearray(raw)
     except (TypeError, ValueError, IndexError) as error:
         raise WireError(f"malformed value: {error}") from error

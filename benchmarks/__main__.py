@@ -1,0 +1,93 @@
+"""`make bench`: run every benchmark on this machine and write docs/benchmarks.md.
+
+Figures are ratios within one run where that is possible: machines differ, ratios less so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks import litellm_backend, suite_run, transformers_backend
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def litellm_section() -> str:
+    found = litellm_backend.main()
+    setting = found["setting"]
+    rows = [
+        [name, one["votes_per_s"], one["cpu_ms_per_vote"], f"{one['ratio']:.0%}"]
+        for name, one in found["clients"].items()
+    ]
+    return f"""## The `litellm` backend against a bare aiohttp client
+
+The same OpenAI-compatible server on loopback answers every request after {setting["latency_s"]} s;
+{setting["concurrency"]} requests at a time, {setting["votes"]} requests a round,
+{setting["rounds"]} interleaved rounds, medians. CPU is the client's alone. Goal of the project: 85 %.
+Command: `python -m benchmarks.litellm_backend`
+
+{table(["client", "votes/s", "CPU ms per vote", "of the bare client"], rows)}
+"""
+
+
+def transformers_section() -> str:
+    found = transformers_backend.main()
+    rows = [
+        ["deemster", found["ours_samples_per_s"], found["ours_tokens_per_s"], found["ratio"]],
+        ["`generate`", found["generate_samples_per_s"], found["generate_tokens_per_s"], 1],
+    ]
+    return f"""## The `transformers` backend against `generate(num_return_sequences=k)`
+
+A random Llama-type model of {found["parameters"] / 1e6:.0f}M parameters, a prompt of
+{found["prompt_tokens"]} tokens, k = {found["k"]}, {found["new_tokens"]} new tokens each, one run,
+sampling at temperature 1. Goal of the project: 8 times. Command: `python -m benchmarks.transformers_backend`
+
+{table(["", "samples/s", "tokens/s", "times faster"], rows)}
+"""
+
+
+def suite_section() -> str:
+    found = suite_run.main()
+    rows = [[name, value] for name, value in found.items()]
+    return f"""## A suite through the fake backend
+
+Everything but the model: prompts, parsing, votes, the run store, the summary with its intervals.
+Command: `python -m benchmarks.suite_run`
+
+{table(["", ""], rows)}
+"""
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    packages = ("litellm", "instructor", "transformers", "torch", "numpy")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    sections = [litellm_section(), transformers_section(), suite_section()]
+    PAGE.write_text(
+        f"""# Benchmarks
+
+Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores
+({platform.machine()}), Python {platform.python_version()}, {versions}. Shared machines are noisy:
+read the ratios, not the rates.
+
+"""
+        + "\n".join(sections),
+        encoding="utf-8",
+    )
+    print(PAGE.read_text("utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The command line in the tests' process."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from dataclasses import dataclass
+from unittest import mock
+
+import pytest
+
+from deemster.cli import main
+
+
+@dataclass
+class Done:
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def deemster(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
+    """Run `main` as the installed script calls it."""
+    out, err = io.StringIO(), io.StringIO()
+    environment = {"COLUMNS": "100", "DEEMSTER_MODEL": "", **(env or {})}
+    with (
+        mock.patch.dict(os.environ, environment),
+        mock.patch.object(sys, "argv", ["deemster", *arguments]),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as exit_,
+    ):
+        main()
+    assert isinstance(exit_.value.code, int)
+    return Done(exit_.value.code, out.getvalue(), err.getvalue())
