@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]  # it has no types of its own
+import jsonschema
 import pytest
 from tests.support.tiny_model import chat_tokenizer, save_tiny_model
 
@@ -353,3 +353,16 @@ def test_importing_the_backend_loads_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+async def test_closing_while_drawing_harms_nobody(tiny_model: Path) -> None:
+    backend = TransformersBackend(str(tiny_model))
+    asked = request(n=4, max_tokens=80)
+    running = asyncio.create_task(draw(backend, asked))
+    await asyncio.sleep(0.05)
+    closing = asyncio.create_task(backend.aclose())
+    await asyncio.sleep(0)
+    after = await draw(backend, asked)
+    await closing
+    assert [c.text for c in await running] == [c.text for c in after]
+    await backend.aclose()

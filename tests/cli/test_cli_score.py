@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import pytest
+from tests.support.command_line import deemster, one_line
 
-from deemster.cli import main
 from deemster.schemas import Verdict
 
 FAKE = """fake:Specific Criteria:
@@ -28,30 +24,6 @@ Scores: \\boxed{8, 3}"""
 SINGLE = "fake:Scores: \\boxed{8}"
 
 
-@dataclass
-class Done:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def deemster(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
-    """The command line in this process: `main` as the installed script calls it."""
-    out, err = io.StringIO(), io.StringIO()
-    environment = {"COLUMNS": "100", "DEEMSTER_MODEL": "", **(env or {})}
-    with (
-        mock.patch.dict(os.environ, environment),
-        mock.patch.object(sys, "argv", ["deemster", *arguments]),
-        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as exit_,
-    ):
-        main()
-    assert isinstance(exit_.value.code, int)
-    return Done(exit_.value.code, out.getvalue(), err.getvalue())
-
-
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line as a process of its own."""
     return subprocess.run(
@@ -62,15 +34,6 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         check=False,
         env={**os.environ, "COLUMNS": "100", "DEEMSTER_MODEL": ""},
     )
-
-
-def one_line(done: Done | subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return lines[0]
 
 
 def test_score_shows_everything() -> None:

@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from deemster.aggregators import Sum
+from deemster.aggregators import Mean, Sum
 from deemster.schemas import Failure, JudgeInfo, Judgment, Sample, Usage, Verdict, Vote
-from deemster.suites.metrics import Bootstrap, Item, Summary, accuracy, summarise
+from deemster.suites.metrics import Bootstrap, Item, Summary, accuracy, is_binary, summarise
 
 QUICK = Bootstrap(resamples=100)
 JUDGE = JudgeInfo(name="j", model="fake/model", k=4)
@@ -105,6 +106,79 @@ def test_single_responses() -> None:
     assert found.spearman is not None
     assert found.spearman.value == pytest.approx(1.0)
     assert found.roc_auc is None
+
+
+def yes_or_no(number: int, reward: float, truth: float, subset: str = "") -> Item:
+    return Item.from_scores(
+        f"{number:02d}", [[reward]], ground_truth=(truth,), subset=subset, reducer=Mean()
+    )
+
+
+def test_single_yes_or_no_has_an_accuracy() -> None:
+    cases = [(1, 1, "a"), (0, 1, "a"), (0, 0, "b"), (float("nan"), 0, "b")]
+    items = [yes_or_no(i, *case) for i, case in enumerate(cases)]
+    found = summarise(items, bootstrap=QUICK)
+    assert (found.n, found.n_scored, found.ties) == (4, 3, 0)
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert found.ci95 is not None
+    assert found.ci95[0] < 2 / 3 < found.ci95[1]
+    assert found.by == {"a": 0.5, "b": 1.0}
+    assert (found.detail.n, found.detail.right, found.detail.unscored) == (4, 2, 1)
+    assert found.detail.overall.value == 0.5
+    assert found.detail.shuffled == found.detail.scored
+    assert found.macro is None
+    assert summarise(items[::-1], bootstrap=QUICK) == found
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(yes_or_no(9, 3, 1), id="a-rating"),
+        pytest.param(yes_or_no(9, 1, 0.5), id="graded-truth"),
+        pytest.param(Item.from_scores("9", [[1, 0]], ground_truth=(1, 0)), id="a-pair"),
+    ],
+)
+def test_one_rating_or_pair_and_nothing_is_yes_or_no(other: Item) -> None:
+    items = [yes_or_no(i, i % 2, 1) for i in range(8)]
+    assert is_binary(items)
+    assert not is_binary([*items, other])
+    found = summarise([*items, other], bootstrap=QUICK)
+    assert found.detail.n == (other.n_responses > 1)
+
+
+def test_nothing_scored_is_not_yes_or_no() -> None:
+    nan = float("nan")
+    assert not is_binary([])
+    assert not is_binary([yes_or_no(0, nan, 1)])
+    assert summarise([yes_or_no(0, nan, 1)]).accuracy is None
+
+
+def test_win_rates_share_ties_and_leave_out_the_uncontested() -> None:
+    def match(number: int, scores: list[float], policies: tuple[str, ...]) -> Item:
+        return replace(Item.from_scores(str(number), [scores]), policies=policies)
+
+    nan = float("nan")
+    found = summarise(
+        [
+            match(0, [9, 1], ("auk", "tern")),
+            match(1, [5, 5], ("tern", "auk")),
+            match(2, [2, 7, 7], ("gull", "auk", "tern")),
+            match(3, [nan, nan], ("auk", "tern")),
+            match(4, [9, 1], ("auk", "auk")),
+            match(5, [9], ("auk",)),
+        ],
+        bootstrap=QUICK,
+    ).win_rates
+    assert list(found) == ["auk", "gull", "tern"]
+    assert {name: one.n for name, one in found.items()} == {"auk": 3, "gull": 1, "tern": 3}
+    assert found["auk"].value == pytest.approx((1 + 0.5 + 0.5) / 3)
+    assert found["gull"].value == 0
+    assert found["tern"].value == pytest.approx((0 + 0.5 + 0.5) / 3)
+
+
+def test_no_policies_no_win_rates(summary: Summary) -> None:
+    assert summary.win_rates == {}
+    assert summary.published == {}
 
 
 def test_lists_and_true_ties() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from unittest import mock
@@ -38,3 +39,13 @@ def deemster(*arguments: str, stdin: str = "", env: dict[str, str] | None = None
         main()
     assert isinstance(exit_.value.code, int)
     return Done(exit_.value.code, out.getvalue(), err.getvalue())
+
+
+def one_line(done: Done | subprocess.CompletedProcess[str]) -> str:
+    """What a refused command said: one line and nothing else, exit status 2."""
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]

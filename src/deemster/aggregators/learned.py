@@ -85,7 +85,7 @@ def features(ballot: Ballot) -> Floats:
     """(..., N, F): `FEATURES`, less their mean over the responses; NaN without a score."""
     level = Centred().select(ballot)
     counted = np.where(level.given > 0, level.scores, np.nan)
-    scored = ~np.isnan(counted).all(axis=-2)
+    scored = np.asarray((~np.isnan(counted)).any(axis=-2))
     low = np.where(scored, np.where(np.isnan(counted), np.inf, counted).min(axis=-2), np.nan)
     high = np.where(scored, np.where(np.isnan(counted), -np.inf, counted).max(axis=-2), np.nan)
     total = np.maximum(ballot.weights.sum(axis=-1, keepdims=True), 1e-300)

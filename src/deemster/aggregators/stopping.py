@@ -118,7 +118,7 @@ class Decided:
         to_come = left * np.minimum(size / drawn, 1.0)
         surpass = self._overtaken(counted, gap, size, to_come, scale)
         if scale is not None and last is rule and isinstance(last, Sum | Mean):
-            plain = np.isin(ballot.weights, (0.0, 1.0)).all(axis=-1)[..., None]
+            plain = np.isin(ballot.weights, (0.0, 1.0)).all(axis=-1, keepdims=True)
             safe = plain & (size * gap > left * (scale.high - scale.low))
             surpass = np.where(safe, 0.0, surpass)
         rivals = np.arange(n_responses) != leader

@@ -3,12 +3,14 @@
 from deemster.backends.base import Backend, Outcome, Request, generate_all
 from deemster.backends.cassette import Cassette
 from deemster.backends.fake import FakeBackend
+from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS, open_backend
 from deemster.backends.replay import RecordBackend, ReplayBackend
 
 __all__ = [
     "BACKENDS",
     "Backend",
+    "Budget",
     "Cassette",
     "FakeBackend",
     "Outcome",

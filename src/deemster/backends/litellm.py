@@ -12,13 +12,15 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from pydantic import ValidationError
+
 from deemster.backends.base import Outcome, Request
 from deemster.backends.limits import Budget, Gate, Pause, check_limits
 from deemster.backends.litellm_reply import Prices
 from deemster.backends.loops import PerLoop
 from deemster.backends.structured import StructuredMode, check_mode, request_options
 from deemster.errors import InputError
-from deemster.schemas import Usage
+from deemster.schemas import Usage, first_problem
 
 if TYPE_CHECKING:
     from deemster.backends.litellm_draws import LoopState, Several
@@ -46,7 +48,7 @@ class LiteLLMBackend:
         n_mode: `auto` asks for `n` completions in one request where the provider has it and
             copes with servers that ignore it; `batch` always does; `single` never.
         structured: how a JSON schema is asked for; `auto` takes the best the provider has.
-        prices: of a model that LiteLLM has no price of.
+        prices: of a model that LiteLLM has no price of; a mapping has the fields of `Prices`.
         extra: further options of `litellm.completion`, e.g. `{"reasoning_effort": "low"}`.
 
     Raises:
@@ -66,7 +68,7 @@ class LiteLLMBackend:
         budget: Budget | None = None,
         n_mode: NMode = "auto",
         structured: StructuredMode = "auto",
-        prices: Prices | None = None,
+        prices: Prices | Mapping[str, float] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
         check_limits(concurrency=concurrency, rate=rate, timeout=timeout, retries=retries)
@@ -85,7 +87,7 @@ class LiteLLMBackend:
         self._budget = budget or Budget()
         self._n_mode: NMode = n_mode
         self._structured: StructuredMode = structured
-        self._prices = prices
+        self._prices = prices if prices is None else _prices(prices)
         self._extra = dict(extra or {})
         self._pause = Pause()
         self._known: tuple[Profile, Several] | None = None
@@ -125,6 +127,11 @@ class LiteLLMBackend:
             api_key=self._api_key,
         )
         return await draws.all(request.n)
+
+    def price(self, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars for so many tokens; None where LiteLLM does not list the model's price."""
+        profile, _ = self._known or self._load()
+        return profile.pricing.cost(Usage(tokens_in=tokens_in, tokens_out=tokens_out), None)
 
     async def aclose(self) -> None:
         """Close the connections of all running loops."""
@@ -190,6 +197,13 @@ class LiteLLMBackend:
             mode = profile.mode
             options |= request_options(mode, request.json_schema, messages)
         return options | self._extra, mode, prefix
+
+
+def _prices(given: Prices | Mapping[str, float]) -> Prices:
+    try:
+        return Prices.model_validate(given if isinstance(given, Prices) else dict(given))
+    except ValidationError as error:
+        raise InputError(f"prices: {first_problem(error)}") from error
 
 
 async def _close_state(state: LoopState) -> None:

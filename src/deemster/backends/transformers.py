@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -83,7 +83,8 @@ class TransformersBackend:
         }
         self._lock = threading.Lock()
         self._worker: ThreadPoolExecutor | None = None
-        # Both belong to the worker thread.
+        # Held by whoever uses the model: a worker being closed and its successor may overlap.
+        self._busy = threading.Lock()
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
 
@@ -124,17 +125,20 @@ class TransformersBackend:
             await asyncio.to_thread(worker.shutdown)
 
     def _release(self) -> None:
-        if self._model is not None:
-            self._model.runner.close()
-        self._model = self._prompt = None
+        with self._busy:
+            if self._model is not None:
+                self._model.runner.close()
+            self._model = self._prompt = None
 
-    def _run(self, request: Request, cancelled: Any) -> list[Outcome]:  # noqa: ANN401 - a callable
+    def _run(self, request: Request, cancelled: Callable[[], bool]) -> list[Outcome]:
+        with self._busy:
+            return [] if cancelled() else self._outcomes(request, cancelled)
+
+    def _outcomes(self, request: Request, cancelled: Callable[[], bool]) -> list[Outcome]:
         import torch  # noqa: PLC0415 - heavy
 
         from deemster.backends._local import generation, loading  # noqa: PLC0415 - loads torch
 
-        if cancelled():
-            return []
         if self._model is None:
             self._model = loading.load(self._path, **self._options)
         model = self._model

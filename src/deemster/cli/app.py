@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from deemster._version import __version__
-from deemster.cli import doctor, principles, run, runs, score
+from deemster.cli import cascade, doctor, principles, run, runs, score
 from deemster.errors import DeemsterError
 
 # typer may bring a click of its own; its errors are told by their common base.
@@ -37,6 +37,7 @@ app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
+app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
 app.command("doctor")(doctor.doctor)
 

@@ -67,6 +67,12 @@ Seed = Annotated[int, typer.Option(rich_help_panel=_JUDGE, help="Orders, draws a
 MinValid = Annotated[
     int, typer.Option(rich_help_panel=_JUDGE, help="Fewest valid votes for a reward.")
 ]
+Stop = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=_JUDGE, help="Stop before k votes when the winner is sure: decided:0.95."
+    ),
+]
 MaxTokens = Annotated[
     int, typer.Option(rich_help_panel=_JUDGE, help="Longest completion, in tokens.")
 ]

@@ -60,13 +60,24 @@ def rescore(
     ] = None,
     k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
     min_valid: Annotated[int, typer.Option(help="Fewest valid votes for a reward.")] = 1,
+    stop: Annotated[
+        str | None,
+        typer.Option(help="Only the votes a stopping rule would have drawn, e.g. decided:0.95."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Parse, vote and weigh the stored votes of a run again, without a call."""
     from deemster.suites.rescoring import rescore_run
 
     summary = rescore_run(
-        run, out=out, judge=judge, aggregator=aggregator, dialect=dialect, k=k, min_valid=min_valid
+        run,
+        out=out,
+        judge=judge,
+        aggregator=aggregator,
+        dialect=dialect,
+        k=k,
+        min_valid=min_valid,
+        stop=stop,
     )
     _show(summary, out, as_json=as_json)
 

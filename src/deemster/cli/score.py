@@ -48,6 +48,7 @@ def score(
     orders: opt.OrdersKind = "balanced",
     seed: opt.Seed = 0,
     min_valid: opt.MinValid = 1,
+    stop: opt.Stop = None,
     max_tokens: opt.MaxTokens = 2048,
     api_base: opt.ApiBase = None,
     concurrency: opt.Concurrency = None,
@@ -80,6 +81,7 @@ def score(
         orders=orders,
         seed=seed,
         min_valid=min_valid,
+        stop=stop,
         max_tokens=max_tokens,
         budget=budget,
         limits={

@@ -2,6 +2,7 @@
 
 from deemster.judges.base import BaseJudge, Scorer
 from deemster.judges.batch import score_all, score_many
+from deemster.judges.cascade import Cascade, CascadeRule
 from deemster.judges.decide import decide
 from deemster.judges.judge import Judge
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm
@@ -9,6 +10,8 @@ from deemster.judges.panel import Panel
 
 __all__ = [
     "BaseJudge",
+    "Cascade",
+    "CascadeRule",
     "Judge",
     "MetaRM",
     "Panel",

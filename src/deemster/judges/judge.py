@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deemster.aggregators import Reducer, Sum, TopK, parse_aggregator
+from deemster.aggregators import Decided, Reducer, Sum, TopK, parse_aggregator, parse_stop
 from deemster.aggregators.base import Pipeline
 from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
+from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
 from deemster.judges.decide import decide
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
@@ -60,6 +61,8 @@ class Judge(BaseJudge):
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
         min_valid: fewest valid votes for a verdict with rewards.
+        stop: a rule, or its text (`"decided:0.95"`), that ends the draw before k votes when the
+            winner is as good as decided. Votes are then drawn in rounds, one after the other.
         max_tokens, top_p: decoding limits.
         name: what records call this judge; default: the model string.
         options: passed to the backend when `model` is a string (`api_base=`, `concurrency=`…).
@@ -82,6 +85,7 @@ class Judge(BaseJudge):
         orders: Orders = "balanced",
         seed: int = 0,
         min_valid: int = 1,
+        stop: Decided | str | None = None,
         max_tokens: int = 2048,
         top_p: float = 1.0,
         name: str | None = None,
@@ -90,6 +94,7 @@ class Judge(BaseJudge):
         self.k = _whole("k", k, 1, MAX_K)
         self.min_valid = _whole("min_valid", min_valid, 1, self.k)
         self.seed = _whole("seed", seed, 0, 2**63 - 1)
+        self.stop = parse_stop(stop) if isinstance(stop, str) else stop
         if orders not in ("balanced", "random", "fixed"):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
         self.orders: Orders = orders
@@ -131,6 +136,7 @@ class Judge(BaseJudge):
             k=self.k,
             seed=self.seed,
             aggregator=str(self.aggregator),
+            stop="" if self.stop is None else str(self.stop),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
         )
 
@@ -156,9 +162,7 @@ class Judge(BaseJudge):
         if failed is not None:
             votes = self._all_failed(failed)
         else:
-            votes = await self._draw(asked, shown, reference=reference, principles=fixed)
-        if self.meta_rm is not None:
-            votes, rated = await rate_votes(self.meta_rm, asked, shown, votes)
+            votes, rated = await self._rounds(asked, shown, reference=reference, principles=fixed)
             extra += rated
         return decide(
             votes,
@@ -227,6 +231,35 @@ class Judge(BaseJudge):
             made.append((request, order, numbers))
         return made
 
+    async def _rounds(
+        self,
+        query: Conversation,
+        responses: Conversation,
+        *,
+        reference: str | None,
+        principles: tuple[Principle, ...],
+    ) -> tuple[list[Vote], Usage]:
+        """All votes, rated, and what rating cost: at once, or in rounds until decided."""
+        n, rule = len(responses), self.stop
+        size = self.k if rule is None else rule.round_for(n, both_orders=self.orders != "fixed")
+        votes: list[Vote] = []
+        usage = Usage()
+        while len(votes) < self.k:
+            more = first_round(rule, size, self.min_valid) if rule and not votes else size
+            draws = range(len(votes), min(len(votes) + more, self.k))
+            new = await self._draw(
+                query, responses, reference=reference, principles=principles, draws=draws
+            )
+            if self.meta_rm is not None:
+                new, rated = await rate_votes(self.meta_rm, query, responses, new)
+                usage += rated
+            votes += new
+            if rule is not None and is_decided(
+                rule, votes, n=n, k=self.k, reducer=self.aggregator, min_valid=self.min_valid
+            ):
+                break
+        return votes, usage
+
     async def _draw(
         self,
         query: Conversation,
@@ -234,8 +267,9 @@ class Judge(BaseJudge):
         *,
         reference: str | None,
         principles: tuple[Principle, ...],
+        draws: Iterable[int],
     ) -> list[Vote]:
-        """All votes: one request per order, all at the same time."""
+        """The votes of some draws: one request per order, all at the same time."""
         n = len(responses)
 
         async def ask(request: Request, order: tuple[int, ...], numbers: list[int]) -> list[Vote]:
@@ -246,7 +280,9 @@ class Judge(BaseJudge):
                 for outcome, draw, seed in drawn
             ]
 
-        requests = self.requests(query, responses, reference=reference, principles=principles)
+        requests = self.requests(
+            query, responses, reference=reference, principles=principles, draws=draws
+        )
         drawn = await together(ask(*request) for request in requests)
         return sorted((vote for votes in drawn for vote in votes), key=lambda vote: vote.draw)
 

@@ -45,7 +45,7 @@ def drawing() -> Iterator[None]:
         "svg.hashsalt": "deemster",
         "text.parse_math": False,
         "axes.formatter.use_mathtext": False,
-        "font.size": 9,
+        "font.size": 8.5,
         "axes.edgecolor": GRID,
         "axes.labelcolor": MUTED,
         "axes.titlecolor": INK,

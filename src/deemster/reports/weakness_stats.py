@@ -12,8 +12,8 @@ from deemster.reports.charges import Trial
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import Floats, Ints, tidy
 
-MIN_SIDE = 5
-"""Fewer lost or won items than this leave nothing to test."""
+MIN_ITEMS = 10
+"""Fewer lost and won items than this leave nothing to test."""
 PER_GROUP = 8
 """Items per coefficient of the regression."""
 MOST_FITTED = 150
@@ -118,10 +118,10 @@ def p_values(
             is for pairs, not for the best of many or for single responses.
 
     Returns:
-        The p-value of each group that could be tested; none with fewer than `MIN_SIDE` lost or
-        won items.
+        The p-value of each group that could be tested; none with fewer than `MIN_ITEMS` lost
+        and won items.
     """
-    if min(len(table.lost), len(table.won)) < MIN_SIDE or not groups:
+    if len(table.net) < MIN_ITEMS or not groups:
         return {}
     if not direct:
         return _by_regression(table, groups, paired=paired)

@@ -28,6 +28,8 @@ class JudgeInfo(Record):
     k: Count = 1
     seed: Whole = 0
     aggregator: str = ""
+    stop: str = ""
+    """The rule that may end the draw before k votes; empty: all k are drawn."""
     meta_rm: str = ""
     members: tuple[JudgeInfo, ...] = ()
     """The judges inside a composite one."""

@@ -72,6 +72,7 @@ def _one(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> Ju
         orders=judge.orders,
         seed=seed,
         min_valid=judge.min_valid,
+        stop=judge.stop,
         name=judge.label,
         **options,
     )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from deemster.aggregators import parse_aggregator
+from deemster.aggregators import parse_aggregator, parse_stop
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import InputError
 from deemster.judges import decide
+from deemster.judges.adaptive import StoredVotes
 from deemster.schemas import (
     Completion,
     Failure,
@@ -42,6 +43,7 @@ def rescore_run(
     dialect: str | None = None,
     k: int | None = None,
     min_valid: int = 1,
+    stop: str | None = None,
 ) -> Summary:
     """Decide a stored run again.
 
@@ -55,12 +57,16 @@ def rescore_run(
             judge's (votes without text stay); None keeps the stored votes.
         k: only the first k votes of each sample.
         min_valid: fewest valid votes for a verdict with rewards.
+        stop: a stopping rule's text, `decided:0.95`: only the votes that it would have drawn.
+            Where it names no spread, the spread is measured on the run's own votes; the judge of
+            the new run tells it.
 
     Raises:
         InputError: an argument is wrong, or the run cannot be decided so.
     """
     if k is not None and k < 1:
         raise InputError(f"k must be >= 1, got {k}")
+    rule = None if stop is None else parse_stop(stop)
     with RunStore(run) as store:
         position = find_judge(store, judge)
         info = store.judges()[position]
@@ -74,7 +80,13 @@ def rescore_run(
                 "dialect": info.dialect if dialect in (None, STORED) else dialect,
             }
         )
-        rows = _decided(store, position, new, k=k, dialect=dialect, min_valid=min_valid)
+        used = None
+        if rule is not None:
+            votes = _stored(store, position, info, k=k, dialect=dialect)
+            rule = votes.fit(rule)
+            used = iter(votes.used(rule, reducer=parse_aggregator(spec), min_valid=min_valid))
+            new = new.model_copy(update={"stop": str(rule)})
+        rows = _decided(store, position, new, k=k, dialect=dialect, min_valid=min_valid, used=used)
         if out is None:
             items = [Item.from_verdict(sample, verdict) for sample, verdict in rows]
             reducer, k_meta = curve_rule(new)
@@ -107,13 +119,11 @@ def _decided(
     k: int | None,
     dialect: str | None,
     min_valid: int,
+    used: Iterator[int] | None = None,
 ) -> Iterator[tuple[Sample, Verdict]]:
     reducer = parse_aggregator(info.aggregator)
-    reread = _parser(dialect, info) if dialect else None
-    for sample, verdict in store.verdicts(judge):
-        votes = verdict.votes[:k]
-        if reread is not None:
-            votes = tuple(reread(sample, vote) for vote in votes)
+    for sample, verdict, every in _votes(store, judge, info, k=k, dialect=dialect):
+        votes = every if used is None else every[: next(used)]
         yield (
             sample,
             decide(
@@ -126,6 +136,28 @@ def _decided(
                 extra=_unvoted(verdict),
             ),
         )
+
+
+def _votes(
+    store: RunStore, judge: int, info: JudgeInfo, *, k: int | None, dialect: str | None
+) -> Iterator[tuple[Sample, Verdict, tuple[Vote, ...]]]:
+    """Each sample with its stored verdict and the votes to decide it by."""
+    reread = _parser(dialect, info) if dialect else None
+    for sample, verdict in store.verdicts(judge):
+        votes = verdict.votes[:k]
+        if reread is not None:
+            votes = tuple(reread(sample, vote) for vote in votes)
+        yield sample, verdict, votes
+
+
+def _stored(
+    store: RunStore, judge: int, info: JudgeInfo, *, k: int | None, dialect: str | None
+) -> StoredVotes:
+    """The votes as arrays, for a rule that has to see all of them first."""
+    kept = StoredVotes()
+    for sample, verdict, votes in _votes(store, judge, info, k=k, dialect=dialect):
+        kept.add(votes, n=len(sample.responses), k=verdict.k if k is None else min(k, verdict.k))
+    return kept
 
 
 def _parser(name: str, info: JudgeInfo) -> Reread:

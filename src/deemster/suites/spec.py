@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from deemster.aggregators import parse_stop
+
 
 class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -86,8 +88,17 @@ class JudgeSpec(_Spec):
     k_meta: _Positive | None = None
     orders: Literal["balanced", "random", "fixed"] = "balanced"
     min_valid: _Positive = 1
+    stop: str | None = None
+    """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Passed to the backend: `api_base`, `concurrency`, `rate`, `timeout`, …"""
+
+    @field_validator("stop")
+    @classmethod
+    def _readable(cls, given: str | None) -> str | None:
+        if given is not None:
+            parse_stop(given)
+        return given
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

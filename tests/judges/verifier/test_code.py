@@ -79,7 +79,7 @@ def test_prompt_and_response_make_a_program(response: str) -> None:
 
 def test_an_open_prompt_gets_a_body() -> None:
     program = complete("def f(x):\n", "def f(x):\n    return x", entry_point="f")
-    assert compile(program, "p", "exec")
+    compile(program, "p", "exec")
 
 
 TEST = "def check(candidate):\n    assert candidate(16) == 4\n    assert candidate(17) == 4\n"
@@ -188,7 +188,8 @@ def test_humaneval() -> None:
     path = DATA / "HumanEval.jsonl.gz"
     if not path.exists():
         pytest.skip("HumanEval is not here")
-    rows = [json.loads(line) for line in gzip.open(path, "rt")]
+    with gzip.open(path, "rt") as file:
+        rows = [json.loads(line) for line in file]
 
     def passes(row: dict[str, str], code: str | None) -> float | None:
         if code is None:

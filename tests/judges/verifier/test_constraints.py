@@ -172,7 +172,8 @@ def test_every_ifeval_row_becomes_a_verifier() -> None:
     if not path.exists():
         pytest.skip("the IFEval prompts are not here")
     seen: Counter[str] = Counter()
-    rows = [json.loads(line) for line in gzip.open(path, "rt")]
+    with gzip.open(path, "rt") as file:
+        rows = [json.loads(line) for line in file]
     for row in rows:
         checks = c.ifeval_checks(
             row["instruction_id_list"], row["kwargs"], detect=lambda text: "en"

@@ -119,7 +119,7 @@ def test_is_json() -> None:
 EMPTY = [
     "", " \n\t", ":", ",", "...", "—", "\u200b\ufeff", "##", "!!!!!!!!!!", "aaaaaaaaaaaa", "Solution",
     "Solution:", "## Solution", "Thought process:", "**Thought Process:**", "Let's solve this problem step by step.",
-    "Let’s think step by step", "Let me think about this.", "Sure! Here is my answer:", "Okay, let's start.",  # noqa: RUF001
+    "Let’s think step by step", "Let me think about this.", "Sure! Here is my answer:", "Okay, let's start.",
     "Step 1:", "Answer:", "Final answer", "The answer is", "To solve this problem, we need to", "解", "かいせつ",
     "Respuesta", "Detailed explanation:", "Reasoning:\n", "First, let's break this down.", "I'll solve this step by step:",
 ]  # fmt: skip

@@ -144,7 +144,10 @@ async def test_missing_reference_is_the_callers_error() -> None:
             await verifier.score("q", ["5"])
         with pytest.raises(InputError, match="responses is empty"):
             await verifier.score("q", [], reference="5")
-        samples = [Sample(query="q", responses=["5"]), Sample(query="q", responses=["5"], reference="5")]  # type: ignore[arg-type, list-item]  # fmt: skip
+        samples = [
+            Sample.parse({"query": "q", "responses": ["5"], "reference": reference}, where="here")
+            for reference in (None, "5")
+        ]
         verdicts = await verifier.score_all(samples)
     assert [verdict.rewards for verdict in verdicts] == [None, (1.0,)]
 

@@ -28,7 +28,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.score is not None and not 0 <= self.score <= 1:
-            raise InputError(f"the score of a finding must be from 0 to 1, got {self.score!r}")
+            raise ValueError(f"the score of a finding must be from 0 to 1, got {self.score!r}")
         status = None if self.score is not None else self.status or "api_error"
         object.__setattr__(self, "status", status)
         # One line: quoted text must not be able to look like another finding.

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from . import maths, solution
+from . import maths, solution, tester
 from .confine import ConfineError, confine
 
 _REMEDY: dict[type[Exception], str] = {
@@ -37,9 +37,7 @@ def main(job_fd: int, status_fd: int) -> None:
     if compare is not None:
         maths.serve(compare, asks=fds["asks"], answers=fds["answers"])
     elif job["role"] == "tester":
-        from .tester import run_tests  # noqa: PLC0415 - starting quickly is half of the run time
-
-        run_tests(job, asks=fds["asks"], answers=fds["answers"], outcome=fds["outcome"])
+        tester.run_tests(job, asks=fds["asks"], answers=fds["answers"], outcome=fds["outcome"])
     elif job["role"] == "functions":
         solution.serve(job["source"], asks=fds["asks"], answers=fds["answers"])
     else:

@@ -1,0 +1,217 @@
+"""A cheap judge first, a dearer one only where it is unsure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from deemster.aggregators import Ballot, PerJudge
+from deemster.backends import Backend
+from deemster.errors import BackendError, InputError
+from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.cascade_fit import CascadeRule, stage_features
+from deemster.judges.decide import decide
+from deemster.schemas import (
+    Failure,
+    JudgeInfo,
+    QueryLike,
+    ResponseLike,
+    Usage,
+    Verdict,
+    Vote,
+)
+
+
+class Cascade(BaseJudge):
+    """Judges in turn, cheapest first, until one is confident enough (arXiv 2407.18370).
+
+    Votes are kept: an escalated item is decided by the votes of all judges asked, made comparable
+    by `PerJudge` (each judge's mean softmax share, averaged over the judges). Rewards are in 0..1.
+
+    A judge that fails, or gives no votes, is passed over; its failures stay on record. If the
+    last fails, the verdict is that of the votes there are. A single response gives no confidence:
+    there every judge is asked.
+
+    Args:
+        judges: two or more with their `score`, cheapest first.
+        rule: a `CascadeRule`, or its JSON file (`deemster cascade fit`): calibrated confidences
+            and thresholds. It must have as many stages.
+        thresholds: without a rule: the least confidence to stop at, one for all judges or one for
+            each but the last (for each, if it abstains), in 0..1. Confidence is then that of the
+            verdict, resampled from the votes: not calibrated, and unknown for a single vote.
+        abstain: without a rule: whether to leave items unanswered that the last judge is unsure
+            of. Such a verdict has `rewards=None` and valid votes.
+        min_valid: fewest valid votes for a verdict with rewards.
+        seed: breaks ties.
+        name: what records call it.
+    """
+
+    def __init__(
+        self,
+        judges: Sequence[Scorer],
+        rule: CascadeRule | str | Path | None = None,
+        *,
+        thresholds: float | Sequence[float] | None = None,
+        abstain: bool = False,
+        min_valid: int = 1,
+        seed: int = 0,
+        name: str | None = None,
+    ) -> None:
+        if len(judges) < 2:
+            raise InputError(f"a cascade needs 2 or more judges, got {len(judges)}")
+        names = [judge.info.name for judge in judges]
+        if len(set(names)) != len(names):
+            raise InputError(f"judges of a cascade need different names, got {names}; give name=")
+        if (rule is None) == (thresholds is None):
+            raise InputError("give a cascade one of rule and thresholds")
+        self.judges = tuple(judges)
+        self.rule = _load(rule) if isinstance(rule, str | Path) else rule
+        if self.rule is not None:
+            if len(self.rule.stages) != len(judges):
+                raise InputError(
+                    f"the rule is for {len(self.rule.stages)} judges, the cascade has {len(judges)}"
+                )
+            self.thresholds, self.abstain = self.rule.thresholds, self.rule.abstain
+        else:
+            self.thresholds = _thresholds(thresholds, len(judges), abstain=abstain)
+            self.abstain = abstain
+        if min_valid < 1:
+            raise InputError(f"min_valid must be >= 1, got {min_valid!r}")
+        self.min_valid = min_valid
+        self.seed = seed
+        self.name = name or f"cascade({', '.join(names)})"
+
+    @property
+    def info(self) -> JudgeInfo:
+        """Everything that decides its verdicts."""
+        infos = tuple(judge.info for judge in self.judges)
+        told = "abstain, " if self.abstain else ""
+        return JudgeInfo(
+            name=self.name,
+            model="cascade",
+            k=sum(info.k for info in infos),
+            seed=self.seed,
+            aggregator=str(PerJudge()),
+            stop=f"cascade({told}thresholds={list(self.thresholds)})",
+            members=infos,
+        )
+
+    async def score(
+        self,
+        query: QueryLike,
+        responses: Sequence[ResponseLike],
+        *,
+        reference: str | None = None,
+        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    ) -> Verdict:
+        """Judge 1..n responses; see `BaseJudge.score`.
+
+        Raises:
+            InputError: the input cannot be judged by any of the judges asked.
+        """
+        votes: list[Vote] = []
+        extra, asked, n = Usage(), 0, len(responses)
+        refused: list[InputError] = []
+        for stage, judge in enumerate(self.judges):
+            try:
+                verdict = await judge.score(
+                    query, responses, reference=reference, principles=principles
+                )
+            except InputError as error:
+                refused.append(error)
+                votes.append(_failed(error, len(votes), judge.info.name))
+                asked += 1
+            except Exception as error:  # noqa: BLE001 - a judge may be anybody's code
+                votes.append(_failed(error, len(votes), judge.info.name))
+                asked += 1
+            else:
+                own = Usage.total(vote.usage for vote in verdict.votes)
+                extra += verdict.usage.minus(own)
+                asked += verdict.k
+                votes += _renamed(verdict.votes, len(votes), judge.info.name)
+            made = self._decide(votes, n=n, k=asked, extra=extra)
+            if self._confidence(stage, votes, made, n) >= self.thresholds[stage] and made.rewards:
+                return made
+        if len(refused) == len(self.judges):
+            raise refused[0]
+        if self.abstain and made.rewards is not None:
+            return made.model_copy(
+                update={
+                    "rewards": None, "best": None, "ranking": None, "ties": (), "confidence": None
+                }
+            )  # fmt: skip
+        return made
+
+    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
+        """Put something between every judge and its model."""
+        for judge in self.judges:
+            if isinstance(judge, BaseJudge):
+                judge.wrap_backends(wrap)
+
+    async def aclose(self) -> None:
+        """Close all judges."""
+        await asyncio.gather(*(judge.aclose() for judge in self.judges))
+
+    def _decide(self, votes: Sequence[Vote], *, n: int, k: int, extra: Usage) -> Verdict:
+        return decide(
+            votes,
+            n=n,
+            k=k,
+            reducer=PerJudge(),
+            info=self.info,
+            min_valid=self.min_valid,
+            extra=extra,
+        )
+
+    def _confidence(self, stage: int, votes: Sequence[Vote], verdict: Verdict, n: int) -> float:
+        if verdict.rewards is None or n < 2:
+            return -1.0  # less than any threshold: ask on
+        if self.rule is None:
+            return -1.0 if verdict.confidence is None else verdict.confidence
+        values = stage_features(Ballot.from_votes(votes, n=n))
+        return float(self.rule.confidence(stage, values))
+
+
+def _load(path: str | Path) -> CascadeRule:
+    try:
+        return CascadeRule.from_json(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the cascade rule {str(path)!r}: {error}") from error
+    except InputError as error:
+        raise InputError(f"{str(path)!r}: {error}") from error
+
+
+def _thresholds(
+    given: float | Sequence[float] | None, n: int, *, abstain: bool
+) -> tuple[float, ...]:
+    wanted = n if abstain else n - 1
+    values = [given] * wanted if isinstance(given, int | float) else list(given or ())
+    if len(values) != wanted:
+        raise InputError(f"give {wanted} thresholds for {n} judges, or one for all; got {given!r}")
+    for value in values:
+        if isinstance(value, bool) or not 0 <= value <= 1:
+            raise InputError(f"thresholds must be numbers from 0 to 1, got {value!r}")
+    return tuple(float(value) for value in values) + (() if abstain else (0.0,))
+
+
+def _renamed(votes: Sequence[Vote], start: int, judge: str) -> list[Vote]:
+    """The votes numbered on from those before, under the name of the cascade's judge."""
+    return [
+        vote.model_copy(update={"draw": start + place, "judge": judge})
+        for place, vote in enumerate(votes)
+    ]
+
+
+def _failed(error: Exception, draw: int, judge: str) -> Failure:
+    return Failure(
+        status=error.status if isinstance(error, BackendError) else "api_error",
+        message=f"judge {judge!r} failed: {error}",
+        error=type(error).__name__,
+        draw=draw,
+        judge=judge,
+    )
+
+
+__all__ = ["Cascade", "CascadeRule"]

@@ -1,0 +1,356 @@
+"""When a cascade may stop asking: calibrated confidence, and thresholds with a guarantee.
+
+After "Trust or Escalate" (arXiv 2407.18370): thresholds are tested on labelled items from the
+strictest to the most lenient, each by an exact binomial test, and the last one before the first
+that fails is taken. So the level holds with probability 1 - delta over the draw of those items,
+however many thresholds there are (fixed-sequence testing). Other than there, one threshold is
+shared by all stages, because a calibrated confidence means the same at each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationError, model_validator
+
+from deemster.aggregators import Ballot, PerJudge, strict_best
+from deemster.aggregators.base import Floats
+from deemster.errors import InputError
+from deemster.schemas import Count, Finite, Record, first_problem
+
+Bools = npt.NDArray[np.bool_]
+
+FEATURES = ("margin", "gap", "unanimity", "agreement", "votes")
+"""What confidence is read from: lead of the winner over the next in `PerJudge` rewards; logarithm
+of 1 + its lead in mean scores, averaged over the judges; share of the votes that it wins outright;
+share of the judges that find it best; logarithm of the number of votes of the last judge."""
+GRID = tuple(round(1 - step / 100, 2) for step in range(101))
+"""Thresholds tested, strictest first."""
+_CALIBRATE = 0.2
+"""Share of the labelled items that confidence is fitted on; thresholds are tested on the others."""
+
+_Share = Annotated[Finite, Field(ge=0, le=1)]
+
+
+class Stage(Record):
+    """One judge of a cascade and how its votes, with those before, become a confidence."""
+
+    judge: str
+    weights: tuple[Finite, ...]
+    """Of `FEATURES`, in log-odds."""
+    intercept: Finite
+    stop: str = ""
+    """The stopping rule of its draws, where stored votes are cut by one."""
+
+
+class CascadeRule(Record):
+    """A fitted cascade. Made by `fit_rule`; a JSON file of it serves `Cascade` and the shell."""
+
+    format: Literal["deemster-cascade-1"] = "deemster-cascade-1"
+    stages: Annotated[tuple[Stage, ...], Field(min_length=2)]
+    thresholds: tuple[_Share, ...]
+    """Per stage: the least confidence that is taken for an answer. The last is 0 where the
+    cascade does not abstain."""
+    abstain: bool = False
+    level: _Share | None = None
+    """Agreement with the labels that was asked for, over the items that are answered."""
+    samples: Annotated[Finite, Field(ge=0)] | None = None
+    """Or: votes per item of the judges after the first that were allowed."""
+    delta: _Share
+    """Probability that the level does not hold after all, at most."""
+    n_tested: Count
+    n_answered: Count
+    n_agreed: Count
+    bound: _Share
+    """Exact lower confidence bound of the agreement on the items tested, at 1 - delta."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.thresholds) != len(self.stages):
+            raise ValueError(f"{len(self.thresholds)} thresholds for {len(self.stages)} stages")
+        if any(len(stage.weights) != len(FEATURES) for stage in self.stages):
+            raise ValueError(f"each stage needs {len(FEATURES)} weights: {', '.join(FEATURES)}")
+        return self
+
+    @classmethod
+    def from_json(cls, text: str) -> CascadeRule:
+        """Read a rule.
+
+        Raises:
+            InputError: the text is no rule of this version.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(f"not a cascade rule: {first_problem(error)}") from error
+
+    def confidence(self, stage: int, values: Floats) -> Floats:
+        """(...): calibrated probability that the leader is the labelled best.
+
+        Args:
+            stage: from 0.
+            values: (..., F) `FEATURES`; NaN where unscored, which gives 0.
+        """
+        one = self.stages[stage]
+        logit = values @ np.array(one.weights) + one.intercept
+        chance: Floats = 1 / (1 + np.exp(-np.clip(logit, -40, 40)))
+        return np.where(np.isnan(chance), 0.0, chance)
+
+
+@dataclass(frozen=True)
+class StagedItems:
+    """Labelled items as a cascade of S stages would see them, all stages asked.
+
+    Attributes:
+        values: (I, S, F) `FEATURES` after each stage, NaN where unscored.
+        right: (I, S): whether the votes up to a stage name the labelled best, strictly.
+        votes: (I, S): votes that the stage's own judge drew.
+    """
+
+    values: Floats
+    right: Bools
+    votes: Floats
+
+    def take(self, index: npt.NDArray[np.intp]) -> StagedItems:
+        """Some of the items."""
+        return StagedItems(self.values[index], self.right[index], self.votes[index])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule does with each of I items."""
+
+    stage: npt.NDArray[np.intp]
+    """(I,): the last stage asked."""
+    answered: Bools
+    right: Bools
+    """(I,): answered as labelled."""
+    votes: Floats
+    """(I, S): votes drawn by each judge."""
+
+
+def stage_features(ballot: Ballot) -> Floats:
+    """(F,) `FEATURES` of one item's votes so far; NaN if unscored or a single response.
+
+    The judges of the ballot are in the order asked.
+    """
+    n = ballot.scores.shape[-1]
+    rewards = PerJudge().reduce(ballot) if n > 1 else np.full(1, np.nan)
+    if not np.isfinite(rewards).all():
+        return np.full(len(FEATURES), np.nan)
+    leader = int(rewards.argmax())
+    margin = rewards[leader] - np.delete(rewards, leader).max()
+    leads, best = [], []
+    drawn = 0
+    for index in range(len(ballot.judge_names)):
+        own = (ballot.judges == index) & (ballot.weights > 0)
+        drawn = int(own.sum()) or drawn
+        scores = ballot.scores[own]
+        if len(scores) == 0 or np.isnan(scores).all(axis=0).any():
+            continue
+        mean = np.nanmean(scores, axis=0)
+        leads.append(mean[leader] - np.delete(mean, leader).max())
+        best.append(strict_best(mean.tolist()) == leader)
+    counted = np.where(np.isnan(ballot.scores), -np.inf, ballot.scores)[ballot.weights > 0]
+    wins = (counted[:, leader] > np.delete(counted, leader, axis=1).max(axis=1)).mean()
+    lead = float(np.mean(leads)) if leads else 0.0
+    gap = math.copysign(math.log1p(abs(lead)), lead)
+    agreement = float(np.mean(best)) if best else 0.0
+    return np.array([margin, gap, wins, agreement, math.log(max(drawn, 1))])
+
+
+def staged(cases: Sequence[tuple[Sequence[Ballot], int]]) -> StagedItems:
+    """The table that `fit_rule` and `run_rule` work on.
+
+    Args:
+        cases: per item, one ballot per stage, of the votes of all judges up to it, and the index
+            of the labelled best response.
+    """
+    values, right, votes = [], [], []
+    for ballots, best in cases:
+        values.append([stage_features(ballot) for ballot in ballots])
+        found = [PerJudge().reduce(ballot) for ballot in ballots]
+        right.append(
+            [bool(np.isfinite(r).all()) and strict_best(r.tolist()) == best for r in found]
+        )
+        totals = [ballot.scores.shape[0] for ballot in ballots]
+        votes.append(np.diff([0, *totals]))
+    return StagedItems(np.array(values), np.array(right, dtype=bool), np.array(votes, dtype=float))
+
+
+def run_rule(rule: CascadeRule, items: StagedItems) -> Outcome:
+    """Who is asked, and what is answered, under a rule."""
+    chances = _confidences(rule.stages, items)
+    return _outcome(chances, items, rule.thresholds, abstain=rule.abstain)
+
+
+def fit_rule(
+    items: StagedItems,
+    judges: Sequence[str],
+    *,
+    level: float | None = None,
+    samples: float | None = None,
+    delta: float = 0.1,
+    abstain: bool = False,
+    stops: Sequence[str] | None = None,
+    seed: int = 0,
+) -> CascadeRule:
+    """Fit the confidences on 20 % of the items and the threshold on the others.
+
+    Give one of `level` and `samples`.
+
+    Args:
+        items: labelled ones, in an order that does not matter.
+        judges: names, cheapest first.
+        level: agreement with the labels that must hold over the answered items, in 0..1; the
+            threshold is then the most lenient that is certified.
+        samples: votes per item, on average, that the judges after the first may draw; the
+            threshold is then the strictest that keeps to it, and promises no more than its
+            `bound`.
+        delta: how often it may fail to, in 0..1.
+        abstain: leave items unanswered that the last judge too is unsure of.
+        stops: what to note as the stages' stopping rules.
+        seed: of the split.
+
+    Raises:
+        InputError: too few items, or no threshold holds the level.
+    """
+    if (level is None) == (samples is None):
+        raise InputError("give a cascade one of level and samples to fit")
+    if level is not None and not 0 < level < 1:
+        raise InputError(f"level must be between 0 and 1, got {level!r}; 0.8 for example")
+    if not 0 < delta < 1:
+        raise InputError(f"delta must be between 0 and 1, got {delta!r}; 0.1 is usual")
+    n = len(items.right)
+    if n < 50:
+        raise InputError(f"{n} labelled items are too few to fit a cascade; give 50 or more")
+    order = np.random.default_rng(seed).permutation(n)
+    cut = round(_CALIBRATE * n)
+    train, test = items.take(order[:cut]), items.take(order[cut:])
+    stages = tuple(
+        _calibrate(name, train.values[:, s], train.right[:, s], stops[s] if stops else "")
+        for s, name in enumerate(judges)
+    )
+    thresholds, answered, agreed = (
+        _within(stages, test, samples=samples or 0.0, abstain=abstain)
+        if level is None
+        else _last_certified(stages, test, level=level, delta=delta, abstain=abstain)
+    )
+    return CascadeRule(
+        stages=stages,
+        thresholds=thresholds,
+        abstain=abstain,
+        level=level,
+        samples=samples,
+        delta=delta,
+        n_tested=len(test.right),
+        n_answered=answered,
+        n_agreed=agreed,
+        bound=lower_bound(agreed, answered, delta),
+    )
+
+
+def lower_bound(hits: int, n: int, delta: float) -> float:
+    """Clopper-Pearson: the share that is exceeded with probability 1 - delta."""
+    from scipy.stats import beta  # noqa: PLC0415 - slow to import
+
+    return 0.0 if hits == 0 else float(beta.ppf(delta, hits, n - hits + 1))
+
+
+def _within(
+    stages: tuple[Stage, ...], test: StagedItems, *, samples: float, abstain: bool
+) -> tuple[tuple[float, ...], int, int]:
+    """The strictest thresholds within a number of votes; no label is looked at to choose them."""
+    chances = _confidences(stages, test)
+    for threshold in GRID:
+        thresholds = _thresholds(threshold, len(stages), abstain=abstain)
+        done = _outcome(chances, test, thresholds, abstain=abstain)
+        if threshold == GRID[-1] or done.votes[:, 1:].sum(axis=1).mean() <= samples:
+            break
+    return thresholds, int(done.answered.sum()), int(done.right.sum())
+
+
+def _thresholds(threshold: float, n: int, *, abstain: bool) -> tuple[float, ...]:
+    return (*[threshold] * (n - 1), threshold if abstain else 0.0)
+
+
+def _last_certified(
+    stages: tuple[Stage, ...], test: StagedItems, *, level: float, delta: float, abstain: bool
+) -> tuple[tuple[float, ...], int, int]:
+    """Thresholds, and on how many answered and agreed they rest."""
+    chances = _confidences(stages, test)
+    # Too few answers to pass even if all are right say nothing; three times that is a start. It
+    # depends on the confidences alone, never on the labels.
+    start = 3 * math.ceil(math.log(delta) / math.log(level))
+    best: tuple[tuple[float, ...], int, int] | None = None
+    tried = 0.0
+    for threshold in GRID:
+        thresholds = _thresholds(threshold, len(stages), abstain=abstain)
+        done = _outcome(chances, test, thresholds, abstain=abstain)
+        answered, agreed = int(done.answered.sum()), int(done.right.sum())
+        if answered < min(start, len(test.right)):
+            continue
+        bound = lower_bound(agreed, answered, delta)
+        tried = max(tried, bound)
+        if bound < level:
+            break
+        best = thresholds, answered, agreed
+    if best is None:
+        raise InputError(
+            f"level {level:g} cannot be promised with probability {1 - delta:g}: the lower bound "
+            f"on {len(test.right)} items is {tried:.3f}; ask for less, give more labelled items"
+            + ("" if abstain else ", or let it abstain")
+        )
+    return best
+
+
+def _outcome(
+    chances: Floats, items: StagedItems, thresholds: Sequence[float], *, abstain: bool
+) -> Outcome:
+    sure = (chances >= np.array(thresholds)) & ~np.isnan(items.values[..., 0])
+    stop = sure.copy()
+    stop[:, -1] = True
+    stage = stop.argmax(axis=1)
+    rows = np.arange(len(stage))
+    answered = sure[rows, stage] if abstain else np.ones(len(stage), dtype=bool)
+    asked = np.arange(chances.shape[1]) <= stage[:, None]
+    right = items.right[rows, stage] & answered
+    return Outcome(stage, answered, right, np.where(asked, items.votes, 0.0))
+
+
+def _confidences(stages: Sequence[Stage], items: StagedItems) -> Floats:
+    """(I, S)."""
+    logits = np.einsum("isf,sf->is", items.values, np.array([stage.weights for stage in stages]))
+    logits = logits + np.array([stage.intercept for stage in stages])
+    chances: Floats = 1 / (1 + np.exp(-np.clip(logits, -40, 40)))
+    return np.where(np.isnan(chances), 0.0, chances)
+
+
+def _calibrate(name: str, values: Floats, right: Bools, stop: str) -> Stage:
+    """Logistic regression of right on the features."""
+    known = np.isfinite(values).all(axis=1)
+    hits, x = right[known], values[known]
+    spread = x.std(axis=0) if len(x) else np.ones(len(FEATURES))
+    if hits.all() or not hits.any():
+        share = (hits.sum() + 1) / (len(hits) + 2)
+        return Stage(
+            judge=name,
+            weights=(0.0,) * len(FEATURES),
+            intercept=math.log(share / (1 - share)),
+            stop=stop,
+        )
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow to import
+
+    spread = np.where(spread > 1e-9, spread, np.inf)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(x / spread, hits)
+    return Stage(
+        judge=name,
+        weights=tuple(float(weight) for weight in model.coef_[0] / spread),
+        intercept=float(model.intercept_[0]),
+        stop=stop,
+    )
