@@ -44,14 +44,14 @@ def test_blocks_give_back_every_record_in_its_place(texts: list[str], size: int)
     ("value", "kind", "text"),
     [
         pytest.param(None, "percent", "–", id="missing"),
-        pytest.param(0.1234, "percent", "12.3 %", id="percent"),
+        pytest.param(0.1234, "percent", "12.3\u202f%", id="percent"),
         pytest.param(-0.05, "points", "−5.0", id="points"),
-        pytest.param(12345, "count", "12 345", id="count"),
+        pytest.param(12345, "count", "12\u202f345", id="count"),
         pytest.param(0.00042, "usd", "$0.00042", id="small-money"),
         pytest.param(1234.5, "usd", "$1,234.50", id="money"),
         pytest.param(1e-9, "p", "< 0.0001", id="p"),
         pytest.param(0.034, "p", "0.034", id="p-plain"),
-        pytest.param(2.0, "seconds", "2.00 s", id="seconds"),
+        pytest.param(2.0, "seconds", "2.00\u202fs", id="seconds"),
     ],
 )
 def test_figures_as_readers_want_them(value: float | None, kind: str, text: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import DEFECTS, OTHERS
+from tests.reports.planted import DEFECTS, OTHERS
 
 from deemster.errors import InputError
 from deemster.reports import Embeddings, PrincipleText, Tfidf

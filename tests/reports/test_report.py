@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from planted import DEFECTS, INFO, World
-from synthetic import judged, samples, write_run
+from tests.reports.planted import DEFECTS, INFO, World
+from tests.reports.synthetic import judged, samples, write_run
 
 from deemster.errors import InputError
-from deemster.judges import unscored
+from deemster.judges.decide import unscored
 from deemster.reports import load_report, write_report
 from deemster.schemas import JudgeInfo, Judgment, Sample, Verdict
 from deemster.suites.metrics import Item, summarise

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from planted import CONCERN, DEFECTS, INFO, SCALE, World, concern_of
+from tests.reports.planted import CONCERN, DEFECTS, INFO, SCALE, World, concern_of
 
 from deemster.aggregators import Sum
 from deemster.errors import InputError
@@ -249,7 +249,7 @@ def test_failures_and_votes_without_principles_charge_nothing() -> None:
 
 
 def test_an_unscored_principle_is_left_out_not_counted_as_zero() -> None:
-    table = [[2.0, None], [8.0, 9.0]]
+    table: list[list[float | None]] = [[2.0, None], [8.0, 9.0]]
     principles = normalise_weights([Principle(name="Tone"), Principle(name="Depth")])
     judgment = Judgment(
         scores=(2, 8), scale=SCALE, principles=principles,

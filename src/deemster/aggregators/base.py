@@ -46,7 +46,7 @@ class Ballot:
 
     @classmethod
     def from_votes(cls, votes: Sequence[Vote], *, n: int | None = None) -> Ballot:
-        """Arrays of one `score` call's votes; failures count nothing.
+        """Arrays of one `score` call's votes; failures and superseded votes count nothing.
 
         Args:
             votes: K votes.
@@ -72,7 +72,8 @@ class Ballot:
                 by_principle[k] = _by_principle(vote)
                 if vote.meta_reward is not None:
                     meta[k] = vote.meta_reward
-        weights = (~np.isnan(scores).all(axis=1)).astype(float) if n else np.zeros(len(votes))
+        counted = [isinstance(vote, Judgment) and not vote.superseded for vote in votes]
+        weights = np.array(counted, dtype=float) if n else np.zeros(len(votes))
         return cls(scores, weights, meta, judges, by_principle, tuple(names) or ("",))
 
     @property

@@ -26,8 +26,14 @@ Runs = Annotated[
 @app.command()
 def fit(
     runs: Runs,
-    level: Annotated[float, typer.Option(help="Agreement with the labels that must hold.")],
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    level: Annotated[
+        float | None, typer.Option(help="Agreement with the labels that must hold, e.g. 0.8.")
+    ] = None,
+    samples: Annotated[
+        float | None,
+        typer.Option(help="Or: votes per item that the judges after the first may draw."),
+    ] = None,
     delta: Annotated[float, typer.Option(help="How often the level may fail to hold.")] = 0.1,
     abstain: Annotated[
         bool, typer.Option("--abstain", help="Leave unanswered what the last judge is unsure of.")
@@ -43,7 +49,15 @@ def fit(
 
     if len(runs) < 2:
         raise InputError(f"a cascade needs 2 or more runs, got {len(runs)}")
-    rule = fit_cascade(runs, level=level, delta=delta, abstain=abstain, stop=stop, seed=seed)
+    rule = fit_cascade(
+        runs,
+        level=level,
+        samples=samples,
+        delta=delta,
+        abstain=abstain,
+        stop=stop,
+        seed=seed,
+    )
     try:
         out.write_text(rule.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
@@ -99,6 +113,10 @@ def _show(summary: CascadeSummary) -> None:
     found = summary.agreement
     typer.echo(
         f"{summary.n_answered} of {summary.n} items answered ({share(summary.coverage)}); "
-        f"agreement {share(found.value)} [{share(found.low)}, {share(found.high)}], "
-        f"asked for {summary.level:.1%} with probability {1 - summary.delta:g}"
+        f"agreement {share(found.value)} [{share(found.low)}, {share(found.high)}]"
+        + (
+            ""
+            if summary.level is None
+            else f", asked for {summary.level:.1%} with probability {1 - summary.delta:g}"
+        )
     )

@@ -39,6 +39,8 @@ from deemster.schemas import (
 )
 
 MAX_K = 10_000
+Section = Callable[[tuple[int, ...]], str]
+"""Text to put after a prompt, given the response indices in the order shown. Defused already."""
 
 
 class Judge(BaseJudge):
@@ -149,6 +151,18 @@ class Judge(BaseJudge):
         principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
     ) -> Verdict:
         """Judge 1..n responses to a query; see `BaseJudge.score`."""
+        return await self.reconsider(query, responses, reference=reference, principles=principles)
+
+    async def reconsider(
+        self,
+        query: QueryLike,
+        responses: Sequence[ResponseLike],
+        *,
+        section: Section | None = None,
+        reference: str | None = None,
+        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    ) -> Verdict:
+        """`score`, with a section after every prompt: what others said (see `Debate`)."""
         asked, shown = as_query(query), as_responses(responses)
         for i, response in enumerate(shown):
             if response.is_blank:
@@ -162,7 +176,9 @@ class Judge(BaseJudge):
         if failed is not None:
             votes = self._all_failed(failed)
         else:
-            votes, rated = await self._rounds(asked, shown, reference=reference, principles=fixed)
+            votes, rated = await self._rounds(
+                asked, shown, reference=reference, principles=fixed, section=section
+            )
             extra += rated
         return decide(
             votes,
@@ -195,6 +211,7 @@ class Judge(BaseJudge):
         reference: str | None = None,
         principles: tuple[Principle, ...] | None = None,
         draws: Iterable[int] | None = None,
+        section: Section | None = None,
     ) -> list[tuple[Request, tuple[int, ...], list[int]]]:
         """What `score` sends: one request per order shown, with the order and its draws.
 
@@ -204,6 +221,7 @@ class Judge(BaseJudge):
             reference: as in `score`.
             principles: fixed criteria; None for the judge's own.
             draws: numbers of the draws; None for all k.
+            section: as in `reconsider`.
         """
         n = len(responses)
         order_seed = content_seed(self.seed, (message.text for message in (*query, *responses)))
@@ -219,6 +237,7 @@ class Judge(BaseJudge):
                 scale=self.dialect.scale_for(n),
                 reference=reference,
                 principles=self.principles if principles is None else principles,
+                after="" if section is None else section(order),
                 seed=self.seed,
             )
             request = Request(
@@ -238,6 +257,7 @@ class Judge(BaseJudge):
         *,
         reference: str | None,
         principles: tuple[Principle, ...],
+        section: Section | None,
     ) -> tuple[list[Vote], Usage]:
         """All votes, rated, and what rating cost: at once, or in rounds until decided."""
         n, rule = len(responses), self.stop
@@ -248,7 +268,12 @@ class Judge(BaseJudge):
             more = first_round(rule, size, self.min_valid) if rule and not votes else size
             draws = range(len(votes), min(len(votes) + more, self.k))
             new = await self._draw(
-                query, responses, reference=reference, principles=principles, draws=draws
+                query,
+                responses,
+                reference=reference,
+                principles=principles,
+                draws=draws,
+                section=section,
             )
             if self.meta_rm is not None:
                 new, rated = await rate_votes(self.meta_rm, query, responses, new)
@@ -268,6 +293,7 @@ class Judge(BaseJudge):
         reference: str | None,
         principles: tuple[Principle, ...],
         draws: Iterable[int],
+        section: Section | None,
     ) -> list[Vote]:
         """The votes of some draws: one request per order, all at the same time."""
         n = len(responses)
@@ -281,7 +307,12 @@ class Judge(BaseJudge):
             ]
 
         requests = self.requests(
-            query, responses, reference=reference, principles=principles, draws=draws
+            query,
+            responses,
+            reference=reference,
+            principles=principles,
+            draws=draws,
+            section=section,
         )
         drawn = await together(ask(*request) for request in requests)
         return sorted((vote for votes in drawn for vote in votes), key=lambda vote: vote.draw)

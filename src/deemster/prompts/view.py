@@ -24,6 +24,8 @@ class View:
     """Facts found by tools (a verifier, say) that are put before the judge."""
     judgment: str = ""
     """Another judge's work, for a meta RM's prompt."""
+    after: str = ""
+    """A section that follows the filled template, put in as it is: defused and fenced already."""
     seed: int = 0
 
     @property
@@ -62,6 +64,10 @@ class View:
             },
             fence=fence,
         )
+        if self.after:
+            last = messages[-1]
+            text = f"{last.text.rstrip()}\n\n{self.after}"
+            messages = (*messages[:-1], last.model_copy(update={"content": text}))
         images = [image for turn in self.query for image in turn.images]
         for response in self.responses:
             images.extend(response.images)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,13 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.errors import InputError
+from deemster.principles.similarity import Labels, dense, group_vectors, stems, tfidf
 from deemster.reports.charges import PrincipleText
-
-Labels = npt.NDArray[np.intp]
-_WORD = re.compile(r"\w+")
-_STEM = 5
-_WIDE = "\u2e80"
-"""Scripts from here on (CJK) are written without spaces."""
 
 
 class Grouper(Protocol):
@@ -60,14 +54,7 @@ class Tfidf:
 
     def vectors(self, texts: Sequence[PrincipleText]) -> Any:  # noqa: ANN401 - scipy.sparse
         """(P, words), sparse; a principle of stop words alone is all 0."""
-        from scipy.sparse import csr_matrix  # noqa: PLC0415 - slow to import
-        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
-
-        model = TfidfVectorizer(analyzer=_tokens, sublinear_tf=True)
-        try:
-            return model.fit_transform(texts)
-        except ValueError:  # no words at all
-            return csr_matrix((len(texts), 1))
+        return tfidf([_tokens(text) for text in texts])
 
 
 @dataclass(frozen=True)
@@ -134,38 +121,8 @@ def group_principles(
         raise InputError(f"threshold must be above 0 and at most 1, got {grouper.threshold!r}")
     vectors = grouper.vectors(texts)
     counts = np.array([text.count for text in texts], dtype=float)
-    labels = np.full(len(texts), -1, dtype=np.intp)
-    left = np.argsort(-counts, kind="stable")
-    n_groups = 0
-    while len(left):
-        top, left = left[:head], left[head:]
-        labels[top] = n_groups + _cluster(vectors[top], grouper.threshold)
-        new = int(labels[top].max()) + 1 - n_groups
-        if len(left):
-            member = np.zeros((new, len(top)))
-            member[labels[top] - n_groups, np.arange(len(top))] = 1
-            member /= member.sum(axis=1, keepdims=True)
-            near = dense(vectors[left] @ (member @ vectors[top]).T)
-            best = near.argmax(axis=1)
-            fits = near[np.arange(len(left)), best] >= 1 - grouper.threshold
-            labels[left[fits]] = n_groups + best[fits]
-            left = left[~fits]
-        n_groups += new
+    labels = group_vectors(vectors, counts, threshold=grouper.threshold, head=head)
     return _named(labels, vectors, counts)
-
-
-def _cluster(vectors: Any, threshold: float) -> Labels:  # noqa: ANN401 - dense or sparse
-    from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415 - slow to import
-
-    n = vectors.shape[0]
-    if n < 2:
-        return np.zeros(n, dtype=np.intp)
-    distance = np.clip(1 - dense(vectors @ vectors.T), 0, 1)
-    np.fill_diagonal(distance, 0)
-    model = AgglomerativeClustering(
-        n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
-    )
-    return np.asarray(model.fit_predict(distance), dtype=np.intp)
 
 
 def _named(labels: Labels, vectors: Any, counts: npt.NDArray[np.float64]) -> Groups:  # noqa: ANN401
@@ -187,24 +144,6 @@ def _named(labels: Labels, vectors: Any, counts: npt.NDArray[np.float64]) -> Gro
     return Groups(labels, medoids)
 
 
-def dense(array: Any) -> npt.NDArray[np.float64]:  # noqa: ANN401 - dense or sparse
-    """A NumPy array of a dense or a sparse one."""
-    full = array.toarray() if hasattr(array, "toarray") else array
-    return np.asarray(full, dtype=float)
-
-
 def _tokens(text: PrincipleText) -> list[str]:
-    name = _stems(text.name)
-    return [*name, *name, *name, *(stem for line in text.descriptions for stem in _stems(line))]
-
-
-def _stems(text: str) -> list[str]:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # noqa: PLC0415
-
-    stems: list[str] = []
-    for word in _WORD.findall(text.casefold()):
-        if max(word) >= _WIDE:
-            stems += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
-        elif word not in ENGLISH_STOP_WORDS:
-            stems.append(word[:_STEM])
-    return stems
+    name = stems(text.name)
+    return [*name, *name, *name, *(stem for line in text.descriptions for stem in stems(line))]

@@ -133,12 +133,12 @@ def figure(value: float | None, kind: str) -> str:
     if value is None:
         return "–"
     formats: dict[str, Any] = {
-        "percent": lambda: f"{value:.1%}".replace("%", " %"),
+        "percent": lambda: f"{value:.1%}".replace("%", "\u202f%"),
         "points": lambda: f"{100 * value:+.1f}".replace("-", "−"),
         "number": lambda: f"{value:.2f}".replace("-", "−"),
-        "count": lambda: f"{value:,.0f}".replace(",", " "),
+        "count": lambda: f"{value:,.0f}".replace(",", "\u202f"),
         "usd": lambda: f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}",
-        "seconds": lambda: f"{value:.2f} s" if value < 10 else f"{value:.0f} s",
+        "seconds": lambda: f"{value:.2f}\u202fs" if value < 10 else f"{value:.0f}\u202fs",
         "p": lambda: "< 0.0001" if value < 0.0001 else f"{value:.2g}",
     }
     return str(formats[kind]())

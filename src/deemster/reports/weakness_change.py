@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from deemster.principles.similarity import dense
 from deemster.reports.charges import PrincipleText
-from deemster.reports.grouping import Grouper, Tfidf, dense
+from deemster.reports.grouping import Grouper, Tfidf
 from deemster.reports.weakness_records import Change, Weakness, WeaknessReport
 from deemster.reports.weakness_stats import difference
 

@@ -63,6 +63,9 @@ class Judgment(_Drawn):
     """Reasoning about the responses together, where it is not told apart by response."""
     meta_reward: Finite | None = None
     """Quality of this judgment according to a meta RM; higher is better."""
+    superseded: bool = False
+    """Whether a later vote stands in its place (a debate's earlier rounds): it is kept for the
+    record and counts nothing."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -31,7 +31,7 @@ class CascadeSummary(Record):
     """Share of the answered items whose labelled best has strictly the highest reward."""
     overall: Estimate
     """The same over all items; one left unanswered is not right."""
-    level: float
+    level: float | None
     """Agreement that the rule was fitted for."""
     delta: float
     thresholds: tuple[float, ...]
@@ -53,7 +53,8 @@ class _Labelled:
 def fit_cascade(
     runs: Sequence[Path],
     *,
-    level: float,
+    level: float | None = None,
+    samples: float | None = None,
     delta: float = 0.1,
     abstain: bool = False,
     stop: str | None = None,
@@ -63,7 +64,8 @@ def fit_cascade(
 
     Args:
         runs: run directories with one judge each, `DIR#NAME` where there are several.
-        level: agreement with the labels that must hold over the answered items.
+        level: agreement with the labels that must hold over the answered items; or
+        samples: votes per item that the judges after the first may draw. See `fit_rule`.
         delta: how often it may fail to.
         abstain: whether the cascade may leave items unanswered.
         stop: a stopping rule for every judge's stored votes.
@@ -73,7 +75,16 @@ def fit_cascade(
         InputError: the runs do not fit together, or the level cannot be promised.
     """
     names, items, stops = load_staged(runs, stops=None if stop is None else [stop] * len(runs))
-    return fit_rule(items, names, level=level, delta=delta, abstain=abstain, stops=stops, seed=seed)
+    return fit_rule(
+        items,
+        names,
+        level=level,
+        samples=samples,
+        delta=delta,
+        abstain=abstain,
+        stops=stops,
+        seed=seed,
+    )
 
 
 def apply_cascade(

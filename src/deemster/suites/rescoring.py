@@ -184,7 +184,8 @@ def _parser(name: str, info: JudgeInfo) -> Reread:
             dialect, completion, order=order, n=n, draw=vote.draw, seed=vote.seed, judge=vote.judge
         )
         if isinstance(read, Judgment) and isinstance(vote, Judgment):
-            return read.model_copy(update={"meta_reward": vote.meta_reward})
+            kept = {"meta_reward": vote.meta_reward, "superseded": vote.superseded}
+            return read.model_copy(update=kept)
         return read
 
     return reread

@@ -36,7 +36,7 @@ def test_catastrophic_pattern_is_stopped_and_undecided() -> None:
     for absent in (False, True):
         finding = Matches(r"(a|aa)+$", seconds=0.2, absent=absent).run("q", "a" * 70 + "b", None)
         assert (finding.score, finding.status) == (None, "timeout")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize(

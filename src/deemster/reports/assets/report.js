@@ -50,6 +50,8 @@
     return Number.isInteger(value) ? String(value) : value.toFixed(digits);
   }
 
+  const share = (value) => (value === null ? "–" : value.toFixed(2));
+
   // Filters
   const fields = ["search", "scope", "outcome", "subset", "judge", "low", "below", "failed", "sort"];
   const field = Object.fromEntries(fields.map((name) => [name, $("f-" + name)]));
@@ -138,7 +140,7 @@
       make("td", null, make("button", { type: "button", cls: "link" }, rows.id[row]),
         index.judges.length > 1 ? make("div", { cls: "sub" }, index.judges[rows.judge[row]]) : null),
       make("td", null, tag(outcome(row))),
-      make("td", { cls: "r", "data-label": "confidence" }, number(rows.confidence[row])),
+      make("td", { cls: "r", "data-label": "confidence" }, share(rows.confidence[row])),
       make("td", { cls: "r", "data-label": "failed" }, failed ? `${failed}/${rows.votes[row]}` : ""),
       make("td", null, subset(row)),
       make("td", null, rows.text[row]));
@@ -174,7 +176,7 @@
   }
   function item(row, sample, verdict) {
     const facts = [index.judges[rows.judge[row]], subset(row),
-      verdict.confidence === null ? null : `confidence ${number(verdict.confidence)}`,
+      verdict.confidence === null ? null : `confidence ${share(verdict.confidence)}`,
       `${verdict.votes.length} votes`, rows.failed[row] ? `${rows.failed[row]} failed` : null,
       verdict.usage.cost ? `$${verdict.usage.cost.toPrecision(3)}` : null];
     return [
