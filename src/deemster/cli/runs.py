@@ -59,7 +59,10 @@ def rescore(
         ),
     ] = None,
     k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
-    min_valid: Annotated[int, typer.Option(help="Fewest valid votes for a reward.")] = 1,
+    min_valid: Annotated[
+        int | None,
+        typer.Option(help="Fewest valid votes for a reward. Default: the judge's own."),
+    ] = None,
     stop: Annotated[
         str | None,
         typer.Option(help="Only the votes a stopping rule would have drawn, e.g. decided:0.95."),

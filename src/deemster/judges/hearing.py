@@ -49,6 +49,7 @@ async def hear(
     ends = [None if limit is None else started + limit for limit in deadlines]
     found: dict[int, Outcome] = {}
     waiting = set(tasks)
+    reason: str | None = None
     try:
         while waiting:
             due = [end for task in waiting if (end := ends[tasks[task]]) is not None]
@@ -142,7 +143,6 @@ def as_vote(outcome: Outcome, *, draw: int, judge: str, how: Kind | PanelScaling
             "principles": shown.principles,
             "critiques": shown.critiques,
             "analysis": shown.analysis,
-            "order": shown.order,
             "raw": shown.raw,
         }
     )

@@ -138,6 +138,7 @@ class Judge(BaseJudge):
             k=self.k,
             seed=self.seed,
             aggregator=str(self.aggregator),
+            min_valid=self.min_valid,
             stop="" if self.stop is None else str(self.stop),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
         )

@@ -3,66 +3,102 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from deemster.aggregators import Mean, Reducer, parse_aggregator
+import numpy as np
+
+from deemster.aggregators import (
+    Majority,
+    Mean,
+    Reducer,
+    Sum,
+    Weighted,
+    parse_aggregator,
+    strict_best,
+)
+from deemster.aggregators.base import Floats, Pipeline
 from deemster.backends import Backend
-from deemster.errors import BackendError, InputError
+from deemster.errors import InputError
 from deemster.judges.base import BaseJudge, Scorer
 from deemster.judges.decide import decide
-from deemster.judges.together import together
-from deemster.schemas import (
-    Failure,
-    JudgeInfo,
-    Judgment,
-    QueryLike,
-    ResponseLike,
-    Verdict,
-    Vote,
+from deemster.judges.hearing import (
+    Outcome,
+    as_vote,
+    hear,
+    raise_if_nobody_can,
+    read_deadlines,
 )
+from deemster.judges.panel_weights import PanelWeights
+from deemster.judges.scaling import KINDS, Kind, PanelScaling, scaled, widest_margin
+from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Verdict
+
+ROUNDING = 1e-9
 
 
 class Panel(BaseJudge):
     """Judges in parallel, one vote each: a member's rewards, made comparable, are its vote.
 
-    Members score on scales of their own, and a sum over 32 votes is larger than one over 8. So
-    each member's rewards are standardised within the call: less their mean, over their standard
-    deviation (all equal: all 0). A single response has nothing to be compared with: there the
-    members' mean scores vote as they are, so they should share a scale.
-
-    A member that fails or gives no rewards is a `Failure` vote: it never tips the verdict.
+    A member that fails, is late, is dropped or gives no rewards is a `Failure` vote: it never tips
+    the verdict. A member that finds all responses equal abstains.
 
     Args:
         members: judges, panels, or anything with their `score`; two or more.
-        aggregator: how the members' votes become rewards; default the mean, which
-            `Weighted("judge", judges=...) >> Mean()` weighs by member name.
+        weights: how much each member counts, by name: numbers >= 0, a `PanelWeights` from
+            `fit_weights`, or its JSON file. None: all the same.
+        aggregator: how the members' votes become rewards; default the mean.
+        scale: how a member's rewards become comparable. Within the call: `zscore` (less their
+            mean, over their standard deviation), `rank` (share of the others that are beaten),
+            `minmax` (0 for the lowest, 1 for the highest), `none` (as they are). Over a run: a
+            fitted `PanelScaling`. A single response has nothing to be compared with: there the
+            members' mean scores vote as they are, unless a `PanelScaling` puts them on one scale.
+        deadline: seconds for each member, one number for all or by name; later ones are
+            `Failure`s with status `timeout`.
+        quorum: members with rewards that are enough: once there are so many, the rest are
+            cancelled (status `cancelled`). Which these are depends on who is quick.
+        early: cancel the rest as soon as they could not change who wins, however they voted.
+            `best` is then the same as without, the rewards are not. Needs a sum, mean or majority
+            of votes with bounded scales; a single response is never decided early.
         min_valid: fewest members with rewards for a verdict.
         seed: breaks ties.
         name: what records call it.
+
+    Raises:
+        InputError: an argument is wrong.
     """
 
     def __init__(
         self,
         members: Sequence[Scorer],
         *,
+        weights: PanelWeights | Mapping[str, float] | str | Path | None = None,
         aggregator: Reducer | str | None = None,
+        scale: Kind | PanelScaling = "zscore",
+        deadline: float | Mapping[str, float] | None = None,
+        quorum: int | None = None,
+        early: bool = False,
         min_valid: int = 1,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
-        if len(members) < 2:
-            raise InputError(f"a panel needs 2 or more members, got {len(members)}")
-        names = [member.info.name for member in members]
-        if len(set(names)) != len(names):
-            raise InputError(f"panel members need different names, got {names}; give name=")
-        if not 1 <= min_valid <= len(members):
-            raise InputError(f"min_valid must be from 1 to {len(members)}, got {min_valid!r}")
+        names = member_names(members, what="a panel")
         self.members = tuple(members)
-        self.aggregator = (
-            parse_aggregator(aggregator) if isinstance(aggregator, str) else aggregator or Mean()
-        )
-        self.min_valid = min_valid
+        self.aggregator = weighted_by(weights, names, aggregator)
+        self.scale = check_scale(scale, names)
+        self.deadlines = read_deadlines(deadline, names)
+        self.min_valid = _members("min_valid", min_valid, 1, len(names))
+        self.quorum = None if quorum is None else _members("quorum", quorum, 1, len(names))
+        if self.quorum is not None and self.quorum < min_valid:
+            raise InputError(f"quorum must be >= min_valid={min_valid}, got {quorum!r}")
+        self.early = early
+        bounded = self._plurality or widest_margin(scale, 2) is not None
+        if early and not (bounded and _linear(self.aggregator) is not None):
+            raise InputError(
+                f"early needs bounded votes and a mean, sum or majority of them; scale {scale!s} "
+                f"with {self.aggregator} may change until the last member"
+            )
         self.seed = seed
         self.name = name or f"panel({', '.join(names)})"
 
@@ -70,12 +106,14 @@ class Panel(BaseJudge):
     def info(self) -> JudgeInfo:
         """Everything that decides its verdicts."""
         infos = tuple(member.info for member in self.members)
+        stops = [] if self.quorum is None else [f"quorum({self.quorum})"]
         return JudgeInfo(
             name=self.name,
-            model="panel",
+            model="panel" if self.scale == "zscore" else f"panel:{self.scale}",
             k=len(infos),
             seed=self.seed,
             aggregator=str(self.aggregator),
+            stop=" ".join([*stops, *(["early"] if self.early else [])]),
             members=infos,
         )
 
@@ -92,20 +130,24 @@ class Panel(BaseJudge):
         Raises:
             InputError: the input cannot be judged by any member.
         """
-        outcomes = await together(
-            _member_verdict(member, query, responses, reference, principles)
-            for member in self.members
+        n = len(responses)
+        outcomes = await hear(
+            [
+                partial(member.score, query, responses, reference=reference, principles=principles)
+                for member in self.members
+            ],
+            n=n,
+            deadlines=self.deadlines,
+            enough=partial(self._enough, n=n) if self.quorum or self.early else None,
         )
-        wrong = [outcome for outcome in outcomes if isinstance(outcome, InputError)]
-        if len(wrong) == len(outcomes):
-            raise wrong[0]
+        raise_if_nobody_can(outcomes)
         votes = [
-            _as_vote(outcome, draw=draw, judge=member.info.name)
+            as_vote(outcome, draw=draw, judge=member.info.name, how=self.scale)
             for draw, (member, outcome) in enumerate(zip(self.members, outcomes, strict=True))
         ]
         return decide(
             votes,
-            n=len(responses),
+            n=n,
             k=len(votes),
             reducer=self.aggregator,
             info=self.info,
@@ -122,70 +164,143 @@ class Panel(BaseJudge):
         """Close all members."""
         await asyncio.gather(*(member.aclose() for member in self.members))
 
+    def _enough(self, found: Mapping[int, Outcome], *, n: int) -> str | None:
+        """Why the members that are still out need not be waited for."""
+        valid = {
+            place: outcome
+            for place, outcome in found.items()
+            if isinstance(outcome, Verdict) and outcome.rewards is not None
+        }
+        if self.quorum is not None and len(valid) >= self.quorum:
+            return f"{len(valid)} members gave rewards, the quorum is {self.quorum}"
+        if self.early and len(valid) >= self.min_valid and n > 1:
+            names = [member.info.name for member in self.members]
+            weights = dict(_linear(self.aggregator) or ())
+            by_place = [weights.get(name, 1.0) for name in names]
+            pending = sum(w for place, w in enumerate(by_place) if place not in found)
+            total = np.zeros(n)
+            for place, verdict in valid.items():
+                vote = np.array(scaled(verdict, self.scale, judge=names[place]))
+                total += by_place[place] * self._favour(vote)
+            margin = 1.0 if self._plurality else widest_margin(self.scale, n)
+            if margin is not None and _settled(total, pending * margin):
+                return "no vote of theirs could change who wins"
+        return None
 
-async def _member_verdict(
-    member: Scorer,
-    query: QueryLike,
-    responses: Sequence[ResponseLike],
-    reference: str | None,
-    principles: Any,  # noqa: ANN401 - see `deemster.principles.as_principles`
-) -> Verdict | Exception:
-    try:
-        return await member.score(query, responses, reference=reference, principles=principles)
-    except Exception as error:  # noqa: BLE001 - a member may be anybody's code
-        return error
+    @property
+    def _plurality(self) -> bool:
+        last = self.aggregator.last if isinstance(self.aggregator, Pipeline) else self.aggregator
+        return isinstance(last, Majority)
+
+    def _favour(self, vote: Floats) -> Floats:
+        if not self._plurality:
+            return vote
+        best = strict_best(vote.tolist())
+        return np.array([float(i == best) for i in range(len(vote))])
 
 
-def _as_vote(outcome: Verdict | Exception, *, draw: int, judge: str) -> Vote:
-    if isinstance(outcome, Exception):
-        status = outcome.status if isinstance(outcome, BackendError) else "api_error"
-        return Failure(
-            status=status,
-            message=f"member {judge!r} failed: {outcome}",
-            error=type(outcome).__name__,
-            draw=draw,
-            judge=judge,
+def agreement(verdict: Verdict) -> float | None:
+    """Share of the members with rewards whose strictly best response is the verdict's.
+
+    Members that find several responses best agree with nobody. Superseded votes are left out.
+
+    Returns:
+        A share in 0..1; None for a single response, or a verdict without a best.
+    """
+    if verdict.best is None or verdict.rewards is None or len(verdict.rewards) < 2:
+        return None
+    counted = [vote for vote in verdict.judgments if not vote.superseded]
+    if not counted:
+        return None
+    bests = [
+        strict_best([float("-inf") if score is None else score for score in vote.scores])
+        for vote in counted
+    ]
+    return bests.count(verdict.best) / len(bests)
+
+
+def member_names(members: Sequence[Scorer], *, what: str) -> tuple[str, ...]:
+    """The names of 2 or more members.
+
+    Raises:
+        InputError: there are fewer, or two have one name.
+    """
+    if len(members) < 2:
+        raise InputError(f"{what} needs 2 or more members, got {len(members)}")
+    names = tuple(member.info.name for member in members)
+    if len(set(names)) != len(names):
+        raise InputError(f"{what}'s members need different names, got {list(names)}; give name=")
+    return names
+
+
+def weighted_by(
+    weights: PanelWeights | Mapping[str, float] | str | Path | None,
+    names: Sequence[str],
+    aggregator: Reducer | str | None,
+) -> Reducer:
+    """The aggregator with the members' weights before it.
+
+    Raises:
+        InputError: a weight is missing or wrong.
+    """
+    if aggregator is None:
+        aggregator = Mean()
+    last = parse_aggregator(aggregator) if isinstance(aggregator, str) else aggregator
+    if weights is None:
+        return last
+    if isinstance(weights, str | Path):
+        weights = PanelWeights.load(weights)
+    given = weights.weights if isinstance(weights, PanelWeights) else dict(weights)
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise InputError(
+            f"no weight for member {missing[0]!r}; weights are given for: {', '.join(given)}"
         )
-    if outcome.rewards is None:
-        failures = outcome.failures
-        return Failure(
-            status=failures[0].status if failures else "api_error",
-            message=f"member {judge!r} gave no rewards ({outcome.n_valid} of {outcome.k} votes "
-            "are valid)" + (f": {failures[0].message}" if failures else ""),
-            draw=draw,
-            judge=judge,
-            usage=outcome.usage,
-        )
-    shown = _speaker(outcome)
-    return Judgment(
-        scores=_comparable(outcome),
-        principles=shown.principles,
-        critiques=shown.critiques,
-        analysis=shown.analysis,
-        raw=shown.raw,
-        draw=draw,
-        judge=judge,
-        usage=outcome.usage,
+    return Weighted("judge", judges=tuple((name, given[name]) for name in names)) >> last
+
+
+def check_scale(scale: Kind | PanelScaling, names: Sequence[str]) -> Kind | PanelScaling:
+    """The scale, if it can be used for these members.
+
+    Raises:
+        InputError: it is unknown, or was not fitted for one of them.
+    """
+    if isinstance(scale, PanelScaling):
+        missing = [name for name in names if name not in scale.judges]
+        if missing:
+            raise InputError(
+                f"scale was not fitted for member {missing[0]!r}; known: {', '.join(scale.judges)}"
+            )
+    elif scale not in KINDS:
+        raise InputError(f"scale {scale!r}; allowed: {', '.join(KINDS)}, or a PanelScaling")
+    return scale
+
+
+def _linear(aggregator: Reducer) -> tuple[tuple[str, float], ...] | None:
+    """Weights by name, if rewards order as a weighted sum of what votes say; else None."""
+    steps, last = (
+        (aggregator.steps, aggregator.last)
+        if isinstance(aggregator, Pipeline)
+        else ((), aggregator)
     )
+    if not isinstance(last, Mean | Sum | Majority):
+        return None
+    weights: dict[str, float] = {}
+    for step in steps:
+        if not isinstance(step, Weighted) or step.by != "judge":
+            return None
+        for name, weight in step.judges:
+            weights[name] = weights.get(name, 1.0) * weight
+    return tuple(weights.items())
 
 
-def _speaker(verdict: Verdict) -> Judgment:
-    """The member's judgment whose reasons are shown: the first that ranks as its verdict does."""
-    for judgment in verdict.judgments:
-        scores = [float("-inf") if score is None else score for score in judgment.scores]
-        if verdict.ranking is not None and scores.index(max(scores)) == verdict.ranking[0]:
-            return judgment
-    return verdict.judgments[0]
+def _settled(total: Floats, pending: float) -> bool:
+    """Whether the first stays strictly first if any other gains up to `pending` on it."""
+    second, first = map(float, np.sort(total)[-2:])
+    return first - second > pending + ROUNDING * max(1.0, abs(first))
 
 
-def _comparable(verdict: Verdict) -> tuple[float, ...]:
-    rewards = verdict.rewards or ()
-    if len(rewards) == 1:
-        scores = [judgment.scores[0] for judgment in verdict.judgments]
-        given = [score for score in scores if score is not None]
-        return (sum(given) / len(given),)
-    mean = sum(rewards) / len(rewards)
-    spread = (sum((reward - mean) ** 2 for reward in rewards) / len(rewards)) ** 0.5
-    if spread <= 1e-12 * max(1.0, abs(mean)):
-        return (0.0,) * len(rewards)
-    return tuple((reward - mean) / spread for reward in rewards)
+def _members(what: str, value: int, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{what} must be from {low} to {high}, got {value!r}")
+    return value

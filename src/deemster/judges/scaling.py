@@ -6,16 +6,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
-from deemster.aggregators import Ballot, Borda, Mean, Sum, parse_aggregator, rewards_of
+from deemster.aggregators import Ballot, Borda, Mean, Reducer, Sum, parse_aggregator, rewards_of
 from deemster.aggregators.base import Floats, Pipeline
 from deemster.errors import InputError
 from deemster.schemas import Count, Finite, Record, Verdict, first_problem
 
+R = TypeVar("R", bound=Record)
 Kind = Literal["zscore", "rank", "minmax", "none"]
 KINDS: tuple[Kind, ...] = ("zscore", "rank", "minmax", "none")
 _POINTS = 256
@@ -135,7 +136,7 @@ class PanelScaling(Record):
         return read_record(cls, path)
 
 
-def read_record[R: Record](kind: type[R], path: str | Path) -> R:
+def read_record(kind: type[R], path: str | Path) -> R:
     """A record from a JSON file.
 
     Raises:
@@ -161,7 +162,7 @@ def per_vote(verdict: Verdict) -> tuple[float, ...] | None:
     except InputError:
         return verdict.rewards  # a third party's aggregator: whatever it gives
     if isinstance(reducer, Pipeline) and isinstance(reducer.last, Sum):
-        mean = Pipeline(reducer.steps, Mean())
+        mean: Reducer = Pipeline(reducer.steps, Mean())
     elif isinstance(reducer, Sum):
         mean = Mean()
     else:

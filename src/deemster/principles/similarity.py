@@ -100,3 +100,31 @@ def _cluster(vectors: Any, threshold: float) -> Labels:  # noqa: ANN401 - dense 
         n_clusters=None, metric="precomputed", linkage="average", distance_threshold=threshold
     )
     return np.asarray(model.fit_predict(distance), dtype=np.intp)
+
+
+class TextIndex:
+    """Finds the most similar of some texts."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - slow
+
+        tokens = [stems(text) for text in texts]
+        self._model = TfidfVectorizer(analyzer=list, sublinear_tf=True) if any(tokens) else None
+        self._rows = None if self._model is None else self._model.fit_transform(tokens)
+
+    def nearest(self, text: str) -> tuple[int, float] | None:
+        """Position and similarity, 0..1, of the nearest text; the first of several.
+
+        The cosine of the words counts only for the share of the words that the index knows: a
+        question about new things is not near just because "what is the capital" is.
+
+        Returns:
+            None if neither side has words.
+        """
+        tokens = stems(text)
+        if self._model is None or not tokens:
+            return None
+        near = dense(self._rows @ self._model.transform([tokens]).T)[:, 0]
+        best = int(near.argmax())
+        known = sum(token in self._model.vocabulary_ for token in tokens) / len(tokens)
+        return best, float(near[best]) * known

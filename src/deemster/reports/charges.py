@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from deemster.errors import InputError
-from deemster.schemas import Critique, Judgment, Sample, Verdict
+from deemster.schemas import Critique, Judgment, Principle, Sample, Verdict
 from deemster.suites.metrics.items import signs
 
 Outcome = Literal["lost", "won", "tied"]
@@ -95,6 +95,19 @@ class Docket:
     """Votes by where their gaps came from."""
     pairs_only: bool = True
     """Whether every trial has exactly one opponent, chosen before the rewards were known."""
+    _known: dict[str, int] = field(default_factory=dict)
+
+    def number(self, principle: Principle) -> int:
+        """The principle's place in `principles`; notes how it is spelled and described."""
+        number = self._known.setdefault(_normal(principle.name), len(self._known))
+        if number == len(self.principles):
+            self.principles.append(PrincipleText())
+        text = self.principles[number]
+        text.spellings[principle.name.strip()] += 1
+        told = text.descriptions
+        if principle.description and len(told) < _DESCRIPTIONS:
+            told += [principle.description] if principle.description not in told else []
+        return number
 
 
 def collect(
@@ -110,7 +123,6 @@ def collect(
         InputError: no item can be used; the text lists the policies there are.
     """
     docket = Docket()
-    known: dict[str, int] = {}
     seen: set[str] = set()
     for sample, verdict in rows:
         seen.update(sample.policies or ())
@@ -123,7 +135,7 @@ def collect(
         writers = sample.policies or ()
         rivals = len(writers) - 1 if versus is None else writers.count(versus)
         docket.pairs_only &= rivals == writers.count(policy) == 1
-        docket.trials.append(_trial(sample, verdict, sides, docket, known))
+        docket.trials.append(_trial(sample, verdict, sides, docket))
     if not docket.trials and not docket.n_unscored:
         wanted = repr(policy) if versus is None else f"{policy!r} and {versus!r}"
         names = ", ".join(sorted(seen)) or "none is recorded"
@@ -154,7 +166,6 @@ def _trial(
     verdict: Verdict,
     sides: tuple[int, int | None],
     docket: Docket,
-    known: dict[str, int],
 ) -> Trial:
     mine, other = sides
     rewards = verdict.rewards or ()
@@ -174,17 +185,7 @@ def _trial(
         quote = _critique_text(vote, mine)
         weights: dict[int, float] = {}
         for principle, gap in zip(vote.principles, gaps, strict=True):
-            number = known.setdefault(_normal(principle.name), len(known))
-            if number == len(docket.principles):
-                docket.principles.append(PrincipleText())
-            text = docket.principles[number]
-            text.spellings[principle.name.strip()] += 1
-            if (
-                principle.description
-                and len(text.descriptions) < _DESCRIPTIONS
-                and principle.description not in text.descriptions
-            ):
-                text.descriptions.append(principle.description)
+            number = docket.number(principle)
             weights[number] = weights.get(number, 0.0) + principle.weight
             if gap is not None:
                 _add(blames.setdefault(number, Blame()), gap, principle.weight, vote.draw, quote)

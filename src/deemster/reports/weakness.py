@@ -63,26 +63,12 @@ def find_weaknesses(
     grouper = Tfidf() if group is None else group
     docket = collect(rows, policy=policy, versus=versus)
     case = _Case.of(docket, grouper, Bootstrap(seed=seed))
-    tested = [g for g in range(case.n_kept) if case.support[g] >= min_support]
-    direct = docket.flavours["scores"] >= docket.flavours["weights"]
-    p = p_values(case.table, tested, direct=direct, paired=docket.pairs_only)
-    q = dict(zip(p, adjusted(list(p.values())), strict=True))
-    shown = case.shown(q, fdr)
-    found = [
-        case.weakness(g, share, lift, p.get(g), q.get(g), described=q.get(g, 1.0) <= fdr)
-        for g, share, lift in zip(
-            shown,
-            shares(case.table, shown, bootstrap=case.bootstrap),
-            lifts(case.table, shown, bootstrap=case.bootstrap),
-            strict=True,
-        )
-    ]
+    found, n_tested = case.weaknesses(min_support, fdr)
     passed = [w.q_value is not None and w.q_value <= fdr and w.excess > 0 for w in found]
     kept = sorted(compress(found, passed), key=lambda w: (-w.excess, w.name))
     rest = [w for w, yes in zip(found, passed, strict=True) if not yes]
-    if name is not None:
-        kept = _renamed(kept, name)
     outcomes = Counter(trial.outcome for trial in docket.trials)
+    flavours = docket.flavours
     return WeaknessReport(
         policy=policy,
         versus=versus,
@@ -92,16 +78,12 @@ def find_weaknesses(
         n_tied=outcomes["tied"],
         n_unscored=docket.n_unscored,
         lost_reward=tidy(float(case.table.lost.sum())) or 0.0,
-        votes_by_flavour={
-            "scores": docket.flavours["scores"],
-            "weights": docket.flavours["weights"],
-            "none": docket.flavours["none"],
-        },
+        votes_by_flavour={f: flavours[f] for f in ("scores", "weights", "none")},
         fdr=fdr,
         n_groups=len(case.groups.medoids),
-        n_tested=len(p),
+        n_tested=n_tested,
         grouper=grouper.name,
-        weaknesses=tuple(kept),
+        weaknesses=tuple(kept if name is None else _renamed(kept, name)),
         rest=tuple(sorted(rest, key=lambda w: (-(w.share.value or 0), w.name))),
     )
 
@@ -136,6 +118,21 @@ class _Case:
         table = Table.of(docket.trials, column[groups.labels], len(order) + 1)
         support = (table.lost[:, : len(order)] > 0).sum(axis=0)
         return cls(docket, groups, column, len(order), support, table, lost, bootstrap)
+
+    def weaknesses(self, min_support: int, fdr: float) -> tuple[list[Weakness], int]:
+        """Test the groups with enough support; those worth showing, and how many were tested."""
+        direct = self.docket.flavours["scores"] >= self.docket.flavours["weights"]
+        supported = [g for g in range(self.n_kept) if self.support[g] >= min_support]
+        p = p_values(self.table, supported, direct=direct, paired=self.docket.pairs_only)
+        q = dict(zip(p, adjusted(list(p.values())), strict=True))
+        shown = self.shown(q, fdr)
+        share = shares(self.table, shown, bootstrap=self.bootstrap)
+        lift = lifts(self.table, shown, bootstrap=self.bootstrap)
+        found = [
+            self.weakness(g, share[i], lift[i], p.get(g), q.get(g), described=q.get(g, 1.0) <= fdr)
+            for i, g in enumerate(shown)
+        ]
+        return found, len(p)
 
     def shown(self, q: dict[int, float], fdr: float) -> list[int]:
         """Columns to describe: all that pass, and the costliest others."""

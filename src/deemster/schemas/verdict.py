@@ -28,6 +28,8 @@ class JudgeInfo(Record):
     k: Count = 1
     seed: Whole = 0
     aggregator: str = ""
+    min_valid: Count = 1
+    """Fewest valid votes for a verdict with rewards."""
     stop: str = ""
     """The rule that may end the draw before k votes; empty: all k are drawn."""
     meta_rm: str = ""

@@ -60,7 +60,7 @@ def import_run(
     name = judge or str(log[0][0].metadata.get("judge") or format_name)
     info = JudgeInfo(
         name=name, model=name, dialect=reader.dialect, k=most, aggregator=own,
-        principles="imported",
+        principles="imported", min_valid=reader.min_valid(most),
     )  # fmt: skip
     judged = _decided(log, info, reader)
     figures = reader.figures(judged)

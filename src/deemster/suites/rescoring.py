@@ -42,7 +42,7 @@ def rescore_run(
     aggregator: str | None = None,
     dialect: str | None = None,
     k: int | None = None,
-    min_valid: int = 1,
+    min_valid: int | None = None,
     stop: str | None = None,
 ) -> Summary:
     """Decide a stored run again.
@@ -56,7 +56,7 @@ def rescore_run(
             notes in its metadata as `dialect` (imported logs whose rows differ), else the
             judge's (votes without text stay); None keeps the stored votes.
         k: only the first k votes of each sample.
-        min_valid: fewest valid votes for a verdict with rewards.
+        min_valid: fewest valid votes for a verdict with rewards; None keeps the judge's.
         stop: a stopping rule's text, `decided:0.95`: only the votes that it would have drawn.
             Where it names no spread, the spread is measured on the run's own votes; the judge of
             the new run tells it.
@@ -77,6 +77,7 @@ def rescore_run(
             update={
                 "aggregator": spec,
                 "k": info.k if k is None else min(k, info.k),
+                "min_valid": info.min_valid if min_valid is None else min_valid,
                 "dialect": info.dialect if dialect in (None, STORED) else dialect,
             }
         )
@@ -84,9 +85,9 @@ def rescore_run(
         if rule is not None:
             votes = _stored(store, position, info, k=k, dialect=dialect)
             rule = votes.fit(rule)
-            used = iter(votes.used(rule, reducer=parse_aggregator(spec), min_valid=min_valid))
+            used = iter(votes.used(rule, reducer=parse_aggregator(spec), min_valid=new.min_valid))
             new = new.model_copy(update={"stop": str(rule)})
-        rows = _decided(store, position, new, k=k, dialect=dialect, min_valid=min_valid, used=used)
+        rows = _decided(store, position, new, k=k, dialect=dialect, used=used)
         if out is None:
             items = [Item.from_verdict(sample, verdict) for sample, verdict in rows]
             reducer, k_meta = curve_rule(new)
@@ -118,7 +119,6 @@ def _decided(
     *,
     k: int | None,
     dialect: str | None,
-    min_valid: int,
     used: Iterator[int] | None = None,
 ) -> Iterator[tuple[Sample, Verdict]]:
     reducer = parse_aggregator(info.aggregator)
@@ -132,7 +132,7 @@ def _decided(
                 k=verdict.k if k is None else min(k, verdict.k),
                 reducer=reducer,
                 info=info,
-                min_valid=min_valid,
+                min_valid=info.min_valid,
                 extra=_unvoted(verdict),
             ),
         )

@@ -1,0 +1,158 @@
+"""The bank as judges use it: a picture taken once, so that a run cannot change under way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from deemster.principles.bank_records import StoredSet, Usefulness, name_key, query_key, query_text
+from deemster.principles.similarity import TextIndex
+from deemster.schemas import Principle, QueryLike, Rubric, as_query, normalise_weights
+
+MOST = 5
+"""Principles in a mined or a general set: the paper's judges write about as many."""
+
+
+@dataclass(frozen=True, eq=False)
+class BankSource:
+    """What a bank held at one moment; a `PrincipleSource`.
+
+    Args:
+        label: what to call the bank.
+        sets: the set in use by the query's key, in the order the queries came; not empty.
+        useful: measured principles, the most surely useful first.
+        groups: key of a name to the key of the name it is merged into.
+        overall: share of right votes in the bank, between 0 and 1.
+        similar: least similarity, 0..1, at which another query's principles are taken.
+        most: principles in the general set.
+        version: how many changes the bank had seen.
+    """
+
+    label: str
+    sets: Mapping[str, StoredSet]
+    useful: tuple[Usefulness, ...]
+    groups: Mapping[str, str]
+    overall: float
+    similar: float
+    most: int
+    version: int
+
+    @cached_property
+    def name(self) -> str:
+        """The label, and 12 hex digits over all that decides the principles."""
+        told = {
+            "sets": {key: one.model_dump(mode="json") for key, one in self.sets.items()},
+            "useful": [one.model_dump(mode="json") for one in self.useful],
+            "groups": dict(sorted(self.groups.items())),
+            "settings": [self.overall, self.similar, self.most],
+        }
+        text = json.dumps(told, sort_keys=True)
+        return f"{self.label}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def for_query(self, query: QueryLike) -> tuple[Principle, ...]:
+        """Principles for a query, weights summing to 1.
+
+        Its own set, if the bank has one; else the set of the most similar query, if it is similar
+        enough; else the general set. The weights of a generated set are multiplied by how useful
+        each principle was relative to the bank; those of a mined set have that in them.
+        """
+        return self.rubric(query).principles
+
+    def rubric(self, query: QueryLike) -> Rubric:
+        """The same as a rubric whose description says where it comes from."""
+        asked = as_query(query)
+        own = self.sets.get(query_key(asked))
+        if own is not None:
+            return self._of_set(own, "for this query")
+        near = self._index.nearest(query_text(asked))
+        if near is not None and near[1] >= self.similar:
+            found = list(self.sets.values())[near[0]]
+            return self._of_set(
+                found, f"for a similar query (similarity {near[1]:.2f}): {_short(found.query)}"
+            )
+        return self.general()
+
+    def general(self) -> Rubric:
+        """The principles that were most surely useful, weighed by use and usefulness.
+
+        Principles used on one query alone take part only if there are no others. In a bank without
+        votes: the principles in the sets of the most queries.
+        """
+        if self.useful:
+            several = [one for one in self.useful if one.queries > 1] or self.useful
+            chosen = [
+                Principle(name=one.name, description=one.description, weight=one.weight * one.value)
+                for one in several[: self.most]
+            ]
+            how = f"most useful of {len(self.useful)} principles"
+        else:
+            chosen = self._frequent()
+            how = f"most frequent in {len(self.sets)} queries' principles; none was measured"
+        return Rubric(
+            name=_rubric_name(self.label),
+            description=f"The {how}.",
+            version=max(self.version, 1),
+            principles=normalise_weights(_positive(chosen)),
+        )
+
+    def _of_set(self, found: StoredSet, why: str) -> Rubric:
+        principles = _positive(found.principles)
+        if found.kind == "generated":
+            weighed = [
+                p.model_copy(update={"weight": p.weight * self._factor(p)}) for p in principles
+            ]
+            principles = tuple(weighed)
+        return Rubric(
+            name=_rubric_name(self.label),
+            description=f"{found.kind} by {found.source}, {why}"
+            if found.kind == "generated"
+            else f"mined from {found.source}, {why}",
+            version=found.version,
+            principles=normalise_weights(principles),
+        )
+
+    def _factor(self, principle: Principle) -> float:
+        known = self._measured.get(self._group(principle.name))
+        return 1.0 if known is None else known.value / self.overall
+
+    def _group(self, name: str) -> str:
+        key = name_key(name)
+        return self.groups.get(key, key)
+
+    @cached_property
+    def _measured(self) -> dict[str, Usefulness]:
+        return {self._group(one.name): one for one in self.useful}
+
+    @cached_property
+    def _index(self) -> TextIndex:
+        return TextIndex([one.query for one in self.sets.values()])
+
+    def _frequent(self) -> list[Principle]:
+        seen: dict[str, list[Principle]] = {}
+        for one in self.sets.values():
+            for key, principle in {self._group(p.name): p for p in one.principles}.items():
+                seen.setdefault(key, []).append(principle)
+        best = sorted(seen.values(), key=lambda group: -len(group))[: self.most]
+        return [
+            group[0].model_copy(update={"weight": sum(p.weight for p in group) / len(group)})
+            for group in best
+        ]
+
+
+def _positive(principles: tuple[Principle, ...] | list[Principle]) -> tuple[Principle, ...]:
+    """As they are, unless all weights are 0: then equal ones."""
+    if any(principle.weight > 0 for principle in principles):
+        return tuple(principles)
+    return tuple(principle.model_copy(update={"weight": 1.0}) for principle in principles)
+
+
+def _rubric_name(label: str) -> str:
+    return label.removeprefix("bank:") or "bank"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:79]}…"
