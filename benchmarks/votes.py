@@ -344,7 +344,7 @@ def _trec(path: Path) -> Iterator[list[str]]:
     scores = np.where(scores > 3, np.nan, scores)
     scores = scores[~np.isnan(scores).any(axis=1)]
     teams = [name.split("-")[0] for name in systems]
-    for size in (3, 5, 7):
+    for size in (3, 5):
         made = []
         for seed in range(200):
             rng = np.random.default_rng([seed, size])

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from deemster._version import __version__
-from deemster.cli import cascade, doctor, principles, run, runs, score
+from deemster.cli import cascade, doctor, principles, report, run, runs, score
 from deemster.errors import DeemsterError
 
 # typer may bring a click of its own; its errors are told by their common base.
@@ -35,6 +35,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
+app.command("report")(report.report)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.add_typer(cascade.app, name="cascade")

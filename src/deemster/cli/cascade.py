@@ -79,7 +79,7 @@ def apply(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """What a fitted cascade does with stored runs: agreement, coverage, samples of each judge."""
-    from deemster.judges.cascade_fit import CascadeRule
+    from deemster.judges.cascade_rule import CascadeRule
     from deemster.suites.cascading import apply_cascade
     from deemster.suites.summaries import write_json
 

@@ -11,7 +11,7 @@ from deemster.aggregators import Ballot, PerJudge
 from deemster.backends import Backend
 from deemster.errors import BackendError, InputError
 from deemster.judges.base import BaseJudge, Scorer
-from deemster.judges.cascade_fit import CascadeRule, stage_features
+from deemster.judges.cascade_rule import CascadeRule, stage_features
 from deemster.judges.decide import decide
 from deemster.schemas import (
     Failure,

@@ -20,7 +20,12 @@ from deemster.judges.decide import decide
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.together import together
-from deemster.principles import as_principles, generate_with_usage, principles_hash
+from deemster.principles import (
+    as_principles,
+    as_source,
+    generate_with_usage,
+    principles_hash,
+)
 from deemster.prompts import View
 from deemster.schemas import (
     Conversation,
@@ -54,7 +59,8 @@ class Judge(BaseJudge):
         template: your own Jinja template file with the dialect's slots.
         principles: `"self"`: each draw writes its own (the paper's way); `"ahead"`: one call
             writes them, every draw uses them; or fixed ones: a rubric's name or file, a `Rubric`,
-            a list of principles.
+            a list of principles; or by query: `"bank:FILE"`, a `PrincipleBank` (as it is now) or
+            another `PrincipleSource`.
         aggregator: how votes become rewards, an object or its spec (`"topk(4) >> sum"`). None
             is the plain sum, or with a meta RM the sum of the better half.
         meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, or any other
@@ -112,9 +118,10 @@ class Judge(BaseJudge):
             top_logprobs=self.dialect.top_logprobs,
         )
         self.aggregator = _aggregator(aggregator, k=self.k, has_meta=meta_rm is not None)
+        self.source = as_source(principles)
         self.mode = principles if principles in ("self", "ahead") else "fixed"
         self.principles: tuple[Principle, ...] = (
-            as_principles(principles) if self.mode == "fixed" else ()
+            as_principles(principles) if self.mode == "fixed" and self.source is None else ()
         )
         if isinstance(model, str):
             self.backend, self._owns_backend = open_backend(model, **options), True
@@ -133,7 +140,11 @@ class Judge(BaseJudge):
             model=self.backend.name,
             dialect=self.dialect.spec,
             prompt=self.dialect.template.hash,
-            principles=self.mode if self.mode != "fixed" else principles_hash(self.principles),
+            principles=self.source.name
+            if self.source is not None
+            else self.mode
+            if self.mode != "fixed"
+            else principles_hash(self.principles),
             sampling=self.sampling,
             k=self.k,
             seed=self.seed,
@@ -169,7 +180,7 @@ class Judge(BaseJudge):
             if response.is_blank:
                 raise InputError(f"response {i} is empty; leave it out or give its text")
         self.dialect.check_n(len(shown))
-        fixed = self.principles if principles is None else as_principles(principles)
+        fixed = self._fixed(asked) if principles is None else as_principles(principles)
         extra = Usage()
         failed: BackendError | ParseError | None = None
         if self.mode == "ahead" and principles is None:
@@ -190,6 +201,9 @@ class Judge(BaseJudge):
             min_valid=self.min_valid,
             extra=extra,
         )
+
+    def _fixed(self, query: Conversation) -> tuple[Principle, ...]:
+        return self.principles if self.source is None else self.source.for_query(query)
 
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
         """Put something between this judge (and its prompted meta RM) and their models."""
@@ -237,7 +251,7 @@ class Judge(BaseJudge):
                 responses=tuple(responses[i] for i in order),
                 scale=self.dialect.scale_for(n),
                 reference=reference,
-                principles=self.principles if principles is None else principles,
+                principles=self._fixed(query) if principles is None else principles,
                 after="" if section is None else section(order),
                 seed=self.seed,
             )

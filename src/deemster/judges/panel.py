@@ -16,7 +16,6 @@ from deemster.aggregators import (
     Reducer,
     Sum,
     Weighted,
-    parse_aggregator,
     strict_best,
 )
 from deemster.aggregators.base import Floats, Pipeline
@@ -31,8 +30,9 @@ from deemster.judges.hearing import (
     raise_if_nobody_can,
     read_deadlines,
 )
+from deemster.judges.membership import check_scale, member_names, weighted_by, whole_number
 from deemster.judges.panel_weights import PanelWeights
-from deemster.judges.scaling import KINDS, Kind, PanelScaling, scaled, widest_margin
+from deemster.judges.scaling import Kind, PanelScaling, scaled, widest_margin
 from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Verdict
 
 ROUNDING = 1e-9
@@ -88,8 +88,8 @@ class Panel(BaseJudge):
         self.aggregator = weighted_by(weights, names, aggregator)
         self.scale = check_scale(scale, names)
         self.deadlines = read_deadlines(deadline, names)
-        self.min_valid = _members("min_valid", min_valid, 1, len(names))
-        self.quorum = None if quorum is None else _members("quorum", quorum, 1, len(names))
+        self.min_valid = whole_number("min_valid", min_valid, 1, len(names))
+        self.quorum = None if quorum is None else whole_number("quorum", quorum, 1, len(names))
         if self.quorum is not None and self.quorum < min_valid:
             raise InputError(f"quorum must be >= min_valid={min_valid}, got {quorum!r}")
         self.early = early
@@ -219,63 +219,6 @@ def agreement(verdict: Verdict) -> float | None:
     return bests.count(verdict.best) / len(bests)
 
 
-def member_names(members: Sequence[Scorer], *, what: str) -> tuple[str, ...]:
-    """The names of 2 or more members.
-
-    Raises:
-        InputError: there are fewer, or two have one name.
-    """
-    if len(members) < 2:
-        raise InputError(f"{what} needs 2 or more members, got {len(members)}")
-    names = tuple(member.info.name for member in members)
-    if len(set(names)) != len(names):
-        raise InputError(f"{what}'s members need different names, got {list(names)}; give name=")
-    return names
-
-
-def weighted_by(
-    weights: PanelWeights | Mapping[str, float] | str | Path | None,
-    names: Sequence[str],
-    aggregator: Reducer | str | None,
-) -> Reducer:
-    """The aggregator with the members' weights before it.
-
-    Raises:
-        InputError: a weight is missing or wrong.
-    """
-    if aggregator is None:
-        aggregator = Mean()
-    last = parse_aggregator(aggregator) if isinstance(aggregator, str) else aggregator
-    if weights is None:
-        return last
-    if isinstance(weights, str | Path):
-        weights = PanelWeights.load(weights)
-    given = weights.weights if isinstance(weights, PanelWeights) else dict(weights)
-    missing = [name for name in names if name not in given]
-    if missing:
-        raise InputError(
-            f"no weight for member {missing[0]!r}; weights are given for: {', '.join(given)}"
-        )
-    return Weighted("judge", judges=tuple((name, given[name]) for name in names)) >> last
-
-
-def check_scale(scale: Kind | PanelScaling, names: Sequence[str]) -> Kind | PanelScaling:
-    """The scale, if it can be used for these members.
-
-    Raises:
-        InputError: it is unknown, or was not fitted for one of them.
-    """
-    if isinstance(scale, PanelScaling):
-        missing = [name for name in names if name not in scale.judges]
-        if missing:
-            raise InputError(
-                f"scale was not fitted for member {missing[0]!r}; known: {', '.join(scale.judges)}"
-            )
-    elif scale not in KINDS:
-        raise InputError(f"scale {scale!r}; allowed: {', '.join(KINDS)}, or a PanelScaling")
-    return scale
-
-
 def _linear(aggregator: Reducer) -> tuple[tuple[str, float], ...] | None:
     """Weights by name, if rewards order as a weighted sum of what votes say; else None."""
     steps, last = (
@@ -298,9 +241,3 @@ def _settled(total: Floats, pending: float) -> bool:
     """Whether the first stays strictly first if any other gains up to `pending` on it."""
     second, first = map(float, np.sort(total)[-2:])
     return first - second > pending + ROUNDING * max(1.0, abs(first))
-
-
-def _members(what: str, value: int, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{what} must be from {low} to {high}, got {value!r}")
-    return value

@@ -1,5 +1,8 @@
 """Principles: rubrics that ship, rubrics of the user, and principles generated ahead."""
 
+from deemster.principles.bank import PrincipleBank
+from deemster.principles.bank_records import StoredSet, Usefulness
+from deemster.principles.bank_source import BankSource
 from deemster.principles.generator import generate_principles, generate_with_usage
 from deemster.principles.library import (
     PrinciplesLike,
@@ -9,10 +12,17 @@ from deemster.principles.library import (
     load_rubric,
     principles_hash,
 )
+from deemster.principles.source import PrincipleSource, as_source
 
 __all__ = [
+    "BankSource",
+    "PrincipleBank",
+    "PrincipleSource",
     "PrinciplesLike",
+    "StoredSet",
+    "Usefulness",
     "as_principles",
+    "as_source",
     "dump_rubric",
     "generate_principles",
     "generate_with_usage",

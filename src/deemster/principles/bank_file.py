@@ -123,6 +123,15 @@ class BankFile:
             ) from error
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All reads inside see the bank at one moment."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.db.execute("ROLLBACK")
+
+    @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; waits for other writers."""
         self.db.execute("BEGIN IMMEDIATE")

@@ -12,7 +12,8 @@ from deemster.aggregators import Ballot, Sum, parse_aggregator, parse_stop
 from deemster.aggregators.spread import prefix
 from deemster.errors import InputError
 from deemster.judges.adaptive import StoredVotes
-from deemster.judges.cascade_fit import CascadeRule, StagedItems, fit_rule, run_rule, staged
+from deemster.judges.cascade_fit import StagedItems, fit_rule, run_rule, staged
+from deemster.judges.cascade_rule import CascadeRule
 from deemster.schemas import Count, Record
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.rescoring import find_judge
