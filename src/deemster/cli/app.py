@@ -7,6 +7,7 @@ Exit status: 0 scored; 2 bad input or usage, one line; 3 finished, but more unsc
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -15,6 +16,8 @@ import typer
 from deemster._version import __version__
 from deemster.cli import cascade, doctor, principles, report, run, runs, score
 from deemster.errors import DeemsterError
+
+INTERRUPTED = 130
 
 # typer may bring a click of its own; its errors are told by their common base.
 _USAGE_ERROR: type[Exception] = next(
@@ -61,6 +64,8 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit."""
+    # A polite stop (from a scheduler, say) ends as Ctrl-C does: closed files and status 130.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         status = app(standalone_mode=False)
     except _USAGE_ERROR as error:
@@ -70,12 +75,13 @@ def main() -> None:
         _fail(str(error))
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted")
-        sys.exit(130)
+        status = INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout went away (`| head`); there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    if status == INTERRUPTED:
+        _fail("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -41,7 +41,7 @@ Template = Annotated[
 Principles = Annotated[
     str,
     typer.Option(
-        rich_help_panel=_JUDGE, help="self, ahead, or the name or file of a fixed rubric."
+        rich_help_panel=_JUDGE, help="self, ahead, a rubric's name or file, or bank:FILE."
     ),
 ]
 AggregatorSpec = Annotated[

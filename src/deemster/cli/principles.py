@@ -1,16 +1,25 @@
-"""`deemster principles`: the rubrics that ship, and principles made for a query."""
+"""`deemster principles`: rubrics that ship, principles made for a query, and the bank."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deemster.cli import options as opt
 from deemster.errors import InputError
 
-app = typer.Typer(help="Show rubrics, or generate principles for a query.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from deemster.backends import Backend
+    from deemster.principles import PrincipleBank
+
+EXIT_UNSCORED = 3
+app = typer.Typer(help="Show rubrics; generate, mine and show principles.", no_args_is_help=True)
+Bank = Annotated[
+    Path | None, typer.Option("--bank", help="Principle bank (SQLite file), made if missing.")
+]
 
 
 @app.command("list")
@@ -28,38 +37,232 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Name of a rubric, or a YAML file.")],
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a rubric, or a YAML file. Not with --bank.")
+    ] = None,
+    bank: Annotated[Path | None, typer.Option("--bank", help="Show a principle bank.")] = None,
+    query: Annotated[
+        str | None, typer.Option("-q", "--query", help="The bank's principles for this query.")
+    ] = None,
+    rubric: Annotated[
+        bool, typer.Option("--rubric", help="The bank's most useful principles, as a rubric.")
+    ] = False,
+    top: Annotated[int, typer.Option(help="How many principles: of --rubric or the table.")] = 0,
+    history: Annotated[
+        bool, typer.Option("--history", help="Every change; with -q every version.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The table or history as JSON.")] = False,
 ) -> None:
-    """Print a rubric as YAML: edit a copy and pass it to --principles."""
-    from deemster.principles import dump_rubric, load_rubric
+    """Print a rubric as YAML (edit a copy and pass it to --principles), or what a bank holds."""
+    from deemster.principles import PrincipleBank, dump_rubric, load_rubric
+    from deemster.principles.bank_source import MOST
 
-    typer.echo(dump_rubric(load_rubric(name)), nl=False)
+    if (name is None) == (bank is None):
+        raise InputError("give the name of a rubric or --bank FILE")
+    if bank is None:
+        if query is not None or rubric or history or as_json or top:
+            raise InputError("-q, --rubric, --top, --history and --json go with --bank")
+        typer.echo(dump_rubric(load_rubric(name or "")), nl=False)
+        return
+    if top < 0:
+        raise InputError(f"--top must be >= 1, got {top}")
+    with PrincipleBank(bank, create=False) as opened:
+        if history:
+            _show_history(opened, query, as_json=as_json)
+        elif query is not None:
+            typer.echo(dump_rubric(opened.source(most=top or MOST).rubric(query)), nl=False)
+        elif rubric:
+            typer.echo(dump_rubric(opened.source(most=top or MOST).general()), nl=False)
+        else:
+            _show_bank(opened, top or 30, as_json=as_json)
+
+
+def _show_bank(bank: PrincipleBank, top: int, *, as_json: bool) -> None:
+    from deemster.cli.render import show_facts, show_table
+
+    useful, sets = bank.usefulness(), bank.queries()
+    if as_json:
+        for one in useful:
+            typer.echo(one.model_dump_json())
+        return
+    changes = bank.history()
+    mined = sum(one.kind == "mined" for one in sets)
+    show_facts(
+        {
+            "bank": bank.path,
+            "queries": f"{len(sets)}, {mined} with mined principles",
+            "measured principles": len(useful),
+            "changes": f"{len(changes)}, last {changes[-1].at}" if changes else "none",
+        }
+    )
+    if useful:
+        rows = [
+            (
+                one.name,
+                f"{one.value:.1%} [{one.low:.1%}, {one.high:.1%}]",
+                "–" if one.lift is None else f"{100 * one.lift:+.1f}",
+                f"{one.right}/{one.votes}",
+                one.queries,
+                one.spellings,
+            )
+            for one in useful[:top]
+        ]
+        columns = ("principle", "right (95 %)", "lift, points", "votes", "queries", "spellings")
+        show_table("the most surely useful first", columns, rows)
+
+
+def _show_history(bank: PrincipleBank, query: str | None, *, as_json: bool) -> None:
+    from deemster.cli.render import show_table
+
+    if query is None:
+        entries = bank.history()
+        if as_json:
+            for entry in entries:
+                typer.echo(entry.model_dump_json())
+            return
+        rows = [(one.number, one.at, one.what, one.detail) for one in entries]
+        show_table("history", ("change", "at", "what", "detail"), rows)
+        return
+    versions = bank.versions(query)
+    if not versions:
+        raise InputError(f"the bank has no principles for just the query {query[:80]!r}")
+    if as_json:
+        for stored in versions:
+            typer.echo(stored.model_dump_json())
+        return
+    rows_of_query = [
+        (
+            stored.version,
+            stored.created,
+            stored.kind,
+            stored.source,
+            ", ".join(f"{p.name} {p.weight:.0%}" for p in stored.principles),
+        )
+        for stored in versions
+    ]
+    show_table("versions", ("version", "at", "how", "by", "principles"), rows_of_query)
+
+
+@app.command()
+def mine(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    bank: Annotated[Path, typer.Option("--bank", help="Principle bank, made if missing.")],
+    judge: Annotated[str | None, typer.Option(help="Only this judge of the run.")] = None,
+) -> None:
+    """Count a run's principles by outcome and keep those of votes that ranked the truth first."""
+    from deemster.principles import PrincipleBank
+    from deemster.suites.mining import mine_run
+    from deemster.suites.store import RunStore
+
+    RunStore(run).close()  # a bank is not made for a run that is not there
+    with PrincipleBank(bank) as opened:
+        mined = mine_run(run, opened, judge=judge)
+    typer.echo(
+        f"{mined.votes} votes with principles and a known outcome, {mined.right} right, "
+        f"{mined.new} new to the bank; {mined.sets} queries got a new set; "
+        f"{mined.merged} principles are taken for others",
+        err=True,
+    )
 
 
 @app.command()
 def generate(
-    query: Annotated[str, typer.Option("-q", "--query", help="What was asked.")],
+    query: Annotated[str | None, typer.Option("-q", "--query", help="What was asked.")] = None,
     response: Annotated[
         list[str] | None,
         typer.Option("-r", "--response", help="Answers to look at; repeat for several."),
     ] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", "-i", help="JSON lines of samples; with --bank.")
+    ] = None,
+    bank: Bank = None,
     model: opt.Model = None,
     name: Annotated[str, typer.Option(help="Name of the rubric.")] = "generated",
+    n: Annotated[
+        int | None, typer.Option("--n", help="Principles per query. Default: 3 to 6.")
+    ] = None,
+    show_responses: Annotated[
+        bool,
+        typer.Option(
+            "--responses/--no-responses", help="Show the samples' responses to the model."
+        ),
+    ] = True,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also for queries that have principles by this model.")
+    ] = False,
     seed: opt.Seed = 0,
     api_base: opt.ApiBase = None,
+    concurrency: opt.Concurrency = None,
+    rate: opt.Rate = None,
     timeout: opt.Timeout = None,
-) -> None:
-    """Write principles for a query with one call, as a YAML rubric on stdout."""
-    from deemster.errors import BackendError, ParseError
+    budget: opt.BudgetSpec = None,
+) -> int:
+    """Write principles: a YAML rubric for one query on stdout, or for a data set into a bank."""
     from deemster.principles import dump_rubric, generate_principles
     from deemster.schemas import Rubric, as_query, as_responses
 
-    judge = opt.make_judge(model, limits={"api_base": api_base, "timeout": timeout}, seed=seed)
-    asked = as_query(query)
+    if (query is None) == (input_file is None):
+        raise InputError("give -q QUERY, or --input FILE with --bank FILE")
+    limits = {
+        "api_base": api_base, "concurrency": concurrency, "rate": rate, "timeout": timeout
+    }  # fmt: skip
+    judge = opt.make_judge(model, limits=limits, budget=budget, seed=seed)
+    if input_file is not None:
+        if bank is None:
+            raise InputError("--input needs --bank FILE")
+        return asyncio.run(
+            _fill(judge.backend, input_file, bank, n=n, show=show_responses, again=again, seed=seed)
+        )
+    from deemster.errors import BackendError, ParseError
+
+    asked = as_query(query or "")
     answers = as_responses(response) if response else None
     try:
-        made = asyncio.run(generate_principles(judge.backend, asked, answers, seed=seed))
+        made = asyncio.run(generate_principles(judge.backend, asked, answers, n=n, seed=seed))
     except (BackendError, ParseError) as error:
         raise InputError(f"no principles were made: {error}") from error
     rubric = Rubric(name=name, description=f"Generated by {judge.backend.name}", principles=made)
+    if bank is not None:
+        from deemster.principles import PrincipleBank
+
+        with PrincipleBank(bank) as opened:
+            opened.add(asked, made, source=judge.backend.name)
     typer.echo(dump_rubric(rubric), nl=False)
+    return 0
+
+
+async def _fill(
+    backend: Backend,
+    input_file: Path,
+    bank: Path,
+    *,
+    n: int | None,
+    show: bool,
+    again: bool,
+    seed: int,
+) -> int:
+    from deemster.principles import PrincipleBank
+    from deemster.principles.ahead import fill_bank
+    from deemster.suites.jsonl import read_samples
+
+    samples = list(read_samples(input_file))
+    if not samples:
+        raise InputError(f"{str(input_file)!r} has no samples; give one JSON object per line")
+    try:
+        with PrincipleBank(bank) as opened:
+            filled = await fill_bank(
+                opened, backend, samples, n=n, show_responses=show, again=again, seed=seed
+            )
+            merged = opened.deduplicate()
+    finally:
+        await backend.aclose()
+    usage = filled.usage
+    cost = "cost unknown" if usage.cost is None else f"${usage.cost:.4f}"
+    typer.echo(
+        f"{filled.made} queries got principles, {filled.known} had them, {len(filled.failed)} "
+        f"failed; {merged} principles are taken for others; {usage.calls} calls, {cost}",
+        err=True,
+    )
+    for line in filled.failed[:5]:
+        typer.echo(f"deemster: no principles for {' '.join(line.split())}", err=True)
+    return EXIT_UNSCORED if filled.failed else 0

@@ -268,7 +268,9 @@ def show_summary(summary: Summary, out: Console | None = None) -> None:
         ("Kendall tau-b", summary.kendall),
     ):
         if figure is not None and figure.value is not None:
-            facts[name] = f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+            known = figure.low is not None and figure.high is not None
+            interval = f" [{figure.low:.3f}, {figure.high:.3f}]" if known else ""
+            facts[name] = f"{figure.value:.3f}{interval}"
     if summary.position_consistency is not None:
         facts["position consistency"] = _percent(summary.position_consistency.by_item.value)
     if summary.failures:

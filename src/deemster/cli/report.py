@@ -1,4 +1,4 @@
-"""`deemster report`: the HTML report of runs, with weakness analysis where policies are compared."""
+"""`deemster report`: runs as HTML, with weakness analysis where policies are compared."""
 
 from __future__ import annotations
 

@@ -65,10 +65,14 @@ def run(
 
     from deemster.suites.runner import run_suite
 
-    with _progress() as (plan, observe):
-        result = asyncio.run(
-            run_suite(suite, directory, resume=resume, observer=observe, on_plan=plan)
-        )
+    try:
+        with _progress() as (plan, observe):
+            result = asyncio.run(
+                run_suite(suite, directory, resume=resume, observer=observe, on_plan=plan)
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"deemster: {directory} is kept; give --resume to go on with it", err=True)
+        raise
     _show(result, as_json=as_json)
     return _status(result, asked="unscored" in suite.spec.thresholds)
 

@@ -58,6 +58,8 @@ def _one(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> Ju
     principles: object = judge.principles
     if isinstance(principles, str) and (folder / principles).is_file():
         principles = str(folder / principles)
+    if isinstance(principles, str) and principles.startswith("bank:"):
+        principles = f"bank:{folder / principles.removeprefix('bank:')}"
     return Judge(
         model,
         k=judge.k,

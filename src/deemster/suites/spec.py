@@ -82,7 +82,7 @@ class JudgeSpec(_Spec):
     template: str | None = None
     """Your own Jinja prompt, relative to the suite file."""
     principles: str | tuple[dict[str, JsonValue], ...] = "self"
-    """`self`, `ahead`, a rubric's name or file, or a list of principles."""
+    """`self`, `ahead`, a rubric's name or file, `bank:FILE`, or a list of principles."""
     aggregator: str | None = None
     meta_rm: str | None = None
     k_meta: _Positive | None = None

@@ -1,0 +1,161 @@
+"""Suites, reports and exports from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.support.command_line import Done, deemster
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
+GOOD = "name: s\ndata: {samples: [{query: q, responses: [a, b], ground_truth: [1, 0]}]}\n"
+JUDGE = "judges: {model: 'fake:Scores: \\boxed{7, 3}', orders: fixed}\n"
+
+
+def one_line(done: Done) -> str:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def suite(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "suite.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_run_report_rescore_export(tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    done = deemster("run", QUICKSTART, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "100.00%" in done.stdout
+    assert "recorded: 6 of 6 samples to judge" in done.stderr
+    again = deemster("run", QUICKSTART, "--out", out, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["n"] == 6
+
+    page = tmp_path / "page.html"
+    done = deemster("report", out, "-o", str(page))
+    assert done.returncode == 0, done.stderr
+    assert "Content-Security-Policy" in page.read_text("utf-8")
+    assert json.loads(page.with_suffix(".json").read_text("utf-8"))["judges"]
+
+    done = deemster("rescore", out, "-k", "1", "--aggregator", "mean", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["judge"]["aggregator"] == "mean()"
+    done = deemster("rescore", out, "--out", str(tmp_path / "again"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "again" / "summary.json").exists()
+
+    done = deemster("export", out, "--out", str(tmp_path / "votes.jsonl"))
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "votes.jsonl").read_text("utf-8").splitlines()) == 24
+
+
+def test_dry_run_writes_nothing(tmp_path: Path) -> None:
+    done = deemster("run", QUICKSTART, "--dry-run", "--out", str(tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert "24" in done.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(deemster("run", "--schema").stdout)["title"] == "deemster suite"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        pytest.param("thresholds: {accuracy: '>= 0.9'}\n", 0, "", id="holds"),
+        pytest.param("thresholds: {ties: '> 50%'}\n", 3, "ties is 0; the suite asks", id="broken"),
+    ],
+)
+def test_thresholds_decide_the_exit_status(
+    tmp_path: Path, text: str, status: int, said: str
+) -> None:
+    path = suite(tmp_path, GOOD + JUDGE + text)
+    done = deemster("run", path, "--out", str(tmp_path / "run"))
+    assert done.returncode == status, done.stderr
+    assert said in done.stderr
+
+
+def test_unscored_samples_are_status_3_unless_a_threshold_allows_them(tmp_path: Path) -> None:
+    broken = GOOD + "judges: {model: 'fake:no verdict'}\n"
+    done = deemster("run", suite(tmp_path, broken), "--out", str(tmp_path / "a"))
+    assert done.returncode == 3
+    assert "1 samples have no verdict; --resume tries them again" in done.stderr
+    allowed = broken + "thresholds: {unscored: '<= 100%'}\n"
+    done = deemster("run", suite(tmp_path, allowed), "--out", str(tmp_path / "b"))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(GOOD + JUDGE + "colour: red\n", "unknown key 'colour'", id="key"),
+        pytest.param(GOOD + JUDGE.replace("fixed", "sideways"), "judges.orders", id="type"),
+        pytest.param(GOOD + JUDGE + "budget: {usd: 0}\n", "budget.usd", id="budget"),
+        pytest.param("name: s\ndata: {path: none.jsonl}\n" + JUDGE, "none.jsonl", id="no-file"),
+        pytest.param(
+            "name: s\ndata: {benchmark: none}\n" + JUDGE, "unknown benchmark 'none'", id="benchmark"
+        ),
+        pytest.param(
+            GOOD + "judges:\n- {name: a, members: [b]}\n- {name: b, members: [a]}\n",
+            "in a circle",
+            id="circle",
+        ),
+        pytest.param(
+            GOOD + "judges: {model: 'fake:x', k: 2, k_meta: 3, meta_rm: 'fake:x'}\n",
+            "k_meta must be from 1 to k=2, got 3",
+            id="k-meta",
+        ),
+        pytest.param(
+            GOOD + "judges: {model: 'vlm:x'}\n", "unknown model scheme 'vlm'", id="scheme"
+        ),
+    ],
+)
+def test_bad_suites_write_nothing(tmp_path: Path, text: str, message: str) -> None:
+    path = suite(tmp_path, text)
+    line = one_line(deemster("run", path, "--out", str(tmp_path / "run")))
+    assert message in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_usage(tmp_path: Path) -> None:
+    assert "SUITE is missing" in one_line(deemster("run"))
+    assert "unknown engine 'moon'" in one_line(deemster("run", QUICKSTART, "--engine", "moon"))
+    assert "no run in" in one_line(deemster("report", str(tmp_path)))
+    assert "no run in" in one_line(deemster("rescore", str(tmp_path)))
+    assert "must end in .html" in one_line(
+        deemster("report", str(tmp_path), "-o", str(tmp_path / "page.txt"))
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+    rows = [json.dumps({"query": f"q{i}", "responses": ["a", "b"]}) for i in range(100_000)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    path = suite(tmp_path, "name: s\ndata: {path: rows.jsonl}\n" + JUDGE)
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deemster", "run", path, "--out", str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (out / "completions.sqlite").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "interrupted" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
