@@ -13,7 +13,8 @@ from deemster._version import __version__
 if TYPE_CHECKING:
     from deemster.aggregators import Majority, Mean, Median, Sum, TopK, Weighted
     from deemster.errors import BackendError, DeemsterError, InputError, ParseError
-    from deemster.judges import Judge, MetaRM, Panel
+    from deemster.judges import Cascade, Debate, Judge, MetaRM, Panel, best_of_n
+    from deemster.judges.verifier import Verifier
     from deemster.schemas import (
         Critique,
         Failure,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "deemster.aggregators": ("Majority", "Mean", "Median", "Sum", "TopK", "Weighted"),
-    "deemster.judges": ("Judge", "MetaRM", "Panel"),
+    "deemster.judges": ("Cascade", "Debate", "Judge", "MetaRM", "Panel", "best_of_n"),
+    "deemster.judges.verifier": ("Verifier",),
     "deemster.errors": ("BackendError", "DeemsterError", "InputError", "ParseError"),
     "deemster.suites.frames": ("load_run",),
     "deemster.schemas": (
@@ -50,7 +52,9 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "BackendError",
+    "Cascade",
     "Critique",
+    "Debate",
     "DeemsterError",
     "Failure",
     "InputError",
@@ -70,9 +74,11 @@ __all__ = [
     "TopK",
     "Usage",
     "Verdict",
+    "Verifier",
     "Vote",
     "Weighted",
     "__version__",
+    "best_of_n",
     "load_run",
 ]
 

@@ -34,7 +34,10 @@ class Reliable(Selector):
             own = np.where(counted, apart, 0.0).sum(axis=-1) / counted.sum(axis=-1)
             known = ~np.isnan(own)
             mean = np.where(known, own, 0.0).sum(-1, keepdims=True) / known.sum(-1, keepdims=True)
-            factor = np.where(known & (mean > 0), 2 / (1 + own / mean), 1.0)
+            size = np.square(scores).mean(axis=(-2, -1))[..., None]
+            # apart by rounding alone is not apart
+            strays = mean > 1e-12 * np.maximum(size, 1.0)
+            factor = np.where(known & strays, 2 / (1 + own / mean), 1.0)
         return replace(ballot, weights=ballot.weights * factor)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.aggregators.base import Ballot, Floats
+from deemster.aggregators.relative import levels
 from deemster.schemas import Scale
 
 
@@ -45,16 +46,13 @@ def prefix(ballot: Ballot, n: int) -> Ballot:
 
 
 def noise(ballot: Ballot) -> tuple[Floats, Floats]:
-    """(...): squares of the scores less their vote's and their response's mean, and degrees."""
+    """(...): squared distances from level of the vote + merit of the response, and degrees."""
     given = ~np.isnan(ballot.scores) & (ballot.weights[..., None] > 0)
-    if ballot.scores.shape[-1] > 1:
-        given &= given.sum(axis=-1, keepdims=True) > 1
-    scores = np.where(given, ballot.scores, 0.0)
-    if scores.shape[-1] > 1:
-        scores = np.where(given, scores - _mean(scores, given, -1), 0.0)
+    scores = np.where(given, ballot.filled - levels(ballot)[..., None], 0.0)
     rest = np.where(given, scores - _mean(scores, given, -2), 0.0)
     votes, responses = given.any(axis=-1).sum(axis=-1), given.any(axis=-2).sum(axis=-1)
-    parameters = votes + responses - 1 if ballot.scores.shape[-1] > 1 else responses
+    several = ballot.scores.shape[-1] > 1
+    parameters = responses + np.maximum(votes - 1, 0) * several
     freedom = np.maximum(given.sum(axis=(-2, -1)) - parameters, 0).astype(float)
     squares: Floats = np.square(rest).sum(axis=(-2, -1))
     return squares, freedom

@@ -95,6 +95,9 @@ class Decided:
                 is, is read from the scores it reduces (after its selectors), so that for reducers
                 that do not add up votes this is an approximation.
             scale: the range of scores, where it is known.
+
+        Returns:
+            In 0..1; 1/m where m responses are tied on top, 0 where none has a score.
         """
         rule, counted = reducer or Sum(), ballot
         if isinstance(rule, Pipeline):
@@ -108,10 +111,11 @@ class Decided:
             return np.zeros(ballot.scores.shape[:-2])
         rewards = np.where(np.isnan(r := last.reduce(counted)), -np.inf, r)
         leader = rewards.argmax(axis=-1)[..., None]
+        share = np.take_along_axis(win_shares(rewards), leader, -1)[..., 0]
+        share = np.where(np.isfinite(rewards).any(axis=-1), share, 0.0)
         left = k - ballot.scores.shape[-2]
         if left <= 0:
-            shares = np.take_along_axis(win_shares(rewards), leader, -1)[..., 0]
-            return np.where(np.isfinite(rewards).any(axis=-1), shares, 0.0)
+            return share
         gap, size = _gaps(counted, leader)
         # A vote to come counts as much as one drawn does: some fail, some are not selected.
         drawn = np.maximum(ballot.n_valid, 1).reshape(*ballot.n_valid.shape, 1)
@@ -123,7 +127,8 @@ class Decided:
             surpass = np.where(safe, 0.0, surpass)
         rivals = np.arange(n_responses) != leader
         chance: Floats = 1 - np.where(rivals, surpass, 0.0).sum(axis=-1)
-        return np.clip(chance, 0.0, 1.0)
+        # Of m on top, each is the winner with probability 1/m at best.
+        return np.where(share < 1, share, np.clip(chance, 0.0, 1.0))
 
     def _overtaken(
         self, ballot: Ballot, gap: Floats, size: Floats, to_come: Floats, scale: Scale | None
@@ -143,7 +148,8 @@ class Decided:
             total = (size + to_come) * gap
             deviation = np.sqrt(variance * (to_come + np.square(to_come) / size))
             chance: Floats = stdtr(degrees[..., None], -total / deviation)
-        return np.where(np.isnan(chance) | (size <= 0), 1.0, chance)
+        # never quite 0: that is for leads that cannot be overtaken
+        return np.where(np.isnan(chance) | (size <= 0), 1.0, np.maximum(chance, 1e-12))
 
     def votes_used(
         self,

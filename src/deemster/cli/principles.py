@@ -55,7 +55,7 @@ def show(
 ) -> None:
     """Print a rubric as YAML (edit a copy and pass it to --principles), or what a bank holds."""
     from deemster.principles import PrincipleBank, dump_rubric, load_rubric
-    from deemster.principles.bank_source import MOST
+    from deemster.principles.bank_source import MOST, in_percent
 
     if (name is None) == (bank is None):
         raise InputError("give the name of a rubric or --bank FILE")
@@ -70,9 +70,11 @@ def show(
         if history:
             _show_history(opened, query, as_json=as_json)
         elif query is not None:
-            typer.echo(dump_rubric(opened.source(most=top or MOST).rubric(query)), nl=False)
+            found = opened.source(most=top or MOST).rubric(query)
+            typer.echo(dump_rubric(in_percent(found)), nl=False)
         elif rubric:
-            typer.echo(dump_rubric(opened.source(most=top or MOST).general()), nl=False)
+            found = opened.source(most=top or MOST).general()
+            typer.echo(dump_rubric(in_percent(found)), nl=False)
         else:
             _show_bank(opened, top or 30, as_json=as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,51 +19,16 @@ from deemster.judges.hearing import (
     hear,
     raise_if_nobody_can,
     read_deadlines,
-    speaker,
 )
 from deemster.judges.judge import Judge, Section
 from deemster.judges.membership import check_scale, member_names, whole_number
 from deemster.judges.opinions import Opinion, debate_template, opinions_section
 from deemster.judges.orders import derive_seed
 from deemster.judges.scaling import Kind, PanelScaling
+from deemster.judges.transcript import Transcript
 from deemster.schemas import JudgeInfo, Judgment, Principle, QueryLike, ResponseLike, Verdict, Vote
 
 MAX_ROUNDS = 10
-
-
-@dataclass
-class _Transcript:
-    """The debate about one sample so far."""
-
-    n: int
-    votes: list[Vote] = field(default_factory=list)
-    standing: dict[int, int] = field(default_factory=dict)
-    """By member: place in `votes` of its judgment that counts."""
-    opinions: dict[int, Opinion] = field(default_factory=dict)
-    """By member: what it says now."""
-
-    def add(self, member: int, vote: Vote, outcome: Outcome) -> None:
-        """Append a vote; a judgment takes the place of the member's earlier one."""
-        if isinstance(vote, Judgment) and isinstance(outcome, Verdict):
-            if member in self.standing:
-                self.supersede(self.standing[member])
-            self.standing[member] = len(self.votes)
-            self.opinions[member] = Opinion.of(vote, speaker(outcome))
-        self.votes.append(vote)
-
-    def supersede(self, place: int) -> None:
-        """Keep a vote for the record only."""
-        self.votes[place] = self.votes[place].model_copy(update={"superseded": True})
-
-    def agrees(self, tolerance: float) -> bool:
-        """Whether the members that have a judgment agree; alone, one agrees with itself."""
-        scores = [self.opinions[member].scores for member in self.standing]
-        given = [[score for score in one if score is not None] for one in scores]
-        if self.n == 1:
-            levels = [one[0] for one in given]
-            return not levels or max(levels) - min(levels) <= tolerance
-        bests = {strict_best(one) for one in given}
-        return len(given) < 2 or (len(bests) == 1 and bests != {None})
 
 
 @dataclass(frozen=True)
@@ -82,10 +47,7 @@ class _Case:
         principles: tuple[Principle, ...] = (),
     ) -> Callable[[], Awaitable[Verdict]]:
         """Asks a judge; `principles` are for where the caller gave none."""
-        if self.principles is not None:
-            chosen = self.principles
-        else:
-            chosen = principles or None
+        chosen = self.principles if self.principles is not None else principles or None
         if section is not None and isinstance(judge, Judge):
             return partial(
                 judge.reconsider,
@@ -206,7 +168,7 @@ class Debate(BaseJudge):
             InputError: the input cannot be judged by any member.
         """
         case = _Case(query, responses, reference, principles)
-        talk = _Transcript(n=len(responses))
+        talk = Transcript(n=len(responses))
         outcomes = await hear(
             [case.put_to(judge) for judge in self.judges], n=talk.n, deadlines=self._deadlines
         )
@@ -246,14 +208,14 @@ class Debate(BaseJudge):
         return [*self.judges, *extra]
 
     def _note(
-        self, talk: _Transcript, outcomes: Mapping[int, Outcome], *, round_number: int
+        self, talk: Transcript, outcomes: Mapping[int, Outcome], *, round_number: int
     ) -> None:
         for member, outcome in outcomes.items():
             name = self._names[member]
             vote = as_vote(outcome, draw=len(talk.votes), judge=name, how=self.scale)
             talk.add(member, _labelled(vote, f"{name}#{round_number}"), outcome)
 
-    async def _again(self, talk: _Transcript, case: _Case, round_number: int) -> dict[int, Outcome]:
+    async def _again(self, talk: Transcript, case: _Case, round_number: int) -> dict[int, Outcome]:
         """By member: the outcomes of a round in which judges see what the others say."""
         asked: dict[int, Callable[[], Awaitable[Verdict]]] = {}
         for member, judge in enumerate(self.judges):
@@ -278,7 +240,7 @@ class Debate(BaseJudge):
         )
         return dict(zip(asked, outcomes, strict=True))
 
-    async def _settle(self, arbiter: Scorer, talk: _Transcript, case: _Case) -> bool:
+    async def _settle(self, arbiter: Scorer, talk: Transcript, case: _Case) -> bool:
         """Ask the arbiter; whether it decided."""
         section = opinions_section(
             [talk.opinions[member] for member in sorted(talk.opinions)],

@@ -17,6 +17,9 @@ LONGEST = 6000
 """Characters of one opinion; its middle is left out beyond."""
 _NUMBERED = re.compile(r"\b(responses?[ \t]+#?)([0-9]{1,4})\b", re.IGNORECASE | re.ASCII)
 
+# Judges see fences in their prompts and may quote them; in another prompt they would look real.
+_FENCE = re.compile(r"<<<(?:BEGIN|END) [^<>\n]{1,80}>>>")
+
 
 @dataclass(frozen=True)
 class Opinion:
@@ -68,7 +71,7 @@ class Opinion:
         if not said and self.analysis:
             blocks.append(self._renumbered(self.analysis, place))
         blocks.append(self._conclusion(place))
-        return _shortened("\n\n".join(blocks))
+        return _shortened(_FENCE.sub("", "\n\n".join(blocks)))
 
     def _renumbered(self, text: str, place: dict[int, int]) -> str:
         own = self.order or tuple(range(len(self.scores)))

@@ -106,35 +106,49 @@ class PrincipleBank:
 
     def add_outcomes(
         self, outcomes: Iterable[tuple[Conversation, Sequence[VoteOutcome]]], *, source: str
-    ) -> tuple[int, int]:
-        """Count votes that were right or wrong, and store what the right ones judged by.
-
-        A query gets a mined set of its at most five heaviest principles, each weighed by its
-        weight in right votes and its share of right votes. All votes ever counted on the query
-        take part.
+    ) -> tuple[int, list[str]]:
+        """Count votes that were right or wrong; `keep_right` then makes sets of them.
 
         Args:
             outcomes: votes by query. Votes counted before are skipped.
             source: the run and judge.
 
         Returns:
-            How many votes were new, and how many queries got a new set.
+            How many votes were new, and the keys of the queries they are about.
         """
-        votes = sets = 0
+        votes, keys = 0, []
         with self._file.told(), self._file.transaction():
-            same = self._tables.same()
             for query, cast in outcomes:
                 number = self._tables.query(query)
-                counted = sum(self._tables.add_vote(number, vote) for vote in cast)
-                votes += counted
-                mined = self._mined(number, same) if counted else ()
+                new = sum(self._tables.add_vote(number, vote) for vote in cast)
+                votes += new
+                keys += [query_key(query)] if new else []
+            if votes:
+                self._tables.note("mined", f"{votes} votes of {source}")
+        return votes, keys
+
+    def keep_right(self, keys: Sequence[str], *, source: str) -> int:
+        """Store what right votes judged by; returns how many queries got a new set.
+
+        A set holds the at most five heaviest principles, each weighed by its weight in right votes
+        and its share of right votes. All votes ever counted on the query take part, and
+        principles that were merged are one. A query without right votes gets none.
+
+        Args:
+            keys: of the queries, from `add_outcomes`.
+            source: the run and judge.
+        """
+        sets = 0
+        with self._file.told(), self._file.transaction():
+            same = self._tables.same()
+            for key in keys:
+                number = self._tables.number(key)
+                mined = self._mined(number, same)
                 if mined:
                     sets += self._tables.add_set(number, mined, "mined", source)[1]
-            if votes:
-                self._tables.note(
-                    "mined", f"{votes} votes of {source}; {sets} queries got a new set"
-                )
-        return votes, sets
+            if sets:
+                self._tables.note("mined", f"{sets} sets of {source}")
+        return sets
 
     def _mined(self, query: int, same: dict[int, int]) -> tuple[Principle, ...]:
         counted = tally(self._tables.votes(query), same)

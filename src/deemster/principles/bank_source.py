@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,7 +95,7 @@ class BankSource:
             name=_rubric_name(self.label),
             description=f"The {how}.",
             version=max(self.version, 1),
-            principles=normalise_weights(_positive(chosen)),
+            principles=_shares(chosen),
         )
 
     def _of_set(self, found: StoredSet, why: str) -> Rubric:
@@ -111,7 +111,7 @@ class BankSource:
             if found.kind == "generated"
             else f"mined from {found.source}, {why}",
             version=found.version,
-            principles=normalise_weights(principles),
+            principles=_shares(principles),
         )
 
     def _factor(self, principle: Principle) -> float:
@@ -142,11 +142,26 @@ class BankSource:
         ]
 
 
-def _positive(principles: tuple[Principle, ...] | list[Principle]) -> tuple[Principle, ...]:
+def in_percent(rubric: Rubric) -> Rubric:
+    """The rubric with weights as people write them, in percent with one decimal."""
+    principles = tuple(
+        p.model_copy(update={"weight": round(100 * p.weight, 1)}) for p in rubric.principles
+    )
+    return rubric.model_copy(update={"principles": principles})
+
+
+def _positive(principles: Sequence[Principle]) -> tuple[Principle, ...]:
     """As they are, unless all weights are 0: then equal ones."""
     if any(principle.weight > 0 for principle in principles):
         return tuple(principles)
     return tuple(principle.model_copy(update={"weight": 1.0}) for principle in principles)
+
+
+def _shares(principles: Sequence[Principle]) -> tuple[Principle, ...]:
+    """With weights that sum to 1, in whole percents: more digits would feign precision."""
+    exact = normalise_weights(_positive(principles))
+    rounded = [p.model_copy(update={"weight": max(1, round(100 * p.weight)) / 100}) for p in exact]
+    return normalise_weights(rounded)
 
 
 def _rubric_name(label: str) -> str:

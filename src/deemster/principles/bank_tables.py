@@ -44,6 +44,10 @@ class BankTables:
         self._db.execute(
             "INSERT OR IGNORE INTO queries (key, text) VALUES (?, ?)", (key, query_text(query))
         )
+        return self.number(key)
+
+    def number(self, key: str) -> int:
+        """The number of a query that is there, by its key."""
         (number,) = self._db.execute("SELECT id FROM queries WHERE key = ?", (key,)).fetchone()
         return int(number)
 

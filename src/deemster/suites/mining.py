@@ -53,7 +53,8 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
         names = [info.name for info in store.judges()]
         if judge is not None and judge not in names:
             raise InputError(f"no judge {judge!r} in the run; it has: {', '.join(names)}")
-        votes = right = new = sets = 0
+        votes = right = new = 0
+        touched: dict[str, list[str]] = {}
         for number, info in enumerate(store.judges()):
             if judge not in (None, info.name):
                 continue
@@ -67,14 +68,17 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
             for batch in _batches(rows):
                 votes += sum(len(found) for _, found in batch)
                 right += sum(one.right for _, found in batch for one in found)
-                added, changed = bank.add_outcomes(batch, source=source)
-                new, sets = new + added, sets + changed
+                added, keys = bank.add_outcomes(batch, source=source)
+                new += added
+                touched.setdefault(source, []).extend(keys)
     if not votes:
         raise InputError(
             f"the run in {str(directory)!r} has no votes with principles on samples with a ground "
             "truth; judge with a dialect that writes principles (grm, json)"
         )
-    return Mined(votes=votes, right=right, new=new, sets=sets, merged=bank.deduplicate())
+    merged = bank.deduplicate()
+    sets = sum(bank.keep_right(keys, source=source) for source, keys in touched.items())
+    return Mined(votes=votes, right=right, new=new, sets=sets, merged=merged)
 
 
 def outcomes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[VoteOutcome]:
