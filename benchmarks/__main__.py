@@ -35,8 +35,8 @@ def litellm_section() -> str:
 
 The same OpenAI-compatible server on loopback answers every request after {setting["latency_s"]} s;
 {setting["concurrency"]} requests at a time, {setting["votes"]} requests a round,
-{setting["rounds"]} interleaved rounds, medians. CPU is the client's alone. Goal of the project: 85 %.
-Command: `python -m benchmarks.litellm_backend`
+{setting["rounds"]} interleaved rounds, medians. CPU is the client's alone. Goal of the project:
+85 %. Command: `python -m benchmarks.litellm_backend`
 
 {table(["client", "votes/s", "CPU ms per vote", "of the bare client"], rows)}
 """
@@ -52,7 +52,8 @@ def transformers_section() -> str:
 
 A random Llama-type model of {found["parameters"] / 1e6:.0f}M parameters, a prompt of
 {found["prompt_tokens"]} tokens, k = {found["k"]}, {found["new_tokens"]} new tokens each, one run,
-sampling at temperature 1. Goal of the project: 8 times. Command: `python -m benchmarks.transformers_backend`
+sampling at temperature 1. Goal of the project: 8 times.
+Command: `python -m benchmarks.transformers_backend`
 
 {table(["", "samples/s", "tokens/s", "times faster"], rows)}
 """
