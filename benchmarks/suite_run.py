@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,19 @@ Analysis:
 - Response 2: is longer but does not answer the question that was asked.
 
 Scores: \boxed{8, 5}"""
+
+# The kernel's own account of the child's memory: that of its parent counts the parent's too.
+RUN = """
+import sys
+from pathlib import Path
+from deemster.cli import main
+sys.argv = ["deemster", "run", "suite.yaml", "--out", "run"]
+try:
+    main()
+finally:
+    status = Path("/proc/self/status").read_text()
+    Path("peak").write_text(status.split("VmHWM:")[1].split()[0])
+"""
 
 
 def main(samples: int = 10_000, k: int = 8) -> dict[str, Any]:
@@ -49,7 +61,7 @@ def main(samples: int = 10_000, k: int = 8) -> dict[str, Any]:
         (folder / "suite.yaml").write_text(json.dumps(suite), encoding="utf-8")
         started = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "deemster", "run", "suite.yaml", "--out", "run"],
+            [sys.executable, "-c", RUN],
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -58,7 +70,7 @@ def main(samples: int = 10_000, k: int = 8) -> dict[str, Any]:
         )
         seconds = time.perf_counter() - started
         size = sum(path.stat().st_size for path in (folder / "run").iterdir())
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        peak = int((folder / "peak").read_text("utf-8")) / 1024
     return {
         "samples x k": f"{samples} x {k}",
         "seconds": round(seconds, 1),

@@ -2,7 +2,9 @@
 
 Reads published judge logs only; no model is called. Prints the tables of docs/aggregators.md.
 
-    python -m benchmarks.votes [calibrate|aggregators|stop|cascade|panels ...] [--data DIR]
+    python -m benchmarks.votes [PART ...] [--data DIR]
+
+PART: calibrate, aggregators, stop, cascade, calibration or panels.
 
 DIR holds rb2_k8_scores, realmistake, llmjudge_trec and mt_bench. How many votes a rule uses, and
 all accuracies, are counted on every item with rewards; ties on top are wrong, or worth 1/m each
@@ -34,6 +36,7 @@ from deemster.aggregators import (
     Reliable,
     Softmax,
     Sum,
+    confidence,
     fit_spread,
     reliability_weights,
     win_shares,
@@ -250,6 +253,47 @@ def cascade(data: Path) -> None:
     table("Cascade", [*header, "full samples", "holds on test half", "holds in truth"], rows)
 
 
+def calibration(data: Path) -> None:
+    """Confidence that the labelled best leads: resampled from the votes, and calibrated."""
+    rows = []
+    for name in RB2:
+        if name == "full t=0":  # votes hardly differ: nothing to resample
+            continue
+        cases = [((ballot(one),), 0) for one in ratings(data, name).values()]
+        items = staged(cases)
+        twice = StagedItems(*(np.repeat(part, 2, axis=1) for part in vars(items).values()))
+        raw = np.array([_resampled(votes[0]) for votes, _ in cases])
+        found = []
+        for seed in range(10):
+            order = np.random.default_rng(seed).permutation(len(cases))
+            train, test = order[: len(order) // 2], order[len(order) // 2 :]
+            rule = fit_rule(twice.take(train), ("one", "again"), samples=8.0, seed=seed)
+            usable = test[~np.isnan(raw[test])]
+            fitted = rule.confidence(0, items.values[usable, 0])
+            hits = items.right[usable, 0].astype(float)
+            found.append([*_quality(raw[usable], hits), *_quality(fitted, hits)])
+        mean = np.mean(found, axis=0)
+        rows.append([name, *(f"{value:.3f}" for value in mean)])
+    header = ["judge", "ECE raw", "Brier raw", "ECE calibrated", "Brier calibrated"]
+    table("Confidence, all eight votes, held-out halves", header, rows)
+
+
+def _resampled(votes: Ballot) -> float:
+    rewards = Sum().reduce(votes)
+    found = None
+    if np.isfinite(rewards).all():
+        found = confidence(Sum(), votes, int(rewards.argmax()), seed=0)
+    return np.nan if found is None else found
+
+
+def _quality(stated: Floats, hits: Floats) -> tuple[float, float]:
+    """Expected calibration error over ten equal bins, and the Brier score."""
+    order = np.argsort(stated, kind="stable")
+    bins = [part for part in np.array_split(order, 10) if len(part)]
+    ece = sum(abs(hits[part].sum() - stated[part].sum()) for part in bins) / len(stated)
+    return float(ece), float(np.square(stated - hits).mean())
+
+
 def _splits(items: StagedItems, **asked: Any) -> list[str]:  # noqa: ANN401
     found, refused, n = [], 0, len(items.right)
     level = asked.get("level", 0)
@@ -413,6 +457,7 @@ PARTS = {
     "aggregators": aggregators,
     "stop": stop,
     "cascade": cascade,
+    "calibration": calibration,
     "panels": panels,
 }
 

@@ -129,7 +129,7 @@ def test_centring_takes_off_the_level_of_a_vote_that_lacks_a_response() -> None:
 
 
 def test_each_judge_counts_once() -> None:
-    votes: list[Vote] = [vote(9, 1, judge="a") for _ in range(7)] + [vote(1, 9, judge="b")]
+    votes: list[Vote] = [*[vote(9, 1, judge="a")] * 7, vote(1, 9, judge="b")]
     assert PerJudge()(votes) == pytest.approx((0.5, 0.5))
     assert PerJudge((("b", 0.0),))(votes) == pytest.approx(Softmax()(votes[:7]))
     heavier = PerJudge((("a", 3.0),))(votes)

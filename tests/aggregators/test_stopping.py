@@ -84,7 +84,7 @@ def test_wrong_rules(text: str, message: str) -> None:
     [
         pytest.param([[9, 2]] * 8, 1, id="far-ahead"),
         pytest.param([[7, 7]] * 8, 8, id="tied-to-the-end"),
-        pytest.param([[7, 7], [9, 2], *[[9, 2]] * 6], 4, id="tie-then-clear"),
+        pytest.param([[7, 7], [9, 2], *[[9, 2]] * 6], 2, id="tie-then-clear"),
         pytest.param([[np.nan, np.nan], [9, 2], *[[9, 2]] * 6], 2, id="a-failure-says-nothing"),
         pytest.param([[9], [9], [9]], 3, id="single-response-draws-all"),
         pytest.param([[9, np.nan]] * 4, 4, id="never-scored-is-never-decided"),

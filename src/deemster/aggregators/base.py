@@ -8,7 +8,9 @@ accuracy@k curves) is one call.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -225,5 +227,14 @@ def _by_principle(judgment: Judgment) -> list[float]:
 
 def _spec_value(value: object) -> str:
     if isinstance(value, tuple):
-        return "{" + ", ".join(f"{key}: {_spec_value(item)}" for key, item in value) + "}"
+        return (
+            "{" + ", ".join(f"{_spec_key(key)}: {_spec_value(item)}" for key, item in value) + "}"
+        )
     return str(value)
+
+
+def _spec_key(name: str) -> str:
+    """A name as YAML reads it back: quoted unless it is plain."""
+    plain = re.fullmatch(r"[A-Za-z_][\w./+:-]*(?<!:)", name)
+    words = {"true", "false", "null", "yes", "no", "on", "off"}
+    return name if plain and name.lower() not in words else json.dumps(name, ensure_ascii=False)

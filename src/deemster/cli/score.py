@@ -67,7 +67,7 @@ def score(
     ] = "0%",
 ) -> int:  # fmt: skip
     """Judge the responses to a query: rewards, ranking, principles and critiques."""
-    allowed = _share(allow_unscored)
+    allowed = share(allow_unscored)
     judge = opt.make_judge(
         model,
         k=k,
@@ -183,7 +183,8 @@ def _spooled(path: Path) -> Iterator[tuple[Path, str]]:
         yield Path(spool.name), "stdin" if str(path) == "-" else str(path)
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
+    """A share such as `1%` or `0.01`."""
     number, percent, rest = text.strip().partition("%")
     try:
         value = float(number) / (100 if percent else 1)

@@ -202,6 +202,12 @@ class Debate(BaseJudge):
         """Close all judges, the arbiter too."""
         await asyncio.gather(*(judge.aclose() for judge in self._everyone()))
 
+    def everyone_asked(self) -> list[Scorer]:
+        """Who is asked, at most, once for every time: members in each round, then the arbiter."""
+        again = [judge for judge in self.judges if isinstance(judge, Judge)]
+        last = [] if self.arbiter is None else [self.arbiter]
+        return [*self.judges, *(again * (self.rounds - 1)), *last]
+
     def _everyone(self) -> list[Scorer]:
         """All judges once, even if the arbiter is one of the members."""
         extra = [] if self.arbiter is None or self.arbiter in self.judges else [self.arbiter]

@@ -114,15 +114,14 @@ class PrincipleBank:
             source: the run and judge.
 
         Returns:
-            How many votes were new, and the keys of the queries they are about.
+            How many votes were new, and the keys of all the queries.
         """
         votes, keys = 0, []
         with self._file.told(), self._file.transaction():
             for query, cast in outcomes:
                 number = self._tables.query(query)
-                new = sum(self._tables.add_vote(number, vote) for vote in cast)
-                votes += new
-                keys += [query_key(query)] if new else []
+                votes += sum(self._tables.add_vote(number, vote) for vote in cast)
+                keys.append(query_key(query))  # also of old votes: an earlier call may have died
             if votes:
                 self._tables.note("mined", f"{votes} votes of {source}")
         return votes, keys

@@ -7,7 +7,7 @@ from pathlib import Path
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
 from deemster.errors import InputError
-from deemster.judges import BaseJudge, Judge, Panel
+from deemster.judges import BaseJudge, Debate, Judge, Panel
 from deemster.suites.spec import BudgetSpec, JudgeSpec, SuiteSpec
 
 
@@ -32,12 +32,12 @@ def build_judges(spec: SuiteSpec, *, folder: Path) -> list[BaseJudge]:
                 made[judge.label] = (
                     _one(judge, spec.seed, folder, budget)
                     if judge.members is None
-                    else Panel(
+                    else _composed(
+                        judge,
                         [build(specs[member]) for member in judge.members],
-                        aggregator=judge.aggregator,
-                        min_valid=judge.min_valid,
-                        seed=spec.seed,
-                        name=judge.label,
+                        None if judge.arbiter is None else build(specs[judge.arbiter]),
+                        spec.seed,
+                        folder,
                     )
                 )
             except InputError as error:
@@ -45,6 +45,38 @@ def build_judges(spec: SuiteSpec, *, folder: Path) -> list[BaseJudge]:
         return made[judge.label]
 
     return [build(judge) for judge in spec.expanded()]
+
+
+def _composed(
+    judge: JudgeSpec,
+    members: list[BaseJudge],
+    arbiter: BaseJudge | None,
+    seed: int,
+    folder: Path,
+) -> BaseJudge:
+    if judge.rounds is not None:
+        return Debate(
+            members,
+            rounds=judge.rounds,
+            arbiter=arbiter,
+            aggregator=judge.aggregator,
+            scale=judge.scale,
+            deadline=judge.deadline,
+            min_valid=judge.min_valid,
+            seed=seed,
+            name=judge.label,
+        )
+    return Panel(
+        members,
+        weights=folder / judge.weights if isinstance(judge.weights, str) else judge.weights,
+        aggregator=judge.aggregator,
+        scale=judge.scale,
+        deadline=judge.deadline,
+        quorum=judge.quorum,
+        min_valid=judge.min_valid,
+        seed=seed,
+        name=judge.label,
+    )
 
 
 def _one(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> Judge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from deemster.judges import BaseJudge, Judge, Panel
+from deemster.judges import BaseJudge, Debate, Judge, Panel
 from deemster.schemas import Sample
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
@@ -32,7 +32,7 @@ class JudgePlan:
 
 
 def plan_suite(suite: Suite) -> list[JudgePlan]:
-    """A plan per judge; panels are the sum of their members.
+    """A plan per judge: panels are the sum of their members; debates too, as long as they can be.
 
     Raises:
         InputError: the suite is wrong.
@@ -42,8 +42,9 @@ def plan_suite(suite: Suite) -> list[JudgePlan]:
 
 
 def _plan(judge: BaseJudge, samples: list[Sample]) -> JudgePlan:
-    if isinstance(judge, Panel):
-        parts = [_plan(one, samples) for one in judge.members if isinstance(one, BaseJudge)]
+    if isinstance(judge, Panel | Debate):
+        members = judge.members if isinstance(judge, Panel) else judge.everyone_asked()
+        parts = [_plan(one, samples) for one in members if isinstance(one, BaseJudge)]
         costs = [part.cost for part in parts]
         return JudgePlan(
             judge=judge.name,

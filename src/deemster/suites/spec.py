@@ -65,7 +65,7 @@ class BudgetSpec(_Spec):
 
 
 class JudgeSpec(_Spec):
-    """One judge: a model and how it votes, or a panel of other judges."""
+    """One judge: a model and how it votes, or a panel or debate of other judges."""
 
     name: Annotated[str, Field(pattern=r"^[\w.+-][\w .+/:=-]{0,99}$")] | None = None
     """How reports call it; default: the model string."""
@@ -73,6 +73,18 @@ class JudgeSpec(_Spec):
     """A model string. Exactly one of `model` and `members` is given."""
     members: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Names of other judges of this suite that score as a panel."""
+    rounds: Annotated[int, Field(strict=True, ge=1, le=10)] | None = None
+    """With members: they debate in at most so many rounds."""
+    arbiter: str | None = None
+    """With `rounds`: name of the judge that decides where the debate ends in disagreement."""
+    scale: Literal["zscore", "rank", "minmax", "none"] = "zscore"
+    """With members: how their rewards become comparable."""
+    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | str | None = None
+    """With members: how much each counts, by name, or a file of fitted weights."""
+    deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """With members: seconds for each."""
+    quorum: _Positive | None = None
+    """With members: how many of them are enough."""
     k: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     """Default: 0 for k = 1, else 0.5."""
@@ -104,6 +116,7 @@ class JudgeSpec(_Spec):
     def _possible(self) -> Self:
         if (self.model is None) == (self.members is None):
             raise ValueError("give one of model and members")
+        self._composed()
         if self.k_meta is not None:
             if self.meta_rm is None:
                 raise ValueError("k_meta needs meta_rm")
@@ -111,9 +124,23 @@ class JudgeSpec(_Spec):
                 raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
             if self.aggregator is not None:
                 raise ValueError("give k_meta or aggregator, not both")
-        if self.min_valid > self.k:
-            raise ValueError(f"min_valid must be from 1 to k={self.k}, got {self.min_valid}")
+        most = self.k if self.members is None else len(self.members)
+        if self.min_valid > most:
+            what = f"k={most}" if self.members is None else f"the {most} members"
+            raise ValueError(f"min_valid must be from 1 to {what}, got {self.min_valid}")
         return self
+
+    def _composed(self) -> None:
+        for name in ("rounds", "weights", "deadline", "quorum"):
+            if self.members is None and getattr(self, name) is not None:
+                raise ValueError(f"{name} goes with members")
+        if self.members is None and self.scale != "zscore":
+            raise ValueError("scale goes with members")
+        if self.rounds is None and self.arbiter is not None:
+            raise ValueError("arbiter goes with rounds")
+        for name in ("weights", "quorum"):
+            if self.rounds is not None and getattr(self, name) is not None:
+                raise ValueError(f"{name} is for panels; a debate has none")
 
     @property
     def label(self) -> str:
@@ -222,7 +249,7 @@ def _check_members(judge: JudgeSpec, known: dict[str, JudgeSpec], path: tuple[st
         raise ValueError(
             f"judges refer to each other in a circle: {' > '.join((*path, judge.label))}"
         )
-    for member in judge.members or ():
+    for member in (*(judge.members or ()), *([judge.arbiter] if judge.arbiter else ())):
         if member not in known:
             names = ", ".join(known)
             raise ValueError(f"judge {judge.label!r}: unknown member {member!r}; known: {names}")

@@ -54,7 +54,7 @@ class Bootstrap:
         level: coverage aimed at, between 0 and 1.
         seed: equal seeds and equal data give equal intervals.
         proportions: how simple proportions (0/1 per item) get theirs: `bootstrap`, or the
-            `wilson` or `clopper` (exact) interval of statsmodels. Where all items agree,
+            `wilson` or `clopper` (exact) interval of SciPy. Where all items agree,
             resampling would give a width of 0, so that case always takes the exact interval.
     """
 
@@ -161,10 +161,12 @@ class Bootstrap:
         return self.estimate(value, counts, lambda w: (w @ top) / (w @ bottom))
 
     def _proportion(self, hits: int, n: int) -> Estimate:
-        from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415 - slow to import
+        # Not statsmodels, which imports pandas: a summary often needs no more than this.
+        from scipy.stats import binomtest  # noqa: PLC0415 - slow to import
 
-        method = "wilson" if self.proportions == "wilson" else "beta"
-        low, high = proportion_confint(hits, n, alpha=1 - self.level, method=method)
+        method = "wilson" if self.proportions == "wilson" else "exact"
+        found = binomtest(hits, n).proportion_ci(confidence_level=self.level, method=method)
+        low, high = found.low, found.high
         # Wilson's ends miss 0 and 1 by a rounding error where all items agree.
         low, high = min(float(low), hits / n), max(float(high), hits / n)
         return Estimate(value=tidy(hits / n), low=tidy(low), high=tidy(high), n=n)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deemster.errors import InputError
+from deemster.judges import Debate, Panel, PanelWeights
+from deemster.schemas import Verdict
+from deemster.suites.building import build_judges
+from deemster.suites.loading import load_suite
+from deemster.suites.planning import plan_suite
+
+HEAD = """name: mine
+data:
+  - samples: [{query: q, responses: [first, second]}]
+judges:
+  - {name: a, model: 'fake:Scores: \\boxed{9, 1}', orders: fixed}
+  - {name: b, model: 'fake:Scores: \\boxed{2, 8}', orders: fixed}
+  - {name: c, model: 'fake:Scores: \\boxed{1, 7}', orders: fixed}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "suite.yaml"
+    path.write_text(HEAD + text, encoding="utf-8")
+    return path
+
+
+def last_verdict(path: Path) -> Verdict:
+    suite = load_suite(path)
+    judge = build_judges(suite.spec, folder=path.parent)[-1]
+    (sample,) = suite.samples()
+    return judge.score_sync(sample.query, sample.responses)
+
+
+def test_a_panel_with_settings(tmp_path: Path) -> None:
+    weights = PanelWeights(method="logistic", weights={"a": 5.0, "b": 1.0, "c": 1.0}, items=9)
+    weights.save(tmp_path / "weights.json")
+    path = write(
+        tmp_path,
+        "  - {name: p, members: [a, b, c], weights: weights.json, scale: rank, deadline: 30, "
+        "quorum: 3, min_valid: 2}\n",
+    )
+    judge = build_judges(load_suite(path).spec, folder=tmp_path)[-1]
+    assert isinstance(judge, Panel)
+    assert (judge.scale, judge.quorum, judge.min_valid) == ("rank", 3, 2)
+    assert judge.deadlines == (30.0,) * 3
+    verdict = last_verdict(path)
+    assert verdict.best == 0
+    assert verdict.judgments[0].scores == (1.0, 0.0)
+
+
+def test_a_debate_with_an_arbiter_and_its_plan(tmp_path: Path) -> None:
+    path = write(tmp_path, "  - {name: d, members: [a, b], rounds: 3, arbiter: c}\n")
+    judge = build_judges(load_suite(path).spec, folder=tmp_path)[-1]
+    assert isinstance(judge, Debate)
+    verdict = last_verdict(path)
+    assert len(verdict.votes) == 7
+    assert verdict.best == 1
+    plan = plan_suite(load_suite(path))[-1]
+    assert (plan.votes, plan.requests) == (7, 7)
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        pytest.param("{name: d, members: [a, b], arbiter: c}", "arbiter goes with rounds", id="a"),
+        pytest.param("{name: d, model: 'fake:x', rounds: 2}", "rounds goes with members", id="r"),
+        pytest.param("{name: d, model: 'fake:x', scale: rank}", "scale goes with", id="s"),
+        pytest.param("{name: d, members: [a, b], rounds: 2, quorum: 1}", "for panels", id="q"),
+        pytest.param(
+            "{name: d, members: [a, b], rounds: 2, arbiter: z}", "unknown member 'z'", id="z"
+        ),
+        pytest.param(
+            "{name: d, members: [a, b], rounds: 2, arbiter: d}", "circle: d > d", id="circle"
+        ),
+        pytest.param(
+            "{name: d, members: [a, b], min_valid: 3}", "from 1 to the 2 members", id="min-valid"
+        ),
+        pytest.param("{name: d, members: [a, b], weights: {a: -1, b: 1}}", "weights", id="w"),
+    ],
+)
+def test_bad_composites(tmp_path: Path, judge: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_suite(write(tmp_path, f"  - {judge}\n"))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_weights_name_the_judge(tmp_path: Path) -> None:
+    path = write(tmp_path, "  - {name: p, members: [a, b], weights: {a: 1}}\n")
+    with pytest.raises(InputError, match="judge 'p': no weight for member 'b'"):
+        build_judges(load_suite(path).spec, folder=tmp_path)
+    (tmp_path / "w.json").write_text(json.dumps({"weights": 1}), encoding="utf-8")
+    path = write(tmp_path, "  - {name: p, members: [a, b], weights: w.json}\n")
+    with pytest.raises(InputError, match=r"judge 'p': .*w\.json"):
+        build_judges(load_suite(path).spec, folder=tmp_path)
