@@ -31,7 +31,8 @@ async def main() -> None:
 
     judge = Judge(RecordBackend(FakeBackend(completion, name=MODEL), CASSETTE), k=4)
     for sample in read_samples(DATA / "quickstart.jsonl"):
-        asked = judge.requests(sample.query, sample.responses, reference=sample.reference)
+        case = judge.case(sample.query, sample.responses, reference=sample.reference)
+        asked = judge.requests(case)
         for request, _, draws in asked:
             for draw, seed in zip(draws, request.seeds, strict=True):
                 text = (DATA / "completions" / sample.id / f"{draw}.txt").read_text("utf-8")

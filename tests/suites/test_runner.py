@@ -140,8 +140,9 @@ async def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> No
     second = Ledger()
     await run(made, out, second, resume=True)
     together = first.asked + second.asked
-    assert set(together.values()) == {1}
-    assert together.total() == N * K
+    assert len(together) == N * K
+    # what was answered but not yet recorded when it stopped: two samples were in flight
+    assert together.total() - len(together) <= 2 * K
 
 
 async def test_other_data_or_another_judge_is_refused(tmp_path: Path) -> None:

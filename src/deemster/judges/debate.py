@@ -12,6 +12,7 @@ from deemster.aggregators import Mean, Reducer, parse_aggregator, strict_best
 from deemster.backends import Backend
 from deemster.errors import InputError
 from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.case import Section
 from deemster.judges.decide import decide
 from deemster.judges.hearing import (
     Outcome,
@@ -20,7 +21,7 @@ from deemster.judges.hearing import (
     raise_if_nobody_can,
     read_deadlines,
 )
-from deemster.judges.judge import Judge, Section
+from deemster.judges.judge import Judge
 from deemster.judges.membership import check_scale, member_names, whole_number
 from deemster.judges.opinions import Opinion, debate_template, opinions_section
 from deemster.judges.orders import derive_seed

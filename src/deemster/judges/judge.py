@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from pydantic import ValidationError
-
-from deemster.aggregators import Decided, Reducer, Sum, TopK, parse_aggregator, parse_stop
-from deemster.aggregators.base import Pipeline
+from deemster.aggregators import Decided, Reducer, parse_stop
 from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
+from deemster.judges.case import Case, Section
 from deemster.judges.decide import decide
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
+from deemster.judges.settings import aggregator_of, sampling_of, whole
 from deemster.judges.together import together
 from deemster.principles import (
     as_principles,
@@ -26,7 +26,6 @@ from deemster.principles import (
     generate_with_usage,
     principles_hash,
 )
-from deemster.prompts import View
 from deemster.schemas import (
     Conversation,
     Failure,
@@ -34,18 +33,45 @@ from deemster.schemas import (
     Principle,
     QueryLike,
     ResponseLike,
-    Sampling,
     Usage,
     Verdict,
     Vote,
     as_query,
     as_responses,
-    first_problem,
 )
 
 MAX_K = 10_000
-Section = Callable[[tuple[int, ...]], str]
-"""Text to put after a prompt, given the response indices in the order shown. Defused already."""
+
+
+class Finder(Protocol):
+    """A tool whose findings are put before a judge: a `Verifier`, say."""
+
+    @property
+    def name(self) -> str:
+        """What records call it."""
+        ...
+
+    async def findings(
+        self,
+        query: QueryLike,
+        responses: Sequence[ResponseLike],
+        *,
+        reference: str | None = None,
+    ) -> Findings:
+        """Examine the responses."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release what it holds."""
+        ...
+
+
+class Findings(Protocol):
+    """What a tool found."""
+
+    def text(self, order: Sequence[int] | None = None) -> str:
+        """It in words, with the responses numbered from 1 in the order shown."""
+        ...
 
 
 class Judge(BaseJudge):
@@ -69,6 +95,8 @@ class Judge(BaseJudge):
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
         min_valid: fewest valid votes for a verdict with rewards.
+        tool: a `Verifier` or another `Finder`, run on every sample first; what it found is put
+            before the judge as facts.
         stop: a rule, or its text (`"decided:0.95"`), that ends the draw before k votes when the
             winner is as good as decided. Votes are then drawn in rounds, one after the other.
         max_tokens, top_p: decoding limits.
@@ -93,15 +121,16 @@ class Judge(BaseJudge):
         orders: Orders = "balanced",
         seed: int = 0,
         min_valid: int = 1,
+        tool: Finder | None = None,
         stop: Decided | str | None = None,
         max_tokens: int = 2048,
         top_p: float = 1.0,
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
-        self.k = _whole("k", k, 1, MAX_K)
-        self.min_valid = _whole("min_valid", min_valid, 1, self.k)
-        self.seed = _whole("seed", seed, 0, 2**63 - 1)
+        self.k = whole("k", k, 1, MAX_K)
+        self.min_valid = whole("min_valid", min_valid, 1, self.k)
+        self.seed = whole("seed", seed, 0, 2**63 - 1)
         self.stop = parse_stop(stop) if isinstance(stop, str) else stop
         if orders not in ("balanced", "random", "fixed"):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
@@ -111,13 +140,13 @@ class Judge(BaseJudge):
         self.dialect = (
             dialect if isinstance(dialect, Dialect) else open_dialect(dialect, template=template)
         )
-        self.sampling = _sampling(
+        self.sampling = sampling_of(
             temperature=temperature if temperature is not None else (0.5 if self.k > 1 else 0.0),
             top_p=top_p,
             max_tokens=max_tokens,
             top_logprobs=self.dialect.top_logprobs,
         )
-        self.aggregator = _aggregator(aggregator, k=self.k, has_meta=meta_rm is not None)
+        self.aggregator = aggregator_of(aggregator, k=self.k, has_meta=meta_rm is not None)
         self.source = as_source(principles)
         self.mode = principles if principles in ("self", "ahead") else "fixed"
         self.principles: tuple[Principle, ...] = (
@@ -130,6 +159,7 @@ class Judge(BaseJudge):
         else:
             self.backend, self._owns_backend = model, False
         self.meta_rm = open_meta_rm(meta_rm) if isinstance(meta_rm, str) else meta_rm
+        self.tool = tool
         self.name = name or self.backend.name
 
     @property
@@ -152,6 +182,7 @@ class Judge(BaseJudge):
             min_valid=self.min_valid,
             stop="" if self.stop is None else str(self.stop),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
+            tool=self.tool.name if self.tool else "",
         )
 
     async def score(
@@ -180,21 +211,25 @@ class Judge(BaseJudge):
             if response.is_blank:
                 raise InputError(f"response {i} is empty; leave it out or give its text")
         self.dialect.check_n(len(shown))
-        fixed = self._fixed(asked) if principles is None else as_principles(principles)
+        case = Case(asked, shown, reference, self._fixed(asked), after=section)
+        if principles is not None:
+            case = replace(case, principles=as_principles(principles))
+        if self.tool is not None:
+            found = await self.tool.findings(asked, shown, reference=reference)
+            case = replace(case, findings=found.text)
         extra = Usage()
         failed: BackendError | ParseError | None = None
         if self.mode == "ahead" and principles is None:
-            fixed, extra, failed = await self._principles_ahead(asked, shown)
+            made, extra, failed = await self._principles_ahead(asked, shown)
+            case = replace(case, principles=made)
         if failed is not None:
             votes = self._all_failed(failed)
         else:
-            votes, rated = await self._rounds(
-                asked, shown, reference=reference, principles=fixed, section=section
-            )
+            votes, rated = await self._rounds(case)
             extra += rated
         return decide(
             votes,
-            n=len(shown),
+            n=case.n,
             k=self.k,
             reducer=self.aggregator,
             info=self.info,
@@ -212,86 +247,60 @@ class Judge(BaseJudge):
             self.meta_rm.backend = wrap(self.meta_rm.backend)
 
     async def aclose(self) -> None:
-        """Close the backend, if this judge opened it, and the meta RM likewise."""
+        """Close the backend, if this judge opened it, the meta RM likewise, and the tool."""
         if self._owns_backend:
             await self.backend.aclose()
         if isinstance(self.meta_rm, PromptedMetaRM):
             await self.meta_rm.aclose()
+        if self.tool is not None:
+            await self.tool.aclose()
+
+    def case(
+        self, query: QueryLike, responses: Sequence[ResponseLike], *, reference: str | None = None
+    ) -> Case:
+        """A sample as this judge would be asked about it, without what takes a call to know."""
+        asked = as_query(query)
+        return Case(asked, as_responses(responses), reference, self._fixed(asked))
 
     def requests(
-        self,
-        query: Conversation,
-        responses: Conversation,
-        *,
-        reference: str | None = None,
-        principles: tuple[Principle, ...] | None = None,
-        draws: Iterable[int] | None = None,
-        section: Section | None = None,
+        self, case: Case, draws: Iterable[int] | None = None
     ) -> list[tuple[Request, tuple[int, ...], list[int]]]:
-        """What `score` sends: one request per order shown, with the order and its draws.
+        """What is sent: one request per order shown, with the order and its draws.
 
         Args:
-            query: as in `score`, as messages.
-            responses: as in `score`, as messages.
-            reference: as in `score`.
-            principles: fixed criteria; None for the judge's own.
+            case: what the judge is asked about.
             draws: numbers of the draws; None for all k.
-            section: as in `reconsider`.
         """
-        n = len(responses)
-        order_seed = content_seed(self.seed, (message.text for message in (*query, *responses)))
+        texts = (message.text for message in (*case.query, *case.responses))
+        order_seed = content_seed(self.seed, texts)
         by_order: dict[tuple[int, ...], list[int]] = {}
         for draw in range(self.k) if draws is None else draws:
-            order = order_of(draw, n, kind=self.orders, seed=order_seed)
+            order = order_of(draw, case.n, kind=self.orders, seed=order_seed)
             by_order.setdefault(order, []).append(draw)
         made = []
         for order, numbers in by_order.items():
-            view = View(
-                query=query,
-                responses=tuple(responses[i] for i in order),
-                scale=self.dialect.scale_for(n),
-                reference=reference,
-                principles=self._fixed(query) if principles is None else principles,
-                after="" if section is None else section(order),
-                seed=self.seed,
-            )
+            view = case.view(order, scale=self.dialect.scale_for(case.n), seed=self.seed)
             request = Request(
                 messages=self.dialect.render(view),
                 sampling=self.sampling,
                 n=len(numbers),
                 seeds=tuple(derive_seed(self.seed, draw) for draw in numbers),
-                json_schema=self.dialect.json_schema(n),
+                json_schema=self.dialect.json_schema(case.n),
             )
             made.append((request, order, numbers))
         return made
 
-    async def _rounds(
-        self,
-        query: Conversation,
-        responses: Conversation,
-        *,
-        reference: str | None,
-        principles: tuple[Principle, ...],
-        section: Section | None,
-    ) -> tuple[list[Vote], Usage]:
+    async def _rounds(self, case: Case) -> tuple[list[Vote], Usage]:
         """All votes, rated, and what rating cost: at once, or in rounds until decided."""
-        n, rule = len(responses), self.stop
+        n, rule = case.n, self.stop
         size = self.k if rule is None else rule.round_for(n, both_orders=self.orders != "fixed")
         votes: list[Vote] = []
         usage = Usage()
         while len(votes) < self.k:
             more = first_round(rule, size, self.min_valid) if rule and not votes else size
-            draws = range(len(votes), min(len(votes) + more, self.k))
-            new = await self._draw(
-                query,
-                responses,
-                reference=reference,
-                principles=principles,
-                draws=draws,
-                section=section,
-            )
+            new = await self._draw(case, range(len(votes), min(len(votes) + more, self.k)))
             if self.meta_rm is not None:
-                new, rated = await rate_votes(self.meta_rm, query, responses, new)
+                new, rated = await rate_votes(self.meta_rm, case.query, case.responses, new)
                 usage += rated
             votes += new
             if rule is not None and is_decided(
@@ -300,36 +309,18 @@ class Judge(BaseJudge):
                 break
         return votes, usage
 
-    async def _draw(
-        self,
-        query: Conversation,
-        responses: Conversation,
-        *,
-        reference: str | None,
-        principles: tuple[Principle, ...],
-        draws: Iterable[int],
-        section: Section | None,
-    ) -> list[Vote]:
+    async def _draw(self, case: Case, draws: Iterable[int]) -> list[Vote]:
         """The votes of some draws: one request per order, all at the same time."""
-        n = len(responses)
 
         async def ask(request: Request, order: tuple[int, ...], numbers: list[int]) -> list[Vote]:
             outcomes = await generate_all(self.backend, request)
             drawn = zip(outcomes, numbers, request.seeds, strict=True)
             return [
-                self._vote(outcome, order=order, n=n, draw=draw, seed=seed)
+                self._vote(outcome, order=order, n=case.n, draw=draw, seed=seed)
                 for outcome, draw, seed in drawn
             ]
 
-        requests = self.requests(
-            query,
-            responses,
-            reference=reference,
-            principles=principles,
-            draws=draws,
-            section=section,
-        )
-        drawn = await together(ask(*request) for request in requests)
+        drawn = await together(ask(*request) for request in self.requests(case, draws))
         return sorted((vote for votes in drawn for vote in votes), key=lambda vote: vote.draw)
 
     def _vote(
@@ -373,31 +364,3 @@ class Judge(BaseJudge):
             )
             for draw in range(self.k)
         ]
-
-
-def _whole(what: str, value: object, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{what} must be a whole number from {low} to {high}, got {value!r}")
-    return value
-
-
-def _sampling(**given: object) -> Sampling:
-    try:
-        return Sampling.model_validate(given)
-    except ValidationError as error:
-        raise InputError(first_problem(error)) from error
-
-
-def _aggregator(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
-    if given is None:
-        return TopK() >> Sum() if has_meta else Sum()
-    chosen = parse_aggregator(given) if isinstance(given, str) else given
-    if not isinstance(chosen, Reducer):
-        raise InputError(f"aggregator {chosen} must end in a reducer, for example '>> sum'")
-    for step in chosen.steps if isinstance(chosen, Pipeline) else ():
-        if isinstance(step, TopK):
-            if not has_meta:
-                raise InputError(f"aggregator {chosen} needs a meta RM; give meta_rm=")
-            if step.k_meta is not None and step.k_meta > k:
-                raise InputError(f"k_meta must be from 1 to k={k}, got {step.k_meta}")
-    return chosen

@@ -33,6 +33,8 @@ class JudgeInfo(Record):
     stop: str = ""
     """The rule that may end the draw before k votes; empty: all k are drawn."""
     meta_rm: str = ""
+    tool: str = ""
+    """What put its findings before the judge."""
     members: tuple[JudgeInfo, ...] = ()
     """The judges inside a composite one."""
 

@@ -59,7 +59,8 @@ def _plan(judge: BaseJudge, samples: list[Sample]) -> JudgePlan:
         return JudgePlan(judge.info.name, len(samples), 0, 0, 0, 0, None)
     requests = tokens_in = 0
     for sample in samples:
-        asked = judge.requests(sample.query, sample.responses, reference=sample.reference)
+        case = judge.case(sample.query, sample.responses, reference=sample.reference)
+        asked = judge.requests(case)
         requests += len(asked)
         characters = sum(
             len(message.text) for request, _, _ in asked for message in request.messages

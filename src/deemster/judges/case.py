@@ -1,0 +1,51 @@
+"""One sample as judges are shown it, before the order of the responses is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deemster.prompts import View
+from deemster.schemas import Conversation, Principle, Scale
+
+Section = Callable[[tuple[int, ...]], str]
+"""Text about the responses, given their indices in the order shown."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a judge is asked about.
+
+    Attributes:
+        query: the conversation that was answered.
+        responses: in the caller's order.
+        reference: a gold answer.
+        principles: fixed criteria; none leaves them to the judge.
+        findings: what tools found, put before the judge.
+        after: what follows the prompt, defused and fenced already (others' opinions).
+    """
+
+    query: Conversation
+    responses: Conversation
+    reference: str | None = None
+    principles: tuple[Principle, ...] = ()
+    findings: Section | None = None
+    after: Section | None = None
+
+    @property
+    def n(self) -> int:
+        """How many responses there are."""
+        return len(self.responses)
+
+    def view(self, order: tuple[int, ...], *, scale: Scale, seed: int) -> View:
+        """The case with its responses in an order."""
+        return View(
+            query=self.query,
+            responses=tuple(self.responses[i] for i in order),
+            scale=scale,
+            reference=self.reference,
+            principles=self.principles,
+            findings="" if self.findings is None else self.findings(order),
+            after="" if self.after is None else self.after(order),
+            seed=seed,
+        )

@@ -1,0 +1,52 @@
+"""Checks of a judge's settings, made before anything is sent."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from deemster.aggregators import Pipeline, Reducer, Sum, TopK, parse_aggregator
+from deemster.errors import InputError
+from deemster.schemas import Sampling, first_problem
+
+
+def whole(what: str, value: object, low: int, high: int) -> int:
+    """`value`, if it is a whole number from `low` to `high`.
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{what} must be a whole number from {low} to {high}, got {value!r}")
+    return value
+
+
+def sampling_of(**given: object) -> Sampling:
+    """A `Sampling` of these fields.
+
+    Raises:
+        InputError: one is out of range.
+    """
+    try:
+        return Sampling.model_validate(given)
+    except ValidationError as error:
+        raise InputError(first_problem(error)) from error
+
+
+def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
+    """The reducer meant: the plain sum if none is given, or with a meta RM that of the top half.
+
+    Raises:
+        InputError: it is none, or it selects by meta reward what there is not.
+    """
+    if given is None:
+        return TopK() >> Sum() if has_meta else Sum()
+    chosen = parse_aggregator(given) if isinstance(given, str) else given
+    if not isinstance(chosen, Reducer):
+        raise InputError(f"aggregator {chosen} must end in a reducer, for example '>> sum'")
+    for step in chosen.steps if isinstance(chosen, Pipeline) else ():
+        if isinstance(step, TopK):
+            if not has_meta:
+                raise InputError(f"aggregator {chosen} needs a meta RM; give meta_rm=")
+            if step.k_meta is not None and step.k_meta > k:
+                raise InputError(f"k_meta must be from 1 to k={k}, got {step.k_meta}")
+    return chosen
