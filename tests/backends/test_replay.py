@@ -525,3 +525,30 @@ def test_killed_recorder_loses_nothing(tmp_path: Path) -> None:
     with Cassette(path) as cassette:  # the next writer tidies up
         assert len(cassette) == 50
     assert files(tmp_path) == ["a.cassette"]
+
+
+async def test_draws_that_are_requests_of_their_own_are_kept_as_they_come(tmp_path: Path) -> None:
+    class Single(FakeBackend):
+        one_by_one = True
+
+    last = asyncio.Event()
+
+    async def reply(draw: int) -> str:
+        if draw == 3:
+            last.set()
+            await asyncio.sleep(60)
+        return f"text {draw}"
+
+    path = tmp_path / "c.cassette"
+    asked = (Message(role="user", content="q"),)
+    request = Request(messages=asked, sampling=Sampling(), n=4, seeds=(0, 1, 2, 3))
+    backend = RecordBackend(Single(lambda one, _: reply(one.seeds[0])), path)
+    task = asyncio.create_task(backend.generate(request))
+    await last.wait()
+    await asyncio.sleep(0.2)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await backend.aclose()
+    with Cassette(path) as cassette:
+        assert len(cassette) == 3

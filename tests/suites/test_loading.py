@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deemster.errors import InputError
+from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
 from deemster.suites.spec import Threshold, suite_json_schema
 
@@ -89,6 +90,19 @@ def test_bad_suites_name_the_line(tmp_path: Path, change: tuple[str, str], messa
         load_suite(write(tmp_path, GOOD.replace(*change)), environment={})
     assert "\n" not in str(caught.value)
     assert "suite.yaml" in str(caught.value)
+
+
+def test_metrics_are_known_names(tmp_path: Path) -> None:
+    suite = load_suite(write(tmp_path, GOOD + "metrics: [accuracy, curve]\n"))
+    assert suite.spec.metrics == ("accuracy", "curve")
+    with pytest.raises(InputError, match=r":9: metrics.0: .*'accuracy'.*got 'beauty'"):
+        load_suite(write(tmp_path, GOOD + "metrics: [beauty]\n"))
+
+
+def test_options_that_are_settings_are_told(tmp_path: Path) -> None:
+    suite = load_suite(write(tmp_path, GOOD + "    options: {seed: 3}\n"))
+    with pytest.raises(InputError, match="option 'seed' is a setting of the judge"):
+        build_judges(suite.spec, folder=tmp_path)
 
 
 def test_circles_and_unknown_members(tmp_path: Path) -> None:

@@ -237,3 +237,32 @@ def test_importing_metrics_loads_no_statistics_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_win_rates_are_corrected_where_some_items_carry_human_labels() -> None:
+    rng = np.random.default_rng(5)
+    items = []
+    for number in range(400):
+        wins = bool(rng.random() < 0.6)  # what humans would say of policy a
+        seen = wins if rng.random() < 0.8 else True  # the judge errs in favour of a
+        items.append(
+            Item.from_scores(
+                f"i{number}",
+                np.array([[8.0, 3.0] if seen else [3.0, 8.0]]),
+                ground_truth=((1.0, 0.0) if wins else (0.0, 1.0)) if number < 100 else None,
+                reducer=Sum(),
+            )
+        )
+    items = [replace(item, policies=("a", "b")) for item in items]
+    found = summarise(items, bootstrap=QUICK)
+    corrected = found.corrected["a"]
+    judged = found.win_rates["a"].value
+    assert judged is not None
+    assert judged > 0.65
+    assert corrected.judge_only == pytest.approx(judged)
+    assert corrected.n_labelled == 100
+    assert corrected.mean.low is not None
+    assert corrected.mean.high is not None
+    assert corrected.mean.low < 0.6 < corrected.mean.high
+    assert not summarise(items[:100], bootstrap=QUICK).corrected  # all labelled: nothing to correct
+    assert Summary.model_validate_json(found.model_dump_json()) == found

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from deemster.backends.base import Request
-from deemster.backends.cassette_file import fold, open_readonly, open_writable
+from deemster.backends.cassette_file import WAIT_S, fold, open_readonly, open_writable
 from deemster.errors import InputError
 from deemster.schemas import Completion, Message, Sampling
 
@@ -68,12 +68,23 @@ class Cassette:
         completions: Mapping[int, Completion],
         *,
         replace: bool = False,
+        wait: bool = True,
     ) -> dict[int, Completion]:
         """Record draws (by their number in `request`), all or none.
+
+        Args:
+            request: the prompt.
+            model: who answered.
+            completions: by draw.
+            replace: put these in place of earlier recordings.
+            wait: wait while another process writes.
 
         Returns:
             What the cassette now holds for them. Without `replace` an earlier recording stays,
             so that two writers of one draw agree on its text.
+
+        Raises:
+            BlockingIOError: another process is writing, and `wait` is false.
         """
         prompt = prompt_id(request, model)
         keys = {draw: request.key(model, draw) for draw in completions}
@@ -83,15 +94,18 @@ class Cassette:
             for draw, completion in completions.items()
         ]
         insert = _REPLACE if replace else _INSERT
+        held = None
         with self._use() as db:
-            db.execute("BEGIN IMMEDIATE")
-            with db:
-                db.execute(
-                    "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
-                    (prompt, model, messages_hash(request), _readable(request)),
-                )
-                db.executemany(insert, rows)
-            held = self.get(keys.values())
+            if _begin(db, wait=wait):
+                with db:
+                    db.execute(
+                        "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
+                        (prompt, model, messages_hash(request), _readable(request)),
+                    )
+                    db.executemany(insert, rows)
+                held = self.get(keys.values())
+        if held is None:
+            raise BlockingIOError(f"another process is writing {str(self.path)!r}")
         return {draw: held[key] for draw, key in keys.items()}
 
     def models(self) -> list[str]:
@@ -158,6 +172,23 @@ class Cassette:
                 if isinstance(error, InputError):
                     raise
                 raise InputError(f"cannot use cassette {str(self.path)!r}: {error}") from error
+
+
+def _begin(db: sqlite3.Connection, *, wait: bool) -> bool:
+    """Begin to write; False if another process does and there is no waiting."""
+    if wait:
+        db.execute("BEGIN IMMEDIATE")
+        return True
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise
+        return False
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {int(1000 * WAIT_S)}")
+    return True
 
 
 def prompt_id(request: Request, model: str) -> str:

@@ -28,7 +28,7 @@ CREATE TABLE draws (
 CREATE INDEX prompts_by_messages ON prompts (messages);
 CREATE INDEX draws_by_prompt ON draws (prompt);
 """
-_WAIT_S = 30.0
+WAIT_S = 30.0
 """How long to wait for other writers before giving up."""
 
 
@@ -36,7 +36,7 @@ def _connect(where: str | Path, *, uri: bool = False) -> sqlite3.Connection:
     # Autocommit: transactions are opened where they are meant. The lock of `Cassette` stands in
     # for SQLite's thread check.
     return sqlite3.connect(
-        where, timeout=_WAIT_S, isolation_level=None, check_same_thread=False, uri=uri
+        where, timeout=WAIT_S, isolation_level=None, check_same_thread=False, uri=uri
     )
 
 
@@ -113,7 +113,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
         raise InputError(f"cassette {str(path)!r} is damaged: {problem}")
 
 
-def _patiently(step: Callable[[], T], wait_s: float = _WAIT_S) -> T:
+def _patiently(step: Callable[[], T], wait_s: float = WAIT_S) -> T:
     """Repeat a step while other processes hold the file; changes of mode do not wait by itself."""
     deadline = time.monotonic() + wait_s
     while True:

@@ -101,6 +101,11 @@ class LiteLLMBackend:
         """What the budget's calls cost so far (those of others too, where it is shared)."""
         return self._budget.spent
 
+    @property
+    def one_by_one(self) -> bool:
+        """Whether every draw is a request of its own; False until the server is known."""
+        return self._known is not None and self._known[1].most(self._known[0]) == 1
+
     async def generate(self, request: Request) -> list[Outcome]:
         """Draw `request.n` outcomes; a lost draw is its error in the list.
 

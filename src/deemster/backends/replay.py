@@ -9,6 +9,7 @@ backend = open_backend("replay:run.cassette")                                # n
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -63,19 +64,38 @@ class RecordBackend:
         held: dict[str, Outcome] = {}
         if self.mode == "new":
             held.update(await asyncio.to_thread(self.cassette.get, keys))
-        missing = {key: draw for draw, key in enumerate(keys) if key not in held}
-        if missing:
-            part = _part(request, sorted(missing.values()))
-            outcomes = await generate_all(self.inner, part)
-            part_keys = [part.key(self.name, draw) for draw in range(part.n)]
-            held.update(zip(part_keys, outcomes, strict=True))
-            fresh = {i: out for i, out in enumerate(outcomes) if isinstance(out, Completion)}
-            if fresh:
-                kept = await asyncio.to_thread(
-                    self.cassette.put, part, self.name, fresh, replace=self.mode == "all"
-                )
-                held.update({part_keys[i]: completion for i, completion in kept.items()})
+        missing = sorted({key: i for i, key in enumerate(keys) if key not in held}.values())
+        if missing and getattr(self.inner, "one_by_one", False):
+            # Draws that are requests of their own are kept as each comes, not when all have.
+            for asked in await asyncio.gather(*(self._ask(request, [i]) for i in missing)):
+                held.update(asked)
+        elif missing:
+            held.update(await self._ask(request, missing))
         return [held[key] for key in keys]
+
+    async def _ask(self, request: Request, draws: list[int]) -> dict[str, Outcome]:
+        """Outcomes of some draws from the inner backend, by key; completions are recorded."""
+        part = _part(request, draws)
+        outcomes = await generate_all(self.inner, part)
+        keys = [part.key(self.name, draw) for draw in range(part.n)]
+        held: dict[str, Outcome] = dict(zip(keys, outcomes, strict=True))
+        fresh = {i: out for i, out in enumerate(outcomes) if isinstance(out, Completion)}
+        if fresh:
+            kept = await self._keep(part, fresh)
+            held.update({keys[i]: completion for i, completion in kept.items()})
+        return held
+
+    async def _keep(self, part: Request, fresh: dict[int, Completion]) -> dict[int, Completion]:
+        """Record what was paid for, before anything else happens.
+
+        Written on the loop, without a turn for other tasks: a process that is killed then loses
+        no more than the requests it had in flight. A thread waits only for another process.
+        """
+        put = partial(self.cassette.put, part, self.name, fresh, replace=self.mode == "all")
+        try:
+            return put(wait=False)
+        except BlockingIOError:
+            return await asyncio.to_thread(put)
 
     async def aclose(self) -> None:
         """Fold the cassette into one file and close the inner backend."""

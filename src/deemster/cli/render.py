@@ -6,7 +6,6 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -17,9 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from deemster.schemas import Judgment, Sample, Usage, Verdict
-
-if TYPE_CHECKING:
-    from deemster.suites.metrics import Summary
 
 _SNIPPET = 300
 _CRITIQUE = 900
@@ -45,7 +41,7 @@ def show_verdict(sample: Sample, verdict: Verdict, *, out: Console | None = None
         parts += _critiques(verdict, chosen)
     if verdict.failures:
         parts.append(_failures(verdict))
-    parts.append(Text(_usage(verdict.usage), style="dim"))
+    parts.append(Text(usage_line(verdict.usage), style="dim"))
     title = escape(sample.id or "verdict")
     (out or console()).print(Panel(Group(*parts), title=title, title_align="left"))
 
@@ -179,7 +175,8 @@ def _failures(verdict: Verdict) -> Table:
     return table
 
 
-def _usage(usage: Usage) -> str:
+def usage_line(usage: Usage) -> str:
+    """Calls, tokens, cost and time in one line."""
     cost = "cost unknown" if usage.cost is None else f"${usage.cost:.4f}"
     cached = f" ({usage.tokens_cached} cached)" if usage.tokens_cached else ""
     return (
@@ -221,13 +218,14 @@ def show_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], out: Console | None = None
 ) -> None:
     """A plain table; numbers are right-aligned."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    (out or console()).print(table)
+    # Not as the table's title: that wraps at the width of the table.
+    (out or console()).print(Text(title, style="bold"), table, sep="\n")
 
 
 def show_facts(facts: Mapping[str, object], out: Console | None = None) -> None:
@@ -247,51 +245,3 @@ def _cell(value: object) -> str:
 def _cut(text: str, size: int) -> str:
     text = text.strip()
     return text if len(text) <= size else text[: size - 1].rstrip() + "…"
-
-
-def show_summary(summary: Summary, out: Console | None = None) -> None:
-    """Print the figures of a run that apply."""
-    facts: dict[str, object] = {}
-    if summary.judge is not None:
-        facts["judge"] = f"{summary.judge.name} ({summary.judge.aggregator})"
-    facts["items"] = f"{summary.n}, {summary.n_scored} scored"
-    if summary.accuracy is not None:
-        interval = "" if summary.ci95 is None else " [{:.1%}, {:.1%}]".format(*summary.ci95)
-        facts["accuracy"] = f"{summary.accuracy:.2%}{interval}, {summary.ties} ties counted wrong"
-        if summary.n_scored < summary.n:
-            facts["accuracy over all items"] = _percent(summary.detail.overall.value)
-    for name, figure in (
-        ("macro accuracy", summary.macro),
-        ("agreement with true ties", summary.with_ties),
-        ("ROC-AUC", summary.roc_auc),
-        ("Spearman", summary.spearman),
-        ("Kendall tau-b", summary.kendall),
-    ):
-        if figure is not None and figure.value is not None:
-            known = figure.low is not None and figure.high is not None
-            interval = f" [{figure.low:.3f}, {figure.high:.3f}]" if known else ""
-            facts[name] = f"{figure.value:.3f}{interval}"
-    if summary.position_consistency is not None:
-        facts["position consistency"] = _percent(summary.position_consistency.by_item.value)
-    if summary.failures:
-        failed = ", ".join(f"{count} {status}" for status, count in summary.failures.items())
-        facts["failed votes"] = f"{failed} of {summary.n_votes}"
-    facts["usage"] = _usage(summary.usage)
-    show_facts(facts, out)
-    for name, points in summary.curve.items():
-        if len(points) > 1:
-            row = [f"{value:.2%}" if value is not None else "–" for value in points.values()]
-            show_table(f"accuracy at k ({name})", [f"k={k}" for k in points], [row], out)
-    if any(one.n for one in summary.subsets.values()):
-        rows = [
-            (name, one.n, _percent(one.scored.value), one.ties, one.unscored)
-            for name, one in summary.subsets.items()
-        ]
-        show_table("subsets", ("subset", "items", "accuracy", "ties", "unscored"), rows, out)
-    if summary.win_rates:
-        wins = [(name, one.n, _percent(one.value)) for name, one in summary.win_rates.items()]
-        show_table("win rates", ("policy", "items", "won"), wins, out)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2%}"

@@ -42,7 +42,8 @@ def report(
 
 
 def _show(made: Report) -> None:
-    from deemster.cli.render import show_summary, show_table
+    from deemster.cli.render import show_table
+    from deemster.cli.summary import show_summary
 
     for section in made.judges:
         show_summary(section.summary)

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -73,7 +73,7 @@ def run(
     except KeyboardInterrupt:
         typer.echo(f"deemster: {directory} is kept; give --resume to go on with it", err=True)
         raise
-    _show(result, as_json=as_json)
+    _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
 
 
@@ -95,14 +95,14 @@ def _status(result: RunResult, *, asked: bool) -> int:
     return EXIT_UNSCORED if result.broken or result.over_budget or unscored else 0
 
 
-def _show(result: RunResult, *, as_json: bool) -> None:
+def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) -> None:
     if as_json:
         typer.echo((result.directory / "summary.json").read_text("utf-8"), nl=False)
         return
-    from deemster.cli.render import show_summary
+    from deemster.cli.summary import show_summary
 
     for summary in result.summaries.values():
-        show_summary(summary)
+        show_summary(summary, metrics=metrics)
         typer.echo()
     typer.echo(f"run written to {result.directory}", err=True)
 

@@ -102,7 +102,7 @@ def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
         typer.echo(summary.model_dump_json())
         return
     from deemster.cli.published import show_published
-    from deemster.cli.render import show_summary
+    from deemster.cli.summary import show_summary
 
     show_summary(summary)
     show_published(summary.published)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
@@ -81,10 +83,13 @@ def _composed(
 
 def _one(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> Judge:
     model = judge.model or ""
-    options = dict(judge.options)
+    options: dict[str, Any] = dict(judge.options)
+    taken = sorted(set(options) & set(signature(Judge).parameters))
+    if taken:
+        raise InputError(f"option {taken[0]!r} is a setting of the judge; write it beside options")
     scheme, colon, rest = model.partition(":")
     if budget is not None and not (colon and scheme in BACKENDS):
-        options["budget"] = budget  # type: ignore[assignment]
+        options["budget"] = budget
     if scheme in ("replay", "hf") and (folder / rest.partition("#")[0]).exists():
         model = f"{scheme}:{folder / rest}"
     principles: object = judge.principles

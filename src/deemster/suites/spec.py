@@ -181,6 +181,19 @@ class Threshold(_Spec):
         return f"{self.comparison} {self.value:g}"
 
 
+Metric = Literal[
+    "accuracy",
+    "macro",
+    "with_ties",
+    "roc_auc",
+    "spearman",
+    "kendall",
+    "position_consistency",
+    "win_rates",
+    "curve",
+    "subsets",
+]
+"""A group of figures in the closing table."""
 FIGURES = ("accuracy", "macro", "unscored", "ties", "position_consistency", "roc_auc")
 """What thresholds may be about: each a share from 0 to 1."""
 
@@ -196,6 +209,8 @@ class SuiteSpec(_Spec):
     """Judge settings with several values each: every judge runs with every combination."""
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
     """Draws the sample, the orders and the votes."""
+    metrics: tuple[Metric, ...] | None = None
+    """Which figures the closing table shows; default: all that apply. The run keeps them all."""
     budget: BudgetSpec | None = None
     thresholds: dict[
         Literal["accuracy", "macro", "unscored", "ties", "position_consistency", "roc_auc"],

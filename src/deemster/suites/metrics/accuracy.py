@@ -174,14 +174,20 @@ def best_of_n_pairs(
     )
 
 
-def win_value(item: Item, policy: str) -> float | None:
-    """1 if the policy's response is strictly best by rewards, 0 if beaten, 1/m in an m-way tie.
+def win_value(item: Item, policy: str, *, truly: bool = False) -> float | None:
+    """1 if the policy's response is strictly best, 0 if beaten, 1/m in an m-way tie.
 
-    None if the item is unscored, single, or not about that policy.
+    None if the item is unscored (or without truth), single, or not about that policy.
+
+    Args:
+        item: the judged item.
+        policy: whose response.
+        truly: by the ground truth instead of the judge's rewards.
     """
-    if item.rewards is None or item.n_responses < 2 or policy not in (item.policies or ()):
+    values = item.ground_truth if truly else item.rewards
+    if values is None or item.n_responses < 2 or policy not in (item.policies or ()):
         return None
-    tops = top_set(item.rewards)
+    tops = top_set(values)
     mine = sum((item.policies or ())[i] == policy for i in tops)
     return mine / len(tops)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import Field
 
@@ -17,6 +18,7 @@ from deemster.suites.metrics.accuracy import (
     is_binary,
     single_accuracy,
     win_rate,
+    win_value,
 )
 from deemster.suites.metrics.accuracy import pairwise_accuracy as pairs_accuracy
 from deemster.suites.metrics.calibration import Calibration, calibration
@@ -25,6 +27,7 @@ from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
 from deemster.suites.metrics.headline import by_subset, macro_accuracy
 from deemster.suites.metrics.items import Item
 from deemster.suites.metrics.position import PositionConsistency, position_consistency
+from deemster.suites.metrics.ppi import Corrected, ppi
 from deemster.suites.metrics.ranking import correlation_over_items, kendall, roc_auc
 
 
@@ -77,6 +80,10 @@ class Summary(Record):
     win_rates: dict[str, Estimate] = Field(default_factory=dict)
     """Share of the items a policy wins, a win shared by m counting 1/m: over the scored items
     with its response and one of another policy."""
+    corrected: dict[str, Corrected] = Field(default_factory=dict)
+    """Win rates by policy where some items, but not all, carry human labels: the judge's figures
+    of all items corrected by the labels (prediction-powered inference). Holds if the labelled
+    items are a random draw from all."""
     published: dict[str, float | int] = Field(default_factory=dict)
     """Figures of an imported log by its own tool's rule, see `TraceFormat.figures`; else empty."""
 
@@ -140,6 +147,7 @@ def summarise(
         position_consistency=_position(items, bootstrap),
         calibration=calibration(items, bootstrap=bootstrap),
         win_rates=_win_rates(items, bootstrap),
+        corrected=_corrected(items, bootstrap.level),
         **_where_it_applies(items, bootstrap),
     )
 
@@ -159,13 +167,30 @@ def _where_it_applies(items: Sequence[Item], bootstrap: Bootstrap) -> dict[str, 
     }
 
 
-def _win_rates(items: Sequence[Item], bootstrap: Bootstrap) -> dict[str, Estimate]:
+def _contests(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """By policy, the items with its response and one of another policy."""
     contests: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
         policies = set(item.policies or ())
         for policy in policies if len(policies) > 1 else ():
             contests[policy].append(item)
-    return {name: win_rate(contests[name], name, bootstrap=bootstrap) for name in sorted(contests)}
+    return {name: contests[name] for name in sorted(contests)}
+
+
+def _win_rates(items: Sequence[Item], bootstrap: Bootstrap) -> dict[str, Estimate]:
+    contests = _contests(items).items()
+    return {name: win_rate(part, name, bootstrap=bootstrap) for name, part in contests}
+
+
+def _corrected(items: Sequence[Item], level: float) -> dict[str, Corrected]:
+    found = {}
+    for name, part in _contests(items).items():
+        judged = [item for item in part if win_value(item, name) is not None]
+        truth = {item.id: win_value(item, name, truly=True) for item in judged}
+        labels = {key: value for key, value in truth.items() if value is not None}
+        if 2 <= len(labels) < len(judged):
+            found[name] = ppi(judged, labels, partial(win_value, policy=name), level=level)
+    return found
 
 
 def _failures(items: Sequence[Item]) -> dict[FailureStatus, int]:
