@@ -470,3 +470,12 @@ def test_rb2_first_rating_only(tmp_path: Path) -> None:
     found = summary_of(tmp_path / "run", *arguments(*log, root=SHARED), "-k", "1")
     assert found["accuracy"] == pytest.approx(1240 / 1729)
     assert found["n_votes"] == 1730
+
+
+def test_rescoring_by_meta_rewards_that_are_not_there_is_told(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    summary_of(run, *arguments(*CASES["judgebench"].log))
+    for given in (("--k-meta", "1"), ("--aggregator", "weighted >> sum")):
+        done = deemster("rescore", str(run), *given)
+        assert done.returncode == 2
+        assert "needs meta rewards; the run has none" in done.stderr

@@ -6,7 +6,7 @@ from deemster.aggregators.learned import Learned
 from deemster.aggregators.reducers import Majority, Mean, Median, Sum
 from deemster.aggregators.relative import Borda, Centred, PerJudge, Softmax
 from deemster.aggregators.reliability import Reliable, judge_weights, reliability_weights
-from deemster.aggregators.selectors import TopK, Weighted
+from deemster.aggregators.selectors import TopK, Weighted, selects_by_meta
 from deemster.aggregators.spec import AGGREGATORS, parse_aggregator
 from deemster.aggregators.spread import fit_spread
 from deemster.aggregators.stopping import Decided, parse_stop
@@ -38,6 +38,7 @@ __all__ = [
     "rank",
     "reliability_weights",
     "rewards_of",
+    "selects_by_meta",
     "strict_best",
     "tie_groups",
     "win_shares",

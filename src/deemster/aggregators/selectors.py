@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from deemster.aggregators.base import Ballot, Selector
+from deemster.aggregators.base import Ballot, Pipeline, Reducer, Selector
 from deemster.errors import InputError
 
 
@@ -97,6 +97,15 @@ class Weighted(Selector):
         weights = np.where(counted, ballot.weights * factor, 0.0)
         useless = weights.sum(axis=-1, keepdims=True) <= 0
         return replace(ballot, weights=np.where(useless, ballot.weights, weights))
+
+
+def selects_by_meta(reducer: Reducer) -> bool:
+    """Whether a pipeline keeps or weighs votes by their meta rewards."""
+    steps = reducer.steps if isinstance(reducer, Pipeline) else ()
+    return any(
+        isinstance(step, TopK) or (isinstance(step, Weighted) and step.by == "meta")
+        for step in steps
+    )
 
 
 def _by_principles(ballot: Ballot) -> Ballot:

@@ -134,9 +134,15 @@ class LiteLLMBackend:
         return await draws.all(request.n)
 
     def price(self, tokens_in: int, tokens_out: int) -> float | None:
-        """US dollars for so many tokens; None where LiteLLM does not list the model's price."""
-        profile, _ = self._known or self._load()
-        return profile.pricing.cost(Usage(tokens_in=tokens_in, tokens_out=tokens_out), None)
+        """US dollars for so many tokens; None where LiteLLM does not list the model's price.
+
+        Raises:
+            InputError: LiteLLM does not know the provider.
+        """
+        from deemster.backends.litellm_profile import read_pricing  # noqa: PLC0415
+
+        pricing = read_pricing(self.name, api_base=self._api_base, prices=self._prices)
+        return pricing.cost(Usage(tokens_in=tokens_in, tokens_out=tokens_out), None)
 
     async def aclose(self) -> None:
         """Close the connections of all running loops."""

@@ -39,13 +39,7 @@ def read_profile(
     Raises:
         InputError: the provider is unknown, or OpenAI is meant and there is no key.
     """
-    try:
-        model, provider, _, _ = litellm.get_llm_provider(name, api_base=api_base)
-    except Exception as error:
-        raise InputError(
-            f"LiteLLM knows no provider for model {name!r}; give 'provider/model', "
-            "for example 'openai/gpt-5-mini'"
-        ) from error
+    model, provider = _find(name, api_base)
     if provider == "openai" and not has_openai_access(api_base, api_key):
         raise InputError(
             f"no API key for model {name!r}; set OPENAI_API_KEY, or give api_key, "
@@ -60,3 +54,24 @@ def read_profile(
         prefill=takes_prefill(model, provider),
         pricing=Pricing(model, provider, prices),
     )
+
+
+def read_pricing(name: str, *, api_base: str | None, prices: Prices | None) -> Pricing:
+    """The price of a LiteLLM model string; needs no key.
+
+    Raises:
+        InputError: the provider is unknown.
+    """
+    return Pricing(*_find(name, api_base), prices)
+
+
+def _find(name: str, api_base: str | None) -> tuple[str, str]:
+    """(model, provider) as LiteLLM names them."""
+    try:
+        model, provider, _, _ = litellm.get_llm_provider(name, api_base=api_base)
+    except Exception as error:
+        raise InputError(
+            f"LiteLLM knows no provider for model {name!r}; give 'provider/model', "
+            "for example 'openai/gpt-5-mini'"
+        ) from error
+    return model, provider

@@ -51,6 +51,10 @@ def rescore(
         str | None, typer.Option(help="Which judge, where the run has several.")
     ] = None,
     aggregator: Annotated[str | None, typer.Option(help="E.g. 'topk(4) >> mean'.")] = None,
+    k_meta: Annotated[
+        int | None,
+        typer.Option("--k-meta", help="Keep the votes with the highest meta rewards."),
+    ] = None,
     dialect: Annotated[
         str | None,
         typer.Option(
@@ -72,6 +76,8 @@ def rescore(
     """Parse, vote and weigh the stored votes of a run again, without a call."""
     from deemster.suites.rescoring import rescore_run
 
+    if k_meta is not None:
+        aggregator = f"topk({k_meta}) >> {aggregator or 'sum'}"
     summary = rescore_run(
         run,
         out=out,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-from deemster.aggregators import parse_aggregator, parse_stop
+from deemster.aggregators import parse_aggregator, parse_stop, selects_by_meta
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import InputError
@@ -72,7 +72,10 @@ def rescore_run(
         info = store.judges()[position]
         if info.members and aggregator is None:
             raise InputError(f"judge {info.name!r} is made of several; give --aggregator")
-        spec = str(parse_aggregator(aggregator or info.aggregator))
+        reducer = parse_aggregator(aggregator or info.aggregator)
+        if selects_by_meta(reducer) and not store.has_meta_rewards(position):
+            raise InputError(f"aggregator {reducer} needs meta rewards; the run has none")
+        spec = str(reducer)
         new = info.model_copy(
             update={
                 "aggregator": spec,

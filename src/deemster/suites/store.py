@@ -266,6 +266,13 @@ class RunStore:
         )
         return {sample for (sample,) in rows}
 
+    def has_meta_rewards(self, judge: int) -> bool:
+        """Whether any vote of a judge was rated by a meta RM."""
+        row = self._db.execute(
+            "SELECT 1 FROM votes WHERE judge = ? AND meta_reward IS NOT NULL LIMIT 1", (judge,)
+        ).fetchone()
+        return row is not None
+
     def verdicts(self, judge: int) -> Iterator[tuple[Sample, Verdict]]:
         """(sample, verdict) of one judge in sample order, votes included; reads as it goes.
 

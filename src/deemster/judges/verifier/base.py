@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -63,16 +64,16 @@ class Check(Protocol):
         ...
 
 
-class TextCheck:
+class TextCheck(ABC):
     """Base of checks that look at the response only."""
 
     def run(self, query: str, response: str, reference: str | None) -> Finding:  # noqa: ARG002
         """Examine one response; see `Check.run`."""
         return self.examine(response)
 
+    @abstractmethod
     def examine(self, response: str) -> Finding:
         """Examine one response."""
-        raise NotImplementedError
 
 
 def shorten(text: str, limit: int = LONGEST_EVIDENCE) -> str:
