@@ -72,13 +72,12 @@ def rescore_run(
         info = store.judges()[position]
         if info.members and aggregator is None:
             raise InputError(f"judge {info.name!r} is made of several; give --aggregator")
-        reducer = parse_aggregator(aggregator or info.aggregator)
-        if selects_by_meta(reducer) and not store.has_meta_rewards(position):
-            raise InputError(f"aggregator {reducer} needs meta rewards; the run has none")
-        spec = str(reducer)
+        chosen = parse_aggregator(aggregator or info.aggregator)
+        if selects_by_meta(chosen) and not store.has_meta_rewards(position):
+            raise InputError(f"aggregator {chosen} needs meta rewards; the run has none")
         new = info.model_copy(
             update={
-                "aggregator": spec,
+                "aggregator": str(chosen),
                 "k": info.k if k is None else min(k, info.k),
                 "min_valid": info.min_valid if min_valid is None else min_valid,
                 "dialect": info.dialect if dialect in (None, STORED) else dialect,
@@ -88,7 +87,7 @@ def rescore_run(
         if rule is not None:
             votes = _stored(store, position, info, k=k, dialect=dialect)
             rule = votes.fit(rule)
-            used = iter(votes.used(rule, reducer=parse_aggregator(spec), min_valid=new.min_valid))
+            used = iter(votes.used(rule, reducer=chosen, min_valid=new.min_valid))
             new = new.model_copy(update={"stop": str(rule)})
         rows = _decided(store, position, new, k=k, dialect=dialect, used=used)
         if out is None:
