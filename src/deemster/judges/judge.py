@@ -109,7 +109,7 @@ class Judge(BaseJudge):
 
     def __init__(
         self,
-        model: str | Backend,
+        model: str | Backend | None = None,
         *,
         k: int = 1,
         temperature: float | None = None,
@@ -128,6 +128,8 @@ class Judge(BaseJudge):
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
+        if model is None:
+            raise InputError("no model given; give for example 'openai/gpt-5-mini' or 'hf:PATH'")
         self.k = whole("k", k, 1, MAX_K)
         self.min_valid = whole("min_valid", min_valid, 1, self.k)
         self.seed = whole("seed", seed, 0, 2**63 - 1)
