@@ -150,6 +150,10 @@ def test_variables_are_filled_and_never_stored(tmp_path: Path) -> None:
     assert suite.spec.judges[0].options == {"api_key": "hush"}
     assert "hush" not in json.dumps(suite.written)
     assert "${SECRET}" in json.dumps(suite.written)
+    careless = GOOD + "    options: {api_key: sk-hush, extra: {headers: {Authorization: hush}}}\n"
+    suite = load_suite(write(tmp_path, careless))
+    assert suite.spec.judges[0].options["api_key"] == "sk-hush"
+    assert "hush" not in json.dumps(suite.written)
 
 
 def test_data_files_filters_and_sampling(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from deemster.suites.spec import DataSpec, SuiteSpec
 
 _MAX_BYTES = 8 * 2**20
 _MAX_NODES = 200_000
+_SECRET = re.compile(r"api_?key|token|secret|passw|authorization|credential", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -76,7 +77,18 @@ def load_suite(path: str | Path, *, environment: Mapping[str, str] | None = None
         spec = SuiteSpec.model_validate(filled)
     except ValidationError as error:
         raise InputError(_told(error, node, path)) from error
-    return Suite(spec, written, path)
+    return Suite(spec, _without_secrets(written), path)
+
+
+def _without_secrets(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any YAML value
+    """The suite as it may be stored: a secret written out, against all advice, is left out."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(item, str(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, key) for item in value]
+    if isinstance(value, str) and _SECRET.search(key) and not _VARIABLE.fullmatch(value):
+        return "(not stored)"
+    return value
 
 
 def _read(path: Path) -> str:
