@@ -98,6 +98,14 @@ def test_strict_best() -> None:
     assert strict_best([0.1 + 0.2, 0.3]) is None
 
 
+def test_ties_mean_the_same_everywhere() -> None:
+    rewards = [20.0, 20.0 + 1e-9, 3.0]
+    assert strict_best(rewards) is None
+    assert tie_groups(rewards) == ((0, 1),)
+    assert win_shares(np.array(rewards)).tolist() == [0.5, 0.5, 0.0]
+    assert {rank(rewards, seed=seed)[0] for seed in range(20)} == {0, 1}
+
+
 def test_win_shares_split_ties_and_skip_nan() -> None:
     shares = win_shares(np.array([[1.0, 2.0, 2.0], [np.nan, 1.0, 0.0]]))
     assert shares.tolist() == [[0, 0.5, 0.5], [0, 1, 0]]

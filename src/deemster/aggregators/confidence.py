@@ -12,29 +12,41 @@ RESAMPLES = 512
 """Bootstrap resamples: the standard error of a confidence of 0.9 is then 0.013."""
 
 
+TIE = 1e-9
+"""Rewards closer than this, relative to the larger (and to 1), are equal: weighted sums of the same
+scores may differ in their last bits."""
+
+
 def rank(rewards: Sequence[float], *, seed: int) -> tuple[int, ...]:
     """Response indices, best first; equal rewards in an order drawn from `seed`."""
     shuffled = np.random.default_rng([seed, len(rewards)]).permutation(len(rewards))
-    return tuple(int(i) for i in sorted(shuffled, key=lambda i: -_rounded(rewards[i])))
+    levels = _levels(rewards)
+    return tuple(int(i) for i in sorted(shuffled, key=lambda i: levels[i]))
 
 
 def tie_groups(rewards: Sequence[float]) -> tuple[tuple[int, ...], ...]:
-    """Groups of two or more responses with equal rewards, best group first.
-
-    Rewards that differ by rounding alone (12 significant digits) are equal.
-    """
-    groups: dict[float, list[int]] = {}
-    for i, reward in enumerate(rewards):
-        groups.setdefault(_rounded(reward), []).append(i)
-    ordered = sorted(groups.items(), reverse=True)
-    return tuple(tuple(group) for _, group in ordered if len(group) > 1)
+    """Groups of two or more responses with equal rewards, best group first."""
+    groups: dict[int, list[int]] = {}
+    for i, level in enumerate(_levels(rewards)):
+        groups.setdefault(level, []).append(i)
+    return tuple(tuple(group) for _, group in sorted(groups.items()) if len(group) > 1)
 
 
 def strict_best(rewards: Sequence[float]) -> int | None:
     """The response with strictly the highest reward; None if several share it."""
-    values = [_rounded(reward) for reward in rewards]
-    top = max(values)
-    return values.index(top) if values.count(top) == 1 else None
+    levels = _levels(rewards)
+    return levels.index(0) if levels.count(0) == 1 else None
+
+
+def _levels(rewards: Sequence[float]) -> list[int]:
+    """0 for the highest reward, 1 for the next lower one, …; equal rewards share a level."""
+    levels = [0] * len(rewards)
+    level, head = 0, max(rewards)
+    for i in sorted(range(len(rewards)), key=lambda i: -rewards[i]):
+        if head - rewards[i] > TIE * max(1.0, abs(head)):
+            level, head = level + 1, rewards[i]
+        levels[i] = level
+    return levels
 
 
 def confidence(
@@ -67,10 +79,6 @@ def win_shares(rewards: Floats) -> Floats:
     """
     values = np.where(np.isnan(rewards), -np.inf, rewards)
     top = values.max(axis=-1, keepdims=True)
-    on_top = values >= top - 1e-9 * np.maximum(1.0, np.abs(top))
+    on_top = values >= top - TIE * np.maximum(1.0, np.abs(top))
     shares: Floats = on_top / on_top.sum(axis=-1, keepdims=True)
     return shares
-
-
-def _rounded(reward: float) -> float:
-    return float(f"{reward:.12g}")

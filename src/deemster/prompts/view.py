@@ -99,9 +99,10 @@ def _flat(message: Message) -> str:
 
 
 def _shown(principle: Principle) -> dict[str, object]:
+    # A sample's own principles come with its data, from strangers too.
     return {
-        "name": principle.name,
-        "description": principle.description,
+        "name": defuse(principle.name),
+        "description": defuse(principle.description),
         "weight": round(100 * principle.weight),
         "bands": principle.bands,
     }

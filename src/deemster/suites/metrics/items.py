@@ -11,13 +11,10 @@ import numpy.typing as npt
 from pydantic import JsonValue
 
 from deemster.aggregators import Ballot, Reducer, Sum, rank, rewards_of, win_shares
+from deemster.aggregators.confidence import TIE
 from deemster.errors import FailureStatus, InputError
 from deemster.schemas import Failure, Sample, Usage, Verdict
 from deemster.suites.metrics.estimate import Bools, Floats, Ints
-
-TIE = 1e-9
-"""Rewards closer than this, relative to the larger, are equal: weighted sums of the same scores
-may differ in their last bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
