@@ -9,7 +9,7 @@ export LITELLM_LOCAL_MODEL_COST_MAP := True
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format bench clean
+.PHONY: help install demo test test-slow check format bench study clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ format: $(STAMP)  ## Format and mend what ruff can mend
 
 bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+study: $(STAMP)  ## Sample and analyse the scaling study; writes docs/scaling.md
+	$(BIN)/python -m deemster.training.nano.study --out build/study
+	$(BIN)/python -m deemster.training.study build/study --docs docs/scaling.md
 
 clean:  ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

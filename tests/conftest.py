@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support.openai_server import OpenAIServer
 from tests.support.tiny_model import save_tiny_model
+from tests.support.tiny_nano import save_tiny_nano
+
+from deemster.backends import nano
 
 ServerFactory = Callable[..., OpenAIServer]
 
@@ -27,3 +30,17 @@ def openai_server() -> Iterator[ServerFactory]:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random Llama-type model with a ChatML tokenizer."""
     return save_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def tiny_nano_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random model in the layout of the embedded one."""
+    return save_tiny_nano(tmp_path_factory.mktemp("tiny-nano"))
+
+
+@pytest.fixture
+def tiny_nano(tiny_nano_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That folder, in the place of the embedded model."""
+    monkeypatch.setattr(nano, "assets", lambda: tiny_nano_files)
+    nano._tell_once.cache_clear()
+    return tiny_nano_files

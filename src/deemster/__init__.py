@@ -13,7 +13,17 @@ from deemster._version import __version__
 if TYPE_CHECKING:
     from deemster.aggregators import Majority, Mean, Median, Sum, TopK, Weighted
     from deemster.errors import BackendError, DeemsterError, InputError, ParseError
-    from deemster.judges import Cascade, Debate, Judge, MetaRM, Panel, best_of_n
+    from deemster.judges import (
+        Cascade,
+        CLoud,
+        Debate,
+        Judge,
+        MetaRM,
+        PairRM,
+        Panel,
+        ScalarRM,
+        best_of_n,
+    )
     from deemster.judges.verifier import Verifier
     from deemster.schemas import (
         Critique,
@@ -31,7 +41,17 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "deemster.aggregators": ("Majority", "Mean", "Median", "Sum", "TopK", "Weighted"),
-    "deemster.judges": ("Cascade", "Debate", "Judge", "MetaRM", "Panel", "best_of_n"),
+    "deemster.judges": (
+        "CLoud",
+        "Cascade",
+        "Debate",
+        "Judge",
+        "MetaRM",
+        "PairRM",
+        "Panel",
+        "ScalarRM",
+        "best_of_n",
+    ),
     "deemster.judges.verifier": ("Verifier",),
     "deemster.errors": ("BackendError", "DeemsterError", "InputError", "ParseError"),
     "deemster.suites.frames": ("load_run",),
@@ -52,6 +72,7 @@ _MODULE = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "BackendError",
+    "CLoud",
     "Cascade",
     "Critique",
     "Debate",
@@ -65,11 +86,13 @@ __all__ = [
     "Median",
     "Message",
     "MetaRM",
+    "PairRM",
     "Panel",
     "ParseError",
     "Principle",
     "Rubric",
     "Sample",
+    "ScalarRM",
     "Sum",
     "TopK",
     "Usage",

@@ -25,6 +25,7 @@ from deemster.backends import (
     generate_all,
 )
 from deemster.backends.litellm import LiteLLMBackend
+from deemster.backends.nano import NanoBackend
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Message, Sampling
@@ -161,6 +162,12 @@ def transformers(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Su
     )
 
 
+@contextlib.contextmanager
+def nano(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+    request.getfixturevalue("tiny_nano")
+    yield Subject(NanoBackend(threads=1), NanoBackend(threads=1, max_context=8))  # nothing fits
+
+
 Maker = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Subject]]
 MAKERS: dict[str, Maker] = {
     "fake": fake,
@@ -168,6 +175,7 @@ MAKERS: dict[str, Maker] = {
     "replay": replay,
     "litellm": litellm,
     "transformers": transformers,
+    "nano": nano,
 }
 
 

@@ -56,7 +56,7 @@ def test_option_that_a_backend_does_not_take(stand_in: None) -> None:
 
 
 def test_unknown_scheme_lists_the_known_ones() -> None:
-    assert {"hf", "litellm", "replay"} <= set(BACKENDS.names())
+    assert {"hf", "litellm", "nano", "replay"} <= set(BACKENDS.names())
     with pytest.raises(InputError) as caught:
         registry.open_backend("vlm:some/model")
     assert str(caught.value) == (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import Done, deemster
+from tests.support.small_suite import write_small_suite
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
@@ -34,11 +35,12 @@ def suite(tmp_path: Path, text: str) -> str:
 
 def test_run_report_rescore_export(tmp_path: Path) -> None:
     out = str(tmp_path / "run")
-    done = deemster("run", QUICKSTART, "--out", out)
+    small = str(write_small_suite(tmp_path))
+    done = deemster("run", small, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "100.00%" in done.stdout
-    assert "recorded: 6 of 6 samples to judge" in done.stderr
-    again = deemster("run", QUICKSTART, "--out", out, "--json")
+    assert "scripted: 6 of 6 samples to judge" in done.stderr
+    again = deemster("run", small, "--out", out, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["n"] == 6
 
@@ -61,10 +63,24 @@ def test_run_report_rescore_export(tmp_path: Path) -> None:
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
-    done = deemster("run", QUICKSTART, "--dry-run", "--out", str(tmp_path / "run"))
+    small = str(write_small_suite(tmp_path))
+    done = deemster("run", small, "--dry-run", "--out", str(tmp_path / "run"))
     assert done.returncode == 0, done.stderr
     assert "24" in done.stdout
     assert not (tmp_path / "run").exists()
+
+
+def test_dry_run_of_the_quickstart(tiny_nano: Path) -> None:
+    done = deemster("run", QUICKSTART, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    for part in ("one vote", "meta RM", "384"):  # 12 samples, 32 votes
+        assert part in done.stdout
+
+
+def test_a_budget_is_for_paid_models_only(tiny_nano: Path, tmp_path: Path) -> None:
+    text = GOOD + "judges: {model: nano, max_tokens: 8}\nbudget: {usd: 1}\n"
+    done = deemster("run", suite(tmp_path, text), "--out", str(tmp_path / "run"))
+    assert done.returncode == 3, done.stderr  # random weights write no verdict
 
 
 def test_schema_is_json() -> None:

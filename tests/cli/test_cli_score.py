@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import deemster, one_line
+from tests.support.tiny_nano import FOREIGN, QUERY
 
+from deemster.backends import nano
 from deemster.schemas import Verdict
 
 FAKE = """fake:Specific Criteria:
@@ -137,10 +139,76 @@ def test_bad_usage_is_one_line_and_exit_2(arguments: tuple[str, ...], message: s
     assert message in one_line(deemster("score", *arguments, *model))
 
 
-def test_no_model_is_told_how_to_give_one() -> None:
+def test_the_embedded_model_is_the_default(
+    tiny_nano: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = deemster(
+        "score", "-q", FOREIGN, "-r", "a", "-r", "b", "-k", "2", "--json", "--max-tokens", "16"
+    )
+    assert done.returncode == 3  # random weights write no verdict
+    verdict = Verdict.model_validate_json(done.stdout)
+    assert (verdict.judge.model, verdict.judge.dialect) == ("nano", "nano")
+    assert verdict.judge.sampling is not None
+    assert verdict.judge.sampling.temperature == 1.0
+    notice = done.stderr.splitlines()[0]
+    assert "the embedded demonstration model" in notice
+    assert "arithmetic" in notice
+    (warning,) = verdict.warnings
+    assert FOREIGN in warning
+    assert "its verdict means nothing" in warning
+    assert warning in caplog.text  # which is stderr where nobody sets up logging
+    again = deemster("score", "-q", QUERY, "-r", "7", "-r", "9", "--max-tokens", "16")
+    assert "demonstration" not in again.stderr  # once per process
+
+
+def test_the_environment_comes_before_the_embedded_model(tiny_nano: Path) -> None:
+    done = deemster("score", "-q", "q", "-r", "a", "--json", env={"DEEMSTER_MODEL": SINGLE})
+    assert done.returncode == 0
+    assert Verdict.model_validate_json(done.stdout).judge.model.startswith("fake")
+    assert "demonstration" not in done.stderr
+
+
+def test_embedded_model_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nano, "assets", lambda: tmp_path)
     line = one_line(deemster("score", "-q", "q", "-r", "a"))
-    assert "no model given" in line
-    assert "DEEMSTER_MODEL" in line
+    assert "the embedded model is not installed" in line
+    assert "give a model, for example openai/gpt-5-mini" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(("--dialect", "grm"), "'nano' was trained on the dialect 'nano' alone, got '"
+                     "grm'; leave out dialect, or give another model", id="dialect"),
+        pytest.param(("--reference", "7"), "has no place for a reference; leave that out, or give "
+                     "another model", id="reference"),
+        pytest.param(("--principles", "code"), "has no place for principles", id="principles"),
+        pytest.param(("--principles", "ahead"), "cannot write principles by themselves",
+                     id="ahead"),
+        pytest.param(("--api-base", "http://x"), "does not take the option 'api_base'",
+                     id="option"),
+        pytest.param(("-m", "nano:/x"), "there is one embedded model, 'nano'", id="path"),
+        pytest.param(("-r", "b") * 4, "judges 1 to 4 responses at once, got 5", id="responses"),
+    ],
+)  # fmt: skip
+def test_what_the_embedded_model_cannot_do(
+    tiny_nano: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    assert message in one_line(deemster("score", "-q", QUERY, "-r", "a", *arguments))
+
+
+def test_principles_generate_needs_a_real_model(tiny_nano: Path) -> None:
+    line = one_line(deemster("principles", "generate", "-q", QUERY))
+    assert "'nano' cannot write principles by themselves" in line
+
+
+def test_doctor_shows_the_embedded_model(tiny_nano: Path) -> None:
+    facts = json.loads(deemster("doctor", "--json").stdout)
+    assert facts["default model"] == "nano"
+    assert facts["embedded model"].startswith("nano: judge 0.")
+    assert ", meta 0." in facts["embedded model"]
 
 
 @pytest.mark.parametrize(

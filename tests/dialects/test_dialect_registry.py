@@ -27,7 +27,7 @@ def test_names() -> None:
     assert DIALECTS.names() == sorted(
         [
             *("alpaca-eval", "arena-hard", "auto-j", "grm", "json", "judgelrm", "llmbar"),
-            *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "pairwise"),
+            *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "nano", "pairwise"),
             *("pairwise-tokenprob", "prometheus", "realmistake"),
         ]
     )

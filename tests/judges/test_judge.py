@@ -372,11 +372,6 @@ async def test_score_many_reads_no_further_than_it_judges() -> None:
     assert len(read) <= 8
 
 
-def test_no_model_is_told() -> None:
-    with pytest.raises(InputError, match="no model given; give for example"):
-        Judge()
-
-
 def test_score_sync() -> None:
     assert Judge(FakeBackend(grm(7, 3)), orders="fixed").score_sync("q", ["a", "b"]).best == 0
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.support.small_suite import write_small_suite
 
 import deemster
 from deemster.errors import InputError
@@ -12,12 +13,10 @@ from deemster.suites.frames import export_run
 from deemster.suites.loading import load_suite
 from deemster.suites.runner import run_suite
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 async def run(tmp_path: Path) -> Path:
-    suite = load_suite(ROOT / "suites" / "quickstart.yaml", environment={})
+    suite = load_suite(write_small_suite(tmp_path), environment={})
     await run_suite(suite, tmp_path / "run")
     return tmp_path / "run"
 
@@ -27,7 +26,7 @@ def test_frames(run: Path) -> None:
     assert len(frames.samples) == 6
     assert len(frames.verdicts) == 6
     assert len(frames.votes) == 24
-    assert frames.verdicts["right"].sum() == 5  # the sixth is a single response
+    assert frames.verdicts["right"].sum() == 6
     assert set(frames.votes["status"]) == {"ok"}
     joined = frames.votes.merge(frames.samples, left_on="sample", right_on="id")
     assert len(joined) == 24

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.tiny_nano import needs_model
 
 from deemster.suites.loading import load_suite
 from deemster.suites.runner import run_suite
@@ -48,10 +49,10 @@ def test_samples_of_the_suites_whose_data_is_here(name: str, least: int) -> None
     assert len({sample.id for sample in samples}) == len(samples)
 
 
+@needs_model
 async def test_quickstart_needs_nothing(tmp_path: Path) -> None:
     suite = load_suite(ROOT / "suites" / "quickstart.yaml", environment={})
     result = await run_suite(suite, tmp_path / "run")
     assert result.broken == ()
-    summary = result.summaries["recorded"]
-    assert (summary.n, summary.n_scored, summary.accuracy) == (6, 6, 1.0)
+    assert {summary.n_scored for summary in result.summaries.values()} == {12}
     assert not (tmp_path / "run" / "completions.sqlite").exists()

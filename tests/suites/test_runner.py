@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from deemster.schemas import Sample, Verdict
 from deemster.suites.loading import Suite, load_suite
 from deemster.suites.planning import plan_suite
 from deemster.suites.runner import RunResult, run_suite
-from deemster.suites.store import RunStore
+from deemster.suites.store import RunStore, StoreError
 
 N, K = 12, 4
 
@@ -68,6 +70,18 @@ def summary(directory: Path) -> dict[str, Any]:
 
 async def run(made: Suite, out: Path, ledger: Ledger, **options: Any) -> RunResult:
     return await run_suite(made, out, judges=[ledger.judge()], **options)
+
+
+async def test_a_kill_before_the_tables_were_made_leaves_nothing_to_resume(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    with closing(sqlite3.connect(out / "run.sqlite")) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+    result = await run(suite(tmp_path), out, Ledger())
+    assert result.unscored == 0
+    (out / "run.sqlite").write_bytes(b"no database at all, but long enough to be one")
+    with pytest.raises(StoreError, match="not a database"):
+        await run(suite(tmp_path), out, Ledger())
 
 
 async def test_a_run_and_its_directory(tmp_path: Path) -> None:

@@ -1,6 +1,13 @@
 """The only door to a model: one protocol, a registry, and the backends behind it."""
 
-from deemster.backends.base import Backend, Outcome, Request, generate_all
+from deemster.backends.base import (
+    EMBEDDED,
+    Backend,
+    Outcome,
+    Request,
+    generate_all,
+    only_dialect,
+)
 from deemster.backends.cassette import Cassette
 from deemster.backends.fake import FakeBackend
 from deemster.backends.limits import Budget
@@ -9,6 +16,7 @@ from deemster.backends.replay import RecordBackend, ReplayBackend
 
 __all__ = [
     "BACKENDS",
+    "EMBEDDED",
     "Backend",
     "Budget",
     "Cassette",
@@ -18,5 +26,6 @@ __all__ = [
     "ReplayBackend",
     "Request",
     "generate_all",
+    "only_dialect",
     "open_backend",
 ]

@@ -80,6 +80,18 @@ class Backend(Protocol):
         ...
 
 
+EMBEDDED = "nano"
+"""Model string of the embedded model, which is also the name of the dialect it was trained on."""
+
+
+def only_dialect(backend: Backend) -> str | None:
+    """Name of the only dialect that a backend's model was trained on; None: it takes any.
+
+    A backend says so by an attribute `dialect`.
+    """
+    return getattr(backend, "dialect", None)
+
+
 async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
     """`backend.generate` with every way to fail turned into outcomes.
 

@@ -1,7 +1,7 @@
 """From a model string to a backend.
 
-`scheme:rest` with a registered scheme goes to that backend; everything else is a LiteLLM model
-string (`provider/model`).
+`nano` is the embedded model; `scheme:rest` with a registered scheme goes to that backend;
+everything else is a LiteLLM model string (`provider/model`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deemster.backends.base import Backend
+from deemster.backends.base import EMBEDDED, Backend
 from deemster.errors import InputError
 from deemster.plugins import Registry
 
@@ -23,6 +23,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
         "fake": "deemster.backends.fake:FakeBackend",
         "hf": "deemster.backends.transformers:TransformersBackend",
         "litellm": "deemster.backends.litellm:LiteLLMBackend",
+        EMBEDDED: "deemster.backends.nano:NanoBackend",
         "replay": "deemster.backends.replay:ReplayBackend",
     },
 )
@@ -37,14 +38,14 @@ def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each 
     if not model.strip():
         raise InputError("model is empty; give for example 'openai/gpt-5-mini' or 'hf:PATH'")
     scheme, colon, rest = model.partition(":")
-    if colon and "/" not in scheme:
+    if model == EMBEDDED or (colon and "/" not in scheme):
         factory, argument = BACKENDS.get(scheme), rest
     elif "/" in model:
         factory, argument = BACKENDS.get("litellm"), model
     else:
         raise InputError(
             f"unknown model {model!r}; give 'provider/model' (LiteLLM), or one of: "
-            + ", ".join(f"{name}:…" for name in BACKENDS.names())
+            + ", ".join(name if name == EMBEDDED else f"{name}:…" for name in BACKENDS.names())
         )
     try:
         return factory(argument, **options)

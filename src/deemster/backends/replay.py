@@ -13,7 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from deemster.backends.base import Backend, Outcome, Request, generate_all
+from deemster.backends.base import (
+    EMBEDDED,
+    Backend,
+    Outcome,
+    Request,
+    generate_all,
+    only_dialect,
+)
 from deemster.backends.cassette import Cassette, messages_hash, prompt_id, seed_of
 from deemster.errors import CassetteMissError, InputError
 from deemster.schemas import Completion
@@ -53,6 +60,11 @@ class RecordBackend:
     def name(self) -> str:
         """The inner backend's name."""
         return self.inner.name
+
+    @property
+    def dialect(self) -> str | None:
+        """The inner backend's only dialect, if it has one."""
+        return only_dialect(self.inner)
 
     async def generate(self, request: Request) -> list[Outcome]:
         """Recorded draws from the cassette, the others from the inner backend.
@@ -126,6 +138,7 @@ class ReplayBackend:
             path, _, model = path.rpartition("#")
         with Cassette(path, readonly=True) as recorded:
             self.name = _choose(recorded, model)
+        self.dialect = EMBEDDED if self.name == EMBEDDED else None
         self.cassette = recorded
 
     async def generate(self, request: Request) -> list[Outcome]:

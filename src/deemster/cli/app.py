@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from deemster._version import __version__
-from deemster.cli import cascade, doctor, principles, probe, report, run, runs, score
+from deemster.cli import cascade, doctor, principles, probe, report, run, runs, score, train
 from deemster.errors import DeemsterError
 
 INTERRUPTED = 130
@@ -43,6 +43,7 @@ app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
+app.add_typer(train.app, name="train")
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
 

@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 
+from deemster.errors import InputError
+
 _PACKAGES = (
     "deemster", "pydantic", "litellm", "instructor", "asyncio-throttle", "openai", "torch",
     "transformers", "tokenizers", "llguidance", "numpy", "scipy", "scikit-learn", "datasets",
@@ -34,7 +36,8 @@ def doctor(
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "default model": os.environ.get("DEEMSTER_MODEL") or "not set",
+        "default model": os.environ.get("DEEMSTER_MODEL") or "nano",
+        "embedded model": _embedded(),
         "devices": _devices() if packages["torch"] else "torch is not installed",
         "keys set": ", ".join(key for key in _KEYS if os.environ.get(key)) or "none",
         "cache": str(Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()),
@@ -64,6 +67,20 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _embedded() -> str:
+    """What is installed of it."""
+    from deemster.backends import nano
+
+    found = []
+    for name in ("judge", "meta"):
+        try:
+            files = nano.part(name).glob("*.safetensors")
+            found.append(f"{name} {sum(file.stat().st_size for file in files) / 1e6:.1f} MB")
+        except InputError:
+            found.append(f"no {name}")
+    return f"nano: {', '.join(found)}"
 
 
 def _devices() -> str:

@@ -23,16 +23,24 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model", "-m", rich_help_panel=_JUDGE,
-        help="provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL.",
+        help="provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else "
+        "nano, the embedded demonstration model.",
     ),
 ]  # fmt: skip
 Votes = Annotated[int, typer.Option("-k", "--k", rich_help_panel=_JUDGE, help="Votes to draw.")]
 Temperature = Annotated[
     float | None,
-    typer.Option(rich_help_panel=_JUDGE, help="Default: 0 for k = 1, else 0.5."),
+    typer.Option(
+        rich_help_panel=_JUDGE, help="Default: 0 for k = 1, else the dialect's, mostly 0.5."
+    ),
 ]
 DialectName = Annotated[
-    str, typer.Option("--dialect", rich_help_panel=_JUDGE, help="Prompt and parser: grm, json, …")
+    str | None,
+    typer.Option(
+        "--dialect",
+        rich_help_panel=_JUDGE,
+        help="Prompt and parser: grm, json, … Default: the model's own, else grm.",
+    ),
 ]
 Template = Annotated[
     Path | None,
@@ -51,7 +59,9 @@ AggregatorSpec = Annotated[
 MetaRm = Annotated[
     str | None,
     typer.Option(
-        "--meta-rm", rich_help_panel=_JUDGE, help="hf:PATH (trained) or a model (prompted)."
+        "--meta-rm",
+        rich_help_panel=_JUDGE,
+        help="hf:PATH (trained), nano (embedded) or a model (prompted).",
     ),
 ]
 KMeta = Annotated[
@@ -110,16 +120,12 @@ def make_judge(
     """The judge that the options describe.
 
     Raises:
-        InputError: an option is wrong, or no model is given.
+        InputError: an option is wrong.
     """
+    from deemster.backends import EMBEDDED
     from deemster.judges import Judge
 
-    model = model or os.environ.get("DEEMSTER_MODEL")
-    if not model:
-        raise InputError(
-            "no model given; use --model, for example --model openai/gpt-5-mini or "
-            "--model hf:PATH, or set DEEMSTER_MODEL"
-        )
+    model = model or os.environ.get("DEEMSTER_MODEL") or EMBEDDED
     if k_meta is not None:
         if meta_rm is None:
             raise InputError(f"--k-meta {k_meta} needs --meta-rm")

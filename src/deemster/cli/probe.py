@@ -27,7 +27,7 @@ def probe(
         Path | None, typer.Option("--out", "-o", help="Write probe.html and probe.json here.")
     ] = None,
     temperature: opt.Temperature = None,
-    dialect: opt.DialectName = "grm",
+    dialect: opt.DialectName = None,
     template: opt.Template = None,
     principles: opt.Principles = "self",
     seed: opt.Seed = 0,

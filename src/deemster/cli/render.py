@@ -41,6 +41,7 @@ def show_verdict(sample: Sample, verdict: Verdict, *, out: Console | None = None
         parts += _critiques(verdict, chosen)
     if verdict.failures:
         parts.append(_failures(verdict))
+    parts += [Text(f"Warning: {reason}.", style="yellow") for reason in verdict.warnings]
     parts.append(Text(usage_line(verdict.usage), style="dim"))
     title = escape(sample.id or "verdict")
     (out or console()).print(Panel(Group(*parts), title=title, title_align="left"))
@@ -131,16 +132,16 @@ def _principles(verdict: Verdict, chosen: Judgment) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="principles", title_justify="left")
     table.add_column("weight", justify="right")
     table.add_column("principle")
-    table.add_column("what it asks", ratio=1)
+    described = any(principle.description for principle in chosen.principles)
+    if described:
+        table.add_column("what it asks", ratio=1)
     if verdict.n_valid > 1:
         table.add_column("in votes", justify="right")
     for principle in chosen.principles:
         key = principle.name.casefold()
-        row: list[RenderableType] = [
-            f"{principle.weight:.0%}",
-            Text(principle.name),
-            Text(principle.description),
-        ]
+        row: list[RenderableType] = [f"{principle.weight:.0%}", Text(principle.name)]
+        if described:
+            row.append(Text(principle.description))
         if verdict.n_valid > 1:
             row.append(f"{seen[key]}/{verdict.n_valid}")
         table.add_row(*row)

@@ -39,7 +39,7 @@ def score(
     model: opt.Model = None,
     k: opt.Votes = 1,
     temperature: opt.Temperature = None,
-    dialect: opt.DialectName = "grm",
+    dialect: opt.DialectName = None,
     template: opt.Template = None,
     principles: opt.Principles = "self",
     aggregator: opt.AggregatorSpec = None,

@@ -13,6 +13,7 @@ DIALECTS: Registry[type[Dialect]] = Registry(
     group="deemster.dialects",
     builtin={
         "grm": "deemster.dialects.grm:Grm",
+        "nano": "deemster.dialects.nano:Nano",
         "json": "deemster.dialects.json_schema:Json",
         "pairwise": "deemster.dialects.pairwise:Pairwise",
         "pairwise-tokenprob": "deemster.dialects.pairwise:PairwiseTokenProb",

@@ -29,6 +29,7 @@ def read_vote(
         "seed": seed,
         "raw": completion.text,
         "usage": completion.usage,
+        "warnings": completion.warnings,
     }
     try:
         shown = dialect.parse(completion, n=len(order))

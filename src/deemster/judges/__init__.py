@@ -4,12 +4,15 @@ from deemster.judges.base import BaseJudge, Scorer
 from deemster.judges.batch import score_all, score_many
 from deemster.judges.best_of_n import BestOf, best_of_n
 from deemster.judges.cascade import Cascade, CascadeRule
+from deemster.judges.cloud import CLoud
 from deemster.judges.debate import Debate
 from deemster.judges.decide import decide
 from deemster.judges.judge import Judge
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm
+from deemster.judges.pair_rm import PairRM
 from deemster.judges.panel import Panel, agreement
 from deemster.judges.panel_weights import PanelWeights, fit_weights
+from deemster.judges.scalar_rm import ScalarRM
 from deemster.judges.scaling import PanelScaling
 from deemster.judges.steps import StepRewards, score_steps
 from deemster.judges.tournament import Ranking, rerank
@@ -17,16 +20,19 @@ from deemster.judges.tournament import Ranking, rerank
 __all__ = [
     "BaseJudge",
     "BestOf",
+    "CLoud",
     "Cascade",
     "CascadeRule",
     "Debate",
     "Judge",
     "MetaRM",
+    "PairRM",
     "Panel",
     "PanelScaling",
     "PanelWeights",
     "PromptedMetaRM",
     "Ranking",
+    "ScalarRM",
     "Scorer",
     "StepRewards",
     "agreement",

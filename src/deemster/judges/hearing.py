@@ -134,6 +134,7 @@ def as_vote(outcome: Outcome, *, draw: int, judge: str, how: Kind | PanelScaling
             draw=draw,
             judge=judge,
             usage=outcome.usage,
+            warnings=outcome.warnings,
         )
     shown = speaker(outcome)
     reasons = (
@@ -151,6 +152,7 @@ def as_vote(outcome: Outcome, *, draw: int, judge: str, how: Kind | PanelScaling
         draw=draw,
         judge=judge,
         usage=outcome.usage,
+        warnings=outcome.warnings,
         **reasons,
     )
 

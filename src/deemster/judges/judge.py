@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from deemster.aggregators import Decided, Reducer, parse_stop
-from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
-from deemster.dialects import Dialect, open_dialect
+from deemster.backends import EMBEDDED, Backend, Outcome, Request, generate_all, open_backend
+from deemster.dialects import Dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.adaptive import first_round, is_decided
@@ -18,7 +18,7 @@ from deemster.judges.case import Case, Section
 from deemster.judges.decide import decide
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
-from deemster.judges.settings import aggregator_of, sampling_of, whole
+from deemster.judges.settings import aggregator_of, dialect_of, sampling_of, whole
 from deemster.judges.together import together
 from deemster.principles import (
     as_principles,
@@ -78,10 +78,12 @@ class Judge(BaseJudge):
     """Scores responses by k votes of one model (PAPER: pointwise GRM, sections 1 and 2).
 
     Args:
-        model: a model string (`openai/gpt-5-mini`, `hf:PATH`, `replay:FILE`) or a `Backend`.
+        model: a model string (`openai/gpt-5-mini`, `hf:PATH`, `replay:FILE`) or a `Backend`; by
+            default the embedded demonstration model (`nano`).
         k: votes to draw, >= 1.
-        temperature: 0 to 2; None is 0 (greedy) for k = 1 and 0.5 for more.
-        dialect: prompt and parser, by name or as an object.
+        temperature: 0 to 2; None is 0 (greedy) for k = 1 and the dialect's for more, mostly 0.5.
+        dialect: prompt and parser, by name or as an object; None is the model's own if it has
+            one, else `grm`.
         template: your own Jinja template file with the dialect's slots.
         principles: `"self"`: each draw writes its own (the paper's way); `"ahead"`: one call
             writes them, every draw uses them; or fixed ones: a rubric's name or file, a `Rubric`,
@@ -89,8 +91,8 @@ class Judge(BaseJudge):
             another `PrincipleSource`.
         aggregator: how votes become rewards, an object or its spec (`"topk(4) >> sum"`). None
             is the plain sum, or with a meta RM the sum of the better half.
-        meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, or any other
-            model string for a prompted one.
+        meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, `"nano"` for
+            the one embedded with the model `nano`, or any other model string for a prompted one.
         orders: in which orders responses are shown; see `deemster.judges.orders`.
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
@@ -109,11 +111,11 @@ class Judge(BaseJudge):
 
     def __init__(
         self,
-        model: str | Backend | None = None,
+        model: str | Backend = EMBEDDED,
         *,
         k: int = 1,
         temperature: float | None = None,
-        dialect: str | Dialect = "grm",
+        dialect: str | Dialect | None = None,
         template: str | Path | None = None,
         principles: Any = "self",  # noqa: ANN401 - see `deemster.principles.as_principles`
         aggregator: Reducer | str | None = None,
@@ -128,8 +130,6 @@ class Judge(BaseJudge):
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
-        if model is None:
-            raise InputError("no model given; give for example 'openai/gpt-5-mini' or 'hf:PATH'")
         self.k = whole("k", k, 1, MAX_K)
         self.min_valid = whole("min_valid", min_valid, 1, self.k)
         self.seed = whole("seed", seed, 0, 2**63 - 1)
@@ -137,13 +137,17 @@ class Judge(BaseJudge):
         if orders not in ("balanced", "random", "fixed"):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
         self.orders: Orders = orders
-        if isinstance(dialect, Dialect) and template is not None:
-            raise InputError("give template to the dialect object, or name the dialect")
-        self.dialect = (
-            dialect if isinstance(dialect, Dialect) else open_dialect(dialect, template=template)
-        )
+        if isinstance(model, str):
+            self.backend, self._owns_backend = open_backend(model, **options), True
+        elif options:
+            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
+        else:
+            self.backend, self._owns_backend = model, False
+        self.dialect = dialect_of(dialect, template=template, backend=self.backend)
+        if temperature is None:
+            temperature = self.dialect.temperature if self.k > 1 else 0.0
         self.sampling = sampling_of(
-            temperature=temperature if temperature is not None else (0.5 if self.k > 1 else 0.0),
+            temperature=temperature,
             top_p=top_p,
             max_tokens=max_tokens,
             top_logprobs=self.dialect.top_logprobs,
@@ -154,12 +158,6 @@ class Judge(BaseJudge):
         self.principles: tuple[Principle, ...] = (
             as_principles(principles) if self.mode == "fixed" and self.source is None else ()
         )
-        if isinstance(model, str):
-            self.backend, self._owns_backend = open_backend(model, **options), True
-        elif options:
-            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
-        else:
-            self.backend, self._owns_backend = model, False
         self.meta_rm = open_meta_rm(meta_rm) if isinstance(meta_rm, str) else meta_rm
         self.tool = tool
         self.name = name or self.backend.name

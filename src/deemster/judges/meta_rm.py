@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from deemster.backends import Backend, Request, generate_all, open_backend
+from deemster.backends import EMBEDDED, Backend, Request, generate_all, open_backend
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.orders import derive_seed
@@ -126,13 +126,20 @@ class PromptedMetaRM:
 
 
 def open_meta_rm(spec: str) -> MetaRM:
-    """`hf:PATH` opens a trained sequence-classification model; other model strings are prompted.
+    """`hf:PATH` opens a trained sequence-classification model, `nano` the embedded one.
+
+    Other model strings are prompted.
 
     Raises:
-        InputError: the spec is empty or names an unknown scheme.
+        InputError: the spec is empty or names an unknown scheme, or the embedded meta RM is not
+            installed.
     """
     if not spec.strip():
-        raise InputError("meta_rm is empty; give 'hf:PATH' or a model string")
+        raise InputError("meta_rm is empty; give 'hf:PATH', 'nano' or a model string")
+    if spec == EMBEDDED:
+        from deemster.judges.meta_hf import embedded_meta_rm  # noqa: PLC0415 - as below
+
+        return embedded_meta_rm()
     if spec.startswith("hf:"):
         from deemster.judges.meta_hf import HfMetaRM  # noqa: PLC0415 - loads torch when used
 

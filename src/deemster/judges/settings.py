@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from deemster.aggregators import Pipeline, Reducer, Sum, TopK, parse_aggregator
+from deemster.backends import Backend, only_dialect
+from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sampling, first_problem
 
@@ -30,6 +34,29 @@ def sampling_of(**given: object) -> Sampling:
         return Sampling.model_validate(given)
     except ValidationError as error:
         raise InputError(first_problem(error)) from error
+
+
+def dialect_of(
+    given: str | Dialect | None, *, template: str | Path | None, backend: Backend
+) -> Dialect:
+    """The dialect meant: the only one its model knows if none is given, else `grm`.
+
+    Raises:
+        InputError: it is unknown, its template unusable, or the model knows only another.
+    """
+    only = only_dialect(backend)
+    if isinstance(given, Dialect):
+        if template is not None:
+            raise InputError("give template to the dialect object, or name the dialect")
+        chosen = given
+    else:
+        chosen = open_dialect(given or only or "grm", template=template)
+    if only is not None and chosen.name != only:
+        raise InputError(
+            f"model {backend.name!r} was trained on the dialect {only!r} alone, got "
+            f"{chosen.spec!r}; leave out dialect, or give another model"
+        )
+    return chosen
 
 
 def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from deemster.backends import Backend, Request, generate_all
+from deemster.backends import Backend, Request, generate_all, only_dialect
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.prompts import View, builtin_template, defuse
 from deemster.schemas import (
@@ -101,6 +101,11 @@ async def generate_with_usage(
     if n is not None and not 1 <= n <= _LIMIT:
         raise InputError(
             f"n must be 1 to {_LIMIT} principles, got {n!r}; or None for the model's choice"
+        )
+    if only_dialect(backend) is not None:
+        raise InputError(
+            f"model {backend.name!r} cannot write principles by themselves: it reads only the "
+            f"prompt of dialect {only_dialect(backend)!r}; give another model"
         )
     least, most = (_LEAST, _MOST) if n is None else (n, n)
     view = View(

@@ -44,3 +44,5 @@ class Completion(Record):
     usage: Usage = Usage()
     model: str = ""
     """The model that answered, as the provider names it."""
+    warnings: tuple[str, ...] = ()
+    """Why the backend says not to rely on the text, if it does."""

@@ -74,6 +74,11 @@ class Verdict(Record):
         return self
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why not to rely on this verdict, as the votes say, each reason once."""
+        return tuple(dict.fromkeys(reason for vote in self.votes for reason in vote.warnings))
+
+    @property
     def judgments(self) -> tuple[Judgment, ...]:
         """The valid votes."""
         return tuple(vote for vote in self.votes if isinstance(vote, Judgment))

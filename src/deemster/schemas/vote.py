@@ -44,6 +44,8 @@ class _Drawn(Record):
     raw: str = ""
     """The model's text, unchanged."""
     usage: Usage = Usage()
+    warnings: tuple[str, ...] = ()
+    """Why the backend says not to rely on this draw, if it does."""
 
 
 class Judgment(_Drawn):

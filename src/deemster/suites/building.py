@@ -9,8 +9,11 @@ from typing import Any
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
 from deemster.errors import InputError
-from deemster.judges import BaseJudge, Debate, Judge, Panel
+from deemster.judges import BaseJudge, CLoud, Debate, Judge, PairRM, Panel, ScalarRM
 from deemster.suites.spec import BudgetSpec, JudgeSpec, SuiteSpec
+
+_CLASSIFIER = {"device", "dtype", "batch_size", "max_context"}
+"""Options of the model that gives numbers."""
 
 
 def build_judges(spec: SuiteSpec, *, folder: Path) -> list[BaseJudge]:
@@ -32,7 +35,9 @@ def build_judges(spec: SuiteSpec, *, folder: Path) -> list[BaseJudge]:
         if judge.label not in made:
             try:
                 made[judge.label] = (
-                    _one(judge, spec.seed, folder, budget)
+                    (_one if judge.type == "judge" else _reward_model)(
+                        judge, spec.seed, folder, budget
+                    )
                     if judge.members is None
                     else _composed(
                         judge,
@@ -81,17 +86,56 @@ def _composed(
     )
 
 
+def _reward_model(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> BaseJudge:
+    model = _located(judge.model or "", folder)
+    options: dict[str, Any] = dict(judge.options)
+    made = {"scalar-rm": ScalarRM, "pair-rm": PairRM}.get(judge.type)
+    if made is not None:
+        for option in options:
+            if option not in _CLASSIFIER:
+                raise InputError(f"option {option!r}; known: {', '.join(sorted(_CLASSIFIER))}")
+        return made(model, seed=seed, name=judge.label, **options)
+    for option in options:
+        if option in signature(CLoud).parameters and option not in _CLASSIFIER | {"value"}:
+            raise InputError(
+                f"option {option!r} is a setting of the judge; write it beside options"
+            )
+    if isinstance(value := options.get("value"), str):
+        options["value"] = _located(value, folder)
+    if budget is not None and model.partition(":")[0] not in BACKENDS:
+        options["budget"] = budget
+    return CLoud(
+        model,
+        k=judge.k,
+        temperature=judge.temperature,
+        top_p=judge.top_p,
+        max_tokens=judge.max_tokens,
+        template=None if judge.template is None else folder / judge.template,
+        min_valid=judge.min_valid,
+        seed=seed,
+        name=judge.label,
+        **options,
+    )
+
+
+def _located(model: str, folder: Path) -> str:
+    """A model string whose file stands beside the suite, with its whole path."""
+    scheme, _, rest = model.partition(":")
+    here = rest and (folder / rest.partition("#")[0]).exists()
+    return f"{scheme}:{folder / rest}" if here else model
+
+
 def _one(judge: JudgeSpec, seed: int, folder: Path, budget: Budget | None) -> Judge:
     model = judge.model or ""
     options: dict[str, Any] = dict(judge.options)
     taken = sorted(set(options) & set(signature(Judge).parameters))
     if taken:
         raise InputError(f"option {taken[0]!r} is a setting of the judge; write it beside options")
-    scheme, colon, rest = model.partition(":")
-    if budget is not None and not (colon and scheme in BACKENDS):
+    scheme = model.partition(":")[0]
+    if budget is not None and scheme not in BACKENDS:
         options["budget"] = budget
-    if scheme in ("replay", "hf") and (folder / rest.partition("#")[0]).exists():
-        model = f"{scheme}:{folder / rest}"
+    if scheme in ("replay", "hf"):
+        model = _located(model, folder)
     principles: object = judge.principles
     if isinstance(principles, str) and (folder / principles).is_file():
         principles = str(folder / principles)

@@ -181,7 +181,7 @@ def _parser(name: str, info: JudgeInfo) -> Reread:
         n = len(sample.responses)
         order = vote.order or tuple(range(n))
         dialect.check_n(len(order))
-        completion = Completion(text=vote.raw, usage=vote.usage)
+        completion = Completion(text=vote.raw, usage=vote.usage, warnings=vote.warnings)
         read = read_vote(
             dialect, completion, order=order, n=n, draw=vote.draw, seed=vote.seed, judge=vote.judge
         )

@@ -26,7 +26,7 @@ from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import Summary
 from deemster.suites.spec import SuiteSpec, Threshold
-from deemster.suites.store import RunStore
+from deemster.suites.store import RunStore, holds_run
 from deemster.suites.summaries import summarise_judge, write_json, write_summary
 
 COMPLETIONS = "completions.sqlite"
@@ -170,7 +170,7 @@ async def _judge(
 
 def _check_directory(out: Path, *, resume: bool, judges: int) -> None:
     """Refuse to go on with an unfinished run unless that is asked for."""
-    if not (out / "run.sqlite").exists():
+    if not holds_run(out):
         return
     with RunStore(out) as store:
         total = store.count_samples()

@@ -15,6 +15,10 @@ class _Spec(BaseModel):
 
 
 _Positive = Annotated[int, Field(strict=True, ge=1)]
+_PLAIN = frozenset({"name", "model", "type", "options"})
+_CLOUD = _PLAIN | {"k", "temperature", "top_p", "max_tokens", "template", "min_valid"}
+_SETTINGS = {"scalar-rm": _PLAIN, "pair-rm": _PLAIN, "cloud": _CLOUD}
+"""What may be said about judges of the types other than `judge`."""
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|==)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 
 
@@ -71,6 +75,8 @@ class JudgeSpec(_Spec):
     """How reports call it; default: the model string."""
     model: str | None = None
     """A model string. Exactly one of `model` and `members` is given."""
+    type: Literal["judge", "scalar-rm", "pair-rm", "cloud"] = "judge"
+    """What the model is: one that writes its verdict in a dialect, or a trained reward model."""
     members: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Names of other judges of this suite that score as a panel."""
     rounds: Annotated[int, Field(strict=True, ge=1, le=10)] | None = None
@@ -87,10 +93,11 @@ class JudgeSpec(_Spec):
     """With members: how many of them are enough."""
     k: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    """Default: 0 for k = 1, else 0.5."""
+    """Default: 0 for k = 1, else the dialect's, for most 0.5."""
     top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
     max_tokens: _Positive = 2048
-    dialect: str = "grm"
+    dialect: str | None = None
+    """Prompt and parser; default: the model's own, for most models `grm`."""
     template: str | None = None
     """Your own Jinja prompt, relative to the suite file."""
     principles: str | tuple[dict[str, JsonValue], ...] = "self"
@@ -117,6 +124,12 @@ class JudgeSpec(_Spec):
         if (self.model is None) == (self.members is None):
             raise ValueError("give one of model and members")
         self._composed()
+        for name, field in type(self).model_fields.items():
+            if (
+                name not in _SETTINGS.get(self.type, (name,))
+                and getattr(self, name) != field.default
+            ):
+                raise ValueError(f"{name} is no setting of type {self.type!r}")
         if self.k_meta is not None:
             if self.meta_rm is None:
                 raise ValueError("k_meta needs meta_rm")

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +47,18 @@ CREATE TABLE verdicts (
 
 class StoreError(DeemsterError):
     """The store cannot be written, or what is in it is damaged."""
+
+
+def holds_run(directory: Path) -> bool:
+    """Whether a run was begun there; a kill at the very start leaves a file without tables."""
+    path = directory / FILE
+    if not path.is_file():
+        return False
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            return db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+        except sqlite3.DatabaseError:
+            return True  # of what is damaged, whoever opens it tells
 
 
 class RunStore:

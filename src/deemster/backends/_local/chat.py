@@ -42,11 +42,24 @@ class Chat:
         Raises:
             BackendError: there are images, or the template refuses the messages.
         """
+        return self.encoder.encode(self._text(messages, ask=True) + prefix)
+
+    def encode_whole(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a conversation as it stands, with nobody asked to go on: for reward models.
+
+        Raises:
+            BackendError: there are images, or the template refuses the messages.
+        """
+        return self.encoder.encode(self._text(messages, ask=False))
+
+    def _text(self, messages: Sequence[Message], *, ask: bool) -> str:
+        """The rendered text; with `ask` up to where the assistant's next turn begins."""
         if any(message.images for message in messages):
             raise BackendError("this model reads text only, but the messages contain images")
         turns = [self._turn(message) for message in messages]
-        text = self._render(turns) if self.tokenizer.chat_template else self._plain(turns)
-        return self.encoder.encode(text + prefix)
+        if self.tokenizer.chat_template:
+            return self._render(turns, ask=ask)
+        return self._plain(turns, ask=ask)
 
     def _turn(self, message: Message) -> dict[str, Any]:
         guard = self.encoder.guard
@@ -69,27 +82,27 @@ class Chat:
             ]
         return turn
 
-    def _render(self, turns: list[dict[str, Any]]) -> str:
+    def _render(self, turns: list[dict[str, Any]], *, ask: bool) -> str:
         try:
-            return self._apply(turns)
+            return self._apply(turns, ask=ask)
         except (TemplateError, TypeError, ValueError) as error:
             if turns[0]["role"] != "system" or len(turns) < 2:
                 raise BackendError(f"the chat template refuses the messages: {error}") from error
             merged = {**turns[1], "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
         try:
-            return self._apply([merged, *turns[2:]])
+            return self._apply([merged, *turns[2:]], ask=ask)
         except (TemplateError, TypeError, ValueError) as error:
             raise BackendError(f"the chat template refuses the messages: {error}") from error
 
-    def _apply(self, turns: list[dict[str, Any]]) -> str:
+    def _apply(self, turns: list[dict[str, Any]], *, ask: bool) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True, **self.template_args
+            turns, tokenize=False, add_generation_prompt=ask, **self.template_args
         )
         return text
 
-    def _plain(self, turns: list[dict[str, Any]]) -> str:
+    def _plain(self, turns: list[dict[str, Any]], *, ask: bool) -> str:
         blocks = [f"{_LABELS[turn['role']]}: {turn['content']}\n\n" for turn in turns]
-        return self._start() + "".join(blocks) + "Assistant:"
+        return self._start() + "".join(blocks) + ("Assistant:" if ask else "")
 
     def _start(self) -> str:
         """The token that begins every text, for models that were trained with one."""

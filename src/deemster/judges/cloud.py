@@ -1,0 +1,298 @@
+"""Critique-out-loud judges (CLoud): a critique of each response, then a number for the critique.
+
+The paper's semi-scalar baseline (section 4): a language model writes a critique of one response
+and a value head on top of it gives a scalar; k critiques are averaged (Eq. 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deemster.aggregators import Mean
+from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
+from deemster.errors import BackendError, FailureStatus, InputError
+from deemster.judges.base import BaseJudge
+from deemster.judges.case import Case
+from deemster.judges.classifier import Classifier, Reading
+from deemster.judges.decide import decide
+from deemster.judges.orders import derive_seed
+from deemster.judges.scalar_rm import chat_ids
+from deemster.judges.settings import sampling_of, whole
+from deemster.judges.together import together
+from deemster.principles import as_principles, principles_hash
+from deemster.prompts import PromptTemplate, builtin_template
+from deemster.schemas import (
+    Completion,
+    Conversation,
+    Critique,
+    Failure,
+    JudgeInfo,
+    Judgment,
+    Message,
+    QueryLike,
+    ResponseLike,
+    Scale,
+    Usage,
+    Verdict,
+    Vote,
+    as_query,
+    as_responses,
+)
+
+VALUE = "value"
+"""Folder of the value model inside a trained critic's folder."""
+TEMPLATE = "cloud"
+"""The critic's prompt that ships."""
+MAX_K = 10_000
+_NO_SCALE = Scale(low=0, high=1)  # the prompt has no slot for scores
+
+
+def critic_messages(
+    case: Case, response: int, *, template: PromptTemplate, seed: int
+) -> Conversation:
+    """The prompt for a critique of one response; training and inference share it.
+
+    Args:
+        case: what is judged.
+        response: index of the response to criticise; the others are not shown.
+        template: with the slots `conversation` and `responses`.
+        seed: of the judge; it decides the markers around untrusted text.
+
+    Raises:
+        InputError: the template leaves out the reference or the principles that there are.
+    """
+    for slot in ("reference", "principles"):
+        if getattr(case, slot) and slot not in template.slots:
+            raise InputError(
+                f"template {template.name!r} does not use the slot {slot!r}, but there is "
+                f"something to put there; add the slot, or leave out the {slot}"
+            )
+    alone = replace(case, responses=(case.responses[response],))
+    return alone.view((0,), scale=_NO_SCALE, seed=seed).render(template)
+
+
+def with_critique(messages: Conversation, critique: str) -> Conversation:
+    """What the value model reads: the text of the critic's prompt and what it wrote."""
+    texts = (message.model_copy(update={"content": message.text}) for message in messages)
+    return (*texts, Message(role="assistant", content=critique))
+
+
+class CLoud(BaseJudge):
+    """Scores each response by k critiques of it and a value model's number for each critique.
+
+    Every response is criticised by itself. Vote j holds the numbers of each response's j-th
+    critique; rewards are their mean (paper Eq. 12) and have no fixed range. A draw that lost a
+    critique or its number is a `Failure`.
+
+    Args:
+        model: the critic: a model string, or a `Backend`.
+        value: `hf:` and a folder or a repository of the value model, with one output. None is
+            the folder `value` inside the critic's, where
+            `deemster.training.baselines.cloud` puts it.
+        k: critiques per response, >= 1.
+        temperature: 0 to 2; None is 0 (greedy) for k = 1 and 0.5 for more.
+        template: your own Jinja template file with the slots of `cloud.j2`.
+        seed: decides draws and tie-breaks.
+        min_valid: fewest valid votes for a verdict with rewards.
+        max_tokens, top_p: decoding limits of critiques.
+        device: of the value model; by default a GPU if there is one.
+        dtype: of the value model; by default bfloat16 on a GPU and float32 on the CPU.
+        batch_size: critiques that go through the value model together.
+        name: what records call this judge; default: the model string.
+        options: passed to the backend when `model` is a string.
+
+    Raises:
+        InputError: an argument is wrong; nothing was sent.
+    """
+
+    def __init__(
+        self,
+        model: str | Backend,
+        *,
+        value: str | None = None,
+        k: int = 1,
+        temperature: float | None = None,
+        template: str | Path | None = None,
+        seed: int = 0,
+        min_valid: int = 1,
+        max_tokens: int = 1024,
+        top_p: float = 1.0,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_size: int = 8,
+        name: str | None = None,
+        **options: Any,  # noqa: ANN401 - each backend has its own
+    ) -> None:
+        self.k = whole("k", k, 1, MAX_K)
+        self.min_valid = whole("min_valid", min_valid, 1, self.k)
+        self.seed = whole("seed", seed, 0, 2**63 - 1)
+        self.sampling = sampling_of(
+            temperature=temperature if temperature is not None else (0.5 if self.k > 1 else 0.0),
+            top_p=top_p,
+            max_tokens=max_tokens,
+        )
+        self.template = PromptTemplate.load(template) if template else builtin_template(TEMPLATE)
+        self.value = value or _value_beside(model)
+        if not self.value.startswith("hf:"):
+            raise InputError(f"value {value!r} must be 'hf:FOLDER' or 'hf:OWNER/REPOSITORY'")
+        self._classifier = Classifier(
+            self.value.removeprefix("hf:"),
+            what="value model",
+            device=device,
+            dtype=dtype,
+            batch_size=batch_size,
+        )
+        if isinstance(model, str):
+            self.backend, self._owns_backend = open_backend(model, **options), True
+        elif options:
+            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
+        else:
+            self.backend, self._owns_backend = model, False
+        self.name = name or self.backend.name
+
+    @property
+    def info(self) -> JudgeInfo:
+        """Everything that decides its verdicts."""
+        return JudgeInfo(
+            name=self.name,
+            model=f"cloud:{self.backend.name}+{self.value}",
+            prompt=self.template.hash,
+            principles="self",
+            sampling=self.sampling,
+            k=self.k,
+            seed=self.seed,
+            aggregator=str(Mean()),
+            min_valid=self.min_valid,
+        )
+
+    async def score(
+        self,
+        query: QueryLike,
+        responses: Sequence[ResponseLike],
+        *,
+        reference: str | None = None,
+        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    ) -> Verdict:
+        """Judge 1..n responses to a query; see `BaseJudge.score`."""
+        asked, shown = as_query(query), as_responses(responses)
+        for i, response in enumerate(shown):
+            if response.is_blank:
+                raise InputError(f"response {i} is empty; leave it out or give its text")
+        fixed = () if principles is None else as_principles(principles)
+        info = self.info
+        if fixed:
+            info = info.model_copy(update={"principles": principles_hash(fixed)})
+        case = Case(asked, shown, reference, fixed)
+        prompts = [
+            critic_messages(case, i, template=self.template, seed=self.seed) for i in range(case.n)
+        ]
+        drawn = await together(self._critiques(prompt) for prompt in prompts)
+        votes = await self._votes(prompts, drawn)
+        return decide(
+            votes, n=case.n, k=self.k, reducer=Mean(), info=info, min_valid=self.min_valid
+        )
+
+    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
+        """Put something between this judge and its critic."""
+        self.backend = wrap(self.backend)
+
+    async def aclose(self) -> None:
+        """Close the backend, if it was opened here, and release the value model. Idempotent."""
+        await self._classifier.aclose()
+        if self._owns_backend:
+            await self.backend.aclose()
+
+    async def _critiques(self, prompt: Conversation) -> list[Outcome]:
+        seeds = tuple(derive_seed(self.seed, draw) for draw in range(self.k))
+        request = Request(messages=prompt, sampling=self.sampling, n=self.k, seeds=seeds)
+        return await generate_all(self.backend, request)
+
+    async def _votes(
+        self, prompts: Sequence[Conversation], drawn: Sequence[Sequence[Outcome]]
+    ) -> list[Vote]:
+        """Vote j from the j-th outcome of every response."""
+        draws = list(zip(*drawn, strict=True))
+        complete = {
+            draw: critiques
+            for draw, outcomes in enumerate(draws)
+            if len(critiques := [one for one in outcomes if isinstance(one, Completion)])
+            == len(prompts)
+        }
+        texts = [
+            with_critique(prompt, critique.text)
+            for critiques in complete.values()
+            for prompt, critique in zip(prompts, critiques, strict=True)
+        ]
+        try:
+            readings = await self._classifier.read(
+                lambda tokenizer, encoder: [chat_ids(tokenizer, encoder, one) for one in texts]
+            )
+        except BackendError as error:  # its chat template knows no such turns
+            readings = [Reading(None, 0, str(error))] * len(texts)
+        votes: list[Vote] = []
+        for draw, outcomes in enumerate(draws):
+            if draw not in complete:
+                lost = next(one for one in outcomes if isinstance(one, BackendError))
+                votes.append(
+                    self._failure(draw, outcomes, str(lost), lost.status, type(lost).__name__)
+                )
+            else:
+                mine, readings = readings[: len(prompts)], readings[len(prompts) :]
+                votes.append(self._vote(draw, complete[draw], mine))
+        return votes
+
+    def _vote(
+        self, draw: int, completions: Sequence[Completion], readings: Sequence[Reading]
+    ) -> Vote:
+        values = [one.logit for one in readings if one.logit is not None]
+        if len(values) < len(readings):
+            problem = next(one.problem for one in readings if one.logit is None)
+            return self._failure(draw, completions, problem)
+        return Judgment(
+            scores=tuple(values),
+            critiques=tuple(
+                Critique(response=i, text=one.text) for i, one in enumerate(completions)
+            ),
+            usage=_usage(completions)
+            + Usage(calls=len(readings), tokens_in=sum(one.tokens for one in readings)),
+            **self._drawn(draw, completions),
+        )
+
+    def _failure(
+        self,
+        draw: int,
+        outcomes: Sequence[Outcome],
+        message: str,
+        status: FailureStatus = "api_error",
+        error: str = "",
+    ) -> Failure:
+        drawn = self._drawn(draw, outcomes)
+        return Failure(status=status, message=message, error=error, usage=_usage(outcomes), **drawn)
+
+    def _drawn(self, draw: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        texts = [one.text if isinstance(one, Completion) else "" for one in outcomes]
+        return {
+            "draw": draw,
+            "judge": self.name,
+            "order": tuple(range(len(outcomes))),
+            "seed": derive_seed(self.seed, draw),
+            "raw": "\n\n".join(f"# Response {i}\n{text}" for i, text in enumerate(texts, 1)),
+        }
+
+
+def _usage(outcomes: Sequence[Outcome]) -> Usage:
+    return Usage.total(outcome.usage or Usage() for outcome in outcomes)
+
+
+def _value_beside(model: str | Backend) -> str:
+    name = model if isinstance(model, str) else model.name
+    path = name.removeprefix("hf:")
+    if path == name or not (Path(path).expanduser() / VALUE).is_dir():
+        raise InputError(
+            f"no value model beside {name!r}; give value='hf:FOLDER', "
+            "a sequence-classification model with one output"
+        )
+    return f"hf:{path}/{VALUE}"

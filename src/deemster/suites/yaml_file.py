@@ -1,0 +1,218 @@
+"""A YAML file that describes something, read into a pydantic model: errors name line and key.
+
+`${NAME}` in a scalar is replaced by an environment variable, and nowhere else are variables read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from deemster.errors import InputError
+
+_MAX_BYTES = 8 * 2**20
+_MAX_NODES = 200_000
+_SECRET = re.compile(r"api_?key|token|secret|passw|authorization|credential", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """The text of a YAML file, parsed, with the places of its values."""
+
+    path: Path
+    written: dict[str, Any]
+    """As written, names of variables in place of their values."""
+    node: yaml.Node | None
+
+    def read_as(self, model: type[M], *, environment: Mapping[str, str] | None = None) -> M:
+        """The file as a `model`, variables filled in.
+
+        Args:
+            model: what the file describes.
+            environment: where `${NAME}` is looked up; None is the process's environment.
+
+        Raises:
+            InputError: it says something that is not allowed. The text names file, line, key,
+                value and what is allowed.
+        """
+        environment = os.environ if environment is None else environment
+        filled = _fill(self.written, self.node, self.path, environment)
+        try:
+            return model.model_validate(filled)
+        except ValidationError as error:
+            raise InputError(_told(error, self.node, self.path, model)) from error
+
+    @property
+    def storable(self) -> dict[str, Any]:
+        """As written; a secret written out, against all advice, is left out."""
+        kept: dict[str, Any] = _without_secrets(self.written)
+        return kept
+
+
+def read_yaml(path: Path, *, what: str, keys: str) -> YamlFile:
+    """Read a YAML file whose root is a mapping.
+
+    Args:
+        path: the file.
+        what: what errors call it, e.g. `suite`.
+        keys: what the mapping must hold, in words for the error.
+
+    Raises:
+        InputError: it cannot be read, is too large, or is no such YAML.
+    """
+    node, written = _parse(_read(path, what), path)
+    if not isinstance(written, dict):
+        raise InputError(f"{path}: expected a mapping with {keys}")
+    return YamlFile(path, written, node)
+
+
+def _without_secrets(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any YAML value
+    if isinstance(value, dict):
+        return {name: _without_secrets(item, str(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, key) for item in value]
+    if isinstance(value, str) and _SECRET.search(key) and not _VARIABLE.fullmatch(value):
+        return "(not stored)"
+    return value
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB; put samples in a file")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {what} {str(path)!r}: {error}") from error
+
+
+def _parse(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            _check_size(node, path)
+        return node, yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
+        raise InputError(f"{path}{line}: not YAML: {error.problem or error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
+
+
+def _check_size(root: yaml.Node, path: Path) -> None:
+    """Count nodes as if aliases were written out: a few lines can otherwise mean gigabytes."""
+    count = 0
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        count += 1
+        if count > _MAX_NODES:
+            raise InputError(f"{path}: more than {_MAX_NODES} values; put samples in a file")
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for key, value in node.value:
+                stack += [key, value]
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                raise InputError(f"{path}:{node.start_mark.line + 1}: key {twice!r} occurs twice")
+        elif isinstance(node, yaml.SequenceNode):
+            stack += node.value
+
+
+def _fill(value: Any, node: yaml.Node | None, path: Path, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """Replace `${NAME}` in strings."""
+    if isinstance(value, dict):
+        return {k: _fill(v, _child(node, k), path, environment) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(v, _child(node, i), path, environment) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def found(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise InputError(
+                f"{path}:{_line(node)}: the environment variable {match[1]!r} is not set"
+            )
+        return environment[match[1]]
+
+    return _VARIABLE.sub(found, value)
+
+
+def _child(node: yaml.Node | None, key: object) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value == str(key):
+                return value if isinstance(value, yaml.Node) else None
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        child = node.value[key]
+        return child if isinstance(child, yaml.Node) else None
+    return None
+
+
+def _line(node: yaml.Node | None) -> int:
+    return 1 if node is None else node.start_mark.line + 1
+
+
+def _told(
+    error: ValidationError, root: yaml.Node | None, path: Path, model: type[BaseModel]
+) -> str:
+    """The first problem, with the line it stands in."""
+    first = error.errors()[0]
+    node, key = root, []
+    for part in first["loc"]:
+        child = _child(node, part)
+        if child is None and isinstance(node, yaml.MappingNode) and part == 0:
+            continue  # one mapping where a list of them is meant
+        if child is None and isinstance(part, str) and not isinstance(node, yaml.MappingNode):
+            break  # the name of a union member, not a key
+        key.append(str(part))
+        if child is None:
+            break
+        node = child
+    where = ".".join(key)
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        line = _key_line(root, first["loc"])
+        allowed = ", ".join(_allowed(model, first["loc"]))
+        return f"{path}:{line}: unknown key {where!r}; allowed: {allowed}"
+    if first["type"] == "missing":
+        return f"{path}:{_line(node)}: {where} is missing"
+    value = first["input"]
+    shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
+    return f"{path}:{_line(node)}: {where}: {message}{shown}" if where else f"{path}: {message}"
+
+
+def _key_line(root: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
+    node = root
+    for part in loc[:-1]:
+        node = _child(node, part) or node
+    if isinstance(node, yaml.MappingNode):
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode) and name.value == str(loc[-1]):
+                return name.start_mark.line + 1
+    return _line(node)
+
+
+def _allowed(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The fields of the model that the place `loc` is in."""
+    for part in loc[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is not None:
+            model = next(_models_in(field.annotation), model)
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Any:  # noqa: ANN401 - any type form; yields models
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)

@@ -1,0 +1,100 @@
+"""What can be checked of a recipe before anything is trained (`deemster train --dry-run`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deemster.dialects import open_dialect
+from deemster.errors import InputError
+from deemster.training.corpus import Corpus, load_corpus
+from deemster.training.modeling import need_packages, prompt_encoder
+from deemster.training.prompts import hint_of, training_messages
+from deemster.training.recipe import TRAINED, Recipe, needed
+from deemster.training.stage_sampling import teacher_of
+
+_MOST_PROMPTS = 2000
+"""Prompts that are encoded to see how long they are."""
+
+
+def check_run(recipe: Recipe, stages: Sequence[str]) -> dict[str, object]:
+    """Load all data and the tokenizer, build the teachers; no weights, no calls.
+
+    Args:
+        recipe: of engine `trl`.
+        stages: those that would run.
+
+    Returns:
+        Facts to show: how many items there are, and how long prompts get.
+
+    Raises:
+        InputError: what a stage would refuse.
+    """
+    need_packages(("trl", "datasets", "accelerate", "peft"))
+    model = needed(recipe.model, "model")
+    if recipe.data is None:
+        return {"model": model.base}
+    corpus = load_corpus(recipe)
+    if recipe.distil is not None and "distil" in stages:
+        teacher_of(recipe.distil, folder=recipe.folder, seed=recipe.seed)
+    if recipe.rft is not None and recipe.rft.hinted and "rft" in stages:
+        _check_hint(recipe, corpus)
+    longest, asked = _longest_prompt(recipe, corpus)
+    room = min(
+        (
+            section.train.max_length
+            for name in TRAINED
+            if name in stages and (section := getattr(recipe, name)) is not None
+        ),
+        default=None,
+    )
+    if room is not None and longest >= room:
+        told = f"{longest}, more than the smallest max_length {room}: such items are left out"
+    else:
+        told = str(longest)
+    left_out = {
+        name: corpus.counts[name]
+        for name in ("bad_rows", "contaminated", "contaminated_instructions")
+        if corpus.counts.get(name)
+    }
+    return {
+        "model": model.base,
+        "training items": len(corpus.train),
+        "instructions": len(corpus.instructions),
+        "evaluation items": len(corpus.evaluation),
+        **{name.replace("_", " "): count for name, count in left_out.items()},
+        f"longest of {asked} prompts": f"{told} tokens",
+    }
+
+
+def _check_hint(recipe: Recipe, corpus: Corpus) -> None:
+    """Refuse hinted sampling where the dialect's prompt has no place for a hint."""
+    first = corpus.train[0]
+    dialect = open_dialect(needed(recipe.model, "model").dialect)
+    order = range(len(first.responses))
+    try:
+        training_messages(first, dialect, order=order, seed=0, hint=hint_of(first))
+    except InputError as error:
+        raise InputError(f"rft.hinted: {error}; or set rft.hinted to false") from error
+
+
+def _longest_prompt(recipe: Recipe, corpus: Corpus) -> tuple[int, int]:
+    """Tokens of the longest training prompt, and how many were looked at."""
+    from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
+
+    model = needed(recipe.model, "model")
+    dialect = open_dialect(model.dialect)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(recipe.locate(model.base))
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"cannot load the tokenizer of model.base {model.base!r}: {reason}; give a folder or "
+            "a repository with tokenizer files"
+        ) from error
+    encode = prompt_encoder(tokenizer)
+    samples = corpus.train[:_MOST_PROMPTS]
+    lengths = [
+        len(encode(training_messages(one, dialect, order=range(len(one.responses)), seed=0)))
+        for one in samples
+    ]
+    return max(lengths), len(samples)

@@ -1,0 +1,258 @@
+"""Running one of transformers' or TRL's trainers: arguments, resuming, stopping, disk full.
+
+Imports transformers; stages import this when they run.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from pydantic import JsonValue
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from deemster.errors import InputError
+from deemster.training.checkpoints import drop_torn, last_complete, mark_complete
+from deemster.training.manifest import CHECKPOINTS
+from deemster.training.modeling import load_judge, load_scalar, quiet, save_merged
+from deemster.training.settings import TrainerSettings
+from deemster.training.watch import Stop, TrainingCollapsedError, Watch
+
+Log = Callable[..., None]
+"""Takes the figures of one optimizer step as keywords."""
+
+MODEL = "model"
+"""Folder of the trained model in a stage's folder."""
+_ADAPTER = "adapter"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
+    """What all trainers' configurations share.
+
+    Raises:
+        InputError: the batch does not divide into micro batches on these devices.
+    """
+    import torch  # noqa: PLC0415 - slow to import
+
+    state = PartialState(cpu=settings.cpu)
+    micro = min(settings.micro_batch_size, settings.batch_size)
+    if settings.batch_size % (micro * state.num_processes):
+        raise InputError(
+            f"batch_size {settings.batch_size} is not a multiple of micro_batch_size {micro} "
+            f"times {state.num_processes} processes; change one of them"
+        )
+    gpu = state.device.type == "cuda"
+    bf16 = settings.bf16 if settings.bf16 is not None else gpu and torch.cuda.is_bf16_supported()
+    return {
+        "output_dir": str(out / CHECKPOINTS),
+        "learning_rate": settings.learning_rate,
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": settings.batch_size // (micro * state.num_processes),
+        "num_train_epochs": settings.epochs,
+        "max_steps": settings.max_steps or -1,
+        "warmup_steps": settings.warmup,  # below 1 it is a share
+        "lr_scheduler_type": settings.schedule,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "activation_checkpointing": settings.gradient_checkpointing,
+        "bf16": bf16,
+        "use_cpu": settings.cpu,
+        "seed": settings.seed,
+        "save_strategy": "steps",
+        "save_steps": settings.save_steps,
+        "save_total_limit": settings.keep_checkpoints,
+        "logging_steps": 1,  # each step is watched
+        "logging_nan_inf_filter": False,  # it would hide what the watch looks for
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_pin_memory": gpu,
+        "ddp_find_unused_parameters": False,
+    }
+
+
+@quiet()
+def fit(
+    trainer: Any,  # noqa: ANN401 - transformers is untyped
+    out: Path,
+    *,
+    watch: Watch,
+    resume: bool,
+    log: Log | None,
+) -> dict[str, JsonValue]:
+    """Train, from the last complete checkpoint if `resume`; returns figures.
+
+    Figures: `steps`, `loss` (of the last step), `resumed_from` (a step, or None) and `stopped`
+    (why it ended early although nothing was wrong, or None).
+
+    Raises:
+        TrainingCollapsedError: the watch said to stop.
+        InputError: the disk is full, or the GPU's memory.
+    """
+    import torch  # noqa: PLC0415 - slow to import
+
+    checkpoints = out / CHECKPOINTS
+    follower = _Follower(watch, log, checkpoints)
+    # Both write to stdout, which is for results.
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(follower)
+    state = PartialState()
+    if state.is_main_process:
+        if resume:
+            drop_torn(checkpoints)
+        else:
+            shutil.rmtree(checkpoints, ignore_errors=True)
+    state.wait_for_everyone()
+    last = last_complete(checkpoints) if resume else None
+    try:
+        done = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    except torch.OutOfMemoryError as error:
+        reason = str(error).partition(".")[0]
+        raise InputError(
+            f"{reason}; give a smaller micro_batch_size or max_length, or lora"
+        ) from error
+    except Exception as error:
+        if _no_room(error):
+            raise _full(checkpoints, error) from error
+        raise
+    if follower.stop is not None and follower.stop.collapsed:
+        raise TrainingCollapsedError(
+            follower.stop.reason, step=done.global_step, last_good=last_complete(checkpoints)
+        )
+    return {
+        "steps": done.global_step,
+        "loss": follower.loss,
+        "resumed_from": None if last is None else int(last.name.rpartition("-")[2]),
+        "stopped": None if follower.stop is None else follower.stop.reason,
+    }
+
+
+@quiet()
+def save(
+    trainer: Any,  # noqa: ANN401 - transformers is untyped
+    model: str | Path,
+    out: Path,
+    settings: TrainerSettings,
+    *,
+    scalar: bool = False,
+) -> Path:
+    """Save the trained model and its tokenizer whole; returns the folder.
+
+    Args:
+        trainer: after training.
+        model: what it was trained from.
+        out: the stage's folder; adapters go into it too.
+        settings: of the run.
+        scalar: whether it is a sequence-classification model.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    folder = out / MODEL
+    try:
+        if settings.lora is None:
+            trainer.save_model(str(folder))
+            (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
+        else:
+            trainer.save_model(str(out / _ADAPTER))
+            (out / _ADAPTER / "training_args.bin").unlink(missing_ok=True)
+            if PartialState().is_main_process:
+                load = load_scalar if scalar else load_judge
+                save_merged(model, out / _ADAPTER, folder, load, settings)
+        PartialState().wait_for_everyone()
+    except Exception as error:
+        if _no_room(error):
+            raise _full(folder, error) from error
+        raise
+    return folder
+
+
+class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Watches each step, passes its figures on, and vouches for checkpoints.
+
+    While something looks bad no checkpoint is written, so the newest one is from before the
+    trouble and is not rotated away; what was held back is written once all is well again.
+    """
+
+    def __init__(self, watch: Watch, log: Log | None, checkpoints: Path) -> None:
+        self.watch = watch
+        self.stop: Stop | None = None
+        self.loss: float | None = None
+        self._log = log
+        self._checkpoints = checkpoints
+        self._owed = False
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the signature is transformers'
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float | None] | None = None,
+        **_: object,
+    ) -> None:
+        if not logs or "loss" not in logs:  # the summary at the end
+            return
+        if self._log is not None and state.is_world_process_zero:
+            self._log(step=state.global_step, **logs)
+        self.loss = logs["loss"]
+        self.stop = self.stop or self.watch.observe(logs)
+        if self.stop is not None:
+            control.should_training_stop = True
+            control.should_save = False
+        elif self.watch.suspicious:
+            self._owed = self._owed or control.should_save
+            control.should_save = False
+        elif self._owed:
+            self._owed = False
+            control.should_save = True
+        if state.global_step >= state.max_steps:
+            # A run resumed at its end would make one step too many; the model is saved anyway.
+            control.should_save = False
+
+    def on_save(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the signature is transformers'
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the signature is transformers'
+        **_: object,
+    ) -> None:
+        PartialState().wait_for_everyone()  # every process writes a part
+        if state.is_world_process_zero:
+            mark_complete(self._checkpoints / f"checkpoint-{state.global_step}")
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether something could not be written for want of room.
+
+    safetensors and torch wrap the operating system's error, so their text is searched too.
+    """
+    text = str(error)
+    return (
+        (isinstance(error, OSError) and error.errno in _NO_ROOM)
+        or any(f"(os error {code})" in text for code in _NO_ROOM)
+        or "No space left" in text
+        or "PytorchStreamWriter failed writing" in text
+    )
+
+
+def _full(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().partition("\n")[0]
+    return InputError(
+        f"no room to write {str(path)!r}: {reason}; "
+        "make room and resume: it goes on from the last complete checkpoint"
+    )
+
+
+__all__ = ["MODEL", "Log", "arguments", "fit", "save"]

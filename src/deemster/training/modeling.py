@@ -1,0 +1,263 @@
+"""Loading, saving and encoding for the trainers, such that training sees what inference sees.
+
+Prompts become ids by the same code as in `backends/transformers`: control tokens spelled in
+candidates stay text. Weights are read from safetensors and no code of a repository runs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from deemster.errors import BackendError, InputError
+from deemster.schemas import Conversation
+from deemster.training.settings import LoraSettings, TrainerSettings
+
+Encode = Callable[[Conversation], list[int]]
+"""From messages to prompt ids."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars and no chatter of transformers and datasets: stderr belongs to the program."""
+    import datasets  # noqa: PLC0415 - heavy
+    from transformers.utils import logging  # noqa: PLC0415 - heavy
+
+    bars = logging.is_progress_bar_enabled()
+    more_bars = not datasets.are_progress_bars_disabled()
+    level = logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            # peft asks for a name that transformers is about to drop.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+        if more_bars:
+            datasets.enable_progress_bars()
+
+
+def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
+    """Tokenizer and causal language model of a folder or repository, to be trained.
+
+    Raises:
+        InputError: it cannot be loaded; one line says why.
+    """
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415 - heavy
+
+    tokenizer, loaded, missing = _read(AutoModelForCausalLM, model, settings)
+    if missing:
+        raise _unloadable(model, f"weights are missing: {', '.join(missing[:3])}")
+    if tokenizer.eos_token_id is None:
+        raise _unloadable(model, "its tokenizer names no end-of-text token")
+    return tokenizer, loaded
+
+
+def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
+    """The same as a sequence-classification model with one output, whose head may be new.
+
+    A new head starts at zero, so that the first predictions are all one half. The padding token
+    is set as `HfMetaRM` sets it.
+
+    Raises:
+        InputError: it cannot be loaded, or weights other than the head's are missing.
+    """
+    import torch  # noqa: PLC0415 - heavy
+    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - heavy
+
+    tokenizer, loaded, missing = _read(
+        AutoModelForSequenceClassification, model, settings, num_labels=1
+    )
+    inner = [name for name in missing if name.startswith(f"{loaded.base_model_prefix}.")]
+    if inner:
+        raise _unloadable(model, f"weights are missing: {', '.join(inner[:3])}")
+    with torch.no_grad():
+        for name, weight in loaded.named_parameters():
+            if name in missing:
+                weight.zero_()
+    config = loaded.config.get_text_config()
+    pads = (config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    pad = next(token for token in pads if token is not None)
+    loaded.config.pad_token_id = config.pad_token_id = pad
+    return tokenizer, loaded
+
+
+def prompt_encoder(tokenizer: Any) -> Encode:  # noqa: ANN401 - transformers is untyped
+    """Encodes prompts exactly as the local backend does.
+
+    The returned function raises `InputError` if a prompt has images or the chat template refuses
+    it.
+    """
+    from deemster.backends._local.chat import Chat  # noqa: PLC0415 - jinja2 and torch
+    from deemster.backends._local.encoding import SafeEncoder  # noqa: PLC0415 - as above
+
+    chat = Chat(tokenizer, SafeEncoder(tokenizer))
+
+    def encode(messages: Conversation) -> list[int]:
+        try:
+            return chat.encode(messages)
+        except BackendError as error:
+            raise InputError(f"cannot train on a prompt: {error}") from error
+
+    return encode
+
+
+def completion_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 - transformers is untyped
+    """Ids of what the model is to write after a prompt, with the token that ends it.
+
+    Special tokens spelled in the text (a teacher quoting a response) stay text; other added
+    tokens, such as reasoning tags, are what the model writes them with.
+    """
+    ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)[
+        "input_ids"
+    ]
+    return [*ids, tokenizer.eos_token_id]
+
+
+def lora_config(settings: LoraSettings, task: str) -> Any:  # noqa: ANN401 - peft is untyped
+    """PEFT's configuration; `task` is `CAUSAL_LM` or `SEQ_CLS`.
+
+    Raises:
+        InputError: peft is not installed.
+    """
+    _need("peft", "LoRA")
+    from peft import LoraConfig  # noqa: PLC0415 - heavy
+
+    targets = settings.target_modules
+    return LoraConfig(
+        task_type=task,
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+    )
+
+
+def save_merged(
+    model: str | Path,
+    adapter: Path,
+    folder: Path,
+    load: Callable[[str | Path, TrainerSettings], tuple[Any, Any]],
+    settings: TrainerSettings,
+) -> None:
+    """Put trained adapters into the weights they were trained on, and save a whole model.
+
+    The weights are read again, unquantized and on the CPU: adapters merged into 4-bit weights
+    would lose precision.
+
+    Args:
+        model: what the adapters were trained on.
+        adapter: folder of the adapters.
+        folder: where to save.
+        load: `load_judge` or `load_scalar`.
+        settings: of the run.
+    """
+    from peft import PeftModel  # noqa: PLC0415 - heavy
+
+    tokenizer, base = load(model, settings.model_copy(update={"lora": None, "cpu": True}))
+    merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+    merged.to(_dtype(settings)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@quiet()
+def _read(
+    kind: Any,  # noqa: ANN401 - transformers is untyped
+    model: str | Path,
+    settings: TrainerSettings,
+    **config: Any,  # noqa: ANN401 - transformers is untyped
+) -> tuple[Any, Any, list[str]]:
+    """Tokenizer, model and the names of the weights that were not in its files."""
+    from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
+
+    path = str(Path(model).expanduser()) if Path(model).expanduser().exists() else str(model)
+    if settings.lora is not None and settings.lora.quantize:
+        config["quantization_config"] = _quantization()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        loaded, report = kind.from_pretrained(
+            path,
+            dtype=_dtype(settings),
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **config,
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise _unloadable(model, str(error).strip().partition("\n")[0]) from error
+    return tokenizer, loaded, sorted(report["missing_keys"])
+
+
+def _dtype(settings: TrainerSettings) -> Any:  # noqa: ANN401 - torch is loaded lazily
+    """The type that weights are trained and saved in.
+
+    Full training keeps float32: at the paper's learning rates an update is smaller than bfloat16
+    can add. Frozen weights under adapters need no such precision.
+    """
+    import torch  # noqa: PLC0415 - heavy
+
+    gpu = torch.cuda.is_available() and not settings.cpu
+    return torch.bfloat16 if gpu and settings.lora is not None else torch.float32
+
+
+def _quantization() -> Any:  # noqa: ANN401 - transformers is untyped
+    """4-bit NormalFloat with double quantization (QLoRA).
+
+    Raises:
+        InputError: bitsandbytes or peft is not installed.
+    """
+    _need("bitsandbytes", "lora.quantize (QLoRA)")
+    _need("peft", "lora.quantize (QLoRA)")
+    import torch  # noqa: PLC0415 - heavy
+    from transformers import BitsAndBytesConfig  # noqa: PLC0415 - heavy
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def _need(package: str, what: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"{what} needs the package {package!r}, which is not installed")
+
+
+def need_packages(packages: Sequence[str]) -> None:
+    """Raise `InputError` if one of the packages of the extra `train` is missing."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise InputError(
+                f"training needs the package {package!r}; install it with "
+                "pip install 'deemster[train]'"
+            )
+
+
+def _unloadable(model: str | Path, reason: str) -> InputError:
+    return InputError(
+        f"cannot load model {str(model)!r} for training: {reason}; give a folder or a repository "
+        "with config.json, tokenizer files and safetensors weights"
+    )
+
+
+__all__ = [
+    "Encode",
+    "completion_ids",
+    "load_judge",
+    "load_scalar",
+    "lora_config",
+    "need_packages",
+    "prompt_encoder",
+    "quiet",
+    "save_merged",
+]

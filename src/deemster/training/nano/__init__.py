@@ -1,0 +1,1 @@
+"""The embedded model: its tokenizer, its loops and its stages."""

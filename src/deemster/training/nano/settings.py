@@ -1,0 +1,105 @@
+"""What a recipe says about the embedded model: its section `nano`, a part per stage."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from deemster.schemas import Record
+from deemster.training.settings import Number, Positive
+
+Rate = Annotated[Number, Field(gt=0, le=1)]
+Portion = Annotated[Number, Field(ge=0, lt=1)]
+Temperature = Annotated[Number, Field(gt=0, le=2)]
+
+
+class ModelSettings(Record):
+    """Size of the network, a Llama."""
+
+    vocabulary: Annotated[int, Field(strict=True, ge=300)] = 1024
+    hidden: Positive = 128
+    feed_forward: Positive = 384
+    layers: Positive = 5
+    heads: Positive = 4
+    kv_heads: Positive = 2
+    context: Annotated[int, Field(strict=True, ge=128)] = 1024
+
+
+class DistilSettings(Record):
+    """Supervised training from nothing on the noisy teacher's trajectories."""
+
+    warm_items: Annotated[int, Field(strict=True, ge=0)] = 20_000
+    """Items with one response that come first: copying is learnt sooner on short texts."""
+    items: Positive = 60_000
+    """Items with one to four responses; one trajectory each."""
+    instruction: Portion = 0.1
+    """Share of examples that answer a query instead of judging."""
+    hinted: Portion = 0.05
+    """Share of examples whose prompt tells which response is best."""
+    principles: bool = True
+    """False leaves the principles out of the trajectories (an ablation)."""
+    batch_tokens: Positive = 4096
+    lr: Rate = 3e-3
+
+
+class RftSettings(Record):
+    """Rejective fine-tuning (paper section 3)."""
+
+    items: Positive = 2500
+    samples: Positive = 3
+    """N_RFT."""
+    temperature: Temperature = 1.0
+    reject: bool = True
+    """False trains on everything that was drawn (an ablation)."""
+    hinted: bool = True
+    """One more trajectory per item from a prompt that tells which response is best."""
+    instruction: Portion = 0.15
+    epochs: Positive = 2
+    batch_tokens: Positive = 4096
+    lr: Rate = 5e-4
+
+
+class RlSettings(Record):
+    """GRPO with the rule-based reward (paper section 3), one update per batch."""
+
+    steps: Positive = 80
+    prompts: Positive = 64
+    group: Annotated[int, Field(strict=True, ge=2)] = 4
+    """G."""
+    temperature: Temperature = 1.0
+    lr: Rate = 4e-4
+    beta: Annotated[Number, Field(ge=0)] = 0.01
+    """Weight of the KL penalty."""
+    batch_tokens: Positive = 16_384
+
+
+class MetaSettings(Record):
+    """The meta RM: binary cross-entropy on trajectories of all models."""
+
+    items: Positive = 1500
+    """Items that each of base, RFT and RL model judges."""
+    samples: Positive = 3
+    epochs: Positive = 2
+    batch_tokens: Positive = 4096
+    lr: Rate = 5e-4
+
+
+class NanoEvalSettings(Record):
+    """The check at the end, on each held-out split."""
+
+    items: Positive = 300
+    samples: Positive = 8
+
+
+class NanoSettings(Record):
+    """The section `nano` of a recipe."""
+
+    model: ModelSettings = ModelSettings()
+    distil: DistilSettings = DistilSettings()
+    rft: RftSettings = RftSettings()
+    rl: RlSettings = RlSettings()
+    meta: MetaSettings = MetaSettings()
+    eval: NanoEvalSettings = NanoEvalSettings()
+    threads: Positive | None = None
+    """CPU threads of torch; None leaves that to torch."""

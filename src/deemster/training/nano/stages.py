@@ -1,0 +1,322 @@
+"""The stages that make the embedded model; each can be killed and continued.
+
+What is drawn from a seed is drawn again on resume; what is trained goes on from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import JsonValue
+
+from deemster.backends.domain import Domain
+from deemster.schemas import Sample
+from deemster.training.manifest import read_manifest
+from deemster.training.nano import meta as meta_rm
+from deemster.training.nano import rl, supervised
+from deemster.training.nano.card import model_card
+from deemster.training.nano.checkpoint import Checkpoint
+from deemster.training.nano.data import (
+    Encoder,
+    instruction_text,
+    shuffled,
+    teacher_pairs,
+)
+from deemster.training.nano.judging import Trajectory, judge
+from deemster.training.nano.measure import accuracies, draw_votes
+from deemster.training.nano.model import load_judge, new_model, save_judge
+from deemster.training.nano.sampler import Sampler
+from deemster.training.nano.settings import NanoSettings
+from deemster.training.nano.tokenizer import train_tokenizer
+from deemster.training.rejection import reject
+from deemster.training.stage import StageContext, StageError, StageFunction
+from deemster.training.world import SPLITS, World
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+_RFT, _RL, _META, _META_CHECK, _EVAL = 1_000, 2_000, 3_000, 4_000, 5_000
+"""Added to the seed of the world, so that no stage judges what another was trained on."""
+_MODEL, _META_FOLDER = "model", "meta"
+
+
+def _settings(context: StageContext) -> NanoSettings:
+    settings = NanoSettings.model_validate(context.recipe.nano or {})
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(context.recipe.seed)
+    return settings
+
+
+def _rng(context: StageContext) -> random.Random:
+    return random.Random(f"{context.recipe.seed} {context.name}")  # noqa: S311 - not secret
+
+
+def _world(context: StageContext, offset: int) -> World:
+    return World(context.recipe.seed + offset)
+
+
+def _load(context: StageContext, stage: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    return load_judge(context.inputs[stage] / _MODEL)
+
+
+def _log(context: StageContext) -> Callable[[dict[str, float]], None]:
+    def log(figures: dict[str, float]) -> None:
+        context.log(**figures)
+        context.progress("steps", int(figures["step"]), int(figures["steps"]))
+
+    return log
+
+
+def distil(context: StageContext) -> Mapping[str, JsonValue]:
+    """Tokenizer and base model, from the noisy teacher's trajectories."""
+    settings = _settings(context)
+    world, rng = _world(context, 0), _rng(context)
+    plan = settings.distil
+    warm = teacher_pairs(world.items(plan.warm_items, n=1, start=10**7), plan, rng)
+    mixed = teacher_pairs(world.items(plan.items), plan, rng)
+    tokenizer = train_tokenizer(
+        (f"{prompt}\n{text}" for prompt, text in (warm + mixed)[::4]),
+        vocabulary=settings.model.vocabulary,
+    )
+    encoder = Encoder(tokenizer)
+    steps = [
+        batch
+        for pairs in (warm, mixed)
+        for batch in supervised.plan(
+            encoder.examples(pairs), epochs=1, tokens=plan.batch_tokens, seed=context.recipe.seed
+        )
+    ]
+    model = new_model(settings.model, tokenizer)
+    loss = supervised.train(
+        model,
+        steps,
+        lr=plan.lr,
+        pad_id=encoder.pad,
+        checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
+        log=_log(context),
+    )
+    save_judge(context.folder / _MODEL, model, tokenizer)
+    held_out = [
+        prompt for prompt, _ in teacher_pairs(_world(context, _EVAL).items(2000), plan, rng)
+    ]
+    domain = Domain.fit(
+        lambda text: encoder.plain([text])[0], [prompt for prompt, _ in mixed], held_out
+    )
+    domain.save(context.folder / "domain.json")
+    return {
+        "parameters": model.num_parameters(),
+        "examples": len(warm) + len(mixed),
+        "tokens": sum(len(example) for step in steps for example in step),
+        "loss": loss,
+    }
+
+
+def rft(context: StageContext) -> Mapping[str, JsonValue]:
+    """Rejective fine-tuning of the base model on its own trajectories."""
+    settings, rng = _settings(context), _rng(context)
+    plan = settings.rft
+    model, tokenizer = _load(context, "distil")
+    encoder = Encoder(tokenizer)
+    samples = _world(context, _RFT).samples(plan.items)
+    draw = _drawer(context, model, encoder, plan.temperature, rng)
+    drawn = [one.rollout("base") for one in draw(samples, plan.samples)]
+    if plan.hinted:
+        drawn += [one.rollout("base") for one in draw(samples, 1, hinted=True)]
+    if plan.reject:
+        rejection = reject(drawn, samples)
+        kept, counts = rejection.kept, dict(rejection.counts)
+    else:
+        kept = tuple(one for one in drawn if one.scores is not None)
+        counts = {"kept": len(kept)}
+    if not kept:
+        raise StageError("no trajectory of the base model can be parsed; train it longer")
+    pairs = [(str(one.messages[0].content), one.completion) for one in kept]
+    others = _world(context, _RFT + 1).samples(round(len(pairs) * plan.instruction))
+    pairs += [instruction_text(sample) for sample in others]
+    steps = supervised.plan(
+        encoder.examples(pairs),
+        epochs=plan.epochs,
+        tokens=plan.batch_tokens,
+        seed=context.recipe.seed,
+    )
+    loss = supervised.train(
+        model,
+        steps,
+        lr=plan.lr,
+        pad_id=encoder.pad,
+        checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
+        log=_log(context),
+    )
+    save_judge(context.folder / _MODEL, model, tokenizer)
+    return {**counts, "instruction": len(others), "loss": loss}
+
+
+def rl_stage(context: StageContext) -> Mapping[str, JsonValue]:
+    """GRPO from the fine-tuned model."""
+    settings = _settings(context)
+    model, tokenizer = _load(context, "rft")
+    reference, _ = _load(context, "rft")
+    history: list[dict[str, float]] = []
+    log = _log(context)
+
+    def remember(figures: dict[str, float]) -> None:
+        history.append(figures)
+        log(figures)
+
+    checkpoint = Checkpoint(context.folder / "checkpoint.pt")
+    try:
+        rl.train(
+            model,
+            reference.eval(),
+            Encoder(tokenizer),
+            _world(context, _RL),
+            settings.rl,
+            seed=context.recipe.seed,
+            checkpoint=checkpoint,
+            log=remember,
+        )
+    except StageError as error:
+        if checkpoint.weights(model):
+            save_judge(context.folder / "last-good", model, tokenizer)
+            raise StageError(f"{error}: {context.folder / 'last-good'}") from error
+        raise
+    save_judge(context.folder / _MODEL, model, tokenizer)
+    last = history[-10:]
+    return {
+        name: sum(one[name] for one in last) / len(last) if last else None
+        for name in ("reward", "mixed_groups", "unparsed", "kl")
+    }
+
+
+def meta(context: StageContext) -> Mapping[str, JsonValue]:
+    """The meta RM, from trajectories of all three models."""
+    settings, rng = _settings(context), _rng(context)
+    plan = settings.meta
+    trained, tokenizer = _load(context, "rl")
+    encoder = Encoder(tokenizer)
+    known: list[Trajectory] = []
+    checked: dict[str, list[Trajectory]] = {}
+    for number, stage in enumerate(("distil", "rft", "rl")):
+        model, _ = _load(context, stage)
+        draw = _drawer(context, model, encoder, 1.0, rng)
+        known += draw(_world(context, _META + number).samples(plan.items), plan.samples)
+        checks = _world(context, _META_CHECK).samples(max(1, plan.items // 5), split="numbers")
+        checked[stage] = draw(checks, 8)
+    scorer = meta_rm.new_meta(trained)
+    try:
+        meta_rm.train(
+            scorer,
+            known,
+            encoder,
+            plan,
+            seed=context.recipe.seed,
+            checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
+            log=_log(context),
+        )
+    except ValueError as error:
+        raise StageError(f"the meta RM cannot be trained: {error}") from error
+    save_judge(context.folder / _META_FOLDER, scorer, tokenizer)
+    figures: dict[str, JsonValue] = {"trajectories": len(known)}
+    for stage, trajectories in checked.items():
+        found = meta_rm.quality(trajectories, meta_rm.rate(scorer, trajectories, encoder))
+        figures[f"auc {stage}"], figures[f"auc within items {stage}"] = found.overall, found.within
+    return figures
+
+
+def evaluate(context: StageContext) -> Mapping[str, JsonValue]:
+    """Accuracy of all models on every split, and the files that ship."""
+    settings = _settings(context)
+    figures: dict[str, JsonValue] = {}
+    for stage, name in (("distil", "base"), ("rft", "rft"), ("rl", "rl")):
+        model, tokenizer = _load(context, stage)
+        encoder = Encoder(tokenizer)
+        sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
+        for split in SPLITS[1:]:
+            samples = _pairs_or_more(_world(context, _EVAL), settings.eval.items, split)
+            votes = draw_votes(
+                sampler, encoder, samples, k=settings.eval.samples, temperature=1.0, seed=0
+            )
+            for what, value in accuracies(votes).items():
+                figures[f"{name} {split} {what}"] = value
+            context.log(model=name, split=split, **accuracies(votes))
+    _ship(context, figures)
+    (context.folder / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return figures
+
+
+def _ship(context: StageContext, figures: Mapping[str, JsonValue]) -> None:
+    """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`."""
+    from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
+
+    folder = context.folder / "nano"
+    model, tokenizer = _load(context, "rl")
+    save_judge(folder / "judge", model, tokenizer, half=True)
+    scorer = LlamaForSequenceClassification.from_pretrained(context.inputs["meta"] / _META_FOLDER)
+    save_judge(folder / "meta", scorer, tokenizer, half=True)
+    source: Path = context.inputs["distil"] / "domain.json"
+    (folder / "domain.json").write_bytes(source.read_bytes())
+    settings = _settings(context)
+    card = model_card(
+        figures,
+        _figures_of(context, "meta"),
+        parameters=model.num_parameters(),
+        tokens=_figures_of(context, "distil").get("tokens"),
+        seed=context.recipe.seed,
+        items=settings.eval.items,
+        k=settings.eval.samples,
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _figures_of(context: StageContext, stage: str) -> Mapping[str, JsonValue]:
+    manifest = read_manifest(context.inputs[stage])
+    return manifest.figures if manifest is not None else {}
+
+
+def _pairs_or_more(world: World, count: int, split: str) -> list[Sample]:
+    samples = world.samples(count * 5 // 4 + 8, split=split)  # type: ignore[arg-type]
+    return [sample for sample in samples if len(sample.responses) > 1][:count]
+
+
+def _drawer(
+    context: StageContext,
+    model: LlamaForCausalLM,
+    encoder: Encoder,
+    temperature: float,
+    rng: random.Random,
+) -> Callable[..., list[Trajectory]]:
+    """Draws trajectories in random orders, telling how far it is."""
+    sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
+
+    def draw(samples: Sequence[Sample], each: int, *, hinted: bool = False) -> list[Trajectory]:
+        tasks = [
+            (sample, shuffled(len(sample.responses), rng))
+            for sample in samples
+            for _ in range(each)
+        ]
+        return judge(
+            sampler,
+            encoder,
+            tasks,
+            temperature=temperature,
+            generator=torch.Generator().manual_seed(rng.randrange(2**62)),
+            hinted=hinted,
+            progress=lambda done, total: context.progress("trajectories", done, total),
+        )
+
+    return draw
+
+
+STAGES: dict[str, StageFunction] = {
+    "distil": distil,
+    "rft": rft,
+    "rl": rl_stage,
+    "meta": meta,
+    "eval": evaluate,
+}

@@ -1,0 +1,84 @@
+"""Supervised training of the embedded model."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from deemster.training.nano.batching import IGNORED, Example, Padded, batches, pad
+from deemster.training.nano.checkpoint import Checkpoint
+from deemster.training.nano.model import Optimizer
+from deemster.training.stage import StageError
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
+
+Log = Callable[[dict[str, float]], None]
+
+
+def plan(
+    examples: Sequence[Example], *, epochs: int, tokens: int, seed: int
+) -> list[list[Example]]:
+    """The batches of all epochs in order; the same for the same seed."""
+    rng = random.Random(seed)  # noqa: S311 - not secret
+    return [batch for _ in range(epochs) for batch in batches(examples, tokens=tokens, rng=rng)]
+
+
+def train(
+    model: LlamaForCausalLM,
+    steps: Sequence[list[Example]],
+    *,
+    lr: float,
+    pad_id: int,
+    checkpoint: Checkpoint,
+    log: Log,
+) -> float:
+    """Minimise the cross-entropy of completions, in bfloat16 where that is exact enough.
+
+    Args:
+        model: trained in place.
+        steps: one batch a step.
+        lr: peak learning rate.
+        pad_id: token that fills.
+        checkpoint: where it left off, and where to leave off.
+        log: told the loss now and then.
+
+    Returns:
+        The mean loss per token over the last tenth of the steps, in nats.
+
+    Raises:
+        StageError: the loss is not finite.
+    """
+    optimizer = Optimizer(model, lr=lr, steps=len(steps))
+    checkpoint.restore(model, optimizer)
+    model.train()
+    recent: list[float] = []
+    for number in range(optimizer.step_number, len(steps)):
+        loss = completion_loss(model, pad(steps[number], pad_id=pad_id))
+        value = loss.item()
+        if not math.isfinite(value):
+            raise StageError(f"the loss is {value} at step {number + 1}; lower the learning rate")
+        torch.autograd.backward(loss)
+        optimizer.step()
+        recent.append(value)
+        if number % 20 == 19 or number + 1 == len(steps):
+            last = recent[-20:]
+            log({"step": number + 1, "steps": len(steps), "loss": sum(last) / len(last)})
+        checkpoint.save(model, optimizer, last=number + 1 == len(steps))
+    model.eval()
+    final = recent[-max(1, len(steps) // 10) :]
+    return sum(final) / len(final) if final else math.nan
+
+
+def completion_loss(model: LlamaForCausalLM, batch: Padded) -> torch.Tensor:
+    """Mean cross-entropy of the completion's tokens."""
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(input_ids=batch.ids).last_hidden_state
+        wanted = batch.labels != IGNORED
+        logits = model.lm_head(hidden[wanted])
+    return functional.cross_entropy(logits.float(), batch.labels[wanted])

@@ -1,0 +1,197 @@
+"""Runs the stages of a recipe in order, so that a killed run can be continued.
+
+Each stage has its folder in the run's; `manifest.json` there says whether it is complete and what
+it was made from. A finished stage is never trained again, and nothing is ever continued from other
+inputs than it was begun with.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from deemster.errors import InputError
+from deemster.training import processes
+from deemster.training.manifest import (
+    Manifest,
+    device,
+    hash_files,
+    hash_json,
+    read_manifest,
+    versions,
+)
+from deemster.training.plan import StagePlan, plan_run, stage_inputs
+from deemster.training.recipe import Recipe
+from deemster.training.stage import Silent, StageContext, StageError, StageFunction, Watcher
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
+
+
+def stage_functions(recipe: Recipe) -> Mapping[str, StageFunction]:
+    """The stages as the recipe's engine does them."""
+    if recipe.engine == "nano":
+        from deemster.training.nano.stages import STAGES as NANO  # noqa: PLC0415 - loads torch
+
+        return NANO
+    from deemster.training.trl_stages import STAGES as TRL  # noqa: PLC0415 - loads torch
+
+    return TRL
+
+
+def run_recipe(
+    recipe: Recipe,
+    out: Path,
+    *,
+    stages: Sequence[str] | None = None,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    functions: Mapping[str, StageFunction] | None = None,
+) -> dict[str, Manifest]:
+    """Run the stages that are not finished.
+
+    Args:
+        recipe: a loaded recipe.
+        out: the run's folder; made if missing.
+        stages: see `plan_run`.
+        resume: see `plan_run`.
+        watcher: told how stages get on.
+        functions: the stages; None takes those of the recipe's engine.
+
+    Returns:
+        The manifests of the chosen stages, finished ones included.
+
+    Raises:
+        InputError: see `plan_run`; also if another process writes `out`, or the disk is full.
+        StageError: a stage cannot go on.
+    """
+    if not out.exists():
+        plan_run(recipe, out, stages=stages, resume=resume)  # refuse before a folder is made
+    processes.join(cpu=recipe.on_cpu)
+    with _locked(out) if processes.is_main() else nullcontext():
+        plans = plan_run(recipe, out, stages=stages, resume=resume)
+        processes.first(lambda: None)  # all have planned before anything is written
+        functions = stage_functions(recipe) if functions is None else functions
+        for plan in plans:
+            if plan.state != "finished":
+                with _disk_full_told(plan.folder):
+                    _run_stage(recipe, plan, out, functions[plan.stage], watcher or Silent())
+        manifests = {plan.stage: read_manifest(plan.folder) for plan in plans}
+    return {stage: manifest for stage, manifest in manifests.items() if manifest is not None}
+
+
+def _run_stage(
+    recipe: Recipe, plan: StagePlan, out: Path, function: StageFunction, watcher: Watcher
+) -> None:
+    manifest = _begun(recipe, plan, out)
+    processes.first(lambda: manifest.write(plan.folder))
+    context = StageContext(
+        name=plan.stage,
+        folder=plan.folder,
+        inputs={earlier: out / earlier for earlier in recipe.before(plan.stage)},
+        recipe=recipe,
+        resume=plan.state == "continue",
+        watcher=watcher,
+    )
+    # Trainers print their logs; stdout is for results.
+    with redirect_stdout(sys.stderr):
+        try:
+            figures = dict(function(context))
+        except InputError as error:
+            raise InputError(f"stage {plan.stage!r}: {error}") from error
+        except StageError as error:
+            raise StageError(f"stage {plan.stage!r}: {error}") from error
+
+    def finish() -> None:
+        from deemster.training.plots import plot_metrics  # noqa: PLC0415 - slow to import
+
+        plot_metrics(plan.folder)
+        done = {
+            "complete": True,
+            "figures": figures,
+            "finished": _now(),
+            "outputs": hash_files(plan.folder),
+        }
+        manifest.model_copy(update=done).write(plan.folder)
+
+    processes.first(finish)
+
+
+def _begun(recipe: Recipe, plan: StagePlan, out: Path) -> Manifest:
+    """The manifest of a stage that is now begun or continued."""
+    manifest = read_manifest(plan.folder)
+    if manifest is not None:
+        return manifest.model_copy(update={"attempts": manifest.attempts + 1})
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    settings = recipe.settings_for(plan.stage)
+    return Manifest(
+        stage=plan.stage,
+        engine=recipe.engine,
+        seed=recipe.seed,
+        settings=settings,
+        recipe=hash_json(settings),
+        inputs=stage_inputs(recipe, plan.stage, out),
+        versions=versions(),
+        device=device(),
+        started=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    with _disk_full_told(out):
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(out / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                f"another process is training in {str(out)!r}; wait for it, or give another --out"
+            ) from error
+        except OSError as error:
+            if _is_disk_full(error):
+                raise
+            raise InputError(f"cannot write to {str(out)!r}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _disk_full_told(folder: Path) -> Iterator[None]:
+    """Turn a full disk, whoever noticed it, into one line. What is written stays usable."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not _is_disk_full(error):
+            raise
+        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+        raise InputError(
+            f"the disk is full ({free >> 20} MiB free) while writing {str(folder)!r}; "
+            "make room and give --resume to go on"
+        ) from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Whether a full disk is at the bottom of it; libraries wrap it in errors of their own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return True
+        if any(text in str(error) for text in _NO_SPACE_TEXTS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,139 @@
+"""The sections of a recipe for models of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Self
+
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+
+from deemster.dialects import open_dialect
+from deemster.schemas import Record, first_problem
+from deemster.suites.spec import DataSpec, JudgeSpec, SuiteSpec
+from deemster.training.data.source import DataSource
+from deemster.training.settings import GrpoSettings, MetaSettings, Number, SftSettings
+
+_OPTIONS = ("device", "dtype", "batch_size", "max_context", "threads")
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Temperature = Annotated[Number, Field(gt=0, le=2)]
+
+
+class DataSection(Record):
+    """What is trained and evaluated on."""
+
+    train: Annotated[tuple[DataSource, ...], Field(min_length=1)]
+    """Preferences with ground truth: one, two or many responses to a query."""
+    instructions: tuple[DataSource, ...] = ()
+    """General instruction data, mixed into fine-tuning."""
+    evaluation: tuple[DataSource, ...] = ()
+    """Held-out preferences for the stage `eval`."""
+    decontaminate: Annotated[int, Field(strict=True, ge=1, le=100)] | None = 13
+    """Training items that share so many words in a row with `evaluation` are left out; null
+    leaves this check out."""
+
+    @field_validator("train", "instructions", "evaluation", mode="before")
+    @classmethod
+    def _one_or_many(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        return [given] if isinstance(given, dict) else given
+
+
+class ModelSection(Record):
+    """The model that is trained."""
+
+    base: Annotated[str, Field(min_length=1)]
+    """Folder or repository with safetensors weights and a chat template."""
+    dialect: str = "grm"
+    """Prompt and parser, in training and afterwards."""
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
+    `max_context`, `threads`."""
+
+    @field_validator("options")
+    @classmethod
+    def _of_sampling_only(cls, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        unknown = sorted(given.keys() - set(_OPTIONS))
+        if unknown:
+            raise ValueError(
+                f"unknown option {unknown[0]!r}; allowed: {', '.join(_OPTIONS)} (what changes the "
+                "prompt would not hold in training)"
+            )
+        return given
+
+    @field_validator("dialect")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        open_dialect(given)
+        return given
+
+
+class DistilSection(Record):
+    """Trajectories of other judges, and fine-tuning on those that are right."""
+
+    judges: Annotated[tuple[JudgeSpec, ...], Field(min_length=1)]
+    """The teachers, described as in a suite. Members of a panel stand beside it in the list."""
+    n: Count = 1
+    """Trajectories per item and teacher."""
+    train: SftSettings = SftSettings()
+
+    @field_validator("judges", mode="before")
+    @classmethod
+    def _one_or_many(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        return [given] if isinstance(given, dict) else given
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        nested(lambda: self.suite(seed=0))
+        return self
+
+    def suite(self, *, seed: int) -> SuiteSpec:
+        """The teachers as a suite without data, which is how judges are built."""
+        nothing = DataSpec(samples=())
+        return SuiteSpec(name="teachers", data=(nothing,), judges=self.judges, seed=seed)
+
+
+class SampledSection(Record):
+    """How the model being trained is sampled from."""
+
+    n: Annotated[int, Field(strict=True, ge=2)] = 3
+    """Trajectories per item; the paper's N_RFT is 3."""
+    temperature: Temperature = 1.0
+    max_tokens: Count = 2048
+    limit: Count | None = None
+    """Sample about only so many of the training items, drawn at random."""
+
+
+class RftSection(SampledSection):
+    """Rejective fine-tuning: the cold start (paper section 3)."""
+
+    hinted: bool = True
+    """One more trajectory per item from a prompt that says which response is best."""
+    train: SftSettings = SftSettings()
+
+
+class RlSection(SampledSection):
+    """Rule-based online RL by GRPO.
+
+    What is sampled decides which items are too easy or too hard; where there is a stage `rft`, its
+    sampling is used instead of drawing anew.
+    """
+
+    train: GrpoSettings = GrpoSettings()
+
+
+class MetaSection(SampledSection):
+    """The meta RM, from the non-hinted trajectories of `rft` and new ones of the last model."""
+
+    run: str | None = None
+    """A run directory whose labelled judgments it learns from instead; nothing is sampled then."""
+    base: str | None = None
+    """What it is made from; default: the last trained model."""
+    train: MetaSettings = MetaSettings()
+
+
+def nested(validate: Callable[[], object], prefix: str = "") -> None:
+    """Validate one model in another's validator: its errors would lose the place otherwise."""
+    try:
+        validate()
+    except ValidationError as error:
+        raise ValueError(f"{prefix}{first_problem(error)}") from error

@@ -1,0 +1,172 @@
+"""What the trainers can be told, with the paper's values beside the defaults (its section 3).
+
+The defaults suit a model of 1 to 8 billion parameters on one machine. The paper trained 16 to 27
+billion on 128 GPUs with batches of 512 and 1024; its learning rates are kept, its batches are not.
+Nothing here imports torch: recipes are checked without it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from deemster.schemas import Finite, Record
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 - validators see raw input
+    """YAML reads `5e-6`, without a dot, as text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+Number = Annotated[Finite, BeforeValidator(_number)]
+Positive = Annotated[int, Field(strict=True, ge=1)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+class LoraSettings(Record):
+    """Low-rank adapters (PEFT) instead of training all weights.
+
+    Give a learning rate 10 to 20 times the full one, 1e-4 for SFT say.
+    """
+
+    rank: Positive = 16
+    alpha: Annotated[Number, Field(gt=0)] = 32.0
+    """Adapters are scaled by alpha / rank."""
+    dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
+    """Names of the layers that get adapters; all linear ones except the output layer."""
+    quantize: bool = False
+    """QLoRA: the frozen weights in 4 bits (NF4, double quantization); needs bitsandbytes."""
+
+
+class TrainerSettings(Record):
+    """What all trainers share."""
+
+    learning_rate: Annotated[Number, Field(gt=0, le=1)]
+    """Peak value."""
+    batch_size: Positive = 64
+    """Sequences per optimizer step, over all devices."""
+    micro_batch_size: Positive = 4
+    """Sequences per device that go through the model at once; the rest is accumulated."""
+    epochs: Positive = 1
+    max_steps: Positive | None = None
+    """Optimizer steps; given, it decides instead of `epochs`."""
+    max_length: Positive = 4096
+    """Most tokens of prompt and completion together. What is longer is left out, never cut."""
+    warmup: Share = 0.03
+    """Share of the steps in which the learning rate rises from 0."""
+    schedule: Literal["constant_with_warmup", "linear", "cosine"] = "cosine"
+    weight_decay: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    max_grad_norm: Annotated[Number, Field(gt=0)] = 1.0
+    gradient_checkpointing: bool = True
+    """Less memory for about a third more time."""
+    bf16: bool | None = None
+    """Mixed precision; None uses it where the device has it."""
+    save_steps: Positive = 50
+    """Optimizer steps between checkpoints."""
+    keep_checkpoints: Annotated[int, Field(strict=True, ge=2)] = 2
+    """At least 2, because a kill can leave the newest one unfinished."""
+    cpu: bool = False
+    """Train on the CPU even if there is a GPU."""
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
+    lora: LoraSettings | None = None
+    """None trains all weights."""
+
+
+class SftSettings(TrainerSettings):
+    """Fine-tuning on kept trajectories and general instruction data (rejective fine-tuning).
+
+    Paper: learning rate 5e-6, batch 1024, 900 steps, 186K trajectories and 1,070K instructions.
+    """
+
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 5e-6
+    packing: bool = False
+    """Several examples in one sequence of `max_length` (`batch_size` counts those), kept apart by
+    their position ids; no padding is computed. Fast with flash attention."""
+    instruction_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
+    """Share of instruction data among the examples; None takes all there is (paper: 0.85)."""
+
+
+class CollapseSettings(Record):
+    """When an RL run counts as collapsed."""
+
+    patience: Positive = 20
+    """Optimizer steps in a row that must look bad."""
+    max_parse_failures: Share = 0.5
+    """Largest share of completions that cannot be parsed."""
+    max_kl: Annotated[Number, Field(gt=0)] = 2.0
+    """Largest mean KL divergence to the reference policy, nats per token (needs `beta` > 0)."""
+
+
+class VllmSettings(Record):
+    """Rollouts by vLLM instead of transformers."""
+
+    mode: Literal["colocate", "server"] = "colocate"
+    """In the training process and on its GPUs, or in a server of its own (`trl vllm-serve`)."""
+    gpu_memory: Annotated[Number, Field(gt=0, lt=1)] = 0.3
+    """Share of each GPU's memory for vLLM (colocate)."""
+    tensor_parallel: Positive = 1
+    """GPUs per copy of the model (colocate)."""
+    url: str | None = None
+    """Where the server is; None is port 8000 of this machine."""
+
+
+class GrpoSettings(TrainerSettings):
+    """Rule-based online RL: GRPO (paper Eq. 15) with the reward of Eq. 11.
+
+    Paper: learning rate 4e-7, batch 512, 900 steps, 237K items. `batch_size` counts completions,
+    so `batch_size / group_size` prompts go into a step.
+    """
+
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 4e-7
+    schedule: Literal["constant_with_warmup", "linear", "cosine"] = "constant_with_warmup"
+    group_size: Annotated[int, Field(strict=True, ge=2)] = 4
+    """G, completions per prompt."""
+    beta: Annotated[Number, Field(ge=0)] = 0.08
+    """KL coefficient (paper: 0.08 for 27B of the grid 0, .01, .02, .08; 0.002 for 16B). A large
+    one keeps the format, for which there is no reward."""
+    epsilon: Annotated[Number, Field(gt=0, lt=1)] = 0.2
+    """Clip range of the probability ratio."""
+    iterations: Positive = 1
+    """Updates on one batch of completions."""
+    temperature: Annotated[Number, Field(gt=0, le=2)] = 1.0
+    top_p: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    max_completion_length: Positive = 1024
+    """Most tokens of a completion; `max_length` minus this is left for the prompt."""
+    drop_too_easy: bool = True
+    """Leave out items that all earlier rollouts got right (paper: 3 of 3)."""
+    drop_too_hard: bool = True
+    """Leave out items that no earlier rollout got right: their groups have no spread either."""
+    vllm: VllmSettings | None = None
+    collapse: CollapseSettings = CollapseSettings()
+
+
+class MetaSettings(TrainerSettings):
+    """The meta RM: a scalar model trained by binary cross-entropy on whether judgments are right.
+
+    Paper: learning rate 1e-5, batch 512.
+    """
+
+    learning_rate: Annotated[Number, Field(gt=0, le=1)] = 1e-5
+    balance: bool = True
+    """Weigh right judgments so that both classes count the same. The order of the meta rewards
+    is what matters; weighing shifts them as probabilities."""
+    holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.1
+    """Share of the items (with all their judgments) kept for the reported AUC."""
+
+
+__all__ = [
+    "CollapseSettings",
+    "GrpoSettings",
+    "LoraSettings",
+    "MetaSettings",
+    "SftSettings",
+    "TrainerSettings",
+    "VllmSettings",
+]

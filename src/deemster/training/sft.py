@@ -1,0 +1,172 @@
+"""Supervised fine-tuning on trajectories and instruction data, by TRL's SFTTrainer.
+
+Rejective fine-tuning of the paper (its section 3, stage 1) and distillation use it. The loss is
+on completions only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import JsonValue
+
+from deemster.errors import InputError
+from deemster.schemas import Conversation
+from deemster.training.data.instructions import draw_instructions
+from deemster.training.modeling import (
+    completion_ids,
+    load_judge,
+    lora_config,
+    need_packages,
+    prompt_encoder,
+    quiet,
+)
+from deemster.training.rollouts import Rollout
+from deemster.training.settings import SftSettings
+from deemster.training.watch import Watch
+
+if TYPE_CHECKING:
+    from deemster.training.fitting import Log
+
+_IGNORED = -100
+"""Label of tokens without loss, as in torch and transformers."""
+
+
+class Example(NamedTuple):
+    """What to write after a prompt."""
+
+    messages: Conversation
+    completion: str
+
+
+def examples_of(rollouts: Iterable[Rollout]) -> list[Example]:
+    """Trajectories as examples, in their order."""
+    return [Example(rollout.messages, rollout.completion) for rollout in rollouts]
+
+
+def train_sft(
+    examples: Sequence[Example],
+    instructions: Sequence[Example] = (),
+    *,
+    model: str | Path,
+    out: Path,
+    settings: SftSettings,
+    resume: bool = False,
+    log: Log | None = None,
+) -> dict[str, JsonValue]:
+    """Fine-tune a model; the result is in `out/model`, checkpoints are in `out/checkpoints`.
+
+    Args:
+        examples: kept trajectories (`examples_of`).
+        instructions: general instruction data, mixed in as `instruction_share` says.
+        model: folder or repository to start from.
+        out: the stage's folder.
+        settings: of the run.
+        resume: go on from the last complete checkpoint in `out`.
+        log: takes the figures of each step.
+
+    Returns:
+        Figures: `examples`, `instructions`, `too_long` (left out), `tokens` (with loss, per
+        epoch), and those of `fitting.fit`.
+
+    Raises:
+        InputError: there is nothing to train on, there are too few instructions for the share,
+            the model cannot be loaded, the disk is full.
+        TrainingCollapsedError: the loss is not finite.
+    """
+    need_packages(("trl", "datasets", "accelerate"))
+    if not examples:
+        raise InputError("there are no trajectories to fine-tune on; all were rejected or missing")
+    if settings.instruction_share is not None:
+        instructions = draw_instructions(
+            instructions,
+            share=settings.instruction_share,
+            others=len(examples),
+            seed=settings.seed,
+        )
+    with quiet():
+        return _train(examples, instructions, model, out, settings, resume=resume, log=log)
+
+
+def _train(
+    examples: Sequence[Example],
+    instructions: Sequence[Example],
+    model: str | Path,
+    out: Path,
+    settings: SftSettings,
+    *,
+    resume: bool,
+    log: Log | None,
+) -> dict[str, JsonValue]:
+    from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
+
+    tokenizer, loaded = load_judge(model, settings)
+    rows, too_long = sft_rows(tokenizer, [*examples, *instructions], settings.max_length)
+    if not rows:
+        raise InputError(
+            f"all {too_long} examples are longer than max_length {settings.max_length} tokens; "
+            "raise it"
+        )
+    random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
+    trainer = _trainer(loaded, tokenizer, rows, out, settings)
+    figures = fit(trainer, out, watch=Watch(), resume=resume, log=log)
+    save(trainer, model, out, settings)
+    return {
+        "examples": len(examples),
+        "instructions": len(instructions),
+        "too_long": too_long,
+        "tokens": sum(label != _IGNORED for row in rows for label in row["labels"]),
+        **figures,
+    }
+
+
+def sft_rows(
+    tokenizer: Any,  # noqa: ANN401 - transformers is untyped
+    examples: Iterable[Example],
+    max_length: int,
+) -> tuple[list[dict[str, list[int]]], int]:
+    """Examples as `input_ids` and `labels`, and how many were too long and left out.
+
+    A prompt gets the ids it gets at inference, the completion those of the text alone: so the
+    model meets the same boundary between them that it meets when it generates.
+    """
+    encode = prompt_encoder(tokenizer)
+    rows, too_long = [], 0
+    for messages, completion in examples:
+        prompt, written = encode(messages), completion_ids(tokenizer, completion)
+        if len(prompt) + len(written) > max_length:
+            too_long += 1
+            continue
+        rows.append({"input_ids": prompt + written, "labels": [_IGNORED] * len(prompt) + written})
+    return rows, too_long
+
+
+def _trainer(
+    model: Any,  # noqa: ANN401 - transformers is untyped
+    tokenizer: Any,  # noqa: ANN401 - transformers is untyped
+    rows: list[dict[str, list[int]]],
+    out: Path,
+    settings: SftSettings,
+) -> Any:  # noqa: ANN401 - trl is untyped
+    from datasets import Dataset  # noqa: PLC0415 - heavy
+    from trl import SFTConfig, SFTTrainer  # noqa: PLC0415 - heavy
+
+    from deemster.training.fitting import arguments  # noqa: PLC0415 - loads transformers
+
+    return SFTTrainer(
+        model=model,
+        args=SFTConfig(
+            **arguments(settings, out),
+            packing=settings.packing,
+            max_length=settings.max_length if settings.packing else None,
+        ),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=None if settings.lora is None else lora_config(settings.lora, "CAUSAL_LM"),
+    )
+
+
+__all__ = ["Example", "examples_of", "sft_rows", "train_sft"]

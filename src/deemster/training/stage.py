@@ -1,0 +1,108 @@
+"""What a stage of training is given, and what it gives back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from pydantic import JsonValue
+
+from deemster.errors import DeemsterError
+
+if TYPE_CHECKING:
+    from deemster.training.recipe import Recipe
+
+METRICS = "metrics.jsonl"
+
+
+class StageError(DeemsterError):
+    """A stage cannot go on, though nothing is wrong with the input: the run ends with status 3.
+
+    The text says why and what is left that can be used.
+    """
+
+
+class Watcher(Protocol):
+    """Told how stages get on; the command line draws bars from it."""
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        """`done` of `total` units of the work named `what` are done."""
+        ...
+
+    def figures(self, stage: str, figures: Mapping[str, JsonValue]) -> None:
+        """A line of metrics was logged."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def progress(self, stage: str, what: str, done: int, total: int) -> None:
+        """See `Watcher`."""
+
+    def figures(self, stage: str, figures: Mapping[str, JsonValue]) -> None:
+        """See `Watcher`."""
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage may know and where it may write.
+
+    Args:
+        name: of the stage.
+        folder: the stage's own; exists.
+        inputs: folders of the finished earlier stages, by name.
+        recipe: all settings.
+        resume: whether `folder` may hold an unfinished attempt, which is to be continued.
+        watcher: told how it gets on.
+    """
+
+    name: str
+    folder: Path
+    inputs: Mapping[str, Path]
+    recipe: Recipe
+    resume: bool
+    watcher: Watcher = field(default_factory=Silent)
+
+    def log(self, **figures: object) -> None:
+        """Append one line to `metrics.jsonl` of the folder, on disk when this returns.
+
+        A number that is not finite is written as null: it is no figure.
+        """
+        line = {name: _plain(value) for name, value in figures.items()}
+        with (self.folder / METRICS).open("ab+") as file:
+            torn = _is_torn(file)
+            file.write(b"\n" * torn + json.dumps(line, allow_nan=False).encode() + b"\n")
+        self.watcher.figures(self.name, line)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Tell the watcher that `done` of `total` units of `what` are done."""
+        self.watcher.progress(self.name, what, done, total)
+
+
+StageFunction = Callable[[StageContext], Mapping[str, JsonValue]]
+"""Does a stage, or the rest of it; returns the figures for its manifest. It can be killed at any
+moment and called again with `resume`."""
+
+
+def _is_torn(file: BinaryIO) -> bool:
+    """Whether a kill left a last line without its end."""
+    if file.seek(0, 2) == 0:
+        return False
+    file.seek(-1, 2)
+    return file.read(1) != b"\n"
+
+
+def _plain(value: object) -> JsonValue:
+    if isinstance(value, bool | str | int) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    number = float(value)  # type: ignore[arg-type]  # NumPy and torch scalars
+    return number if math.isfinite(number) else None

@@ -1,0 +1,209 @@
+"""The stages for models of transformers: sampling by the framework, training by TRL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from deemster.dialects import Dialect, open_dialect
+from deemster.schemas import Sample
+from deemster.training import processes
+from deemster.training.corpus import Corpus, drawn, load_corpus
+from deemster.training.evaluation import Candidate, evaluate
+from deemster.training.grpo import train_grpo
+from deemster.training.meta_data import meta_examples, meta_examples_of_run
+from deemster.training.meta_rm import train_meta_rm
+from deemster.training.recipe import TRAINED, Recipe, needed
+from deemster.training.rejection import reject
+from deemster.training.rollouts import Rollout, RolloutFile
+from deemster.training.sections import ModelSection, SampledSection
+from deemster.training.settings import SftSettings, TrainerSettings
+from deemster.training.sft import Example, examples_of, train_sft
+from deemster.training.stage import StageContext, StageFunction
+from deemster.training.stage_sampling import draw_rollouts, judge_of, teacher_of
+
+ROLLOUTS = "rollouts.jsonl"
+HINTED = "hinted.jsonl"
+MODEL = "model"
+
+S = TypeVar("S", bound=TrainerSettings)
+
+
+def distil(context: StageContext) -> Mapping[str, JsonValue]:
+    """Fine-tune the base on right trajectories of other judges."""
+    recipe, section = context.recipe, needed(context.recipe.distil, "distil")
+    corpus, dialect = load_corpus(recipe), _dialect(recipe)
+    file = RolloutFile(context.folder / ROLLOUTS)
+
+    def draw() -> None:
+        teacher = teacher_of(section, folder=recipe.folder, seed=recipe.seed)
+        draw_rollouts(context, teacher, corpus.train, n=section.n, out=file, dialect=dialect)
+
+    processes.first(draw)
+    # What every trajectory gets right is too easy to learn from oneself, not from a teacher.
+    kept = reject(file.read(), corpus.train, dialect=dialect, drop_too_easy=False)
+    tuned = _fine_tune(context, kept.kept, corpus, section.train)
+    return {"data": corpus.counts, "rejection": dict(kept.counts), "sft": tuned}
+
+
+def rft(context: StageContext) -> Mapping[str, JsonValue]:
+    """Rejective fine-tuning on the model's own trajectories (paper section 3, stage 1)."""
+    recipe, section = context.recipe, needed(context.recipe.rft, "rft")
+    corpus, dialect = load_corpus(recipe), _dialect(recipe)
+    samples = drawn(corpus.train, section.limit, seed=recipe.seed)
+    rollouts = _draw_own(context, section, samples)
+    if section.hinted:
+        hinted = RolloutFile(context.folder / HINTED)
+
+        def draw() -> None:
+            judge = judge_of(_last_model(context), _model(recipe), section, seed=recipe.seed)
+            draw_rollouts(context, judge, samples, n=1, out=hinted, dialect=dialect, hinted=True)
+
+        processes.first(draw)
+        rollouts += hinted.read()
+    kept = reject(rollouts, samples, dialect=dialect)
+    tuned = _fine_tune(context, kept.kept, corpus, section.train)
+    return {"data": corpus.counts, "rejection": dict(kept.counts), "sft": tuned}
+
+
+def rl(context: StageContext) -> Mapping[str, JsonValue]:
+    """GRPO with the rule-based reward (paper section 3, stage 2)."""
+    recipe, section = context.recipe, needed(context.recipe.rl, "rl")
+    corpus = load_corpus(recipe)
+    samples = drawn(corpus.train, section.limit, seed=recipe.seed)
+    if "rft" in context.inputs:
+        earlier = RolloutFile(context.inputs["rft"] / ROLLOUTS).read()
+    else:
+        earlier = _draw_own(context, section, samples)
+    figures = train_grpo(
+        samples,
+        earlier,
+        model=_last_model(context),
+        dialect=_dialect(recipe),
+        out=context.folder,
+        settings=_seeded(section.train, recipe),
+        resume=context.resume,
+        log=context.log,
+    )
+    return {"data": corpus.counts, "grpo": figures}
+
+
+def meta(context: StageContext) -> Mapping[str, JsonValue]:
+    """The meta RM (paper section 3, stage 3): on RFT's sampling and the trained model's own."""
+    recipe, section = context.recipe, needed(context.recipe.meta, "meta")
+    counts: dict[str, JsonValue] = {}
+    if section.run is not None:
+        examples = meta_examples_of_run(recipe.folder / Path(section.run).expanduser())
+    else:
+        corpus = load_corpus(recipe)
+        counts = corpus.counts
+        rollouts = _draw_own(context, section, drawn(corpus.train, section.limit, seed=recipe.seed))
+        if "rft" in context.inputs:
+            rollouts = RolloutFile(context.inputs["rft"] / ROLLOUTS).read() + rollouts
+        examples = meta_examples(corpus.train, rollouts)
+    figures = train_meta_rm(
+        examples,
+        model=_last_model(context) if section.base is None else recipe.locate(section.base),
+        out=context.folder,
+        settings=_seeded(section.train, recipe),
+        resume=context.resume,
+        log=context.log,
+    )
+    return {"data": counts, "meta": figures}
+
+
+def evaluation(context: StageContext) -> Mapping[str, JsonValue]:
+    """Greedy and vote@k accuracy of the base and the trained models on held-out samples."""
+    recipe, settings = context.recipe, needed(context.recipe.eval, "eval")
+    corpus, model = load_corpus(recipe), _model(recipe)
+    models = {
+        "base": recipe.locate(model.base),
+        **{name: _model_in(context, name) for name in context.inputs if name in TRAINED},
+    }
+    figures: dict[str, JsonValue] = {}
+
+    def run() -> None:
+        from deemster.training.plots import plot_evaluation  # noqa: PLC0415 - slow to import
+
+        found = evaluate(
+            [Candidate(name, f"hf:{models[name]}") for name in settings.chosen(tuple(models))],
+            corpus.evaluation,
+            settings,
+            context,
+            meta_rm=f"hf:{_model_in(context, 'meta')}" if "meta" in context.inputs else None,
+            dialect=model.dialect,
+            options=model.options,
+        )
+        plot_evaluation(found, context.folder)
+        figures.update(found.model_dump(mode="json"))
+
+    processes.first(run)
+    return figures
+
+
+STAGES: dict[str, StageFunction] = {
+    "distil": distil,
+    "rft": rft,
+    "rl": rl,
+    "meta": meta,
+    "eval": evaluation,
+}
+
+
+def _draw_own(
+    context: StageContext, section: SampledSection, samples: Sequence[Sample]
+) -> list[Rollout]:
+    """Trajectories of the model that the stage starts from."""
+    recipe = context.recipe
+    file = RolloutFile(context.folder / ROLLOUTS)
+
+    def draw() -> None:
+        judge = judge_of(_last_model(context), _model(recipe), section, seed=recipe.seed)
+        draw_rollouts(context, judge, samples, n=section.n, out=file, dialect=_dialect(recipe))
+
+    processes.first(draw)
+    return file.read()
+
+
+def _fine_tune(
+    context: StageContext, rollouts: Sequence[Rollout], corpus: Corpus, settings: SftSettings
+) -> dict[str, JsonValue]:
+    return train_sft(
+        examples_of(rollouts),
+        [Example(one.messages[:-1], one.messages[-1].text) for one in corpus.instructions],
+        model=_last_model(context),
+        out=context.folder,
+        settings=_seeded(settings, context.recipe),
+        resume=context.resume,
+        log=context.log,
+    )
+
+
+def _seeded(settings: S, recipe: Recipe) -> S:
+    """The settings with the recipe's seed, unless they name their own."""
+    if "seed" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"seed": recipe.seed})
+
+
+def _last_model(context: StageContext) -> str:
+    """Where the model that the stage starts from is: the last one trained, else the base."""
+    trained = [name for name in context.inputs if name in TRAINED]
+    if trained:
+        return _model_in(context, trained[-1])
+    return context.recipe.locate(_model(context.recipe).base)
+
+
+def _model_in(context: StageContext, stage: str) -> str:
+    return str((context.inputs[stage] / MODEL).resolve())
+
+
+def _model(recipe: Recipe) -> ModelSection:
+    return needed(recipe.model, "model")
+
+
+def _dialect(recipe: Recipe) -> Dialect:
+    return open_dialect(_model(recipe).dialect)

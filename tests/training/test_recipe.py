@@ -1,0 +1,162 @@
+"""Recipes: what they may say, and what is told about what they may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.toy_training import toy_recipe
+
+from deemster.errors import InputError
+from deemster.training.recipe import STAGES, Recipe, load_recipe
+
+READY = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The toy recipe with the value at a dotted key replaced; `...` removes it."""
+    recipe = toy_recipe()
+    *path, last = key.split(".")
+    section = recipe
+    for name in path:
+        section = section[name]
+    if value is ...:
+        del section[last]
+    else:
+        section[last] = value
+    return recipe
+
+
+def load(tmp_path: Path, recipe: dict[str, Any] | str) -> Recipe:
+    path = tmp_path / "recipe.yaml"
+    text = recipe if isinstance(recipe, str) else yaml.safe_dump(recipe, sort_keys=False)
+    path.write_text(text, encoding="utf-8")
+    return load_recipe(path)
+
+
+def test_a_whole_recipe(tmp_path: Path) -> None:
+    recipe = load(tmp_path, toy_recipe())
+    assert recipe.stages == STAGES
+    assert recipe.before("meta") == ("distil", "rft", "rl")
+    assert recipe.models == ("base", "distil", "rft", "rl")
+    assert recipe.folder == tmp_path
+    assert recipe.out_folder == Path("runs/toy")
+    assert recipe.on_cpu
+    assert set(recipe.settings_for("rl")) == {"engine", "seed", "data", "model", "rl"}
+    again = Recipe.model_validate_json(recipe.model_dump_json(exclude_none=True))
+    assert again.model_dump() == recipe.model_dump()
+
+
+def test_sections_decide_the_stages(tmp_path: Path) -> None:
+    recipe = toy_recipe(rl={}, meta={}, eval={"models": ["rl", "rft"]})
+    del recipe["distil"]
+    loaded = load(tmp_path, recipe)
+    assert loaded.stages == ("rft", "rl", "meta", "eval")
+    assert loaded.eval is not None
+    assert loaded.eval.chosen(loaded.models) == ("rft", "rl")
+    assert loaded.rl is not None
+    assert (loaded.rl.train.group_size, loaded.rl.train.beta) == (4, 0.08)
+
+
+def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    recipe = load(tmp_path, toy_recipe(out="elsewhere"))
+    assert dict(recipe.files()) == {
+        "data.train.0.path": tmp_path / "train.jsonl",
+        "data.instructions.0.path": tmp_path / "instructions.jsonl",
+        "data.evaluation.0.path": tmp_path / "evaluation.jsonl",
+        "model.base": tmp_path / "base",
+    }
+    assert recipe.locate("base") == str(tmp_path / "base")
+    assert recipe.locate("owner/name") == "owner/name"
+    assert recipe.out_folder == Path("elsewhere")
+
+
+def test_variables_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BASE", "owner/name")
+    recipe = load(tmp_path, changed("model.base", "${BASE}"))
+    assert recipe.model is not None
+    assert recipe.model.base == "owner/name"
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_ready_recipes_load(path: Path) -> None:
+    assert load_recipe(path).stages
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        pytest.param("- a\n", "expected a mapping with name, data, model", id="list"),
+        pytest.param("name: [\n", "recipe.yaml:2: not YAML", id="yaml"),
+        pytest.param("name: a\nname: b\n", ":1: key 'name' occurs twice", id="twice"),
+        pytest.param(changed("name", ...), "name is missing", id="no-name"),
+        pytest.param(changed("colour", 1), "unknown key 'colour'; allowed: name", id="key"),
+        pytest.param(
+            changed("rft.sft", {}), "unknown key 'rft.sft'; allowed: n, temperature", id="deep-key"
+        ),
+        pytest.param(
+            changed("rl.train.lr", 1), "unknown key 'rl.train.lr'; allowed: learning", id="lr"
+        ),
+        pytest.param(changed("rl.train.beta", -1), "rl.train.beta: Input should be", id="range"),
+        pytest.param(changed("rl.train.beta", "x"), "rl.train.beta: ", id="number"),
+        pytest.param(changed("rl.train.learning_rate", float("nan")), "learning_rate: ", id="nan"),
+        pytest.param(changed("rft.n", 1), "rft.n: Input should be greater", id="n"),
+        pytest.param(changed("rft.n", "3"), "rft.n: Input should be a valid integer", id="text"),
+        pytest.param(changed("rft.n", True), "rft.n: Input should be a valid integer", id="bool"),
+        pytest.param(changed("seed", -1), "seed: Input should be greater", id="seed"),
+        pytest.param(changed("engine", "jax"), "engine: Input should be 'trl' or 'nano'", id="e"),
+        pytest.param(changed("model", ...), "model is missing", id="no-model"),
+        pytest.param(changed("data", ...), "data is missing", id="no-data"),
+        pytest.param(changed("model.base", ""), "model.base: String should have", id="no-base"),
+        pytest.param(
+            changed("model.dialect", "xml"), "model.dialect: unknown dialect 'xml'", id="dialect"
+        ),
+        pytest.param(
+            changed("model.options", {"template_args": {}}),
+            "model.options: unknown option 'template_args'; allowed: device",
+            id="options",
+        ),
+        pytest.param(
+            changed("data.train", {"path": "a", "run": "b"}),
+            "data.train: give one of path",
+            id="two",
+        ),
+        pytest.param(changed("data.train", []), "data.train: Tuple should have", id="no-train"),
+        pytest.param(changed("data.evaluation", ...), "eval needs data.evaluation", id="no-eval"),
+        pytest.param(changed("data.decontaminate", 0), "data.decontaminate: ", id="n-gram"),
+        pytest.param(changed("distil.judges", ...), "distil.judges is missing", id="no-judge"),
+        pytest.param(
+            changed("distil.judges", {"name": "p", "members": ["b"]}), "unknown member 'b'", id="b"
+        ),
+        pytest.param(changed("distil.judges", {"k": 1}), "give one of model", id="no-model-judge"),
+        pytest.param(changed("rl", None), "rl is empty; write 'rl: {}'", id="empty"),
+        pytest.param(changed("eval.k_meta", 5), "k_meta must be from 1 to k=4, got 5", id="k-meta"),
+        pytest.param(
+            changed("eval.models", ["sft"]), "unknown model 'sft'; known: base, distil", id="models"
+        ),
+        pytest.param(changed("nano", {}), "nano goes with engine: nano", id="nano"),
+        pytest.param(changed("engine", "nano"), "data goes with engine: trl", id="engine"),
+        pytest.param("name: a\nmodel: {base: b}\n", "no stage to run", id="no-stage"),
+        pytest.param(
+            "name: a\nengine: nano\nnano: {colour: 1}\n", "nano.colour: Extra inputs", id="nano-key"
+        ),
+        pytest.param(changed("model.base", "${NOT_SET}"), "'NOT_SET' is not set", id="variable"),
+    ],
+)
+def test_errors_name_the_field(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: dict[str, Any] | str, message: str
+) -> None:
+    monkeypatch.delenv("NOT_SET", raising=False)
+    with pytest.raises(InputError) as told:
+        load(tmp_path, recipe)
+    assert message in str(told.value)
+    assert "recipe.yaml" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read recipe '.*none\.yaml'"):
+        load_recipe(tmp_path / "none.yaml")

@@ -1,0 +1,186 @@
+"""Fine-tuning with TRL's SFTTrainer, at toy size."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.support.tiny_model import chat_tokenizer
+from tests.support.tiny_trainers import save_base, sft, single, verdict
+
+from deemster import Judge
+from deemster.errors import InputError
+from deemster.schemas import Message
+from deemster.training.checkpoints import last_complete
+from deemster.training.modeling import completion_ids, prompt_encoder
+from deemster.training.settings import LoraSettings
+from deemster.training.sft import Example, sft_rows, train_sft
+from deemster.training.watch import TrainingCollapsedError
+
+EXAMPLES = [verdict(single(i), str(i % 2)) for i in range(8)]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_base(tmp_path_factory.mktemp("sft-base"))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_file(folder / "model.safetensors")
+    return found
+
+
+def test_it_learns_examples_by_heart_and_judges_as_taught(base: Path, tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    figures = train_sft(
+        EXAMPLES,
+        model=base,
+        out=tmp_path,
+        settings=sft(max_steps=60),
+        log=lambda **step: seen.append(step),
+    )
+    assert figures["steps"] == 60
+    assert figures["examples"] == 8
+    assert figures["too_long"] == 0
+    assert [step["step"] for step in seen] == list(range(1, 61))
+    assert seen[0]["loss"] > 6
+    assert seen[-1]["loss"] < 0.1
+    # The backend gives the model the very prompts it was trained on, or it would not know them.
+    judge = Judge(f"hf:{tmp_path / 'model'}", dialect="nano", max_tokens=24, device="cpu")
+    for i in (2, 3):
+        sample = single(i)
+        assert judge.score_sync(sample.query, sample.responses).rewards == (float(i % 2),)
+    assert not list((tmp_path / "model").glob("*.bin"))  # no pickles
+
+
+def test_prompts_and_completions_become_the_ids_of_inference() -> None:
+    tokenizer = chat_tokenizer()
+    prompt = (Message(role="user", content="Judge <|im_end|> this"),)
+    text = "It quotes <|im_end|> and <think>so</think>."
+    (row,), too_long = sft_rows(tokenizer, [Example(prompt, text)], max_length=256)
+    asked = prompt_encoder(tokenizer)(prompt)
+    end = tokenizer.eos_token_id
+    assert too_long == 0
+    assert row["input_ids"][: len(asked)] == asked
+    assert row["labels"][: len(asked)] == [-100] * len(asked)
+    written = row["labels"][len(asked) :]
+    assert written == row["input_ids"][len(asked) :] == completion_ids(tokenizer, text)
+    assert written.count(end) == 1  # the one that ends it: the quoted one is text
+    assert written[-1] == end
+    assert tokenizer.decode(written[:-1]) == text
+    assert tokenizer.convert_tokens_to_ids("<think>") in written  # a model writes it as one token
+
+
+def test_long_examples_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
+    long = Example(EXAMPLES[0].messages, "word " * 400)
+    figures = train_sft([*EXAMPLES, long], model=base, out=tmp_path, settings=sft(max_steps=1))
+    assert figures["too_long"] == 1
+    with pytest.raises(InputError, match="all 1 examples are longer than max_length 256"):
+        train_sft([long], model=base, out=tmp_path, settings=sft())
+
+
+def test_packing_changes_nothing_but_the_layout(base: Path, tmp_path: Path) -> None:
+    losses: dict[bool, list[float]] = {False: [], True: []}
+    for packing, found in losses.items():
+        settings = sft(max_steps=3, packing=packing)
+        log = lambda found=found, **step: found.append(step["loss"])  # noqa: E731
+        train_sft(EXAMPLES, model=base, out=tmp_path / str(packing), settings=settings, log=log)
+    assert losses[True] == pytest.approx(losses[False], rel=1e-3)
+
+
+def test_instructions_are_mixed_in_by_their_share(base: Path, tmp_path: Path) -> None:
+    taught = [Example((Message(role="user", content=f"Count to {i}"),), "1 2") for i in range(20)]
+    settings = sft(max_steps=1, instruction_share=0.5)
+    figures = train_sft(EXAMPLES, taught, model=base, out=tmp_path, settings=settings)
+    assert figures["instructions"] == 8
+    settings = sft(instruction_share=0.8)
+    with pytest.raises(InputError, match="takes 32 instructions"):
+        train_sft(EXAMPLES, taught, model=base, out=tmp_path, settings=settings)
+
+
+def test_adapters_end_in_a_whole_model(base: Path, tmp_path: Path) -> None:
+    settings = sft(lora=LoraSettings(rank=4), learning_rate=5e-2, gradient_checkpointing=True)
+    figures = train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings)
+    before, after = weights(base), weights(tmp_path / "model")
+    assert figures["steps"] == 8
+    assert before.keys() == after.keys()
+    changed = {name.split(".")[-2] for name in before if not before[name].equal(after[name])}
+    assert changed == {
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
+    }  # fmt: skip
+    judge = Judge(f"hf:{tmp_path / 'model'}", dialect="nano", max_tokens=4, device="cpu")
+    assert judge.score_sync("q", ["a"]).k == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 9, "micro_batch_size": 2}, "batch_size 9 is not a multiple"),
+        ({"lora": LoraSettings(quantize=True)}, "needs the package 'bitsandbytes'"),
+    ],
+    ids=["batch", "qlora"],
+)
+def test_settings_that_cannot_be_followed(
+    base: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train_sft(EXAMPLES, model=base, out=tmp_path, settings=sft(**change))
+
+
+def test_what_cannot_be_trained(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no trajectories to fine-tune on"):
+        train_sft([], model=base, out=tmp_path, settings=sft())
+    with pytest.raises(InputError, match=r"cannot load model '.*nowhere' for training"):
+        train_sft(EXAMPLES, model=tmp_path / "nowhere", out=tmp_path, settings=sft())
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(base: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in base.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    values = weights(base)
+    values["model.norm.weight"][0] = torch.inf
+    save_file(values, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingCollapsedError, match="at step 1: loss is nan") as caught:
+        train_sft(EXAMPLES, model=broken, out=tmp_path, settings=sft(save_steps=1))
+    assert caught.value.last_good is None
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_full_disk_is_said_in_one_line_and_resumed_from(base: Path, tmp_path: Path) -> None:
+    settings = sft(max_steps=5, save_steps=2)
+    calls = {"count": 0}
+
+    def log(**_: object) -> None:
+        calls["count"] += 1
+        if calls["count"] == 3:  # the first checkpoint is written
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with restored(soft, hard), pytest.raises(InputError) as caught:
+        train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings, log=log)
+    assert str(caught.value).startswith("no room to write")
+    assert "\n" not in str(caught.value)
+    good = last_complete(tmp_path / "checkpoints")
+    assert good is not None
+    assert good.name == "checkpoint-2"
+    figures = train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings, resume=True)
+    assert (figures["steps"], figures["resumed_from"]) == (5, 2)
+    state = json.loads((tmp_path / "checkpoints/checkpoint-4/trainer_state.json").read_text())
+    assert [entry["step"] for entry in state["log_history"]] == [1, 2, 3, 4]
+
+
+@contextmanager
+def restored(soft: int, hard: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,0 +1,184 @@
+"""`deemster train`: what it says, what it refuses, and how it ends. Nothing is trained here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+from tests.support.command_line import deemster, one_line
+from tests.support.toy_training import pairs, toy_recipe, write_recipe, write_rows, write_toy
+
+from deemster.training import runner
+from deemster.training.recipe import STAGES
+from deemster.training.stage import StageContext, StageError
+
+pytestmark = pytest.mark.timeout(600)  # torch loads slowly on a busy machine
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("toy")
+    write_toy(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and stages that do nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner, "stage_functions", lambda _: dict.fromkeys(STAGES, nothing))
+    return tmp_path
+
+
+def nothing(context: StageContext) -> Mapping[str, JsonValue]:
+    context.progress("sampling", 1, 1)
+    return {"sft": {"steps": 3, "loss": 0.25, "stopped": None}}
+
+
+def test_a_run_with_its_figures(toy: Path) -> None:
+    done = deemster("train", str(toy / "recipe.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert "rft      complete   steps 3, loss 0.25" in done.stdout
+    assert "distil: sampling, 1 of 1" in done.stderr
+    assert "run written to runs/toy" in done.stderr
+    assert Path("runs/toy/eval/manifest.json").is_file()
+
+
+def test_json_and_out(toy: Path) -> None:
+    recipe = str(toy / "recipe.yaml")
+    done = deemster("train", recipe, "--stage", "distil, rft", "--out", "here", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["out"] == "here"
+    assert list(told["stages"]) == ["distil", "rft"]
+
+
+def test_a_dry_run_checks_and_writes_nothing(toy: Path) -> None:
+    done = deemster("train", str(toy / "recipe.yaml"), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "training items         16" in done.stdout
+    assert "longest of 16 prompts" in done.stdout
+    assert "distil   begin" in done.stdout
+    assert not Path("runs").exists()
+    deemster("train", str(toy / "recipe.yaml"), "--stage", "distil")
+    again = deemster("train", str(toy / "recipe.yaml"), "--dry-run", "--resume")
+    assert "distil   be skipped: finished" in again.stdout
+    assert "rft      begin" in again.stdout
+
+
+def tied() -> list[dict[str, Any]]:
+    return [{**row, "ground_truth": [1, 1]} for row in pairs(2, "train")]
+
+
+@pytest.mark.parametrize(
+    ("sections", "rows", "message"),
+    [
+        pytest.param({}, tied(), "train.jsonl line 1: ", id="two-maxima"),
+        pytest.param({}, pairs(6, "evaluation"), "all 6 training items share 13 words", id="same"),
+        pytest.param(
+            {"model": {"base": "data", "dialect": "nano"}},
+            None,
+            "cannot load the tokenizer",
+            id="m",
+        ),
+        pytest.param({"rft": {}}, None, "rft.hinted: the prompt of dialect 'nano'", id="hint"),
+        pytest.param({"distil": {"judges": {"model": "hf:"}}}, None, "judge 'hf:': ", id="judge"),
+    ],
+)
+def test_a_dry_run_finds(
+    toy: Path,
+    home: Path,
+    sections: dict[str, Any],
+    rows: list[dict[str, Any]] | None,
+    message: str,
+) -> None:
+    recipe = toy_recipe(**sections)
+    for name in ("base", "train.jsonl", "instructions.jsonl", "evaluation.jsonl"):
+        (home / name).symlink_to(toy / name)
+    (home / "data").mkdir()
+    if rows is not None:
+        (home / "train.jsonl").unlink()
+        write_rows(home / "train.jsonl", rows)
+    write_recipe(home, recipe)
+    assert message in one_line(deemster("train", "recipe.yaml", "--dry-run"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "RECIPE is missing; give a YAML file", id="nothing"),
+        pytest.param(["none.yaml"], "cannot read recipe 'none.yaml'", id="no-file"),
+        pytest.param(["RECIPE", "--stage", "sft"], "unknown stage 'sft'; known: distil", id="name"),
+        pytest.param(["RECIPE", "--stage", ","], "--stage names no stage", id="no-stage"),
+        pytest.param(["RECIPE", "--stage", "rl"], "needs stage 'distil', which was", id="early"),
+        pytest.param(["meta-rm"], "Missing option '--from'", id="no-from"),
+        pytest.param(["meta-rm", "--from", "none"], "no run in 'none'", id="no-run"),
+    ],
+)
+def test_refusals(toy: Path, arguments: list[str], message: str) -> None:
+    given = [str(toy / "recipe.yaml") if one == "RECIPE" else one for one in arguments]
+    assert message in one_line(deemster("train", *given))
+    assert not Path("runs").exists()
+
+
+def test_a_meta_rm_needs_a_model(toy: Path, home: Path) -> None:
+    (home / "suite.yaml").write_text(
+        "name: s\ndata: {samples: [{query: q, responses: [a, b], ground_truth: [1, 0]}]}\n"
+        "judges: {model: 'fake:Scores: \\boxed{7, 3}'}\n",
+        encoding="utf-8",
+    )
+    assert deemster("run", "suite.yaml", "--out", "run").returncode == 0
+    done = deemster("train", "meta-rm", "--from", "run")
+    assert "no local model judged 'run'; give --model" in one_line(done)
+    done = deemster("train", "meta-rm", "--from", "run", "--model", str(toy / "base"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["out"] == "runs/meta-rm-run"
+    settings = json.loads(Path("runs/meta-rm-run/meta/manifest.json").read_text("utf-8"))[
+        "settings"
+    ]
+    assert settings["meta"]["run"] == "run"
+
+
+def test_interrupted(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: StageContext) -> Mapping[str, JsonValue]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "stage_functions", lambda _: dict.fromkeys(STAGES, interrupt))
+    done = deemster("train", str(toy / "recipe.yaml"))
+    assert done.returncode == 130
+    assert "runs/toy is kept; give --resume to go on with it" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_stage_that_stops(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(_: StageContext) -> Mapping[str, JsonValue]:
+        raise StageError("every reward is -1 for 20 steps; last good checkpoint: 40")
+
+    monkeypatch.setattr(runner, "stage_functions", lambda _: dict.fromkeys(STAGES, stop))
+    done = deemster("train", str(toy / "recipe.yaml"))
+    assert done.returncode == 3
+    assert done.stderr == (
+        "deemster: stage 'distil': every reward is -1 for 20 steps; last good checkpoint: 40\n"
+    )
+
+
+def test_help_is_for_recipes_and_loads_no_torch() -> None:
+    script = (
+        "import sys; from deemster.cli import app; import deemster.cli.train;"
+        "sys.argv = ['deemster', 'train', '--help'];"
+        "import contextlib;\n"
+        "with contextlib.suppress(SystemExit): app.main()\n"
+        "print('torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "--stage" in done.stdout
+    assert "meta-rm --help" in done.stdout
+    assert done.stdout.strip().endswith("False False")
