@@ -14,8 +14,20 @@ from deemster.schemas import Sample
 from deemster.training.nano.data import Encoder
 from deemster.training.nano.judging import Trajectory, balanced_orders, judge
 from deemster.training.nano.sampler import Sampler
+from deemster.training.world import SplitName, World
 
 MOST_RESPONSES = 4
+
+
+def pairs_or_more(world: World, count: int, split: SplitName) -> list[Sample]:
+    """The first `count` samples of a split with two or more responses."""
+    found: list[Sample] = []
+    start = 0
+    while len(found) < count:
+        some = world.samples(count, split=split, start=start)
+        found += [sample for sample in some if len(sample.responses) > 1]
+        start += count
+    return found[:count]
 
 
 @dataclass(frozen=True)

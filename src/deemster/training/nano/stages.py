@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,10 +15,8 @@ from pydantic import JsonValue
 
 from deemster.backends.domain import Domain
 from deemster.schemas import Sample
-from deemster.training.manifest import read_manifest
 from deemster.training.nano import meta as meta_rm
 from deemster.training.nano import rl, supervised
-from deemster.training.nano.card import model_card
 from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import (
     Encoder,
@@ -28,10 +25,11 @@ from deemster.training.nano.data import (
     teacher_pairs,
 )
 from deemster.training.nano.judging import Trajectory, judge
-from deemster.training.nano.measure import accuracies, draw_votes
+from deemster.training.nano.measure import accuracies, draw_votes, pairs_or_more
 from deemster.training.nano.model import load_judge, new_model, save_judge
 from deemster.training.nano.sampler import Sampler
 from deemster.training.nano.settings import NanoSettings
+from deemster.training.nano.ship import META, MODEL, ship
 from deemster.training.nano.tokenizer import train_tokenizer
 from deemster.training.rejection import reject
 from deemster.training.stage import StageContext, StageError, StageFunction
@@ -40,9 +38,8 @@ from deemster.training.world import SPLITS, World
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-_RFT, _RL, _META, _META_CHECK, _EVAL = 1_000, 2_000, 3_000, 4_000, 5_000
+_RFT, _RL, _META, _META_CHECK, EVAL = 1_000, 2_000, 3_000, 4_000, 5_000
 """Added to the seed of the world, so that no stage judges what another was trained on."""
-_MODEL, _META_FOLDER = "model", "meta"
 
 
 def _settings(context: StageContext) -> NanoSettings:
@@ -62,7 +59,7 @@ def _world(context: StageContext, offset: int) -> World:
 
 
 def _load(context: StageContext, stage: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    return load_judge(context.inputs[stage] / _MODEL)
+    return load_judge(context.inputs[stage] / MODEL)
 
 
 def _log(context: StageContext) -> Callable[[dict[str, float]], None]:
@@ -101,10 +98,8 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
         checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
         log=_log(context),
     )
-    save_judge(context.folder / _MODEL, model, tokenizer)
-    held_out = [
-        prompt for prompt, _ in teacher_pairs(_world(context, _EVAL).items(2000), plan, rng)
-    ]
+    save_judge(context.folder / MODEL, model, tokenizer)
+    held_out = [prompt for prompt, _ in teacher_pairs(_world(context, EVAL).items(2000), plan, rng)]
     domain = Domain.fit(
         lambda text: encoder.plain([text])[0], [prompt for prompt, _ in mixed], held_out
     )
@@ -153,7 +148,7 @@ def rft(context: StageContext) -> Mapping[str, JsonValue]:
         checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
         log=_log(context),
     )
-    save_judge(context.folder / _MODEL, model, tokenizer)
+    save_judge(context.folder / MODEL, model, tokenizer)
     return {**counts, "instruction": len(others), "loss": loss}
 
 
@@ -186,7 +181,7 @@ def rl_stage(context: StageContext) -> Mapping[str, JsonValue]:
             save_judge(context.folder / "last-good", model, tokenizer)
             raise StageError(f"{error}: {context.folder / 'last-good'}") from error
         raise
-    save_judge(context.folder / _MODEL, model, tokenizer)
+    save_judge(context.folder / MODEL, model, tokenizer)
     last = history[-10:]
     return {
         name: sum(one[name] for one in last) / len(last) if last else None
@@ -221,7 +216,7 @@ def meta(context: StageContext) -> Mapping[str, JsonValue]:
         )
     except ValueError as error:
         raise StageError(f"the meta RM cannot be trained: {error}") from error
-    save_judge(context.folder / _META_FOLDER, scorer, tokenizer)
+    save_judge(context.folder / META, scorer, tokenizer)
     figures: dict[str, JsonValue] = {"trajectories": len(known)}
     for stage, trajectories in checked.items():
         found = meta_rm.quality(trajectories, meta_rm.rate(scorer, trajectories, encoder))
@@ -238,50 +233,16 @@ def evaluate(context: StageContext) -> Mapping[str, JsonValue]:
         encoder = Encoder(tokenizer)
         sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
         for split in SPLITS[1:]:
-            samples = _pairs_or_more(_world(context, _EVAL), settings.eval.items, split)
+            samples = pairs_or_more(_world(context, EVAL), settings.eval.items, split)
             votes = draw_votes(
                 sampler, encoder, samples, k=settings.eval.samples, temperature=1.0, seed=0
             )
             for what, value in accuracies(votes).items():
                 figures[f"{name} {split} {what}"] = value
             context.log(model=name, split=split, **accuracies(votes))
-    _ship(context, figures)
+    ship(context, figures, settings)
     (context.folder / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return figures
-
-
-def _ship(context: StageContext, figures: Mapping[str, JsonValue]) -> None:
-    """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`."""
-    from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
-
-    folder = context.folder / "nano"
-    model, tokenizer = _load(context, "rl")
-    save_judge(folder / "judge", model, tokenizer, half=True)
-    scorer = LlamaForSequenceClassification.from_pretrained(context.inputs["meta"] / _META_FOLDER)
-    save_judge(folder / "meta", scorer, tokenizer, half=True)
-    source: Path = context.inputs["distil"] / "domain.json"
-    (folder / "domain.json").write_bytes(source.read_bytes())
-    settings = _settings(context)
-    card = model_card(
-        figures,
-        _figures_of(context, "meta"),
-        parameters=model.num_parameters(),
-        tokens=_figures_of(context, "distil").get("tokens"),
-        seed=context.recipe.seed,
-        items=settings.eval.items,
-        k=settings.eval.samples,
-    )
-    (folder / "README.md").write_text(card, encoding="utf-8")
-
-
-def _figures_of(context: StageContext, stage: str) -> Mapping[str, JsonValue]:
-    manifest = read_manifest(context.inputs[stage])
-    return manifest.figures if manifest is not None else {}
-
-
-def _pairs_or_more(world: World, count: int, split: str) -> list[Sample]:
-    samples = world.samples(count * 5 // 4 + 8, split=split)  # type: ignore[arg-type]
-    return [sample for sample in samples if len(sample.responses) > 1][:count]
 
 
 def _drawer(

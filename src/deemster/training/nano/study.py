@@ -18,11 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deemster.schemas import Sample
 from deemster.training.nano import meta as meta_rm
 from deemster.training.nano.data import Encoder
 from deemster.training.nano.judging import Trajectory
-from deemster.training.nano.measure import Votes, draw_votes
+from deemster.training.nano.measure import Votes, draw_votes, pairs_or_more
 from deemster.training.nano.model import load_judge
 from deemster.training.nano.sampler import Sampler
 from deemster.training.world import SPLITS, SplitName, World
@@ -45,12 +44,6 @@ MODELS = {
     "grpo": Drawn("rl", 1.0),
     "base-cool": Drawn("distil", 0.6),
 }
-
-
-def study_samples(seed: int, split: SplitName, count: int) -> list[Sample]:
-    """Held-out items with two to four responses."""
-    samples = World(_WORLD + seed).samples(count * 4 // 3 + 20, split=split)
-    return [sample for sample in samples if len(sample.responses) > 1][:count]
 
 
 def write_votes(path: Path, votes: Votes, temperature: float) -> None:
@@ -117,7 +110,7 @@ def draw_study(
                 votes = draw_votes(
                     sampler,
                     encoder,
-                    study_samples(seed, split, items),
+                    pairs_or_more(World(_WORLD + seed), items, split),
                     k=samples,
                     temperature=drawn.temperature,
                     seed=seed,
