@@ -44,9 +44,9 @@ format: $(STAMP)  ## Format and mend what ruff can mend
 bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-study: $(STAMP)  ## Sample and analyse the scaling study; writes docs/scaling.md
-	$(BIN)/python -m deemster.training.nano.study --out build/study
-	$(BIN)/python -m deemster.training.study build/study --docs docs/scaling.md
+study: $(STAMP)  ## Sample what is missing of the scaling study and analyse it; writes docs/scaling.md
+	$(BIN)/python -m deemster.training.nano.study
+	$(BIN)/python -m deemster.training.study docs/scaling/votes --docs docs/scaling.md
 
 clean:  ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -121,12 +121,13 @@ class Recipe(Record):
         return any(section.train.cpu for section in sections if section is not None)
 
     def settings_for(self, stage: str) -> dict[str, JsonValue]:
-        """The parts that decide what a stage does: other stages' sections are not among them."""
+        """The parts that decide what a stage does, not where it is computed."""
         whole = self.model_dump(mode="json", exclude={"name", "description", "out"})
         kept = {key: value for key, value in whole.items() if key not in STAGES or key == stage}
         nano = kept["nano"]
         if isinstance(nano, dict):
-            kept["nano"] = {k: v for k, v in nano.items() if k not in STAGES or k == stage}
+            other = {*STAGES, "device", "threads"} - {stage}
+            kept["nano"] = {k: v for k, v in nano.items() if k not in other}
         return {key: value for key, value in kept.items() if value is not None}
 
     def files(self) -> Iterator[tuple[str, Path]]:

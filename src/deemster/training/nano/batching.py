@@ -56,8 +56,8 @@ class Padded:
     """Of the next token; `IGNORED` on prompts and padding."""
 
 
-def pad(batch: Sequence[Example], *, pad_id: int) -> Padded:
-    """Tensors of a batch."""
+def pad(batch: Sequence[Example], *, pad_id: int, device: torch.device | None = None) -> Padded:
+    """Tensors of a batch, on `device`; None is the CPU."""
     longest = max(map(len, batch))
     ids = torch.full((len(batch), longest), pad_id)
     labels = torch.full((len(batch), longest), IGNORED)
@@ -65,4 +65,4 @@ def pad(batch: Sequence[Example], *, pad_id: int) -> Padded:
         whole = torch.tensor(example.prompt + example.completion)
         ids[row, : len(whole)] = whole
         labels[row, len(example.prompt) - 1 : len(whole) - 1] = whole[len(example.prompt) :]
-    return Padded(ids, labels)
+    return Padded(ids.to(device), labels.to(device))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -27,7 +27,7 @@ class Checkpoint:
         """Load the file into both, if there is one."""
         if not self._path.exists():
             return False
-        state = torch.load(self._path, weights_only=True)
+        state = self._load()
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         return True
@@ -36,13 +36,22 @@ class Checkpoint:
         """Load the weights alone, if there is a file."""
         if not self._path.exists():
             return False
-        model.load_state_dict(torch.load(self._path, weights_only=True)["model"])
+        model.load_state_dict(self._load()["model"])
         return True
+
+    def _load(self) -> dict[str, Any]:
+        """The file, on the CPU: model and optimizer copy it to where their parameters are.
+
+        So a run goes on wherever it began, and the step counts stay where AdamW wants them.
+        """
+        state: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
+        return state
 
     def save(self, model: torch.nn.Module, optimizer: Optimizer, *, last: bool = False) -> None:
         """Write the file if it is time, or at the `last` step."""
         if not last and time.monotonic() - self._saved < self._seconds:
             return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_suffix(".part")
         torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, part)
         part.replace(self._path)

@@ -97,8 +97,8 @@ def judge(
         `each` trajectories per task, in the order of the tasks.
     """
     made: list[Trajectory] = []
-    for start in range(0, len(tasks), _TOGETHER):
-        some = tasks[start : start + _TOGETHER]
+    for start in range(0, len(tasks), sampler.rows):
+        some = tasks[start : start + sampler.rows]
         prompts = encoder.prompts([prompt_text(s, order, hinted=hinted) for s, order in some])
         drawn = sampler.sample(prompts, each=each, temperature=temperature, generator=generator)
         texts = encoder.texts([ids for completions in drawn for ids in completions])
@@ -113,6 +113,3 @@ def judge(
         if progress is not None:
             progress(start + len(some), len(tasks))
     return made
-
-
-_TOGETHER = 1024

@@ -77,7 +77,7 @@ def draw_votes(
     meta = np.full((count, k), np.nan, dtype=np.float32)
     rng = random.Random(seed)  # noqa: S311 - not secret
     generator = torch.Generator().manual_seed(seed)
-    block = 128
+    block = 512
     for start in range(0, count, block):
         some = range(start, min(start + block, count))
         orders = {i: balanced_orders(len(samples[i].responses), k, rng) for i in some}

@@ -17,8 +17,10 @@ from deemster.training.meta_rm import Auc, auc
 from deemster.training.nano.batching import Example, batches
 from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import Encoder
+from deemster.training.nano.device import device_of
 from deemster.training.nano.judging import Trajectory
 from deemster.training.nano.model import Optimizer
+from deemster.training.nano.precision import mixed_precision
 from deemster.training.nano.settings import MetaSettings
 
 if TYPE_CHECKING:
@@ -35,11 +37,11 @@ def meta_prompt(one: Trajectory) -> str:
 
 
 def new_meta(judge: LlamaForCausalLM) -> LlamaForSequenceClassification:
-    """A classifier with one output that starts from a judge's weights."""
+    """A classifier with one output that starts from a judge's weights, on the judge's device."""
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 
     config = type(judge.config).from_dict({**judge.config.to_dict(), "num_labels": 1})
-    meta = LlamaForSequenceClassification(config)
+    meta = LlamaForSequenceClassification(config).to(device_of(judge))
     meta.model.load_state_dict(judge.model.state_dict())
     torch.nn.init.zeros_(meta.score.weight)
     return meta
@@ -64,7 +66,8 @@ def train(
     right = sum(labels)
     if right in {0, len(labels)}:
         raise ValueError(f"{right} of {len(labels)} trajectories are right: nothing to tell apart")
-    weight = torch.tensor((len(labels) - right) / right)
+    device = device_of(meta)
+    weight = torch.tensor((len(labels) - right) / right, device=device)
     ids = encoder.plain([meta_prompt(one) for one in trajectories])
     # The label travels as the one token of a completion; its index is looked up.
     examples = [
@@ -83,7 +86,7 @@ def train(
     for number in range(optimizer.step_number, len(steps)):
         batch = steps[number]
         logits = _logits(meta, [example.prompt for example in batch], encoder.pad)
-        wanted = torch.tensor([float(example.completion[0]) for example in batch])
+        wanted = torch.tensor([float(example.completion[0]) for example in batch], device=device)
         loss = functional.binary_cross_entropy_with_logits(logits, wanted, pos_weight=weight)
         torch.autograd.backward(loss)
         optimizer.step()
@@ -101,9 +104,18 @@ def rate(
     trajectories: Sequence[Trajectory],
     encoder: Encoder,
     *,
-    batch_tokens: int = 32_768,
+    batch_tokens: int | None = None,
 ) -> list[float]:
-    """Probabilities in 0..1 that trajectories are right, in their order."""
+    """Probabilities in 0..1 that trajectories are right, in their order.
+
+    Args:
+        meta: the meta RM.
+        trajectories: what it rates.
+        encoder: its tokenizer.
+        batch_tokens: most tokens of a batch with padding; None is what its device is fast with: on
+            a CPU, what fits its caches.
+    """
+    most = batch_tokens or (4096 if device_of(meta).type == "cpu" else 2**18)
     ids = encoder.plain([meta_prompt(one) for one in trajectories])
     rewards = [0.0] * len(ids)
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
@@ -111,7 +123,7 @@ def rate(
     for place, i in enumerate(order):
         part.append(i)
         last = place + 1 == len(order)
-        if last or len(ids[order[place + 1]]) * (len(part) + 1) > batch_tokens:
+        if last or len(ids[order[place + 1]]) * (len(part) + 1) > most:
             logits = _logits(meta, [ids[j] for j in part], encoder.pad)
             for j, reward in zip(part, logits.sigmoid().tolist(), strict=True):
                 rewards[j] = reward
@@ -135,7 +147,9 @@ def _logits(
     for row, text in enumerate(texts):
         ids[row, : len(text)] = torch.tensor(text)
     ends = torch.tensor([len(text) - 1 for text in texts])
-    with torch.autocast("cpu", torch.bfloat16):
-        hidden = meta.model(input_ids=ids).last_hidden_state[torch.arange(len(texts)), ends]
+    device = device_of(meta)
+    with mixed_precision(device):
+        states = meta.model(input_ids=ids.to(device)).last_hidden_state
+        hidden = states[torch.arange(len(texts), device=device), ends.to(device)]
         logits: torch.Tensor = meta.score(hidden)[:, 0]
     return logits.float()

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from deemster.training.nano.device import device_of
+from deemster.training.nano.muon import Muon
+from deemster.training.nano.precision import matrix_type
 from deemster.training.nano.settings import ModelSettings
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
-def new_model(settings: ModelSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A Llama with fresh weights."""
+def new_model(
+    settings: ModelSettings,
+    tokenizer: PreTrainedTokenizerFast,
+    device: torch.device | None = None,
+) -> LlamaForCausalLM:
+    """A Llama with fresh weights on `device`; None is the CPU, where they are drawn anyway."""
     from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415 - heavy
 
     config = LlamaConfig(
@@ -31,12 +38,19 @@ def new_model(settings: ModelSettings, tokenizer: PreTrainedTokenizerFast) -> Ll
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    return _trainable(LlamaForCausalLM(config))
+    return _trainable(LlamaForCausalLM(config), device)
 
 
-def _trainable(model: LlamaForCausalLM) -> LlamaForCausalLM:
-    """With plain attention: on the CPU its backward pass is twice as fast as the fused one's."""
-    model.set_attn_implementation("eager")
+def _trainable(model: LlamaForCausalLM, device: torch.device | None) -> LlamaForCausalLM:
+    """On `device`, with the faster attention.
+
+    The fused one's backward pass is slow in bfloat16 on CPUs.
+    """
+    if device is not None:
+        model.to(device)
+    place = device_of(model)
+    plain = place.type == "cpu" and matrix_type(place) == torch.bfloat16
+    model.set_attn_implementation("eager" if plain else "sdpa")
     return model
 
 
@@ -57,7 +71,7 @@ class Optimizer:
             hidden = parameter.ndim == 2 and "embed" not in name and "score" not in name
             (matrices if hidden else others).append(parameter)
         self._optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+            Muon(matrices, lr=lr, weight_decay=0.01),
             torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0),
         ]
         self._parameters = [*matrices, *others]
@@ -98,12 +112,14 @@ class Optimizer:
             optimizer.load_state_dict(one)
 
 
-def load_judge(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    """A saved model in float32, with its tokenizer."""
+def load_judge(
+    folder: Path, device: torch.device | None = None
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """A saved model in float32 on `device`, with its tokenizer; None is the CPU."""
     from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: PLC0415 - heavy
 
     model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return _trainable(model), AutoTokenizer.from_pretrained(folder)
+    return _trainable(model, device), AutoTokenizer.from_pretrained(folder)
 
 
 def save_judge(

@@ -16,8 +16,10 @@ import torch
 from deemster.training.nano.batching import IGNORED, Example, pad
 from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import Encoder, shuffled
+from deemster.training.nano.device import device_of
 from deemster.training.nano.judging import Trajectory, judge
 from deemster.training.nano.model import Optimizer
+from deemster.training.nano.precision import mixed_precision
 from deemster.training.nano.sampler import Sampler
 from deemster.training.nano.settings import RlSettings
 from deemster.training.outcome import rule_reward
@@ -57,7 +59,7 @@ def train(
     """Train `model` in place.
 
     Args:
-        model: the policy; it starts as `reference`.
+        model: the policy; it starts as `reference` and is on the same device.
         reference: what the KL penalty holds it to.
         encoder: the tokenizer of both.
         world: where the items come from; every step sees new ones.
@@ -103,15 +105,17 @@ def _draw(
 ) -> _Batch:
     rng = random.Random(f"{seed} {step}")  # noqa: S311 - not secret
     samples = world.samples(settings.prompts, start=step * settings.prompts)
-    tasks = [
-        (sample, shuffled(len(sample.responses), rng))
-        for sample in samples
-        for _ in range(settings.group)
-    ]
+    # One order a group, as with TRL's trainer: completions are compared on the same prompt.
+    tasks = [(sample, shuffled(len(sample.responses), rng)) for sample in samples]
     sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
     generator = torch.Generator().manual_seed(rng.randrange(2**62))
     trajectories = judge(
-        sampler, encoder, tasks, temperature=settings.temperature, generator=generator
+        sampler,
+        encoder,
+        tasks,
+        each=settings.group,
+        temperature=settings.temperature,
+        generator=generator,
     )
     rewards = torch.tensor([rule_reward(one.correct) for one in trajectories])
     advantages, mixed = group_advantages(rewards.view(-1, settings.group))
@@ -149,6 +153,7 @@ def _update(
     There is one update per batch, so the probability ratio of Eq. 15 is 1 and its clip never
     acts: the gradient is that of `advantage * log p`.
     """
+    device = device_of(model)
     count = len(batch.trajectories)
     order = sorted(range(count), key=lambda i: len(batch.trajectories[i].completion))
     total_kl = 0.0
@@ -156,7 +161,7 @@ def _update(
         examples = [
             Example(batch.trajectories[i].prompt, batch.trajectories[i].completion) for i in some
         ]
-        padded = pad(examples, pad_id=pad_id)
+        padded = pad(examples, pad_id=pad_id, device=device)
         said = padded.labels != IGNORED
         lengths = said.sum(1)
         rows = said.nonzero()[:, 0]
@@ -166,7 +171,7 @@ def _update(
         ratio = (logps - logps.detach()).exp()
         gap = held - logps
         kl = gap.exp() - gap - 1
-        advantages = batch.advantages[some]
+        advantages = batch.advantages[some].to(device)
         loss = -(ratio * advantages[rows]) + settings.beta * kl
         torch.autograd.backward((loss / lengths[rows]).sum() / count)
         total_kl += float((kl.detach() / lengths[rows]).sum()) / count
@@ -192,7 +197,7 @@ def _log_probabilities(
     model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor, said: torch.Tensor
 ) -> torch.Tensor:
     """Of the tokens said, one after the other for all rows."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(ids.device):
         logits = model.lm_head(model.model(input_ids=ids).last_hidden_state[said])
     logps: torch.Tensor = logits.float().log_softmax(-1)
     return logps.gather(1, labels[said][:, None])[:, 0]

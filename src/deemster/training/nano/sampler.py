@@ -1,4 +1,4 @@
-"""Many completions of many prompts at once, for small models on few cores.
+"""Many completions of many prompts at once, for small models on few cores or one GPU.
 
 The samples of one prompt share its keys and values, and all live in tensors of fixed size: a
 step is a handful of matrix products. It gives what `transformers`' own `generate` gives, several
@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
+
+from deemster.training.nano.device import device_of
+from deemster.training.nano.precision import matrix_type
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
@@ -32,13 +35,13 @@ class Sampler:
     """Draws from a Llama.
 
     Args:
-        model: its weights are copied; make a new sampler after a training step.
+        model: its weights are copied on its device; make a new sampler after a training step.
         eos: token that ends a completion.
         pad: token that fills short prompts.
         max_tokens: longest completion; longer ones are cut and have no `eos`.
-        rows: samples that step together.
-        exact: matrix products in float32 instead of bfloat16, as training has them, which is
-            several times faster on processors that know it.
+        rows: samples that step together; None is what the model's device is fast with.
+        exact: matrix products in float32 everywhere; else in bfloat16, as training has them, on
+            devices that are faster with it.
     """
 
     def __init__(
@@ -48,18 +51,20 @@ class Sampler:
         eos: int,
         pad: int,
         max_tokens: int = 512,
-        rows: int = 1024,
+        rows: int | None = None,
         exact: bool = False,
     ) -> None:
-        config = model.config
+        config, self._device = model.config, device_of(model)
         self._heads, self._kv = config.num_attention_heads, config.num_key_value_heads
         self._size = config.hidden_size // self._heads
         self._eps = config.rms_norm_eps
-        self._eos, self._pad, self._max, self._rows = eos, pad, max_tokens, rows
+        self._eos, self._pad, self._max = eos, pad, max_tokens
+        # A GPU's step takes as long for thousands of rows as for one.
+        self.rows = rows or (1024 if self._device.type == "cpu" else 8192)
         weights: dict[str, torch.Tensor] = {
             name: tensor.detach().float() for name, tensor in model.state_dict().items()
         }
-        kind = torch.float32 if exact else torch.bfloat16
+        kind = torch.float32 if exact else matrix_type(self._device)
         self._embed = weights["model.embed_tokens.weight"]
         self._unembed = self._embed.T.contiguous().to(kind)
         self._final = weights["model.norm.weight"]
@@ -69,8 +74,8 @@ class Sampler:
         base = config.rope_parameters["rope_theta"]
         frequencies = base ** (-torch.arange(0, self._size, 2).float() / self._size)
         angles = torch.arange(config.max_position_embeddings).float()[:, None] * frequencies
-        self._cos = torch.cat((angles.cos(), angles.cos()), -1)
-        self._sin = torch.cat((angles.sin(), angles.sin()), -1)
+        self._cos = torch.cat((angles.cos(), angles.cos()), -1).to(self._device)
+        self._sin = torch.cat((angles.sin(), angles.sin()), -1).to(self._device)
 
     @torch.inference_mode()
     def sample(
@@ -87,13 +92,13 @@ class Sampler:
             prompts: token ids.
             each: completions of one prompt.
             temperature: 0 takes the most probable token.
-            generator: decides the draws.
+            generator: decides the draws; of the CPU.
 
         Returns:
             One list of `each` completions per prompt, in the order of the prompts.
         """
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        together = max(1, self._rows // each)
+        together = max(1, self.rows // each)
         done: list[list[list[int]]] = [[] for _ in prompts]
         for start in range(0, len(order), together):
             some = order[start : start + together]
@@ -115,14 +120,17 @@ class Sampler:
             ids[row, longest - len(prompt) :] = torch.tensor(prompt)
         lengths = torch.tensor([len(prompt) for prompt in prompts])
         blank = torch.arange(longest)[None] < longest - lengths[:, None]
+        ids, lengths, blank = (x.to(self._device) for x in (ids, lengths, blank))
         hidden, keys, values = self._prefill(ids, lengths, blank)
         logits = _times(hidden, self._unembed).repeat_interleave(each, 0)
         state = _State(keys, values, blank, heads=self._heads, each=each)
         completions: list[list[int]] = [[] for _ in range(count * each)]
+        # What is only counted stays on the CPU, so that a step waits for a GPU once.
         places = torch.arange(count * each)
         ended = torch.zeros(count * each, dtype=torch.bool)
         for step in range(self._max):
-            tokens = _draw(logits, temperature, generator)
+            drawn = _draw(logits, temperature, generator)
+            tokens = drawn.cpu()
             for place, token, over in zip(
                 places.tolist(), tokens.tolist(), ended.tolist(), strict=True
             ):
@@ -135,9 +143,10 @@ class Sampler:
                     break
                 if open_prompts.float().mean() < 0.85:
                     keep = open_prompts.repeat_interleave(each)
-                    state.keep(open_prompts, keep)
-                    tokens, ended, places = tokens[keep], ended[keep], places[keep]
-            logits = self._step(tokens, state)
+                    ended, places, keep = ended[keep], places[keep], keep.to(self._device)
+                    state.keep(open_prompts.to(self._device), keep)
+                    drawn = drawn[keep]
+            logits = self._step(drawn, state)
         return [completions[i * each : (i + 1) * each] for i in range(count)]
 
     def _norm(self, x: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
@@ -162,10 +171,11 @@ class Sampler:
     ) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
         """The last hidden state [P, D] and each layer's keys and values [P, KV, T, S]."""
         count, longest = ids.shape
-        positions = (torch.arange(longest)[None] - (longest - lengths[:, None])).clamp(min=0)
-        causal = torch.ones(longest, longest, dtype=torch.bool).tril()
+        places = torch.arange(longest, device=self._device)
+        positions = (places[None] - (longest - lengths[:, None])).clamp(min=0)
+        causal = places[:, None] >= places
         seen = causal[None] & ~blank[:, None]
-        seen |= torch.eye(longest, dtype=torch.bool)  # a row that sees nothing would be NaN
+        seen |= places[:, None] == places  # a row that sees nothing would be NaN
         x = self._embed[ids]
         keys, values = [], []
         for layer in self._layers:
@@ -210,12 +220,14 @@ class _State:
     ) -> None:
         self.lengths, self.each, self.used = (~blank).sum(1), each, 0
         self._keys, self._values = keys, values
-        self._bias = torch.zeros(blank.shape).masked_fill_(blank, float("-inf"))
+        self._bias = torch.zeros(blank.shape, device=blank.device).masked_fill_(
+            blank, float("-inf")
+        )
         _, kv, _, size = keys[0].shape
         self._share = heads // kv
         shape = (len(blank) * each, kv, 64, size)
-        self._new_keys = [torch.empty(shape) for _ in keys]
-        self._new_values = [torch.empty(shape) for _ in keys]
+        self._new_keys = [torch.empty(shape, device=blank.device) for _ in keys]
+        self._new_values = [torch.empty(shape, device=blank.device) for _ in keys]
 
     def attend(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Attention of one new token per row, q [R, H, S] and k, v [R, KV, S]: [R, H * S]."""
@@ -278,5 +290,6 @@ def _draw(logits: torch.Tensor, temperature: float, generator: torch.Generator) 
         return logits.argmax(-1)
     # A draw from the cumulative distribution needs one random number a row.
     heaped = (logits / temperature).softmax(-1).cumsum(-1)
-    drawn = torch.rand(len(logits), 1, generator=generator) * heaped[:, -1:]
+    share = torch.rand(len(logits), 1, generator=generator).to(logits.device)
+    drawn = share * heaped[:, -1:]
     return torch.searchsorted(heaped, drawn).clamp_(max=logits.shape[-1] - 1)[:, 0]

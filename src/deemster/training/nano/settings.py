@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from deemster.training.settings import Number, Positive
 Rate = Annotated[Number, Field(gt=0, le=1)]
 Portion = Annotated[Number, Field(ge=0, lt=1)]
 Temperature = Annotated[Number, Field(gt=0, le=2)]
+DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 class ModelSettings(Record):
@@ -71,7 +72,7 @@ class RlSettings(Record):
     lr: Rate = 4e-4
     beta: Annotated[Number, Field(ge=0)] = 0.01
     """Weight of the KL penalty."""
-    batch_tokens: Positive = 16_384
+    batch_tokens: Positive = 4096
 
 
 class MetaSettings(Record):
@@ -101,5 +102,7 @@ class NanoSettings(Record):
     rl: RlSettings = RlSettings()
     meta: MetaSettings = MetaSettings()
     eval: NanoEvalSettings = NanoEvalSettings()
+    device: DeviceName = "cpu"
+    """Where models train and are sampled; `auto` is the GPU if there is one, else the CPU."""
     threads: Positive | None = None
     """CPU threads of torch; None leaves that to torch."""

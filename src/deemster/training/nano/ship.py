@@ -1,4 +1,4 @@
-"""What a finished run puts into the package: the folder `assets/nano`."""
+"""What a finished run puts into the package and, for the scaling study, into `docs/scaling`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ MODEL, META = "model", "meta"
 
 
 def ship(context: StageContext, figures: Mapping[str, JsonValue], settings: NanoSettings) -> None:
-    """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`."""
+    """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`.
+
+    The models before go into `docs/scaling/models`, so that the study can be drawn again and
+    continued without training.
+    """
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 
     folder = context.folder / "nano"
     model, tokenizer = load_judge(context.inputs["rl"] / MODEL)
     save_judge(folder / "judge", model, tokenizer, half=True)
+    for stage in ("distil", "rft"):
+        earlier, _ = load_judge(context.inputs[stage] / MODEL)
+        save_judge(context.folder / "models" / stage / MODEL, earlier, tokenizer, half=True)
     scorer = LlamaForSequenceClassification.from_pretrained(context.inputs["meta"] / META)
     save_judge(folder / "meta", scorer, tokenizer, half=True)
     source: Path = context.inputs["distil"] / "domain.json"

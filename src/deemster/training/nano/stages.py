@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from deemster.backends.domain import Domain
 from deemster.schemas import Sample
+from deemster.training.manifest import CHECKPOINTS
 from deemster.training.nano import meta as meta_rm
 from deemster.training.nano import rl, supervised
 from deemster.training.nano.checkpoint import Checkpoint
@@ -24,6 +25,7 @@ from deemster.training.nano.data import (
     shuffled,
     teacher_pairs,
 )
+from deemster.training.nano.device import chosen_device
 from deemster.training.nano.judging import Trajectory, judge
 from deemster.training.nano.measure import accuracies, draw_votes, pairs_or_more
 from deemster.training.nano.model import load_judge, new_model, save_judge
@@ -38,7 +40,7 @@ from deemster.training.world import SPLITS, World
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-_RFT, _RL, _META, _META_CHECK, EVAL = 1_000, 2_000, 3_000, 4_000, 5_000
+RFT_WORLD, _RL, _META, _META_CHECK, EVAL = 1_000, 2_000, 3_000, 4_000, 5_000
 """Added to the seed of the world, so that no stage judges what another was trained on."""
 
 
@@ -47,7 +49,16 @@ def _settings(context: StageContext) -> NanoSettings:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(context.recipe.seed)
+    _device(context)  # before anything is drawn for a device that is not there
     return settings
+
+
+def _device(context: StageContext) -> torch.device:
+    return chosen_device(NanoSettings.model_validate(context.recipe.nano or {}).device)
+
+
+def _checkpoint(context: StageContext) -> Checkpoint:
+    return Checkpoint(context.folder / CHECKPOINTS / "last.pt")
 
 
 def _rng(context: StageContext) -> random.Random:
@@ -59,7 +70,7 @@ def _world(context: StageContext, offset: int) -> World:
 
 
 def _load(context: StageContext, stage: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    return load_judge(context.inputs[stage] / MODEL)
+    return load_judge(context.inputs[stage] / MODEL, _device(context))
 
 
 def _log(context: StageContext) -> Callable[[dict[str, float]], None]:
@@ -89,13 +100,13 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
             encoder.examples(pairs), epochs=1, tokens=plan.batch_tokens, seed=context.recipe.seed
         )
     ]
-    model = new_model(settings.model, tokenizer)
+    model = new_model(settings.model, tokenizer, _device(context))
     loss = supervised.train(
         model,
         steps,
         lr=plan.lr,
         pad_id=encoder.pad,
-        checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
+        checkpoint=_checkpoint(context),
         log=_log(context),
     )
     save_judge(context.folder / MODEL, model, tokenizer)
@@ -118,7 +129,7 @@ def rft(context: StageContext) -> Mapping[str, JsonValue]:
     plan = settings.rft
     model, tokenizer = _load(context, "distil")
     encoder = Encoder(tokenizer)
-    samples = _world(context, _RFT).samples(plan.items)
+    samples = _world(context, RFT_WORLD).samples(plan.items)
     draw = _drawer(context, model, encoder, plan.temperature, rng)
     drawn = [one.rollout("base") for one in draw(samples, plan.samples)]
     if plan.hinted:
@@ -132,7 +143,7 @@ def rft(context: StageContext) -> Mapping[str, JsonValue]:
     if not kept:
         raise StageError("no trajectory of the base model can be parsed; train it longer")
     pairs = [(str(one.messages[0].content), one.completion) for one in kept]
-    others = _world(context, _RFT + 1).samples(round(len(pairs) * plan.instruction))
+    others = _world(context, RFT_WORLD + 1).samples(round(len(pairs) * plan.instruction))
     pairs += [instruction_text(sample) for sample in others]
     steps = supervised.plan(
         encoder.examples(pairs),
@@ -145,7 +156,7 @@ def rft(context: StageContext) -> Mapping[str, JsonValue]:
         steps,
         lr=plan.lr,
         pad_id=encoder.pad,
-        checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
+        checkpoint=_checkpoint(context),
         log=_log(context),
     )
     save_judge(context.folder / MODEL, model, tokenizer)
@@ -164,7 +175,7 @@ def rl_stage(context: StageContext) -> Mapping[str, JsonValue]:
         history.append(figures)
         log(figures)
 
-    checkpoint = Checkpoint(context.folder / "checkpoint.pt")
+    checkpoint = _checkpoint(context)
     try:
         rl.train(
             model,
@@ -211,7 +222,7 @@ def meta(context: StageContext) -> Mapping[str, JsonValue]:
             encoder,
             plan,
             seed=context.recipe.seed,
-            checkpoint=Checkpoint(context.folder / "checkpoint.pt"),
+            checkpoint=_checkpoint(context),
             log=_log(context),
         )
     except ValueError as error:

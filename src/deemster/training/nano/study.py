@@ -1,9 +1,12 @@
 """Samples for the scaling study: every model on every held-out split, written as arrays.
 
-    python -m deemster.training.nano.study --run build/nano --out build/study
+    python -m deemster.training.nano.study
 
-`python -m deemster.training.study` turns them into tables and plots. Files that are there already
-are not drawn again.
+`python -m deemster.training.study` turns them into tables and plots. The models are those that the
+repository holds, in docs/scaling/models and inside the package; `--run` takes those of a run of
+one's own. Files that are there already
+are not drawn again, so it may be stopped at will and several may share the work by `--seeds`,
+`--models` or `--splits`.
 """
 
 from __future__ import annotations
@@ -14,19 +17,30 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 
+from deemster.backends.nano import assets
+from deemster.training.manifest import read_manifest
 from deemster.training.nano import meta as meta_rm
+from deemster.training.nano.ablations import ABLATIONS
 from deemster.training.nano.data import Encoder
+from deemster.training.nano.device import chosen_device
 from deemster.training.nano.judging import Trajectory
 from deemster.training.nano.measure import Votes, draw_votes, pairs_or_more
 from deemster.training.nano.model import load_judge
 from deemster.training.nano.sampler import Sampler
+from deemster.training.nano.settings import DeviceName
+from deemster.training.nano.ship import META, MODEL
+from deemster.training.recipe import STAGES
+from deemster.training.study.files import TRAINING
 from deemster.training.world import SPLITS, SplitName, World
 
-_WORLD = 6_000
+_TOLD = {"stage", "seed", "device", "started", "finished", "attempts", "figures"}
+WORLD_SEED = 6_000
 """Seed of the first world of the study, which no stage of training uses."""
 
 
@@ -35,15 +49,38 @@ class Drawn:
     """A model of the study: which stage's weights, drawn how."""
 
     stage: str
-    temperature: float
+    temperature: float = 1.0
+    ablation: str | None = None
+    """Of which run of `ablations.py` the weights are; None is the main run."""
+    samples: int | None = None
+    """Votes an item, where fewer than of the others are looked at."""
+
+    @property
+    def rated(self) -> bool:
+        """Whether the meta RM reads its judgments: it was trained on those of the main run."""
+        return self.ablation is None and self.temperature == 1
+
+    def folder(self, run: Path, ablations: Path) -> Path:
+        """Where its weights are; a run without the last stage means the one that ships."""
+        root = run if self.ablation is None else ablations / self.ablation
+        folder = root / self.stage / MODEL
+        ships = self.ablation is None and self.stage == "rl" and not folder.exists()
+        return assets() / "judge" if ships else folder
 
 
 MODELS = {
-    "base": Drawn("distil", 1.0),
-    "rft": Drawn("rft", 1.0),
-    "grpo": Drawn("rl", 1.0),
+    "base": Drawn("distil"),
+    "rft": Drawn("rft"),
+    "grpo": Drawn("rl"),
     "base-cool": Drawn("distil", 0.6),
 }
+ABLATED = {
+    f"{'' if stage == 'rl' else f'{stage}-'}{name}": Drawn(stage, ablation=name, samples=8)
+    for name, ablation in ABLATIONS.items()
+    for stage in ablation.stages
+    if stage != "distil"
+}
+"""Judges without one part; after RL by the part's name alone."""
 
 
 def write_votes(path: Path, votes: Votes, temperature: float) -> None:
@@ -51,7 +88,7 @@ def write_votes(path: Path, votes: Votes, temperature: float) -> None:
     part = path.with_name(f"{path.stem}.part.npz")
     np.savez_compressed(
         part,
-        scores=votes.scores,
+        scores=votes.scores.astype(np.float16),  # whole numbers to 10
         meta=votes.meta,
         greedy=votes.greedy,
         n=np.array([len(sample.responses) for sample in votes.samples], dtype=np.int8),
@@ -63,11 +100,17 @@ def write_votes(path: Path, votes: Votes, temperature: float) -> None:
     os.replace(part, path)  # noqa: PTH105 - in one move
 
 
-def rater(run: Path, encoder: Encoder) -> Callable[[Sequence[Trajectory]], Sequence[float]]:
-    """The run's meta RM."""
+def rater(
+    run: Path, encoder: Encoder, device: torch.device
+) -> Callable[[Sequence[Trajectory]], Sequence[float]]:
+    """The run's meta RM; the one that ships if it has none."""
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 
-    meta = LlamaForSequenceClassification.from_pretrained(run / "meta" / "meta").eval()
+    folder = run / "meta" / META
+    meta = LlamaForSequenceClassification.from_pretrained(
+        folder if folder.exists() else assets() / "meta", dtype=torch.float32
+    )
+    meta.eval().to(device)
     return lambda trajectories: meta_rm.rate(meta, trajectories, encoder)
 
 
@@ -80,38 +123,45 @@ def draw_study(
     seeds: Sequence[int],
     models: Sequence[str],
     splits: Sequence[SplitName],
+    ablations: Path = Path("build/ablations"),
+    device: torch.device | None = None,
     tell: Callable[[str], None] = print,
 ) -> None:
     """Draw what is missing.
 
     Args:
-        run: folder of a finished run of `recipes/nano.yaml`.
+        run: folder of a finished run of `recipes/nano.yaml`, or one with its first two stages.
         out: where the files go.
         items: per seed and split.
         samples: K.
         seeds: each has its own items and draws.
-        models: names out of `MODELS`.
+        models: names out of `MODELS` or `ABLATED`.
         splits: held-out splits.
+        ablations: folder of the runs of `ABLATED`.
+        device: of judges and meta RM; None is the CPU.
         tell: told what is being drawn.
     """
     out.mkdir(parents=True, exist_ok=True)
+    device = device or torch.device("cpu")
     for seed in seeds:
         for name in models:
-            drawn = MODELS[name]
-            model, tokenizer = load_judge(run / drawn.stage / "model")
+            drawn = (MODELS | ABLATED)[name]
+            missing = [split for split in splits if not _path(out, name, split, seed).exists()]
+            if not missing:
+                continue
+            model, tokenizer = load_judge(drawn.folder(run, ablations), device)
             encoder = Encoder(tokenizer)
             sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
-            rate = rater(run, encoder)
-            for split in splits:
-                path = out / f"{name}-{split}-seed{seed}.npz"
-                if path.exists():
-                    continue
-                tell(f"{path.name}: {items} items, {samples} samples each")
+            rate = rater(run, encoder, device) if drawn.rated else None
+            k = min(samples, drawn.samples or samples)
+            for split in missing:
+                path = _path(out, name, split, seed)
+                tell(f"{path.name}: {items} items, {k} samples each")
                 votes = draw_votes(
                     sampler,
                     encoder,
-                    pairs_or_more(World(_WORLD + seed), items, split),
-                    k=samples,
+                    pairs_or_more(World(WORLD_SEED + seed), items, split),
+                    k=k,
                     temperature=drawn.temperature,
                     seed=seed,
                     rate=rate,
@@ -119,16 +169,37 @@ def draw_study(
                 write_votes(path, votes, drawn.temperature)
 
 
+def trained_ablations(folder: Path) -> list[str]:
+    """Names out of `ABLATED` whose training in `folder` is finished."""
+    done = []
+    for name, drawn in ABLATED.items():
+        manifest = read_manifest(drawn.folder(folder, folder).parent)
+        if manifest is not None and manifest.complete:
+            done.append(name)
+    return done
+
+
+def _path(out: Path, name: str, split: SplitName, seed: int) -> Path:
+    return out / f"{name}-{split}-seed{seed}.npz"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--run", type=Path, default=Path("build/nano"), help="a finished run")
-    parser.add_argument("--out", type=Path, default=Path("build/study"))
+    parser.add_argument("--run", type=Path, default=Path("docs/scaling/models"))
+    parser.add_argument("--out", type=Path, default=Path("docs/scaling/votes"))
     parser.add_argument("--items", type=int, default=350, help="per seed and split")
     parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS))
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=(*MODELS, *ABLATED),
+        help="default: those of the main run, and the ablations that were trained",
+    )
+    parser.add_argument("--ablations", type=Path, default=Path("build/ablations"))
     parser.add_argument("--splits", nargs="+", choices=SPLITS[1:], default=list(SPLITS[1:]))
+    parser.add_argument("--device", choices=get_args(DeviceName), default="auto")
     given = parser.parse_args(arguments)
     draw_study(
         given.run,
@@ -136,16 +207,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         items=given.items,
         samples=given.samples,
         seeds=given.seeds,
-        models=given.models,
+        models=given.models or [*MODELS, *trained_ablations(given.ablations)],
         splits=given.splits,
+        ablations=given.ablations,
+        device=chosen_device(given.device),
     )
-    figures = given.run / "eval" / "figures.json"
-    training = {"eval": json.loads(figures.read_text())} if figures.exists() else {}
-    for stage in ("distil", "rft", "rl", "meta"):
-        manifest = given.run / stage / "manifest.json"
-        if manifest.exists():
-            training[stage] = json.loads(manifest.read_text())
-    (given.out / "training.json").write_text(json.dumps(training, indent=1), encoding="utf-8")
+    figures = training_figures(given.run)
+    if figures:
+        (given.out / TRAINING).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def training_figures(run: Path) -> dict[str, JsonValue]:
+    """What the stages of a run reported, or what is noted beside models that were kept of it."""
+    kept = run / TRAINING
+    if kept.exists():
+        noted: dict[str, JsonValue] = json.loads(kept.read_text(encoding="utf-8"))
+        return noted
+    manifests = {stage: read_manifest(run / stage) for stage in STAGES}
+    return {
+        stage: manifest.model_dump(mode="json", include=_TOLD)
+        for stage, manifest in manifests.items()
+        if manifest is not None and manifest.complete
+    }
 
 
 if __name__ == "__main__":

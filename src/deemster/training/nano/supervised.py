@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from deemster.training.nano.batching import IGNORED, Example, Padded, batches, pad
 from deemster.training.nano.checkpoint import Checkpoint
+from deemster.training.nano.device import device_of
 from deemster.training.nano.model import Optimizer
+from deemster.training.nano.precision import mixed_precision
 from deemster.training.stage import StageError
 
 if TYPE_CHECKING:
@@ -38,10 +40,10 @@ def train(
     checkpoint: Checkpoint,
     log: Log,
 ) -> float:
-    """Minimise the cross-entropy of completions, in bfloat16 where that is exact enough.
+    """Minimise the cross-entropy of completions, matrix products in `precision.matrix_type`.
 
     Args:
-        model: trained in place.
+        model: trained in place, on the device it is on.
         steps: one batch a step.
         lr: peak learning rate.
         pad_id: token that fills.
@@ -54,12 +56,13 @@ def train(
     Raises:
         StageError: the loss is not finite.
     """
+    device = device_of(model)
     optimizer = Optimizer(model, lr=lr, steps=len(steps))
     checkpoint.restore(model, optimizer)
     model.train()
     recent: list[float] = []
     for number in range(optimizer.step_number, len(steps)):
-        loss = completion_loss(model, pad(steps[number], pad_id=pad_id))
+        loss = completion_loss(model, pad(steps[number], pad_id=pad_id, device=device))
         value = loss.item()
         if not math.isfinite(value):
             raise StageError(f"the loss is {value} at step {number + 1}; lower the learning rate")
@@ -77,7 +80,7 @@ def train(
 
 def completion_loss(model: LlamaForCausalLM, batch: Padded) -> torch.Tensor:
     """Mean cross-entropy of the completion's tokens."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(batch.ids.device):
         hidden = model.model(input_ids=batch.ids).last_hidden_state
         wanted = batch.labels != IGNORED
         logits = model.lm_head(hidden[wanted])

@@ -51,7 +51,8 @@ class Source:
 class Scored:
     """A file's items with at least 2 responses: I items, K votes, room for 4 responses.
 
-    A baseline's rewards stand in `scores`; it has no greedy scores and no meta rewards.
+    A baseline's rewards stand in `scores`; it has no meta rewards, and greedy ones only if it
+    draws.
 
     Attributes:
         items: (I,) ids.

@@ -21,7 +21,17 @@ SPLIT_NAMES = {
     "templates": "new templates",
     MEAN: "mean of the three new",
 }
-MODEL_NAMES = {"base": "base", "rft": "RFT", "grpo": "GRPO", COOL: "base, cooled"}
+MODEL_NAMES = {
+    "base": "base",
+    "rft": "RFT",
+    "grpo": "GRPO",
+    COOL: "base, cooled",
+    "llm-judge": "LLM-as-a-judge",
+    "llm-judge-tokenprob": "LLM-as-a-judge, token probability",
+    "bt": "Bradley-Terry",
+    "pair-rm": "PairRM",
+    "cloud": "CLoud",
+}
 
 Verdict = Literal["shown", "shown on average", "not shown", "reversed", "not measured"]
 

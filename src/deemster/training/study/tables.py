@@ -247,7 +247,8 @@ def baselines(study: Study, split: str) -> str:
             )
         )
     head = ("baseline", "one judgment", "GRPO greedy −", "all votes", f"GRPO vote@{MOST} −")
-    return table(head, ((model, *cells) for model, cells in rows.items() if len(cells) == 4))
+    named = ((model_name(model, study), *cells) for model, cells in rows.items() if len(cells) == 4)
+    return table(head, named)
 
 
 def meta_rm(study: Study) -> str:
