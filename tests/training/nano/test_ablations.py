@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from deemster.errors import InputError
 from deemster.training.manifest import read_manifest
-from deemster.training.nano import stages
+from deemster.training.nano import stages, study
 from deemster.training.nano.ablations import ABLATIONS, ablated, train_ablation
 from deemster.training.nano.settings import NanoSettings
 from deemster.training.nano.study import ABLATED, MODELS, trained_ablations
@@ -78,6 +78,13 @@ def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"name": "toy", "engine": "nano", "nano": {}})
     with pytest.raises(InputError, match="does not exist; train 'toy' first"):
         train_ablation(recipe, "no-kl", run=tmp_path / "run", out=tmp_path / "out")
+
+
+def test_a_study_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        study.main(["--run", str(tmp_path), "--out", str(tmp_path / "votes")])
+    assert "is no run; make one with: deemster train" in capsys.readouterr().err
+    assert not (tmp_path / "votes").exists()
 
 
 def test_the_study_knows_every_ablation() -> None:

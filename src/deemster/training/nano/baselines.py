@@ -151,9 +151,7 @@ def draw_baselines(
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--run", type=Path, default=Path("docs/scaling/models"), help="with a base model"
-    )
+    parser.add_argument("--run", type=Path, default=Path("build/nano"), help="with a base model")
     parser.add_argument("--out", type=Path, default=Path("build/baselines"), help="trained models")
     parser.add_argument(
         "--study", type=Path, default=Path("docs/scaling/votes"), help="the study's files"

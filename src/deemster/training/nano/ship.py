@@ -1,4 +1,4 @@
-"""What a finished run puts into the package and, for the scaling study, into `docs/scaling`."""
+"""What a finished run puts into the package, and what of it the scaling study needs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MODEL, META = "model", "meta"
 def ship(context: StageContext, figures: Mapping[str, JsonValue], settings: NanoSettings) -> None:
     """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`.
 
-    The models before go into `docs/scaling/models`, so that the study can be drawn again and
-    continued without training.
+    The models before stand beside it in `models`, as small, so that the study can be drawn
+    elsewhere without training.
     """
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 

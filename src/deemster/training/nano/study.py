@@ -2,9 +2,8 @@
 
     python -m deemster.training.nano.study
 
-`python -m deemster.training.study` turns them into tables and plots. The models are those that the
-repository holds, in docs/scaling/models and inside the package; `--run` takes those of a run of
-one's own. Files that are there already
+`python -m deemster.training.study` turns them into tables and plots. The models are those of a
+finished run of `recipes/nano.yaml`, `--run`. Files that are there already
 are not drawn again, so it may be stopped at will and several may share the work by `--seeds`,
 `--models` or `--splits`.
 """
@@ -186,7 +185,7 @@ def _path(out: Path, name: str, split: SplitName, seed: int) -> Path:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--run", type=Path, default=Path("docs/scaling/models"))
+    parser.add_argument("--run", type=Path, default=Path("build/nano"), help="a finished run")
     parser.add_argument("--out", type=Path, default=Path("docs/scaling/votes"))
     parser.add_argument("--items", type=int, default=350, help="per seed and split")
     parser.add_argument("--samples", type=int, default=32)
@@ -201,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", choices=SPLITS[1:], default=list(SPLITS[1:]))
     parser.add_argument("--device", choices=get_args(DeviceName), default="auto")
     given = parser.parse_args(arguments)
+    if not (given.run / "distil").is_dir():
+        parser.error(f"{given.run} is no run; make one with: deemster train recipes/nano.yaml")
     draw_study(
         given.run,
         given.out,
