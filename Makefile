@@ -26,7 +26,7 @@ demo: $(STAMP)  ## Judge the committed example set, offline
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
 
 test-slow: $(STAMP)  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow

@@ -15,6 +15,8 @@ from deemster.training.nano.sampler import Sampler
 from deemster.training.nano.stages import EVAL
 from deemster.training.world import World
 
+pytestmark = pytest.mark.timeout(900)  # processors differ tenfold
+
 LIMIT = 12 * 2**20
 
 

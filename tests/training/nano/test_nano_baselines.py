@@ -26,6 +26,8 @@ from deemster.training.prompts import training_messages
 from deemster.training.study.__main__ import main as make_page
 from deemster.training.world import World
 
+pytestmark = pytest.mark.timeout(900)  # processors differ tenfold
+
 SIZES = {"items": 2, "samples": 2, "seeds": [1], "splits": ["numbers"]}
 
 

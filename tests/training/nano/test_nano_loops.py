@@ -29,6 +29,8 @@ from deemster.training.nano.tokenizer import train_tokenizer
 from deemster.training.stage import StageError
 from deemster.training.world import World
 
+pytestmark = pytest.mark.timeout(900)  # processors differ tenfold
+
 TOY = ModelSettings(hidden=32, feed_forward=64, layers=2, heads=2, kv_heads=1)
 
 

@@ -21,6 +21,8 @@ from deemster.training.nano.study import main as draw_study
 from deemster.training.recipe import Recipe
 from deemster.training.stage import StageContext, StageError
 
+pytestmark = pytest.mark.timeout(900)  # processors differ tenfold
+
 TOY = {
     "model": {"vocabulary": 400, "hidden": 32, "feed_forward": 64, "layers": 2, "heads": 2,
               "kv_heads": 1},
