@@ -83,8 +83,8 @@ def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_study_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         study.main(["--run", str(tmp_path), "--out", str(tmp_path / "votes")])
-    assert "is no run; make one with: deemster train" in capsys.readouterr().err
-    assert not (tmp_path / "votes").exists()
+    assert "holds no model; make one with: deemster train" in capsys.readouterr().err
+    assert not list((tmp_path / "votes").glob("*"))
 
 
 def test_the_study_knows_every_ablation() -> None:

@@ -74,8 +74,16 @@ def test_from_rejective_fine_tuning_to_what_ships(tmp_path: Path) -> None:
     assert verdict.n_valid == 4
     assert all(vote.meta_reward is not None for vote in verdict.judgments)
 
-    draw_study(["--run", str(out), "--out", str(out / "study"), "--items", "3", "--samples", "2",
-                "--seeds", "1", "--models", "grpo", "--splits", "numbers"])  # fmt: skip
+    study = ["--run", str(out), "--out", str(out / "study"), "--items", "3", "--samples", "2",
+             "--seeds", "1", "--models", "grpo", "--splits", "numbers"]  # fmt: skip
+    path = out / "study" / "grpo-numbers-seed1.npz"
+    draw_study(study)
+    drawn = path.stat().st_mtime_ns
+    draw_study(study)
+    assert path.stat().st_mtime_ns == drawn  # the same weights and items: not drawn again
+    shutil.copy(out / "rft" / "model" / "model.safetensors", out / "rl" / "model")
+    draw_study(study)
+    assert path.stat().st_mtime_ns != drawn
     arrays = np.load(out / "study" / "grpo-numbers-seed1.npz")
     assert arrays["scores"].shape == (3, 2, 4)
     assert np.isfinite(arrays["meta"]).all()

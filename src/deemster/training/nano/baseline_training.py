@@ -35,6 +35,7 @@ from deemster.training.nano.data import instruction_text, shuffled
 from deemster.training.nano.judging import Trajectory
 from deemster.training.nano.model import load_judge, save_judge
 from deemster.training.nano.settings import RftSettings
+from deemster.training.nano.study import made_from
 from deemster.training.nano.tokenizer import JUDGE
 from deemster.training.rejection import reject
 from deemster.training.rollouts import Rollout, RolloutFile
@@ -94,6 +95,10 @@ class Course:
             self.tell(f"  step {figures['step']}: loss {figures['loss']:.4f}")
 
 
+Trainer = Callable[[Course, Path], dict[str, JsonValue]]
+"""Trains a baseline into a folder and returns what is to be noted of it."""
+
+
 def prepare_base(model: Path, out: Path) -> Path:
     """A copy of a base model whose chat template sets an assistant's turn apart; returns `out`.
 
@@ -107,14 +112,16 @@ def prepare_base(model: Path, out: Path) -> Path:
 
 
 def train_baseline(name: str, course: Course, folder: Path) -> Path:
-    """Train a baseline, unless that was done before; returns the folder of its model.
+    """Train a baseline, unless that was done from the same; returns the folder of its model.
 
     Args:
         name: out of `TRAINERS`.
         course: what it is trained from and on.
-        folder: its own; an unfinished training in it is thrown away.
+        folder: its own; another or an unfinished training in it is thrown away.
     """
-    if not (folder / DONE).exists():
+    made = made_from([course.base], course.samples, **course.settings())
+    done = folder / DONE
+    if not done.exists() or json.loads(done.read_text(encoding="utf-8"))["made"] != made:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         course.tell(f"{name}: training on {len(course.samples)} items")
@@ -122,8 +129,9 @@ def train_baseline(name: str, course: Course, folder: Path) -> Path:
         figures = TRAINERS[name](course, folder)
         seconds = round(time.monotonic() - started, 1)
         part = folder / f"{DONE}.part"
-        part.write_text(json.dumps({**figures, "seconds": seconds}, indent=1), encoding="utf-8")
-        part.replace(folder / DONE)
+        about = {"made": made, "seconds": seconds, **figures}
+        part.write_text(json.dumps(about, indent=1), encoding="utf-8")
+        part.replace(done)
         course.tell(f"{name}: trained in {seconds:.0f} s")
     return folder / MODEL
 
@@ -167,18 +175,9 @@ def _rollouts(course: Course) -> list[Rollout]:
     return [one.rollout("base") for one in drawn]
 
 
-def _bradley_terry(course: Course, folder: Path) -> dict[str, JsonValue]:
-    return train_bradley_terry(
-        course.samples,
-        model=course.base,
-        out=folder,
-        settings=RewardSettings(**course.settings()),
-        log=course.log,
-    )
-
-
-def _pair_rm(course: Course, folder: Path) -> dict[str, JsonValue]:
-    return train_pair_rm(
+def _on_pairs(train: Callable[..., dict[str, JsonValue]]) -> Trainer:
+    """A trainer that needs nothing but pairs of responses."""
+    return lambda course, folder: train(
         course.samples,
         model=course.base,
         out=folder,
@@ -244,9 +243,9 @@ def _without_verdict(text: str) -> str:
     return text.rpartition("\\boxed")[0].rpartition("\n")[0]
 
 
-TRAINERS: dict[str, Callable[[Course, Path], dict[str, JsonValue]]] = {
+TRAINERS: Mapping[str, Trainer] = {
     "llm-judge": _llm_judge,
-    "bt": _bradley_terry,
-    "pair-rm": _pair_rm,
+    "bt": _on_pairs(train_bradley_terry),
+    "pair-rm": _on_pairs(train_pair_rm),
     "cloud": _cloud,
 }

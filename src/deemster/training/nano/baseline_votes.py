@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from deemster.runtime import run_sync
 from deemster.schemas import Completion, Sample, TokenLogprob
 from deemster.training.baselines.cloud import critique_of
 from deemster.training.nano.baseline_drawer import DIALECT, PROMPT, Drawer, singles
+from deemster.training.nano.batching import alike
 from deemster.training.nano.device import device_of
 from deemster.training.nano.judging import Trajectory, balanced_orders
 from deemster.training.nano.measure import MOST_RESPONSES, Votes
@@ -37,7 +38,7 @@ Draw = Callable[[Sequence[Sample], int, int], Mapping[str, Votes]]
 """From items, K and a seed to the votes about the items, by the study's name of the baseline."""
 
 MAJORITY, TOKENPROB = "llm-judge", "llm-judge-tokenprob"
-_BATCH_TOKENS = 32_768
+_BATCH_TOKENS = 4096
 _BATCH_ROWS = 64
 
 
@@ -116,7 +117,9 @@ def index_logprobs(
         if written[-1:] == close and len(written) > 1 and written[-2] in digits:
             rows[place] = (*one.prompt, *written[:-2])
     told: list[tuple[TokenLogprob, ...]] = [()] * len(trajectories)
-    for batch in _batches(rows):
+    places = list(rows)
+    for some in alike([len(rows[i]) for i in places], tokens=_BATCH_TOKENS):
+        batch = [places[i] for i in some]
         ends = torch.tensor([len(rows[i]) - 1 for i in batch])
         padded = torch.full((len(batch), int(ends.max()) + 1), encoder.pad)
         for row, i in enumerate(batch):
@@ -129,18 +132,6 @@ def index_logprobs(
         for i, values in zip(batch, logits.log_softmax(-1)[:, digits].tolist(), strict=True):
             told[i] = _around_digit(trajectories[i].text, values)
     return told
-
-
-def _batches(rows: Mapping[int, Sequence[int]]) -> Iterator[list[int]]:
-    """Keys of rows of similar length, at most `_BATCH_TOKENS` with padding together."""
-    batch: list[int] = []
-    for i in sorted(rows, key=lambda i: len(rows[i])):
-        if batch and len(rows[i]) * (len(batch) + 1) > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def _around_digit(text: str, logprobs: Sequence[float]) -> tuple[TokenLogprob, ...]:

@@ -12,7 +12,8 @@ of the best response in place of the scores. In the study they are called
 - `bt`, `pair-rm`: one reward, without draws,
 - `cloud`: one value for each of K critiques of each response.
 
-What is trained or drawn already is not made again. A file of the study appears whole.
+What is trained or drawn already, from the same base and items, is not made again. A file of the
+study appears whole.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from deemster.training.nano.baseline_training import Course, prepare_base, train
 from deemster.training.nano.baseline_votes import JUDGES, MAJORITY, TOKENPROB
 from deemster.training.nano.measure import Votes, pairs_or_more
 from deemster.training.nano.stages import RFT_WORLD
-from deemster.training.nano.study import WORLD_SEED, write_votes
+from deemster.training.nano.study import WORLD_SEED, is_drawn, made_from, write_votes
 from deemster.training.world import SPLITS, SplitName, World
 
 MODELS = (MAJORITY, TOKENPROB, "bt", "pair-rm", "cloud")
@@ -48,12 +50,13 @@ def path_of(study: Path, name: str, split: SplitName, seed: int) -> Path:
     return study / f"{name}-{split}-seed{seed}{kind}.npz"
 
 
-def write_rewards(path: Path, votes: Votes) -> None:
+def write_rewards(path: Path, votes: Votes, made: str) -> None:
     """One file of a baseline without judgments; it appears whole.
 
     It has `greedy` and `temperature` only where something was drawn.
     """
     arrays: dict[str, Any] = {
+        "made": np.array(made),
         "rewards": votes.scores,
         "n": np.array([len(sample.responses) for sample in votes.samples], dtype=np.int8),
         "best": votes.best,
@@ -123,28 +126,26 @@ def draw_baselines(
         InputError: the run has no base model, or see the trainers.
     """
     study.mkdir(parents=True, exist_ok=True)
-    course: Course | None = None
+    course = course_of(run, out, train_items=train_items, tell=tell)
     for trained in JUDGES:
         names = [name for name in models if _TRAINED_AS.get(name, name) == trained]
-        missing = {
-            (seed, split): some
-            for seed in seeds
-            for split in splits
-            if (some := [name for name in names if not path_of(study, name, split, seed).exists()])
-        }
-        if not missing:
+        if not names:
             continue
-        course = course or course_of(run, out, train_items=train_items, tell=tell)
-        draw = JUDGES[trained](train_baseline(trained, course, out / trained))
-        for (seed, split), some in missing.items():
+        folder = train_baseline(trained, course, out / trained)
+        draw = JUDGES[trained](folder)
+        for seed, split in product(seeds, splits):
+            chosen = pairs_or_more(World(WORLD_SEED + seed), items, split)
+            made = made_from([folder], chosen, k=samples)
+            paths = {name: path_of(study, name, split, seed) for name in names}
+            if all(is_drawn(path, made) for path in paths.values()):
+                continue
             started = time.monotonic()
-            found = draw(pairs_or_more(World(WORLD_SEED + seed), items, split), samples, seed)
-            for name in some:
-                path = path_of(study, name, split, seed)
+            found = draw(chosen, samples, seed)
+            for name, path in paths.items():
                 if name in _JUDGMENTS:
-                    write_votes(path, found[name], TEMPERATURE)
+                    write_votes(path, found[name], TEMPERATURE, made)
                 else:
-                    write_rewards(path, found[name])
+                    write_rewards(path, found[name], made)
                 tell(f"{path.name}: {items} items in {time.monotonic() - started:.1f} s")
 
 

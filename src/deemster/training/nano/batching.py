@@ -35,16 +35,25 @@ def batches(
     rng.shuffle(order)
     made: list[list[Example]] = []
     for start in range(0, len(order), 4096):
-        pool = sorted((examples[i] for i in order[start : start + 4096]), key=len)
-        batch: list[Example] = []
-        for example in pool:
-            if batch and len(example) * (len(batch) + 1) > tokens:
-                made.append(batch)
-                batch = []
-            batch.append(example)
-        made.append(batch)
+        pool = [examples[i] for i in order[start : start + 4096]]
+        made += [[pool[i] for i in some] for some in alike([*map(len, pool)], tokens=tokens)]
     rng.shuffle(made)
     yield from made
+
+
+def alike(lengths: Sequence[int], *, tokens: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length, the shortest first, of at most `tokens` with padding.
+
+    What is longer than that is a batch of its own.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[i] * (len(batch) + 1) > tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)

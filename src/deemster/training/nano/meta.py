@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from deemster.training.meta_rm import Auc, auc
-from deemster.training.nano.batching import Example, batches
+from deemster.training.nano.batching import Example, alike, batches
 from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import Encoder
 from deemster.training.nano.device import device_of
@@ -118,16 +118,10 @@ def rate(
     most = batch_tokens or (4096 if device_of(meta).type == "cpu" else 2**18)
     ids = encoder.plain([meta_prompt(one) for one in trajectories])
     rewards = [0.0] * len(ids)
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-    part: list[int] = []
-    for place, i in enumerate(order):
-        part.append(i)
-        last = place + 1 == len(order)
-        if last or len(ids[order[place + 1]]) * (len(part) + 1) > most:
-            logits = _logits(meta, [ids[j] for j in part], encoder.pad)
-            for j, reward in zip(part, logits.sigmoid().tolist(), strict=True):
-                rewards[j] = reward
-            part = []
+    for some in alike([*map(len, ids)], tokens=most):
+        logits = _logits(meta, [ids[i] for i in some], encoder.pad)
+        for i, reward in zip(some, logits.sigmoid().tolist(), strict=True):
+            rewards[i] = reward
     return rewards
 
 

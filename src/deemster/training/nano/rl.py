@@ -7,13 +7,13 @@ model of a million parameters on few cores, several times faster.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from deemster.training.nano.batching import IGNORED, Example, pad
+from deemster.training.nano.batching import IGNORED, Example, alike, pad
 from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import Encoder, shuffled
 from deemster.training.nano.device import device_of
@@ -155,13 +155,10 @@ def _update(
     """
     device = device_of(model)
     count = len(batch.trajectories)
-    order = sorted(range(count), key=lambda i: len(batch.trajectories[i].completion))
+    examples = [Example(one.prompt, one.completion) for one in batch.trajectories]
     total_kl = 0.0
-    for some in _parts(batch.trajectories, order, settings.batch_tokens):
-        examples = [
-            Example(batch.trajectories[i].prompt, batch.trajectories[i].completion) for i in some
-        ]
-        padded = pad(examples, pad_id=pad_id, device=device)
+    for some in alike([*map(len, examples)], tokens=settings.batch_tokens):
+        padded = pad([examples[i] for i in some], pad_id=pad_id, device=device)
         said = padded.labels != IGNORED
         lengths = said.sum(1)
         rows = said.nonzero()[:, 0]
@@ -176,21 +173,6 @@ def _update(
         torch.autograd.backward((loss / lengths[rows]).sum() / count)
         total_kl += float((kl.detach() / lengths[rows]).sum()) / count
     return total_kl
-
-
-def _parts(
-    trajectories: Sequence[Trajectory], order: Sequence[int], tokens: int
-) -> list[list[int]]:
-    parts: list[list[int]] = [[]]
-    longest = 0
-    for i in order:
-        length = len(trajectories[i].prompt) + len(trajectories[i].completion)
-        longest = max(longest, length)
-        if parts[-1] and longest * (len(parts[-1]) + 1) > tokens:
-            parts.append([])
-            longest = length
-        parts[-1].append(i)
-    return parts
 
 
 def _log_probabilities(

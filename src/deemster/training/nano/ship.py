@@ -1,4 +1,4 @@
-"""What a finished run puts into the package, and what of it the scaling study needs."""
+"""What a finished run puts into the package: the folder `assets/nano`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,12 @@ MODEL, META = "model", "meta"
 
 
 def ship(context: StageContext, figures: Mapping[str, JsonValue], settings: NanoSettings) -> None:
-    """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`.
-
-    The models before stand beside it in `models`, as small, so that the study can be drawn
-    elsewhere without training.
-    """
+    """Judge and meta RM in float16 with domain check and card: the folder `assets/nano`."""
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 
     folder = context.folder / "nano"
     model, tokenizer = load_judge(context.inputs["rl"] / MODEL)
     save_judge(folder / "judge", model, tokenizer, half=True)
-    for stage in ("distil", "rft"):
-        earlier, _ = load_judge(context.inputs[stage] / MODEL)
-        save_judge(context.folder / "models" / stage / MODEL, earlier, tokenizer, half=True)
     scorer = LlamaForSequenceClassification.from_pretrained(context.inputs["meta"] / META)
     save_judge(folder / "meta", scorer, tokenizer, half=True)
     source: Path = context.inputs["distil"] / "domain.json"

@@ -3,14 +3,15 @@
     python -m deemster.training.nano.study
 
 `python -m deemster.training.study` turns them into tables and plots. The models are those of a
-finished run of `recipes/nano.yaml`, `--run`. Files that are there already
-are not drawn again, so it may be stopped at will and several may share the work by `--seeds`,
+finished run of `recipes/nano.yaml`, `--run`. What was drawn from the same weights and items is not
+drawn again, so it may be stopped at will, and several processes may share the work by `--seeds`,
 `--models` or `--splits`.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -22,8 +23,9 @@ import numpy as np
 import torch
 from pydantic import JsonValue
 
-from deemster.backends.nano import assets
-from deemster.training.manifest import read_manifest
+from deemster.errors import InputError
+from deemster.schemas import Sample
+from deemster.training.manifest import hash_file, read_manifest
 from deemster.training.nano import meta as meta_rm
 from deemster.training.nano.ablations import ABLATIONS
 from deemster.training.nano.data import Encoder
@@ -60,11 +62,9 @@ class Drawn:
         return self.ablation is None and self.temperature == 1
 
     def folder(self, run: Path, ablations: Path) -> Path:
-        """Where its weights are; a run without the last stage means the one that ships."""
+        """Where its weights are."""
         root = run if self.ablation is None else ablations / self.ablation
-        folder = root / self.stage / MODEL
-        ships = self.ablation is None and self.stage == "rl" and not folder.exists()
-        return assets() / "judge" if ships else folder
+        return root / self.stage / MODEL
 
 
 MODELS = {
@@ -82,7 +82,34 @@ ABLATED = {
 """Judges without one part; after RL by the part's name alone."""
 
 
-def write_votes(path: Path, votes: Votes, temperature: float) -> None:
+def made_from(folders: Sequence[Path], samples: Sequence[Sample], **settings: object) -> str:
+    """What decides a file of the study, as a hash: weights, items and how they were drawn.
+
+    Raises:
+        InputError: a folder holds no weights.
+    """
+    digest = hashlib.sha256(repr(sorted(settings.items())).encode())
+    for folder in folders:
+        weights = folder / "model.safetensors"
+        if not weights.is_file():
+            raise InputError(
+                f"{str(folder)!r} holds no model; make one with: deemster train recipes/nano.yaml"
+            )
+        digest.update(hash_file(weights).encode())
+    for sample in samples:
+        digest.update(sample.model_dump_json().encode())
+    return digest.hexdigest()
+
+
+def is_drawn(path: Path, made: str) -> bool:
+    """Whether a file is there and was made from the same (`made_from`)."""
+    if not path.exists():
+        return False
+    with np.load(path, allow_pickle=False) as arrays:
+        return "made" in arrays and str(arrays["made"]) == made
+
+
+def write_votes(path: Path, votes: Votes, temperature: float, made: str) -> None:
     """One file of the study; it appears whole."""
     part = path.with_name(f"{path.stem}.part.npz")
     np.savez_compressed(
@@ -95,20 +122,18 @@ def write_votes(path: Path, votes: Votes, temperature: float) -> None:
         domain=np.array([sample.subset for sample in votes.samples]),
         item=np.array([sample.id for sample in votes.samples]),
         temperature=np.array(temperature),
+        made=np.array(made),
     )
     os.replace(part, path)  # noqa: PTH105 - in one move
 
 
 def rater(
-    run: Path, encoder: Encoder, device: torch.device
+    folder: Path, encoder: Encoder, device: torch.device
 ) -> Callable[[Sequence[Trajectory]], Sequence[float]]:
-    """The run's meta RM; the one that ships if it has none."""
+    """A meta RM."""
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 
-    folder = run / "meta" / META
-    meta = LlamaForSequenceClassification.from_pretrained(
-        folder if folder.exists() else assets() / "meta", dtype=torch.float32
-    )
+    meta = LlamaForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     meta.eval().to(device)
     return lambda trajectories: meta_rm.rate(meta, trajectories, encoder)
 
@@ -126,10 +151,10 @@ def draw_study(
     device: torch.device | None = None,
     tell: Callable[[str], None] = print,
 ) -> None:
-    """Draw what is missing.
+    """Draw what is missing, or was drawn from other weights or items.
 
     Args:
-        run: folder of a finished run of `recipes/nano.yaml`, or one with its first two stages.
+        run: folder of a finished run of `recipes/nano.yaml`.
         out: where the files go.
         items: per seed and split.
         samples: K.
@@ -139,33 +164,39 @@ def draw_study(
         ablations: folder of the runs of `ABLATED`.
         device: of judges and meta RM; None is the CPU.
         tell: told what is being drawn.
+
+    Raises:
+        InputError: a model is missing.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = device or torch.device("cpu")
     for seed in seeds:
+        chosen = {split: pairs_or_more(World(WORLD_SEED + seed), items, split) for split in splits}
         for name in models:
             drawn = (MODELS | ABLATED)[name]
-            missing = [split for split in splits if not _path(out, name, split, seed).exists()]
+            judge, meta = drawn.folder(run, ablations), run / "meta" / META
+            k = min(samples, drawn.samples or samples)
+            made = {
+                out / f"{name}-{split}-seed{seed}.npz": made_from(
+                    [judge, meta] if drawn.rated else [judge], some, k=k, at=drawn.temperature
+                )
+                for split, some in chosen.items()
+            }
+            missing = [path for path in made if not is_drawn(path, made[path])]
             if not missing:
                 continue
-            model, tokenizer = load_judge(drawn.folder(run, ablations), device)
+            model, tokenizer = load_judge(judge, device)
             encoder = Encoder(tokenizer)
             sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
-            rate = rater(run, encoder, device) if drawn.rated else None
-            k = min(samples, drawn.samples or samples)
-            for split in missing:
-                path = _path(out, name, split, seed)
+            rate = rater(meta, encoder, device) if drawn.rated else None
+            for path, some in zip(made, chosen.values(), strict=True):
+                if path not in missing:
+                    continue
                 tell(f"{path.name}: {items} items, {k} samples each")
                 votes = draw_votes(
-                    sampler,
-                    encoder,
-                    pairs_or_more(World(WORLD_SEED + seed), items, split),
-                    k=k,
-                    temperature=drawn.temperature,
-                    seed=seed,
-                    rate=rate,
+                    sampler, encoder, some, k=k, temperature=drawn.temperature, seed=seed, rate=rate
                 )
-                write_votes(path, votes, drawn.temperature)
+                write_votes(path, votes, drawn.temperature, made[path])
 
 
 def trained_ablations(folder: Path) -> list[str]:
@@ -176,10 +207,6 @@ def trained_ablations(folder: Path) -> list[str]:
         if manifest is not None and manifest.complete:
             done.append(name)
     return done
-
-
-def _path(out: Path, name: str, split: SplitName, seed: int) -> Path:
-    return out / f"{name}-{split}-seed{seed}.npz"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -200,30 +227,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", choices=SPLITS[1:], default=list(SPLITS[1:]))
     parser.add_argument("--device", choices=get_args(DeviceName), default="auto")
     given = parser.parse_args(arguments)
-    if not (given.run / "distil").is_dir():
-        parser.error(f"{given.run} is no run; make one with: deemster train recipes/nano.yaml")
-    draw_study(
-        given.run,
-        given.out,
-        items=given.items,
-        samples=given.samples,
-        seeds=given.seeds,
-        models=given.models or [*MODELS, *trained_ablations(given.ablations)],
-        splits=given.splits,
-        ablations=given.ablations,
-        device=chosen_device(given.device),
-    )
+    try:
+        draw_study(
+            given.run,
+            given.out,
+            items=given.items,
+            samples=given.samples,
+            seeds=given.seeds,
+            models=given.models or [*MODELS, *trained_ablations(given.ablations)],
+            splits=given.splits,
+            ablations=given.ablations,
+            device=chosen_device(given.device),
+        )
+    except InputError as error:
+        parser.error(str(error))
     figures = training_figures(given.run)
     if figures:
         (given.out / TRAINING).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def training_figures(run: Path) -> dict[str, JsonValue]:
-    """What the stages of a run reported, or what is noted beside models that were kept of it."""
-    kept = run / TRAINING
-    if kept.exists():
-        noted: dict[str, JsonValue] = json.loads(kept.read_text(encoding="utf-8"))
-        return noted
+    """What the finished stages of a run reported."""
     manifests = {stage: read_manifest(run / stage) for stage in STAGES}
     return {
         stage: manifest.model_dump(mode="json", include=_TOLD)
