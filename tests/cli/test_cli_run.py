@@ -155,14 +155,24 @@ def test_bad_usage(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "shell"),
+    [
+        (signal.SIGINT, ""),
+        (signal.SIGTERM, ""),
+        pytest.param(signal.SIGTERM, "trap '' INT; ", id="SIGTERM to a job that ignores Ctrl-C"),
+    ],
+)
+def test_an_interrupted_run_says_how_to_go_on(
+    tmp_path: Path, number: signal.Signals, shell: str
+) -> None:
     rows = [json.dumps({"query": f"q{i}", "responses": ["a", "b"]}) for i in range(100_000)]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
     path = suite(tmp_path, "name: s\ndata: {path: rows.jsonl}\n" + JUDGE)
     out = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "deemster", "run", path, "--out", str(out)],
+        ["sh", "-c", f'{shell}exec "$@"', "sh",
+         sys.executable, "-m", "deemster", "run", path, "--out", str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},
     )  # fmt: skip
     deadline = time.monotonic() + 120

@@ -67,7 +67,7 @@ def _root(
 def main() -> None:
     """Run the command line and exit."""
     # A polite stop (from a scheduler, say) ends as Ctrl-C does: closed files and status 130.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _stop)
     try:
         status = app(standalone_mode=False)
     except _USAGE_ERROR as error:
@@ -85,6 +85,13 @@ def main() -> None:
     if status == INTERRUPTED:
         _fail("interrupted")
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop(*_: object) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell script's background jobs ignore Ctrl-C; asked politely they still have to end.
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _told(error: Exception) -> str:
