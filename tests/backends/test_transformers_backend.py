@@ -276,6 +276,28 @@ def test_works_from_threads_and_repeated_loops(backend: TransformersBackend) -> 
     assert len(set(texts)) == 1
 
 
+def test_models_loaded_from_several_threads_leave_transformers_as_it_was(tiny_model: Path) -> None:
+    import torch
+    from transformers import PreTrainedModel
+
+    from deemster.backends._local.loading import load
+
+    before = PreTrainedModel.tie_weights, torch.nn.init.normal_, torch.get_default_dtype()
+
+    def once(dtype: str) -> None:
+        for _ in range(5):
+            load(str(tiny_model), device="cpu", dtype=dtype, max_context=None, sanitize=True,
+                 template_args={})  # fmt: skip
+
+    threads = [threading.Thread(target=once, args=(t,)) for t in ("float16", "float32", "float16")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = PreTrainedModel.tie_weights, torch.nn.init.normal_, torch.get_default_dtype()
+    assert after == before
+
+
 async def test_closed_backend_can_be_used_again(tiny_model: Path) -> None:
     from transformers import AttentionInterface
 

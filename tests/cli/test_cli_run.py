@@ -166,7 +166,7 @@ def test_bad_usage(tmp_path: Path) -> None:
 def test_an_interrupted_run_says_how_to_go_on(
     tmp_path: Path, number: signal.Signals, shell: str
 ) -> None:
-    rows = [json.dumps({"query": f"q{i}", "responses": ["a", "b"]}) for i in range(100_000)]
+    rows = [json.dumps({"query": f"q{i}", "responses": ["a", "b"]}) for i in range(20_000)]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
     path = suite(tmp_path, "name: s\ndata: {path: rows.jsonl}\n" + JUDGE)
     out = tmp_path / "run"

@@ -91,17 +91,17 @@ def slow_texts(name: str, size: int, limit: float) -> dict[str, float]:
 @pytest.mark.parametrize("name", DIALECTS.names())
 def test_quarter_of_a_mebibyte_of_anything(name: str) -> None:
     # CPU time: shared machines stutter. Anything quadratic takes minutes.
-    assert not slow_texts(name, MIB // 4, 0.1)
+    assert not slow_texts(name, MIB // 4, 0.5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DIALECTS.names())
 def test_one_mebibyte_of_anything(name: str) -> None:
-    assert not slow_texts(name, MIB, 0.1)
+    assert not slow_texts(name, MIB, 1.0)
 
 
 def test_defuse_is_linear() -> None:
     for seed in SEEDS.values():
         start = time.process_time()
         defuse(seed * (MIB // 4 // len(seed)))
-        assert time.process_time() - start < 0.5, seed
+        assert time.process_time() - start < 3, seed

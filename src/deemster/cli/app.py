@@ -66,8 +66,7 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit."""
-    # A polite stop (from a scheduler, say) ends as Ctrl-C does: closed files and status 130.
-    signal.signal(signal.SIGTERM, _stop)
+    _end_politely()
     try:
         status = app(standalone_mode=False)
     except _USAGE_ERROR as error:
@@ -87,11 +86,26 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _stop(*_: object) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell script's background jobs ignore Ctrl-C; asked politely they still have to end.
-        raise KeyboardInterrupt
-    signal.raise_signal(signal.SIGINT)
+def _end_politely() -> None:
+    """Make SIGTERM (from a scheduler, say) end the program as Ctrl-C does.
+
+    Files are closed and the status is 130. A shell script's background jobs ignore Ctrl-C, and
+    then asyncio would not take it as a wish to end either: they keep it blocked instead, until
+    SIGTERM comes.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "sigpending")
+    if ignored:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def stop(*_: object) -> None:
+        kept = ignored and signal.SIGINT in signal.sigpending()
+        if ignored:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        if not kept:  # else one has just come, and a second would not wait for files to close
+            signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def _told(error: Exception) -> str:

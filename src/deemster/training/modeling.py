@@ -179,19 +179,22 @@ def _read(
     """Tokenizer, model and the names of the weights that were not in its files."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
+    from deemster.backends._local.loading import LOADING  # noqa: PLC0415 - heavy
+
     path = str(Path(model).expanduser()) if Path(model).expanduser().exists() else str(model)
     if settings.lora is not None and settings.lora.quantize:
         config["quantization_config"] = _quantization()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        loaded, report = kind.from_pretrained(
-            path,
-            dtype=_dtype(settings),
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **config,
-        )
+        with LOADING:
+            loaded, report = kind.from_pretrained(
+                path,
+                dtype=_dtype(settings),
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                **config,
+            )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise _unloadable(model, str(error).strip().partition("\n")[0]) from error
     return tokenizer, loaded, sorted(report["missing_keys"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,12 @@ from deemster.errors import InputError
 _SMALL = 8_000_000
 """Parameters below which a step is so short that threads wait for each other most of the time;
 on a busy machine that made it 50 times slower."""
+
+LOADING = threading.Lock()
+"""Held while transformers reads a model. It replaces functions of its own classes and torch's
+default type meanwhile, for the whole process, and puts back what it found: of two threads at once
+the second finds the first one's stand-ins and leaves them there, and models after that come out
+with untied or uninitialized weights."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ def load(
 def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: ANN401 - transformers is untyped
     """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
 
+    Threads wait for each other.
+
     Args:
         kind: one of transformers' `AutoModelFor…` classes.
         path: a folder or a repository.
@@ -100,20 +109,21 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
         ValueError: weights are missing.
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # stderr belongs to the program, not to its libraries
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        model, report = kind.from_pretrained(
-            path,
-            dtype=dtype,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    finally:
-        if bars:
-            logging.enable_progress_bar()
+    with LOADING:
+        bars = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # stderr belongs to the program, not to its libraries
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+            model, report = kind.from_pretrained(
+                path,
+                dtype=dtype,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+        finally:
+            if bars:
+                logging.enable_progress_bar()
     if report["missing_keys"]:
         # transformers would fill them with random numbers and go on.
         raise ValueError(f"weights are missing: {', '.join(sorted(report['missing_keys'])[:3])}")

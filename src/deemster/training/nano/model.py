@@ -116,10 +116,12 @@ def load_judge(
     folder: Path, device: torch.device | None = None
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """A saved model in float32 on `device`, with its tokenizer; None is the CPU."""
-    from transformers import AutoTokenizer, LlamaForCausalLM  # noqa: PLC0415 - heavy
+    from transformers import LlamaForCausalLM  # noqa: PLC0415 - heavy
 
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    return _trainable(model, device), AutoTokenizer.from_pretrained(folder)
+    from deemster.backends._local.loading import read  # noqa: PLC0415 - heavy
+
+    tokenizer, model = read(LlamaForCausalLM, str(folder), torch.float32)
+    return _trainable(model, device), tokenizer
 
 
 def save_judge(

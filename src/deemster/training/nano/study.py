@@ -133,7 +133,9 @@ def rater(
     """A meta RM."""
     from transformers import LlamaForSequenceClassification  # noqa: PLC0415 - heavy
 
-    meta = LlamaForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    from deemster.backends._local.loading import read  # noqa: PLC0415 - heavy
+
+    _, meta = read(LlamaForSequenceClassification, str(folder), torch.float32)
     meta.eval().to(device)
     return lambda trajectories: meta_rm.rate(meta, trajectories, encoder)
 
