@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import subprocess
@@ -35,7 +36,9 @@ def judge(**settings: object) -> Judge:
 def test_model_string(tiny_nano: Path, model: str) -> None:
     backend = open_backend(model)
     assert isinstance(backend, NanoBackend)
-    assert (backend.name, only_dialect(backend)) == ("nano", "nano")
+    weights = (tiny_nano / "judge" / "model.safetensors").read_bytes()
+    release = hashlib.sha256(weights).hexdigest()[:8]
+    assert (backend.name, only_dialect(backend)) == (f"nano@{release}", "nano")
 
 
 def test_there_is_one_embedded_model(tiny_nano: Path) -> None:
@@ -56,7 +59,8 @@ def test_missing_files_are_told_at_once(
 
 def test_judge_without_a_model_is_the_embedded_one(tiny_nano: Path) -> None:
     one, many = Judge(), Judge(k=4)
-    assert (one.info.model, one.info.dialect, one.name) == ("nano", "nano", "nano")
+    assert one.info.model == one.name == open_backend("nano").name
+    assert one.info.dialect == "nano"
     assert one.sampling.temperature == 0
     assert many.sampling.temperature == 1.0
     assert Judge(k=4, temperature=0.3).sampling.temperature == 0.3
@@ -150,7 +154,7 @@ def test_votes_stored_before_there_were_warnings_are_readable() -> None:
 
 
 async def test_it_writes_no_principles_by_themselves(tiny_nano: Path) -> None:
-    with pytest.raises(InputError, match="'nano' cannot write principles by themselves"):
+    with pytest.raises(InputError, match="'nano@.*' cannot write principles by themselves"):
         await generate_principles(open_backend("nano"), QUERY)
 
 

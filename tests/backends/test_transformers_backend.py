@@ -162,19 +162,27 @@ async def test_usage_counts_the_prompt_once_per_draw_and_the_call_once(
     assert [c.text for c in again] == [c.text for c in first[:2]]
 
 
-async def test_every_constrained_vote_is_valid(backend: TransformersBackend) -> None:
-    """A model of random weights: 48 judgments, each valid, at a tight and an ample length."""
-    for n, room, draws in ((2, 256, 32), (3, 1200, 16)):
-        schema = judgment_schema(n)
-        found = await draw(
-            backend,
-            request("Judge these.", n=draws, max_tokens=room, json_schema=schema),
-        )
-        for completion in found:
-            data = json.loads(completion.text)
-            jsonschema.validate(data, schema)
-            assert len(data["scores"]) == n
-        assert len({tuple(json.loads(c.text)["scores"]) for c in found}) > n
+@pytest.mark.parametrize(
+    ("n", "room", "draws"),
+    [
+        pytest.param(2, 256, 12, id="tight"),
+        pytest.param(2, 256, 200, id="tight-many", marks=pytest.mark.slow),
+        pytest.param(3, 1200, 64, id="ample-many", marks=pytest.mark.slow),
+    ],
+)
+async def test_every_constrained_vote_is_valid(
+    backend: TransformersBackend, n: int, room: int, draws: int
+) -> None:
+    """A model of random weights writes nothing but valid judgments."""
+    schema = judgment_schema(n)
+    found = await draw(
+        backend, request("Judge these.", n=draws, max_tokens=room, json_schema=schema)
+    )
+    for completion in found:
+        data = json.loads(completion.text)
+        jsonschema.validate(data, schema)
+        assert len(data["scores"]) == n
+    assert len({tuple(json.loads(c.text)["scores"]) for c in found}) > n
 
 
 async def test_constrained_greedy_is_valid(backend: TransformersBackend) -> None:
@@ -278,18 +286,18 @@ def test_works_from_threads_and_repeated_loops(backend: TransformersBackend) -> 
 
 def test_models_loaded_from_several_threads_leave_transformers_as_it_was(tiny_model: Path) -> None:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import AutoModelForCausalLM, PreTrainedModel
 
-    from deemster.backends._local.loading import load
+    from deemster.backends._local.loading import read
 
     before = PreTrainedModel.tie_weights, torch.nn.init.normal_, torch.get_default_dtype()
 
-    def once(dtype: str) -> None:
+    def once(dtype: torch.dtype) -> None:
         for _ in range(5):
-            load(str(tiny_model), device="cpu", dtype=dtype, max_context=None, sanitize=True,
-                 template_args={})  # fmt: skip
+            read(AutoModelForCausalLM, str(tiny_model), dtype)
 
-    threads = [threading.Thread(target=once, args=(t,)) for t in ("float16", "float32", "float16")]
+    kinds = (torch.float16, torch.float32, torch.float16)
+    threads = [threading.Thread(target=once, args=(dtype,)) for dtype in kinds]
     for thread in threads:
         thread.start()
     for thread in threads:

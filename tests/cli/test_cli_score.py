@@ -147,7 +147,8 @@ def test_the_embedded_model_is_the_default(
     )
     assert done.returncode == 3  # random weights write no verdict
     verdict = Verdict.model_validate_json(done.stdout)
-    assert (verdict.judge.model, verdict.judge.dialect) == ("nano", "nano")
+    assert verdict.judge.model.startswith("nano@")
+    assert verdict.judge.dialect == "nano"
     assert verdict.judge.sampling is not None
     assert verdict.judge.sampling.temperature == 1.0
     notice = done.stderr.splitlines()[0]
@@ -180,7 +181,7 @@ def test_embedded_model_that_is_not_installed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(("--dialect", "grm"), "'nano' was trained on the dialect 'nano' alone, got '"
+        pytest.param(("--dialect", "grm"), "' was trained on the dialect 'nano' alone, got '"
                      "grm'; leave out dialect, or give another model", id="dialect"),
         pytest.param(("--reference", "7"), "has no place for a reference; leave that out, or give "
                      "another model", id="reference"),
@@ -201,7 +202,7 @@ def test_what_the_embedded_model_cannot_do(
 
 def test_principles_generate_needs_a_real_model(tiny_nano: Path) -> None:
     line = one_line(deemster("principles", "generate", "-q", QUERY))
-    assert "'nano' cannot write principles by themselves" in line
+    assert "cannot write principles by themselves" in line
 
 
 def test_doctor_shows_the_embedded_model(tiny_nano: Path) -> None:

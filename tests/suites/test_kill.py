@@ -139,7 +139,7 @@ def check(tmp_path: Path, pairs: list[dict[str, Any]], *, kills: int, latency: f
 
 
 def test_a_killed_run_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
-    check(tmp_path, own_pairs(60), kills=3, latency=0.15)
+    check(tmp_path, own_pairs(40), kills=2, latency=0.15)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,12 @@ def test_samples_of_the_suites_whose_data_is_here(name: str, least: int) -> None
 
 
 @needs_model
-async def test_quickstart_needs_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("items", [3, pytest.param(12, marks=pytest.mark.slow)])
+async def test_quickstart_needs_nothing(items: int, tmp_path: Path) -> None:
     suite = load_suite(ROOT / "suites" / "quickstart.yaml", environment={})
-    result = await run_suite(suite, tmp_path / "run")
-    assert result.broken == ()
-    assert {summary.n_scored for summary in result.summaries.values()} == {12}
+    (data,) = suite.spec.data
+    some = suite.spec.model_copy(update={"data": (data.model_copy(update={"limit": items}),)})
+    result = await run_suite(replace(suite, spec=some), tmp_path / "run")
+    assert items < 12 or result.broken == ()
+    assert {summary.n_scored for summary in result.summaries.values()} == {items}
     assert not (tmp_path / "run" / "completions.sqlite").exists()

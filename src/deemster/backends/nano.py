@@ -7,6 +7,7 @@ short judging tasks. It says so once per process, and whenever a query is none o
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import os
 import sys
@@ -79,8 +80,8 @@ class NanoBackend(TransformersBackend):
 
     @property
     def name(self) -> str:
-        """`nano`."""
-        return EMBEDDED
+        """`nano@` and the start of the weights' hash: the weights of releases differ."""
+        return f"{EMBEDDED}@{_digest(part('judge') / 'model.safetensors')}"
 
     def _outcomes(self, request: Request, cancelled: Callable[[], bool]) -> list[Outcome]:
         outcomes = super()._outcomes(request, cancelled)
@@ -127,6 +128,11 @@ def part(name: str) -> Path:
             "or give a model, for example openai/gpt-5-mini or hf:PATH"
         )
     return path
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:8]
 
 
 def assets() -> Path:

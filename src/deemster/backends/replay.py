@@ -138,7 +138,7 @@ class ReplayBackend:
             path, _, model = path.rpartition("#")
         with Cassette(path, readonly=True) as recorded:
             self.name = _choose(recorded, model)
-        self.dialect = EMBEDDED if self.name == EMBEDDED else None
+        self.dialect = EMBEDDED if self.name.partition("@")[0] == EMBEDDED else None
         self.cassette = recorded
 
     async def generate(self, request: Request) -> list[Outcome]:

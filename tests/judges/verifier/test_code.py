@@ -178,7 +178,10 @@ def off_by_one(row: dict[str, str]) -> str | None:
 
 
 @sandboxed
-def test_humaneval() -> None:
+@pytest.mark.parametrize(
+    "every", [pytest.param(8, id="some"), pytest.param(1, id="all", marks=pytest.mark.slow)]
+)
+def test_humaneval(every: int) -> None:
     """Every canonical solution passes; no mutant does.
 
     Mutants that the rules make equivalent do not exist: the first never computes anything, the
@@ -189,7 +192,7 @@ def test_humaneval() -> None:
     if not path.exists():
         pytest.skip("HumanEval is not here")
     with gzip.open(path, "rt") as file:
-        rows = [json.loads(line) for line in file]
+        rows = [json.loads(line) for line in file][::every]
 
     def passes(row: dict[str, str], code: str | None) -> float | None:
         if code is None:
@@ -203,8 +206,9 @@ def test_humaneval() -> None:
         right = list(pool.map(lambda row: passes(row, row["canonical_solution"]), rows))
         empty = list(pool.map(lambda row: passes(row, returns_none(row)), rows))
         shifted = list(pool.map(lambda row: passes(row, off_by_one(row)), rows))
-    assert right == [1.0] * 164
-    assert empty == [0.0] * 164
-    assert shifted.count(0.0) == 164, [
+    assert len(rows) >= 164 // every
+    assert set(right) == {1.0}
+    assert set(empty) == {0.0}
+    assert set(shifted) == {0.0}, [
         row["task_id"] for row, score in zip(rows, shifted, strict=True) if score != 0.0
     ]

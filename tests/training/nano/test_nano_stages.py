@@ -14,7 +14,7 @@ from deemster import Judge
 from deemster.backends.domain import Domain
 from deemster.backends.nano import assets
 from deemster.judges.meta_hf import HfMetaRM
-from deemster.training.nano import rl
+from deemster.training.nano import rl, stages
 from deemster.training.nano.judging import Trajectory
 from deemster.training.nano.stages import STAGES
 from deemster.training.nano.study import main as draw_study
@@ -30,7 +30,7 @@ TOY = {
     "rft": {"items": 24, "epochs": 1},
     "rl": {"steps": 2, "prompts": 6, "group": 4, "lr": 1e-5},
     "meta": {"items": 10, "samples": 3, "epochs": 1},
-    "eval": {"items": 4, "samples": 2},
+    "eval": {"items": 2, "samples": 2},
 }  # fmt: skip
 
 
@@ -57,7 +57,10 @@ def test_the_base_model_comes_from_nothing(tmp_path: Path) -> None:
     assert again["loss"] == pytest.approx(figures["loss"], rel=1e-3)
 
 
-def test_from_rejective_fine_tuning_to_what_ships(tmp_path: Path) -> None:
+def test_from_rejective_fine_tuning_to_what_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "SPLITS", ("train", "words"))
     out = with_base(tmp_path)
     assert run("rft", out)["kept"]
     assert -1 <= float(str(run("rl", out)["reward"])) <= 1
