@@ -154,7 +154,7 @@ def test_votes_stored_before_there_were_warnings_are_readable() -> None:
 
 
 async def test_it_writes_no_principles_by_themselves(tiny_nano: Path) -> None:
-    with pytest.raises(InputError, match="'nano@.*' cannot write principles by themselves"):
+    with pytest.raises(InputError, match=r"'nano@.*' cannot write principles by themselves"):
         await generate_principles(open_backend("nano"), QUERY)
 
 
