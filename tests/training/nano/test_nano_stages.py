@@ -14,7 +14,7 @@ from deemster import Judge
 from deemster.backends.domain import Domain
 from deemster.backends.nano import assets
 from deemster.judges.meta_hf import HfMetaRM
-from deemster.training.nano import rl, stages
+from deemster.training.nano import card, rl, stages
 from deemster.training.nano.judging import Trajectory
 from deemster.training.nano.stages import STAGES
 from deemster.training.nano.study import main as draw_study
@@ -60,7 +60,8 @@ def test_the_base_model_comes_from_nothing(tmp_path: Path) -> None:
 def test_from_rejective_fine_tuning_to_what_ships(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "SPLITS", ("train", "words"))
+    for module in (stages, card):
+        monkeypatch.setattr(module, "SPLITS", ("train", "words"))
     out = with_base(tmp_path)
     assert run("rft", out)["kept"]
     assert -1 <= float(str(run("rl", out)["reward"])) <= 1

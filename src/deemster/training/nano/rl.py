@@ -150,12 +150,15 @@ def _update(
 ) -> float:
     """Leave the gradient of the batch in the model; the mean KL per token.
 
-    There is one update per batch, so the probability ratio of Eq. 15 is 1 and its clip never
+    Groups of one mind, too easy or too hard, are left out: only the small KL term would act on
+    them, for most of the time that a step takes. There is one update per batch, so the probability ratio of Eq. 15 is 1 and its clip never
     acts: the gradient is that of `advantage * log p`.
     """
     device = device_of(model)
     count = len(batch.trajectories)
-    examples = [Example(one.prompt, one.completion) for one in batch.trajectories]
+    taught = batch.advantages.nonzero()[:, 0].tolist()
+    chosen = [batch.trajectories[i] for i in taught]
+    examples = [Example(one.prompt, one.completion) for one in chosen]
     total_kl = 0.0
     for some in alike([*map(len, examples)], tokens=settings.batch_tokens):
         padded = pad([examples[i] for i in some], pad_id=pad_id, device=device)
@@ -168,10 +171,10 @@ def _update(
         ratio = (logps - logps.detach()).exp()
         gap = held - logps
         kl = gap.exp() - gap - 1
-        advantages = batch.advantages[some].to(device)
+        advantages = batch.advantages[[taught[i] for i in some]].to(device)
         loss = -(ratio * advantages[rows]) + settings.beta * kl
         torch.autograd.backward((loss / lengths[rows]).sum() / count)
-        total_kl += float((kl.detach() / lengths[rows]).sum()) / count
+        total_kl += float((kl.detach() / lengths[rows]).sum()) / len(taught)
     return total_kl
 
 

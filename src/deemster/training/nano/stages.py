@@ -211,9 +211,10 @@ def meta(context: StageContext) -> Mapping[str, JsonValue]:
     for number, stage in enumerate(("distil", "rft", "rl")):
         model, _ = _load(context, stage)
         draw = _drawer(context, model, encoder, 1.0, rng)
-        known += draw(_world(context, _META + number).samples(plan.items), plan.samples)
+        items = _world(context, _META + number).samples(plan.items)
+        known += draw(items, plan.samples, together=True)
         checks = _world(context, _META_CHECK).samples(max(1, plan.items // 5), split="numbers")
-        checked[stage] = draw(checks, 8)
+        checked[stage] = draw(checks, 8, together=True)
     scorer = meta_rm.new_meta(trained)
     try:
         meta_rm.train(
@@ -263,19 +264,25 @@ def _drawer(
     temperature: float,
     rng: random.Random,
 ) -> Callable[..., list[Trajectory]]:
-    """Draws trajectories in random orders, telling how far it is."""
+    """Draws trajectories in random orders, telling how far it is.
+
+    `together` shows all draws of a sample the same order, which takes half the time.
+    """
     sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
 
-    def draw(samples: Sequence[Sample], each: int, *, hinted: bool = False) -> list[Trajectory]:
+    def draw(
+        samples: Sequence[Sample], each: int, *, hinted: bool = False, together: bool = False
+    ) -> list[Trajectory]:
         tasks = [
             (sample, shuffled(len(sample.responses), rng))
             for sample in samples
-            for _ in range(each)
+            for _ in range(1 if together else each)
         ]
         return judge(
             sampler,
             encoder,
             tasks,
+            each=each if together else 1,
             temperature=temperature,
             generator=torch.Generator().manual_seed(rng.randrange(2**62)),
             hinted=hinted,

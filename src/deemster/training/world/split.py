@@ -15,10 +15,11 @@ SplitName = Literal["train", "fresh", "numbers", "words", "templates"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 _HELD_OUT_PERCENT = 15
-_PSEUDO = 0.4
+_PSEUDO = 0.5
 _TERSE = 0.25
 _SMALL = frozenset(("the", "a", "is", "of", "in", "that", "this", "these", "please", "you", "do"))
 _NEW_STYLE = 0.5
+_STRANGE = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,22 @@ class Split:
         return rng.choice(wordings.held_out if self.name == "templates" else wordings.train)
 
     def whole_query(self, rng: random.Random, task: str) -> str:
-        """A task with what people put around it; outside `templates` sometimes without a word.
+        """A task with what people put around it; outside `templates` sometimes not well-formed.
 
-        Small words left out keep a model from hanging on exact wordings.
+        Small words left out and strange words around a task keep a model from hanging on exact
+        wordings.
         """
         words = task.split(" ")
         small = [i for i, word in enumerate(words) if word.lower() in _SMALL]
         if self.name != "templates" and small and rng.random() < _TERSE:
             del words[rng.choice(small)]
         lead, tail = self.query(rng, WORDINGS["leads"]), self.query(rng, WORDINGS["tails"])
+        if self.name != "templates" and rng.random() < _STRANGE:
+            said = " ".join(self.word(rng) for _ in range(rng.randint(1, 4))).capitalize()
+            lead = f"{said}{rng.choice((':', '.', '!'))} "
+        if self.name != "templates" and rng.random() < _STRANGE:
+            said = " ".join(self.word(rng) for _ in range(rng.randint(1, 4))).capitalize()
+            tail = f" {said}."
         return f"{lead}{' '.join(words)}{tail}"
 
     def style(self, rng: random.Random, wordings: Wordings) -> str:

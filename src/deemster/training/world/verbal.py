@@ -13,7 +13,11 @@ from deemster.training.world.words import COLOURS
 
 
 def word_lists(rng: random.Random, split: Split, n: int) -> Draft:
-    """Three to five words to be said backwards."""
+    """Three to five words to be said backwards.
+
+    They are numbered and counted down: a model of this size finds the word after a number, but
+    not the one before a word of several tokens.
+    """
     items = split.words(rng, rng.choice((3, 4, 4, 5)))
     right = items[::-1]
 
@@ -31,7 +35,10 @@ def word_lists(rng: random.Random, split: Split, n: int) -> Draft:
 
     answers = choose_answers(rng, n, " ".join(right), wrong)
     query = split.query(rng, WORDINGS["reverse"]).format(items=" ".join(items))
-    return solved(query, answers, "reverse order", "list", Solution(right, swapped(rng, right)))
+    numbered = [f"{i} {word}" for i, word in enumerate(items, 1)]
+    steps = f"{' '.join(numbered)} ; {' '.join(numbered[::-1])}"
+    solution = Solution(right, swapped(rng, right), steps)
+    return solved(query, answers, "reverse order", "list", solution)
 
 
 def facts(rng: random.Random, split: Split, n: int) -> Draft:

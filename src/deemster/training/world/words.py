@@ -25,13 +25,19 @@ _ONSETS = (
     "b", "c", "d", "f", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "w", "z",
     "br", "cl", "dr", "fl", "gr", "pl", "sh", "st", "th", "tr",
 )  # fmt: skip
-_VOWELS = ("a", "e", "i", "o", "u", "ai", "ee", "oo", "ou")
-_CODAS = ("", "b", "ck", "d", "l", "m", "n", "p", "r", "s", "t", "x")
+_VOWELS = ("a", "a", "e", "e", "i", "o", "o", "u", "u", "ai", "ee", "oo", "ou", "ea")
+_CODAS = (
+    "", "", "", "b", "ck", "d", "g", "l", "ll", "m", "n", "nd", "ng", "nt", "p", "r", "rn", "rt",
+    "s", "ss", "st", "t", "tt", "x",
+)  # fmt: skip
+_ENDINGS = ("", "", "", "y", "e", "er", "le", "en")
 
 
 def pseudo_word(rng: random.Random) -> str:
-    """A made-up word of one or two syllables, so that copying does not hang on known words."""
+    """A made-up word of up to three syllables, so that copying does not hang on known words."""
     syllables = rng.choice((1, 2, 2))
-    return "".join(
+    stem = "".join(
         rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables)
     )
+    ending = rng.choice(_ENDINGS)
+    return stem + ending if stem[-1] not in "aeiou" else stem
