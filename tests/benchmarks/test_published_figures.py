@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.quick import rest_slow
 
 from deemster.aggregators import parse_aggregator
 from deemster.benchmarks import Figures, open_benchmark, open_trace_format
@@ -198,11 +199,14 @@ def test_realmistake_self_consistency(expects: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("annotator", "models"),
-    [
-        ("alpaca_eval_cot_gpt4_turbo_fn", 12),
-        ("alpaca_eval_gpt4_turbo_fn", 9),
-        ("weighted_alpaca_eval_gpt4_turbo", 4),
-    ],
+    rest_slow(
+        [
+            ("weighted_alpaca_eval_gpt4_turbo", 4),
+            ("alpaca_eval_gpt4_turbo_fn", 9),
+            ("alpaca_eval_cot_gpt4_turbo_fn", 12),
+        ],
+        quick=1,
+    ),
 )
 def test_alpaca_eval_win_rates(annotator: str, models: int) -> None:
     log = "alpaca_eval/judge_traces.jsonl.gz"
@@ -262,7 +266,7 @@ RB2_STATED = {
 }
 
 
-@pytest.mark.parametrize(("file", "judge"), RB2)
+@pytest.mark.parametrize(("file", "judge"), rest_slow(RB2, quick=3))
 def test_rb2_accuracy_at_k(file: str, judge: str) -> None:
     found = figures("rb2-ratings", f"rb2_k8_scores/{file}.jsonl.gz", judge=judge)
     stated = expected("rb2_k8_scores/replay.json")[f"{file}.jsonl"][judge]

@@ -392,6 +392,7 @@ def nodes(chrome: Chrome) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_five_thousand_items_open_fast(chrome: Chrome, tmp_path: Path) -> None:
     rows = samples(250, characters=1500)
     info, judged_rows = judged(rows, k=2, characters=600)

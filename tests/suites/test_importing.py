@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.command_line import deemster, one_line
+from tests.support.quick import rest_slow
 
 from deemster.suites.metrics import Summary
 from deemster.suites.store import RunStore
@@ -433,7 +434,13 @@ PUBLISHED: dict[str, tuple[Log, dict[str, float]]] = {
 
 
 @needs_shared
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("rb2-mini", "rb2-haiku") else name
+        for name in PUBLISHED
+    ],
+)
 def test_published_figures_of_real_logs(name: str, tmp_path: Path) -> None:
     log, stated = PUBLISHED[name]
     given = arguments(*log, root=SHARED)
@@ -444,14 +451,17 @@ def test_published_figures_of_real_logs(name: str, tmp_path: Path) -> None:
 @needs_shared
 @pytest.mark.parametrize(
     ("row", "judge"),
-    [
-        ("Qwen-7B", "Qwen2.5-7B-Instruct"),
-        ("Qwen-14B", "Qwen2.5-14B-Instruct"),
-        ("Qwen-32B", "Qwen2.5-32B-Instruct"),
-        ("EXAONE-32B", "EXAONE-3.5-32B-Instruct-AWQ"),
-        ("GPT-4o-mini", "gpt-4o-mini"),
-        ("Gemma-4-12B", "Gemma-4-12B-it"),
-    ],
+    rest_slow(
+        [
+            ("GPT-4o-mini", "gpt-4o-mini"),
+            ("Qwen-7B", "Qwen2.5-7B-Instruct"),
+            ("Qwen-14B", "Qwen2.5-14B-Instruct"),
+            ("Qwen-32B", "Qwen2.5-32B-Instruct"),
+            ("EXAONE-32B", "EXAONE-3.5-32B-Instruct-AWQ"),
+            ("Gemma-4-12B", "Gemma-4-12B-it"),
+        ],
+        quick=2,
+    ),
 )
 def test_mt_bench_table_5(row: str, judge: str, tmp_path: Path) -> None:
     table = SHARED / "mt_bench" / "expected_table5_pairwise_inconsistency.csv"

@@ -213,6 +213,7 @@ def test_nothing_scored() -> None:
     assert found.curves["vote"][0].unscored == 1.0
 
 
+@pytest.mark.slow
 def test_ten_thousand_items_take_seconds() -> None:
     rng = np.random.default_rng(0)
     items = []

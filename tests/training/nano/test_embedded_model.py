@@ -43,7 +43,7 @@ def _measured(split: SplitName, k: int) -> tuple[dict[str, float], dict[str, flo
 
 
 @needs_model
-@pytest.mark.parametrize("split", SPLITS[1:])
+@pytest.mark.parametrize("split", ["fresh", "words"])
 def test_it_judges_as_well_as_its_figures_say(split: SplitName) -> None:
     said, found = _measured(split, k=1)
     assert found["greedy"] == pytest.approx(said["greedy"], abs=0.03)  # the same draws

@@ -151,8 +151,8 @@ def _update(
     """Leave the gradient of the batch in the model; the mean KL per token.
 
     Groups of one mind, too easy or too hard, are left out: only the small KL term would act on
-    them, for most of the time that a step takes. There is one update per batch, so the probability ratio of Eq. 15 is 1 and its clip never
-    acts: the gradient is that of `advantage * log p`.
+    them, for most of the time that a step takes. There is one update per batch, so the probability
+    ratio of Eq. 15 is 1 and its clip never acts: the gradient is that of `advantage * log p`.
     """
     device = device_of(model)
     count = len(batch.trajectories)
