@@ -28,7 +28,7 @@ TOY = {
               "kv_heads": 1},
     "distil": {"warm_items": 20, "items": 60},
     "rft": {"items": 24, "epochs": 1},
-    "rl": {"steps": 2, "prompts": 6, "group": 4, "lr": 1e-5},
+    "rl": {"steps": 2, "prompts": 16, "group": 4, "lr": 1e-5},
     "meta": {"items": 10, "samples": 3, "epochs": 1},
     "eval": {"items": 2, "samples": 2},
 }  # fmt: skip
@@ -85,7 +85,7 @@ def test_from_rejective_fine_tuning_to_what_ships(
     drawn = path.stat().st_mtime_ns
     draw_study(study)
     assert path.stat().st_mtime_ns == drawn  # the same weights and items: not drawn again
-    shutil.copy(out / "rft" / "model" / "model.safetensors", out / "rl" / "model")
+    shutil.copy(out / "distil" / "model" / "model.safetensors", out / "rl" / "model")
     draw_study(study)
     assert path.stat().st_mtime_ns != drawn
     arrays = np.load(out / "study" / "grpo-numbers-seed1.npz")
