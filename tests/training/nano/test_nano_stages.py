@@ -29,7 +29,7 @@ TOY = {
     "distil": {"warm_items": 20, "items": 60},
     "rft": {"items": 24, "epochs": 1},
     "rl": {"steps": 2, "prompts": 16, "group": 4, "lr": 1e-5},
-    "meta": {"items": 10, "samples": 3, "epochs": 1},
+    "meta": {"items": 10, "samples": 3, "checks": 2},
     "eval": {"items": 2, "samples": 2},
 }  # fmt: skip
 

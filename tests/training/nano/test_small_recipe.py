@@ -34,7 +34,7 @@ TINY: dict[str, dict[str, JsonValue]] = {
     "distil": {"warm_items": 20, "items": 60},
     "rft": {"items": 12, "epochs": 1},
     "rl": {"steps": 1, "prompts": 4, "group": 4},
-    "meta": {"items": 5},
+    "meta": {"items": 5, "checks": 1},
     "eval": {"items": 2, "samples": 2},
 }
 CPU = torch.device("cpu")

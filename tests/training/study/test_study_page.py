@@ -149,6 +149,8 @@ def test_meta_rm_and_stopping(study: Study) -> None:
     used = saving["decided:0.9"].votes.value
     assert used is not None
     assert used < 16
+    assert saving["decided:0.99,spread=fitted"].votes.value is not None
+    assert 0 < study.spreads["grpo"] < 9
 
 
 def test_the_record_survives_json(study: Study) -> None:
@@ -258,6 +260,6 @@ def test_verdicts(lows: tuple[float, ...], verdict: Verdict) -> None:
 
 
 def test_nothing_measured_leaves_every_claim_open() -> None:
-    claims = all_claims(Measurements({}, {}, {}))
+    claims = all_claims(Measurements({}, {}, {}, {}))
     assert {one.verdict for one in claims} == {"not measured"}
     assert len(claims) == 19

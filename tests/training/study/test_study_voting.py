@@ -13,7 +13,7 @@ from deemster.aggregators import Decided
 from deemster.schemas import Scale
 from deemster.suites.metrics.estimate import Floats
 from deemster.training.study.files import Scored
-from deemster.training.study.stopping import STOP_AT, stopped
+from deemster.training.study.stopping import STOP_AT, fitted, stopped
 from deemster.training.study.voting import (
     Outcome,
     ballots_of,
@@ -191,11 +191,12 @@ def test_a_vote_that_scores_only_some_responses_is_a_failure() -> None:
 
 def test_stopping_is_the_aggregators_rule() -> None:
     given = random_scored()
-    found = stopped(given)
+    found = stopped(given, 2.5)
     every = np.broadcast_to(np.arange(32), (60, 1, 32))
-    for p in STOP_AT:
-        rule = Decided(p)
-        one = found[str(rule)]
+    asked = {str(Decided(p)): Decided(p) for p in STOP_AT}
+    asked[fitted(0.98)] = Decided(0.98, spread=2.5)
+    for name, rule in asked.items():
+        one = found[name]
         for where, ballot in ballots_of(given, every):
             used = rule.votes_used(ballot, scale=Scale(low=1, high=10), both_orders=True)
             assert one.used[where].tolist() == used[:, 0].tolist()

@@ -115,7 +115,7 @@ def rate(
         batch_tokens: most tokens of a batch with padding; None is what its device is fast with: on
             a CPU, what fits its caches.
     """
-    most = batch_tokens or (4096 if device_of(meta).type == "cpu" else 2**18)
+    most = batch_tokens or (2048 if device_of(meta).type == "cpu" else 2**18)
     ids = encoder.plain([meta_prompt(one) for one in trajectories])
     rewards = [0.0] * len(ids)
     for some in alike([*map(len, ids)], tokens=most):

@@ -213,7 +213,7 @@ def meta(context: StageContext) -> Mapping[str, JsonValue]:
         draw = _drawer(context, model, encoder, 1.0, rng)
         items = _world(context, _META + number).samples(plan.items)
         known += draw(items, plan.samples, together=True)
-        checks = _world(context, _META_CHECK).samples(max(1, plan.items // 5), split="numbers")
+        checks = _world(context, _META_CHECK).samples(plan.checks, split="numbers")
         checked[stage] = draw(checks, 8, together=True)
     scorer = meta_rm.new_meta(trained)
     try:

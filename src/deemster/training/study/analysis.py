@@ -47,6 +47,7 @@ def analyse(folder: Path, *, bootstrap: Bootstrap = DEFAULT) -> Study:
         failures={key.model: found.get(key) for key in keys if key.what == "failed"},
         domains=_domains(found),
         stopping=_stopping(found),
+        spreads=dict(found.spreads),
         meta_rm=_meta_rm(found),
         training=dict(training),
     )

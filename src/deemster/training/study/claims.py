@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from deemster.aggregators import Decided
 from deemster.training.study.files import HELD_OUT, MAIN, SPLITS
 from deemster.training.study.measure import Gap, Key, Measurements
 from deemster.training.study.records import MEAN, MODEL_NAMES, SPLIT_NAMES, Claim, Verdict
-from deemster.training.study.stopping import DEFAULT_STOP
+from deemster.training.study.stopping import CLAIMED_STOP, fitted
 from deemster.training.study.table import Figure
 from deemster.training.study.voting import DEFAULT_META
 
@@ -156,7 +155,7 @@ def _failures(found: Measurements) -> Claim:
 
 
 def _stopping(found: Measurements) -> Claim:
-    rule = str(Decided(DEFAULT_STOP))
+    rule = fitted(CLAIMED_STOP)
     used = found.get(Key("grpo", rule, "votes")).get(MEAN)
     change = found.get(Gap(_right("grpo", rule), _right("grpo", "vote@32"))).get(MEAN)
     text = f"GRPO, {rule} of 32 votes: {FEWER:g} times fewer at equal accuracy"

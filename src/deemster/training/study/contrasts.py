@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from deemster.aggregators import Decided
 from deemster.training.study.claims import DIFFERENCES
 from deemster.training.study.files import COOL, MAIN
 from deemster.training.study.measure import Gap, Key, Measurements
 from deemster.training.study.records import MEAN, Contrast, Shape
-from deemster.training.study.stopping import STOP_AT
+from deemster.training.study.stopping import rules
 from deemster.training.study.voting import AGGREGATED_AT, AGGREGATORS, DEFAULT_META, KS, META, PLAIN
 
 MOST = 32
@@ -81,8 +80,8 @@ def wanted(keys: Sequence[Key]) -> Iterator[Gap]:
 
 def _stops() -> Iterator[Gap]:
     for model in MAIN:
-        for p in STOP_AT:
-            yield Gap(Key(model, str(Decided(p))), Key(model, f"{PLAIN}@{MOST}"))
+        for rule in rules(spread=1):  # their names do not tell it
+            yield Gap(Key(model, rule), Key(model, f"{PLAIN}@{MOST}"))
 
 
 def guided(keys: Sequence[Key]) -> Iterator[Gap]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from deemster.suites.metrics.estimate import Bootstrap, Estimate, Floats
 from deemster.training.study import meta_auc
 from deemster.training.study.files import HELD_OUT, MAIN, SPLITS, Scored, Source, read
 from deemster.training.study.records import MEAN
-from deemster.training.study.stopping import stopped
+from deemster.training.study.stopping import fit_spreads, stopped
 from deemster.training.study.table import Figure, Rows, figures, pooled
 from deemster.training.study.voting import Outcome, failures, greedy_outcome, vote_outcomes
 
@@ -54,7 +54,9 @@ class SplitData:
     """By model, overall; see `meta_auc.overall`."""
 
 
-def load_split(split: str, sources: Iterable[Source], bootstrap: Bootstrap) -> SplitData:
+def load_split(
+    split: str, sources: Iterable[Source], spreads: Mapping[str, float], bootstrap: Bootstrap
+) -> SplitData:
     """Everything that is computed from votes, per item; files are read one at a time.
 
     Raises:
@@ -66,7 +68,7 @@ def load_split(split: str, sources: Iterable[Source], bootstrap: Bootstrap) -> S
     every = [source for group in by_model.values() for source in group]
     data = SplitData(Rows(split, ((one.seed, one.path.name, read(one)) for one in every)))
     for model, group in by_model.items():
-        _load_model(data, model, group, bootstrap)
+        _load_model(data, model, group, spreads.get(model), bootstrap)
     for key in list(data.columns):
         if key.model in MAIN and key.rule in BY_DOMAIN and key.what == "right":
             for domain in np.unique(data.rows.domains).tolist():
@@ -78,14 +80,18 @@ def load_split(split: str, sources: Iterable[Source], bootstrap: Bootstrap) -> S
 
 
 def _load_model(
-    data: SplitData, model: str, sources: Sequence[Source], bootstrap: Bootstrap
+    data: SplitData,
+    model: str,
+    sources: Sequence[Source],
+    spread: float | None,
+    bootstrap: Bootstrap,
 ) -> None:
     rated = []
     notes: dict[tuple[str, str], list[Floats]] = defaultdict(list)
     for source in sources:
         scored = read(source)
         where = data.rows.where(source.seed, scored)
-        columns, outcomes = _per_item(source, scored)
+        columns, outcomes = _per_item(source, scored, spread)
         for rule, outcome in outcomes.items():
             columns[Key(model, rule)] = outcome.right
             for what in ("tied", "lot", "unscored"):
@@ -102,7 +108,9 @@ def _load_model(
         data.auc[model] = found
 
 
-def _per_item(source: Source, scored: Scored) -> tuple[dict[Key, Floats], dict[str, Outcome]]:
+def _per_item(
+    source: Source, scored: Scored, spread: float | None
+) -> tuple[dict[Key, Floats], dict[str, Outcome]]:
     """Figures of a file per item (I,), and outcomes by rule."""
     model = source.model
     outcomes = vote_outcomes(scored, baseline=source.scalar)
@@ -113,7 +121,7 @@ def _per_item(source: Source, scored: Scored) -> tuple[dict[Key, Floats], dict[s
     if not source.scalar:
         columns[Key(model, "sampled", "failed")] = failures(scored)
     if model in MAIN:
-        for rule, one in stopped(scored).items():
+        for rule, one in stopped(scored, spread).items():
             columns[Key(model, rule, "votes")] = one.used
             outcomes[rule] = one.outcome
     if np.isfinite(scored.meta).any():
@@ -129,6 +137,8 @@ class Measurements:
     figures: dict[str, Measured]
     auc: dict[str, dict[str, Estimate]]
     """By split, by model."""
+    spreads: Mapping[str, float]
+    """By model; see `fit_spreads`."""
 
     def get(self, key: Key | Gap) -> dict[str, Figure]:
         """By split; without the splits where it was not measured."""
@@ -158,6 +168,7 @@ def measure(
         wanted: the differences to take, given the figures that there are.
         bootstrap: how intervals are drawn.
     """
+    spreads = fit_spreads(sources)
     splits: dict[str, SplitData] = {}
     found: dict[str, Measured] = {}
     auc: dict[str, dict[str, Estimate]] = defaultdict(dict)
@@ -165,7 +176,7 @@ def measure(
     auc_parts: dict[str, list[tuple[Figure, Floats]]] = defaultdict(list)
     for number, split in enumerate(SPLITS):
         own = replace(bootstrap, seed=bootstrap.seed + number)
-        data = load_split(split, [one for one in sources if one.split == split], own)
+        data = load_split(split, [one for one in sources if one.split == split], spreads, own)
         if not data.rows.n_items:
             continue
         columns = dict[Key | Gap, Floats](data.columns.items())
@@ -189,4 +200,4 @@ def measure(
         if len(given) == whole:
             mean = pooled(given, bootstrap)[0]
             auc[MEAN][model] = Estimate(value=mean.value, low=mean.low, high=mean.high, n=mean.n)
-    return Measurements(splits, found, dict(auc))
+    return Measurements(splits, found, dict(auc), spreads)

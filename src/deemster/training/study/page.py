@@ -12,7 +12,7 @@ from deemster.training.study.files import SPLITS
 from deemster.training.study.plots import write_plots
 from deemster.training.study.records import MEAN, SPLIT_NAMES, Study
 from deemster.training.study.reported import training_table
-from deemster.training.study.stopping import DEFAULT_STOP
+from deemster.training.study.stopping import CLAIMED_STOP
 
 _TEMPLATE = "scaling.md.j2"
 
@@ -58,5 +58,5 @@ def render(study: Study, plots: Mapping[str, str]) -> str:
         others=[claim for claim in decided if claim.verdict != "shown"],
         seeds=sorted({seed for seeds in study.setting.seeds.values() for seed in seeds}),
         margin=100 * MARGIN,
-        stop=DEFAULT_STOP,
+        stop=CLAIMED_STOP,
     )

@@ -137,6 +137,8 @@ class Study(Record):
     """Accuracy by model, split, domain, rule."""
     stopping: dict[str, dict[str, dict[str, Saving]]]
     """By model, split, stopping rule."""
+    spreads: dict[str, float]
+    """By model: the fitted spread of its scores, in points of the scale."""
     meta_rm: dict[str, dict[str, MetaRM]]
     """By model, split."""
     guided: tuple[Contrast, ...]
