@@ -78,7 +78,7 @@ class RlSettings(Record):
 class MetaSettings(Record):
     """The meta RM: binary cross-entropy on trajectories of all models."""
 
-    items: Positive = 3500
+    items: Positive = 2500
     """Items that each of base, RFT and RL model judges."""
     samples: Positive = 3
     checks: Positive = 300
