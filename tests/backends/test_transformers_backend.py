@@ -249,6 +249,72 @@ async def test_event_loop_stays_free_and_requests_queue(backend: TransformersBac
         assert [c.text for c in result] == [c.text for c in await draw(backend, one)]
 
 
+async def test_requests_step_together_and_say_what_they_say_alone(
+    backend: TransformersBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [
+        request("one prompt", n=3, max_tokens=40),
+        request("another", n=2, seeds=(7, 8), max_tokens=70, stop=("e",)),
+        request("a third and longer prompt", n=1, temperature=0, max_tokens=20),
+        request("one prompt", n=12, max_tokens=30),  # more than there is room for
+    ]
+    alone = [await draw(backend, one) for one in asked]
+    assert backend._model is not None
+    runner = backend._model.runner
+    together: list[int] = []
+    real = runner.step
+
+    def step(steps: Any) -> Any:
+        together.append(sum(len(tokens) for _, tokens in steps))
+        return real(steps)
+
+    monkeypatch.setattr(runner, "step", step)
+    found = await asyncio.gather(*(draw(backend, one) for one in asked))
+    assert [[c.text for c in some] for some in found] == [[c.text for c in some] for some in alone]
+    assert together[0] == 6  # the first three; the fourth asks for 8 at first
+    assert max(together) == 8
+    assert len(together) < sum(c.usage.tokens_out for some in alone for c in some) / 2
+
+
+async def test_a_request_that_fails_harms_no_other(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = TransformersBackend(str(tiny_model))
+    asked = [request(f"prompt {i}", n=2) for i in range(5)]
+    alone = [await draw(backend, one) for one in asked]
+    assert backend._model is not None
+    runner = backend._model.runner
+    step, prefill, read = runner.step, runner.prefill, 0
+
+    def failing_step(steps: Any) -> Any:
+        if any(len(tokens) == 4 for _, tokens in steps):
+            raise RuntimeError("out of memory\nwith details")
+        return step(steps)
+
+    def failing_prefill(ids: Any) -> Any:
+        nonlocal read
+        read += 1
+        if read == 6:
+            raise MemoryError("no room for a prompt")
+        return prefill(ids)
+
+    monkeypatch.setattr(runner, "step", failing_step)
+    monkeypatch.setattr(runner, "prefill", failing_prefill)
+    too_long = request("word " * 5000)
+    found = await asyncio.gather(
+        *(backend.generate(one) for one in (request(n=4), too_long, *asked)),
+        return_exceptions=True,
+    )
+    assert isinstance(found[0], RuntimeError)
+    assert isinstance(found[1], ContextLengthError)
+    for some, expected in zip(found[2:], alone, strict=True):
+        assert not isinstance(some, BaseException)
+        assert [getattr(c, "text", None) for c in some] == [c.text for c in expected]
+    assert "side by side (no room for a prompt); going on with 5 at a time" in caplog.text
+    assert "side by side (out of memory); going on with 2 at a time" in caplog.text
+    await backend.aclose()
+
+
 async def test_cancelling_ends_the_draws_between_steps(tmp_path: Path) -> None:
     path = save_tiny_model(tmp_path / "slow", layers=8, hidden=128, context=100_000)
     backend = TransformersBackend(str(path))

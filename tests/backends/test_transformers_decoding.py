@@ -74,6 +74,30 @@ def test_steps_give_the_logits_of_a_whole_pass(runner: Runner) -> None:
     assert len(alive) == 3
 
 
+def test_prompts_that_step_together_give_what_each_gives_alone(runner: Runner) -> None:
+    """To the bit, although they began at different times and end at different times."""
+    rng = np.random.default_rng(1)
+    prompts = [rng.integers(0, 1000, size).tolist() for size in (9, 40, 23)]
+    counts, begins, steps = (3, 1, 6), (0, 5, 9), 90
+    texts = rng.integers(0, 1000, (3, 6, steps)).tolist()
+
+    def tokens(which: int, step: int) -> list[int]:
+        return [texts[which][row][step] for row in range(counts[which])]
+
+    with torch.inference_mode():
+        read = [runner.prefill(prompt) for prompt in prompts]
+        alone = []
+        for which in range(3):
+            rows = runner.rows(read[which], counts[which], steps)
+            alone.append([rows.step(tokens(which, step)) for step in range(steps)])
+        many = [runner.rows(read[which], counts[which], steps) for which in range(3)]
+        for now in range(steps + max(begins)):
+            going = [which for which in range(3) if 0 <= now - begins[which] < steps]
+            given = [(many[which], tokens(which, now - begins[which])) for which in going]
+            for which, logits in zip(going, runner.step(given), strict=True):
+                assert torch.equal(logits, alone[which][now - begins[which]])
+
+
 @pytest.mark.parametrize(
     ("alive", "order"),
     [

@@ -11,15 +11,18 @@ import hashlib
 import logging
 import os
 import sys
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deemster.backends.base import EMBEDDED, Outcome, Request
 from deemster.backends.domain import Domain
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import InputError
 from deemster.schemas import Completion
+
+if TYPE_CHECKING:
+    from deemster.backends._local.work import Work
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +86,8 @@ class NanoBackend(TransformersBackend):
         """`nano@` and the start of the weights' hash: the weights of releases differ."""
         return f"{EMBEDDED}@{_digest(part('judge') / 'model.safetensors')}"
 
-    def _outcomes(self, request: Request, cancelled: Callable[[], bool]) -> list[Outcome]:
-        outcomes = super()._outcomes(request, cancelled)
+    def _finish(self, request: Request, work: Work) -> list[Outcome]:
+        outcomes = super()._finish(request, work)
         _tell_once()
         warnings = self._warnings(request.messages[-1].text)
         return [

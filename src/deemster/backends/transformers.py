@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deemster.backends._local.serving import Server
 from deemster.backends.base import Outcome, Request
 from deemster.errors import ContextLengthError, InputError
 from deemster.schemas import Completion, Usage
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from deemster.backends._local.decoding import Prefilled
     from deemster.backends._local.generation import Draw, Plan
     from deemster.backends._local.loading import LocalModel
+    from deemster.backends._local.work import Work
 
 _MIN_ROOM = 128
 """Tokens that must be left for a completion; less would cut every judgment."""
+
+_TOGETHER = 16
+"""Requests on their way at a time."""
 
 
 class TransformersBackend:
@@ -30,7 +34,8 @@ class TransformersBackend:
     The prompt is read once for all draws of a request (and again for the next request only if
     that has another prompt). Draw `i` depends on the prompt and `seeds[i]` alone: on the CPU the
     text is the same whatever is drawn beside it; on a GPU up to rounding. Without seeds, draw
-    `i` has seed `i`. Requests are served one after the other in a thread of this backend.
+    `i` has seed `i`. A thread of this backend serves the requests, up to 16 of them together; what
+    they say is not affected.
 
     Text in messages never becomes control tokens; text in `Request.prefix` may. Log-probabilities
     are the model's own, before temperature, top_p and grammar. With a JSON Schema the completion
@@ -40,7 +45,7 @@ class TransformersBackend:
         path: a folder or a repository, with safetensors weights.
         device: as torch names it; by default a GPU if there is one.
         dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
-        batch_size: draws that step together; more take turns.
+        batch_size: draws, of all requests, that step together; more take turns.
         max_context: most tokens of prompt and completion together; by default the model's.
         threads: CPU threads of torch, which holds for the whole process; by default what
             `OMP_NUM_THREADS` says, else all that the process may use (one for models below 8
@@ -81,10 +86,7 @@ class TransformersBackend:
             "template_args": dict(template_args or {}),
             "threads": threads,
         }
-        self._lock = threading.Lock()
-        self._worker: ThreadPoolExecutor | None = None
-        # Held by whoever uses the model: a worker being closed and its successor may overlap.
-        self._busy = threading.Lock()
+        self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
 
@@ -107,67 +109,58 @@ class TransformersBackend:
                 JSON Schema fits into `max_tokens`.
         """
         cancel = threading.Event()
-        with self._lock:
-            if self._worker is None:
-                self._worker = ThreadPoolExecutor(1, thread_name_prefix="deemster-hf")
-            job = self._worker.submit(self._run, request, cancel.is_set)
         try:
-            return await asyncio.wrap_future(job)
+            return await asyncio.wrap_future(self._server.submit(request, cancel.is_set))
         finally:
             cancel.set()  # ends the job between two steps if this task was cancelled
 
     async def aclose(self) -> None:
         """Wait for the requests under way, then release the model's memory."""
-        with self._lock:
-            worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.submit(self._release)
-            await asyncio.to_thread(worker.shutdown)
+        await asyncio.to_thread(self._server.close, self._release)
 
     def _release(self) -> None:
-        with self._busy:
-            if self._model is not None:
-                self._model.runner.close()
-            self._model = self._prompt = None
+        if self._model is not None:
+            self._model.runner.close()
+        self._model = self._prompt = None
 
-    def _run(self, request: Request, cancelled: Callable[[], bool]) -> list[Outcome]:
-        with self._busy:
-            return [] if cancelled() else self._outcomes(request, cancelled)
-
-    def _outcomes(self, request: Request, cancelled: Callable[[], bool]) -> list[Outcome]:
+    def _begin(self, request: Request) -> Work:
         import torch  # noqa: PLC0415 - heavy
 
-        from deemster.backends._local import generation, loading  # noqa: PLC0415 - loads torch
+        from deemster.backends._local import loading  # noqa: PLC0415 - loads torch
+        from deemster.backends._local.work import Work  # noqa: PLC0415 - loads torch
 
         if self._model is None:
             self._model = loading.load(self._path, **self._options)
         model = self._model
-        started = time.perf_counter()
+        begun = time.perf_counter()
         ids = model.chat.encode(request.messages, request.prefix)
         plan = self._plan(model, request, len(ids))
         draws = _draws(model, request, plan)
-        with torch.inference_mode():
-            prompt = self._prompt
-            known = prompt is not None and prompt.ids == tuple(ids)
-            if prompt is None or not known:
-                self._prompt = prompt = None  # frees its memory before the next is read
-                self._prompt = prompt = model.runner.prefill(ids)
-            for first in range(0, len(draws), self.batch_size):
-                batch = draws[first : first + self.batch_size]
-                generation.run(model.runner, prompt, batch, plan, cancelled)
-        seconds = (time.perf_counter() - started) / request.n
+        known = self._prompt is not None and self._prompt.ids == tuple(ids)
+        if self._prompt is None or not known:
+            self._prompt = None  # frees its memory before the next is read
+            with torch.inference_mode():
+                self._prompt = model.runner.prefill(ids)
+        work = Work(model, self._prompt, draws, plan, size=self.batch_size)
+        work.cached = known
+        work.seconds = time.perf_counter() - begun
+        return work
+
+    def _finish(self, request: Request, work: Work) -> list[Outcome]:
+        tokens = len(work.prompt.ids)
         # At temperature 0 all draws are the same, so one was made.
-        every = draws * (request.n // len(draws))
-        done = partial(self._completion, model, prefix_ids=ids[-1:] if request.prefix else [])
+        every = [*work.draws] * (request.n // len(work.draws))
+        before = list(work.prompt.ids[-1:]) if request.prefix else []
+        done = partial(self._completion, work.model, prefix_ids=before)
         return [
             done(
                 draw,
                 usage=Usage(
                     calls=1 if i == 0 else 0,
-                    tokens_in=len(ids),
-                    tokens_cached=len(ids) if known or i else 0,
+                    tokens_in=tokens,
+                    tokens_cached=tokens if work.cached or i else 0,
                     tokens_out=len(draw.ids),
-                    seconds=seconds,
+                    seconds=work.seconds / request.n,
                 ),
             )
             for i, draw in enumerate(every)

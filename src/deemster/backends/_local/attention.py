@@ -12,6 +12,8 @@ It plugs into transformers' attention interface, so it serves every model that g
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -22,6 +24,17 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 Prefix = list[tuple[Tensor, Tensor]]
 """Per layer: keys and values of the prompt, [1, key-value heads, length, head dimension]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Rows of a step, neighbours in the batch, that go on from the same prompt."""
+
+    rows: int
+    prefix: Prefix
+    own: OwnCache
+    """What they have said since."""
+
 
 _FIRST_CAPACITY = 64
 _NUMBER = itertools.count()
@@ -36,13 +49,14 @@ class UnsupportedAttentionError(Exception):
 class SharedPrefixAttention:
     """An attention function of the transformers interface.
 
-    While `prefix` is None it is scaled-dot-product attention, causal, without padding. While it
-    is set, queries of one token per row attend to the prefix and to the keys they bring.
+    While `groups` is None it is scaled-dot-product attention, causal, without padding. While it
+    is set, queries of one token per row attend to the prefix of their group and to their own
+    tokens, the present one among them, which is added to the group's cache.
     """
 
     def __init__(self) -> None:
         self.name = f"deemster_shared_prefix_{next(_NUMBER)}"
-        self.prefix: Prefix | None = None
+        self.groups: Sequence[Group] | None = None
 
     def register(self) -> None:
         """Make the name known to transformers."""
@@ -67,15 +81,24 @@ class SharedPrefixAttention:
         """Attend; [rows, queries, heads, head dimension] as the interface wants it."""
         if any(options.get(name) is not None for name in _NOT_DONE):
             raise UnsupportedAttentionError(type(module).__name__)
-        if self.prefix is None:
+        if self.groups is None:
             output: tuple[Tensor, None] = ALL_ATTENTION_FUNCTIONS["sdpa"](
                 module, query, key, value, attention_mask, dropout, scaling, **options
             )
             return output
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         layer: Any = module  # whose layers number themselves
-        shared = self.prefix[layer.layer_idx]
-        return attend(query, key, value, shared=shared, scale=scale), None
+        index = layer.layer_idx
+        outputs = []
+        start = 0
+        for group in self.groups:
+            own = slice(start, start + group.rows)
+            keys, values = group.own.layers[index].update(key[own], value[own])
+            outputs.append(
+                attend(query[own], keys, values, shared=group.prefix[index], scale=scale)
+            )
+            start += group.rows
+        return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)), None
 
 
 def attend(
@@ -191,3 +214,35 @@ class OwnCache(Cache):  # type: ignore[misc]  # transformers is untyped
             for target, source in enumerate(order):
                 if target != source:
                     layer.move(source, target)
+
+
+class _NoLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
+    is_sliding = False
+
+    def lazy_initialization(self, *_states: Tensor) -> None:
+        self.is_initialized = True
+
+    def update(
+        self,
+        key_states: Tensor,
+        value_states: Tensor,
+        *_args: Any,  # noqa: ANN401 - the interface passes whatever the model does
+        **_options: Any,  # noqa: ANN401
+    ) -> tuple[Tensor, Tensor]:
+        return key_states, value_states
+
+    def get_seq_length(self) -> int:
+        return 0
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return query_length, 0
+
+
+class NoCache(Cache):  # type: ignore[misc]  # transformers is untyped
+    """Keeps nothing: the groups of `SharedPrefixAttention` have their own caches."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(layers=[_NoLayer() for _ in range(layers)])

@@ -1,4 +1,4 @@
-"""One prompt, many continuations: the prompt is run once, then all rows step together."""
+"""Many continuations of few prompts: each prompt is run once, then all rows step together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from deemster.backends._local.attention import OwnCache, Prefix, SharedPrefixAttention
+from deemster.backends._local.attention import (
+    Group,
+    NoCache,
+    OwnCache,
+    Prefix,
+    SharedPrefixAttention,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +74,7 @@ class Runner:
         self._multiple = _CPU_ROWS if self.device.type == "cpu" else 1
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
+        self._attention: SharedPrefixAttention | None = None
         self._attention = self._shared_prefix_attention()
 
     @property
@@ -92,8 +99,40 @@ class Runner:
     def rows(self, prompt: Prefilled, count: int, room: int) -> Rows:
         """`count` continuations of a prompt, with up to `room` tokens each."""
         if self._attention is not None:
-            return _SharedRows(self, self._attention, prompt, room)
+            return _SharedRows(self, prompt, room)
         return _ExpandedRows(self, prompt, count)
+
+    def step(self, steps: Sequence[tuple[Rows, Sequence[int]]]) -> list[Tensor]:
+        """Give rows of several prompts their next tokens, in one pass where the model allows it.
+
+        Args:
+            steps: rows, and a token for each of them.
+
+        Returns:
+            As `Rows.step`, for each.
+        """
+        shared = [(rows, tokens) for rows, tokens in steps if isinstance(rows, _SharedRows)]
+        if self._attention is None or len(shared) < len(steps):
+            return [rows.step(tokens) for rows, tokens in steps]
+        inputs = [self.padded(tokens) for _, tokens in shared]
+        groups = [rows.group(len(ids)) for (rows, _), ids in zip(shared, inputs, strict=True)]
+        places = [rows.position for rows, _ in shared]
+        self._attention.groups = groups
+        try:
+            output = self.model(
+                input_ids=torch.cat(inputs),
+                position_ids=torch.cat(
+                    [torch.full_like(ids, place) for ids, place in zip(inputs, places, strict=True)]
+                ),
+                past_key_values=NoCache(len(groups[0].prefix)),
+                use_cache=True,
+            )
+        finally:
+            self._attention.groups = None
+        parts = torch.split(self._logits(output), [group.rows for group in groups])
+        for rows, _ in shared:
+            rows.position += 1
+        return [part[: len(tokens)] for part, (_, tokens) in zip(parts, shared, strict=True)]
 
     def padded(self, tokens: Sequence[int]) -> Tensor:
         """[rows, 1] on the device; rows are added up to the next whole multiple."""
@@ -122,7 +161,8 @@ class Runner:
             expected = self._probe(_ExpandedRows(self, self.prefill(ids), 3))
             attention.register()
             model.set_attn_implementation(attention.name)
-            found = self._probe(_SharedRows(self, attention, self.prefill(ids), 4))
+            self._attention = attention
+            found = self._probe(_SharedRows(self, self.prefill(ids), 4))
             scale = expected.abs().max().clamp(min=1e-3)
             close = ((found - expected).abs().max() / scale).item()
             tolerance = 1e-3 if model.dtype == torch.float32 else 5e-2
@@ -131,6 +171,7 @@ class Runner:
             logger.info("shared-prefix attention is off by %.2g: not used", close)
         except Exception as error:  # noqa: BLE001 - any model may trip over it in its own way
             logger.info("shared-prefix attention does not fit this model: %s", error)
+        self._attention = None
         model.set_attn_implementation(before)
         attention.unregister()
         return None
@@ -143,30 +184,18 @@ class Runner:
 class _SharedRows:
     """Rows whose prompt is held once; see `attention`."""
 
-    def __init__(
-        self, runner: Runner, attention: SharedPrefixAttention, prompt: Prefilled, room: int
-    ) -> None:
+    def __init__(self, runner: Runner, prompt: Prefilled, room: int) -> None:
         self._runner = runner
-        self._attention = attention
         self._prefix: Prefix = [(layer.keys, layer.values) for layer in prompt.cache.layers]
         self._cache = OwnCache(len(self._prefix), room)
-        self._position = len(prompt.ids)
+        self.position = len(prompt.ids)
+
+    def group(self, rows: int) -> Group:
+        """For the attention, with `rows` of them after padding."""
+        return Group(rows, self._prefix, self._cache)
 
     def step(self, tokens: Sequence[int]) -> Tensor:
-        runner = self._runner
-        inputs = runner.padded(tokens)
-        self._attention.prefix = self._prefix
-        try:
-            output = runner.model(
-                input_ids=inputs,
-                position_ids=torch.full_like(inputs, self._position),
-                past_key_values=self._cache,
-                use_cache=True,
-            )
-        finally:
-            self._attention.prefix = None
-        self._position += 1
-        return runner._logits(output)[: len(tokens)]  # noqa: SLF001 - same module
+        return self._runner.step([(self, tokens)])[0]
 
     def keep(self, order: list[int]) -> None:
         self._cache.keep(order)

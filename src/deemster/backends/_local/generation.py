@@ -1,8 +1,8 @@
-"""The sampling loop: n draws from one prompt, each by its own seed."""
+"""Draws from one prompt, a token at a time, each by its own seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,10 +16,6 @@ from deemster.schemas import Sampling, TokenLogprob
 
 _HELD_BACK = 8
 """Tokens after which text is taken as it is, although it may end inside a character."""
-
-
-class Cancelled(Exception):  # noqa: N818 - an event, not an error
-    """The caller no longer wants the draws."""
 
 
 class TextStream:
@@ -86,41 +82,41 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:  # noqa: ANN401 - transfo
     return text
 
 
-def run(
-    runner: Runner,
-    prompt: Prefilled,
-    draws: Sequence[Draw],
-    plan: Plan,
-    cancelled: Callable[[], bool],
-) -> None:
-    """Carry the draws to their ends, in step. Each gets the text its seed gives it alone.
+class Drawing:
+    """Draws from one prompt on their way, in step. Each gets the text its seed gives it alone.
 
-    Raises:
-        Cancelled: `cancelled()` was true between two steps.
+    Args:
+        runner: of the model that read the prompt.
+        prompt: what they go on from.
+        draws: they have no tokens yet; the first ones are drawn here.
+        plan: of all of them.
     """
-    alive = list(draws)
-    logits = prompt.logits.expand(len(alive), -1)
-    rows = None
-    while True:
-        tokens = _advance(alive, logits, plan)
-        going = [draw.finish is None for draw in alive]
-        if not any(going):
-            return
-        if cancelled():
-            raise Cancelled
-        if rows is None:
-            alive = [draw for draw in alive if draw.finish is None]
-            tokens = [draw.ids[-1] for draw in alive]
-            rows = runner.rows(prompt, len(alive), plan.room)
-        elif not all(going):
+
+    def __init__(
+        self, runner: Runner, prompt: Prefilled, draws: Sequence[Draw], plan: Plan
+    ) -> None:
+        self._plan = plan
+        _advance(draws, prompt.logits.expand(len(draws), -1), plan)
+        self._alive = [draw for draw in draws if draw.finish is None]
+        self.rows = runner.rows(prompt, len(self._alive), plan.room) if self._alive else None
+
+    @property
+    def tokens(self) -> list[int]:
+        """The last token of every draw that goes on; none if all have ended."""
+        return [draw.ids[-1] for draw in self._alive]
+
+    def take(self, logits: Tensor) -> None:
+        """Go on by a token, drawn from what the model said of `tokens`."""
+        _advance(self._alive, logits, self._plan)
+        going = [draw.finish is None for draw in self._alive]
+        if self.rows is not None and not all(going):
             order = gap_filling_order(going)
-            rows.keep(order)
-            alive = [alive[row] for row in order]
-            tokens = [tokens[row] for row in order]
-        logits = rows.step(tokens)
+            self._alive = [self._alive[row] for row in order]
+            if order:
+                self.rows.keep(order)
 
 
-def _advance(alive: list[Draw], logits: Tensor, plan: Plan) -> list[int]:
+def _advance(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> None:
     """Choose, record and check the next token of every draw."""
     tokens = choose(_allowed(alive, logits, plan), plan.sampling, [draw.noise for draw in alive])
     constraints = [draw.constraint for draw in alive]
@@ -135,10 +131,9 @@ def _advance(alive: list[Draw], logits: Tensor, plan: Plan) -> list[int]:
                 draw.logprobs.append(_token_logprob(plan.tokenizer, token, own, best))
     for draw, token in zip(alive, tokens, strict=True):
         _record(draw, token, plan)
-    return tokens
 
 
-def _allowed(alive: list[Draw], logits: Tensor, plan: Plan) -> Tensor:
+def _allowed(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> Tensor:
     """The logits with -inf where a grammar forbids the token."""
     if plan.vocabulary is None:
         return logits
