@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import litellm_backend, suite_run, transformers_backend
+from benchmarks import litellm_backend, local_requests, suite_run, transformers_backend
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -59,6 +59,22 @@ Command: `python -m benchmarks.transformers_backend`
 """
 
 
+def requests_section() -> str:
+    found = local_requests.main()
+    rows = [
+        ["one item after the other", found["in_turn_votes_per_s"], 1],
+        ["all at once", found["at_once_votes_per_s"], found["ratio"]],
+    ]
+    return f"""## Many items at a local judge
+
+The embedded model, {found["items"]} items of 2 to 4 responses at k = {found["k"]}. Requests of
+several items step together; the verdicts are the same.
+Command: `python -m benchmarks.local_requests`
+
+{table(["", "votes/s", "times faster"], rows)}
+"""
+
+
 def suite_section() -> str:
     found = suite_run.main()
     rows = [[name, value] for name, value in found.items()]
@@ -75,7 +91,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     packages = ("litellm", "instructor", "transformers", "torch", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    sections = [litellm_section(), transformers_section(), suite_section()]
+    sections = [litellm_section(), transformers_section(), requests_section(), suite_section()]
     PAGE.write_text(
         f"""# Benchmarks
 
