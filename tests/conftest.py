@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.support.openai_server import OpenAIServer
 from tests.support.tiny_model import save_tiny_model
 from tests.support.tiny_nano import save_tiny_nano
@@ -19,6 +20,10 @@ ServerFactory = Callable[..., OpenAIServer]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C; the programs that tests interrupt must not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Machines are shared: how long an example takes says nothing. The same examples on every run.
+settings.register_profile("deemster", deadline=None, derandomize=True)
+settings.load_profile("deemster")
 
 
 @pytest.fixture

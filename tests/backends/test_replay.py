@@ -205,7 +205,7 @@ def test_request_is_stored_once_and_readable(tmp_path: Path) -> None:
 
 
 @given(seeds=st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=8, unique=True))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_part_of_a_recording_replays(
     tmp_path_factory: pytest.TempPathFactory, seeds: list[int]
 ) -> None:

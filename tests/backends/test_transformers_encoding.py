@@ -226,7 +226,7 @@ def test_benign_text_gets_the_usual_ids(name: str) -> None:
             assert tokenizer(name).decode(usual, skip_special_tokens=False) == rendered
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_random_mixtures_forge_nothing(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(FAMILIES)))
@@ -238,7 +238,7 @@ def test_random_mixtures_forge_nothing(data: st.DataObject) -> None:
     assert found == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(max_size=200))
 def test_any_text_comes_back_byte_equal(text: str) -> None:
     encoder = SafeEncoder(tokenizer("chatml"))

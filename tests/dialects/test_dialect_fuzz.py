@@ -93,9 +93,7 @@ SPECS = [
     for name in DIALECTS.names()
     for rule in DIALECTS.get(name).rules
 ]
-QUICK = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+QUICK = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 
 
 def mutate(text: str, edits: Sequence[tuple[float, int, str]]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deemster.aggregators import Mean, Weighted, parse_aggregator
@@ -391,7 +391,6 @@ async def test_early_knows_the_weights() -> None:
     scale=st.sampled_from(["zscore", "rank", "minmax"]),
     aggregator=st.sampled_from(["mean", "majority"]),
 )
-@settings(deadline=None)
 def test_early_never_changes_the_winner(
     scores: list[tuple[int, ...]], order: random.Random, scale: Kind, aggregator: str
 ) -> None:

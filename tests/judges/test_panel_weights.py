@@ -203,7 +203,7 @@ def test_dawid_skene_on_its_authors_kind_of_data() -> None:
         st.lists(st.integers(-1, 2), min_size=3, max_size=3), min_size=2, max_size=30
     ).filter(lambda rows: any(x >= 0 for row in rows for x in row))
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_posteriors_are_probabilities(labels: list[list[int]]) -> None:
     found = dawid_skene(labels, 3, iterations=50)
     assert np.isfinite(found.posterior).all()

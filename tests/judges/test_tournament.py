@@ -73,7 +73,7 @@ def ranked(judge: Any, n: int, **settings: Any) -> Ranking:
 
 
 @given(n=st.integers(1, 300), group=st.integers(2, 12), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_knockout_finds_the_best_within_its_bound(n: int, group: int, seed: int) -> None:
     judge = Ruler(limit=group)
     found = ranked(judge, n, group=group, seed=seed)
@@ -92,7 +92,7 @@ def test_a_knockout_finds_the_best_within_its_bound(n: int, group: int, seed: in
     broken=st.sets(st.integers(0, 119), max_size=20),
     raises=st.sampled_from([None, RuntimeError("boom"), BackendTimeout("late")]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_failures_never_break_the_bound_nor_promote_anyone(
     n: int, group: int, seed: int, broken: set[int], raises: Exception | None
 ) -> None:
@@ -187,7 +187,7 @@ def test_the_seed_decides_everything(method: Any) -> None:
 
 
 @given(n=st.integers(2, 150), group=st.integers(2, 9), seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_swiss_finds_the_best_within_its_bound(n: int, group: int, seed: int) -> None:
     found = ranked(Ruler(limit=group), n, group=group, seed=seed, method="swiss")
     assert found.best == n - 1

@@ -257,7 +257,7 @@ def test_no_such_rubric(tmp_path: Path) -> None:
 @given(
     data=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode(errors="ignore"))
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_file_gives_a_rubric_or_an_input_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes
 ) -> None:
@@ -300,7 +300,7 @@ _RUBRICS = st.builds(
 
 
 @given(rubric=_RUBRICS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_dump_round_trips(tmp_path_factory: pytest.TempPathFactory, rubric: Rubric) -> None:
     path = tmp_path_factory.getbasetemp() / "dump.yaml"
     path.write_bytes(dump_rubric(rubric).encode())

@@ -87,7 +87,7 @@ SYNTAX = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(text=SYNTAX)
 def test_no_verdict_syntax_is_left_and_twice_is_once(text: str) -> None:
     seen = defuse(text)
@@ -95,7 +95,7 @@ def test_no_verdict_syntax_is_left_and_twice_is_once(text: str) -> None:
     assert defuse(seen) == seen
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(texts=st.lists(st.text(), max_size=4), seed=st.integers(0, 3))
 def test_nonce(texts: list[str], seed: int) -> None:
     nonce = make_nonce(texts, seed=seed)

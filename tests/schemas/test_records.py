@@ -39,7 +39,7 @@ def test_every_record_is_covered() -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_json_round_trip(name: str, data: st.DataObject) -> None:
     record: Record = data.draw(RECORDS[name])
     text = record.model_dump_json()
@@ -51,7 +51,7 @@ def test_json_round_trip(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", RECORDS)
 @given(data=st.data())
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_frozen_and_closed(name: str, data: st.DataObject) -> None:
     record: Record = data.draw(RECORDS[name])
     for field in type(record).model_fields:
@@ -174,7 +174,6 @@ def test_usage_takes_a_part_away(a: Usage, b: Usage) -> None:
 
 
 @given(info=RECORDS["JudgeInfo"], other=RECORDS["JudgeInfo"])
-@settings(deadline=None)
 def test_fingerprints_are_equal_for_equal_judges(info: JudgeInfo, other: JudgeInfo) -> None:
     again = JudgeInfo.model_validate_json(info.model_dump_json())
     assert again.fingerprint == info.fingerprint

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deemster.benchmarks.rm_bench import STYLES
@@ -76,7 +76,6 @@ def test_accuracy_of_nothing_is_none() -> None:
     assert found.overall.value is None
 
 
-@settings(deadline=None)  # the first call imports a statistics library
 @given(
     st.lists(
         st.tuples(st.permutations(range(4)), st.lists(st.integers(0, 4), min_size=4, max_size=4)),
@@ -122,7 +121,6 @@ def test_pairwise_accuracy_by_hand() -> None:
     assert found.n == 3
 
 
-@settings(deadline=None)  # the first call imports a statistics library
 @given(st.integers(0, 1000))
 def test_pairwise_accuracy_against_a_loop(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -44,7 +44,6 @@ def test_alpha_as_published(level: Level, alpha: float) -> None:
     assert found.n == 11  # the last unit has one rating
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["nominal", "ordinal", "interval"]))
 def test_alpha_is_that_of_the_reference_package(seed: int, level: Level) -> None:
     krippendorff = pytest.importorskip("krippendorff", reason="the reference implementation")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -146,7 +146,6 @@ class TestBootstrap:
         assert Bootstrap(seed=3).mean(values) == Bootstrap(seed=3).mean(values[::-1])
         assert Bootstrap(seed=3).mean(values) != Bootstrap(seed=4).mean(values)
 
-    @settings(deadline=None)  # the first call imports a statistics library
     @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
     def test_interval_contains_the_value(self, values: list[float]) -> None:
         found = Bootstrap(resamples=50).mean(values)

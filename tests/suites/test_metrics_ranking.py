@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
@@ -64,7 +64,6 @@ def test_auc_interval_is_the_item_bootstrap(coarse: bool) -> None:
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.012)
 
 
-@settings(deadline=None)  # the first call imports SciPy
 @given(st.integers(0, 10_000), st.integers(2, 6))
 def test_rank_agreement_within_items_is_scipys(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

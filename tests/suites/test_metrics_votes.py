@@ -59,7 +59,7 @@ class TestCurve:
         assert two.ties == 0.0
         assert three.accuracy.value == 1.0
 
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(st.integers(0, 10_000), st.sampled_from([Sum(), Mean(), Majority(), Median()]))
     def test_k_equal_to_all_votes_is_accuracy(self, seed: int, reducer: Reducer) -> None:
         items = [
@@ -72,7 +72,7 @@ class TestCurve:
         assert point.unscored == pytest.approx(whole.unscored / whole.n)
         assert point.ties == pytest.approx(whole.ties / whole.n)
 
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=10)
     @given(st.integers(0, 10_000), st.integers(1, 5))
     def test_against_a_loop_over_subsets(self, seed: int, k: int) -> None:
         items = random_items(seed, n=5)

@@ -79,7 +79,7 @@ def test_numbers(text: str, values: list[str]) -> None:
 @given(
     st.text(alphabet=st.sampled_from("0123456789.,-/^$%\\frac{}boxed nswer:A\n×e10"), max_size=80)
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_read_without_an_error(text: str) -> None:
     numbers(text)
     assert final_answer(text) in text or "\\" in text or not text.strip()
@@ -87,7 +87,6 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 
 
 @given(st.fractions(min_value=-(10**9), max_value=10**9), st.integers(0, 3))
-@settings(deadline=None)
 def test_written_numbers_read_back(value: Fraction, form: int) -> None:
     top, bottom = value.numerator, value.denominator
     sign = "-" if top < 0 else ""

@@ -71,7 +71,7 @@ def test_constraint(check: Check, good: str, bad: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_constraint_decides_every_text(text: str) -> None:
     for case in CASES:
         check = case.values[0]
@@ -98,7 +98,6 @@ def test_sentences(text: str, count: int) -> None:
 
 
 @given(st.lists(st.sampled_from(["alpha", "don't", "well-known", "7"]), max_size=30))
-@settings(deadline=None)
 def test_words_are_counted(parts: list[str]) -> None:
     assert words(" , ".join(parts)) == parts
 

@@ -143,7 +143,7 @@ def test_short_answers_are_left_alone(response: str) -> None:
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_judged(text: str) -> None:
     degenerate(text)
     IsJson().run("q", text, None)

@@ -40,7 +40,7 @@ def judged(item: Item, text: str, order: tuple[int, ...]) -> bool:
 
 
 @given(seed=st.integers(0, 10_000), split=st.sampled_from(SPLITS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_item_can_be_learnt_from(seed: int, split: str) -> None:
     for item in World(seed).items(11, split=split):  # type: ignore[arg-type]
         sample = item.sample
