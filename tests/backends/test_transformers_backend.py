@@ -312,6 +312,18 @@ async def test_a_request_that_fails_harms_no_other(
         assert [getattr(c, "text", None) for c in some] == [c.text for c in expected]
     assert "side by side (no room for a prompt); going on with 5 at a time" in caplog.text
     assert "side by side (out of memory); going on with 2 at a time" in caplog.text
+    assert backend._server._together == 16  # the one that failed alone was to blame
+    await backend.aclose()
+
+
+async def test_torch_that_cannot_be_imported_is_an_error_and_no_hang(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "deemster.backends._local.work", None)
+    backend = TransformersBackend(str(tiny_model))
+    for _ in range(2):
+        with pytest.raises(ImportError):
+            await asyncio.wait_for(backend.generate(request()), 60)
     await backend.aclose()
 
 

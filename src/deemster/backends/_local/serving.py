@@ -55,7 +55,7 @@ class Server:
         together: int,
     ) -> None:
         self._begin, self._finish = begin, finish
-        self._rows, self._together = rows, together
+        self._rows, self._most, self._together = rows, together, together
         self._lock = threading.Lock()
         self._waiting: deque[_Job] = deque()
         self._serving = False
@@ -88,13 +88,13 @@ class Server:
             call()
 
     def _serve(self) -> None:
-        from deemster.backends._local.work import step  # noqa: PLC0415 - loads torch
-
         with self._busy:
             going: list[_Job] = []
             while self._fill(going):
                 works = {job.work: job for job in going if job.work is not None}
                 try:
+                    from deemster.backends._local.work import step  # noqa: PLC0415 - loads torch
+
                     failed = step(works)
                 except Exception as error:  # noqa: BLE001 - it goes to whoever asked
                     self._retreat(going, error, together=len(going) // 2)
@@ -169,6 +169,7 @@ class Server:
         memory than there is. Draws depend on their seeds alone, so nothing else changes.
         """
         if not together:
+            self._together = self._most  # it was this one, and no lack of room
             for job in jobs:
                 _fail(job, error)
             return
