@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900)  # processors differ tenfold
 TOY = {
     "model": {"vocabulary": 400, "hidden": 32, "feed_forward": 64, "layers": 2, "heads": 2,
               "kv_heads": 1},
-    "distil": {"warm_items": 20, "items": 60},
+    "distil": {"warm_items": 20, "items": 60, "drills": 8, "drill_items": 4},
     "rft": {"items": 24, "epochs": 1},
     "rl": {"steps": 2, "prompts": 16, "group": 4, "lr": 1e-5},
     "meta": {"items": 10, "samples": 3, "checks": 2},
@@ -50,7 +50,7 @@ def with_base(out: Path) -> Path:
 
 def test_the_base_model_comes_from_nothing(tmp_path: Path) -> None:
     figures = run("distil", tmp_path)
-    assert figures["examples"] == 80
+    assert figures["examples"] == 92
     assert (tmp_path / "distil" / "model" / "model.safetensors").is_file()
     assert Domain.load(tmp_path / "distil" / "domain.json").measured
     again = run("distil", tmp_path / "again")

@@ -29,7 +29,12 @@ def prompt_text(sample: Sample, order: Sequence[int], *, hinted: bool = False) -
 
 def instruction_text(sample: Sample) -> tuple[str, str]:
     """A query to be answered instead of judged, and an answer: general instruction data."""
-    return f"Query: {sample.query[-1].text}", str(sample.metadata["solution"])
+    return query_text(sample.query[-1].text), str(sample.metadata["solution"])
+
+
+def query_text(query: str) -> str:
+    """The prompt of a query that is to be answered."""
+    return f"Query: {query}"
 
 
 def shuffled(n: int, rng: random.Random) -> tuple[int, ...]:

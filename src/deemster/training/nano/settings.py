@@ -34,6 +34,12 @@ class DistilSettings(Record):
     """Items with one response that come first: copying is learnt sooner on short texts."""
     items: Positive = 60_000
     """Items with one to four responses; one trajectory each."""
+    drills: Annotated[int, Field(strict=True, ge=0)] = 0
+    """Exercises in sums, letters, copying and tallies, in a second run over new items."""
+    drill_items: Annotated[int, Field(strict=True, ge=0)] = 0
+    """Items of that second run, so that judging is not forgotten."""
+    drill_lr: Rate = 1.5e-3
+    """Its peak learning rate."""
     instruction: Portion = 0.1
     """Share of examples that answer a query instead of judging."""
     hinted: Portion = 0.05

@@ -22,6 +22,7 @@ from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import (
     Encoder,
     instruction_text,
+    query_text,
     shuffled,
     teacher_pairs,
 )
@@ -35,7 +36,7 @@ from deemster.training.nano.ship import META, MODEL, ship
 from deemster.training.nano.tokenizer import train_tokenizer
 from deemster.training.rejection import reject
 from deemster.training.stage import StageContext, StageError, StageFunction
-from deemster.training.world import SPLITS, World
+from deemster.training.world import SPLITS, World, drills
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -57,8 +58,8 @@ def _device(context: StageContext) -> torch.device:
     return chosen_device(NanoSettings.model_validate(context.recipe.nano or {}).device)
 
 
-def _checkpoint(context: StageContext) -> Checkpoint:
-    return Checkpoint(context.folder / CHECKPOINTS / "last.pt")
+def _checkpoint(context: StageContext, name: str = "last") -> Checkpoint:
+    return Checkpoint(context.folder / CHECKPOINTS / f"{name}.pt")
 
 
 def _rng(context: StageContext) -> random.Random:
@@ -73,10 +74,15 @@ def _load(context: StageContext, stage: str) -> tuple[LlamaForCausalLM, PreTrain
     return load_judge(context.inputs[stage] / MODEL, _device(context))
 
 
-def _log(context: StageContext) -> Callable[[dict[str, float]], None]:
+def _log(
+    context: StageContext, before: int = 0, after: int = 0
+) -> Callable[[dict[str, float]], None]:
+    """Logs a loop's figures; its steps are counted with those before and after it."""
+
     def log(figures: dict[str, float]) -> None:
-        context.log(**figures)
-        context.progress("steps", int(figures["step"]), int(figures["steps"]))
+        step, steps = before + int(figures["step"]), before + int(figures["steps"]) + after
+        context.log(**figures | {"step": step, "steps": steps})
+        context.progress("steps", step, steps)
 
     return log
 
@@ -101,14 +107,31 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
         )
     ]
     model = new_model(settings.model, tokenizer, _device(context))
+    exercises = [(query_text(task), answer) for task, answer in drills(plan.drills, world.seed)]
+    again = teacher_pairs(world.items(plan.drill_items, start=2 * 10**7), plan, rng)
+    drilled = supervised.plan(
+        encoder.examples(exercises + again),
+        epochs=1,
+        tokens=plan.batch_tokens,
+        seed=context.recipe.seed,
+    )
     loss = supervised.train(
         model,
         steps,
         lr=plan.lr,
         pad_id=encoder.pad,
         checkpoint=_checkpoint(context),
-        log=_log(context),
+        log=_log(context, after=len(drilled)),
     )
+    if drilled:
+        loss = supervised.train(
+            model,
+            drilled,
+            lr=plan.drill_lr,
+            pad_id=encoder.pad,
+            checkpoint=_checkpoint(context, "drills"),
+            log=_log(context, before=len(steps)),
+        )
     save_judge(context.folder / MODEL, model, tokenizer)
     held_out = [prompt for prompt, _ in teacher_pairs(_world(context, EVAL).items(2000), plan, rng)]
     domain = Domain.fit(
@@ -117,8 +140,8 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
     domain.save(context.folder / "domain.json")
     return {
         "parameters": model.num_parameters(),
-        "examples": len(warm) + len(mixed),
-        "tokens": sum(len(example) for step in steps for example in step),
+        "examples": sum(map(len, (warm, mixed, exercises, again))),
+        "tokens": sum(len(example) for step in (*steps, *drilled) for example in step),
         "loss": loss,
     }
 

@@ -1,5 +1,6 @@
 """A synthetic world of judging tasks with certain truth, and a noisy teacher that judges them."""
 
+from deemster.training.world.drills import drills
 from deemster.training.world.generator import DOMAINS, IMPROPER, World
 from deemster.training.world.item import Check, Criterion, Item
 from deemster.training.world.split import SPLITS, SplitName
@@ -16,5 +17,6 @@ __all__ = [
     "SplitName",
     "TeacherNoise",
     "World",
+    "drills",
     "teacher_text",
 ]

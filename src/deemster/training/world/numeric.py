@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 
 from deemster.training.world.item import Draft
-from deemster.training.world.solving import Solution, choose_answers, solved, swapped
+from deemster.training.world.solving import Solution, choose_answers, solved, swapped, tally
 from deemster.training.world.split import Split
 from deemster.training.world.templates import WORDINGS
 from deemster.training.world.words import DAYS, MONTHS
@@ -128,13 +128,10 @@ def counting(rng: random.Random, split: Split, n: int) -> Draft:
         return str(max(0, count + rng.choice((1, -1, 1, -1, 2, -2))))
 
     answers = choose_answers(rng, n, str(count), wrong)
-    steps, tally = [], 0
-    for item in items:
-        tally += item == word
-        steps.append(f"{word} {item} {tally}")
+    steps, _ = tally(word, items)
     slip = str(count + rng.choice((1, -1)))
     query = split.query(rng, WORDINGS["count"]).format(word=word, items=" ".join(items))
-    solution = Solution(str(count), slip, " , ".join(steps), joiner="")
+    solution = Solution(str(count), slip, steps, joiner="")
     return solved(query, answers, "correct count", "short", solution)
 
 

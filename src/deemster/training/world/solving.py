@@ -75,6 +75,15 @@ def choose_answers(
     return tuple(answers)
 
 
+def tally(word: str, items: Sequence[str]) -> tuple[str, int]:
+    """How often a word stands in a list: the count after each of its words, and the last."""
+    steps, count = [], 0
+    for item in items:
+        count += item == word
+        steps.append(f"{word} {item} {count}")
+    return " , ".join(steps), count
+
+
 def swapped(rng: random.Random, parts: Sequence[str]) -> list[str]:
     """The parts with two neighbours exchanged."""
     other = list(parts)
