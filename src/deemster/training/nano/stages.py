@@ -18,6 +18,7 @@ from deemster.schemas import Sample
 from deemster.training.manifest import CHECKPOINTS
 from deemster.training.nano import meta as meta_rm
 from deemster.training.nano import rl, supervised
+from deemster.training.nano.batching import Example
 from deemster.training.nano.checkpoint import Checkpoint
 from deemster.training.nano.data import (
     Encoder,
@@ -88,7 +89,7 @@ def _log(
 
 
 def distil(context: StageContext) -> Mapping[str, JsonValue]:
-    """Tokenizer and base model, from the noisy teacher's trajectories."""
+    """Tokenizer and base model, from the noisy teacher's trajectories and then from exercises."""
     settings = _settings(context)
     world, rng = _world(context, 0), _rng(context)
     plan = settings.distil
@@ -99,38 +100,32 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
         vocabulary=settings.model.vocabulary,
     )
     encoder = Encoder(tokenizer)
-    steps = [
-        batch
-        for pairs in (warm, mixed)
-        for batch in supervised.plan(
+
+    def batches(pairs: Sequence[tuple[str, str]]) -> list[list[Example]]:
+        return supervised.plan(
             encoder.examples(pairs), epochs=1, tokens=plan.batch_tokens, seed=context.recipe.seed
         )
-    ]
-    model = new_model(settings.model, tokenizer, _device(context))
+
     exercises = [(query_text(task), answer) for task, answer in drills(plan.drills, world.seed)]
     again = teacher_pairs(world.items(plan.drill_items, start=2 * 10**7), plan, rng)
-    drilled = supervised.plan(
-        encoder.examples(exercises + again),
-        epochs=1,
-        tokens=plan.batch_tokens,
-        seed=context.recipe.seed,
-    )
+    first, second = [*batches(warm), *batches(mixed)], batches(exercises + again)
+    model = new_model(settings.model, tokenizer, _device(context))
     loss = supervised.train(
         model,
-        steps,
+        first,
         lr=plan.lr,
         pad_id=encoder.pad,
         checkpoint=_checkpoint(context),
-        log=_log(context, after=len(drilled)),
+        log=_log(context, after=len(second)),
     )
-    if drilled:
+    if second:
         loss = supervised.train(
             model,
-            drilled,
+            second,
             lr=plan.drill_lr,
             pad_id=encoder.pad,
             checkpoint=_checkpoint(context, "drills"),
-            log=_log(context, before=len(steps)),
+            log=_log(context, before=len(first)),
         )
     save_judge(context.folder / MODEL, model, tokenizer)
     held_out = [prompt for prompt, _ in teacher_pairs(_world(context, EVAL).items(2000), plan, rng)]
@@ -141,7 +136,7 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
     return {
         "parameters": model.num_parameters(),
         "examples": sum(map(len, (warm, mixed, exercises, again))),
-        "tokens": sum(len(example) for step in (*steps, *drilled) for example in step),
+        "tokens": sum(len(example) for step in (*first, *second) for example in step),
         "loss": loss,
     }
 
