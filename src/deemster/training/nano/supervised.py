@@ -60,22 +60,27 @@ def train(
     optimizer = Optimizer(model, lr=lr, steps=len(steps))
     checkpoint.restore(model, optimizer)
     model.train()
-    recent: list[float] = []
+    recent: list[tuple[float, int]] = []
     for number in range(optimizer.step_number, len(steps)):
-        loss = completion_loss(model, pad(steps[number], pad_id=pad_id, device=device))
+        batch = pad(steps[number], pad_id=pad_id, device=device)
+        loss = completion_loss(model, batch)
         value = loss.item()
         if not math.isfinite(value):
             raise StageError(f"the loss is {value} at step {number + 1}; lower the learning rate")
         torch.autograd.backward(loss)
         optimizer.step()
-        recent.append(value)
+        recent.append((value, int((batch.labels != IGNORED).sum())))
         if number % 20 == 19 or number + 1 == len(steps):
-            last = recent[-20:]
-            log({"step": number + 1, "steps": len(steps), "loss": sum(last) / len(last)})
+            log({"step": number + 1, "steps": len(steps), "loss": _per_token(recent[-20:])})
         checkpoint.save(model, optimizer, last=number + 1 == len(steps))
     model.eval()
-    final = recent[-max(1, len(steps) // 10) :]
-    return sum(final) / len(final) if final else math.nan
+    return _per_token(recent[-max(1, len(steps) // 10) :])
+
+
+def _per_token(losses: Sequence[tuple[float, int]]) -> float:
+    """The mean of batches' losses, each with its tokens: batches hold examples of like length."""
+    tokens = sum(count for _, count in losses)
+    return sum(loss * count for loss, count in losses) / tokens if tokens else math.nan
 
 
 def completion_loss(model: LlamaForCausalLM, batch: Padded) -> torch.Tensor:

@@ -3,8 +3,8 @@
 A judgment needs a few such steps among many others, so a small model meets each too seldom to get
 it by heart: `6 + 5` stands in one of 2,500 trajectories. An exercise in sums has fourteen sums.
 
-No sum here is an item's, and no word is held out. Tallies do not heed which patterns of counting
-(`Split.allows`) are held out, so for counting the split `numbers` is no test of new numbers.
+What the splits hold out stays out: no sum here is an item's, no word and no pattern of counting is
+held out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import random
 from collections.abc import Callable, Iterator
 
 from deemster.training.world.solving import tally
+from deemster.training.world.split import Split
 from deemster.training.world.words import HELD_OUT, TRAIN, pseudo_word
 
 _SUMS, _SPELT, _COPIED = 14, 6, 10
+_TALLIED = 0.45
+"""How likely a word of a list is the one to be counted."""
+_SPLIT = Split("train")
 
 
 def drills(count: int, seed: int) -> Iterator[tuple[str, str]]:
@@ -26,7 +30,7 @@ def drills(count: int, seed: int) -> Iterator[tuple[str, str]]:
         seed: another seed gives other exercises.
 
     Yields:
-        Query and answer; no word of the split `words` is among them.
+        Query and answer; no word of the split `words` and no pattern of `numbers` is among them.
     """
     for number in range(count):
         rng = random.Random(f"drills {seed} {number}")  # noqa: S311 - not secret
@@ -58,9 +62,13 @@ def _copying(rng: random.Random) -> tuple[str, str]:
 
 
 def _tallies(rng: random.Random) -> tuple[str, str]:
-    length = rng.randint(4, 9)
+    while True:
+        length = rng.randint(4, 9)
+        places = [place for place in range(length) if rng.random() < _TALLIED]
+        if _SPLIT.allows("count", length, *places):
+            break
     word, *others = _words(rng, rng.randint(2, 4))
-    items = [word if rng.random() < 0.45 else rng.choice(others) for _ in range(length)]
+    items = [word if place in places else rng.choice(others) for place in range(length)]
     steps, count = tally(word, items)
     return f"Tally: {word} in {' '.join(items)}", f"{steps} ; {count}"
 
