@@ -260,6 +260,9 @@ def evaluate(context: StageContext) -> Mapping[str, JsonValue]:
     figures: dict[str, JsonValue] = {}
     for stage, name in (("distil", "base"), ("rft", "rft"), ("rl", "rl")):
         model, tokenizer = _load(context, stage)
+        if stage == "rl":
+            for weight in model.parameters():  # not buffers: rotary frequencies stay exact
+                weight.data = weight.data.half().float()  # as `ship` rounds them
         encoder = Encoder(tokenizer)
         sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
         for split in SPLITS[1:]:
