@@ -225,6 +225,7 @@ def test_alpaca_eval_win_rates(annotator: str, models: int) -> None:
         assert found[f"{model}/win_rate"] == pytest.approx(rate, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_alpaca_eval_orders_from_the_seed_agree_with_every_stored_preference() -> None:
     log = "alpaca_eval/judge_traces.jsonl.gz"
     stored = {

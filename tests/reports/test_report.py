@@ -125,9 +125,11 @@ def test_unusual_runs_still_give_a_page(tmp_path: Path) -> None:
     assert write_report([tmp_path / "none"], tmp_path / "none.html").items == ()
 
 
-def test_judges_of_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
-    info, rows = judged(samples(12, characters=60), name="a", characters=40)
-    other = write_run(tmp_path / "other", [(info, rows)])
+def test_judges_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    few = samples(12, characters=60)
+    a, b = (judged(few, name=name, characters=40) for name in "ab")
+    run = write_run(tmp_path / "two-judges", [a, b])
+    other = write_run(tmp_path / "other", [a])
     report = write_report([run, other], tmp_path / "r.html")
     assert [j.label for j in report.judges] == ["two-judges: a", "b", "other: a"]
     twice = write_report([run, run], tmp_path / "r.html")

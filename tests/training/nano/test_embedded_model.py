@@ -43,9 +43,8 @@ def _measured(split: SplitName, k: int) -> tuple[dict[str, float], dict[str, flo
 
 
 @needs_model
-@pytest.mark.parametrize("split", ["fresh", "words"])
-def test_it_judges_as_well_as_its_figures_say(split: SplitName) -> None:
-    said, found = _measured(split, k=1)
+def test_it_judges_as_well_as_its_figures_say() -> None:
+    said, found = _measured("words", k=1)
     assert found["greedy"] == pytest.approx(said["greedy"], abs=0.03)  # the same draws
     assert found["k=1"] == pytest.approx(said["k=1"], abs=0.1)  # one draw instead of several
 

@@ -28,8 +28,8 @@ TOY = {
               "kv_heads": 1},
     "distil": {"warm_items": 20, "items": 60, "drills": 8, "drill_items": 4},
     "rft": {"items": 24, "epochs": 1},
-    "rl": {"steps": 2, "prompts": 16, "group": 4, "lr": 1e-5},
-    "meta": {"items": 10, "samples": 3, "checks": 2},
+    "rl": {"steps": 2, "prompts": 8, "group": 4, "lr": 1e-5},
+    "meta": {"items": 5, "samples": 3, "checks": 2},
     "eval": {"items": 2, "samples": 2},
 }  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_from_rejective_fine_tuning_to_what_ships(
     out = with_base(tmp_path)
     assert run("rft", out)["kept"]
     assert -1 <= float(str(run("rl", out)["reward"])) <= 1
-    assert run("meta", out)["trajectories"] == 90
+    assert run("meta", out)["trajectories"] == 45
     figures = run("eval", out)
     assert {f"{model} words greedy" for model in ("base", "rft", "rl")} <= set(figures)
 
