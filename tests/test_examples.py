@@ -26,6 +26,7 @@ def run(name: str) -> str:
 
 
 @needs_model
+@pytest.mark.slow
 def test_demo_shows_a_verdict_outcomes_and_the_curve() -> None:
     out = run("demo.py")
     for part in ("principles", "critiques", "is best", "/12", "accuracy at k votes", "meta-guided"):

@@ -42,6 +42,7 @@ def read(name: str, traces: str, data: str | None = None, judge: str | None = No
     return reader.read(SHARED / traces, None if data is None else SHARED / data, judge=judge)
 
 
+@cache
 def figures(name: str, traces: str, data: str | None = None, judge: str | None = None) -> Figures:
     """What `deemster import` calls the published figures of a log."""
     reader = open_trace_format(name)
@@ -106,7 +107,7 @@ def test_judgebench_two_game_accuracy(expects: dict[str, Any]) -> None:
         assert round(found[f"{category}/accuracy_two_game"], 2) == accuracy
 
 
-@pytest.mark.parametrize("judge", KOOK_JUDGES)
+@pytest.mark.parametrize("judge", rest_slow(KOOK_JUDGES, quick=2))
 def test_mt_bench_position_inconsistency(judge: str) -> None:
     table = expected("mt_bench/expected_table5_pairwise_inconsistency.csv")[judge]
     log = "mt_bench/kook222_en_pairwise.jsonl.gz"
@@ -116,7 +117,7 @@ def test_mt_bench_position_inconsistency(judge: str) -> None:
     assert round(found["rate_pct"], 2) == float(table["en_rate_pct"])
 
 
-@pytest.mark.parametrize("judge", KOOK_JUDGES)
+@pytest.mark.parametrize("judge", rest_slow(KOOK_JUDGES, quick=2))
 def test_mt_bench_single_means(judge: str) -> None:
     log = "mt_bench/kook222_en_single.jsonl.gz"
     found = figures("mt-bench-single", log, judge=KOOK_JUDGES[judge])
@@ -163,7 +164,7 @@ def llmbar_statistics() -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["set"], f"{row['evaluator']}/{row['strategy']}"): row for row in rows}
 
 
-@pytest.mark.parametrize("judge", LLMBAR_JUDGES)
+@pytest.mark.parametrize("judge", rest_slow(LLMBAR_JUDGES, quick=12))
 def test_llmbar_accuracies(judge: str) -> None:
     evaluator, _, strategy = judge.partition("/")
     log = f"llmbar/traces/{evaluator}.jsonl.gz"

@@ -99,7 +99,8 @@ OTHERS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Cites sources", "Names the sources behind its claims."),
     ),
 }
-CONCERN = {name: concern for concern, names in {**DEFECTS, **OTHERS}.items() for name, _ in names}
+NAMES = {**DEFECTS, **OTHERS}
+CONCERN = {name: concern for concern, names in NAMES.items() for name, _ in names}
 COMPLAINT = {
     "arithmetic": "The calculation is wrong: the arithmetic gives another number.",
     "length": "It is far longer than the word limit allows.",
@@ -164,7 +165,7 @@ class World:
         rng.shuffle(concerns)
         principles = []
         for concern in concerns:
-            names = {**DEFECTS, **OTHERS}[concern]
+            names = NAMES[concern]
             name, description = names[rng.integers(len(names))]
             weight = float(rng.integers(30, 61) if concern in seen else rng.integers(10, 41))
             principles.append(
@@ -194,11 +195,11 @@ class World:
 
     def _score(self, rng: np.random.Generator, quality: float, flawed: bool) -> float:
         score = quality + rng.normal(0, self.noise) - (rng.uniform(4, 6) if flawed else 0)
-        return float(np.clip(round(score), 1, 10))
+        return float(min(max(round(score), 1), 10))
 
     @staticmethod
     def _spelled(rng: np.random.Generator, name: str) -> str:
-        return str(rng.choice([name, name, name.title(), f"**{name}**", f"{name}."]))
+        return (name, name, name.title(), f"**{name}**", f"{name}.")[rng.integers(5)]
 
 
 def concern_of(members: tuple[str, ...] | list[str]) -> str:

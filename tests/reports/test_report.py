@@ -13,6 +13,7 @@ from tests.reports.synthetic import judged, samples, write_run
 from deemster.errors import InputError
 from deemster.judges.decide import unscored
 from deemster.reports import load_report, write_report
+from deemster.reports.collect import Compared, collect_report
 from deemster.schemas import JudgeInfo, Judgment, Sample, Verdict
 from deemster.suites.metrics import Item, summarise
 from deemster.suites.summaries import curve_rule
@@ -130,9 +131,9 @@ def test_judges_of_one_name_are_told_apart(tmp_path: Path) -> None:
     a, b = (judged(few, name=name, characters=40) for name in "ab")
     run = write_run(tmp_path / "two-judges", [a, b])
     other = write_run(tmp_path / "other", [a])
-    report = write_report([run, other], tmp_path / "r.html")
+    report, _ = collect_report([run, other], title="", compared=Compared())
     assert [j.label for j in report.judges] == ["two-judges: a", "b", "other: a"]
-    twice = write_report([run, run], tmp_path / "r.html")
+    twice, _ = collect_report([run, run], title="", compared=Compared())
     labels = [j.label for j in twice.judges]
     assert len(set(labels)) == 4
 

@@ -433,11 +433,15 @@ PUBLISHED: dict[str, tuple[Log, dict[str, float]]] = {
 }  # fmt: skip
 
 
+ELSEWHERE = {"rb2-full", "rb2-mini", "rb2-haiku", "alpaca-eval"}
+"""Large logs whose figures `test_published_figures` has as well."""
+
+
 @needs_shared
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name in ("rb2-mini", "rb2-haiku") else name
+        pytest.param(name, marks=pytest.mark.slow) if name in ELSEWHERE else name
         for name in PUBLISHED
     ],
 )
@@ -460,7 +464,7 @@ def test_published_figures_of_real_logs(name: str, tmp_path: Path) -> None:
             ("EXAONE-32B", "EXAONE-3.5-32B-Instruct-AWQ"),
             ("Gemma-4-12B", "Gemma-4-12B-it"),
         ],
-        quick=2,
+        quick=1,
     ),
 )
 def test_mt_bench_table_5(row: str, judge: str, tmp_path: Path) -> None:

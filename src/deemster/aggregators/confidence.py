@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from deemster.aggregators.base import Ballot, Floats, Reducer
 
@@ -19,9 +21,23 @@ scores may differ in their last bits."""
 
 def rank(rewards: Sequence[float], *, seed: int) -> tuple[int, ...]:
     """Response indices, best first; equal rewards in an order drawn from `seed`."""
-    shuffled = np.random.default_rng([seed, len(rewards)]).permutation(len(rewards))
     levels = _levels(rewards)
-    return tuple(int(i) for i in sorted(shuffled, key=lambda i: levels[i]))
+    return tuple(sorted(_shuffled(seed, len(rewards)), key=levels.__getitem__))
+
+
+# Runs decide thousands of ballots of few sizes, and starting a generator costs more than the rest.
+@lru_cache(maxsize=256)
+def _shuffled(seed: int, n: int) -> tuple[int, ...]:
+    """The indices of `n` responses in an order drawn from `seed`."""
+    return tuple(np.random.default_rng([seed, n]).permutation(n).tolist())
+
+
+@lru_cache(maxsize=16)
+def _resampled(seed: int, n: int, resamples: int) -> npt.NDArray[np.intp]:
+    """(resamples, n): indices of `n` votes drawn with replacement; not to be written to."""
+    drawn = np.random.default_rng([seed, n]).integers(0, n, size=(resamples, n))
+    drawn.flags.writeable = False
+    return drawn
 
 
 def tie_groups(rewards: Sequence[float]) -> tuple[tuple[int, ...], ...]:
@@ -66,8 +82,7 @@ def confidence(
     if (ballot.scores[valid] == ballot.scores[valid[0]]).all():
         draws = valid[None]  # all votes equal: so is every resample
     else:
-        rng = np.random.default_rng([seed, len(valid)])
-        draws = valid[rng.integers(0, len(valid), size=(resamples, len(valid)))]
+        draws = valid[_resampled(seed, len(valid), resamples)]
     rewards = reducer.reduce(ballot.take(draws))
     return float(np.mean(win_shares(rewards)[:, leader]))
 

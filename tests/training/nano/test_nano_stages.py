@@ -27,8 +27,8 @@ TOY = {
     "model": {"vocabulary": 400, "hidden": 32, "feed_forward": 64, "layers": 2, "heads": 2,
               "kv_heads": 1},
     "distil": {"warm_items": 20, "items": 60, "drills": 8, "drill_items": 4},
-    "rft": {"items": 24, "epochs": 1},
-    "rl": {"steps": 2, "prompts": 8, "group": 4, "lr": 1e-5},
+    "rft": {"items": 12, "epochs": 1},
+    "rl": {"steps": 2, "prompts": 3, "group": 4, "lr": 1e-5},
     "meta": {"items": 5, "samples": 3, "checks": 2},
     "eval": {"items": 2, "samples": 2},
 }  # fmt: skip
