@@ -50,6 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "base-cool": Skill(0.6, 0.75, temperature=0.6),
         "no-kl": Skill(0.55, 0.6),
         "rft-no-hints": Skill(0.62, 0.75),
+        "llm-judge": Skill(0.6, 0.7),
     }
     write_study(folder, others, count=COUNT, k=8)
     for number, split in enumerate(SPLITS):
@@ -131,8 +132,12 @@ def test_comparisons_have_their_references(study: Study) -> None:
     (hints,) = [one for one in study.ablations if one.model == "rft-no-hints" and one.paper]
     assert hints.rule == "greedy"
     assert hints.paper == pytest.approx(-0.8)
-    assert {(one.than_model, one.than_rule) for one in study.baselines} == {
-        ("bradley-terry", "vote@1")
+    assert {(one.rule, one.than_model, one.than_rule) for one in study.baselines} == {
+        ("greedy", "bradley-terry", "vote@1"),
+        ("vote@32", "bradley-terry", "vote@1"),
+        ("greedy", "llm-judge", "greedy"),
+        ("vote@8", "llm-judge", "vote@8"),
+        ("vote@32", "llm-judge", "vote@8"),
     }
     assert study.accuracy["bradley-terry"][MEAN]["vote@1"].accuracy.value == pytest.approx(
         0.66, abs=0.03
@@ -191,6 +196,11 @@ def test_the_page_has_every_section_and_its_plots(study: Study, tmp_path: Path) 
     assert "0123abcd" not in text  # of a stage's manifest only what it came to
     assert "|eval: curve|50 values|" in text
     assert "make study" in text
+    judged = study.accuracy["llm-judge"][MEAN]["vote@8"]
+    assert re.search(
+        rf"^\|LLM-as-a-judge\|greedy: .*\|vote@8: .*\|{100 * judged.lot:.1f}\|", text, re.MULTILINE
+    )
+    assert re.search(r"^\|bradley-terry\|vote@1: .*\|–\|–\|–\|\+", text, re.MULTILINE)
     assert "Not measured" not in text
     for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
         widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}

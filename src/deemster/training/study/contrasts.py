@@ -120,7 +120,7 @@ def ablations(keys: Sequence[Key]) -> Iterator[Gap]:
 
 
 def baselines(keys: Sequence[Key]) -> Iterator[Gap]:
-    """GRPO against everything else: one judgment against one, all votes against all."""
+    """GRPO against everything else: by one judgment, by as many votes, by most votes."""
     known = set(keys)
     for model in _models(keys):
         if model in MAIN or model == COOL or _ABLATION.fullmatch(model):
@@ -130,6 +130,8 @@ def baselines(keys: Sequence[Key]) -> Iterator[Gap]:
         )
         yield Gap(Key(MAIN[-1], "greedy"), Key(model, one))
         most = max((k for k in KS if Key(model, f"{PLAIN}@{k}") in known), default=1)
+        if most > 1:
+            yield Gap(Key(MAIN[-1], f"{PLAIN}@{most}"), Key(model, f"{PLAIN}@{most}"))
         yield Gap(Key(MAIN[-1], f"{PLAIN}@{MOST}"), Key(model, f"{PLAIN}@{most}"))
 
 

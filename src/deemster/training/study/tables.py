@@ -235,20 +235,33 @@ def _place(rule: str) -> tuple[bool, bool, int]:
 
 
 def baselines(study: Study, split: str) -> str:
-    """Baselines with one judgment and with all votes, and GRPO less them."""
-    rows: dict[str, list[str]] = {}
+    """Baselines with one judgment and with all votes, and GRPO less them.
+
+    A baseline without draws has no column of votes; GRPO's 32 are then compared with its one
+    reward.
+    """
+    rows: dict[str, dict[str, str]] = {}
     for one in study.baselines:
-        scores = study.accuracy[one.than_model].get(split, {})
-        score = scores.get(one.than_rule)
-        rows.setdefault(one.than_model, []).extend(
-            (
-                NONE if score is None else f"{one.than_rule}: {share(score.accuracy)}",
-                points(one.measured.get(split)),
-            )
-        )
-    head = ("baseline", "one judgment", "GRPO greedy −", "all votes", f"GRPO vote@{MOST} −")
-    named = ((model_name(model, study), *cells) for model, cells in rows.items() if len(cells) == 4)
-    return table(head, named)
+        row = rows.setdefault(one.than_model, {})
+        score = study.accuracy[one.than_model].get(split, {}).get(one.than_rule)
+        given = NONE if score is None else f"{one.than_rule}: {share(score.accuracy)}"
+        change = points(one.measured.get(split))
+        if one.rule == "greedy":
+            row |= {"one judgment": given, "GRPO greedy −": change}
+        elif one.rule == one.than_rule:
+            lot = NONE if score is None else f"{100 * score.lot:.1f}"
+            row |= {"votes": given, "ties by lot": lot, "GRPO, as many votes −": change}
+        if one.rule == f"{PLAIN}@{MOST}":
+            row[f"GRPO vote@{MOST} −"] = change
+    head = (
+        "one judgment", "GRPO greedy −", "votes", "ties by lot", "GRPO, as many votes −",
+        f"GRPO vote@{MOST} −",
+    )  # fmt: skip
+    named = (
+        (model_name(model, study), *(row.get(name, NONE) for name in head))
+        for model, row in rows.items()
+    )
+    return table(("baseline", *head), named)
 
 
 def meta_rm(study: Study) -> str:
