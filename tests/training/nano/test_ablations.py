@@ -87,6 +87,18 @@ def test_a_study_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list((tmp_path / "votes").glob("*"))
 
 
+def test_an_ablation_leaves_what_the_main_training_reported(
+    tmp_path: Path, recorded: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe.model_validate({"name": "toy", "engine": "nano", "nano": {}})
+    run_recipe(recipe, tmp_path, stages=("distil",))
+    assert recorded
+    monkeypatch.setattr(study, "draw_study", lambda *_, **__: None)
+    for model, reported in (("no-kl", False), ("base", True)):
+        study.main(["--run", str(tmp_path), "--out", str(tmp_path), "--models", model])
+        assert (tmp_path / "training.json").exists() is reported
+
+
 def test_the_study_knows_every_ablation() -> None:
     assert set(ABLATED) == {
         "no-kl", "no-rejection", "rft-no-rejection", "rft-no-hints", "rft-no-instruction",

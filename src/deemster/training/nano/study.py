@@ -229,6 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", nargs="+", choices=SPLITS[1:], default=list(SPLITS[1:]))
     parser.add_argument("--device", choices=get_args(DeviceName), default="auto")
     given = parser.parse_args(arguments)
+    models = given.models or [*MODELS, *trained_ablations(given.ablations)]
     try:
         draw_study(
             given.run,
@@ -236,14 +237,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             items=given.items,
             samples=given.samples,
             seeds=given.seeds,
-            models=given.models or [*MODELS, *trained_ablations(given.ablations)],
+            models=models,
             splits=given.splits,
             ablations=given.ablations,
             device=chosen_device(given.device),
         )
     except InputError as error:
         parser.error(str(error))
-    figures = training_figures(given.run)
+    # An ablation may be drawn beside a run that is not the one the main votes are of.
+    figures = training_figures(given.run) if MODELS.keys() & set(models) else {}
     if figures:
         (given.out / TRAINING).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
