@@ -59,7 +59,6 @@ async def test_quickstart_needs_nothing(items: int, tmp_path: Path) -> None:
     result = await run_suite(replace(suite, spec=some), tmp_path / "run")
     assert items < 12 or result.broken == ()
     assert {summary.n_scored for summary in result.summaries.values()} == {items}
-    # One of the model's votes in some two hundred does not parse; its neighbours' completions are
-    # then kept for --resume.
+    # A vote of the model's may not parse; the completions are then kept for --resume.
     failed = any(summary.failures for summary in result.summaries.values())
     assert (tmp_path / "run" / "completions.sqlite").exists() is failed
