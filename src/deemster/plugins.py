@@ -26,6 +26,10 @@ class Registry(Generic[T]):
         self.group = group
         self._builtin = dict(builtin)
 
+    def builtin_names(self) -> list[str]:
+        """Names of the built-in ones, sorted."""
+        return sorted(self._builtin)
+
     def names(self) -> list[str]:
         """All known names, sorted."""
         return sorted({*self._builtin, *(point.name for point in self._plugins())})

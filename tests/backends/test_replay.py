@@ -65,7 +65,7 @@ async def test_replays_what_was_recorded_under_the_same_name(tmp_path: Path) -> 
     recorder = RecordBackend(live, path)
     recorded = await recorder.generate(asked)
     await recorder.aclose()
-    assert live.closed
+    assert not live.closed  # it was given
 
     backend = open_backend(f"replay:{path}")
     assert backend.name == recorder.name == "openai/gpt-x"

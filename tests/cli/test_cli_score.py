@@ -87,7 +87,7 @@ def test_as_a_process() -> None:
     done = process("score", "-q", "q", "-r", "a", "-m", SINGLE)
     assert done.returncode == 0, done.stderr
     assert "Reward 8" in done.stdout
-    assert "k must be a whole number" in one_line(
+    assert "k: Input should be greater than or equal to 1, got 0" in one_line(
         process("score", "-q", "q", "-r", "a", "-m", SINGLE, "-k", "0")
     )
 
@@ -113,12 +113,12 @@ def test_record_then_replay(tmp_path: Path) -> None:
         pytest.param(("-q", "q", "-r", ""), "response 0 is empty", id="empty-response"),
         pytest.param(("-q", "q", "-r", "a", "-m", "vlm:x"), "model scheme 'vlm'", id="scheme"),
         pytest.param(("-q", "q", "-r", "a", "-m", "gpt"), "unknown model 'gpt'", id="no-provider"),
-        pytest.param(("-q", "q", "-r", "a", "-k", "0"), "k must be a whole number", id="k-0"),
+        pytest.param(("-q", "q", "-r", "a", "-k", "0"), "k: Input should be greater", id="k-0"),
         pytest.param(("-q", "q", "-r", "a", "-k", "x"), "valid integer", id="k-text"),
         pytest.param(("-q", "q", "-r", "a", "--k-meta", "2"), "needs --meta-rm", id="k-meta"),
         pytest.param(
             ("-q", "q", "-r", "a", "-k", "2", "--meta-rm", SINGLE, "--k-meta", "3"),
-            "k_meta must be from 1 to k=2, got 3",
+            "--k-meta must be from 1 to k=2, got 3",
             id="k-meta-high",
         ),
         pytest.param(("-q", "q", "-r", "a", "--dialect", "x"), "unknown dialect 'x'", id="dialect"),

@@ -11,6 +11,7 @@ from deemster import best_of_n
 from deemster.backends import FakeBackend, Request
 from deemster.errors import BackendTimeout, InputError, RefusedError
 from deemster.judges import Judge, score_steps
+from deemster.judges.case import Case
 from deemster.judges.tournament import knockout_calls
 from deemster.schemas import Message
 
@@ -161,7 +162,7 @@ async def number(_query: str) -> Any:
 @pytest.mark.parametrize(
     ("generate", "options", "message"),
     [
-        pytest.param("fake:x", {"n": 0}, "n must be from 1 to 10000, got 0", id="n"),
+        pytest.param("fake:x", {"n": 0}, "n must be a whole number from 1 to 10000, got 0", id="n"),
         pytest.param(7, {}, "async callable, a Backend or a model string", id="no-callable"),
         pytest.param("nosuch:x", {}, "unknown model scheme", id="no-model"),
         pytest.param(number, {}, "response 0 must be a message", id="no-response"),
@@ -222,10 +223,10 @@ async def test_a_step_without_reward_is_none() -> None:
 
 async def test_a_judge_that_raises_leaves_the_other_steps() -> None:
     class Flaky(Judge):
-        async def score(self, query: Any, responses: Any, **more: Any) -> Any:
-            if "18" in responses[0].text:
+        async def _judge(self, case: Case) -> Any:
+            if "18" in case.responses[0].text:
                 raise RuntimeError("boom")
-            return await super().score(query, responses, **more)
+            return await super()._judge(case)
 
     found = await score_steps(Flaky(FakeBackend("Scores: \\boxed{7}")), "q", STEPS)
     assert found.rewards == (7.0, None, None)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from deemster.judges.cascade_fit import (
     staged,
 )
 from deemster.judges.cascade_rule import FEATURES, Stage, stage_features
-from deemster.schemas import Failure, JudgeInfo, Judgment, QueryLike, ResponseLike, Verdict, Vote
+from deemster.judges.case import Case
+from deemster.schemas import Failure, JudgeInfo, Judgment, Verdict, Vote
 
 
 class Fixed(BaseJudge):
@@ -34,14 +34,7 @@ class Fixed(BaseJudge):
     def info(self) -> JudgeInfo:
         return JudgeInfo(name=self.name, model="fixed", k=max(len(self.scores), 1))
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,
-    ) -> Verdict:
+    async def _judge(self, case: Case) -> Verdict:
         self.asked += 1
         votes: list[Vote] = []
         for draw, scores in enumerate(self.scores):
@@ -51,9 +44,7 @@ class Fixed(BaseJudge):
                 votes.append(Judgment(scores=scores, draw=draw, judge="inner"))
             else:
                 votes.append(Failure(status="parse_error", message="?", draw=draw))
-        return decide(votes, n=len(responses), k=len(votes), reducer=Sum(), info=self.info)
-
-    def wrap_backends(self, wrap: object) -> None: ...
+        return decide(votes, n=case.n, k=len(votes), reducer=Sum(), info=self.info)
 
     async def aclose(self) -> None:
         self.closed = True
@@ -157,20 +148,20 @@ async def test_a_single_response_is_judged_by_all() -> None:
     assert verdict.rewards == (6.0,)
 
 
-async def test_a_cascade_closes_its_judges_and_nests() -> None:
+async def test_a_cascade_nests_and_leaves_its_judges_open() -> None:
     judges = [Fixed("a", (5, 4, 4)), Fixed("b", (4, 5, 4)), Fixed("c", (9, 1, 1))]
     inner = Cascade(judges[:2], rule())
     async with Cascade([inner, judges[2]], rule(), name="outer") as outer:
         verdict = await outer.score("q", ANSWERS)
         assert verdict.best == 0
         assert {vote.judge for vote in verdict.votes} == {inner.name, "c"}
-    assert all(judge.closed for judge in judges)
+    assert not any(judge.closed for judge in judges)
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        pytest.param(lambda a, b: Cascade([a], rule()), "needs 2 or more judges", id="one"),
+        pytest.param(lambda a, b: Cascade([a], rule()), "needs 2 or more members", id="one"),
         pytest.param(lambda a, b: Cascade([a, a], rule()), "need different names", id="same"),
         pytest.param(lambda a, b: Cascade([a, b]), "one of rule and thresholds", id="neither"),
         pytest.param(

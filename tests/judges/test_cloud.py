@@ -177,9 +177,9 @@ def test_bad_arguments(tmp_path: Path) -> None:
 SUITE = """name: baselines
 data: [{samples: [{query: q, responses: [first, second]}]}]
 judges:
-  - {name: scalar, type: scalar-rm, model: 'hf:value', options: {batch_size: 2}}
-  - {name: pairs, type: pair-rm, model: 'hf:value'}
-  - {name: cloud, type: cloud, model: 'fake:fine', k: 3, options: {value: 'hf:value'}}
+  - {name: scalar, type: scalar, model: 'hf:value', batch_size: 2}
+  - {name: pairs, type: pairwise, model: 'hf:value'}
+  - {name: cloud, type: cloud, model: 'fake:fine', k: 3, value: 'hf:value'}
   - {name: all, members: [scalar, pairs, cloud]}
 """
 
@@ -188,25 +188,34 @@ async def test_in_a_suite(value: Path, tmp_path: Path) -> None:
     shutil.copytree(value, tmp_path / "value")
     path = tmp_path / "suite.yaml"
     path.write_text(SUITE, encoding="utf-8")
-    judges = build_judges(load_suite(path).spec, folder=tmp_path)
-    verdicts = [await judge.score("q", ["first", "second"]) for judge in judges]
+    async with build_judges(load_suite(path).spec, folder=tmp_path) as built:
+        verdicts = [await judge.score("q", ["first", "second"]) for judge in built.judges]
     assert [verdict.n_valid for verdict in verdicts] == [1, 1, 3, 3]
     assert [verdict.judge.name for verdict in verdicts] == ["scalar", "pairs", "cloud", "all"]
-    await judges[-1].aclose()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         pytest.param(
-            ("options: {batch_size: 2}", "k: 4"), "k is no setting of type 'scalar-rm'", id="votes"
+            ("batch_size: 2", "k: 4"),
+            r"unknown key 'judges.0.k'; allowed: .*batch_size",
+            id="votes",
         ),
         pytest.param(
-            ("type: cloud,", "type: cloud, dialect: json,"), "dialect is no setting", id="dialect"
+            ("type: cloud,", "type: cloud, dialect: json,"),
+            "unknown key 'judges.2.dialect'",
+            id="dialect",
         ),
-        pytest.param(("batch_size: 2", "colour: 2"), "option 'colour'; known: batch", id="option"),
-        pytest.param(("value: 'hf:value'", "seed: 4"), "option 'seed' is a setting", id="seed"),
-        pytest.param(("members: [", "type: cloud, members: ["), "members is no", id="members"),
+        pytest.param(("batch_size: 2", "colour: 2"), "unknown key 'judges.0.colour'", id="option"),
+        pytest.param(
+            ("value: 'hf:value'", "options: {seed: 4}"), "option 'seed' is a setting", id="seed"
+        ),
+        pytest.param(
+            ("members: [", "type: cloud, members: ["),
+            "judges.3.model is missing",
+            id="members",
+        ),
     ],
 )
 def test_bad_suites(value: Path, tmp_path: Path, change: tuple[str, str], message: str) -> None:

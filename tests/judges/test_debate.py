@@ -3,16 +3,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from deemster.aggregators import Majority, Mean
-from deemster.backends import Backend, FakeBackend, Request
+from deemster.backends import FakeBackend, Request
 from deemster.backends.fake import Reply
 from deemster.errors import BackendTimeout, InputError
 from deemster.judges import BaseJudge, Debate, Judge, agreement, decide
+from deemster.judges.case import Case
 from deemster.judges.opinions import Opinion, label, opinions_section
 from deemster.schemas import (
     Critique,
@@ -262,16 +262,10 @@ class Slow(BaseJudge):
     def info(self) -> JudgeInfo:
         return JudgeInfo(name=self.name, model="slow")
 
-    async def score(self, *_: Any, **__: Any) -> Verdict:
+    async def _judge(self, case: Case) -> Verdict:
         self.calls += 1
         await asyncio.sleep(self.seconds)
         return decide([Judgment(scores=self.scores)], n=2, k=1, reducer=Mean(), info=self.info)
-
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
 
 
 async def test_deadlines_hold_in_every_round() -> None:
@@ -305,7 +299,7 @@ async def test_debates_nest_and_say_what_made_them() -> None:
     verdict = await Debate([inner, debater("c", says(7, 2))], name="outer").score("q", PAIR)
     assert verdict.best == 0
     assert verdict.judge.members[0].members[1].name == "b"
-    assert Debate(inner.judges).info.fingerprint != Debate(inner.judges, rounds=3).info.fingerprint
+    assert Debate(inner.members).info != Debate(inner.members, rounds=3).info
 
 
 async def test_single_responses_agree_within_the_tolerance() -> None:
@@ -377,9 +371,13 @@ def test_labels_do_not_run_out() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        pytest.param({"rounds": 0}, "rounds must be from 1 to 10, got 0", id="rounds"),
+        pytest.param(
+            {"rounds": 0}, "rounds must be a whole number from 1 to 10, got 0", id="rounds"
+        ),
         pytest.param({"tolerance": -1.0}, "tolerance must be", id="tolerance"),
-        pytest.param({"min_valid": 3}, "min_valid must be from 1 to 2", id="min-valid"),
+        pytest.param(
+            {"min_valid": 3}, "min_valid must be a whole number from 1 to 2", id="min-valid"
+        ),
         pytest.param({"deadline": {"z": 1.0}}, "unknown member 'z'", id="deadline"),
     ],
 )

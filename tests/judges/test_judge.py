@@ -219,11 +219,15 @@ class CountingMetaRM:
     """Likes judgments that put the first response on top."""
 
     name = "counting"
+    closed = False
 
     async def rate(
         self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
     ) -> list[float | None]:
         return [0.9 if (j.scores[0] or 0) > (j.scores[1] or 0) else 0.1 for j in judgments]
+
+    async def aclose(self) -> None:
+        self.closed = True
 
 
 async def test_meta_guided_voting_keeps_the_better_half() -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deemster.aggregators import Mean, Weighted, parse_aggregator
-from deemster.backends import Backend, FakeBackend
+from deemster.backends import FakeBackend
 from deemster.errors import BackendTimeout, InputError
 from deemster.judges import BaseJudge, Judge, Panel, PanelScaling, PanelWeights, agreement, decide
+from deemster.judges.case import Case
 from deemster.judges.scaling import Kind
 from deemster.schemas import Failure, JudgeInfo, Judgment, Verdict
 
@@ -261,7 +261,7 @@ class Given(BaseJudge):
     def info(self) -> JudgeInfo:
         return JudgeInfo(name=self.name, model="given")
 
-    async def score(self, *_: Any, **__: Any) -> Any:
+    async def _judge(self, case: Case) -> Any:
         try:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
@@ -275,12 +275,6 @@ class Given(BaseJudge):
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
-
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
 
 
 def statuses(verdict: Verdict) -> dict[str, str]:
@@ -315,7 +309,7 @@ async def test_everybody_late_is_no_verdict() -> None:
 async def test_a_member_that_ignores_being_cancelled_is_left_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("deemster.judges.hearing.GRACE", 0.05)
+    monkeypatch.setattr("deemster.judges.asking.GRACE", 0.05)
     stubborn = Given("stubborn", [1, 9], 30, stubborn=True)
     panel = Panel([judge("a", 9, 1), stubborn], deadline=0.05)
     verdict = await asyncio.wait_for(panel.score("q", ["x", "y"]), 5)
@@ -434,7 +428,7 @@ async def test_cancelling_the_panel_cancels_its_members() -> None:
         pytest.param({"scale": "log"}, "scale 'log'; allowed: zscore, rank", id="scale"),
         pytest.param({"deadline": 0}, "seconds > 0, got 0", id="deadline"),
         pytest.param({"deadline": {"z": 1.0}}, "unknown member 'z'", id="deadline-name"),
-        pytest.param({"quorum": 3}, "quorum must be from 1 to 2", id="quorum"),
+        pytest.param({"quorum": 3}, "quorum must be a whole number from 1 to 2", id="quorum"),
         pytest.param({"quorum": 1, "min_valid": 2}, "quorum must be >= min_valid=2", id="less"),
         pytest.param({"early": True, "scale": "none"}, "early needs bounded", id="unbounded"),
         pytest.param({"early": True, "aggregator": "median"}, "early needs", id="not-linear"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deemster.aggregators import Mean
-from deemster.backends import Backend, FakeBackend
+from deemster.backends import FakeBackend
 from deemster.errors import BackendTimeout, InputError
 from deemster.judges import BaseJudge, Judge, Panel, Ranking, decide, rerank
+from deemster.judges.case import Case
 from deemster.judges.tournament import knockout_calls, swiss_calls, swiss_rounds
 from deemster.schemas import Failure, JudgeInfo, Judgment, Verdict, Vote
 
@@ -44,8 +45,8 @@ class Ruler(BaseJudge):
     def info(self) -> JudgeInfo:
         return JudgeInfo(name="ruler", model="ruler")
 
-    async def score(self, query: Any, responses: Sequence[Any], **_: Any) -> Verdict:
-        numbers = tuple(int(response.text) for response in responses)
+    async def _judge(self, case: Case) -> Verdict:
+        numbers = tuple(int(response.text) for response in case.responses)
         assert len(numbers) <= self.limit
         again = sum(set(group) == set(numbers) for group in self.groups)
         self.groups.append(numbers)
@@ -56,12 +57,6 @@ class Ruler(BaseJudge):
                 raise self.raises
             vote = Failure(status="refused", message="would rather not")
         return decide([vote], n=len(numbers), k=1, reducer=Mean(), info=self.info)
-
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
 
 
 def numbers(n: int) -> list[str]:
@@ -218,12 +213,12 @@ def test_few_calls_at_a_time() -> None:
     busy = [0, 0]
 
     class Counting(Ruler):
-        async def score(self, query: Any, responses: Sequence[Any], **more: Any) -> Verdict:
+        async def _judge(self, case: Case) -> Verdict:
             busy[0] += 1
             busy[1] = max(busy)
             await asyncio.sleep(0.001)
             busy[0] -= 1
-            return await super().score(query, responses, **more)
+            return await super()._judge(case)
 
     ranked(Counting(), 60, group=2, in_flight=3)
     assert busy[1] == 3
@@ -268,8 +263,8 @@ def test_one_response_is_scored_for_its_verdict() -> None:
     ("options", "message"),
     [
         pytest.param({"method": "league"}, "allowed: knockout, swiss", id="method"),
-        pytest.param({"group": 1}, "group must be from 2", id="group"),
-        pytest.param({"rounds": 0}, "rounds must be from 1", id="rounds"),
+        pytest.param({"group": 1}, "group must be a whole number from 2", id="group"),
+        pytest.param({"rounds": 0}, "rounds must be a whole number from 1", id="rounds"),
         pytest.param({"in_flight": 0}, "in_flight must be", id="in-flight"),
     ],
 )

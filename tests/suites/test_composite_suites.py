@@ -30,7 +30,7 @@ def write(folder: Path, text: str) -> Path:
 
 def last_verdict(path: Path) -> Verdict:
     suite = load_suite(path)
-    judge = build_judges(suite.spec, folder=path.parent)[-1]
+    judge = build_judges(suite.spec, folder=path.parent).judges[-1]
     (sample,) = suite.samples()
     return judge.score_sync(sample.query, sample.responses)
 
@@ -43,7 +43,7 @@ def test_a_panel_with_settings(tmp_path: Path) -> None:
         "  - {name: p, members: [a, b, c], weights: weights.json, scale: rank, deadline: 30, "
         "quorum: 3, min_valid: 2}\n",
     )
-    judge = build_judges(load_suite(path).spec, folder=tmp_path)[-1]
+    judge = build_judges(load_suite(path).spec, folder=tmp_path).judges[-1]
     assert isinstance(judge, Panel)
     assert (judge.scale, judge.quorum, judge.min_valid) == ("rank", 3, 2)
     assert judge.deadlines == (30.0,) * 3
@@ -54,22 +54,24 @@ def test_a_panel_with_settings(tmp_path: Path) -> None:
 
 def test_a_debate_with_an_arbiter_and_its_plan(tmp_path: Path) -> None:
     path = write(tmp_path, "  - {name: d, members: [a, b], rounds: 3, arbiter: c}\n")
-    judge = build_judges(load_suite(path).spec, folder=tmp_path)[-1]
+    judge = build_judges(load_suite(path).spec, folder=tmp_path).judges[-1]
     assert isinstance(judge, Debate)
     verdict = last_verdict(path)
     assert len(verdict.votes) == 7
     assert verdict.best == 1
     plan = plan_suite(load_suite(path))[-1]
-    assert (plan.votes, plan.requests) == (7, 7)
+    assert (plan.votes, plan.requests, plan.shared) == (7, 5, 2)  # a and b are judges too
 
 
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        pytest.param("{name: d, members: [a, b], arbiter: c}", "arbiter goes with rounds", id="a"),
-        pytest.param("{name: d, model: 'fake:x', rounds: 2}", "rounds goes with members", id="r"),
-        pytest.param("{name: d, model: 'fake:x', scale: rank}", "scale goes with", id="s"),
-        pytest.param("{name: d, members: [a, b], rounds: 2, quorum: 1}", "for panels", id="q"),
+        pytest.param("{name: d, members: [a, b], arbiter: c}", "unknown key .*arbiter", id="a"),
+        pytest.param("{name: d, model: 'fake:x', rounds: 2}", "unknown key .*rounds", id="r"),
+        pytest.param("{name: d, model: 'fake:x', scale: rank}", "unknown key .*scale", id="s"),
+        pytest.param(
+            "{name: d, members: [a, b], rounds: 2, quorum: 1}", "unknown key .*quorum", id="q"
+        ),
         pytest.param(
             "{name: d, members: [a, b], rounds: 2, arbiter: z}", "unknown member 'z'", id="z"
         ),

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deemster.errors import InputError
+from deemster.judges.grm import GrmSpec
 from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
 from deemster.suites.spec import Threshold, suite_json_schema
@@ -59,7 +60,9 @@ def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
             id="k-meta",
         ),
         pytest.param(("k: 4", "k: 4\n    k_meta: 2"), "k_meta needs meta_rm", id="no-meta-rm"),
-        pytest.param(("k: 4", "members: [x]"), "give one of model and members", id="both"),
+        pytest.param(
+            ("k: 4", "members: [x]"), "unknown key 'judges.0.model'; allowed: .*members", id="both"
+        ),
         pytest.param(("model:", "modl:"), "judges.0", id="no-model"),
         pytest.param(("  - samples:", "  - path: x\n    samples:"), "path or samples", id="data"),
         pytest.param(
@@ -147,12 +150,16 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_variables_are_filled_and_never_stored(tmp_path: Path) -> None:
     text = GOOD + "    options: {api_key: '${SECRET}'}\n"
     suite = load_suite(write(tmp_path, text), environment={"SECRET": "hush"})
-    assert suite.spec.judges[0].options == {"api_key": "hush"}
+    judge = suite.spec.judges[0]
+    assert isinstance(judge, GrmSpec)
+    assert judge.options == {"api_key": "hush"}
     assert "hush" not in json.dumps(suite.written)
     assert "${SECRET}" in json.dumps(suite.written)
     careless = GOOD + "    options: {api_key: sk-hush, extra: {headers: {Authorization: hush}}}\n"
     suite = load_suite(write(tmp_path, careless))
-    assert suite.spec.judges[0].options["api_key"] == "sk-hush"
+    judge = suite.spec.judges[0]
+    assert isinstance(judge, GrmSpec)
+    assert judge.options["api_key"] == "sk-hush"
     assert "hush" not in json.dumps(suite.written)
 
 
@@ -206,7 +213,7 @@ def test_bad_data_lines_are_named(tmp_path: Path, line: str, message: str) -> No
 def test_matrix_makes_every_combination(tmp_path: Path) -> None:
     text = GOOD + "matrix: {k: [1, 8], orders: [balanced, fixed]}\n"
     judges = load_suite(write(tmp_path, text)).spec.expanded()
-    assert [(judge.k, judge.orders) for judge in judges] == [
+    assert [(judge.k, judge.orders) for judge in judges if isinstance(judge, GrmSpec)] == [
         (1, "balanced"), (1, "fixed"), (8, "balanced"), (8, "fixed"),
     ]  # fmt: skip
     assert judges[0].label == "fake:text k=1 orders=balanced"

@@ -26,6 +26,7 @@ from deemster.schemas import (
     Rubric,
     Sample,
     Sampling,
+    SamplingSettings,
     Scale,
     TextPart,
     TokenLogprob,
@@ -50,6 +51,12 @@ usage = st.builds(
     tokens_cached=COUNT,
     cost=st.none() | AMOUNT,
     seconds=AMOUNT,
+)
+sampling_settings = st.builds(
+    SamplingSettings,
+    temperature=st.none() | st.floats(0, 2),
+    top_p=st.floats(0, 1, exclude_min=True),
+    max_tokens=st.integers(1, 10**6),
 )
 sampling = st.builds(
     Sampling,
@@ -237,6 +244,7 @@ def _verdict(draw: st.DrawFn) -> Verdict:
 RECORDS: dict[str, st.SearchStrategy[Any]] = {
     "Usage": usage,
     "Sampling": sampling,
+    "SamplingSettings": sampling_settings,
     "TextPart": text_part,
     "ImagePart": image_part,
     "ToolCall": tool_call,

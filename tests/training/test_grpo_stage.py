@@ -16,6 +16,7 @@ from deemster import Judge
 from deemster.backends import FakeBackend
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
+from deemster.judges import Case
 from deemster.schemas import Message, Sample, as_query
 from deemster.training.checkpoints import is_complete
 from deemster.training.grpo import filter_by_difficulty, grpo_rows, shuffled_rows, train_grpo
@@ -104,7 +105,7 @@ def test_the_reward_function_as_trl_calls_it() -> None:
 def test_rows_are_what_a_judge_sends_in_a_new_order_each_epoch() -> None:
     dialect = open_dialect("grm")
     judge = Judge(FakeBackend(lambda *_: ""), k=32, orders="random")
-    case = judge.case(TRIPLE.query, TRIPLE.responses)
+    case = Case.of(TRIPLE.query, TRIPLE.responses)
     sent = {order: request.messages for request, order, _ in judge.requests(case)}
     rows = shuffled_rows([TRIPLE], dialect, epochs=32, seed=5)
     for row in rows:

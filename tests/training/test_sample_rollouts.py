@@ -15,7 +15,7 @@ from deemster.backends import FakeBackend, Request
 from deemster.backends.fake import Reply
 from deemster.dialects import open_dialect
 from deemster.errors import BackendError, BackendTimeout, InputError, RefusedError
-from deemster.judges import Cascade, Debate, Judge, Panel
+from deemster.judges import Cascade, Case, Debate, Judge, Panel
 from deemster.judges.verifier import ExactMatch, Verifier
 from deemster.schemas import Sample, Verdict
 from deemster.training.outcome import is_correct
@@ -132,10 +132,10 @@ async def test_nothing_drawn_is_an_error(out: RolloutFile) -> None:
 
 async def test_a_judge_that_raises_leaves_the_sample(out: RolloutFile) -> None:
     class Flaky(Verifier):
-        async def score(self, query: Any, responses: Any, **options: Any) -> Verdict:
-            if "number 1?" in query[-1].text:
+        async def _judge(self, case: Case) -> Verdict:
+            if "number 1?" in case.query[-1].text:
                 raise BackendTimeout("late")
-            return await super().score(query, responses, **options)
+            return await super()._judge(case)
 
     samples = [pair(i).model_copy(update={"reference": "right"}) for i in range(3)]
     done = await sample_rollouts(Flaky([ExactMatch()]), samples, n=1, out=out)

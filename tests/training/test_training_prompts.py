@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from deemster.backends import FakeBackend
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
-from deemster.judges import Judge
+from deemster.judges import Case, Judge
 from deemster.schemas import Sample
 from deemster.training.prompts import hint_of, hint_section, training_messages
 
@@ -89,12 +90,8 @@ async def test_the_hint_is_one_paragraph_behind_what_a_judge_sends() -> None:
     sample = sample_of(MANY)
     backend = FakeBackend("whatever")
     judge = Judge(backend, k=3)
-    await judge.reconsider(
-        sample.query,
-        sample.responses,
-        section=hint_section(3, hint_of(sample)),
-        reference=sample.reference,
-    )
+    case = Case.of(sample.query, sample.responses, reference=sample.reference)
+    await judge.score_case(replace(case, after=hint_section(3, hint_of(sample))))
     dialect = open_dialect("grm")
     for order in [(0, 1, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0), (0, 2, 1), (1, 0, 2)]:
         plain = training_messages(sample, dialect, order=order, seed=0)

@@ -84,12 +84,38 @@ EMBEDDED = "nano"
 """Model string of the embedded model, which is also the name of the dialect it was trained on."""
 
 
-def only_dialect(backend: Backend) -> str | None:
-    """Name of the only dialect that a backend's model was trained on; None: it takes any.
+@runtime_checkable
+class KnowsDialect(Protocol):
+    """Optional: a backend whose model was trained on one dialect."""
 
-    A backend says so by an attribute `dialect`.
-    """
-    return getattr(backend, "dialect", None)
+    @property
+    def dialect(self) -> str | None:
+        """Its name; None: the model takes any."""
+        ...
+
+
+@runtime_checkable
+class DrawsOneByOne(Protocol):
+    """Optional: a backend that says whether every draw is a request of its own."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether the provider draws one completion per request."""
+        ...
+
+
+@runtime_checkable
+class Priced(Protocol):
+    """Optional: a backend that knows what its model costs."""
+
+    def price(self, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars for so many tokens; None where the price is not known."""
+        ...
+
+
+def only_dialect(backend: Backend) -> str | None:
+    """Name of the only dialect that a backend's model was trained on; None: it takes any."""
+    return backend.dialect if isinstance(backend, KnowsDialect) else None
 
 
 async def generate_all(backend: Backend, request: Request) -> list[Outcome]:

@@ -1,8 +1,8 @@
 """Record any backend to a cassette, and play it back without the model.
 
 ```python
-backend = RecordBackend(open_backend("openai/gpt-5-mini"), "run.cassette")   # asks what is missing
-backend = open_backend("replay:run.cassette")                                # never asks
+backend = RecordBackend("openai/gpt-5-mini", "run.cassette")   # asks what is missing
+backend = open_backend("replay:run.cassette")                  # never asks
 ```
 """
 
@@ -16,14 +16,16 @@ from typing import Literal, get_args
 from deemster.backends.base import (
     EMBEDDED,
     Backend,
+    DrawsOneByOne,
     Outcome,
     Request,
     generate_all,
     only_dialect,
 )
 from deemster.backends.cassette import Cassette, messages_hash, prompt_id, seed_of
+from deemster.backends.registry import open_backend
 from deemster.errors import CassetteMissError, InputError
-from deemster.schemas import Completion
+from deemster.schemas import Completion, Usage
 
 RecordMode = Literal["new", "all"]
 """`new` asks the model only for draws that are not in the cassette; `all` asks for every draw
@@ -37,7 +39,8 @@ class RecordBackend:
     that of the inner backend: judges, keys and fingerprints are the same with and without it.
 
     Args:
-        inner: the backend that is recorded; closed together with this one.
+        inner: the backend that is recorded, which stays the caller's to close, or its model
+            string.
         path: the cassette; made if missing.
         mode: see `RecordMode`.
 
@@ -45,13 +48,18 @@ class RecordBackend:
         InputError: `mode` is neither, or the file is no usable cassette.
     """
 
-    def __init__(self, inner: Backend, path: str | Path, *, mode: RecordMode = "new") -> None:
+    def __init__(self, inner: Backend | str, path: str | Path, *, mode: RecordMode = "new") -> None:
         if mode not in get_args(RecordMode):
             raise InputError(
                 f"unknown record mode {mode!r}; known: {', '.join(get_args(RecordMode))}"
             )
+        self._opened: Backend | None = None
+        if isinstance(inner, str):
+            inner = self._opened = open_backend(inner)
         self.inner = inner
         self.mode = mode
+        self.spent = Usage()
+        """What the inner backend was asked for since this was made; recorded draws cost nothing."""
         with Cassette(path) as cassette:
             cassette.models()  # a file that is no cassette is told now, not in the first vote
         self.cassette = cassette
@@ -77,7 +85,7 @@ class RecordBackend:
         if self.mode == "new":
             held.update(await asyncio.to_thread(self.cassette.get, keys))
         missing = sorted({key: i for i, key in enumerate(keys) if key not in held}.values())
-        if missing and getattr(self.inner, "one_by_one", False):
+        if missing and isinstance(self.inner, DrawsOneByOne) and self.inner.one_by_one:
             # Draws that are requests of their own are kept as each comes, not when all have.
             for asked in await asyncio.gather(*(self._ask(request, [i]) for i in missing)):
                 held.update(asked)
@@ -89,6 +97,7 @@ class RecordBackend:
         """Outcomes of some draws from the inner backend, by key; completions are recorded."""
         part = _part(request, draws)
         outcomes = await generate_all(self.inner, part)
+        self.spent += Usage.total(outcome.usage or Usage() for outcome in outcomes)
         keys = [part.key(self.name, draw) for draw in range(part.n)]
         held: dict[str, Outcome] = dict(zip(keys, outcomes, strict=True))
         fresh = {i: out for i, out in enumerate(outcomes) if isinstance(out, Completion)}
@@ -110,11 +119,12 @@ class RecordBackend:
             return await asyncio.to_thread(put)
 
     async def aclose(self) -> None:
-        """Fold the cassette into one file and close the inner backend."""
+        """Fold the cassette into one file, and close the inner backend if it was opened here."""
         try:
             await asyncio.to_thread(self.cassette.close)
         finally:
-            await self.inner.aclose()
+            if self._opened is not None:
+                await self._opened.aclose()
 
 
 class ReplayBackend:

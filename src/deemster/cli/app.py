@@ -14,7 +14,19 @@ from typing import Annotated
 import typer
 
 from deemster._version import __version__
-from deemster.cli import cascade, doctor, principles, probe, report, run, runs, score, train
+from deemster.cli import (
+    cascade,
+    doctor,
+    judges,
+    principles,
+    probe,
+    report,
+    run,
+    runs,
+    score,
+    train,
+)
+from deemster.cli.options import add_judging_command
 from deemster.errors import DeemsterError
 
 INTERRUPTED = 130
@@ -35,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("score")(score.score)
+add_judging_command(app, "score", score.score)
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
@@ -44,7 +56,8 @@ app.command("export")(runs.export)
 app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
 app.add_typer(train.app, name="train")
-app.command("probe")(probe.probe)
+add_judging_command(app, "probe", probe.probe, leave_out=probe.NO_PART)
+app.add_typer(judges.app, name="judges")
 app.command("doctor")(doctor.doctor)
 
 

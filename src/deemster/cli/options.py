@@ -2,89 +2,51 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 import typer
+from typer.core import TyperCommand
 
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
+    from deemster.backends import Backend
     from deemster.backends.limits import Budget
-    from deemster.judges import Judge
+    from deemster.judges import JudgeSpec
+    from deemster.judges.grm import GrmSpec
+    from deemster.suites.building import SuiteJudges
 
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(usd|tokens|calls)")
 _JUDGE = "The judge"
 _LIMITS = "Limits"
+_FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
+_FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
+"""Flags of judge settings that are not just their names."""
+_MODEL_HELP = (
+    "provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else nano, the "
+    "embedded demonstration model."
+)
 
 Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model", "-m", rich_help_panel=_JUDGE,
-        help="provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else "
-        "nano, the embedded demonstration model.",
-    ),
-]  # fmt: skip
-Votes = Annotated[int, typer.Option("-k", "--k", rich_help_panel=_JUDGE, help="Votes to draw.")]
-Temperature = Annotated[
-    float | None,
-    typer.Option(
-        rich_help_panel=_JUDGE, help="Default: 0 for k = 1, else the dialect's, mostly 0.5."
-    ),
-]
-DialectName = Annotated[
-    str | None,
-    typer.Option(
-        "--dialect",
-        rich_help_panel=_JUDGE,
-        help="Prompt and parser: grm, json, … Default: the model's own, else grm.",
-    ),
-]
-Template = Annotated[
-    Path | None,
-    typer.Option(rich_help_panel=_JUDGE, help="Your own Jinja prompt with the dialect's slots."),
-]
-Principles = Annotated[
-    str,
-    typer.Option(
-        rich_help_panel=_JUDGE, help="self, ahead, a rubric's name or file, or bank:FILE."
-    ),
-]
-AggregatorSpec = Annotated[
-    str | None,
-    typer.Option("--aggregator", rich_help_panel=_JUDGE, help="E.g. sum, 'topk(4) >> mean'."),
-]
-MetaRm = Annotated[
-    str | None,
-    typer.Option(
-        "--meta-rm",
-        rich_help_panel=_JUDGE,
-        help="hf:PATH (trained), nano (embedded) or a model (prompted).",
-    ),
-]
-KMeta = Annotated[
-    int | None,
-    typer.Option(
-        "--k-meta", rich_help_panel=_JUDGE, help="Votes the meta RM keeps. Default: half."
-    ),
-]
-OrdersKind = Annotated[
-    str, typer.Option("--orders", rich_help_panel=_JUDGE, help="balanced, random or fixed.")
+    str | None, typer.Option("--model", "-m", rich_help_panel=_JUDGE, help=_MODEL_HELP)
 ]
 Seed = Annotated[int, typer.Option(rich_help_panel=_JUDGE, help="Orders, draws and tie-breaks.")]
-MinValid = Annotated[
-    int, typer.Option(rich_help_panel=_JUDGE, help="Fewest valid votes for a reward.")
-]
-Stop = Annotated[
+JudgeText = Annotated[
     str | None,
     typer.Option(
-        rich_help_panel=_JUDGE, help="Stop before k votes when the winner is sure: decided:0.95."
+        "--judge",
+        rich_help_panel=_JUDGE,
+        help="Any type of judge: SUITE.yaml#NAME, or as it would stand in a suite: "
+        "'{type: panel, members: [...]}'.",
     ),
-]
-MaxTokens = Annotated[
-    int, typer.Option(rich_help_panel=_JUDGE, help="Longest completion, in tokens.")
 ]
 ApiBase = Annotated[
     str | None, typer.Option(rich_help_panel=_LIMITS, help="URL of an OpenAI-compatible server.")
@@ -107,37 +69,216 @@ BudgetSpec = Annotated[
 ]
 
 
-def make_judge(
-    model: str | None,
-    *,
-    k_meta: int | None = None,
-    aggregator: str | None = None,
-    meta_rm: str | None = None,
-    budget: str | None = None,
-    limits: dict[str, Any] | None = None,
-    **settings: Any,  # noqa: ANN401 - passed on to Judge
-) -> Judge:
-    """The judge that the options describe.
+_LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
+_SHARED: dict[str, Any] = {
+    "judge_text": (JudgeText, None),
+    "api_base": (ApiBase, None),
+    "concurrency": (Concurrency, None),
+    "rate": (Rate, None),
+    "timeout": (Timeout, None),
+    "budget": (BudgetSpec, None),
+}
+"""Options beside the settings of a `Judge`."""
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What the options of a command say about the judge."""
+
+    given: Mapping[str, Any]
+
+    def build(self, *, seed: int = 0) -> SuiteJudges:
+        """The judge, alone in its list; closes whatever was built.
+
+        Args:
+            seed: of orders, draws and tie-breaks.
+
+        Raises:
+            InputError: an option is wrong.
+        """
+        from deemster.judges.building import Site
+        from deemster.suites.building import SuiteJudges
+
+        budget = None if self.given["budget"] is None else _budget(self.given["budget"])
+        described = self.given["judge_text"]
+        if described is None:
+            site = Site(seed=seed, budget=budget)
+            judge = self._spec().build(site)
+            judge.name = judge.backend.name  # of a recording: the model that was recorded
+            return SuiteJudges((judge,), site)
+        self._nothing_else()
+        specs, folder, chosen = _described(described)
+        site = Site(specs=specs, seed=seed, folder=folder, budget=budget)
+        return SuiteJudges((site.judge(chosen),), site)
+
+    def _nothing_else(self) -> None:
+        """Raise `InputError` if a setting is given that belongs into the file of `--judge`."""
+        from deemster.judges.grm import GrmSpec
+
+        for name, value in self.given.items():
+            field = GrmSpec.model_fields.get(name)
+            default = None if field is None or field.is_required() else field.default
+            if value != default and name not in ("judge_text", "budget"):
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"{option} {value!r} does not go with --judge; write it there")
+
+    def _spec(self) -> GrmSpec:
+        from pydantic import ValidationError
+
+        from deemster.judges.grm import GrmSpec
+        from deemster.schemas import first_problem
+
+        given = {key: self.given[key] for key in self.given if key in GrmSpec.model_fields}
+        given["model"] = default_model(given["model"])
+        limits = {key: self.given[key] for key in _LIMIT_NAMES}
+        given["options"] = {key: value for key, value in limits.items() if value is not None}
+        try:
+            return GrmSpec.model_validate(given)
+        except ValidationError as error:
+            # On the command line the settings are options: k_meta is --k-meta.
+            told = _FIELD.sub(lambda match: f"--{match[0].replace('_', '-')}", first_problem(error))
+            raise InputError(told) from error
+
+
+def add_judging_command(
+    app: typer.Typer, name: str, command: Callable[..., int], *, leave_out: Collection[str] = ()
+) -> None:
+    """Register a command with the options of a judge, which it gets as its argument `judge`.
+
+    The options are the fields of `GrmSpec`. They are read when the command is used: that takes
+    imports which the help of the whole program does not need.
+
+    Args:
+        app: where it is registered.
+        name: what users type.
+        command: the function; its other arguments are options of its own.
+        leave_out: settings of a judge that play no part in it.
+    """
+
+    class JudgingCommand(TyperCommand):
+        _complete = False
+
+        def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - typer's own click
+            if not self._complete:
+                self._complete = True
+                whole = typer.Typer(add_completion=False)
+                whole.command()(_with_judge(command, leave_out))
+                found = typer.main.get_command(whole)
+                self.params, self.callback = found.params, found.callback
+            return super().get_params(ctx)
+
+    @app.command(name, cls=JudgingCommand, help=command.__doc__)
+    def _stub() -> None:
+        pass
+
+
+def _with_judge(command: Callable[..., int], leave_out: Collection[str]) -> Callable[..., int]:
+    """The command with an argument for each option of a judge in place of `judge`."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [one for one in signature.parameters.values() if one.name != "judge"]
+    options = {
+        key: one for key, one in {**_judge_options(), **_SHARED}.items() if key not in leave_out
+    }
+
+    @functools.wraps(command)
+    def run(**given: Any) -> int:  # noqa: ANN401 - typer's values
+        mine = {key: given.pop(key) for key in options}
+        return command(**given, judge=JudgeOptions(mine))
+
+    added = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for key, (kind, default) in options.items()
+    ]
+    mine = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    run.__signature__ = signature.replace(parameters=mine + added)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in mine + added}
+    del run.__wrapped__
+    return run
+
+
+def _judge_options() -> dict[str, tuple[Any, Any]]:
+    """An annotated type and a default for each setting of a `Judge` that fits an option."""
+    from deemster.judges.grm import GrmSpec
+
+    made: dict[str, tuple[Any, Any]] = {}
+    annotated: Any = Annotated  # a form that no type checker has to understand
+    for name, field in GrmSpec.model_fields.items():
+        kind = _plain(field.annotation)
+        if kind is None or name in ("type", "name", "tool"):
+            continue
+        default = None if field.is_required() else field.default
+        told = _MODEL_HELP if name == "model" else " ".join((field.description or "").split())
+        option = typer.Option(
+            *_FLAGS.get(name, ()), rich_help_panel=_JUDGE, help=told.replace("`", "")
+        )
+        made[name] = (annotated[kind | None if default is None else kind, option], default)
+    return made
+
+
+def _plain(annotation: Any) -> type | None:  # noqa: ANN401 - any type form
+    """The type of an option for a setting; None for one that only a file can give."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if annotation in (int, float, str):
+        return cast("type", annotation)
+    if get_origin(annotation) is Literal:
+        return str
+    if get_origin(annotation) in (Union, UnionType):
+        return next((kind for one in get_args(annotation) if (kind := _plain(one))), None)
+    return None
+
+
+def _described(text: str) -> tuple[Mapping[str, JudgeSpec], Path, JudgeSpec]:
+    """The judge of `--judge`, those that it may name, and where paths in it start."""
+    from deemster.judges.spec import read_spec
+    from deemster.suites.loading import load_suite
+
+    if text.lstrip().startswith("{"):
+        import yaml
+        from pydantic import ValidationError
+
+        from deemster.schemas import first_problem
+
+        try:
+            return {}, Path(), read_spec(yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise InputError(f"--judge {text!r:.80} is not YAML: {error}") from error
+        except ValidationError as error:
+            raise InputError(f"--judge: {first_problem(error)}") from error
+    path, _, name = text.partition("#")
+    suite = load_suite(path)
+    specs = {judge.label: judge for judge in suite.spec.expanded()}
+    if not name and len(specs) == 1:
+        name = next(iter(specs))
+    if name not in specs:
+        raise InputError(
+            f"--judge {text!r}: no judge {name!r}; write {path}#NAME with one of: "
+            + ", ".join(specs)
+        )
+    return specs, suite.path.parent, specs[name]
+
+
+def make_backend(
+    model: str | None, *, limits: Mapping[str, Any], budget: str | None = None
+) -> Backend:
+    """The model by itself, for commands that do not judge.
 
     Raises:
         InputError: an option is wrong.
     """
-    from deemster.backends import EMBEDDED
-    from deemster.judges import Judge
+    from deemster.backends import open_backend
 
-    model = model or os.environ.get("DEEMSTER_MODEL") or EMBEDDED
-    if k_meta is not None:
-        if meta_rm is None:
-            raise InputError(f"--k-meta {k_meta} needs --meta-rm")
-        if aggregator is not None:
-            raise InputError(
-                f"give --k-meta or --aggregator, not both; write 'topk({k_meta}) >> …'"
-            )
-        aggregator = f"topk({k_meta}) >> sum"
-    options = {name: value for name, value in (limits or {}).items() if value is not None}
+    options = {name: value for name, value in limits.items() if value is not None}
     if budget is not None:
         options["budget"] = _budget(budget)
-    return Judge(model, aggregator=aggregator, meta_rm=meta_rm, **settings, **options)
+    return open_backend(default_model(model), **options)
+
+
+def default_model(given: str | None) -> str:
+    """The model given, else that of the environment, else the embedded one."""
+    from deemster.backends import EMBEDDED
+
+    return given or os.environ.get("DEEMSTER_MODEL") or EMBEDDED
 
 
 def _budget(text: str) -> Budget:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from deemster.cli import options as opt
-from deemster.cli.score import EXIT_UNSCORED, share
+from deemster.cli.score import EXIT_UNSCORED, judging, share
+from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import Judge
     from deemster.probe import HealthCard, Plan
+    from deemster.suites.building import SuiteJudges
+
+
+NO_PART = ("k", "aggregator", "meta_rm", "k_meta", "orders", "min_valid", "stop")
+"""Settings of a judge that a probe chooses itself."""
 
 
 def probe(
-    model: opt.Model = None,
     k: Annotated[
         int,
         typer.Option("-k", "--k", help="Votes per pair where several are drawn: even, 4 or more."),
@@ -26,17 +31,7 @@ def probe(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Write probe.html and probe.json here.")
     ] = None,
-    temperature: opt.Temperature = None,
-    dialect: opt.DialectName = None,
-    template: opt.Template = None,
-    principles: opt.Principles = "self",
     seed: opt.Seed = 0,
-    max_tokens: opt.MaxTokens = 2048,
-    api_base: opt.ApiBase = None,
-    concurrency: opt.Concurrency = None,
-    rate: opt.Rate = None,
-    timeout: opt.Timeout = None,
-    budget: opt.BudgetSpec = None,
     record: Annotated[
         Path | None,
         typer.Option(help="Keep every completion in this cassette, for --model replay:FILE."),
@@ -45,39 +40,26 @@ def probe(
     allow_unscored: Annotated[
         str, typer.Option(help="Share of verdicts that may stay unscored, e.g. 1%.")
     ] = "10%",
+    *,
+    judge: opt.JudgeOptions,
 ) -> int:
     """Health card of a judge: biases, consistency, calibration and resistance to attacks.
 
     Asks about short items with certain truth. Every figure has its 95 % interval; faults do not
     change the exit status, too many verdicts without a score do (3).
     """
+    from deemster.judges import Judge
     from deemster.probe import plan_probe
 
     allowed = share(allow_unscored)
-    judge = opt.make_judge(
-        model,
-        temperature=temperature,
-        dialect=dialect,
-        template=template,
-        principles=principles,
-        seed=seed,
-        max_tokens=max_tokens,
-        budget=budget,
-        limits={
-            "api_base": api_base,
-            "concurrency": concurrency,
-            "rate": rate,
-            "timeout": timeout,
-        },
-    )
-    if record is not None:
-        from deemster.backends.replay import RecordBackend
-
-        judge.wrap_backends(lambda backend: RecordBackend(backend, record))
-    plan = plan_probe(judge, calls=calls, k=k, seed=seed)
+    built = judge.build(seed=seed)
+    probed = built.judges[0]
+    if not isinstance(probed, Judge):
+        raise InputError(f"probe asks a judge of type grm, got a {type(probed).__name__}")
+    plan = plan_probe(probed, calls=calls, k=k, seed=seed)
     part = "" if plan.calls == plan.full else f" (all items would take {plan.full})"
-    typer.echo(f"{judge.name}: {plan.calls} calls at most{part}", err=True)
-    card = asyncio.run(_probe(judge, plan))
+    typer.echo(f"{probed.name}: {plan.calls} calls at most{part}", err=True)
+    card = asyncio.run(_probe(built, record, plan))
     if out is not None:
         from deemster.probe import write_card
 
@@ -94,14 +76,14 @@ def probe(
     return EXIT_UNSCORED if card.n_unscored > allowed * card.n_verdicts else 0
 
 
-async def _probe(judge: Judge, plan: Plan) -> HealthCard:
+async def _probe(built: SuiteJudges, record: Path | None, plan: Plan) -> HealthCard:
     from deemster.cli.render import progress_bar
     from deemster.probe import probe as run
 
     total = sum(len(unit.trials) for unit in plan.units)
     with progress_bar(total) as advance:
-        async with judge:
-            return await run(judge, plan=plan, on_done=advance)
+        async with judging(built, record) as judge:
+            return await run(cast("Judge", judge), plan=plan, on_done=advance)
 
 
 def show_card(card: HealthCard) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,8 @@ from deemster.cli import options as opt
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
-    from deemster.judges import Judge
+    from deemster.judges import BaseJudge
+    from deemster.suites.building import SuiteJudges
 
 EXIT_UNSCORED = 3
 
@@ -36,25 +37,7 @@ def score(
             help='JSON lines, one sample each: {"query": …, "responses": [...]}; - is stdin.',
         ),
     ] = None,
-    model: opt.Model = None,
-    k: opt.Votes = 1,
-    temperature: opt.Temperature = None,
-    dialect: opt.DialectName = None,
-    template: opt.Template = None,
-    principles: opt.Principles = "self",
-    aggregator: opt.AggregatorSpec = None,
-    meta_rm: opt.MetaRm = None,
-    k_meta: opt.KMeta = None,
-    orders: opt.OrdersKind = "balanced",
     seed: opt.Seed = 0,
-    min_valid: opt.MinValid = 1,
-    stop: opt.Stop = None,
-    max_tokens: opt.MaxTokens = 2048,
-    api_base: opt.ApiBase = None,
-    concurrency: opt.Concurrency = None,
-    rate: opt.Rate = None,
-    timeout: opt.Timeout = None,
-    budget: opt.BudgetSpec = None,
     record: Annotated[
         Path | None,
         typer.Option(help="Keep every completion in this cassette, for --model replay:FILE."),
@@ -65,36 +48,12 @@ def score(
     allow_unscored: Annotated[
         str, typer.Option(help="Share of samples that may stay unscored, e.g. 1%.")
     ] = "0%",
+    *,
+    judge: opt.JudgeOptions,
 ) -> int:  # fmt: skip
     """Judge the responses to a query: rewards, ranking, principles and critiques."""
     allowed = share(allow_unscored)
-    judge = opt.make_judge(
-        model,
-        k=k,
-        temperature=temperature,
-        dialect=dialect,
-        template=template,
-        principles=principles,
-        aggregator=aggregator,
-        meta_rm=meta_rm,
-        k_meta=k_meta,
-        orders=orders,
-        seed=seed,
-        min_valid=min_valid,
-        stop=stop,
-        max_tokens=max_tokens,
-        budget=budget,
-        limits={
-            "api_base": api_base,
-            "concurrency": concurrency,
-            "rate": rate,
-            "timeout": timeout,
-        },
-    )
-    if record is not None:
-        from deemster.backends.replay import RecordBackend
-
-        judge.wrap_backends(lambda backend: RecordBackend(backend, record))
+    built = judge.build(seed=seed)
     if input_file is not None:
         if query is not None or response or reference is not None:
             raise InputError("give --input or --query and --response, not both")
@@ -104,15 +63,32 @@ def score(
             total = sum(1 for _ in read_samples(path, name=name))
             if not total:
                 raise InputError(f"{name} has no samples; give one JSON object per line")
-            return asyncio.run(_many(judge, path, name, total, as_json=as_json, allowed=allowed))
+            return asyncio.run(
+                _many(built, record, path, name, total, as_json=as_json, allowed=allowed)
+            )
     if query is None or not response:
         missing = "--query" if query is None else "--response"
         raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")
-    return asyncio.run(_one(judge, query, response, reference, as_json=as_json, allowed=allowed))
+    return asyncio.run(
+        _one(built, record, query, response, reference, as_json=as_json, allowed=allowed)
+    )
+
+
+@asynccontextmanager
+async def judging(built: SuiteJudges, record: Path | None) -> AsyncIterator[BaseJudge]:
+    """The judge of a command, recorded if that is asked for; closed in the end."""
+    from deemster.judges.recording import recorded
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(built)
+        if record is not None:
+            await stack.enter_async_context(recorded(built.judges, record))
+        yield built.judges[0]
 
 
 async def _one(
-    judge: Judge,
+    built: SuiteJudges,
+    record: Path | None,
     query: str,
     responses: list[str],
     reference: str | None,
@@ -122,7 +98,7 @@ async def _one(
 ) -> int:
     from deemster.schemas import Sample
 
-    async with judge:
+    async with judging(built, record) as judge:
         verdict = await judge.score(query, responses, reference=reference)
     if verdict.rewards is None and all(
         failure.error == "ContextLengthError" for failure in verdict.failures
@@ -138,7 +114,14 @@ async def _one(
 
 
 async def _many(
-    judge: Judge, path: Path, name: str, total: int, *, as_json: bool, allowed: float
+    built: SuiteJudges,
+    record: Path | None,
+    path: Path,
+    name: str,
+    total: int,
+    *,
+    as_json: bool,
+    allowed: float,
 ) -> int:
     from deemster.cli.render import progress_bar, show_verdict
     from deemster.judges.batch import score_ordered
@@ -146,7 +129,7 @@ async def _many(
 
     unscored = 0
     with progress_bar(total) as advance:
-        async with judge:
+        async with judging(built, record) as judge:
             verdicts = score_ordered(
                 judge, read_samples(path, name=name), on_done=lambda _, verdict: advance(verdict)
             )

@@ -1,9 +1,11 @@
 """Everything that scores: the GRM judge, meta reward models, and judges made of judges."""
 
-from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.base import BaseJudge
 from deemster.judges.batch import score_all, score_many
 from deemster.judges.best_of_n import BestOf, best_of_n
-from deemster.judges.cascade import Cascade, CascadeRule
+from deemster.judges.cascade import Cascade
+from deemster.judges.cascade_rule import CascadeRule
+from deemster.judges.case import Case
 from deemster.judges.cloud import CLoud
 from deemster.judges.debate import Debate
 from deemster.judges.decide import decide
@@ -14,6 +16,8 @@ from deemster.judges.panel import Panel, agreement
 from deemster.judges.panel_weights import PanelWeights, fit_weights
 from deemster.judges.scalar_rm import ScalarRM
 from deemster.judges.scaling import PanelScaling
+from deemster.judges.scorer import Scorer
+from deemster.judges.spec import JudgeSpec
 from deemster.judges.steps import StepRewards, score_steps
 from deemster.judges.tournament import Ranking, rerank
 
@@ -23,8 +27,10 @@ __all__ = [
     "CLoud",
     "Cascade",
     "CascadeRule",
+    "Case",
     "Debate",
     "Judge",
+    "JudgeSpec",
     "MetaRM",
     "PairRM",
     "Panel",

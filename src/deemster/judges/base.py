@@ -1,43 +1,61 @@
-"""What everything that scores shares: one method, so that judges nest."""
+"""What every judge shares: one `score`, one rule of who closes what.
 
-from __future__ import annotations
+A judge is a class with `info` and `_judge(case)`:
 
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
-
-from deemster.backends import Backend
-from deemster.judges import batch
-from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Sample, Verdict
-
-
-@runtime_checkable
-class Scorer(Protocol):
-    """A judge, or a composite of judges."""
+```python
+class Longest(BaseJudge):
+    name = "longest"
 
     @property
     def info(self) -> JudgeInfo:
-        """What it is, for the record."""
-        ...
+        return JudgeInfo(name=self.name, model="longest")
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """Judge 1..n responses to a query."""
-        ...
+    async def _judge(self, case: Case) -> Verdict:
+        vote = Judgment(scores=tuple(float(len(one.text)) for one in case.responses))
+        return decide([vote], n=case.n, k=1, reducer=Mean(), info=self.info)
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
+from typing import ClassVar, Protocol, Self, TypeVar
+
+from deemster.backends import Backend
+from deemster.judges import batch
+from deemster.judges.case import Case
+from deemster.judges.plan import Planned
+from deemster.judges.scorer import Scorer
+from deemster.principles import PrinciplesLike, principles_hash
+from deemster.runtime import run_sync
+from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Sample, Verdict
+
+
+class Closable(Protocol):
+    """What a judge can open: a backend, a meta RM, another judge."""
 
     async def aclose(self) -> None:
-        """Release what it holds."""
+        """Close it. Idempotent."""
         ...
+
+
+C = TypeVar("C", bound=Closable)
 
 
 class BaseJudge(ABC):
-    """`score`, and what follows from it: synchronous, for many samples, as a context manager."""
+    """Everything but how a case is judged.
+
+    A judge closes what it opened from a string (a backend, a meta RM, a member) and nothing that
+    it was given.
+    """
+
+    name: str
+    """What records call it."""
+    uses_principles: ClassVar[bool] = True
+    """Whether principles given with a call change its verdicts."""
+    _owned: tuple[Closable, ...] = ()
 
     @property
     @abstractmethod
@@ -45,13 +63,16 @@ class BaseJudge(ABC):
         """Everything that decides its verdicts."""
 
     @abstractmethod
+    async def _judge(self, case: Case) -> Verdict:
+        """The verdict about a case: what makes this judge another than the others."""
+
     async def score(
         self,
         query: QueryLike,
-        responses: Sequence[ResponseLike],
+        responses: Iterable[ResponseLike],
         *,
         reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+        principles: PrinciplesLike | None = None,
     ) -> Verdict:
         """Judge 1..n responses to a query.
 
@@ -59,7 +80,7 @@ class BaseJudge(ABC):
             query: one user turn as text, or OpenAI-style messages.
             responses: 1..n answers, as text or assistant messages.
             reference: a gold answer to show the judge.
-            principles: fixed criteria for this call, in place of the judge's own.
+            principles: criteria for this call, in place of the judge's own.
 
         Returns:
             The verdict. Draws that failed are `Failure` votes in it, never numbers.
@@ -67,18 +88,27 @@ class BaseJudge(ABC):
         Raises:
             InputError: the query or the responses cannot be judged; nothing was sent.
         """
+        return await self.score_case(
+            Case.of(query, responses, reference=reference, principles=principles)
+        )
+
+    async def score_case(self, case: Case) -> Verdict:
+        """`score` of what has been read already: how judges made of judges ask their members."""
+        verdict = await self._judge(case)
+        if not (case.principles and self.uses_principles):
+            return verdict
+        given = {"principles": principles_hash(case.principles)}
+        return verdict.model_copy(update={"judge": verdict.judge.model_copy(update=given)})
 
     def score_sync(
         self,
         query: QueryLike,
-        responses: Sequence[ResponseLike],
+        responses: Iterable[ResponseLike],
         *,
         reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+        principles: PrinciplesLike | None = None,
     ) -> Verdict:
         """`score` for scripts, notebooks and threads; works inside a running event loop too."""
-        from deemster.runtime import run_sync  # noqa: PLC0415 - no thread until it is needed
-
         return run_sync(self.score(query, responses, reference=reference, principles=principles))
 
     def score_many(
@@ -93,16 +123,50 @@ class BaseJudge(ABC):
         """The verdicts of all samples, in their order."""
         return await batch.score_all(self, samples, in_flight=in_flight)
 
-    @abstractmethod
+    @property
+    def members(self) -> tuple[Scorer, ...]:
+        """The judges it is made of, each once; none for a judge of its own."""
+        return ()
+
+    def plan(self, case: Case) -> Iterator[Planned]:
+        """The requests that judging a case takes at most; nothing is sent."""
+        for member in self.members:
+            if isinstance(member, BaseJudge):
+                yield from member.plan(case)
+
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
         """Put something (a recorder, say) between this judge and every model it asks."""
+        for member in self.members:
+            if isinstance(member, BaseJudge):
+                member.wrap_backends(wrap)
 
-    @abstractmethod
     async def aclose(self) -> None:
-        """Release what it holds. Idempotent."""
+        """Close what it opened itself. Idempotent; some judges can be used again afterwards."""
+        await asyncio.gather(*(thing.aclose() for thing in self._owned))
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def _own(self, thing: C) -> C:
+        """Note that this judge opened `thing`, so that it closes it too."""
+        self._owned = (*self._owned, thing)
+        return thing
+
+
+async def ask(judge: Scorer, case: Case) -> Verdict:
+    """A judge's verdict about a case, whoever wrote the judge.
+
+    What only cases have (others' opinions, findings of tools) does not reach a judge that is no
+    `BaseJudge`.
+    """
+    if isinstance(judge, BaseJudge):
+        return await judge.score_case(case)
+    return await judge.score(
+        case.query,
+        case.responses,
+        reference=case.reference,
+        principles=case.principles or None,
+    )

@@ -12,7 +12,7 @@ from deemster.judges.decide import unscored
 from deemster.schemas import Sample, Verdict
 
 if TYPE_CHECKING:
-    from deemster.judges.base import Scorer
+    from deemster.judges.scorer import Scorer
 
 IN_FLIGHT = 64
 """Samples judged at a time; requests are limited by the backend."""

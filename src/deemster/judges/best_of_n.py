@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from pydantic import ValidationError
 
 from deemster.backends import Backend, Request, generate_all, open_backend
 from deemster.errors import BackendError, InputError
-from deemster.judges.base import Scorer
-from deemster.judges.membership import whole_number
 from deemster.judges.orders import derive_seed
+from deemster.judges.scorer import Scorer
+from deemster.judges.settings import whole_number
 from deemster.judges.together import together
 from deemster.judges.tournament import Method, Ranking, rerank
+from deemster.principles import PrinciplesLike
 from deemster.schemas import (
     Conversation,
     Count,
@@ -89,7 +89,7 @@ async def best_of_n(
     temperature: float = 1.0,
     max_tokens: int = 2048,
     reference: str | None = None,
-    principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    principles: PrinciplesLike | None = None,
 ) -> BestOf:
     """Generate `n` responses and choose the best by a tournament; see `rerank`.
 

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from deemster.aggregators import Ballot, PerJudge
-from deemster.backends import Backend
 from deemster.errors import BackendError, InputError
-from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.base import ask
+from deemster.judges.building import Site
 from deemster.judges.cascade_rule import CascadeRule, stage_features
+from deemster.judges.case import Case
+from deemster.judges.composite import Composite
 from deemster.judges.decide import decide
-from deemster.schemas import (
-    Failure,
-    JudgeInfo,
-    QueryLike,
-    ResponseLike,
-    Usage,
-    Verdict,
-    Vote,
-)
+from deemster.judges.scorer import Scorer
+from deemster.judges.settings import whole_number
+from deemster.judges.spec import CompositeSpec, Share
+from deemster.schemas import Failure, JudgeInfo, Usage, Verdict, Vote
 
 
-class Cascade(BaseJudge):
+class Cascade(Composite):
     """Judges in turn, cheapest first, until one is confident enough (arXiv 2407.18370).
 
     Votes are kept: an escalated item is decided by the votes of all judges asked, made comparable
@@ -35,7 +33,8 @@ class Cascade(BaseJudge):
     there every judge is asked.
 
     Args:
-        judges: two or more with their `score`, cheapest first.
+        members: two or more with their `score`, which stay the caller's to close, or model
+            strings; cheapest first.
         rule: a `CascadeRule`, or its JSON file (`deemster cascade fit`): calibrated confidences
             and thresholds. It must have as many stages.
         thresholds: without a rule: the least confidence to stop at, one for all judges or one for
@@ -50,7 +49,7 @@ class Cascade(BaseJudge):
 
     def __init__(
         self,
-        judges: Sequence[Scorer],
+        members: Sequence[Scorer | str],
         rule: CascadeRule | str | Path | None = None,
         *,
         thresholds: float | Sequence[float] | None = None,
@@ -59,34 +58,27 @@ class Cascade(BaseJudge):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
-        if len(judges) < 2:
-            raise InputError(f"a cascade needs 2 or more judges, got {len(judges)}")
-        names = [judge.info.name for judge in judges]
-        if len(set(names)) != len(names):
-            raise InputError(f"judges of a cascade need different names, got {names}; give name=")
+        names = self._open_members(members, what="a cascade")
         if (rule is None) == (thresholds is None):
             raise InputError("give a cascade one of rule and thresholds")
-        self.judges = tuple(judges)
         self.rule = _load(rule) if isinstance(rule, str | Path) else rule
         if self.rule is not None:
-            if len(self.rule.stages) != len(judges):
+            if len(self.rule.stages) != len(names):
                 raise InputError(
-                    f"the rule is for {len(self.rule.stages)} judges, the cascade has {len(judges)}"
+                    f"the rule is for {len(self.rule.stages)} judges, the cascade has {len(names)}"
                 )
             self.thresholds, self.abstain = self.rule.thresholds, self.rule.abstain
         else:
-            self.thresholds = _thresholds(thresholds, len(judges), abstain=abstain)
+            self.thresholds = _thresholds(thresholds, len(names), abstain=abstain)
             self.abstain = abstain
-        if min_valid < 1:
-            raise InputError(f"min_valid must be >= 1, got {min_valid!r}")
-        self.min_valid = min_valid
+        self.min_valid = whole_number("min_valid", min_valid, 1, 2**31)
         self.seed = seed
         self.name = name or f"cascade({', '.join(names)})"
 
     @property
     def info(self) -> JudgeInfo:
         """Everything that decides its verdicts."""
-        infos = tuple(judge.info for judge in self.judges)
+        infos = tuple(member.info for member in self.members)
         told = "abstain, " if self.abstain else ""
         return JudgeInfo(
             name=self.name,
@@ -98,27 +90,13 @@ class Cascade(BaseJudge):
             members=infos,
         )
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """Judge 1..n responses; see `BaseJudge.score`.
-
-        Raises:
-            InputError: the input cannot be judged by any of the judges asked.
-        """
+    async def _judge(self, case: Case) -> Verdict:
         votes: list[Vote] = []
-        extra, asked, n = Usage(), 0, len(responses)
+        extra, asked, n = Usage(), 0, case.n
         refused: list[InputError] = []
-        for stage, judge in enumerate(self.judges):
+        for stage, judge in enumerate(self.members):
             try:
-                verdict = await judge.score(
-                    query, responses, reference=reference, principles=principles
-                )
+                verdict = await ask(judge, case)
             except InputError as error:
                 refused.append(error)
                 votes.append(_failed(error, len(votes), judge.info.name))
@@ -134,7 +112,7 @@ class Cascade(BaseJudge):
             made = self._decide(votes, n=n, k=asked, extra=extra)
             if self._confidence(stage, votes, made, n) >= self.thresholds[stage] and made.rewards:
                 return made
-        if len(refused) == len(self.judges):
+        if len(refused) == len(self.members):
             raise refused[0]
         if self.abstain and made.rewards is not None:
             return made.model_copy(
@@ -143,16 +121,6 @@ class Cascade(BaseJudge):
                 }
             )  # fmt: skip
         return made
-
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        """Put something between every judge and its model."""
-        for judge in self.judges:
-            if isinstance(judge, BaseJudge):
-                judge.wrap_backends(wrap)
-
-    async def aclose(self) -> None:
-        """Close all judges."""
-        await asyncio.gather(*(judge.aclose() for judge in self.judges))
 
     def _decide(self, votes: Sequence[Vote], *, n: int, k: int, extra: Usage) -> Verdict:
         return decide(
@@ -214,4 +182,36 @@ def _failed(error: Exception, draw: int, judge: str) -> Failure:
     )
 
 
-__all__ = ["Cascade", "CascadeRule"]
+class CascadeSpec(CompositeSpec):
+    """Judges in turn, cheapest first, until one is confident enough."""
+
+    type: Literal["cascade"] = "cascade"
+    rule: str | None = None
+    """A file of `deemster cascade fit`: calibrated confidences and thresholds."""
+    thresholds: Share | tuple[Share, ...] | None = None
+    """Without a rule: the least confidence to stop at, one for all or one for each but the last."""
+    abstain: bool = False
+    """Without a rule: leave items unanswered that the last judge is unsure of."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.rule is None) == (self.thresholds is None):
+            raise ValueError("give one of rule and thresholds")
+        return self
+
+    @property
+    def most_votes(self) -> int:
+        """See `CompositeSpec.most_votes`: all votes of all judges count."""
+        return 2**31
+
+    def build(self, site: Site) -> Cascade:
+        """See `JudgeSpec.build`."""
+        return Cascade(
+            [site.judge(member) for member in self.members],
+            None if self.rule is None else site.file(self.rule),
+            thresholds=self.thresholds,
+            abstain=self.abstain,
+            min_valid=self.min_valid,
+            seed=site.seed,
+            name=self.label,
+        )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
 
+from deemster.errors import InputError
+from deemster.principles import PrinciplesLike, principles_for
 from deemster.prompts import View
-from deemster.schemas import Conversation, Principle, Scale
+from deemster.schemas import (
+    Conversation,
+    Principle,
+    QueryLike,
+    ResponseLike,
+    Scale,
+    as_query,
+    as_responses,
+)
 
 Section = Callable[[tuple[int, ...]], str]
 """Text about the responses, given their indices in the order shown."""
@@ -20,7 +31,7 @@ class Case:
         query: the conversation that was answered.
         responses: in the caller's order.
         reference: a gold answer.
-        principles: fixed criteria; none leaves them to the judge.
+        principles: criteria given with the call; none leaves them to the judge.
         findings: what tools found, put before the judge.
         after: what follows the prompt, defused and fenced already (others' opinions).
     """
@@ -31,6 +42,34 @@ class Case:
     principles: tuple[Principle, ...] = ()
     findings: Section | None = None
     after: Section | None = None
+
+    @classmethod
+    def of(
+        cls,
+        query: QueryLike,
+        responses: Iterable[ResponseLike],
+        *,
+        reference: str | None = None,
+        principles: PrinciplesLike | None = None,
+    ) -> Self:
+        """What the arguments of a `score` call mean.
+
+        Raises:
+            InputError: they cannot be judged.
+        """
+        asked, shown = as_query(query), as_responses(responses)
+        given = () if principles is None else principles_for(principles, asked)
+        return cls(asked, shown, reference, given)
+
+    def refuse_blank(self) -> None:
+        """For judges that have to read something of every response.
+
+        Raises:
+            InputError: a response is blank.
+        """
+        for i, response in enumerate(self.responses):
+            if response.is_blank:
+                raise InputError(f"response {i} is empty; leave it out or give its text")
 
     @property
     def n(self) -> int:

@@ -6,23 +6,28 @@ and a value head on top of it gives a scalar; k critiques are averaged (Eq. 12).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from deemster.aggregators import Mean
 from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
 from deemster.errors import BackendError, FailureStatus, InputError
 from deemster.judges.base import BaseJudge
+from deemster.judges.building import Site
 from deemster.judges.case import Case
 from deemster.judges.classifier import Classifier, Reading
 from deemster.judges.decide import decide
 from deemster.judges.orders import derive_seed
+from deemster.judges.plan import Planned
 from deemster.judges.scalar_rm import chat_ids
-from deemster.judges.settings import sampling_of, whole
+from deemster.judges.settings import sampling_of, split_options, whole_number
+from deemster.judges.spec import ModelSpec, Positive, sampling_fields
 from deemster.judges.together import together
-from deemster.principles import as_principles, principles_hash
 from deemster.prompts import PromptTemplate, builtin_template
 from deemster.schemas import (
     Completion,
@@ -32,14 +37,11 @@ from deemster.schemas import (
     JudgeInfo,
     Judgment,
     Message,
-    QueryLike,
-    ResponseLike,
+    SamplingSettings,
     Scale,
     Usage,
     Verdict,
     Vote,
-    as_query,
-    as_responses,
 )
 
 VALUE = "value"
@@ -47,6 +49,8 @@ VALUE = "value"
 TEMPLATE = "cloud"
 """The critic's prompt that ships."""
 MAX_K = 10_000
+MAX_TOKENS = 1024
+"""Of a critique, unless told otherwise."""
 _NO_SCALE = Scale(low=0, high=1)  # the prompt has no slot for scores
 
 
@@ -97,12 +101,12 @@ class CLoud(BaseJudge):
         template: your own Jinja template file with the slots of `cloud.j2`.
         seed: decides draws and tie-breaks.
         min_valid: fewest valid votes for a verdict with rewards.
-        max_tokens, top_p: decoding limits of critiques.
         device: of the value model; by default a GPU if there is one.
         dtype: of the value model; by default bfloat16 on a GPU and float32 on the CPU.
         batch_size: critiques that go through the value model together.
         name: what records call this judge; default: the model string.
-        options: passed to the backend when `model` is a string.
+        options: fields of `SamplingSettings` (`max_tokens=`, 1024 by default); the others are
+            passed to the backend when `model` is a string.
 
     Raises:
         InputError: an argument is wrong; nothing was sent.
@@ -118,39 +122,40 @@ class CLoud(BaseJudge):
         template: str | Path | None = None,
         seed: int = 0,
         min_valid: int = 1,
-        max_tokens: int = 1024,
-        top_p: float = 1.0,
         device: str | None = None,
         dtype: str | None = None,
         batch_size: int = 8,
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
-        self.k = whole("k", k, 1, MAX_K)
-        self.min_valid = whole("min_valid", min_valid, 1, self.k)
-        self.seed = whole("seed", seed, 0, 2**63 - 1)
+        self.k = whole_number("k", k, 1, MAX_K)
+        self.min_valid = whole_number("min_valid", min_valid, 1, self.k)
+        self.seed = whole_number("seed", seed, 0, 2**63 - 1)
+        sampling, options = split_options(options)
+        if temperature is None:
+            temperature = 0.5 if self.k > 1 else 0.0
         self.sampling = sampling_of(
-            temperature=temperature if temperature is not None else (0.5 if self.k > 1 else 0.0),
-            top_p=top_p,
-            max_tokens=max_tokens,
+            **{"max_tokens": MAX_TOKENS, **sampling, "temperature": temperature}
         )
         self.template = PromptTemplate.load(template) if template else builtin_template(TEMPLATE)
         self.value = value or _value_beside(model)
         if not self.value.startswith("hf:"):
             raise InputError(f"value {value!r} must be 'hf:FOLDER' or 'hf:OWNER/REPOSITORY'")
-        self._classifier = Classifier(
-            self.value.removeprefix("hf:"),
-            what="value model",
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
+        self._classifier = self._own(
+            Classifier(
+                self.value.removeprefix("hf:"),
+                what="value model",
+                device=device,
+                dtype=dtype,
+                batch_size=batch_size,
+            )
         )
         if isinstance(model, str):
-            self.backend, self._owns_backend = open_backend(model, **options), True
+            self.backend = self._own(open_backend(model, **options))
         elif options:
             raise InputError(f"options {sorted(options)} go to a backend made from a model string")
         else:
-            self.backend, self._owns_backend = model, False
+            self.backend = model
         self.name = name or self.backend.name
 
     @property
@@ -168,47 +173,35 @@ class CLoud(BaseJudge):
             min_valid=self.min_valid,
         )
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """Judge 1..n responses to a query; see `BaseJudge.score`."""
-        asked, shown = as_query(query), as_responses(responses)
-        for i, response in enumerate(shown):
-            if response.is_blank:
-                raise InputError(f"response {i} is empty; leave it out or give its text")
-        fixed = () if principles is None else as_principles(principles)
-        info = self.info
-        if fixed:
-            info = info.model_copy(update={"principles": principles_hash(fixed)})
-        case = Case(asked, shown, reference, fixed)
-        prompts = [
-            critic_messages(case, i, template=self.template, seed=self.seed) for i in range(case.n)
-        ]
-        drawn = await together(self._critiques(prompt) for prompt in prompts)
+    async def _judge(self, case: Case) -> Verdict:
+        case.refuse_blank()
+        prompts = self._prompts(case)
+        drawn = await together(
+            generate_all(self.backend, self._request(prompt)) for prompt in prompts
+        )
         votes = await self._votes(prompts, drawn)
         return decide(
-            votes, n=case.n, k=self.k, reducer=Mean(), info=info, min_valid=self.min_valid
+            votes, n=case.n, k=self.k, reducer=Mean(), info=self.info, min_valid=self.min_valid
         )
+
+    def plan(self, case: Case) -> Iterator[Planned]:
+        """See `BaseJudge.plan`: the critiques; the value model costs no request."""
+        for number, prompt in enumerate(self._prompts(case)):
+            votes = self.k if number == 0 else 0  # a vote is one critique of every response
+            yield Planned(self.backend, self._request(prompt), votes=votes)
 
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
         """Put something between this judge and its critic."""
         self.backend = wrap(self.backend)
 
-    async def aclose(self) -> None:
-        """Close the backend, if it was opened here, and release the value model. Idempotent."""
-        await self._classifier.aclose()
-        if self._owns_backend:
-            await self.backend.aclose()
+    def _prompts(self, case: Case) -> list[Conversation]:
+        return [
+            critic_messages(case, i, template=self.template, seed=self.seed) for i in range(case.n)
+        ]
 
-    async def _critiques(self, prompt: Conversation) -> list[Outcome]:
+    def _request(self, prompt: Conversation) -> Request:
         seeds = tuple(derive_seed(self.seed, draw) for draw in range(self.k))
-        request = Request(messages=prompt, sampling=self.sampling, n=self.k, seeds=seeds)
-        return await generate_all(self.backend, request)
+        return Request(messages=prompt, sampling=self.sampling, n=self.k, seeds=seeds)
 
     async def _votes(
         self, prompts: Sequence[Conversation], drawn: Sequence[Sequence[Outcome]]
@@ -296,3 +289,41 @@ def _value_beside(model: str | Backend) -> str:
             "a sequence-classification model with one output"
         )
     return f"hf:{path}/{VALUE}"
+
+
+class CloudSpec(SamplingSettings, ModelSpec):
+    """Critiques out loud, then a number for each by a value model."""
+
+    type: Literal["cloud"] = "cloud"
+    value: str | None = None
+    """The value model, `hf:PATH`; default: the folder `value` inside the critic's."""
+    k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 1
+    """Critiques of each response."""
+    template: str | None = None
+    """Your own Jinja prompt with the slots of `cloud.j2`."""
+    min_valid: Positive = 1
+    """Fewest valid votes for a verdict with rewards."""
+    device: str | None = None
+    """Of the value model, as torch names it."""
+    dtype: str | None = None
+    """Of the value model, as torch names it."""
+    batch_size: Positive = 8
+    """Critiques that go through the value model together."""
+
+    def build(self, site: Site) -> CLoud:
+        """See `JudgeSpec.build`."""
+        options = site.options(self, signature(CLoud).parameters.keys())
+        return CLoud(
+            site.model(self.model),
+            value=None if self.value is None else site.model(self.value),
+            k=self.k,
+            template=None if self.template is None else site.file(self.template),
+            seed=site.seed,
+            min_valid=self.min_valid,
+            device=self.device,
+            dtype=self.dtype,
+            batch_size=self.batch_size,
+            name=self.label,
+            **sampling_fields(self),
+            **options,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,20 +14,28 @@ from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
-from deemster.judges.case import Case, Section
+from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
-from deemster.judges.settings import aggregator_of, dialect_of, sampling_of, whole
+from deemster.judges.plan import Planned
+from deemster.judges.settings import (
+    aggregator_of,
+    dialect_of,
+    sampling_of,
+    split_options,
+    whole_number,
+)
 from deemster.judges.together import together
 from deemster.principles import (
-    as_principles,
+    PrinciplesLike,
     as_source,
     generate_with_usage,
+    principles_for,
     principles_hash,
+    principles_request,
 )
 from deemster.schemas import (
-    Conversation,
     Failure,
     JudgeInfo,
     Principle,
@@ -36,11 +44,10 @@ from deemster.schemas import (
     Usage,
     Verdict,
     Vote,
-    as_query,
-    as_responses,
 )
 
 MAX_K = 10_000
+_MODES = ("self", "ahead")
 
 
 class Finder(Protocol):
@@ -59,10 +66,6 @@ class Finder(Protocol):
         reference: str | None = None,
     ) -> Findings:
         """Examine the responses."""
-        ...
-
-    async def aclose(self) -> None:
-        """Release what it holds."""
         ...
 
 
@@ -98,12 +101,12 @@ class Judge(BaseJudge):
             verdict for the same seed.
         min_valid: fewest valid votes for a verdict with rewards.
         tool: a `Verifier` or another `Finder`, run on every sample first; what it found is put
-            before the judge as facts.
+            before the judge as facts. It stays the caller's to close.
         stop: a rule, or its text (`"decided:0.95"`), that ends the draw before k votes when the
             winner is as good as decided. Votes are then drawn in rounds, one after the other.
-        max_tokens, top_p: decoding limits.
         name: what records call this judge; default: the model string.
-        options: passed to the backend when `model` is a string (`api_base=`, `concurrency=`…).
+        options: fields of `SamplingSettings` (`max_tokens=`, `top_p=`…); the others are passed to
+            the backend when `model` is a string (`api_base=`, `concurrency=`…).
 
     Raises:
         InputError: an argument is wrong; nothing was sent.
@@ -117,7 +120,7 @@ class Judge(BaseJudge):
         temperature: float | None = None,
         dialect: str | Dialect | None = None,
         template: str | Path | None = None,
-        principles: Any = "self",  # noqa: ANN401 - see `deemster.principles.as_principles`
+        principles: PrinciplesLike = "self",
         aggregator: Reducer | str | None = None,
         meta_rm: MetaRM | str | None = None,
         orders: Orders = "balanced",
@@ -125,40 +128,36 @@ class Judge(BaseJudge):
         min_valid: int = 1,
         tool: Finder | None = None,
         stop: Decided | str | None = None,
-        max_tokens: int = 2048,
-        top_p: float = 1.0,
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
-        self.k = whole("k", k, 1, MAX_K)
-        self.min_valid = whole("min_valid", min_valid, 1, self.k)
-        self.seed = whole("seed", seed, 0, 2**63 - 1)
+        self.k = whole_number("k", k, 1, MAX_K)
+        self.min_valid = whole_number("min_valid", min_valid, 1, self.k)
+        self.seed = whole_number("seed", seed, 0, 2**63 - 1)
         self.stop = parse_stop(stop) if isinstance(stop, str) else stop
         if orders not in ("balanced", "random", "fixed"):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
         self.orders: Orders = orders
+        sampling, options = split_options(options)
         if isinstance(model, str):
-            self.backend, self._owns_backend = open_backend(model, **options), True
+            self.backend = self._own(open_backend(model, **options))
         elif options:
             raise InputError(f"options {sorted(options)} go to a backend made from a model string")
         else:
-            self.backend, self._owns_backend = model, False
+            self.backend = model
         self.dialect = dialect_of(dialect, template=template, backend=self.backend)
         if temperature is None:
             temperature = self.dialect.temperature if self.k > 1 else 0.0
         self.sampling = sampling_of(
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            top_logprobs=self.dialect.top_logprobs,
+            temperature=temperature, top_logprobs=self.dialect.top_logprobs, **sampling
         )
         self.aggregator = aggregator_of(aggregator, k=self.k, has_meta=meta_rm is not None)
         self.source = as_source(principles)
-        self.mode = principles if principles in ("self", "ahead") else "fixed"
+        self.mode = principles if isinstance(principles, str) and principles in _MODES else "fixed"
         self.principles: tuple[Principle, ...] = (
-            as_principles(principles) if self.mode == "fixed" and self.source is None else ()
+            principles_for(principles, ()) if self.mode == "fixed" and self.source is None else ()
         )
-        self.meta_rm = open_meta_rm(meta_rm) if isinstance(meta_rm, str) else meta_rm
+        self.meta_rm = self._own(open_meta_rm(meta_rm)) if isinstance(meta_rm, str) else meta_rm
         self.tool = tool
         self.name = name or self.backend.name
 
@@ -185,47 +184,26 @@ class Judge(BaseJudge):
             tool=self.tool.name if self.tool else "",
         )
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """Judge 1..n responses to a query; see `BaseJudge.score`."""
-        return await self.reconsider(query, responses, reference=reference, principles=principles)
+    @property
+    def max_responses(self) -> int | None:
+        """The most responses of one call: its dialect's."""
+        return self.dialect.max_responses
 
-    async def reconsider(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        section: Section | None = None,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """`score`, with a section after every prompt: what others said (see `Debate`)."""
-        asked, shown = as_query(query), as_responses(responses)
-        for i, response in enumerate(shown):
-            if response.is_blank:
-                raise InputError(f"response {i} is empty; leave it out or give its text")
-        self.dialect.check_n(len(shown))
-        case = Case(asked, shown, reference, self._fixed(asked), after=section)
-        if principles is not None:
-            case = replace(case, principles=as_principles(principles))
+    async def _judge(self, case: Case) -> Verdict:
+        case.refuse_blank()
+        self.dialect.check_n(case.n)
         if self.tool is not None:
-            found = await self.tool.findings(asked, shown, reference=reference)
+            found = await self.tool.findings(case.query, case.responses, reference=case.reference)
             case = replace(case, findings=found.text)
         extra = Usage()
         failed: BackendError | ParseError | None = None
-        if self.mode == "ahead" and principles is None:
-            made, extra, failed = await self._principles_ahead(asked, shown)
+        if self.mode == "ahead" and not case.principles:
+            made, extra, failed = await self._principles_ahead(case)
             case = replace(case, principles=made)
         if failed is not None:
             votes = self._all_failed(failed)
         else:
-            votes, rated = await self._rounds(case)
+            votes, rated = await self._rounds(self.with_principles(case))
             extra += rated
         return decide(
             votes,
@@ -237,8 +215,26 @@ class Judge(BaseJudge):
             extra=extra,
         )
 
-    def _fixed(self, query: Conversation) -> tuple[Principle, ...]:
-        return self.principles if self.source is None else self.source.for_query(query)
+    def with_principles(self, case: Case) -> Case:
+        """The case with this judge's own principles, if it has any and none were given."""
+        if case.principles:
+            return case
+        own = self.principles if self.source is None else self.source.for_query(case.query)
+        return replace(case, principles=own)
+
+    def plan(self, case: Case) -> Iterator[Planned]:
+        """See `BaseJudge.plan`: principles made ahead, all k draws, and what a meta RM asks."""
+        known = self.tool is None and case.after is None
+        if self.mode == "ahead" and not case.principles:
+            known = False
+            yield Planned(
+                self.backend,
+                principles_request(self.backend, case.query, case.responses, seed=self._ahead_seed),
+            )
+        for request, _, numbers in self.requests(self.with_principles(case)):
+            yield Planned(self.backend, request, votes=len(numbers), known=known)
+        if isinstance(self.meta_rm, PromptedMetaRM):
+            yield from self.meta_rm.plan(case, k=self.k, longest=self.sampling.max_tokens)
 
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
         """Put something between this judge (and its prompted meta RM) and their models."""
@@ -246,29 +242,13 @@ class Judge(BaseJudge):
         if isinstance(self.meta_rm, PromptedMetaRM):
             self.meta_rm.backend = wrap(self.meta_rm.backend)
 
-    async def aclose(self) -> None:
-        """Close the backend, if this judge opened it, the meta RM likewise, and the tool."""
-        if self._owns_backend:
-            await self.backend.aclose()
-        if isinstance(self.meta_rm, PromptedMetaRM):
-            await self.meta_rm.aclose()
-        if self.tool is not None:
-            await self.tool.aclose()
-
-    def case(
-        self, query: QueryLike, responses: Sequence[ResponseLike], *, reference: str | None = None
-    ) -> Case:
-        """A sample as this judge would be asked about it, without what takes a call to know."""
-        asked = as_query(query)
-        return Case(asked, as_responses(responses), reference, self._fixed(asked))
-
     def requests(
         self, case: Case, draws: Iterable[int] | None = None
     ) -> list[tuple[Request, tuple[int, ...], list[int]]]:
         """What is sent: one request per order shown, with the order and its draws.
 
         Args:
-            case: what the judge is asked about.
+            case: what the judge is asked about, principles included.
             draws: numbers of the draws; None for all k.
         """
         texts = (message.text for message in (*case.query, *case.responses))
@@ -341,13 +321,17 @@ class Judge(BaseJudge):
             self.dialect, outcome, order=order, n=n, draw=draw, seed=seed, judge=self.name
         )
 
+    @property
+    def _ahead_seed(self) -> int:
+        return derive_seed(self.seed, "principles")
+
     async def _principles_ahead(
-        self, query: Conversation, responses: Conversation
+        self, case: Case
     ) -> tuple[tuple[Principle, ...], Usage, BackendError | ParseError | None]:
         """Principles from one call before the draws, or why there are none."""
         try:
             made, usage = await generate_with_usage(
-                self.backend, query, responses, seed=derive_seed(self.seed, "principles")
+                self.backend, case.query, case.responses, seed=self._ahead_seed
             )
         except (BackendError, ParseError) as error:
             return (), error.usage or Usage(), error

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from deemster.aggregators import tie_groups
 from deemster.errors import InputError
-from deemster.judges.base import Scorer
+from deemster.judges.base import ask
+from deemster.judges.case import Case
+from deemster.judges.scorer import Scorer
 from deemster.judges.together import together
-from deemster.schemas import (
-    Conversation,
-    Count,
-    QueryLike,
-    Record,
-    ResponseLike,
-    Usage,
-    Verdict,
-)
+from deemster.schemas import Count, Record, Usage, Verdict
 
 
 class Match(Record):
@@ -74,10 +68,7 @@ class Table:
     """The matches so far, and the only place that asks the judge."""
 
     judge: Scorer
-    query: QueryLike
-    responses: Conversation
-    reference: str | None
-    principles: Any
+    case: Case
     calls_left: int
     in_flight: int
     calls: int = 0
@@ -85,7 +76,7 @@ class Table:
     matches: list[Match] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.records = [Form() for _ in self.responses]
+        self.records = [Form() for _ in self.case.responses]
 
     async def play(self, groups: Sequence[tuple[int, ...]], round_number: int) -> list[Match]:
         """Score groups of responses, unscored ones once again while calls are left."""
@@ -110,13 +101,8 @@ class Table:
 
         async def ask(group: tuple[int, ...]) -> Verdict | str:
             async with gate:
-                return await ask_judge(
-                    self.judge,
-                    self.query,
-                    [self.responses[i] for i in group],
-                    reference=self.reference,
-                    principles=self.principles,
-                )
+                some = tuple(self.case.responses[i] for i in group)
+                return await ask_judge(self.judge, replace(self.case, responses=some))
 
         self.calls += len(groups)
         self.calls_left -= len(groups)
@@ -178,31 +164,22 @@ class Table:
             record.rivals += [i for i in match.responses if i != response]
 
 
-async def ask_judge(
-    judge: Scorer,
-    query: QueryLike,
-    responses: Sequence[ResponseLike],
-    *,
-    reference: str | None,
-    principles: Any,  # noqa: ANN401 - see `deemster.principles.as_principles`
-) -> Verdict | str:
+async def ask_judge(judge: Scorer, case: Case) -> Verdict | str:
     """A verdict, or why there is none.
 
     Raises:
         InputError: the input cannot be judged.
     """
     try:
-        verdict: object = await judge.score(
-            query, responses, reference=reference, principles=principles
-        )
+        verdict: object = await ask(judge, case)
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - a judge may be anybody's code
         return f"{type(error).__name__}: {error}"
     if not isinstance(verdict, Verdict):
         return f"the judge returned {type(verdict).__name__}, not a Verdict"
-    if verdict.rewards is not None and len(verdict.rewards) != len(responses):
-        return f"the judge gave {len(verdict.rewards)} rewards for {len(responses)} responses"
+    if verdict.rewards is not None and len(verdict.rewards) != case.n:
+        return f"the judge gave {len(verdict.rewards)} rewards for {case.n} responses"
     return verdict
 
 

@@ -7,23 +7,8 @@ from pathlib import Path
 
 from deemster.aggregators import Mean, Reducer, Weighted, parse_aggregator
 from deemster.errors import InputError
-from deemster.judges.base import Scorer
 from deemster.judges.panel_weights import PanelWeights
 from deemster.judges.scaling import KINDS, Kind, PanelScaling
-
-
-def member_names(members: Sequence[Scorer], *, what: str) -> tuple[str, ...]:
-    """The names of 2 or more members.
-
-    Raises:
-        InputError: there are fewer, or two have one name.
-    """
-    if len(members) < 2:
-        raise InputError(f"{what} needs 2 or more members, got {len(members)}")
-    names = tuple(member.info.name for member in members)
-    if len(set(names)) != len(names):
-        raise InputError(f"{what}'s members need different names, got {list(names)}; give name=")
-    return names
 
 
 def weighted_by(
@@ -67,14 +52,3 @@ def check_scale(scale: Kind | PanelScaling, names: Sequence[str]) -> Kind | Pane
     elif scale not in KINDS:
         raise InputError(f"scale {scale!r}; allowed: {', '.join(KINDS)}, or a PanelScaling")
     return scale
-
-
-def whole_number(what: str, value: object, low: int, high: int) -> int:
-    """A whole number from `low` to `high`.
-
-    Raises:
-        InputError: it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{what} must be from {low} to {high}, got {value!r}")
-    return value

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from deemster.backends import EMBEDDED, Backend, Request, generate_all, open_backend
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
+from deemster.judges.case import Case
 from deemster.judges.orders import derive_seed
+from deemster.judges.plan import Planned
 from deemster.judges.together import together
 from deemster.prompts import PromptTemplate, View, builtin_template
 from deemster.schemas import Conversation, Judgment, Sampling, Scale, Usage, Vote
@@ -37,6 +39,10 @@ class MetaRM(Protocol):
         """
         ...
 
+    async def aclose(self) -> None:
+        """Release connections and memory. Idempotent."""
+        ...
+
 
 @runtime_checkable
 class CostedMetaRM(MetaRM, Protocol):
@@ -53,7 +59,7 @@ class PromptedMetaRM:
     """Asks any model for the probability that a judgment's scores are right.
 
     Args:
-        model: a model string or a `Backend`.
+        model: a model string, or a `Backend`, which stays the caller's to close.
         template: your own prompt with the slots `conversation`, `responses`, `judgment`.
         max_tokens: room for the check.
     """
@@ -67,8 +73,10 @@ class PromptedMetaRM:
         template: str | None = None,
         max_tokens: int = 1024,
     ) -> None:
-        self._owns_backend = isinstance(model, str)
-        self.backend = open_backend(model) if isinstance(model, str) else model
+        self._opened: Backend | None = None
+        if isinstance(model, str):
+            model = self._opened = open_backend(model)
+        self.backend = model
         self.template = (
             PromptTemplate.load(template, required=_SLOTS)
             if template
@@ -97,12 +105,17 @@ class PromptedMetaRM:
 
     async def aclose(self) -> None:
         """Close the backend, if it was opened here."""
-        if self._owns_backend:
-            await self.backend.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
 
-    async def _rate_one(
-        self, query: Conversation, responses: Conversation, judgment: Judgment
-    ) -> tuple[float | None, Usage]:
+    def plan(self, case: Case, *, k: int, longest: int) -> Iterator[Planned]:
+        """One request for each of k judgments, whose texts have up to `longest` tokens."""
+        for draw in range(k):
+            blank = Judgment(scores=(0.0,) * case.n, draw=draw)
+            request = self._request(case.query, case.responses, blank)
+            yield Planned(self.backend, request, known=False, tokens_unknown=longest)
+
+    def _request(self, query: Conversation, responses: Conversation, judgment: Judgment) -> Request:
         order = judgment.order or tuple(range(len(responses)))
         view = View(
             query=query,
@@ -110,11 +123,16 @@ class PromptedMetaRM:
             scale=self.scale,
             judgment=judgment.raw,
         )
-        request = Request(
+        return Request(
             messages=view.render(self.template),
             sampling=self.sampling,
             seeds=(derive_seed("meta", judgment.draw),),
         )
+
+    async def _rate_one(
+        self, query: Conversation, responses: Conversation, judgment: Judgment
+    ) -> tuple[float | None, Usage]:
+        request = self._request(query, responses, judgment)
         (outcome,) = await generate_all(self.backend, request)
         if isinstance(outcome, BackendError):
             return None, outcome.usage or Usage()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, Literal
 
 from deemster.errors import InputError
+from deemster.judges.building import Site
 from deemster.judges.classifier import Encode, numbered_text, sigmoid
-from deemster.judges.scalar_rm import ClassifierJudge
+from deemster.judges.scalar_rm import ClassifierJudge, ClassifierSpec
 from deemster.schemas import Conversation, Scale
 
 
@@ -50,3 +51,13 @@ class PairRM(ClassifierJudge):
 
     def _scale(self, n: int) -> Scale:
         return Scale(low=0, high=n - 1, integer=False)
+
+
+class PairwiseSpec(ClassifierSpec):
+    """A trained model that compares every pair of responses in both orders (PairRM)."""
+
+    type: Literal["pairwise"] = "pairwise"
+
+    def build(self, site: Site) -> PairRM:
+        """See `JudgeSpec.build`."""
+        return PairRM(**self.arguments(site))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from deemster.aggregators import (
     Majority,
@@ -19,33 +19,38 @@ from deemster.aggregators import (
     strict_best,
 )
 from deemster.aggregators.base import Floats, Pipeline
-from deemster.backends import Backend
 from deemster.errors import InputError
-from deemster.judges.base import BaseJudge, Scorer
-from deemster.judges.decide import decide
-from deemster.judges.hearing import (
-    Outcome,
+from deemster.judges.asking import (
+    Answer,
     as_vote,
-    hear,
+    ask_all,
     raise_if_nobody_can,
     read_deadlines,
 )
-from deemster.judges.membership import check_scale, member_names, weighted_by, whole_number
+from deemster.judges.building import Site
+from deemster.judges.case import Case
+from deemster.judges.composite import Composite
+from deemster.judges.decide import decide
+from deemster.judges.membership import check_scale, weighted_by
 from deemster.judges.panel_weights import PanelWeights
 from deemster.judges.scaling import Kind, PanelScaling, scaled, widest_margin
-from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Verdict
+from deemster.judges.scorer import Scorer
+from deemster.judges.settings import whole_number
+from deemster.judges.spec import CompositeSpec, Positive, Seconds, Weight
+from deemster.schemas import JudgeInfo, Verdict
 
 ROUNDING = 1e-9
 
 
-class Panel(BaseJudge):
+class Panel(Composite):
     """Judges in parallel, one vote each: a member's rewards, made comparable, are its vote.
 
     A member that fails, is late, is dropped or gives no rewards is a `Failure` vote: it never tips
     the verdict. A member that finds all responses equal abstains.
 
     Args:
-        members: judges, panels, or anything with their `score`; two or more.
+        members: judges, panels, or anything with their `score`, which stay the caller's to close,
+            or model strings; two or more.
         weights: how much each member counts, by name: numbers >= 0, a `PanelWeights` from
             `fit_weights`, or its JSON file. None: all the same.
         aggregator: how the members' votes become rewards; default the mean.
@@ -71,7 +76,7 @@ class Panel(BaseJudge):
 
     def __init__(
         self,
-        members: Sequence[Scorer],
+        members: Sequence[Scorer | str],
         *,
         weights: PanelWeights | Mapping[str, float] | str | Path | None = None,
         aggregator: Reducer | str | None = None,
@@ -83,8 +88,7 @@ class Panel(BaseJudge):
         seed: int = 0,
         name: str | None = None,
     ) -> None:
-        names = member_names(members, what="a panel")
-        self.members = tuple(members)
+        names = self._open_members(members, what="a panel")
         self.aggregator = weighted_by(weights, names, aggregator)
         self.scale = check_scale(scale, names)
         self.deadlines = read_deadlines(deadline, names)
@@ -117,59 +121,33 @@ class Panel(BaseJudge):
             members=infos,
         )
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """Judge 1..n responses by all members at once; see `BaseJudge.score`.
-
-        Raises:
-            InputError: the input cannot be judged by any member.
-        """
-        n = len(responses)
-        outcomes = await hear(
-            [
-                partial(member.score, query, responses, reference=reference, principles=principles)
-                for member in self.members
-            ],
-            n=n,
+    async def _judge(self, case: Case) -> Verdict:
+        answers = await ask_all(
+            [(member, case) for member in self.members],
+            n=case.n,
             deadlines=self.deadlines,
-            enough=partial(self._enough, n=n) if self.quorum or self.early else None,
+            enough=partial(self._enough, n=case.n) if self.quorum or self.early else None,
         )
-        raise_if_nobody_can(outcomes)
+        raise_if_nobody_can(answers)
         votes = [
-            as_vote(outcome, draw=draw, judge=member.info.name, how=self.scale)
-            for draw, (member, outcome) in enumerate(zip(self.members, outcomes, strict=True))
+            as_vote(answer, draw=draw, judge=member.info.name, how=self.scale)
+            for draw, (member, answer) in enumerate(zip(self.members, answers, strict=True))
         ]
         return decide(
             votes,
-            n=n,
+            n=case.n,
             k=len(votes),
             reducer=self.aggregator,
             info=self.info,
             min_valid=self.min_valid,
         )
 
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        """Put something between every member and its model."""
-        for member in self.members:
-            if isinstance(member, BaseJudge):
-                member.wrap_backends(wrap)
-
-    async def aclose(self) -> None:
-        """Close all members."""
-        await asyncio.gather(*(member.aclose() for member in self.members))
-
-    def _enough(self, found: Mapping[int, Outcome], *, n: int) -> str | None:
+    def _enough(self, found: Mapping[int, Answer], *, n: int) -> str | None:
         """Why the members that are still out need not be waited for."""
         valid = {
-            place: outcome
-            for place, outcome in found.items()
-            if isinstance(outcome, Verdict) and outcome.rewards is not None
+            place: answer
+            for place, answer in found.items()
+            if isinstance(answer, Verdict) and answer.rewards is not None
         }
         if self.quorum is not None and len(valid) >= self.quorum:
             return f"{len(valid)} members gave rewards, the quorum is {self.quorum}"
@@ -241,3 +219,45 @@ def _settled(total: Floats, pending: float) -> bool:
     """Whether the first stays strictly first if any other gains up to `pending` on it."""
     second, first = map(float, np.sort(total)[-2:])
     return first - second > pending + ROUNDING * max(1.0, abs(first))
+
+
+class PanelSpec(CompositeSpec):
+    """Judges in parallel, one vote each."""
+
+    type: Literal["panel"] = "panel"
+    scale: Kind = "zscore"
+    """How their rewards become comparable."""
+    weights: dict[str, Weight] | str | None = None
+    """How much each counts, by name, or a file of fitted weights; default: all the same."""
+    aggregator: str | None = None
+    """How the members' votes become rewards; default: the mean."""
+    deadline: Seconds | None = None
+    """Seconds for each member."""
+    quorum: Positive | None = None
+    """Members with rewards that are enough."""
+    early: bool = False
+    """Cancel the rest as soon as they could not change who wins."""
+
+    @model_validator(mode="after")
+    def _quorum_fits(self) -> Self:
+        if self.quorum is not None and not self.min_valid <= self.quorum <= len(self.members):
+            raise ValueError(
+                f"quorum must be from min_valid={self.min_valid} to the {len(self.members)} "
+                f"members, got {self.quorum}"
+            )
+        return self
+
+    def build(self, site: Site) -> Panel:
+        """See `JudgeSpec.build`."""
+        return Panel(
+            [site.judge(member) for member in self.members],
+            weights=site.file(self.weights) if isinstance(self.weights, str) else self.weights,
+            aggregator=self.aggregator,
+            scale=self.scale,
+            deadline=self.deadline,
+            quorum=self.quorum,
+            early=self.early,
+            min_valid=self.min_valid,
+            seed=site.seed,
+            name=self.label,
+        )

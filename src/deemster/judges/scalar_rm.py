@@ -7,30 +7,30 @@ other judges whose verdict comes from a classifier's outputs.
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from deemster.aggregators import Mean
-from deemster.backends import Backend
 from deemster.errors import BackendError, InputError
 from deemster.judges.base import BaseJudge
+from deemster.judges.building import Site
+from deemster.judges.case import Case
 from deemster.judges.classifier import Classifier, Encode, Reading
 from deemster.judges.decide import decide
-from deemster.judges.settings import whole
+from deemster.judges.settings import whole_number
+from deemster.judges.spec import JudgeSpec, Positive
 from deemster.schemas import (
     Conversation,
     Failure,
     JudgeInfo,
     Judgment,
-    QueryLike,
-    ResponseLike,
     Scale,
     Usage,
     Verdict,
     Vote,
-    as_query,
-    as_responses,
 )
 
 
@@ -62,6 +62,10 @@ def chat_ids(
 class ClassifierJudge(BaseJudge):
     """A judge whose one vote comes from the outputs of a local classifier. Deterministic.
 
+    A reference and principles do nothing: such models were not trained with any. A response that
+    the model cannot read (too long, images) makes the vote a `Failure`: without its reward the
+    responses cannot be compared. Closing it frees the model; it may be used again.
+
     Args:
         model: `hf:` and a folder or a repository, with safetensors weights and one output.
         name: what records call this judge; default: the model string.
@@ -76,6 +80,7 @@ class ClassifierJudge(BaseJudge):
         InputError: an argument is wrong. That the model cannot be loaded is told at first use.
     """
 
+    uses_principles = False
     kind: ClassVar[str]
     """What records and messages call this kind of judge."""
 
@@ -96,14 +101,16 @@ class ClassifierJudge(BaseJudge):
             )
         self.model = model
         self.name = name or model
-        self.seed = whole("seed", seed, 0, 2**63 - 1)
-        self._classifier = Classifier(
-            model.removeprefix("hf:"),
-            what=self.kind,
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
-            max_context=max_context,
+        self.seed = whole_number("seed", seed, 0, 2**63 - 1)
+        self._classifier = self._own(
+            Classifier(
+                model.removeprefix("hf:"),
+                what=self.kind,
+                device=device,
+                dtype=dtype,
+                batch_size=batch_size,
+                max_context=max_context,
+            )
         )
 
     @property
@@ -116,37 +123,17 @@ class ClassifierJudge(BaseJudge):
             aggregator=str(Mean()),
         )
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,  # noqa: ARG002 - the model was not trained with any
-        principles: Any = None,  # noqa: ANN401, ARG002 - as above
-    ) -> Verdict:
-        """Score the responses; see `BaseJudge.score`. `reference` and `principles` do nothing.
-
-        A response that the model cannot read (too long, images) makes the vote a `Failure`:
-        without its reward the responses cannot be compared.
-        """
-        asked, shown = as_query(query), as_responses(responses)
-        self._check(len(shown))
+    async def _judge(self, case: Case) -> Verdict:
+        self._check(case.n)
         started = time.monotonic()
         vote: Vote
         try:
-            readings = await self._classifier.read(self._encode(asked, shown))
+            readings = await self._classifier.read(self._encode(case.query, case.responses))
         except BackendError as error:
-            vote = self._failure(str(error), len(shown), error=type(error).__name__)
+            vote = self._failure(str(error), case.n, error=type(error).__name__)
         else:
-            vote = self._vote(readings, len(shown), seconds=time.monotonic() - started)
-        return decide([vote], n=len(shown), k=1, reducer=Mean(), info=self.info)
-
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        """Nothing to wrap: it draws no completions."""
-
-    async def aclose(self) -> None:
-        """Release the model's memory. Idempotent; a closed judge may be used again."""
-        await self._classifier.aclose()
+            vote = self._vote(readings, case.n, seconds=time.monotonic() - started)
+        return decide([vote], n=case.n, k=1, reducer=Mean(), info=self.info)
 
     def _check(self, n: int) -> None:
         """Raise `InputError` if `n` responses cannot be judged."""
@@ -212,3 +199,43 @@ class ScalarRM(ClassifierJudge):
 
     def _scores(self, logits: Sequence[float], n: int) -> tuple[float, ...]:  # noqa: ARG002
         return tuple(logits)
+
+
+class ClassifierSpec(JudgeSpec, ABC):
+    """A trained reward model that gives numbers and no words."""
+
+    model: Annotated[str, Field(min_length=1)]
+    """`hf:` and a folder or a repository."""
+    device: str | None = None
+    """As torch names it; default: a GPU if there is one."""
+    dtype: str | None = None
+    """As torch names it; default: bfloat16 on a GPU, float32 on the CPU."""
+    batch_size: Positive = 8
+    """Texts that go through the model together."""
+    max_context: Positive | None = None
+    """Most tokens of one text; default: the model's."""
+
+    def _label(self) -> str:
+        return self.model
+
+    def arguments(self, site: Site) -> dict[str, Any]:
+        """Keyword arguments of the judge."""
+        return {
+            "model": site.model(self.model),
+            "name": self.label,
+            "seed": site.seed,
+            "device": self.device,
+            "dtype": self.dtype,
+            "batch_size": self.batch_size,
+            "max_context": self.max_context,
+        }
+
+
+class ScalarSpec(ClassifierSpec):
+    """A scalar reward model: each response by itself, one forward pass, the reward is its logit."""
+
+    type: Literal["scalar"] = "scalar"
+
+    def build(self, site: Site) -> ScalarRM:
+        """See `JudgeSpec.build`."""
+        return ScalarRM(**self.arguments(site))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -10,10 +12,12 @@ from deemster.aggregators import Pipeline, Reducer, Sum, TopK, parse_aggregator
 from deemster.backends import Backend, only_dialect
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
-from deemster.schemas import Sampling, first_problem
+from deemster.schemas import Sampling, SamplingSettings, first_problem
+
+_SAMPLING = frozenset(SamplingSettings.model_fields)
 
 
-def whole(what: str, value: object, low: int, high: int) -> int:
+def whole_number(what: str, value: object, low: int, high: int) -> int:
     """`value`, if it is a whole number from `low` to `high`.
 
     Raises:
@@ -22,6 +26,12 @@ def whole(what: str, value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(f"{what} must be a whole number from {low} to {high}, got {value!r}")
     return value
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keyword arguments of a judge: those that are sampling settings, and the rest."""
+    sampling = {key: value for key, value in options.items() if key in _SAMPLING}
+    return sampling, {key: value for key, value in options.items() if key not in _SAMPLING}
 
 
 def sampling_of(**given: object) -> Sampling:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
-from deemster.judges.base import Scorer
+from deemster.judges.case import Case
 from deemster.judges.matches import ask_judge
-from deemster.judges.membership import whole_number
 from deemster.judges.scaling import per_vote
+from deemster.judges.scorer import Scorer
+from deemster.judges.settings import whole_number
 from deemster.judges.together import together
+from deemster.principles import PrinciplesLike
 from deemster.prompts import builtin_template
 from deemster.schemas import (
     Conversation,
@@ -21,8 +23,6 @@ from deemster.schemas import (
     ResponseLike,
     Usage,
     Verdict,
-    as_query,
-    as_responses,
 )
 
 
@@ -57,7 +57,7 @@ async def score_steps(
     steps: Sequence[ResponseLike],
     *,
     reference: str | None = None,
-    principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    principles: PrinciplesLike | None = None,
     in_flight: int = 16,
 ) -> StepRewards:
     """Process rewards: judge every step of a response, given the steps before it.
@@ -76,20 +76,17 @@ async def score_steps(
     Raises:
         InputError: the input cannot be judged.
     """
-    asked, parts = as_query(query), as_responses(steps)
+    case = Case.of(query, steps, reference=reference, principles=principles)
     gate = asyncio.Semaphore(whole_number("in_flight", in_flight, 1, 10_000))
 
     async def ask(step: int) -> Verdict | str:
         async with gate:
+            before = _up_to(case.query, case.responses, step)
             return await ask_judge(
-                judge,
-                _up_to(asked, parts, step),
-                [parts[step]],
-                reference=reference,
-                principles=principles,
+                judge, replace(case, query=before, responses=(case.responses[step],))
             )
 
-    found = await together(ask(step) for step in range(len(parts)))
+    found = await together(ask(step) for step in range(case.n))
     verdicts = tuple(one if isinstance(one, Verdict) else None for one in found)
     rewards = [None if one is None else per_vote(one) for one in verdicts]
     return StepRewards(

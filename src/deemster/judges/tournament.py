@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from deemster.errors import InputError
-from deemster.judges.base import Scorer
+from deemster.judges.case import Case
 from deemster.judges.matches import Match, Table
-from deemster.judges.membership import whole_number
-from deemster.schemas import (
-    Count,
-    Finite,
-    QueryLike,
-    Record,
-    ResponseLike,
-    Usage,
-    Verdict,
-    as_responses,
-)
+from deemster.judges.scorer import HasMembers, LimitsResponses, Scorer
+from deemster.judges.settings import whole_number
+from deemster.principles import PrinciplesLike
+from deemster.schemas import Count, Finite, QueryLike, Record, ResponseLike, Usage, Verdict
 
 GROUP = 8
 """Responses compared in one call, unless the judge takes fewer."""
@@ -78,7 +71,7 @@ def swiss_calls(n: int, group: int = GROUP, rounds: int | None = None) -> int:
 async def rerank(
     judge: Scorer,
     query: QueryLike,
-    responses: Sequence[ResponseLike],
+    responses: Iterable[ResponseLike],
     *,
     method: Method = "knockout",
     group: int | None = None,
@@ -86,7 +79,7 @@ async def rerank(
     seed: int = 0,
     in_flight: int = 16,
     reference: str | None = None,
-    principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
+    principles: PrinciplesLike | None = None,
 ) -> Ranking:
     """Rank any number of responses with a judge that compares a few at a time.
 
@@ -116,17 +109,15 @@ async def rerank(
     Raises:
         InputError: an argument is wrong, or the judge cannot judge the input.
     """
-    shown = as_responses(responses)
+    case = Case.of(query, responses, reference=reference, principles=principles)
     if method not in ("knockout", "swiss"):
         raise InputError(f"method {method!r}; allowed: knockout, swiss")
     size = whole_number("group", _most_responses(judge) if group is None else group, 2, 1000)
     turns = None if rounds is None else whole_number("rounds", rounds, 1, 1000)
     whole_number("in_flight", in_flight, 1, 10_000)
-    n = len(shown)
+    n = case.n
     matches = knockout_calls(n, size) if method == "knockout" else swiss_calls(n, size, turns)
-    table = Table(
-        judge, query, shown, reference, principles, calls_left=2 * matches, in_flight=in_flight
-    )
+    table = Table(judge, case, calls_left=2 * matches, in_flight=in_flight)
     if n == 1:
         await table.play([(0,)], 1)
         return _result(table, 0, [0])
@@ -152,7 +143,7 @@ def _result(table: Table, best: int | None, order: Sequence[int]) -> Ranking:
 
 
 async def _knockout(table: Table, group: int, seed: int) -> tuple[int | None, list[int]]:
-    alive = list(range(len(table.responses)))
+    alive = list(range(table.case.n))
     out: list[list[int]] = []
     round_number = 0
     while len(alive) > 1:
@@ -176,7 +167,7 @@ async def _knockout(table: Table, group: int, seed: int) -> tuple[int | None, li
 
 
 async def _swiss(table: Table, group: int, rounds: int, seed: int) -> tuple[int | None, list[int]]:
-    n = len(table.responses)
+    n = table.case.n
     lot = {int(i): place for place, i in enumerate(np.random.default_rng(seed).permutation(n))}
     byes: set[int] = set()
     for round_number in range(1, rounds + 1):
@@ -231,8 +222,6 @@ def _negative(values: Sequence[float]) -> tuple[float, ...]:
 
 def _most_responses(judge: Scorer) -> int:
     """As many as it compares at once, up to `GROUP`."""
-    members = getattr(judge, "members", None) or getattr(judge, "judges", None) or ()
-    dialect = getattr(judge, "dialect", None)
-    most = getattr(dialect, "max_responses", None)
-    own = GROUP if most is None else min(GROUP, most)
-    return max(2, min([own, *(_most_responses(member) for member in members)]))
+    most = judge.max_responses if isinstance(judge, LimitsResponses) else None
+    members = judge.members if isinstance(judge, HasMembers) else ()
+    return max(2, min([most or GROUP, GROUP, *(_most_responses(member) for member in members)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deemster.aggregators import strict_best
-from deemster.judges.hearing import Outcome, speaker
+from deemster.judges.asking import Answer, judgment_shown
 from deemster.judges.opinions import Opinion
 from deemster.schemas import Judgment, Verdict, Vote
 
@@ -21,13 +21,13 @@ class Transcript:
     opinions: dict[int, Opinion] = field(default_factory=dict)
     """By member: what it says now."""
 
-    def add(self, member: int, vote: Vote, outcome: Outcome) -> None:
+    def add(self, member: int, vote: Vote, answer: Answer) -> None:
         """Append a vote; a judgment takes the place of the member's earlier one."""
-        if isinstance(vote, Judgment) and isinstance(outcome, Verdict):
+        if isinstance(vote, Judgment) and isinstance(answer, Verdict):
             if member in self.standing:
                 self.supersede(self.standing[member])
             self.standing[member] = len(self.votes)
-            self.opinions[member] = Opinion.of(vote, speaker(outcome))
+            self.opinions[member] = Opinion.of(vote, judgment_shown(answer))
         self.votes.append(vote)
 
     def supersede(self, place: int) -> None:

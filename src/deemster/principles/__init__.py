@@ -3,19 +3,29 @@
 from deemster.principles.bank import PrincipleBank
 from deemster.principles.bank_records import StoredSet, Usefulness
 from deemster.principles.bank_source import BankSource
-from deemster.principles.generator import generate_principles, generate_with_usage
+from deemster.principles.generator import (
+    generate_principles,
+    generate_with_usage,
+    principles_request,
+)
 from deemster.principles.library import (
-    PrinciplesLike,
+    FixedPrinciples,
     as_principles,
     dump_rubric,
     list_rubrics,
     load_rubric,
     principles_hash,
 )
-from deemster.principles.source import PrincipleSource, as_source
+from deemster.principles.source import (
+    PrinciplesLike,
+    PrincipleSource,
+    as_source,
+    principles_for,
+)
 
 __all__ = [
     "BankSource",
+    "FixedPrinciples",
     "PrincipleBank",
     "PrincipleSource",
     "PrinciplesLike",
@@ -28,5 +38,7 @@ __all__ = [
     "generate_with_usage",
     "list_rubrics",
     "load_rubric",
+    "principles_for",
     "principles_hash",
+    "principles_request",
 ]

@@ -98,6 +98,29 @@ async def generate_with_usage(
     sampling: Sampling | None = None,
 ) -> tuple[tuple[Principle, ...], Usage]:
     """`generate_principles`, and what the call cost; a `ParseError` carries it as `usage`."""
+    request = principles_request(backend, query, responses, n=n, seed=seed, sampling=sampling)
+    [outcome] = await generate_all(backend, request)
+    if isinstance(outcome, BackendError):
+        raise outcome
+    try:
+        least, most = _how_many(n)
+        principles = parse_principles(outcome, least=least, most=most)
+    except ParseError as error:
+        error.usage = outcome.usage  # it was paid for all the same
+        raise
+    return principles, outcome.usage
+
+
+def principles_request(
+    backend: Backend,
+    query: QueryLike,
+    responses: Sequence[ResponseLike] | None = None,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    sampling: Sampling | None = None,
+) -> Request:
+    """The one request that `generate_principles` sends; see there."""
     if n is not None and not 1 <= n <= _LIMIT:
         raise InputError(
             f"n must be 1 to {_LIMIT} principles, got {n!r}; or None for the model's choice"
@@ -107,7 +130,7 @@ async def generate_with_usage(
             f"model {backend.name!r} cannot write principles by themselves: it reads only the "
             f"prompt of dialect {only_dialect(backend)!r}; give another model"
         )
-    least, most = (_LEAST, _MOST) if n is None else (n, n)
+    least, most = _how_many(n)
     view = View(
         query=as_query(query),
         responses=() if responses is None else as_responses(responses),
@@ -115,21 +138,16 @@ async def generate_with_usage(
         seed=seed,
     )
     template = builtin_template("principles", ("conversation",))
-    request = Request(
+    return Request(
         messages=view.render(template, least=least, most=most),
         sampling=sampling or Sampling(temperature=0.0),
         seeds=(seed,),
         json_schema=_schema(least, most),
     )
-    [outcome] = await generate_all(backend, request)
-    if isinstance(outcome, BackendError):
-        raise outcome
-    try:
-        principles = parse_principles(outcome, least=least, most=most)
-    except ParseError as error:
-        error.usage = outcome.usage  # it was paid for all the same
-        raise
-    return principles, outcome.usage
+
+
+def _how_many(n: int | None) -> tuple[int, int]:
+    return (_LEAST, _MOST) if n is None else (n, n)
 
 
 def parse_principles(

@@ -37,7 +37,7 @@ from deemster.errors import InputError
 from deemster.principles.yaml_source import MAX_BYTES, Lines, line_of, read_yaml
 from deemster.schemas import Principle, Rubric, first_problem, normalise_weights
 
-PrinciplesLike = (
+FixedPrinciples = (
     str
     | Path
     | Rubric
@@ -45,7 +45,7 @@ PrinciplesLike = (
     | Mapping[str, Any]
     | Sequence[Principle | str | Mapping[str, Any]]
 )
-"""What callers may pass as `principles`; see `as_principles`."""
+"""The same principles for every query; see `as_principles`."""
 
 _RANGE = re.compile(r"\s*(-?[0-9]{1,6})\s*(?:[-–]\s*(-?[0-9]{1,6})\s*)?")
 _RARE_BREAK = re.compile(r"[\r\x85\u2028\u2029]")
@@ -109,7 +109,7 @@ def dump_rubric(rubric: Rubric) -> str:
     return yaml.dump(fields, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def as_principles(value: PrinciplesLike) -> tuple[Principle, ...]:
+def as_principles(value: FixedPrinciples) -> tuple[Principle, ...]:
     """What a caller passed as `principles`, with weights that sum to 1.
 
     Args:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
+from deemster.principles.bank import PrincipleBank
+from deemster.principles.library import FixedPrinciples, as_principles
 from deemster.schemas import Principle, QueryLike
 
 _SCHEME = "bank:"
@@ -28,14 +30,28 @@ class PrincipleSource(Protocol):
         ...
 
 
+PrinciplesLike = FixedPrinciples | PrincipleSource | PrincipleBank
+"""What judges and their calls take as `principles`: fixed ones, or a source by query."""
+
+
+def principles_for(value: PrinciplesLike, query: QueryLike) -> tuple[Principle, ...]:
+    """What `value` says are the principles for a query, with weights that sum to 1.
+
+    Raises:
+        InputError: see `as_principles` and `as_source`.
+    """
+    source = as_source(value)
+    if source is not None:
+        return source.for_query(query)
+    return as_principles(cast("FixedPrinciples", value))
+
+
 def as_source(value: object) -> PrincipleSource | None:
     """The source that `principles=` names: `bank:FILE`, a bank, or any source; else None.
 
     Raises:
         InputError: the bank cannot be read or is empty.
     """
-    from deemster.principles.bank import PrincipleBank  # noqa: PLC0415 - it needs this module
-
     if isinstance(value, str) and value.startswith(_SCHEME):
         with PrincipleBank(Path(value.removeprefix(_SCHEME)), create=False) as bank:
             return bank.source()

@@ -18,7 +18,7 @@ from deemster.schemas.conversation import (
 )
 from deemster.schemas.principle import Band, Principle, Rubric, normalise_weights
 from deemster.schemas.sample import Sample, first_problem
-from deemster.schemas.sampling import Sampling
+from deemster.schemas.sampling import Sampling, SamplingSettings
 from deemster.schemas.usage import Usage
 from deemster.schemas.verdict import JudgeInfo, Verdict
 from deemster.schemas.vote import Critique, Failure, Judgment, Scale, Vote
@@ -44,6 +44,7 @@ __all__ = [
     "Rubric",
     "Sample",
     "Sampling",
+    "SamplingSettings",
     "Scale",
     "Text",
     "TextPart",

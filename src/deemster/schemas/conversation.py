@@ -5,7 +5,7 @@ Strings are shorthand: a query string is one user turn, a response string one as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -152,17 +152,21 @@ def as_response(response: ResponseLike, index: int = 0) -> Message:
     return message
 
 
-def as_responses(responses: Sequence[ResponseLike]) -> Conversation:
+def as_responses(responses: Iterable[ResponseLike]) -> Conversation:
     """Turn what a caller passed into one assistant message per response.
+
+    Args:
+        responses: a list, or anything else that yields them (read once).
 
     Raises:
         InputError: there is none, or one is not a response.
     """
-    if isinstance(responses, str) or not isinstance(responses, Sequence):
+    if isinstance(responses, str | Mapping) or not isinstance(responses, Iterable):
         raise InputError(
             f"responses must be a list of 1 or more, got {type(responses).__name__}; "
             "put a single response in a list"
         )
-    if not responses:
+    made = tuple(as_response(response, i) for i, response in enumerate(responses))
+    if not made:
         raise InputError("responses is empty; give 1 or more")
-    return tuple(as_response(response, i) for i, response in enumerate(responses))
+    return made

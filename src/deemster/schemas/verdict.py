@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -38,7 +37,7 @@ class JudgeInfo(Record):
     members: tuple[JudgeInfo, ...] = ()
     """The judges inside a composite one."""
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """16 hex digits over all fields: equal judges have equal fingerprints."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from deemster.judges import BaseJudge, Debate, Judge, Panel
+from deemster.backends import Backend, Priced
+from deemster.judges import BaseJudge
+from deemster.judges.case import Case
+from deemster.judges.plan import Planned
 from deemster.schemas import Sample
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
@@ -16,15 +20,19 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class JudgePlan:
-    """What one judge would take."""
+    """What one judge would take, beyond what the judges before it have bought."""
 
     judge: str
     samples: int
     votes: int
+    """All that it draws or, for judges made of others, that its members draw."""
     requests: int
-    """One per order shown, where the provider draws several completions per request."""
+    """Most requests that are sent for it: one per order shown, where the provider draws several
+    completions per request. Draws that an earlier judge has bought are not sent again."""
+    shared: int
+    """Requests that an earlier judge of the suite has sent already."""
     tokens_in: int
-    """Prompt tokens, counted once per request."""
+    """Prompt tokens, counted once per request that is sent."""
     tokens_out: int
     """At most: every completion as long as `max_tokens` allows."""
     cost: float | None
@@ -32,57 +40,81 @@ class JudgePlan:
 
 
 def plan_suite(suite: Suite) -> list[JudgePlan]:
-    """A plan per judge: panels are the sum of their members; debates too, as long as they can be.
+    """A plan per judge, in order.
+
+    All votes, all rounds of debates and all judges of cascades are counted: a run may take less.
 
     Raises:
         InputError: the suite is wrong.
     """
     samples = list(suite.samples())
-    return [_plan(judge, samples) for judge in build_judges(suite.spec, folder=suite.path.parent)]
+    judges = build_judges(suite.spec, folder=suite.path.parent).judges
+    bought: set[str] | None = set() if len(judges) > 1 else None
+    return [_plan(judge, samples, bought) for judge in judges]
 
 
-def _plan(judge: BaseJudge, samples: list[Sample]) -> JudgePlan:
-    if isinstance(judge, Panel | Debate):
-        members = judge.members if isinstance(judge, Panel) else judge.everyone_asked()
-        parts = [_plan(one, samples) for one in members if isinstance(one, BaseJudge)]
-        costs = [part.cost for part in parts]
-        return JudgePlan(
-            judge=judge.name,
-            samples=len(samples),
-            votes=sum(part.votes for part in parts),
-            requests=sum(part.requests for part in parts),
-            tokens_in=sum(part.tokens_in for part in parts),
-            tokens_out=sum(part.tokens_out for part in parts),
-            cost=None if None in costs else math.fsum(cost or 0.0 for cost in costs),
+@dataclass
+class _Count:
+    votes: int = 0
+    requests: int = 0
+    shared: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    priced: dict[int, tuple[Backend, int, int]] = field(default_factory=dict)
+    """By backend: tokens in and out."""
+
+    def add(self, planned: Planned, bought: set[str] | None) -> None:
+        request = planned.request
+        self.votes += planned.votes
+        missing = request.n
+        if planned.known and bought is not None:
+            name = planned.backend.name
+            keys = {request.key(name, draw) for draw in range(request.n)} - bought
+            bought |= keys
+            missing = len(keys)
+        if not missing:
+            self.shared += 1
+            return
+        characters = sum(len(message.text) for message in request.messages)
+        tokens_in = math.ceil(characters / CHARACTERS_PER_TOKEN) + planned.tokens_unknown
+        tokens_out = missing * request.sampling.max_tokens
+        self.requests += 1
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
+        backend, before_in, before_out = self.priced.get(
+            id(planned.backend), (planned.backend, 0, 0)
         )
-    if not isinstance(judge, Judge):
-        return JudgePlan(judge.info.name, len(samples), 0, 0, 0, 0, None)
-    requests = tokens_in = 0
+        self.priced[id(backend)] = (backend, before_in + tokens_in, before_out + tokens_out)
+
+    def cost(self) -> float | None:
+        """What the backends that know their prices say; None if one does not."""
+        costs = [
+            backend.price(tokens_in, tokens_out) if isinstance(backend, Priced) else None
+            for backend, tokens_in, tokens_out in self.priced.values()
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return math.fsum(known) if costs and len(known) == len(costs) else None
+
+
+def _plan(judge: BaseJudge, samples: Iterable[Sample], bought: set[str] | None) -> JudgePlan:
+    count, n = _Count(), 0
     for sample in samples:
-        case = judge.case(sample.query, sample.responses, reference=sample.reference)
-        asked = judge.requests(case)
-        requests += len(asked)
-        characters = sum(
-            len(message.text) for request, _, _ in asked for message in request.messages
+        n += 1
+        case = Case.of(
+            sample.query,
+            sample.responses,
+            reference=sample.reference,
+            principles=sample.principles or None,
         )
-        tokens_in += math.ceil(characters / CHARACTERS_PER_TOKEN)
-    votes = judge.k * len(samples)
-    tokens_out = votes * judge.sampling.max_tokens
+        for planned in judge.plan(case):
+            count.add(planned, bought)
     return JudgePlan(
         judge=judge.name,
-        samples=len(samples),
-        votes=votes,
-        requests=requests,
-        tokens_in=tokens_in,
-        tokens_out=tokens_out,
-        cost=_cost(judge, tokens_in, tokens_out),
+        samples=n,
+        votes=count.votes,
+        requests=count.requests,
+        shared=count.shared,
+        tokens_in=count.tokens_in,
+        tokens_out=count.tokens_out,
+        cost=count.cost(),
     )
-
-
-def _cost(judge: Judge, tokens_in: int, tokens_out: int) -> float | None:
-    """What a backend that knows its price says."""
-    price = getattr(judge.backend, "price", None)
-    if price is None:
-        return None
-    found: float | None = price(tokens_in, tokens_out)
-    return found

@@ -12,16 +12,18 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from deemster._version import __version__
-from deemster.backends.replay import RecordBackend
+from deemster.backends import RecordBackend
 from deemster.errors import InputError
 from deemster.judges import BaseJudge
 from deemster.judges.batch import score_many
-from deemster.schemas import Sample, Verdict
+from deemster.judges.recording import recorded
+from deemster.schemas import Sample, Usage, Verdict
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import Summary
@@ -43,6 +45,9 @@ class RunResult:
     directory: Path
     summaries: dict[str, Summary]
     """By judge name."""
+    spent: dict[str, Usage]
+    """By judge name: what was asked of models for it. Less than the usage of its verdicts where
+    another judge of the suite had drawn the same votes before."""
     broken: tuple[str, ...]
     """Thresholds that do not hold, one line each."""
     over_budget: bool
@@ -77,58 +82,74 @@ async def run_suite(
             samples are never judged again.
         resume: needed to go on with an unfinished run; also judges those samples again that have
             a failed vote (votes that did not fail are not bought again).
-        judges: in place of those that the suite describes.
+        judges: in place of those that the suite describes; they stay the caller's to close.
         observer: for progress.
         on_plan: told what is to be done before the first call.
 
     Raises:
         InputError: the suite is wrong, or `out` holds another run; nothing is written then.
     """
-    scorers = (
-        list(judges) if judges is not None else build_judges(suite.spec, folder=suite.path.parent)
-    )
-    infos = [scorer.info for scorer in scorers]
-    digest, n_samples = _digest(suite)
-    if not n_samples:
-        raise InputError(f"{suite.path}: no samples are left after the filters")
-    _check_directory(out, resume=resume, judges=len(infos))
-    with RunStore(out, write=True) as store:
-        store.set_judges(infos)
-        _begin(store, digest, suite)
-        todo = [_todo(store, j, retry=resume) for j in range(len(scorers))]
-        if on_plan is not None:
-            on_plan([
-                Plan(info.name, len(left), n_samples)
-                for info, left in zip(infos, todo, strict=True)
-            ])  # fmt: skip
-        over_budget = False
-        cassette = out / COMPLETIONS
-        for scorer in scorers:
-            scorer.wrap_backends(lambda backend: RecordBackend(backend, cassette))
-        try:
-            for j, scorer in enumerate(scorers):
-                over_budget = await _judge(
-                    store, j, scorer, todo[j], in_flight=suite.spec.in_flight, observer=observer
-                )
-                if over_budget:
-                    break
-        finally:
-            for scorer in scorers:
-                await scorer.aclose()
-        summaries = {info.name: summarise_judge(store, j) for j, info in enumerate(infos)}
-        finished = all(
-            len(store.done(j, with_failures=False)) == n_samples for j in range(len(infos))
-        )
-    write_summary(out, summaries)
+    async with AsyncExitStack() as opened:
+        if judges is None:
+            built = build_judges(suite.spec, folder=suite.path.parent)
+            judges = (await opened.enter_async_context(built)).judges
+        infos = [judge.info for judge in judges]
+        digest, n_samples = _digest(suite)
+        if not n_samples:
+            raise InputError(f"{suite.path}: no samples are left after the filters")
+        _check_directory(out, resume=resume, judges=len(infos))
+        with RunStore(out, write=True) as store:
+            store.set_judges(infos)
+            _begin(store, digest, suite)
+            todo = [_todo(store, j, retry=resume) for j in range(len(judges))]
+            if on_plan is not None:
+                on_plan([
+                    Plan(info.name, len(left), n_samples)
+                    for info, left in zip(infos, todo, strict=True)
+                ])  # fmt: skip
+            over_budget = await _judge_all(
+                store, judges, todo, in_flight=suite.spec.in_flight, observer=observer
+            )
+            summaries = {info.name: summarise_judge(store, j) for j, info in enumerate(infos)}
+            spent = {info.name: store.spent(j) for j, info in enumerate(infos)}
+            finished = all(
+                len(store.done(j, with_failures=False)) == n_samples for j in range(len(infos))
+            )
+    write_summary(out, summaries, spent=spent)
     if finished:
         _remove_cassette(out)
     return RunResult(
         directory=out,
         summaries=summaries,
+        spent=spent,
         broken=tuple(broken_thresholds(suite.spec, summaries)),
         over_budget=over_budget,
         unscored=sum(n_samples - one.n_scored for one in summaries.values()),
     )
+
+
+async def _judge_all(
+    store: RunStore,
+    judges: Sequence[BaseJudge],
+    todo: Sequence[Sequence[int]],
+    *,
+    in_flight: int,
+    observer: Observer | None,
+) -> bool:
+    """One judge after the other; True if the budget ended it."""
+    async with recorded(judges, store.directory / COMPLETIONS) as recorders:
+        for j, judge in enumerate(judges):
+            earlier, others = store.spent(j), _spent(recorders)
+            try:
+                if await _judge(store, j, judge, todo[j], in_flight=in_flight, observer=observer):
+                    return True
+            finally:
+                store.set_spent(j, earlier + _spent(recorders).minus(others))
+    return False
+
+
+def _spent(recorders: Sequence[RecordBackend]) -> Usage:
+    return Usage.total(one.spent for one in recorders)
 
 
 def _remove_cassette(out: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-from deemster.aggregators import parse_stop
+from deemster.judges.registry import JUDGES
+from deemster.judges.spec import JUDGE_DEFINITION, AnyJudge, JudgeSpec
 
 
 class _Spec(BaseModel):
@@ -15,10 +17,8 @@ class _Spec(BaseModel):
 
 
 _Positive = Annotated[int, Field(strict=True, ge=1)]
-_PLAIN = frozenset({"name", "model", "type", "options"})
-_CLOUD = _PLAIN | {"k", "temperature", "top_p", "max_tokens", "template", "min_valid"}
-_SETTINGS = {"scalar-rm": _PLAIN, "pair-rm": _PLAIN, "cloud": _CLOUD}
-"""What may be said about judges of the types other than `judge`."""
+_FIXED = frozenset({"name", "type", "members"})
+"""Judge settings that a matrix cannot vary."""
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|==)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 
 
@@ -66,99 +66,6 @@ class BudgetSpec(_Spec):
         if self.usd is None and self.tokens is None and self.calls is None:
             raise ValueError("give at least one of usd, tokens and calls")
         return self
-
-
-class JudgeSpec(_Spec):
-    """One judge: a model and how it votes, or a panel or debate of other judges."""
-
-    name: Annotated[str, Field(pattern=r"^[\w.+-][\w .+/:=-]{0,99}$")] | None = None
-    """How reports call it; default: the model string."""
-    model: str | None = None
-    """A model string. Exactly one of `model` and `members` is given."""
-    type: Literal["judge", "scalar-rm", "pair-rm", "cloud"] = "judge"
-    """What the model is: one that writes its verdict in a dialect, or a trained reward model."""
-    members: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Names of other judges of this suite that score as a panel."""
-    rounds: Annotated[int, Field(strict=True, ge=1, le=10)] | None = None
-    """With members: they debate in at most so many rounds."""
-    arbiter: str | None = None
-    """With `rounds`: name of the judge that decides where the debate ends in disagreement."""
-    scale: Literal["zscore", "rank", "minmax", "none"] = "zscore"
-    """With members: how their rewards become comparable."""
-    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | str | None = None
-    """With members: how much each counts, by name, or a file of fitted weights."""
-    deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """With members: seconds for each."""
-    quorum: _Positive | None = None
-    """With members: how many of them are enough."""
-    k: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    """Default: 0 for k = 1, else the dialect's, for most 0.5."""
-    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
-    max_tokens: _Positive = 2048
-    dialect: str | None = None
-    """Prompt and parser; default: the model's own, for most models `grm`."""
-    template: str | None = None
-    """Your own Jinja prompt, relative to the suite file."""
-    principles: str | tuple[dict[str, JsonValue], ...] = "self"
-    """`self`, `ahead`, a rubric's name or file, `bank:FILE`, or a list of principles."""
-    aggregator: str | None = None
-    meta_rm: str | None = None
-    k_meta: _Positive | None = None
-    orders: Literal["balanced", "random", "fixed"] = "balanced"
-    min_valid: _Positive = 1
-    stop: str | None = None
-    """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
-    options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Passed to the backend: `api_base`, `concurrency`, `rate`, `timeout`, …"""
-
-    @field_validator("stop")
-    @classmethod
-    def _readable(cls, given: str | None) -> str | None:
-        if given is not None:
-            parse_stop(given)
-        return given
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if (self.model is None) == (self.members is None):
-            raise ValueError("give one of model and members")
-        self._composed()
-        for name, field in type(self).model_fields.items():
-            if (
-                name not in _SETTINGS.get(self.type, (name,))
-                and getattr(self, name) != field.default
-            ):
-                raise ValueError(f"{name} is no setting of type {self.type!r}")
-        if self.k_meta is not None:
-            if self.meta_rm is None:
-                raise ValueError("k_meta needs meta_rm")
-            if self.k_meta > self.k:
-                raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
-            if self.aggregator is not None:
-                raise ValueError("give k_meta or aggregator, not both")
-        most = self.k if self.members is None else len(self.members)
-        if self.min_valid > most:
-            what = f"k={most}" if self.members is None else f"the {most} members"
-            raise ValueError(f"min_valid must be from 1 to {what}, got {self.min_valid}")
-        return self
-
-    def _composed(self) -> None:
-        for name in ("rounds", "weights", "deadline", "quorum"):
-            if self.members is None and getattr(self, name) is not None:
-                raise ValueError(f"{name} goes with members")
-        if self.members is None and self.scale != "zscore":
-            raise ValueError("scale goes with members")
-        if self.rounds is None and self.arbiter is not None:
-            raise ValueError("arbiter goes with rounds")
-        for name in ("weights", "quorum"):
-            if self.rounds is not None and getattr(self, name) is not None:
-                raise ValueError(f"{name} is for panels; a debate has none")
-
-    @property
-    def label(self) -> str:
-        """How reports call it."""
-        return self.name or self.model or "+".join(self.members or ())
 
 
 class Threshold(_Spec):
@@ -217,7 +124,7 @@ class SuiteSpec(_Spec):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
     data: Annotated[tuple[DataSpec, ...], Field(min_length=1)]
-    judges: Annotated[tuple[JudgeSpec, ...], Field(min_length=1)]
+    judges: Annotated[tuple[AnyJudge, ...], Field(min_length=1)]
     matrix: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
     """Judge settings with several values each: every judge runs with every combination."""
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
@@ -241,7 +148,7 @@ class SuiteSpec(_Spec):
     @model_validator(mode="after")
     def _judges_fit(self) -> Self:
         for key, values in self.matrix.items():
-            if key not in JudgeSpec.model_fields or key in ("name", "members"):
+            if key in _FIXED or not any(key in type(judge).model_fields for judge in self.judges):
                 raise ValueError(f"matrix key {key!r} is no judge setting that can vary")
             if not values:
                 raise ValueError(f"matrix key {key!r} has no values")
@@ -250,38 +157,43 @@ class SuiteSpec(_Spec):
         if twice:
             raise ValueError(f"two judges are called {min(twice)!r}; give them names")
         for judge in self.judges:
-            _check_members(judge, {one.label: one for one in self.judges}, ())
+            _check_parts(judge, {one.label: one for one in self.judges}, ())
         return self
 
     def expanded(self) -> tuple[JudgeSpec, ...]:
-        """The judges, each in every combination of the matrix."""
-        combinations: list[dict[str, JsonValue]] = [{}]
-        for key, values in self.matrix.items():
-            combinations = [{**one, key: value} for one in combinations for value in values]
-        if not self.matrix:
-            return self.judges
-        made = []
+        """The judges, each in every combination of the matrix settings that it has.
+
+        Judges made of others stay as they are.
+        """
+        made: list[JudgeSpec] = []
         for judge in self.judges:
-            if judge.members is not None:
+            varied = {
+                key: values
+                for key, values in self.matrix.items()
+                if key in type(judge).model_fields
+            }
+            if judge.parts or not varied:
                 made.append(judge)
                 continue
-            for chosen in combinations:
+            for values in product(*varied.values()):
+                chosen = dict(zip(varied, values, strict=True))
                 suffix = " ".join(f"{key}={value}" for key, value in chosen.items())
                 fields = {**judge.model_dump(), **chosen, "name": f"{judge.label} {suffix}"}
-                made.append(JudgeSpec.model_validate(fields))
+                made.append(type(judge).model_validate(fields))
         return tuple(made)
 
 
-def _check_members(judge: JudgeSpec, known: dict[str, JudgeSpec], path: tuple[str, ...]) -> None:
+def _check_parts(judge: JudgeSpec, known: dict[str, JudgeSpec], path: tuple[str, ...]) -> None:
     if judge.label in path:
         raise ValueError(
             f"judges refer to each other in a circle: {' > '.join((*path, judge.label))}"
         )
-    for member in (*(judge.members or ()), *([judge.arbiter] if judge.arbiter else ())):
-        if member not in known:
+    for part in judge.parts:
+        if isinstance(part, str) and part not in known:
             names = ", ".join(known)
-            raise ValueError(f"judge {judge.label!r}: unknown member {member!r}; known: {names}")
-        _check_members(known[member], known, (*path, judge.label))
+            raise ValueError(f"judge {judge.label!r}: unknown member {part!r}; known: {names}")
+        inner = known[part] if isinstance(part, str) else part
+        _check_parts(inner, known, (*path, judge.label))
 
 
 def suite_json_schema() -> dict[str, Any]:
@@ -294,9 +206,28 @@ def suite_json_schema() -> dict[str, Any]:
     schema["$defs"]["Threshold"] = {**text, "description": threshold.get("description", "")}
     for name in ("data", "judges"):
         many = schema["properties"][name]
-        one = {"$ref": many["items"]["$ref"]}
         schema["properties"][name] = {
-            "anyOf": [one, many],
+            "anyOf": [many["items"], many],
             "description": many.get("description", ""),
         }
-    return schema
+    types = []
+    for name in JUDGES.builtin_names():
+        one = JUDGES.get(name).model_json_schema()
+        schema["$defs"] |= one.pop("$defs", {})
+        schema["$defs"][one["title"]] = one
+        types.append({"$ref": f"#/$defs/{one['title']}"})
+    schema["$defs"][JUDGE_DEFINITION] = {
+        "anyOf": types,
+        "description": "A judge; `type` says of which kind, `grm` if it is left out.",
+    }
+    linked: dict[str, Any] = _linked(schema)
+    return linked
+
+
+def _linked(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The schema with a reference wherever a judge may stand."""
+    if value == {"title": JUDGE_DEFINITION}:
+        return {"$ref": f"#/$defs/{JUDGE_DEFINITION}"}
+    if isinstance(value, dict):
+        return {key: _linked(item) for key, item in value.items()}
+    return [_linked(item) for item in value] if isinstance(value, list) else value

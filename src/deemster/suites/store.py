@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from deemster.errors import DeemsterError, InputError
-from deemster.schemas import Failure, JudgeInfo, Sample, Verdict, Vote
+from deemster.schemas import Failure, JudgeInfo, Sample, Usage, Verdict, Vote
 
 FILE = "run.sqlite"
 _FORMAT = "1"
@@ -168,6 +168,15 @@ class RunStore:
     def set_value(self, key: str, value: str) -> None:
         """Note a fact about the run."""
         self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+
+    def spent(self, judge: int) -> Usage:
+        """What was asked of models for a judge so far; see `RunResult.spent`."""
+        text = self.value(f"spent:{judge}")
+        return Usage() if text is None else Usage.model_validate_json(text)
+
+    def set_spent(self, judge: int, spent: Usage) -> None:
+        """Note what was asked of models for a judge."""
+        self.set_value(f"spent:{judge}", spent.model_dump_json())
 
     def judges(self) -> list[JudgeInfo]:
         """The judges of the run, in order."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deemster.aggregators import Pipeline, Reducer, Selector, TopK, parse_aggregator
-from deemster.schemas import JudgeInfo
+from deemster.schemas import JudgeInfo, Usage
 from deemster.suites.metrics import Item, Summary, summarise
 from deemster.suites.store import RunStore
 
@@ -34,14 +34,23 @@ def curve_rule(info: JudgeInfo) -> tuple[Reducer | None, int | None]:
     return (Pipeline(tuple(rest), reducer.last) if rest else reducer.last), k_meta
 
 
-def write_summary(directory: Path, summaries: Mapping[str, Summary]) -> None:
+def write_summary(
+    directory: Path, summaries: Mapping[str, Summary], *, spent: Mapping[str, Usage] | None = None
+) -> None:
     """Write `summary.json`: the first judge's figures, and all of them under `judges`.
 
     The file is replaced in one step: a reader sees the old one or the new one.
+
+    Args:
+        directory: of the run.
+        summaries: by judge.
+        spent: by judge, what was asked of models for it; None where nothing was asked.
     """
     first = next(iter(summaries.values()))
     record = first.model_dump(mode="json")
     record["judges"] = {name: one.model_dump(mode="json") for name, one in summaries.items()}
+    if spent is not None:
+        record["spent"] = {name: one.model_dump(mode="json") for name, one in spent.items()}
     write_json(directory / FILE, record)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Protocol, TypeVar, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -50,7 +50,7 @@ class YamlFile:
         try:
             return model.model_validate(filled)
         except ValidationError as error:
-            raise InputError(_told(error, self.node, self.path, model)) from error
+            raise InputError(_told(error, self.node, self.path, model, self.written)) from error
 
     @property
     def storable(self) -> dict[str, Any]:
@@ -163,7 +163,11 @@ def _line(node: yaml.Node | None) -> int:
 
 
 def _told(
-    error: ValidationError, root: yaml.Node | None, path: Path, model: type[BaseModel]
+    error: ValidationError,
+    root: yaml.Node | None,
+    path: Path,
+    model: type[BaseModel],
+    written: object,
 ) -> str:
     """The first problem, with the line it stands in."""
     first = error.errors()[0]
@@ -182,7 +186,7 @@ def _told(
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         line = _key_line(root, first["loc"])
-        allowed = ", ".join(_allowed(model, first["loc"]))
+        allowed = ", ".join(_allowed(model, first["loc"], written))
         return f"{path}:{line}: unknown key {where!r}; allowed: {allowed}"
     if first["type"] == "missing":
         return f"{path}:{_line(node)}: {where} is missing"
@@ -202,12 +206,25 @@ def _key_line(root: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
     return _line(node)
 
 
-def _allowed(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+class _Chooses(Protocol):
+    """A model whose subclasses have more fields: which of them reads a mapping."""
+
+    @classmethod
+    def model_for(cls, given: object) -> type[BaseModel]: ...
+
+
+def _allowed(model: type[BaseModel], loc: tuple[int | str, ...], written: object) -> list[str]:
     """The fields of the model that the place `loc` is in."""
     for part in loc[:-1]:
+        if isinstance(written, Mapping):
+            written = written.get(part, written if part == 0 else None)
+        elif isinstance(written, Sequence) and isinstance(part, int) and part < len(written):
+            written = written[part]
         field = model.model_fields.get(str(part))
         if field is not None:
             model = next(_models_in(field.annotation), model)
+        if isinstance(part, int) and hasattr(model, "model_for"):
+            model = cast("_Chooses", model).model_for(written)
     return list(model.model_fields)
 
 

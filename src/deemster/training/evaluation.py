@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from deemster.aggregators import Reducer, Sum, TopK, rank, rewards_of
 from deemster.errors import InputError
+from deemster.judges.grm import GrmSpec
 from deemster.schemas import Record, Sample
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import (
@@ -31,7 +32,7 @@ from deemster.suites.metrics import (
     single_accuracy,
 )
 from deemster.suites.runner import Plan, run_suite
-from deemster.suites.spec import DataSpec, JudgeSpec, SuiteSpec
+from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import write_json
 from deemster.training.stage import StageContext
@@ -153,8 +154,8 @@ def evaluate(
     figures: dict[str, ModelFigures] = {}
     common = {"dialect": dialect, "max_tokens": settings.max_tokens, "options": options or {}}
     for one in candidates:
-        greedy = JudgeSpec(name=f"{one.name} greedy", model=one.model, **common)
-        votes = JudgeSpec(
+        greedy = GrmSpec(name=f"{one.name} greedy", model=one.model, **common)
+        votes = GrmSpec(
             name=f"{one.name} k={settings.k}",
             model=one.model,
             k=settings.k,
@@ -188,7 +189,7 @@ def _write_samples(path: Path, samples: Sequence[Sample]) -> None:
 
 
 def _run(
-    judge: JudgeSpec, context: StageContext, *, folder: Path, total: int
+    judge: GrmSpec, context: StageContext, *, folder: Path, total: int
 ) -> tuple[Summary, list[Item]]:
     """The suite runner's figures and items of one judge over the samples."""
     seed = context.recipe.seed

@@ -9,13 +9,15 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deemster.aggregators import Sum
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import BackendError, InputError
 from deemster.judges import Judge, Panel, Scorer
+from deemster.judges.base import ask
 from deemster.judges.batch import IN_FLIGHT
+from deemster.judges.case import Case
 from deemster.judges.together import together
 from deemster.schemas import Failure, Judgment, Sample, Vote
 from deemster.training.prompts import hint_of, hint_section
@@ -128,20 +130,15 @@ class _Source:
         return cls(drawer, dialect or judge.dialect, name, judge.seed)
 
     async def votes(self, sample: Sample, *, hinted: bool) -> tuple[Vote, ...]:
-        principles = sample.principles or None
-        if isinstance(self.judge, Judge):
-            section = hint_section(len(sample.responses), hint_of(sample)) if hinted else None
-            verdict = await self.judge.reconsider(
-                sample.query,
-                sample.responses,
-                section=section,
-                reference=sample.reference,
-                principles=principles,
-            )
-        else:
-            verdict = await self.judge.score(
-                sample.query, sample.responses, reference=sample.reference, principles=principles
-            )
+        case = Case.of(
+            sample.query,
+            sample.responses,
+            reference=sample.reference,
+            principles=sample.principles or None,
+        )
+        if hinted:
+            case = replace(case, after=hint_section(case.n, hint_of(sample)))
+        verdict = await ask(self.judge, case)
         return tuple(v for v in verdict.votes if not (isinstance(v, Judgment) and v.superseded))
 
     def rollout(self, sample: Sample, vote: Vote, *, hinted: bool) -> Rollout | None:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from deemster.dialects import open_dialect
+from deemster.judges.spec import AnyJudge
 from deemster.schemas import Record, first_problem
-from deemster.suites.spec import DataSpec, JudgeSpec, SuiteSpec
+from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.training.data.source import DataSource
 from deemster.training.settings import GrpoSettings, MetaSettings, Number, SftSettings
 
@@ -70,7 +71,7 @@ class ModelSection(Record):
 class DistilSection(Record):
     """Trajectories of other judges, and fine-tuning on those that are right."""
 
-    judges: Annotated[tuple[JudgeSpec, ...], Field(min_length=1)]
+    judges: Annotated[tuple[AnyJudge, ...], Field(min_length=1)]
     """The teachers, described as in a suite. Members of a panel stand beside it in the list."""
     n: Count = 1
     """Trajectories per item and teacher."""

@@ -11,7 +11,7 @@ from deemster.dialects import Dialect, open_dialect
 from deemster.errors import BackendError
 from deemster.judges import BaseJudge, Judge, Panel
 from deemster.schemas import Sample
-from deemster.suites.building import build_judges
+from deemster.suites.building import SuiteJudges, build_judges
 from deemster.training.rollouts import RolloutFile
 from deemster.training.sampling import Sampled, sample_rollouts
 from deemster.training.sections import DistilSection, ModelSection, SampledSection
@@ -30,6 +30,7 @@ def draw_rollouts(
     out: RolloutFile,
     dialect: Dialect,
     hinted: bool = False,
+    built: SuiteJudges | None = None,
 ) -> None:
     """Draw the trajectories that `out` does not have yet, then close the judge.
 
@@ -43,6 +44,7 @@ def draw_rollouts(
         out: where they go.
         dialect: of the judge to train.
         hinted: tell the judge which response is best.
+        built: what the judge was built with, if others were too; closed in its place.
 
     Raises:
         StageError: more than 5 % of the items are without trajectories.
@@ -64,7 +66,7 @@ def draw_rollouts(
                 if last or not found.counts.get("failed"):
                     break
         finally:
-            await judge.aclose()
+            await (built or judge).aclose()
         return found
 
     try:
@@ -87,8 +89,8 @@ def _told(context: StageContext, samples: Sequence[Sample], what: str) -> Iterat
         context.progress(what, number, len(samples))
 
 
-def teacher_of(section: DistilSection, *, folder: Path, seed: int) -> BaseJudge:
-    """The judge that is no member of another, or a panel of those judges.
+def teacher_of(section: DistilSection, *, folder: Path, seed: int) -> tuple[BaseJudge, SuiteJudges]:
+    """The judge that is no member of another, or a panel of those judges; and all that was built.
 
     Args:
         section: describes the judges.
@@ -99,10 +101,11 @@ def teacher_of(section: DistilSection, *, folder: Path, seed: int) -> BaseJudge:
         InputError: a judge's settings are wrong.
     """
     suite = section.suite(seed=seed)
-    members = {name for judge in suite.judges for name in (*(judge.members or ()), judge.arbiter)}
-    built = zip(build_judges(suite, folder=folder), suite.judges, strict=True)
-    tops = [judge for judge, spec in built if spec.label not in members]
-    return tops[0] if len(tops) == 1 else Panel(tops, name="teachers")
+    built = build_judges(suite, folder=folder)
+    members = {part for spec in suite.judges for part in spec.parts if isinstance(part, str)}
+    named = zip(built.judges, suite.judges, strict=True)
+    tops = [judge for judge, spec in named if spec.label not in members]
+    return (tops[0] if len(tops) == 1 else Panel(tops, name="teachers")), built
 
 
 def judge_of(path: str, model: ModelSection, section: SampledSection, *, seed: int) -> Judge:

@@ -39,8 +39,10 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
     file = RolloutFile(context.folder / ROLLOUTS)
 
     def draw() -> None:
-        teacher = teacher_of(section, folder=recipe.folder, seed=recipe.seed)
-        draw_rollouts(context, teacher, corpus.train, n=section.n, out=file, dialect=dialect)
+        teacher, built = teacher_of(section, folder=recipe.folder, seed=recipe.seed)
+        draw_rollouts(
+            context, teacher, corpus.train, n=section.n, out=file, dialect=dialect, built=built
+        )
 
     processes.first(draw)
     # What every trajectory gets right is too easy to learn from oneself, not from a teacher.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from deemster.errors import InputError
+from deemster.judges import Scorer
 from deemster.judges import verifier as package
-from deemster.judges.base import Scorer
 from deemster.judges.verifier import (
     Check,
     ExactMatch,

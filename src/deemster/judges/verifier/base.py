@@ -64,6 +64,15 @@ class Check(Protocol):
         ...
 
 
+@runtime_checkable
+class HoldsProcess(Protocol):
+    """Optional: a check that keeps a process; closed with its verifier, started again if used."""
+
+    def close(self) -> None:
+        """End the process."""
+        ...
+
+
 class TextCheck(ABC):
     """Base of checks that look at the response only."""
 

@@ -6,19 +6,18 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from deemster.aggregators import Mean
-from deemster.backends import Backend
 from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
+from deemster.judges.case import Case
 from deemster.judges.decide import decide
-from deemster.judges.verifier.base import Check, Finding
+from deemster.judges.verifier.base import Check, Finding, HoldsProcess
 from deemster.schemas import (
-    Conversation,
     Critique,
     Failure,
     JudgeInfo,
@@ -30,8 +29,6 @@ from deemster.schemas import (
     Usage,
     Verdict,
     Vote,
-    as_query,
-    as_responses,
     normalise_weights,
 )
 
@@ -71,7 +68,8 @@ class Findings:
 class Verifier(BaseJudge):
     """Scores responses from 0 to 1 by checks that programs decide. Deterministic, no model.
 
-    Works alone, as a member of a panel, or as a tool: `findings` gives a judge the facts.
+    Works alone, as a member of a panel, or as a tool: `findings` gives a judge the facts. The
+    checks are the criteria: principles have no effect.
 
     A check that could not be run (sandbox not available, search out of time) makes the vote a
     `Failure` and the verdict unscored: its part of the score is unknown, for one response at
@@ -89,6 +87,8 @@ class Verifier(BaseJudge):
     Raises:
         InputError: there is no check, or the weights do not fit.
     """
+
+    uses_principles = False
 
     def __init__(
         self,
@@ -129,62 +129,43 @@ class Verifier(BaseJudge):
             aggregator=self.combine,
         )
 
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401, ARG002 - the checks are the criteria
-    ) -> Verdict:
-        """Examine 1..n responses; see `BaseJudge.score`. `principles` has no effect.
-
-        Raises:
-            InputError: a check needs a reference and there is none, or it cannot use it.
-        """
-        asked, shown = as_query(query), as_responses(responses)
+    async def _judge(self, case: Case) -> Verdict:
         started = time.monotonic()
-        findings = await self._examine(asked, shown, reference)
+        findings = await self._examine(case)
         vote = self._vote(findings, seconds=time.monotonic() - started)
-        return decide([vote], n=len(shown), k=1, reducer=Mean(), info=self.info)
+        return decide([vote], n=case.n, k=1, reducer=Mean(), info=self.info)
 
     async def findings(
         self,
         query: QueryLike,
-        responses: Sequence[ResponseLike],
+        responses: Iterable[ResponseLike],
         *,
         reference: str | None = None,
     ) -> Findings:
         """What the checks find, without a score; `.text(order)` is for a judge to read.
 
         Raises:
-            InputError: as in `score`.
+            InputError: a check needs a reference and there is none, or it cannot use it.
         """
-        return await self._examine(as_query(query), as_responses(responses), reference)
-
-    def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
-        """Nothing to wrap: it asks no model."""
+        return await self._examine(Case.of(query, responses, reference=reference))
 
     async def aclose(self) -> None:
-        """End the threads and whatever processes the checks hold. Idempotent."""
+        """End the threads, and the processes that checks started. Idempotent."""
         self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         for check in self.checks:
-            close = getattr(check, "close", None)
-            if callable(close):
-                await asyncio.to_thread(close)
+            if isinstance(check, HoldsProcess):
+                await asyncio.to_thread(check.close)
 
-    async def _examine(
-        self, query: Conversation, responses: Conversation, reference: str | None
-    ) -> Findings:
+    async def _examine(self, case: Case) -> Findings:
         if self._closed:
             raise InputError(f"verifier {self.name!r} is closed; make a new one")
-        asked = next((turn.text for turn in reversed(query) if turn.role == "user"), "")
+        asked = next((turn.text for turn in reversed(case.query) if turn.role == "user"), "")
         loop = asyncio.get_running_loop()
         rows = await asyncio.gather(
             *(
-                loop.run_in_executor(self._pool, self._row, asked, response.text, reference)
-                for response in responses
+                loop.run_in_executor(self._pool, self._row, asked, response.text, case.reference)
+                for response in case.responses
             )
         )
         names = tuple(principle.name for principle in self.principles)

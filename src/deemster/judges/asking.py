@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from deemster.errors import BackendError, BackendTimeout, FailureStatus, InputError
+from deemster.judges.base import ask
+from deemster.judges.case import Case
 from deemster.judges.scaling import Kind, PanelScaling, scaled
+from deemster.judges.scorer import Scorer
 from deemster.schemas import Failure, Judgment, Usage, Verdict, Vote
 
-Outcome = Verdict | Exception
+Answer = Verdict | Exception
 """What asking one judge gives."""
 GRACE = 1.0
 """Seconds that cancelled judges get to clean up; one that ignores it is left behind."""
@@ -24,18 +27,18 @@ class DroppedError(BackendError):
     status: ClassVar[FailureStatus] = "cancelled"
 
 
-async def hear(
-    asked: Sequence[Callable[[], Awaitable[Verdict]]],
+async def ask_all(
+    asked: Sequence[tuple[Scorer, Case]],
     *,
     n: int,
     deadlines: Sequence[float | None],
-    enough: Callable[[Mapping[int, Outcome]], str | None] | None = None,
-) -> list[Outcome]:
-    """Run all at the same time; the outcomes in order.
+    enough: Callable[[Mapping[int, Answer]], str | None] | None = None,
+) -> list[Answer]:
+    """Put cases to judges, all at the same time; the answers in order.
 
     Args:
-        asked: one per judge; `InputError` and everything else they raise is an outcome, and so is
-            a verdict that is none, or about another number of responses than `n`.
+        asked: judges, each with its case. What they raise is an answer, `InputError` too, and so
+            is something that is not a verdict, or not about `n` responses.
         n: number of responses.
         deadlines: seconds for each, None for no limit. Judges that block the event loop cannot be
             cut off.
@@ -44,10 +47,10 @@ async def hear(
     loop = asyncio.get_running_loop()
     started = loop.time()
     tasks: dict[asyncio.Future[Verdict], int] = {
-        asyncio.ensure_future(one()): place for place, one in enumerate(asked)
+        asyncio.ensure_future(ask(*one)): place for place, one in enumerate(asked)
     }
     ends = [None if limit is None else started + limit for limit in deadlines]
-    found: dict[int, Outcome] = {}
+    found: dict[int, Answer] = {}
     waiting = set(tasks)
     reason: str | None = None
     try:
@@ -58,7 +61,7 @@ async def hear(
                 waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
             )
             for task in done:
-                found[tasks[task]] = _outcome(task, n)
+                found[tasks[task]] = _answer(task, n)
             for task in [task for task in waiting if _is_late(ends[tasks[task]], loop.time())]:
                 limit = deadlines[tasks[task]]
                 found[tasks[task]] = BackendTimeout(f"no verdict in {limit:g} s", usage=_UNKNOWN)
@@ -78,7 +81,7 @@ def _is_late(end: float | None, now: float) -> bool:
     return end is not None and now >= end
 
 
-def _outcome(task: asyncio.Future[Verdict], n: int) -> Outcome:
+def _answer(task: asyncio.Future[Verdict], n: int) -> Answer:
     if task.cancelled():
         return DroppedError("cancelled itself", usage=_UNKNOWN)
     error = task.exception()
@@ -105,38 +108,38 @@ async def _cancel(tasks: list[asyncio.Future[Verdict]]) -> None:
         await asyncio.wait(tasks, timeout=GRACE)
 
 
-def as_vote(outcome: Outcome, *, draw: int, judge: str, how: Kind | PanelScaling) -> Vote:
-    """A judge's outcome as one vote: its scaled rewards, or why there are none.
+def as_vote(answer: Answer, *, draw: int, judge: str, how: Kind | PanelScaling) -> Vote:
+    """A judge's answer as one vote: its scaled rewards, or why there are none.
 
     Args:
-        outcome: what asking it gave.
+        answer: what asking it gave.
         draw: number of the vote.
         judge: the judge's name.
         how: makes rewards comparable.
     """
-    if isinstance(outcome, Exception):
-        status = outcome.status if isinstance(outcome, BackendError) else "api_error"
-        usage = outcome.usage if isinstance(outcome, BackendError) else None
+    if isinstance(answer, Exception):
+        status = answer.status if isinstance(answer, BackendError) else "api_error"
+        usage = answer.usage if isinstance(answer, BackendError) else None
         return Failure(
             status=status,
-            message=f"member {judge!r} failed: {outcome}",
-            error=type(outcome).__name__,
+            message=f"member {judge!r} failed: {answer}",
+            error=type(answer).__name__,
             draw=draw,
             judge=judge,
             usage=usage or Usage(),
         )
-    if outcome.rewards is None:
-        failures = outcome.failures
+    if answer.rewards is None:
+        failures = answer.failures
         return Failure(
             status=failures[0].status if failures else "api_error",
-            message=f"member {judge!r} gave no rewards ({outcome.n_valid} of {outcome.k} votes "
+            message=f"member {judge!r} gave no rewards ({answer.n_valid} of {answer.k} votes "
             "are valid)" + (f": {failures[0].message}" if failures else ""),
             draw=draw,
             judge=judge,
-            usage=outcome.usage,
-            warnings=outcome.warnings,
+            usage=answer.usage,
+            warnings=answer.warnings,
         )
-    shown = speaker(outcome)
+    shown = judgment_shown(answer)
     reasons = (
         {}
         if shown is None
@@ -148,16 +151,16 @@ def as_vote(outcome: Outcome, *, draw: int, judge: str, how: Kind | PanelScaling
         }
     )
     return Judgment(
-        scores=scaled(outcome, how, judge=judge),
+        scores=scaled(answer, how, judge=judge),
         draw=draw,
         judge=judge,
-        usage=outcome.usage,
-        warnings=outcome.warnings,
+        usage=answer.usage,
+        warnings=answer.warnings,
         **reasons,
     )
 
 
-def speaker(verdict: Verdict) -> Judgment | None:
+def judgment_shown(verdict: Verdict) -> Judgment | None:
     """The judgment whose reasons are shown: the first that ranks as its verdict does."""
     counted = [judgment for judgment in verdict.judgments if not judgment.superseded]
     for judgment in counted:
@@ -167,10 +170,10 @@ def speaker(verdict: Verdict) -> Judgment | None:
     return counted[0] if counted else None
 
 
-def raise_if_nobody_can(outcomes: Sequence[Outcome]) -> None:
+def raise_if_nobody_can(answers: Sequence[Answer]) -> None:
     """Raise the first `InputError` if that is what every judge raised."""
-    wrong = [outcome for outcome in outcomes if isinstance(outcome, InputError)]
-    if wrong and len(wrong) == len(outcomes):
+    wrong = [answer for answer in answers if isinstance(answer, InputError)]
+    if wrong and len(wrong) == len(answers):
         raise wrong[0]
 
 

@@ -1,0 +1,98 @@
+"""Judges from their specs: what they share, and all that were built."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deemster.backends.limits import Budget
+from deemster.backends.registry import BACKENDS
+from deemster.errors import InputError
+from deemster.judges.base import BaseJudge
+from deemster.judges.spec import JudgeSpec, ModelSpec
+
+_FILES = ("hf", "replay")
+"""Schemes of models that may be a file or a folder beside the suite."""
+
+
+@dataclass
+class Site:
+    """Where judges are built.
+
+    Attributes:
+        specs: by name, the judges that others may name as members.
+        seed: of orders, draws and tie-breaks.
+        folder: what relative paths start from.
+        budget: shared by all judges whose model costs money.
+    """
+
+    specs: Mapping[str, JudgeSpec] = field(default_factory=dict)
+    seed: int = 0
+    folder: Path = field(default_factory=Path)
+    budget: Budget | None = None
+    _named: dict[str, BaseJudge] = field(default_factory=dict)
+    _built: list[BaseJudge] = field(default_factory=list)
+
+    def judge(self, which: str | JudgeSpec) -> BaseJudge:
+        """The judge of a name, built once, or the one that a spec describes.
+
+        Raises:
+            InputError: its settings are wrong; the text names the judge.
+        """
+        if isinstance(which, JudgeSpec):
+            return self._build(which)
+        if which not in self._named:
+            self._named[which] = self._build(self.specs[which])
+        return self._named[which]
+
+    def _build(self, spec: JudgeSpec) -> BaseJudge:
+        with _naming(spec.label):
+            judge = spec.build(self)
+        self._built.append(judge)
+        return judge
+
+    def file(self, path: str) -> Path:
+        """A path as it stands in the suite."""
+        return self.folder / Path(path).expanduser()
+
+    def model(self, model: str) -> str:
+        """A model string; a file or folder that stands beside the suite gets its whole path."""
+        scheme, _, rest = model.partition(":")
+        here = scheme in _FILES and rest and self.file(rest.partition("#")[0]).exists()
+        return f"{scheme}:{self.folder / rest}" if here else model
+
+    def options(self, spec: ModelSpec, settings: Collection[str]) -> dict[str, Any]:
+        """A spec's options for the backend, with the budget if its model costs money.
+
+        Args:
+            spec: of the judge.
+            settings: names of the judge's own parameters, which are no options.
+
+        Raises:
+            InputError: an option is a setting of the judge.
+        """
+        taken = sorted(set(spec.options) & set(settings))
+        if taken:
+            raise InputError(
+                f"option {taken[0]!r} is a setting of the judge; write it beside options"
+            )
+        options: dict[str, Any] = dict(spec.options)
+        if self.budget is not None and spec.model.partition(":")[0] not in BACKENDS:
+            options["budget"] = self.budget
+        return options
+
+    async def aclose(self) -> None:
+        """Close all judges that were built. Idempotent."""
+        await asyncio.gather(*(judge.aclose() for judge in self._built))
+
+
+@contextmanager
+def _naming(label: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"judge {label!r}: {error}") from error

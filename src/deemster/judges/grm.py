@@ -1,0 +1,110 @@
+"""The type `grm` of suites: a `Judge`, one model that writes its verdict in a dialect."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from deemster.aggregators import parse_stop
+from deemster.errors import InputError
+from deemster.judges.building import Site
+from deemster.judges.judge import MAX_K, Finder, Judge
+from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
+from deemster.judges.verifier import Verifier
+from deemster.principles import PrinciplesLike
+from deemster.schemas import SamplingSettings
+
+
+class GrmSpec(SamplingSettings, ModelSpec):
+    """A pointwise generative reward model: k votes of principles, critiques and scores."""
+
+    type: Literal["grm"] = "grm"
+    k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 1
+    """Votes to draw."""
+    dialect: str | None = None
+    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`."""
+    template: str | None = None
+    """Your own Jinja prompt with the dialect's slots."""
+    principles: str | tuple[dict[str, JsonValue], ...] = "self"
+    """`self`, `ahead`, a rubric's name or file, `bank:FILE`, or a list of principles."""
+    aggregator: str | None = None
+    """How votes become rewards, e.g. `sum`, `topk(4) >> mean`; default: the sum."""
+    meta_rm: str | None = None
+    """Rates the votes: `hf:PATH` (trained), `nano` (embedded) or a model (prompted)."""
+    k_meta: Positive | None = None
+    """Votes that the meta RM keeps; default: half."""
+    orders: Literal["balanced", "random", "fixed"] = "balanced"
+    """In which orders responses are shown."""
+    min_valid: Positive = 1
+    """Fewest valid votes for a verdict with rewards."""
+    stop: str | None = None
+    """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
+    tool: Part | None = None
+    """A verifier whose findings are put before the judge as facts: its name, or described here."""
+
+    @field_validator("stop")
+    @classmethod
+    def _readable(cls, given: str | None) -> str | None:
+        if given is not None:
+            parse_stop(given)
+        return given
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.k_meta is not None:
+            if self.meta_rm is None:
+                raise ValueError("k_meta needs meta_rm")
+            if self.k_meta > self.k:
+                raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
+            if self.aggregator is not None:
+                raise ValueError("give k_meta or aggregator, not both")
+        if self.min_valid > self.k:
+            raise ValueError(f"min_valid must be from 1 to k={self.k}, got {self.min_valid}")
+        return self
+
+    @property
+    def parts(self) -> tuple[str | JudgeSpec, ...]:
+        """See `JudgeSpec.parts`."""
+        return () if self.tool is None else (self.tool,)
+
+    def build(self, site: Site) -> Judge:
+        """See `JudgeSpec.build`."""
+        options = site.options(self, inspect.signature(Judge).parameters.keys())
+        return Judge(
+            site.model(self.model),
+            k=self.k,
+            dialect=self.dialect,
+            template=None if self.template is None else site.file(self.template),
+            principles=self._principles(site),
+            aggregator=self.aggregator if self.k_meta is None else f"topk({self.k_meta}) >> sum",
+            meta_rm=None if self.meta_rm is None else site.model(self.meta_rm),
+            orders=self.orders,
+            seed=site.seed,
+            min_valid=self.min_valid,
+            stop=self.stop,
+            tool=self._tool(site),
+            name=self.label,
+            **sampling_fields(self),
+            **options,
+        )
+
+    def _principles(self, site: Site) -> PrinciplesLike:
+        if not isinstance(self.principles, str):
+            return list(self.principles)
+        if self.principles.startswith("bank:"):
+            return f"bank:{site.file(self.principles.removeprefix('bank:'))}"
+        if site.file(self.principles).is_file():
+            return str(site.file(self.principles))
+        return self.principles
+
+    def _tool(self, site: Site) -> Finder | None:
+        if self.tool is None:
+            return None
+        tool = site.judge(self.tool)
+        if not isinstance(tool, Verifier):
+            raise InputError(
+                f"tool {tool.name!r} must be a verifier, it is a {type(tool).__name__}"
+            )
+        return tool
