@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -66,17 +67,18 @@ def open_engine(name: str, *, folder: Path) -> Engine[Any]:
             raise InputError(f"{path['file']!r} has no {attribute!r}; give PATH.py:NAME")
         found = getattr(module, attribute)
     elif name in ENGINES:
-        found = ENGINES.get(name)
+        with _import_explained(f"engine {name!r}"):
+            found = ENGINES.get(name)
     else:
         known = ", ".join(ENGINES.names())
         raise InputError(
-            f"unknown engine {name!r}; known: {known}; or PATH.py or PATH.py:NAME, "
-            "a file seen from the recipe's folder"
+            f"unknown engine {name!r}; known: {known}; or give PATH.py or PATH.py:NAME, "
+            "where PATH starts at the recipe's folder"
         )
     if not isinstance(found, Engine):
         raise InputError(
-            f"{name!r} is no engine but of type {type(found).__name__}; "
-            "make it a deemster.training.engine.Engine"
+            f"{name!r} is not an engine: it is of type {type(found).__name__}, not "
+            "deemster.training.engine.Engine"
         )
     return found
 
@@ -89,7 +91,7 @@ def _import_file(path: Path) -> ModuleType:
     """
     file = path.resolve()
     if not file.is_file():
-        raise InputError(f"{str(path)!r} does not exist; give the path from the recipe's folder")
+        raise InputError(f"{str(file)!r} does not exist; a path starts at the recipe's folder")
     root, parts = file.parent, [file.stem]
     while (root / "__init__.py").is_file():
         parts.insert(0, root.name)
@@ -98,16 +100,22 @@ def _import_file(path: Path) -> ModuleType:
         sys.path.append(str(root))
     importlib.invalidate_caches()
     name = ".".join(parts)
-    try:
+    with _import_explained(repr(str(file))):
         module = importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # it is anybody's code
-        reason = str(error).strip().partition("\n")[0]
+    found = getattr(module, "__file__", None)
+    if found is None or Path(found).resolve() != file:
         raise InputError(
-            f"cannot import {str(path)!r}: {type(error).__name__}: {reason}"
-        ) from error
-    if module.__file__ is None or Path(module.__file__).resolve() != file:
-        raise InputError(
-            f"cannot import {str(path)!r}: there is another module {name!r} "
-            f"({module.__file__ or 'built in'}); rename the file or its outermost package"
+            f"cannot import {str(file)!r}: there is another module {name!r} "
+            f"({found or 'built in'}); rename the file or its outermost package"
         )
     return module
+
+
+@contextmanager
+def _import_explained(what: str) -> Iterator[None]:
+    """Turn whatever another's code raises on import into one line."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"cannot import {what}: {type(error).__name__}: {reason}") from error

@@ -37,7 +37,9 @@ def load_recipe(path: str | Path, *, environment: Mapping[str, str] | None = Non
 
 
 def _open(name: Any, info: ValidationInfo[Path]) -> Any:  # noqa: ANN401 - validators see raw input
-    return open_engine(name, folder=info.context) if isinstance(name, str) else name
+    if not isinstance(name, str):
+        raise ValueError("give the name of an engine or the path of a Python file")  # noqa: TRY004
+    return open_engine(name, folder=info.context)
 
 
 class _Head(BaseModel):
