@@ -45,8 +45,8 @@ bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
 study: $(STAMP)  ## Sample what is missing of the scaling study and analyse it; writes docs/scaling.md
-	$(BIN)/python -m deemster.training.nano.study
-	$(BIN)/python -m deemster.training.study docs/scaling/votes --docs docs/scaling.md
+	$(BIN)/python -m lab.nano.study
+	$(BIN)/python -m lab.study docs/scaling/votes --docs docs/scaling.md
 
 clean:  ## Remove .venv and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -12,7 +12,7 @@ from typing import Any
 
 from deemster import Judge
 from deemster.schemas import Verdict
-from deemster.training.world import World
+from lab.world import World
 
 
 def main(*, items: int = 16, k: int = 8) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from deemster.training.checkpoints import is_complete
 from deemster.training.grpo import filter_by_difficulty, grpo_rows, shuffled_rows, train_grpo
 from deemster.training.grpo_trainer import JudgeGRPOTrainer, reward_function
 from deemster.training.modeling import prompt_encoder
+from deemster.training.monitor import TrainingCollapsedError
 from deemster.training.reward import reward_text
 from deemster.training.rollouts import Rollout
 from deemster.training.settings import (
@@ -31,7 +32,6 @@ from deemster.training.settings import (
     VllmSettings,
 )
 from deemster.training.sft import train_sft
-from deemster.training.watch import TrainingCollapsedError
 
 SAMPLES = [single(i) for i in range(8)]
 TRIPLE = Sample(id="t", query="Which?", responses=["a", "b", "c"], ground_truth=(0.5, 2, 1))

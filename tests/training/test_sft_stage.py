@@ -20,9 +20,9 @@ from deemster.errors import InputError
 from deemster.schemas import Message
 from deemster.training.checkpoints import last_complete
 from deemster.training.modeling import completion_ids, prompt_encoder
+from deemster.training.monitor import TrainingCollapsedError
 from deemster.training.settings import LoraSettings
 from deemster.training.sft import Example, sft_rows, train_sft
-from deemster.training.watch import TrainingCollapsedError
 
 EXAMPLES = [verdict(single(i), str(i % 2)) for i in range(8)]
 

@@ -15,8 +15,8 @@ from tests.support.command_line import deemster, one_line
 from tests.support.toy_training import pairs, toy_recipe, write_recipe, write_rows, write_toy
 
 from deemster.training import runner
-from deemster.training.recipe import STAGES
 from deemster.training.stage import StageContext, StageError
+from deemster.training.trl_recipe import STAGES
 
 pytestmark = pytest.mark.timeout(600)  # torch loads slowly on a busy machine
 
@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def nothing(context: StageContext) -> Mapping[str, JsonValue]:
+def nothing(context: StageContext[Any]) -> Mapping[str, JsonValue]:
     context.progress("sampling", 1, 1)
     return {"sft": {"steps": 3, "loss": 0.25, "stopped": None}}
 
@@ -146,7 +146,7 @@ def test_a_meta_rm_needs_a_model(toy: Path, home: Path) -> None:
 
 
 def test_interrupted(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: StageContext) -> Mapping[str, JsonValue]:
+    def interrupt(_: StageContext[Any]) -> Mapping[str, JsonValue]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runner, "stage_functions", lambda _: dict.fromkeys(STAGES, interrupt))
@@ -157,7 +157,7 @@ def test_interrupted(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_stage_that_stops(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_: StageContext) -> Mapping[str, JsonValue]:
+    def stop(_: StageContext[Any]) -> Mapping[str, JsonValue]:
         raise StageError("every reward is -1 for 20 steps; last good checkpoint: 40")
 
     monkeypatch.setattr(runner, "stage_functions", lambda _: dict.fromkeys(STAGES, stop))

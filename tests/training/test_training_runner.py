@@ -15,9 +15,9 @@ from pydantic import JsonValue
 from deemster.errors import InputError
 from deemster.training.manifest import read_manifest
 from deemster.training.plots import read_metrics
-from deemster.training.recipe import STAGES, Recipe
 from deemster.training.runner import run_recipe
 from deemster.training.stage import StageContext, StageError, StageFunction
+from deemster.training.trl_recipe import STAGES, TrlRecipe
 
 PNG = b"\x89PNG"
 RECIPE: dict[str, Any] = {
@@ -37,10 +37,10 @@ class Stages:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.contexts: dict[str, StageContext] = {}
-        self.on: dict[str, Callable[[StageContext], None]] = {}
+        self.contexts: dict[str, StageContext[Any]] = {}
+        self.on: dict[str, Callable[[StageContext[Any]], None]] = {}
 
-    def __call__(self, context: StageContext) -> Mapping[str, JsonValue]:
+    def __call__(self, context: StageContext[Any]) -> Mapping[str, JsonValue]:
         self.calls.append(context.name)
         self.contexts[context.name] = context
         for step in range(3) if context.name == "rl" else ():  # drawing takes most of the time
@@ -51,7 +51,7 @@ class Stages:
         return {"calls": len(self.calls)}
 
     @property
-    def functions(self) -> dict[str, StageFunction]:
+    def functions(self) -> dict[str, StageFunction[Any]]:
         return dict.fromkeys(STAGES, self)
 
 
@@ -68,8 +68,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def recipe(**changes: Any) -> Recipe:
-    return Recipe.model_validate({**RECIPE, **changes})
+def recipe(**changes: Any) -> TrlRecipe:
+    return TrlRecipe.model_validate({**RECIPE, **changes})
 
 
 def run(doers: Stages, out: Path = Path("run"), **options: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def run(doers: Stages, out: Path = Path("run"), **options: Any) -> dict[str, Any
     return run_recipe(given, out, functions=doers.functions, **options)
 
 
-def interrupt(_: StageContext) -> None:
+def interrupt(_: StageContext[Any]) -> None:
     raise KeyboardInterrupt
 
 
@@ -234,7 +234,7 @@ class WrappedError(RuntimeError):
 )
 @pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
 def test_disk_full_is_one_line(home: Path, stages: Stages, code: int, wrapped: bool) -> None:
-    def fill(_: StageContext) -> None:
+    def fill(_: StageContext[Any]) -> None:
         error = OSError(code, "no")
         if wrapped:
             raise WrappedError("cannot serialize") from error
@@ -248,7 +248,7 @@ def test_disk_full_is_one_line(home: Path, stages: Stages, code: int, wrapped: b
 
 
 def test_other_errors_pass(home: Path, stages: Stages) -> None:
-    def fail(_: StageContext) -> None:
+    def fail(_: StageContext[Any]) -> None:
         raise StageError("every reward is -1")
 
     stages.on["rl"] = fail

@@ -21,7 +21,7 @@ from deemster.suites.store import RunStore
 from deemster.training.evaluation import Evaluation
 from deemster.training.manifest import Manifest, read_manifest
 from deemster.training.plots import read_metrics
-from deemster.training.recipe import STAGES
+from deemster.training.trl_recipe import STAGES
 
 pytest.importorskip("trl", reason="the extra `train` is not installed")
 pytestmark = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deemster.training.manifest import Manifest
     from deemster.training.plan import StagePlan
     from deemster.training.recipe import Recipe
-    from deemster.training.stage import Watcher
+    from deemster.training.stage import ProgressListener
 
 EXIT_STOPPED = 3
 """A stage stopped before its end, for example because RL collapsed."""
@@ -80,7 +80,7 @@ def recipe_(
     """
     if recipe_file is None:
         raise InputError("RECIPE is missing; give a YAML file, for example recipes/rft-grpo.yaml")
-    from deemster.training.recipe import load_recipe
+    from deemster.training.loading import load_recipe
 
     recipe = load_recipe(recipe_file)
     folder = out or recipe.out_folder
@@ -119,9 +119,9 @@ def meta_rm(
 
     Other settings (learning rate, LoRA, …) go into a recipe's section `meta`, with `run: DIR`.
     """
-    from deemster.training.recipe import Recipe
+    from deemster.training.trl_recipe import TrlRecipe
 
-    recipe = Recipe.model_validate(
+    recipe = TrlRecipe.model_validate(
         {
             "name": f"meta-rm-{source.resolve().name}",
             "seed": seed,
@@ -155,8 +155,8 @@ def _run(
     from deemster.training.stage import StageError
 
     try:
-        with _watcher() as watcher:
-            done = run_recipe(recipe, out, stages=stages, resume=resume, watcher=watcher)
+        with _bars() as bars:
+            done = run_recipe(recipe, out, stages=stages, resume=resume, listener=bars)
     except KeyboardInterrupt:
         typer.echo(f"deemster: {out} is kept; give --resume to go on with it", err=True)
         raise
@@ -170,13 +170,13 @@ def _run(
 
 def _dry_run(recipe: Recipe, out: Path, stages: list[str] | None, *, resume: bool) -> None:
     from deemster.cli.render import show_facts, show_table
+    from deemster.training.engine import open_engine
     from deemster.training.plan import plan_run
 
     plans = plan_run(recipe, out, stages=stages, resume=resume)
-    if recipe.engine == "trl":
-        from deemster.training.checks import check_run
-
-        show_facts(check_run(recipe, [plan.stage for plan in plans]))
+    check = open_engine(recipe.engine, folder=recipe.folder).check
+    if check is not None:
+        show_facts(check(recipe, [plan.stage for plan in plans]))
     show_table("stages", ("stage", "would", "folder"), [_plan_row(plan) for plan in plans])
 
 
@@ -205,14 +205,14 @@ class _Bars:
         self._told = 0.0
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
-        """See `Watcher`."""
+        """See `ProgressListener`."""
         if self._bars.disable:
             self._line(f"{stage}: {what}, {done} of {total}", now=done == total)
         else:
             self._bars.update(self._task(stage, what), completed=done, total=total)
 
     def figures(self, stage: str, figures: Mapping[str, JsonValue]) -> None:
-        """See `Watcher`."""
+        """See `ProgressListener`."""
         shown = [
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in figures.items()
@@ -238,7 +238,7 @@ class _Bars:
 
 
 @contextmanager
-def _watcher() -> Iterator[Watcher]:
+def _bars() -> Iterator[ProgressListener]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from deemster.cli.render import console

@@ -34,12 +34,19 @@ class YamlFile:
     """As written, names of variables in place of their values."""
     node: yaml.Node | None
 
-    def read_as(self, model: type[M], *, environment: Mapping[str, str] | None = None) -> M:
+    def read_as(
+        self,
+        model: type[M],
+        *,
+        environment: Mapping[str, str] | None = None,
+        context: object = None,
+    ) -> M:
         """The file as a `model`, variables filled in.
 
         Args:
             model: what the file describes.
             environment: where `${NAME}` is looked up; None is the process's environment.
+            context: for the model's validators.
 
         Raises:
             InputError: it says something that is not allowed. The text names file, line, key,
@@ -48,7 +55,7 @@ class YamlFile:
         environment = os.environ if environment is None else environment
         filled = _fill(self.written, self.node, self.path, environment)
         try:
-            return model.model_validate(filled)
+            return model.model_validate(filled, context=context)
         except ValidationError as error:
             raise InputError(_told(error, self.node, self.path, model, self.written)) from error
 

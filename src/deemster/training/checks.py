@@ -9,18 +9,18 @@ from deemster.errors import InputError
 from deemster.training.corpus import Corpus, load_corpus
 from deemster.training.modeling import need_packages, prompt_encoder
 from deemster.training.prompts import hint_of, training_messages
-from deemster.training.recipe import TRAINED, Recipe, needed
 from deemster.training.stage_sampling import teacher_of
+from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
 
 _MOST_PROMPTS = 2000
 """Prompts that are encoded to see how long they are."""
 
 
-def check_run(recipe: Recipe, stages: Sequence[str]) -> dict[str, object]:
+def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     """Load all data and the tokenizer, build the teachers; no weights, no calls.
 
     Args:
-        recipe: of engine `trl`.
+        recipe: the run.
         stages: those that would run.
 
     Returns:
@@ -66,7 +66,7 @@ def check_run(recipe: Recipe, stages: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _check_hint(recipe: Recipe, corpus: Corpus) -> None:
+def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
     """Refuse hinted sampling where the dialect's prompt has no place for a hint."""
     first = corpus.train[0]
     dialect = open_dialect(needed(recipe.model, "model").dialect)
@@ -77,7 +77,7 @@ def _check_hint(recipe: Recipe, corpus: Corpus) -> None:
         raise InputError(f"rft.hinted: {error}; or set rft.hinted to false") from error
 
 
-def _longest_prompt(recipe: Recipe, corpus: Corpus) -> tuple[int, int]:
+def _longest_prompt(recipe: TrlRecipe, corpus: Corpus) -> tuple[int, int]:
     """Tokens of the longest training prompt, and how many were looked at."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 

@@ -17,7 +17,7 @@ from deemster.training.data import (
     load_instructions,
     load_preferences,
 )
-from deemster.training.recipe import Recipe, needed
+from deemster.training.trl_recipe import TrlRecipe, needed
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Corpus:
     """How many there are of each, and how many were left out and why."""
 
 
-def load_corpus(recipe: Recipe) -> Corpus:
+def load_corpus(recipe: TrlRecipe) -> Corpus:
     """Read a recipe's data, and leave out of training what evaluation holds.
 
     Raises:

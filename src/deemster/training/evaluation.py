@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Any
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import JsonValue
 
 from deemster.aggregators import Reducer, Sum, TopK, rank, rewards_of
 from deemster.errors import InputError
@@ -35,44 +35,12 @@ from deemster.suites.runner import Plan, run_suite
 from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import write_json
+from deemster.training.sections import EvalSettings
 from deemster.training.stage import StageContext
 
 SAMPLES = "samples.jsonl"
 FILE = "evaluation.json"
 _PARSE_FAILURES = ("parse_error", "ambiguous")
-
-
-class EvalSettings(Record):
-    """How models are evaluated. One greedy judgment and `k` votes per sample and model."""
-
-    k: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 32
-    """Votes per sample; accuracy is shown for 1, 2, 4, … up to it."""
-    k_meta: Annotated[int, Field(strict=True, ge=1)] | None = None
-    """Votes the meta RM keeps; default: half of the valid ones, rounded up."""
-    temperature: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)] = 0.5
-    """Of the votes; the paper's is 0.5. The greedy judgment has none."""
-    max_tokens: Annotated[int, Field(strict=True, ge=1)] = 2048
-    models: tuple[str, ...] | None = None
-    """Stages whose models are evaluated, and `base`; default: the base and the last one."""
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.k_meta is not None and self.k_meta > self.k:
-            raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
-        return self
-
-    def chosen(self, known: Sequence[str]) -> tuple[str, ...]:
-        """Which of the models that there are, first to last trained, are evaluated.
-
-        Raises:
-            InputError: `models` names one that there is not.
-        """
-        if self.models is None:
-            return tuple(dict.fromkeys((known[0], known[-1])))
-        for name in self.models:
-            if name not in known:
-                raise InputError(f"eval.models: unknown model {name!r}; known: {', '.join(known)}")
-        return tuple(name for name in known if name in self.models)
 
 
 @dataclass(frozen=True)
@@ -127,7 +95,7 @@ def evaluate(
     candidates: Sequence[Candidate],
     samples: Sequence[Sample],
     settings: EvalSettings,
-    context: StageContext,
+    context: StageContext[Any],
     *,
     meta_rm: str | None = None,
     dialect: str = "grm",
@@ -189,7 +157,7 @@ def _write_samples(path: Path, samples: Sequence[Sample]) -> None:
 
 
 def _run(
-    judge: GrmSpec, context: StageContext, *, folder: Path, total: int
+    judge: GrmSpec, context: StageContext[Any], *, folder: Path, total: int
 ) -> tuple[Summary, list[Item]]:
     """The suite runner's figures and items of one judge over the samples."""
     seed = context.recipe.seed

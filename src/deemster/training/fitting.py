@@ -26,8 +26,8 @@ from deemster.errors import InputError
 from deemster.training.checkpoints import drop_torn, last_complete, mark_complete
 from deemster.training.manifest import CHECKPOINTS
 from deemster.training.modeling import load_judge, load_scalar, quiet, save_merged
+from deemster.training.monitor import Stop, TrainingCollapsedError, TrainingMonitor
 from deemster.training.settings import TrainerSettings
-from deemster.training.watch import Stop, TrainingCollapsedError, Watch
 
 Log = Callable[..., None]
 """Takes the figures of one optimizer step as keywords."""
@@ -74,7 +74,7 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "save_steps": settings.save_steps,
         "save_total_limit": settings.keep_checkpoints,
         "logging_steps": 1,  # each step is watched
-        "logging_nan_inf_filter": False,  # it would hide what the watch looks for
+        "logging_nan_inf_filter": False,  # it would hide what the monitor looks for
         "report_to": [],
         "disable_tqdm": True,
         "dataloader_pin_memory": gpu,
@@ -87,7 +87,7 @@ def fit(
     trainer: Any,  # noqa: ANN401 - transformers is untyped
     out: Path,
     *,
-    watch: Watch,
+    monitor: TrainingMonitor,
     resume: bool,
     log: Log | None,
 ) -> dict[str, JsonValue]:
@@ -97,13 +97,13 @@ def fit(
     (why it ended early although nothing was wrong, or None).
 
     Raises:
-        TrainingCollapsedError: the watch said to stop.
+        TrainingCollapsedError: the monitor said to stop.
         InputError: the disk is full, or the GPU's memory.
     """
     import torch  # noqa: PLC0415 - slow to import
 
     checkpoints = out / CHECKPOINTS
-    follower = _Follower(watch, log, checkpoints)
+    follower = _Follower(monitor, log, checkpoints)
     # Both write to stdout, which is for results.
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -186,8 +186,8 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
     trouble and is not rotated away; what was held back is written once all is well again.
     """
 
-    def __init__(self, watch: Watch, log: Log | None, checkpoints: Path) -> None:
-        self.watch = watch
+    def __init__(self, monitor: TrainingMonitor, log: Log | None, checkpoints: Path) -> None:
+        self.monitor = monitor
         self.stop: Stop | None = None
         self.loss: float | None = None
         self._log = log
@@ -207,11 +207,11 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         if self._log is not None and state.is_world_process_zero:
             self._log(step=state.global_step, **logs)
         self.loss = logs["loss"]
-        self.stop = self.stop or self.watch.observe(logs)
+        self.stop = self.stop or self.monitor.observe(logs)
         if self.stop is not None:
             control.should_training_stop = True
             control.should_save = False
-        elif self.watch.suspicious:
+        elif self.monitor.suspicious:
             self._owed = self._owed or control.should_save
             control.should_save = False
         elif self._owed:

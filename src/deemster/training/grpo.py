@@ -27,11 +27,11 @@ from deemster.training.modeling import (
     prompt_encoder,
     quiet,
 )
+from deemster.training.monitor import TrainingCollapsedError, TrainingMonitor
 from deemster.training.outcome import truth_of
 from deemster.training.prompts import training_messages
 from deemster.training.rollouts import Rollout
 from deemster.training.settings import GrpoSettings
-from deemster.training.watch import TrainingCollapsedError, Watch
 
 if TYPE_CHECKING:
     from deemster.training.fitting import Log
@@ -105,7 +105,7 @@ def train_grpo(
     Raises:
         InputError: nothing is left to train on, an item has no usable ground truth, the model
             cannot be loaded, vLLM is wanted and missing, the disk is full.
-        TrainingCollapsedError: see `watch.Watch`; it names the last good checkpoint.
+        TrainingCollapsedError: see `monitor.TrainingMonitor`; it names the last good checkpoint.
     """
     need_packages(("trl", "datasets", "accelerate"))
     if settings.vllm is not None and importlib.util.find_spec("vllm") is None:
@@ -135,7 +135,9 @@ def train_grpo(
         trainer = _trainer(
             policy, tokenizer, rows, encode=encode, dialect=dialect, out=out, settings=settings
         )
-        figures = fit(trainer, out, watch=Watch(settings.collapse), resume=resume, log=log)
+        figures = fit(
+            trainer, out, monitor=TrainingMonitor(settings.collapse), resume=resume, log=log
+        )
         save(trainer, model, out, settings)
     return {
         "items": len(fitting),

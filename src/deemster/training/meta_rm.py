@@ -20,8 +20,8 @@ from deemster.errors import InputError
 from deemster.judges.orders import derive_seed
 from deemster.training.meta_data import MetaExample
 from deemster.training.modeling import load_scalar, lora_config, need_packages, quiet
+from deemster.training.monitor import TrainingMonitor
 from deemster.training.settings import LoraSettings, MetaSettings
-from deemster.training.watch import Watch
 
 if TYPE_CHECKING:
     import torch
@@ -113,7 +113,7 @@ def train_meta_rm(
         held_rows, held_too_long = _rows(held_out, encode, settings.max_length)
         weight = (len(train) - right) / right if settings.balance else 1.0
         trainer = _trainer(loaded, tokenizer, rows, weight=weight, out=out, settings=settings)
-        figures = fit(trainer, out, watch=Watch(), resume=resume, log=log)
+        figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
         rewards = _predict(trainer, held_rows)
         save(trainer, model, out, settings, scalar=True)
     found = auc(

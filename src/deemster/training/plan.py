@@ -19,7 +19,7 @@ from deemster.training.manifest import (
     hash_json,
     read_manifest,
 )
-from deemster.training.recipe import STAGES, Recipe
+from deemster.training.recipe import Recipe
 
 State = Literal["finished", "continue", "begin"]
 
@@ -66,9 +66,10 @@ def plan_run(
 def _chosen(recipe: Recipe, stages: Sequence[str] | None) -> tuple[str, ...]:
     if stages is None:
         return recipe.stages
+    known = recipe.known_stages
     for stage in stages:
-        if stage not in STAGES:
-            raise InputError(f"unknown stage {stage!r}; known: {', '.join(STAGES)}")
+        if stage not in known:
+            raise InputError(f"unknown stage {stage!r}; known: {', '.join(known)}")
         if stage not in recipe.stages:
             raise InputError(
                 f"stage {stage!r} is not in the recipe, which has {', '.join(recipe.stages)}; "

@@ -14,11 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from deemster.errors import InputError
 from deemster.training import processes
+from deemster.training.engine import open_engine
 from deemster.training.manifest import (
     Manifest,
     device,
@@ -29,21 +31,21 @@ from deemster.training.manifest import (
 )
 from deemster.training.plan import StagePlan, plan_run, stage_inputs
 from deemster.training.recipe import Recipe
-from deemster.training.stage import Silent, StageContext, StageError, StageFunction, Watcher
+from deemster.training.stage import (
+    ProgressListener,
+    SilentListener,
+    StageContext,
+    StageError,
+    StageFunction,
+)
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
-def stage_functions(recipe: Recipe) -> Mapping[str, StageFunction]:
+def stage_functions(recipe: Recipe) -> Mapping[str, StageFunction[Any]]:
     """The stages as the recipe's engine does them."""
-    if recipe.engine == "nano":
-        from deemster.training.nano.stages import STAGES as NANO  # noqa: PLC0415 - loads torch
-
-        return NANO
-    from deemster.training.trl_stages import STAGES as TRL  # noqa: PLC0415 - loads torch
-
-    return TRL
+    return open_engine(recipe.engine, folder=recipe.folder).stages()
 
 
 def run_recipe(
@@ -52,8 +54,8 @@ def run_recipe(
     *,
     stages: Sequence[str] | None = None,
     resume: bool = False,
-    watcher: Watcher | None = None,
-    functions: Mapping[str, StageFunction] | None = None,
+    listener: ProgressListener | None = None,
+    functions: Mapping[str, StageFunction[Any]] | None = None,
 ) -> dict[str, Manifest]:
     """Run the stages that are not finished.
 
@@ -62,7 +64,7 @@ def run_recipe(
         out: the run's folder; made if missing.
         stages: see `plan_run`.
         resume: see `plan_run`.
-        watcher: told how stages get on.
+        listener: is told how stages get on.
         functions: the stages; None takes those of the recipe's engine.
 
     Returns:
@@ -79,16 +81,23 @@ def run_recipe(
         plans = plan_run(recipe, out, stages=stages, resume=resume)
         processes.first(lambda: None)  # all have planned before anything is written
         functions = stage_functions(recipe) if functions is None else functions
+        missing = [plan.stage for plan in plans if plan.stage not in functions]
+        if missing:
+            raise InputError(f"engine {recipe.engine!r} has no function of stage {missing[0]!r}")
         for plan in plans:
             if plan.state != "finished":
-                with _disk_full_told(plan.folder):
-                    _run_stage(recipe, plan, out, functions[plan.stage], watcher or Silent())
+                with _disk_full_explained(plan.folder):
+                    _run_stage(recipe, plan, out, functions[plan.stage], listener)
         manifests = {plan.stage: read_manifest(plan.folder) for plan in plans}
     return {stage: manifest for stage, manifest in manifests.items() if manifest is not None}
 
 
 def _run_stage(
-    recipe: Recipe, plan: StagePlan, out: Path, function: StageFunction, watcher: Watcher
+    recipe: Recipe,
+    plan: StagePlan,
+    out: Path,
+    function: StageFunction[Any],
+    listener: ProgressListener | None,
 ) -> None:
     manifest = _begun(recipe, plan, out)
     processes.first(lambda: manifest.write(plan.folder))
@@ -98,7 +107,7 @@ def _run_stage(
         inputs={earlier: out / earlier for earlier in recipe.before(plan.stage)},
         recipe=recipe,
         resume=plan.state == "continue",
-        watcher=watcher,
+        listener=listener or SilentListener(),
     )
     # Trainers print their logs; stdout is for results.
     with redirect_stdout(sys.stderr):
@@ -150,7 +159,7 @@ def _now() -> str:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    with _disk_full_told(out):
+    with _disk_full_explained(out):
         try:
             out.mkdir(parents=True, exist_ok=True)
             lock = FileLock(out / ".lock", timeout=0)
@@ -170,7 +179,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _disk_full_told(folder: Path) -> Iterator[None]:
+def _disk_full_explained(folder: Path) -> Iterator[None]:
     """Turn a full disk, whoever noticed it, into one line. What is written stays usable."""
     try:
         yield

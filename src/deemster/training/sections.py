@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from deemster.dialects import open_dialect
+from deemster.errors import InputError
 from deemster.judges.spec import AnyJudge
 from deemster.schemas import Record, first_problem
 from deemster.suites.spec import DataSpec, SuiteSpec
@@ -132,9 +133,42 @@ class MetaSection(SampledSection):
     train: MetaSettings = MetaSettings()
 
 
-def nested(validate: Callable[[], object], prefix: str = "") -> None:
+class EvalSettings(Record):
+    """How models are evaluated. One greedy judgment and `k` votes per sample and model."""
+
+    k: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 32
+    """Votes per sample; accuracy is shown for 1, 2, 4, … up to it."""
+    k_meta: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """Votes the meta RM keeps; default: half of the valid ones, rounded up."""
+    temperature: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)] = 0.5
+    """Of the votes; the paper's is 0.5. The greedy judgment has none."""
+    max_tokens: Annotated[int, Field(strict=True, ge=1)] = 2048
+    models: tuple[str, ...] | None = None
+    """Stages whose models are evaluated, and `base`; default: the base and the last one."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.k_meta is not None and self.k_meta > self.k:
+            raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
+        return self
+
+    def chosen(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Which of the models that there are, first to last trained, are evaluated.
+
+        Raises:
+            InputError: `models` names one that there is not.
+        """
+        if self.models is None:
+            return tuple(dict.fromkeys((known[0], known[-1])))
+        for name in self.models:
+            if name not in known:
+                raise InputError(f"eval.models: unknown model {name!r}; known: {', '.join(known)}")
+        return tuple(name for name in known if name in self.models)
+
+
+def nested(validate: Callable[[], object]) -> None:
     """Validate one model in another's validator: its errors would lose the place otherwise."""
     try:
         validate()
     except ValidationError as error:
-        raise ValueError(f"{prefix}{first_problem(error)}") from error
+        raise ValueError(first_problem(error)) from error

@@ -1,4 +1,4 @@
-"""What the trainers can be told, with the paper's values beside the defaults (its section 3).
+"""Settings of the trainers, with the paper's values beside the defaults (its section 3).
 
 The defaults suit a model of 1 to 8 billion parameters on one machine. The paper trained 16 to 27
 billion on 128 GPUs with batches of 512 and 1024; its learning rates are kept, its batches are not.

@@ -24,9 +24,9 @@ from deemster.training.modeling import (
     prompt_encoder,
     quiet,
 )
+from deemster.training.monitor import TrainingMonitor
 from deemster.training.rollouts import Rollout
 from deemster.training.settings import SftSettings
-from deemster.training.watch import Watch
 
 if TYPE_CHECKING:
     from deemster.training.fitting import Log
@@ -112,7 +112,7 @@ def _train(
         )
     random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
     trainer = _trainer(loaded, tokenizer, rows, out, settings)
-    figures = fit(trainer, out, watch=Watch(), resume=resume, log=log)
+    figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
     save(trainer, model, out, settings)
     return {
         "examples": len(examples),

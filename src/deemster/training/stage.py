@@ -7,16 +7,17 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from pydantic import JsonValue
 
 from deemster.errors import DeemsterError
-
-if TYPE_CHECKING:
-    from deemster.training.recipe import Recipe
+from deemster.training.recipe import Recipe
 
 METRICS = "metrics.jsonl"
+
+R = TypeVar("R", bound=Recipe)
+R_co = TypeVar("R_co", bound=Recipe, covariant=True)
 
 
 class StageError(DeemsterError):
@@ -26,8 +27,8 @@ class StageError(DeemsterError):
     """
 
 
-class Watcher(Protocol):
-    """Told how stages get on; the command line draws bars from it."""
+class ProgressListener(Protocol):
+    """Is told how stages get on; the command line draws bars from it."""
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
         """`done` of `total` units of the work named `what` are done."""
@@ -38,18 +39,18 @@ class Watcher(Protocol):
         ...
 
 
-class Silent:
-    """Tells nobody."""
+class SilentListener:
+    """Shows nothing."""
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
-        """See `Watcher`."""
+        """See `ProgressListener`."""
 
     def figures(self, stage: str, figures: Mapping[str, JsonValue]) -> None:
-        """See `Watcher`."""
+        """See `ProgressListener`."""
 
 
 @dataclass(frozen=True)
-class StageContext:
+class StageContext(Generic[R_co]):
     """What a stage may know and where it may write.
 
     Args:
@@ -58,15 +59,15 @@ class StageContext:
         inputs: folders of the finished earlier stages, by name.
         recipe: all settings.
         resume: whether `folder` may hold an unfinished attempt, which is to be continued.
-        watcher: told how it gets on.
+        listener: is told how it gets on.
     """
 
     name: str
     folder: Path
     inputs: Mapping[str, Path]
-    recipe: Recipe
+    recipe: R_co
     resume: bool
-    watcher: Watcher = field(default_factory=Silent)
+    listener: ProgressListener = field(default_factory=SilentListener)
 
     def log(self, **figures: object) -> None:
         """Append one line to `metrics.jsonl` of the folder, on disk when this returns.
@@ -77,14 +78,14 @@ class StageContext:
         with (self.folder / METRICS).open("ab+") as file:
             torn = _is_torn(file)
             file.write(b"\n" * torn + json.dumps(line, allow_nan=False).encode() + b"\n")
-        self.watcher.figures(self.name, line)
+        self.listener.figures(self.name, line)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell the watcher that `done` of `total` units of `what` are done."""
-        self.watcher.progress(self.name, what, done, total)
+        """Tell the listener that `done` of `total` units of `what` are done."""
+        self.listener.progress(self.name, what, done, total)
 
 
-StageFunction = Callable[[StageContext], Mapping[str, JsonValue]]
+StageFunction = Callable[[StageContext[R]], Mapping[str, JsonValue]]
 """Does a stage, or the rest of it; returns the figures for its manifest. It can be killed at any
 moment and called again with `resume`."""
 

@@ -22,7 +22,7 @@ _MOST_FAILED = 0.05
 
 
 def draw_rollouts(
-    context: StageContext,
+    context: StageContext[Any],
     judge: BaseJudge,
     samples: Sequence[Sample],
     *,
@@ -57,7 +57,7 @@ def draw_rollouts(
             for last in (False, True):
                 found = await sample_rollouts(
                     judge,
-                    _told(context, samples, phase),
+                    _counted(context, samples, phase),
                     n=n,
                     out=out,
                     hinted=hinted,
@@ -82,8 +82,8 @@ def draw_rollouts(
     context.log(phase=phase, items=found.items, resumed=found.resumed, **found.counts)
 
 
-def _told(context: StageContext, samples: Sequence[Sample], what: str) -> Iterator[Sample]:
-    """The samples, each told to the watcher as it is asked for."""
+def _counted(context: StageContext[Any], samples: Sequence[Sample], what: str) -> Iterator[Sample]:
+    """The samples, each counted as progress when it is asked for."""
     for number, sample in enumerate(samples, 1):
         yield sample
         context.progress(what, number, len(samples))

@@ -16,7 +16,6 @@ from deemster.training.evaluation import Candidate, evaluate
 from deemster.training.grpo import train_grpo
 from deemster.training.meta_data import meta_examples, meta_examples_of_run
 from deemster.training.meta_rm import train_meta_rm
-from deemster.training.recipe import TRAINED, Recipe, needed
 from deemster.training.rejection import reject
 from deemster.training.rollouts import Rollout, RolloutFile
 from deemster.training.sections import ModelSection, SampledSection
@@ -24,6 +23,7 @@ from deemster.training.settings import SftSettings, TrainerSettings
 from deemster.training.sft import Example, examples_of, train_sft
 from deemster.training.stage import StageContext, StageFunction
 from deemster.training.stage_sampling import draw_rollouts, judge_of, teacher_of
+from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
 
 ROLLOUTS = "rollouts.jsonl"
 HINTED = "hinted.jsonl"
@@ -32,7 +32,7 @@ MODEL = "model"
 S = TypeVar("S", bound=TrainerSettings)
 
 
-def distil(context: StageContext) -> Mapping[str, JsonValue]:
+def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """Fine-tune the base on right trajectories of other judges."""
     recipe, section = context.recipe, needed(context.recipe.distil, "distil")
     corpus, dialect = load_corpus(recipe), _dialect(recipe)
@@ -51,7 +51,7 @@ def distil(context: StageContext) -> Mapping[str, JsonValue]:
     return {"data": corpus.counts, "rejection": dict(kept.counts), "sft": tuned}
 
 
-def rft(context: StageContext) -> Mapping[str, JsonValue]:
+def rft(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """Rejective fine-tuning on the model's own trajectories (paper section 3, stage 1)."""
     recipe, section = context.recipe, needed(context.recipe.rft, "rft")
     corpus, dialect = load_corpus(recipe), _dialect(recipe)
@@ -71,7 +71,7 @@ def rft(context: StageContext) -> Mapping[str, JsonValue]:
     return {"data": corpus.counts, "rejection": dict(kept.counts), "sft": tuned}
 
 
-def rl(context: StageContext) -> Mapping[str, JsonValue]:
+def rl(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """GRPO with the rule-based reward (paper section 3, stage 2)."""
     recipe, section = context.recipe, needed(context.recipe.rl, "rl")
     corpus = load_corpus(recipe)
@@ -93,7 +93,7 @@ def rl(context: StageContext) -> Mapping[str, JsonValue]:
     return {"data": corpus.counts, "grpo": figures}
 
 
-def meta(context: StageContext) -> Mapping[str, JsonValue]:
+def meta(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """The meta RM (paper section 3, stage 3): on RFT's sampling and the trained model's own."""
     recipe, section = context.recipe, needed(context.recipe.meta, "meta")
     counts: dict[str, JsonValue] = {}
@@ -117,7 +117,7 @@ def meta(context: StageContext) -> Mapping[str, JsonValue]:
     return {"data": counts, "meta": figures}
 
 
-def evaluation(context: StageContext) -> Mapping[str, JsonValue]:
+def evaluation(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """Greedy and vote@k accuracy of the base and the trained models on held-out samples."""
     recipe, settings = context.recipe, needed(context.recipe.eval, "eval")
     corpus, model = load_corpus(recipe), _model(recipe)
@@ -146,7 +146,7 @@ def evaluation(context: StageContext) -> Mapping[str, JsonValue]:
     return figures
 
 
-STAGES: dict[str, StageFunction] = {
+STAGES: dict[str, StageFunction[TrlRecipe]] = {
     "distil": distil,
     "rft": rft,
     "rl": rl,
@@ -156,7 +156,7 @@ STAGES: dict[str, StageFunction] = {
 
 
 def _draw_own(
-    context: StageContext, section: SampledSection, samples: Sequence[Sample]
+    context: StageContext[TrlRecipe], section: SampledSection, samples: Sequence[Sample]
 ) -> list[Rollout]:
     """Trajectories of the model that the stage starts from."""
     recipe = context.recipe
@@ -171,7 +171,10 @@ def _draw_own(
 
 
 def _fine_tune(
-    context: StageContext, rollouts: Sequence[Rollout], corpus: Corpus, settings: SftSettings
+    context: StageContext[TrlRecipe],
+    rollouts: Sequence[Rollout],
+    corpus: Corpus,
+    settings: SftSettings,
 ) -> dict[str, JsonValue]:
     return train_sft(
         examples_of(rollouts),
@@ -184,14 +187,14 @@ def _fine_tune(
     )
 
 
-def _seeded(settings: S, recipe: Recipe) -> S:
+def _seeded(settings: S, recipe: TrlRecipe) -> S:
     """The settings with the recipe's seed, unless they name their own."""
     if "seed" in settings.model_fields_set:
         return settings
     return settings.model_copy(update={"seed": recipe.seed})
 
 
-def _last_model(context: StageContext) -> str:
+def _last_model(context: StageContext[TrlRecipe]) -> str:
     """Where the model that the stage starts from is: the last one trained, else the base."""
     trained = [name for name in context.inputs if name in TRAINED]
     if trained:
@@ -199,13 +202,13 @@ def _last_model(context: StageContext) -> str:
     return context.recipe.locate(_model(context.recipe).base)
 
 
-def _model_in(context: StageContext, stage: str) -> str:
+def _model_in(context: StageContext[TrlRecipe], stage: str) -> str:
     return str((context.inputs[stage] / MODEL).resolve())
 
 
-def _model(recipe: Recipe) -> ModelSection:
+def _model(recipe: TrlRecipe) -> ModelSection:
     return needed(recipe.model, "model")
 
 
-def _dialect(recipe: Recipe) -> Dialect:
+def _dialect(recipe: TrlRecipe) -> Dialect:
     return open_dialect(_model(recipe).dialect)

@@ -13,8 +13,8 @@ from deemster.errors import BackendError, InputError
 from deemster.schemas import Sample
 from deemster.training.baselines.settings import RewardSettings
 from deemster.training.modeling import load_scalar, lora_config, need_packages
+from deemster.training.monitor import TrainingMonitor
 from deemster.training.outcome import truth_of
-from deemster.training.watch import Watch
 
 if TYPE_CHECKING:
     from deemster.training.fitting import Log
@@ -113,7 +113,7 @@ def fit_preferences(
             "raise it"
         )
     trainer = _trainer(loaded, tokenizer, kept, out, settings)
-    figures = fit(trainer, out, watch=Watch(), resume=resume, log=log)
+    figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
     save(trainer, model, out, settings, scalar=True)
     return {"pairs": len(kept), "too_long": len(pairs) - len(kept), **figures}
 

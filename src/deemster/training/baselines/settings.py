@@ -1,4 +1,4 @@
-"""What the trainers of the baselines can be told. Nothing here imports torch."""
+"""Settings of the trainers of the baselines. Nothing here imports torch."""
 
 from __future__ import annotations
 

@@ -1,0 +1,104 @@
+"""What a recipe of the engine `trl` may say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
+
+from pydantic import model_validator
+
+from deemster.errors import InputError
+from deemster.training.recipe import Recipe
+from deemster.training.sections import (
+    DataSection,
+    DistilSection,
+    EvalSettings,
+    MetaSection,
+    ModelSection,
+    RftSection,
+    RlSection,
+)
+
+STAGES = ("distil", "rft", "rl", "meta", "eval")
+"""All stages, in the order they run."""
+TRAINED = ("distil", "rft", "rl")
+"""Stages that end with a model."""
+
+T = TypeVar("T")
+
+
+class TrlRecipe(Recipe):
+    """A training run of a model of transformers, by TRL's trainers."""
+
+    known_stages: ClassVar[tuple[str, ...]] = STAGES
+
+    data: DataSection | None = None
+    model: ModelSection | None = None
+    distil: DistilSection | None = None
+    rft: RftSection | None = None
+    rl: RlSection | None = None
+    meta: MetaSection | None = None
+    eval: EvalSettings | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.stages:
+            raise ValueError(f"no stage to run; give at least one of {', '.join(STAGES)}")
+        if self.model is None:
+            raise ValueError("model is missing; engine trl needs it")
+        from_run = self.meta is not None and self.meta.run is not None
+        if self.data is None and not (from_run and self.stages == ("meta",)):
+            raise ValueError("data is missing; only a meta RM with meta.run alone needs none")
+        if self.eval is not None and self.data is not None and not self.data.evaluation:
+            raise ValueError("eval needs data.evaluation")
+        if self.eval is not None:
+            self.eval.chosen(self.models)
+        return self
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages it has, in the order they run."""
+        return tuple(name for name in STAGES if getattr(self, name) is not None)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models there will be, first to last trained."""
+        return ("base", *(stage for stage in self.stages if stage in TRAINED))
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether some stage trains on the CPU though there may be a GPU."""
+        sections = (self.distil, self.rft, self.rl, self.meta)
+        return any(section.train.cpu for section in sections if section is not None)
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Every local file or folder that training reads, with the field that names it."""
+        for part in ("train", "instructions", "evaluation") if self.data is not None else ():
+            for number, source in enumerate(getattr(self.data, part)):
+                for field in ("path", "run"):
+                    if getattr(source, field) is not None:
+                        path = self.folder / Path(getattr(source, field)).expanduser()
+                        yield f"data.{part}.{number}.{field}", path
+                if source.dataset is not None and self.local(source.dataset) is not None:
+                    yield f"data.{part}.{number}.dataset", self.folder / source.dataset
+        if self.meta is not None and self.meta.run is not None:
+            yield "meta.run", self.folder / Path(self.meta.run).expanduser()
+        for name, model in (
+            ("model.base", self.model.base if self.model else None),
+            ("meta.base", self.meta.base if self.meta else None),
+        ):
+            local = None if model is None else self.local(model)
+            if local is not None:
+                yield name, local
+
+
+def needed(section: T | None, name: str) -> T:
+    """A section of a recipe that a stage cannot do without.
+
+    Raises:
+        InputError: the recipe does not have it.
+    """
+    if section is None:
+        raise InputError(f"the recipe has no section {name!r}; add it")
+    return section
