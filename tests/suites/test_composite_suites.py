@@ -98,3 +98,54 @@ def test_missing_weights_name_the_judge(tmp_path: Path) -> None:
     path = write(tmp_path, "  - {name: p, members: [a, b], weights: w.json}\n")
     with pytest.raises(InputError, match=r"judge 'p': .*w\.json"):
         build_judges(load_suite(path).spec, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        pytest.param("{name: x, type: nosuch}", "unknown judge type 'nosuch'; known: cas", id="t"),
+        pytest.param("{type: cascade, members: [a, b]}", "one of rule and thresholds", id="rule"),
+        pytest.param(
+            "{type: cascade, members: [a, b], thresholds: 2}", "less than or equal to 1", id="over"
+        ),
+        pytest.param("{type: verifier}", "checks is missing", id="no-checks"),
+        pytest.param("{type: verifier, checks: [nice]}", "unknown check 'nice'; known: ", id="c"),
+        pytest.param(
+            "{type: verifier, checks: [{check: matches}]}", "not given: pattern", id="needs"
+        ),
+        pytest.param(
+            "{type: verifier, checks: [{check: is-json, depth: 3}]}",
+            "check 'is-json': unknown setting 'depth'; allowed: none",
+            id="setting",
+        ),
+        pytest.param(
+            "{type: verifier, checks: [{check: numeric-match, rel_tol: much}]}",
+            "check 'numeric-match': rel_tol",
+            id="value",
+        ),
+        pytest.param(
+            "{type: panel, members: [a, {type: verifier, checks: [is-json], foo: 1}]}",
+            "unknown key 'judges.3.members.1.foo'; allowed: type, name, checks",
+            id="inner",
+        ),
+        pytest.param(
+            "{type: panel, members: [a, {type: panel, members: [b, z]}]}",
+            "judge 'b\\+z': unknown member 'z'",
+            id="inner-member",
+        ),
+        pytest.param("{name: j, model: nano, tool: z}", "unknown member 'z'", id="tool"),
+        pytest.param("7", "a judge is a mapping", id="number"),
+    ],
+)
+def test_bad_judges_of_every_type(tmp_path: Path, judge: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_suite(write(tmp_path, f"  - {judge}\n"))
+    assert "\n" not in str(caught.value)
+    whole_suite = "unknown member" in message  # found when all judges are known: no line of one
+    assert ("suite.yaml" if whole_suite else "suite.yaml:8") in str(caught.value)
+
+
+def test_a_tool_must_be_a_verifier(tmp_path: Path) -> None:
+    path = write(tmp_path, "  - {name: j, model: 'fake:x', tool: a}\n")
+    with pytest.raises(InputError, match="judge 'j': tool 'a' must be a verifier, it is a Judge"):
+        build_judges(load_suite(path).spec, folder=tmp_path)

@@ -135,7 +135,11 @@ def test_ready_recipes_load(path: Path) -> None:
         pytest.param(
             changed("distil.judges", {"name": "p", "members": ["b"]}), "unknown member 'b'", id="b"
         ),
-        pytest.param(changed("distil.judges", {"k": 1}), "give one of model", id="no-model-judge"),
+        pytest.param(
+            changed("distil.judges", {"k": 1}),
+            "distil.judges.model is missing",
+            id="no-model-judge",
+        ),
         pytest.param(changed("rl", None), "rl is empty; write 'rl: {}'", id="empty"),
         pytest.param(changed("eval.k_meta", 5), "k_meta must be from 1 to k=4, got 5", id="k-meta"),
         pytest.param(

@@ -59,6 +59,14 @@ class FakeBackend:
         self.closed = True
 
 
+def open_fake(text: str) -> FakeBackend:
+    """The model string `fake:TEXT`: every draw is that text.
+
+    The text is in its name, so that recordings tell two such models apart.
+    """
+    return FakeBackend(text, name=f"fake:{text}")
+
+
 def _from_list(replies: list[Reply]) -> Script:
     position = 0
 

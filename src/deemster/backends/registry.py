@@ -20,7 +20,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
     "model scheme",
     group="deemster.backends",
     builtin={
-        "fake": "deemster.backends.fake:FakeBackend",
+        "fake": "deemster.backends.fake:open_fake",
         "hf": "deemster.backends.transformers:TransformersBackend",
         "litellm": "deemster.backends.litellm:LiteLLMBackend",
         EMBEDDED: "deemster.backends.nano:NanoBackend",
