@@ -83,7 +83,7 @@ def test_parquet_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"pip install 'deemster\[datasets\]'"):
+    with pytest.raises(InputError, match=r"pip install 'deemster\[parquet\]'"):
         list(read_rows(path))
 
 
