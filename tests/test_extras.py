@@ -195,3 +195,9 @@ def test_the_extras_are_those_of_the_package() -> None:
     assert modules("all") == set(OPTIONAL) <= modules("dev")
     core = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     assert not {name.replace("-", "_") for name in core} & set(OPTIONAL)
+
+
+def test_the_page_on_installing_lists_every_extra() -> None:
+    page = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+    for extra in (*EXTRAS, "all"):
+        assert f"\n| `{extra}` |" in page

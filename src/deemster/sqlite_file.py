@@ -108,7 +108,7 @@ def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
                 "copy it with its -wal file to where it can be opened"
             )
         options = "mode=ro&immutable=1"
-    db = _connect(f"{path.resolve().as_uri()}?{options}")
+    db = _connect(f"{path.resolve().as_uri()}?{options}", uri=True)
     try:
         form.check(db, path)
     except BaseException:
@@ -157,13 +157,9 @@ def fold(path: Path) -> None:
         _patiently(lambda: db.execute("PRAGMA journal_mode = DELETE").fetchone(), wait_s=0.2)
 
 
-def _connect(where: str | Path) -> sqlite3.Connection:
+def _connect(where: str | Path, *, uri: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(
-        where,
-        timeout=WAIT_S,
-        isolation_level=None,
-        check_same_thread=False,
-        uri=isinstance(where, str),
+        where, timeout=WAIT_S, isolation_level=None, check_same_thread=False, uri=uri
     )
 
 
