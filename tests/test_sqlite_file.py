@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +17,7 @@ from filelock import FileLock
 from deemster.backends import Cassette
 from deemster.errors import InputError
 from deemster.principles import PrincipleBank
+from deemster.schemas import Sample
 from deemster.sqlite_file import Format, open_readonly, open_writable, transaction
 from deemster.suites.store import FILE, RunStore, StoreError
 
@@ -161,3 +166,29 @@ def test_a_run_that_cannot_be_opened_lets_go_of_its_lock(tmp_path: Path) -> None
         RunStore(tmp_path, write=True)
     with FileLock(tmp_path / ".lock", timeout=0):  # while `caught` keeps the failed store alive
         assert caught.value is not None
+
+
+READER = """
+import os, sys
+from deemster.suites.store import RunStore
+os.setgid(65534)
+os.setuid(65534)
+with RunStore(sys.argv[1]) as store:
+    print(store.count_samples())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can become somebody else")
+@pytest.mark.parametrize("closed", [False, True], ids=["while-it-goes", "closed"])
+def test_somebody_who_may_not_write_there_reads_a_run(*, closed: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for their owner only
+        folder = Path(name)
+        folder.chmod(0o755)
+        with RunStore(folder, write=True) as store:
+            store.add_samples([Sample(query="q", responses=("a", "b"))])
+            if closed:
+                store.close()
+            done = subprocess.run(
+                [sys.executable, "-c", READER, name], capture_output=True, check=False, text=True
+            )
+        assert done.stdout == "1\n", done.stderr

@@ -101,13 +101,16 @@ def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
     """Open an existing file without ever writing to it; see `open_writable` for what is raised."""
     options = "mode=ro"
     if not os.access(path.parent, os.W_OK):
-        log = path.with_name(path.name + "-wal")
-        if log.exists() and log.stat().st_size:
+        log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+        # SQLite reads a log with its index, whether its writer is at work or was killed, but can
+        # make no index here; and what is opened as immutable is read without its log.
+        if not (log.exists() and index.exists()):
+            options = "mode=ro&immutable=1"
+        if log.exists() and log.stat().st_size and not index.exists():
             raise InputError(
                 f"{form.what} {str(path)!r} was not closed, and its directory is not writable; "
                 "copy it with its -wal file to where it can be opened"
             )
-        options = "mode=ro&immutable=1"
     db = _connect(f"{path.resolve().as_uri()}?{options}", uri=True)
     try:
         form.check(db, path)

@@ -72,11 +72,11 @@ def holds_run(directory: Path) -> bool:
     path = directory / FILE
     if not path.is_file():
         return False
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        try:
-            return not is_blank(db)
-        except sqlite3.DatabaseError:
-            return True  # of what is damaged, whoever opens it tells
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    # Of what is damaged, whoever opens it tells.
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as db:
+        return not is_blank(db)
+    return True
 
 
 class RunStore:
