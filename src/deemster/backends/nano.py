@@ -19,6 +19,7 @@ from deemster.backends.base import EMBEDDED, Outcome, Request
 from deemster.backends.domain import Domain
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Completion
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class NanoBackend(TransformersBackend):
         batch_size, max_context, threads: see `TransformersBackend`.
 
     Raises:
-        InputError: the model's files are not installed, or a path is given.
+        InputError: the model's files or the extra `local` are not installed, or a path is given.
     """
 
     dialect = EMBEDDED
@@ -70,6 +71,11 @@ class NanoBackend(TransformersBackend):
                 f"model '{EMBEDDED}:{path}': there is one embedded model, {EMBEDDED!r}; open one "
                 f"of your own with 'hf:{path}' and the dialect {EMBEDDED!r}"
             )
+        need(
+            "local",
+            f"model {EMBEDDED!r} (the default)",
+            otherwise="name a model of an API, for example 'openai/gpt-5-mini'",
+        )
         self._domain = Domain.load(part("domain.json"))
         self._foreign: set[str] = set()
         super().__init__(

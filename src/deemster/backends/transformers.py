@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deemster.backends._local.serving import Server
 from deemster.backends.base import Outcome, Request
 from deemster.errors import ContextLengthError, InputError
+from deemster.extras import need
 from deemster.schemas import Completion, Usage
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class TransformersBackend:
         template_args: further variables of the chat template, e.g. `{"enable_thinking": False}`.
 
     Raises:
-        InputError: an argument is out of range, or `path` is a folder without a model.
+        InputError: an argument is out of range, `path` is a folder without a model, or the extra
+            `local` is not installed.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class TransformersBackend:
         sanitize: bool = True,
         template_args: Mapping[str, Any] | None = None,
     ) -> None:
+        need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
         self._path = _checked_path(path)
         for what, value in (
             ("batch_size", batch_size),
