@@ -1,6 +1,6 @@
 """Everything that scores: the GRM judge, meta reward models, and judges made of judges."""
 
-from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.base import BaseJudge
 from deemster.judges.batch import score_all, score_many
 from deemster.judges.best_of_n import BestOf, best_of_n
 from deemster.judges.cascade import Cascade, CascadeRule
@@ -14,6 +14,7 @@ from deemster.judges.panel import Panel, agreement
 from deemster.judges.panel_weights import PanelWeights, fit_weights
 from deemster.judges.scalar_rm import ScalarRM
 from deemster.judges.scaling import PanelScaling
+from deemster.judges.scorer import Scorer
 from deemster.judges.steps import StepRewards, score_steps
 from deemster.judges.tournament import Ranking, rerank
 

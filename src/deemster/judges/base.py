@@ -1,39 +1,14 @@
-"""What everything that scores shares: one method, so that judges nest."""
+"""What judges share: `score`, and all that follows from it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 from deemster.backends import Backend
 from deemster.judges import batch
 from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Sample, Verdict
-
-
-@runtime_checkable
-class Scorer(Protocol):
-    """A judge, or a composite of judges."""
-
-    @property
-    def info(self) -> JudgeInfo:
-        """What it is, for the record."""
-        ...
-
-    async def score(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: str | None = None,
-        principles: Any = None,  # noqa: ANN401 - see `deemster.principles.as_principles`
-    ) -> Verdict:
-        """Judge 1..n responses to a query."""
-        ...
-
-    async def aclose(self) -> None:
-        """Release what it holds."""
-        ...
 
 
 class BaseJudge(ABC):

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING
 
 from deemster.errors import BackendError, InputError
 from deemster.judges.decide import unscored
+from deemster.judges.scorer import Scorer
 from deemster.schemas import Sample, Verdict
-
-if TYPE_CHECKING:
-    from deemster.judges.base import Scorer
 
 IN_FLIGHT = 64
 """Samples judged at a time; requests are limited by the backend."""

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from deemster.backends import Backend, Request, generate_all, open_backend
 from deemster.errors import BackendError, InputError
-from deemster.judges.base import Scorer
 from deemster.judges.membership import whole_number
 from deemster.judges.orders import derive_seed
+from deemster.judges.scorer import Scorer
 from deemster.judges.together import together
 from deemster.judges.tournament import Method, Ranking, rerank
 from deemster.schemas import (

@@ -10,9 +10,10 @@ from typing import Any
 from deemster.aggregators import Ballot, PerJudge
 from deemster.backends import Backend
 from deemster.errors import BackendError, InputError
-from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.base import BaseJudge
 from deemster.judges.cascade_rule import CascadeRule, stage_features
 from deemster.judges.decide import decide
+from deemster.judges.scorer import Scorer
 from deemster.schemas import (
     Failure,
     JudgeInfo,

@@ -11,7 +11,7 @@ from typing import Any
 from deemster.aggregators import Mean, Reducer, parse_aggregator, strict_best
 from deemster.backends import Backend
 from deemster.errors import InputError
-from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.base import BaseJudge
 from deemster.judges.case import Section
 from deemster.judges.decide import decide
 from deemster.judges.hearing import (
@@ -26,6 +26,7 @@ from deemster.judges.membership import check_scale, member_names, whole_number
 from deemster.judges.opinions import Opinion, debate_template, opinions_section
 from deemster.judges.orders import derive_seed
 from deemster.judges.scaling import Kind, PanelScaling
+from deemster.judges.scorer import Scorer
 from deemster.judges.transcript import Transcript
 from deemster.schemas import JudgeInfo, Judgment, Principle, QueryLike, ResponseLike, Verdict, Vote
 

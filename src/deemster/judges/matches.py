@@ -11,7 +11,7 @@ import numpy as np
 
 from deemster.aggregators import tie_groups
 from deemster.errors import InputError
-from deemster.judges.base import Scorer
+from deemster.judges.scorer import Scorer
 from deemster.judges.together import together
 from deemster.schemas import (
     Conversation,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from deemster.aggregators import Mean, Reducer, Weighted, parse_aggregator
 from deemster.errors import InputError
-from deemster.judges.base import Scorer
 from deemster.judges.panel_weights import PanelWeights
 from deemster.judges.scaling import KINDS, Kind, PanelScaling
+from deemster.judges.scorer import Scorer
 
 
 def member_names(members: Sequence[Scorer], *, what: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from deemster.aggregators import (
 from deemster.aggregators.base import Floats, Pipeline
 from deemster.backends import Backend
 from deemster.errors import InputError
-from deemster.judges.base import BaseJudge, Scorer
+from deemster.judges.base import BaseJudge
 from deemster.judges.decide import decide
 from deemster.judges.hearing import (
     Outcome,
@@ -33,6 +33,7 @@ from deemster.judges.hearing import (
 from deemster.judges.membership import check_scale, member_names, weighted_by, whole_number
 from deemster.judges.panel_weights import PanelWeights
 from deemster.judges.scaling import Kind, PanelScaling, scaled, widest_margin
+from deemster.judges.scorer import Scorer
 from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Verdict
 
 ROUNDING = 1e-9

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from deemster.judges.base import Scorer
 from deemster.judges.matches import ask_judge
 from deemster.judges.membership import whole_number
 from deemster.judges.scaling import per_vote
+from deemster.judges.scorer import Scorer
 from deemster.judges.together import together
 from deemster.prompts import builtin_template
 from deemster.schemas import (

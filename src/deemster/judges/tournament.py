@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from deemster.errors import InputError
-from deemster.judges.base import Scorer
 from deemster.judges.matches import Match, Table
 from deemster.judges.membership import whole_number
+from deemster.judges.scorer import Scorer
 from deemster.schemas import (
     Count,
     Finite,

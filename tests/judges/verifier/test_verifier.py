@@ -11,7 +11,7 @@ import pytest
 
 from deemster.errors import InputError
 from deemster.judges import verifier as package
-from deemster.judges.base import Scorer
+from deemster.judges.scorer import Scorer
 from deemster.judges.verifier import (
     Check,
     ExactMatch,
