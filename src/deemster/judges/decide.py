@@ -13,6 +13,7 @@ from deemster.aggregators import (
     strict_best,
     tie_groups,
 )
+from deemster.errors import BackendError, InputError
 from deemster.schemas import Failure, JudgeInfo, Judgment, Usage, Verdict, Vote
 
 
@@ -69,15 +70,28 @@ def decide(
     )
 
 
-def unscored(message: str, *, status_error: BaseException, k: int, info: JudgeInfo) -> Verdict:
-    """The verdict of a sample that could not be judged at all: k failures, no rewards."""
+def unscored(error: BackendError | InputError, *, k: int, info: JudgeInfo) -> Verdict:
+    """The verdict of a sample that could not be judged at all: k failures, no rewards.
+
+    What the error cost is the verdict's usage: it belongs to no single vote.
+    """
+    spent = error.usage if isinstance(error, BackendError) else None
     votes = tuple(
         Failure(
             draw=draw,
-            status=getattr(status_error, "status", "api_error"),
-            message=message,
-            error=type(status_error).__name__,
+            status=error.status if isinstance(error, BackendError) else "api_error",
+            message=str(error),
+            error=type(error).__name__,
         )
         for draw in range(k)
     )
-    return Verdict(rewards=None, best=None, ranking=None, votes=votes, k=k, n_valid=0, judge=info)
+    return Verdict(
+        rewards=None,
+        best=None,
+        ranking=None,
+        votes=votes,
+        k=k,
+        n_valid=0,
+        usage=spent or Usage(),
+        judge=info,
+    )
