@@ -155,7 +155,7 @@ def test_a_single_response_gets_its_mean_score(reducer: Reducer) -> None:
     rewards = reducer([vote(4), vote(4), vote(7), FAILED])
     assert rewards is not None
     if "sum" in str(reducer):
-        rewards = (rewards[0] / 3,)
+        rewards = (rewards[0] / 4,)
     assert 4 < rewards[0] <= 5
     assert reducer([FAILED]) is None
 

@@ -140,7 +140,8 @@ class Cascade(BaseJudge):
         if self.abstain and made.rewards is not None:
             return made.model_copy(
                 update={
-                    "rewards": None, "best": None, "ranking": None, "ties": (), "confidence": None
+                    "rewards": None, "scores": None, "best": None, "ranking": None, "ties": (),
+                    "confidence": None,
                 }
             )  # fmt: skip
         return made

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar
 
 from deemster.errors import BackendError, BackendTimeout, FailureStatus, InputError
+from deemster.judges.adaptive import scale_of
 from deemster.judges.scaling import Kind, PanelScaling, scaled
-from deemster.schemas import Failure, Judgment, Usage, Verdict, Vote
+from deemster.schemas import Failure, Judgment, Scale, Usage, Verdict, Vote
 
 Outcome = Verdict | Exception
 """What asking one judge gives."""
@@ -147,14 +148,25 @@ def as_vote(outcome: Outcome, *, draw: int, judge: str, how: Kind | PanelScaling
             "raw": shown.raw,
         }
     )
+    scores = scaled(outcome, how, judge=judge)
     return Judgment(
-        scores=scaled(outcome, how, judge=judge),
+        scores=scores,
+        scale=_scale_kept(outcome, scores, how),
         draw=draw,
         judge=judge,
         usage=outcome.usage,
         warnings=outcome.warnings,
         **reasons,
     )
+
+
+def _scale_kept(
+    verdict: Verdict, scores: tuple[float, ...], how: Kind | PanelScaling
+) -> Scale | None:
+    """The range of a judge's scores, if its vote is their mean, left as it is."""
+    left = (how == "none" or len(scores) == 1) and scores == verdict.scores
+    scale = scale_of(verdict.judgments) if left else None
+    return None if scale is None else scale.model_copy(update={"integer": False})
 
 
 def speaker(verdict: Verdict) -> Judgment | None:
