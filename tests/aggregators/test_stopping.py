@@ -268,3 +268,16 @@ def test_more_certainty_takes_more_votes(reducer: Reducer) -> None:
     used = [Decided(p).votes_used(votes, reducer=reducer).mean() for p in (0.8, 0.9, 0.99)]
     assert used == sorted(used)
     assert used[0] < used[-1]
+
+
+def test_votes_that_leave_out_a_response_do_not_make_a_lead_safe() -> None:
+    """The lead over the votes that score both is not the lead of the rewards."""
+    votes = [(10.0, 1.0), (10.0, 1.0), *[(1.0, np.nan)] * 8]
+    rows = ballot(np.array(votes))
+    after = ballot(np.array([*votes, (1.0, 10.0)]))
+    assert Sum().reduce(rows).argmax() == 0
+    assert Sum().reduce(after).argmax() == 1  # one more vote overtakes
+    rule = Decided(1.0)
+    assert rule.probability(rows, 11, scale=SCALE) < 1
+    full = ballot(np.array([(10.0, 1.0), (10.0, 1.0)]))
+    assert rule.probability(full, 3, scale=SCALE) == 1
