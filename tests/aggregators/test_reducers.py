@@ -100,6 +100,9 @@ def test_votes_about_different_responses_are_refused() -> None:
         pytest.param(TopK() >> Sum(), (4.5 * 3, 6.5 * 3), id="top-half-of-6-asked"),
         pytest.param(TopK(9) >> Sum(), (6.25 * 6, 4.0 * 6), id="top-more-than-there-are"),
         pytest.param(Weighted("meta") >> Sum(), (9.2 / 1.9 * 6, 11.1 / 1.9 * 6), id="weighted"),
+        pytest.param(
+            Weighted("meta") >> Majority(), (1.0 / 1.9 * 6, 0.9 / 1.9 * 6), id="weighted-majority"
+        ),
         pytest.param(Weighted("meta") >> Mean(), (9.2 / 1.9, 11.1 / 1.9), id="weighted-mean"),
     ],
 )
@@ -131,6 +134,26 @@ def test_top_k_ties_keep_draw_order() -> None:
 def test_logit_weights_ignore_judgments_that_are_probably_wrong() -> None:
     votes = [vote(1, 9, meta=0.4), vote(9, 1, meta=0.9)]
     assert (Weighted("meta", scale="logit") >> Mean())(votes) == pytest.approx((9.0, 1.0))
+    sure = [
+        vote(1, 9, meta=0.5 + 0.4),
+        vote(9, 1, meta=1 - 1e-5),
+    ]  # log-odds 2.2, and 11.5 cut to 4
+    weight = math.log(9)
+    expected = ((weight + 9 * 4) / (weight + 4), (9 * weight + 4) / (weight + 4))
+    assert (Weighted("meta", scale="logit") >> Mean())(sure) == pytest.approx(expected)
+
+
+def test_weights_add_up_to_halves_whatever_their_last_bits() -> None:
+    tenth = Weighted("judge", judges=(("", 0.1), ("other", 1.0)))
+    votes = [vote(score) for score in range(1, 11)]
+    assert (tenth >> Median())(votes) == (5.5,)
+
+
+def test_votes_that_are_kept_keep_their_weights() -> None:
+    votes = [vote(9, 1, meta=0.9, judge="a"), vote(1, 9, meta=0.8), vote(5, 5, meta=0.1)]
+    heavier = Weighted("judge", judges=(("a", 3.0),)) >> TopK(2)
+    assert (heavier >> Mean())(votes) == (7.0, 3.0)
+    assert (heavier >> Sum())(votes) == (14.0, 6.0)
 
 
 def test_judge_weights() -> None:
@@ -153,6 +176,8 @@ def test_principle_weights_replace_overall_scores() -> None:
     reducer = Weighted("principles") >> Mean()
     assert reducer([judgment, silent]) == pytest.approx((7.0, 4.0))
     assert reducer([silent]) == (1.0, 10.0)
+    # a vote without scores per principle does not count, not even as one that nobody won
+    assert (Weighted("principles") >> Majority())([judgment, silent]) == (2.0, 0.0)
 
 
 @pytest.mark.parametrize(
