@@ -176,5 +176,5 @@ def test_equal_votes_need_no_resampling_but_votes_that_leave_out_a_response_diff
 
 
 def test_win_shares_split_ties_and_skip_nan() -> None:
-    shares = win_shares(np.array([[1.0, 2.0, 2.0], [np.nan, 1.0, 0.0]]))
-    assert shares.tolist() == [[0, 0.5, 0.5], [0, 1, 0]]
+    shares = win_shares(np.array([[1.0, 2.0, 2.0], [np.nan, 1.0, 0.0], [np.nan, -2.0, -1.0]]))
+    assert shares.tolist() == [[0, 0.5, 0.5], [0, 1, 0], [0, 0, 1]]

@@ -176,6 +176,16 @@ def test_principle_weights_replace_overall_scores() -> None:
     reducer = Weighted("principles") >> Mean()
     assert reducer([judgment, silent]) == pytest.approx((7.0, 4.0))
     assert reducer([silent]) == (1.0, 10.0)
+    # a response without a score on some principle has none: the missing one is not a 0
+    partial = judgment.model_copy(
+        update={
+            "critiques": (
+                Critique(response=0, text="", scores=(4, None)),
+                Critique(response=1, text="", scores=(6, 6)),
+            )
+        }
+    )
+    assert reducer([judgment, partial]) == pytest.approx((7.0, 5.0))
     # a vote without scores per principle does not count, not even as one that nobody won
     assert (Weighted("principles") >> Majority())([judgment, silent]) == (2.0, 0.0)
 

@@ -92,6 +92,10 @@ def made(votes: Sequence[Vote], reducer: Reducer | None = None, **more: Any) -> 
             id="per-judge-then-over-judges",
         ),
         pytest.param(Sum(), [vote(8, 3), vote(6, 5, superseded=True)], (8.0, 3.0), id="superseded"),
+        pytest.param(
+            Sum(), [vote(8, 3, judge="a"), vote(0, 1, scale=None, judge="b", superseded=True)],
+            (8.0, 3.0), id="superseded-on-another-scale",
+        ),
         pytest.param(Sum(), [vote(-1.5, 2.5, scale=None)] * 2, (-1.5, 2.5), id="no-ends"),
         pytest.param(
             Sum(), [vote(-1.5, scale=None, judge="a"), vote(2, scale=None, judge="b")], None,
@@ -103,7 +107,8 @@ def made(votes: Sequence[Vote], reducer: Reducer | None = None, **more: Any) -> 
             id="several-scales",
         ),
         pytest.param(
-            Sum(), [vote(8, judge="a"), vote(0.5, scale=Scale(low=0, high=1, integer=False))],
+            Sum(), [vote(8, judge="a"), vote(0.5, scale=Scale(low=0, high=1, integer=False),
+                                             judge="a")],
             None, id="one-judge-several-scales",
         ),
         pytest.param(

@@ -115,7 +115,8 @@ class Decided:
         if left <= 0:
             return share
         gap, size = _gaps(counted, leader)
-        # A vote to come counts as much as one drawn does: some fail, some are not selected.
+        # A vote to come counts as much as a valid one drawn does: some are not selected, some leave
+        # out a response. None is expected to fail.
         drawn = np.maximum(ballot.n_valid, 1).reshape(*ballot.n_valid.shape, 1)
         to_come = left * np.minimum(size / drawn, 1.0)
         surpass = self._overtaken(counted, gap, size, to_come, scale)
