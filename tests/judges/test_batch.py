@@ -96,7 +96,8 @@ async def test_each_place_gets_its_verdict_whatever_object_stands_there(
     scorer = Timed("slow")
     asyncio.get_running_loop().call_later(0.02, scorer.gates["slow"].set)
     source = {"list": rows, "generator": (row for row in rows), "live": live(*rows)}[kind]
-    verdicts = await score_all(scorer, source, in_flight=in_flight)  # type: ignore[arg-type]
+    async with asyncio.timeout(PATIENCE):
+        verdicts = await score_all(scorer, source, in_flight=in_flight)  # type: ignore[arg-type]
     assert [level(verdict) for verdict in verdicts] == [len(query) for query in queries]
 
 
