@@ -20,7 +20,7 @@ from deemster.schemas.principle import Band, Principle, Rubric, normalise_weight
 from deemster.schemas.sample import Sample, first_problem
 from deemster.schemas.sampling import Sampling, SamplingSettings
 from deemster.schemas.usage import Usage
-from deemster.schemas.verdict import JudgeInfo, Verdict
+from deemster.schemas.verdict import JudgeInfo, UnscoredError, Verdict
 from deemster.schemas.vote import Critique, Failure, Judgment, Scale, Vote
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "TextPart",
     "TokenLogprob",
     "ToolCall",
+    "UnscoredError",
     "Usage",
     "Verdict",
     "Vote",
