@@ -24,9 +24,9 @@ class Request(Record):
     sampling: Sampling
     n: Annotated[int, Field(strict=True, ge=1)] = 1
     seeds: tuple[Whole, ...] = ()
-    """One per draw. Local backends make draw `i` depend on `seeds[i]` alone; providers get
-    `seeds[0]` where they take a seed. With `messages` they identify a draw: judges never use
-    one seed twice for one prompt."""
+    """One per draw. Local backends make draw `i` depend on `seeds[i]` alone, up to rounding;
+    providers get `seeds[0]` where they take a seed. With `messages` they identify a draw: judges
+    never use one seed twice for one prompt."""
     json_schema: dict[str, Any] | None = None
     """JSON Schema that the completion must match; None for free text."""
     prefix: str = ""

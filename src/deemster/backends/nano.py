@@ -49,7 +49,7 @@ class NanoBackend(TransformersBackend):
     Args:
         path: empty; there is one embedded model.
         device: as torch names it. A model this small is faster without a GPU.
-        batch_size, max_context, threads: see `TransformersBackend`.
+        batch_size, max_context, threads, exact: see `TransformersBackend`.
 
     Raises:
         InputError: the model's files or the extra `local` are not installed, or a path is given.
@@ -65,6 +65,7 @@ class NanoBackend(TransformersBackend):
         batch_size: int = 64,
         max_context: int | None = None,
         threads: int | None = None,
+        exact: bool = False,
     ) -> None:
         if path:
             raise InputError(
@@ -85,6 +86,7 @@ class NanoBackend(TransformersBackend):
             batch_size=batch_size,
             max_context=max_context,
             threads=threads,
+            exact=exact,
         )
 
     @property
