@@ -1,17 +1,19 @@
-"""Structured output through instructor: how a schema is asked for, where the answer stands.
+"""Structured output through instructor: how a schema is asked for, how it is asked for again.
 
 instructor knows each mode's request (`response_format`, a forced tool call, JSON mode, a schema
-in the prompt) and where the reply carries its payload. Its client is not used: it validates,
-asks again and returns one object, while deemster wants the raw text of all n choices, keeps the
-only retry loop, and parses in its dialects.
+in the prompt), and how a model is shown that its answer does not match. Its client is not used:
+it returns one object, while deemster wants the raw text of all n choices, keeps the only retry
+loop, and parses in its dialects.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
@@ -19,6 +21,7 @@ from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from instructor import Mode, ResponseSchema
+    from jsonschema.protocols import Validator
 
 StructuredMode = Literal["auto", "json_schema", "tools", "json", "md_json"]
 
@@ -85,27 +88,81 @@ def _schema_options(mode: StructuredMode, schema: str) -> dict[str, Any]:
     return options
 
 
-def payload(mode: StructuredMode, message: Any) -> str:  # noqa: ANN401 - a LiteLLM message
-    """The raw text that carries the answer: a tool call's arguments, or else the content."""
-    content = getattr(message, "content", None) or ""
-    if mode != "tools":
-        # Where the text holds more than the JSON (md_json), instructor would take the last
-        # object in it, which may be one that the judge quotes from a response. The dialect's
-        # parser sees all of it and refuses two different verdicts.
-        return str(content)
-    from instructor.core.exceptions import ResponseParsingError  # noqa: PLC0415
+def find_problem(schema: dict[str, Any], text: str) -> str | None:
+    """What keeps a text from being an answer that matches `schema`; None if it is one.
 
-    # A reply cut at max_tokens makes instructor raise; its text is still wanted.
-    choice = SimpleNamespace(message=message, finish_reason="stop")
-    try:
-        found = _verbatim("{}").from_response(
-            SimpleNamespace(choices=[choice]),
-            mode=_instructor_mode(mode),
-        )
-    except ResponseParsingError:
-        # Some servers ignore a forced tool choice and answer in the content.
-        return str(content)
-    return str(found.payload)
+    An object that matches may stand anywhere in it: what else is in the text is for the dialect
+    to judge. The lengths of strings are not held against it.
+    """
+    validator = _validator(json.dumps(schema))
+    problem = "there is no JSON object in it"
+    for found in itertools.islice(_objects(text), _MOST_OBJECTS):
+        error = next(iter(validator.iter_errors(found)), None)
+        if error is None:
+            return None
+        where = "".join(f"[{part!r}]" for part in error.absolute_path)
+        problem = f"{where or 'the object'}: {error.message[:200]}"
+    return problem
+
+
+_MOST_OBJECTS = 8
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """The outermost JSON objects in a text."""
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    while at >= 0:
+        try:
+            found, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at = text.find("{", at + 1)
+            continue
+        yield found
+        at = text.find("{", end)
+
+
+@functools.lru_cache(maxsize=64)
+def _validator(schema: str) -> Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+
+    return Draft202012Validator(_without_lengths(json.loads(schema)))
+
+
+def _without_lengths(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(schema, dict):
+        return {
+            name: _without_lengths(value)
+            for name, value in schema.items()
+            if not (name in {"maxLength", "minLength"} and isinstance(value, int))
+        }
+    return [_without_lengths(item) for item in schema] if isinstance(schema, list) else schema
+
+
+def correction(
+    mode: StructuredMode, messages: list[dict[str, Any]], text: str, problem: str
+) -> list[dict[str, Any]]:
+    """The messages that show a model its answer and what is wrong with it."""
+    from instructor.processing.response import handle_reask_kwargs  # noqa: PLC0415
+    from openai.types.chat import ChatCompletionMessage  # noqa: PLC0415 - instructor needs it
+
+    call = {
+        "id": "call_0",
+        "type": "function",
+        "function": {"name": "verdict", "arguments": text},
+    }
+    answer = ChatCompletionMessage.model_validate(
+        {"role": "assistant", "content": None, "tool_calls": [call]}
+        if mode == "tools"
+        else {"role": "assistant", "content": text}
+    )
+    options = handle_reask_kwargs(
+        {"messages": list(messages)},
+        _instructor_mode(mode),
+        SimpleNamespace(choices=[SimpleNamespace(message=answer)]),
+        ValueError(problem),
+    )
+    return list(options["messages"])
 
 
 def _instructor_mode(mode: StructuredMode) -> Mode:
