@@ -102,7 +102,7 @@ def read_profile(wanted: Wanted) -> Profile:
         options["extra_headers"] = dict(wanted.headers)
     mode = wanted.structured
     return Profile(
-        road=with_litellm.LiteLLMRoad(wanted.name, options),
+        road=with_litellm.LiteLLMRoad(wanted.name, provider, options),
         host=wanted.api_base or provider,
         key=wanted.api_key or "",
         supported=supported,

@@ -21,7 +21,7 @@ class UnansweredError(Exception):
 class Road(Protocol):
     """Sends a request once."""
 
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any], /) -> WireAnswer:
         """The answer to one request.
 
         Args:

@@ -6,6 +6,7 @@ Importing this module imports LiteLLM, which takes seconds: do so in a thread.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 # Without it, the import fetches a price list from the network.
@@ -17,7 +18,9 @@ import litellm as litellm  # noqa: PLC0414 - for those who import it from here
 from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.faults import Fault
 from deemster.backends._api.road import UnansweredError
+from deemster.backends.loops import PerLoop
 from deemster.errors import BackendError, InputError
+from deemster.runtime import run_in_background
 
 litellm.telemetry = False
 litellm.suppress_debug_info = True  # it prints advice to stdout on every error
@@ -28,10 +31,15 @@ class LiteLLMRoad:
 
     Args:
         name: LiteLLM model string.
+        provider: LiteLLM's name of the provider.
         options: for every call: `api_base`, `api_key`, `timeout`.
     """
 
-    def __init__(self, name: str, options: dict[str, Any]) -> None:
+    def __init__(self, name: str, provider: str, options: dict[str, Any]) -> None:
+        if provider in litellm.openai_compatible_providers:
+            # Some of these lose `max_retries` on the way to the OpenAI SDK, which then sends a
+            # failed request twice more.
+            options = options | {"allowed_openai_params": ["max_retries"]}
         self._options = {
             "model": name,
             "num_retries": 0,
@@ -40,10 +48,12 @@ class LiteLLMRoad:
             **options,
         }
 
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
-        """The answer to one request; see `Road.send`."""
+    async def send(self, _session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+        """The answer to one request; see `Road.send`. LiteLLM has connections of its own."""
         try:
-            response = await litellm.acompletion(**self._options, **body, shared_session=session)
+            # LiteLLM keeps a client, and a queue of its own, for every loop it is used on, and
+            # never gives one up: all its calls run on one loop.
+            response = await run_in_background(_complete(self._options | body))
         except Exception as error:  # noqa: BLE001 - boundary to third-party code
             raise _translated(error) from None
         answer = read_answer(response.model_dump())
@@ -53,6 +63,19 @@ class LiteLLMRoad:
         if fault is not None:
             raise UnansweredError(fault)
         return answer
+
+
+async def _complete(options: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's ModelResponse
+    await _CLIENTS.get()
+    return await litellm.acompletion(**options)
+
+
+async def _close_clients(_: bool) -> None:
+    await litellm.close_litellm_async_clients()
+
+
+_CLIENTS: PerLoop[bool] = PerLoop(lambda: True, close=_close_clients, abandon=lambda _: None)
+"""Closes LiteLLM's connections when the loop that they belong to ends."""
 
 
 def find_provider(name: str, api_base: str | None) -> tuple[str, str]:
@@ -106,8 +129,6 @@ def _translated(error: Exception) -> Exception:
 
 
 def _as(fault: Fault, code: str) -> UnansweredError:
-    from dataclasses import replace  # noqa: PLC0415
-
     return UnansweredError(replace(fault, status=400, code=code))
 
 
