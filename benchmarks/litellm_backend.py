@@ -112,12 +112,11 @@ async def as_they_come(url: str) -> AsyncIterator[Vote]:
 @asynccontextmanager
 async def ours(url: str, n: int = 1, schema: dict[str, Any] | None = None) -> AsyncIterator[Vote]:
     """The litellm backend."""
-    from deemster.backends.litellm import LiteLLMBackend
-
+    from deemster.backends.api import APIBackend
     from deemster.backends.base import Request
     from deemster.schemas import Completion, Sampling, as_query
 
-    backend = LiteLLMBackend("openai/judge", api_base=url, api_key="key", concurrency=CONCURRENCY)
+    backend = APIBackend("openai/judge", api_base=url, api_key="key", concurrency=CONCURRENCY)
     request = Request(messages=as_query(QUERY), sampling=Sampling(), n=n, json_schema=schema)
 
     async def vote() -> int:

@@ -176,12 +176,8 @@ class APIBackend:
                 f"model {self.name!r} gives no log-probabilities, which this dialect needs; "
                 "use another dialect or another model"
             )
-        mode = profile.mode
-        while mode in shared.adaptations.weaker:
-            mode = shared.adaptations.weaker[mode]
         prepared = prepare(
             request,
-            mode=mode,
             prefill=profile.prefill,
             output_limit=profile.output_limit,
             room=self._room_for_reasoning(),

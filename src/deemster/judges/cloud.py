@@ -178,9 +178,6 @@ class CLoud(BaseJudge):
     ) -> Verdict:
         """Judge 1..n responses to a query; see `BaseJudge.score`."""
         asked, shown = as_query(query), as_responses(responses)
-        for i, response in enumerate(shown):
-            if response.is_blank:
-                raise InputError(f"response {i} is empty; leave it out or give its text")
         fixed = () if principles is None else as_principles(principles)
         info = self.info
         if fixed:

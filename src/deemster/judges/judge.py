@@ -207,9 +207,6 @@ class Judge(BaseJudge):
     ) -> Verdict:
         """`score`, with a section after every prompt: what others said (see `Debate`)."""
         asked, shown = as_query(query), as_responses(responses)
-        for i, response in enumerate(shown):
-            if response.is_blank:
-                raise InputError(f"response {i} is empty; leave it out or give its text")
         self.dialect.check_n(len(shown))
         case = Case(asked, shown, reference, self._fixed(asked), after=section)
         if principles is not None:

@@ -13,6 +13,7 @@ from deemster.schemas.conversation import (
     TextPart,
     ToolCall,
     as_query,
+    as_reference,
     as_response,
     as_responses,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Vote",
     "Whole",
     "as_query",
+    "as_reference",
     "as_response",
     "as_responses",
     "first_problem",

@@ -20,7 +20,8 @@ _WEAKER: dict[StructuredMode, StructuredMode] = {
     "json_schema": "tools", "tools": "json", "json": "md_json",
 }  # fmt: skip
 _REFUSED = re.compile(
-    r"unsupported|not supported|n[o']t (currently )?(support|allow|permit|accept|available|enabled)"
+    r"unsupported|unavailable|not supported"
+    r"|n[o']t (currently )?(support|allow|permit|accept|available|enabled)"
     r"|unknown|unrecogni[sz]ed|unexpected|invalid|not permitted|not allowed|forbidden|deprecated"
     r"|extra (inputs|fields)|must be|should be|only|cannot|can't|incompatible|no endpoints"
     r"|too large|at most|less than|use ",
@@ -48,8 +49,13 @@ class Adaptations:
         self._most: dict[str, int] = {}
         self._renamed: dict[str, str] = {}
         self._folds_system = False
-        self.weaker: dict[StructuredMode, StructuredMode] = {}
-        """Ways to ask for a schema that are refused, with the one to take instead."""
+        self._weaker: dict[StructuredMode, StructuredMode] = {}
+
+    def mode(self, wanted: StructuredMode) -> StructuredMode:
+        """How to ask for a schema, if it cannot be asked for in the way that is wanted."""
+        while wanted in self._weaker:
+            wanted = self._weaker[wanted]
+        return wanted
 
     def apply(self, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this server takes it, and what the user should know about it."""
@@ -74,7 +80,7 @@ class Adaptations:
         self,
         fault: Fault,
         sent: dict[str, Any],
-        mode: StructuredMode | None,
+        mode: StructuredMode,
         *,
         needs: frozenset[str],
     ) -> bool:
@@ -83,7 +89,7 @@ class Adaptations:
         Args:
             fault: what the server said about `sent`.
             sent: the body of the request.
-            mode: how the request asks for a schema, if it does.
+            mode: how the request asks for a schema.
             needs: parameters without which the answers are of no use.
 
         Raises:
@@ -100,9 +106,9 @@ class Adaptations:
         if name is None:
             return False
         if name in _STRUCTURE:
-            if mode is None or mode not in _WEAKER:
+            if mode not in _WEAKER:
                 return False
-            self.weaker[mode] = _WEAKER[mode]
+            self._weaker[mode] = _WEAKER[mode]
         elif name == "system":
             self._folds_system = True
         else:
@@ -110,15 +116,15 @@ class Adaptations:
         return True
 
     def _do_without(self, name: str, fault: Fault, sent: dict[str, Any]) -> None:
-        most = _MOST.search(fault.said)
+        most = min((int(number) for number in _MOST.findall(fault.said)), default=None)
         if name == "max_tokens" and "max_completion_tokens" in fault.said:
             self._renamed[name] = "max_completion_tokens"
         elif (
             name in {"max_tokens", "max_completion_tokens"}
             and most is not None
-            and (int(most.group(1)) < sent[name])
+            and most < sent[name]
         ):
-            self._most[name] = int(most.group(1))
+            self._most[name] = most
         else:
             self._dropped.add(name)
             if name == "logprobs":

@@ -6,6 +6,7 @@ belongs. Whatever a person could read is read; what is not there is not guessed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from deemster.backends._api.faults import Fault
 from deemster.schemas import TokenLogprob, Usage
+from deemster.schemas.base import encodable
 
 
 class _Wire(BaseModel):
@@ -46,6 +48,16 @@ def read_answer(content: bytes | dict[str, Any]) -> WireAnswer | None:
             return WireAnswer.model_validate_json(content)
         return WireAnswer.model_validate(content)
     except ValidationError:
+        # Python's own reader also takes half of an emoji, which the quicker one refuses.
+        return _read_again(content) if isinstance(content, bytes) and b"\\ud" in content else None
+
+
+def _read_again(content: bytes) -> WireAnswer | None:
+    try:
+        whole = json.loads(content)
+        text = json.dumps(whole, ensure_ascii=False)
+        return WireAnswer.model_validate_json(encodable(text).encode())
+    except ValueError:
         return None
 
 
@@ -137,8 +149,6 @@ def arguments_of(choice: WireChoice) -> tuple[str, ...]:
         function = call.get("function") if isinstance(call, dict) else None
         arguments = function.get("arguments") if isinstance(function, dict) else None
         if isinstance(arguments, dict):  # some servers give the object itself
-            import json  # noqa: PLC0415 - rare
-
             arguments = json.dumps(arguments, ensure_ascii=False)
         if isinstance(arguments, str) and arguments:
             found.append(arguments)

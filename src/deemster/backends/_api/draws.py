@@ -22,7 +22,7 @@ from deemster.backends._api.road import UnansweredError
 from deemster.backends.base import Outcome
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, with_retries
-from deemster.backends.structured import correction, find_problem
+from deemster.backends.structured import StructuredMode, correction, find_problem
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Usage
 
@@ -154,19 +154,19 @@ class Draws:
 
     async def _request(self, first: int, count: int) -> list[Outcome]:
         """One request for `count` draws: 1..count completions, or `count` errors."""
-        body = dict(self.prepared.body)
+        more: dict[str, Any] = {}
         if count > 1:
-            body["n"] = count
-        if self.seeds and "seed" not in body and self._takes("seed"):
-            body["seed"] = self.seeds[first]
-        outcomes = await self._send(body, count)
+            more["n"] = count
+        if self.seeds and self._takes("seed"):
+            more["seed"] = self.seeds[first]
+        outcomes = await self._send(more, count)
         if self.shared.structured_retries and self.prepared.schema is not None:
-            return list(await asyncio.gather(*(self._ask_again(body, out) for out in outcomes)))
+            return list(await asyncio.gather(*(self._ask_again(more, out) for out in outcomes)))
         return outcomes
 
-    async def _send(self, body: dict[str, Any], count: int) -> list[Outcome]:
+    async def _send(self, more: dict[str, Any], count: int) -> list[Outcome]:
         """The outcomes of one request, each with its part of what all attempts cost."""
-        call = _Call(self, body, count)
+        call = _Call(self, more, count)
         shared = self.shared
         try:
             outcomes = await with_retries(
@@ -181,27 +181,24 @@ class Draws:
         parts = share(call.spent, len(outcomes))
         return [with_usage(outcome, part) for outcome, part in zip(outcomes, parts, strict=True)]
 
-    async def _ask_again(self, body: dict[str, Any], outcome: Outcome) -> Outcome:
+    async def _ask_again(self, more: dict[str, Any], outcome: Outcome) -> Outcome:
         """The outcome, or a better one, if the model wrote no JSON that matches the schema.
 
         The model is shown its answer and what is wrong with it. An answer that was cut would only
         be cut again.
         """
-        prepared = self.prepared
-        mode, schema = prepared.mode, prepared.schema
-        single = {name: value for name, value in body.items() if name != "n"}
+        schema, mode = self.prepared.schema, self.mode
+        messages = self.prepared.body(mode)["messages"]
         for _ in range(self.shared.structured_retries):
             if not isinstance(outcome, Completion) or outcome.finish == "length":
                 return outcome
-            if mode is None or schema is None or not outcome.text:
+            if schema is None or not outcome.text:
                 return outcome
             problem = find_problem(schema, outcome.text)
             if problem is None:
                 return outcome
-            single = single | {
-                "messages": correction(mode, single["messages"], outcome.text, problem)
-            }
-            (better,) = await self._send(single, 1)
+            messages = correction(mode, messages, outcome.text, problem)
+            (better,) = await self._send({**more, "n": None, "messages": messages}, 1)
             spent = outcome.usage + usage_of(better)
             if not isinstance(better, Completion):
                 return with_usage(outcome, spent)
@@ -211,6 +208,11 @@ class Draws:
             )
         return outcome
 
+    @property
+    def mode(self) -> StructuredMode:
+        """How a schema is asked for by now."""
+        return self.shared.adaptations.mode(self.shared.profile.mode)
+
     def _takes(self, parameter: str) -> bool:
         supported = self.shared.profile.supported
         return supported is None or parameter in supported
@@ -219,31 +221,33 @@ class Draws:
 class _Call:
     """One request, sent until it is answered, and what that cost."""
 
-    def __init__(self, draws: Draws, body: dict[str, Any], count: int) -> None:
+    def __init__(self, draws: Draws, more: dict[str, Any], count: int) -> None:
         self._draws = draws
-        self._body = body
+        self._more = more
         self._count = count
         self.spent = Usage()
 
     async def attempt(self) -> list[Outcome]:
         """Send it; a parameter that is refused is left out and it is sent once more."""
-        shared = self._draws.shared
+        draws, shared = self._draws, self._draws.shared
         while True:
             shared.breaker.check()
-            body, told = shared.adaptations.apply(self._body)
+            mode = draws.mode
+            whole = {
+                k: v for k, v in (draws.prepared.body(mode) | self._more).items() if v is not None
+            }
+            body, told = shared.adaptations.apply(whole)
             try:
                 answer = await self._send(body)
             except UnansweredError as unanswered:
                 fault = unanswered.fault
                 error = fault.to_error(shared.label, shared.secrets)
-                if shared.adaptations.learn(
-                    fault, body, self._draws.prepared.mode, needs=self._draws.needs
-                ):
+                if shared.adaptations.learn(fault, body, mode, needs=draws.needs):
                     continue
                 shared.breaker.failed(fault.status, str(error), final=not error.retryable)
                 raise error from None
             shared.breaker.answered()
-            return self._read(answer, body, told)
+            return self._read(answer, body, told, mode)
 
     async def _send(self, body: dict[str, Any]) -> WireAnswer:
         shared = self._draws.shared
@@ -269,7 +273,11 @@ class _Call:
         return usage.model_copy(update={"cost": cost})
 
     def _read(
-        self, answer: WireAnswer, body: dict[str, Any], told: tuple[str, ...]
+        self,
+        answer: WireAnswer,
+        body: dict[str, Any],
+        told: tuple[str, ...],
+        mode: StructuredMode,
     ) -> list[Outcome]:
         draws = self._draws
         choices = choices_of(answer)[: self._count]
@@ -284,6 +292,7 @@ class _Call:
             read_choice(
                 choice,
                 draws.prepared,
+                tools=mode == "tools" and draws.prepared.schema is not None,
                 usage=usage,
                 model=str(answer.model or ""),
                 reasoning_as_answer=draws.shared.reasoning_as_answer,

@@ -25,6 +25,7 @@ def read_choice(
     choice: WireChoice,
     prepared: Prepared,
     *,
+    tools: bool,
     usage: Usage,
     model: str,
     reasoning_as_answer: bool,
@@ -33,6 +34,14 @@ def read_choice(
 
     A choice without any text is an error that another attempt may get over. One whose text all
     went into the reasoning is a completion with no text, which says so.
+
+    Args:
+        choice: as it came.
+        prepared: the request.
+        tools: whether the answer was to be a tool call.
+        usage: its part of the answer's tokens.
+        model: the model that answered, as the provider names it.
+        reasoning_as_answer: see `APIBackend`.
     """
     fault = fault_of(choice)
     if fault is not None:
@@ -41,7 +50,7 @@ def read_choice(
     if refused is not None:
         return RefusedError(refused, usage=usage)
     text = text_of(choice)
-    if prepared.mode == "tools":
+    if tools:
         # Calls that differ stand one after the other, so that the dialect sees all of them and
         # takes none. Some servers ignore a forced tool choice and answer in the content.
         text = "\n".join(arguments_of(choice)) or text

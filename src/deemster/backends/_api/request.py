@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
@@ -21,14 +21,29 @@ _NOT_SAMPLING = frozenset(
 class Prepared:
     """A request made ready: the same body for all its draws, but for `n` and the seed."""
 
-    body: dict[str, Any]
-    mode: StructuredMode | None
-    """How a schema is asked for; None for free text."""
-    schema: dict[str, Any] | None
-    prefix: str
-    """How the completion was made to start."""
+    messages: list[dict[str, Any]]
+    settings: dict[str, Any]
+    """Decoding parameters as they are to be sent."""
+    extra: Mapping[str, Any]
+    """The user's own parameters; None removes one."""
     asked: dict[str, JsonValue]
     """The decoding parameters as the judge asked for them."""
+    schema: dict[str, Any] | None = None
+    prefix: str = ""
+    """How the completion was made to start."""
+    _bodies: dict[StructuredMode, dict[str, Any]] = field(default_factory=dict)
+
+    def body(self, mode: StructuredMode) -> dict[str, Any]:
+        """The body that asks for the schema, if there is one, in this way."""
+        body = self._bodies.get(mode)
+        if body is None:
+            body = {"messages": self.messages, **self.settings}
+            if self.schema is not None:
+                body |= request_options(mode, self.schema, self.messages)
+            body |= self.extra
+            body = {name: value for name, value in body.items() if value is not None}
+            self._bodies[mode] = body
+        return body
 
     def changed(self, body: Mapping[str, Any]) -> dict[str, JsonValue] | None:
         """The decoding parameters in `body`, if they are not those asked for."""
@@ -39,19 +54,12 @@ class Prepared:
 
 
 def prepare(
-    request: Request,
-    *,
-    mode: StructuredMode,
-    prefill: bool,
-    output_limit: str,
-    room: int,
-    extra: Mapping[str, Any],
+    request: Request, *, prefill: bool, output_limit: str, room: int, extra: Mapping[str, Any]
 ) -> Prepared:
     """Make a request ready.
 
     Args:
         request: what the judge asks.
-        mode: how a schema is asked for.
         prefill: whether a prefix can be forced.
         output_limit: the name that `max_tokens` has.
         room: tokens for reasoning, on top of those that the answer may have.
@@ -62,16 +70,9 @@ def prepare(
     if prefix:
         messages.append({"role": "assistant", "content": prefix, "prefix": True})
     asked = request.sampling.to_openai()
-    body: dict[str, Any] = {"messages": messages, **asked}
-    body[output_limit] = body.pop("max_tokens") + room
-    used = None
-    if request.json_schema is not None:
-        used = mode
-        body |= request_options(mode, request.json_schema, messages)
-    body |= extra
-    for name in [name for name, value in extra.items() if value is None]:
-        del body[name]
-    return Prepared(body, used, request.json_schema, prefix, asked)
+    settings = dict(asked)
+    settings[output_limit] = settings.pop("max_tokens") + room
+    return Prepared(messages, settings, extra, asked, request.json_schema, prefix)
 
 
 def needed(sampling: Sampling) -> frozenset[str]:
