@@ -134,6 +134,8 @@ class Ledger:
     tokens_out: int = 0
     tokens_cached: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    faulty: list[tuple[int, str]] = field(default_factory=list)
+    """Number of the hit and kind of every fault."""
     times: list[float] = field(default_factory=list)
     """`time.monotonic()` of every hit."""
     calls: list[Call] = field(default_factory=list)
@@ -272,6 +274,7 @@ class OpenAIServer:
                 await asyncio.sleep(self.latency)
             if fault is not None:
                 ledger.faults[fault] += 1
+                ledger.faulty.append((call.hit, fault))
             elif self.n == "reject" and call.body.get("n", 1) > 1:
                 fault = "400"
             raw = self.raw(call) if self.raw is not None and fault is None else None

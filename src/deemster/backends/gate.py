@@ -85,9 +85,10 @@ class Gate:
     def _admit(self) -> None:
         """Let in those who may start now, and look again when the next one may."""
         while self._free > 0 and (waiting := self._first()) is not None:
-            wait = self.pace.take()
+            now = time.monotonic()
+            wait = self.pace.take(now)
             if wait <= 0:
-                waiting.popleft().admitted.set_result(time.monotonic())
+                waiting.popleft().admitted.set_result(now)
                 self._free -= 1
             elif not self._gave_up(waiting, self.pace.quiet):
                 self._look_again(wait)

@@ -217,14 +217,14 @@ async def _try_once(
             raise
         raise BackendTimeout(f"no answer within {limit:g} s", retryable=True) from None
     except BackendError as error:
-        if error.retry_after is not None:
-            pace.wait_for(error.retry_after)
         if isinstance(error, RateLimitError):
             pace.refused(started)
         else:
-            pace.answered()
+            pace.answered(started)
+        if error.retry_after is not None:
+            pace.wait_for(error.retry_after)
         raise
-    pace.answered()
+    pace.answered(started)
     return answer
 
 

@@ -16,13 +16,13 @@ _BURST = 1.0
 _MANY = 8
 _RECENT = 32
 """So many refusals among so many answers are no accident: then there is a limit."""
-_BACK_OFF = 0.95
+_BACK_OFF = 0.97
 """Where the rate starts again, as a share of the rate that was too much."""
-_FIRST_RETURN, _LAST_RETURN = 10.0, 80.0
+_FIRST_RETURN, _LAST_RETURN = 20.0, 80.0
 """Seconds until the rate is back where it was too much."""
 _LEAST = 0.2
 """Requests a second that are always tried."""
-_CATCH_UP = 0.05
+_CATCH_UP = 0.01
 """Seconds by which requests may be late and still keep the rate: timers are not exact."""
 
 
@@ -46,7 +46,8 @@ class Pace:
         self._return = _FIRST_RETURN
         self._next = -math.inf  # when the next request may start
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
-        self._passed = 0  # started since the cut and not refused
+        self._answers = 0  # to requests that started since the cut
+        self._first_answer = -math.inf
         self._recent: deque[bool] = deque(maxlen=_RECENT)
 
     @property
@@ -59,14 +60,16 @@ class Pace:
         """Requests a second; infinite where no limit is known."""
         return self._rate(time.monotonic())
 
-    def take(self) -> float:
+    def take(self, now: float) -> float:
         """Start a request, if it may start now.
+
+        Args:
+            now: `time.monotonic()`.
 
         Returns:
             0 if it may, and counts as started; otherwise the seconds to wait before asking again.
         """
         with self._lock:
-            now = time.monotonic()
             wait = max(self._quiet_until, self._next) - now
             if wait > 0:
                 return wait
@@ -74,7 +77,6 @@ class Pace:
             if rate < math.inf:
                 self._next = max(self._next, now - _CATCH_UP) + 1 / rate
             self._starts.append(now)
-            self._passed += 1
             return 0.0
 
     def wait_for(self, seconds: float) -> None:
@@ -82,9 +84,13 @@ class Pace:
         with self._lock:
             self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
 
-    def answered(self) -> None:
-        """A request was not refused for being too many."""
+    def answered(self, started: float) -> None:
+        """A request that started then was not refused for being one too many."""
         self._recent.append(False)
+        if started > self._cut:
+            if not self._answers:
+                self._first_answer = time.monotonic()
+            self._answers += 1
 
     def refused(self, started: float) -> None:
         """A request that started then (`time.monotonic()`) was one too many."""
@@ -92,21 +98,23 @@ class Pace:
             self._recent.append(True)
             if started in self._starts:
                 self._starts.remove(started)
+            now = time.monotonic()
+            rate = self._rate(now)
             if started <= self._cut:  # of the burst that led to the cut, or before
                 if self._first_cut:
                     self._ceiling = self._burst(self._cut)
                 return
-            self._passed -= 1
-            now = time.monotonic()
-            rate = self._rate(now)
+            if started <= self._cut + _BURST:  # it may still have been for the burst's sake
+                return
             if rate < math.inf:
                 self._lower(now, rate)
             elif sum(self._recent) >= _MANY:
                 self._ceiling, self._first_cut = self._burst(now), True
                 self._begin(now)
+                self._next = now + _BURST  # the burst took the next second's allowance
 
     def _lower(self, now: float, rate: float) -> None:
-        through = self._passed / max(_BURST, now - self._cut)
+        through = self._answers / max(_BURST, now - self._first_answer)
         self._first_cut = False
         if through >= 0.7 * rate:
             # The rate was used and is the limit, or close to it: return to it later.
@@ -119,7 +127,7 @@ class Pace:
 
     def _begin(self, now: float) -> None:
         self._cut = now
-        self._passed = 0
+        self._answers = 0
         self._next = now
 
     def _burst(self, end: float) -> float:
@@ -132,7 +140,7 @@ class Pace:
             return math.inf
         # Silence that the provider asked for shows nothing about the rate.
         risen = max(0.0, now - max(self._cut, self._quiet_until)) / self._return
-        return self._ceiling * (_BACK_OFF + (1 - _BACK_OFF) * risen * risen)
+        return self._ceiling * (_BACK_OFF + (1 - _BACK_OFF) * risen**3)
 
 
 _PACES: weakref.WeakValueDictionary[tuple[str, str], Pace] = weakref.WeakValueDictionary()
