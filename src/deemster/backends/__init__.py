@@ -5,6 +5,7 @@ from deemster.backends.base import (
     Backend,
     Outcome,
     Request,
+    checked,
     generate_all,
     only_dialect,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "RecordBackend",
     "ReplayBackend",
     "Request",
+    "checked",
     "generate_all",
     "only_dialect",
     "open_backend",

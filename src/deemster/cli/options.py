@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model", "-m", rich_help_panel=_JUDGE,
-        help="provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else "
+        help="provider/model, hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else "
         "nano, the embedded demonstration model.",
     ),
 ]  # fmt: skip
@@ -99,6 +100,15 @@ Timeout = Annotated[
     float | None,
     typer.Option(rich_help_panel=_LIMITS, help="Seconds per request, retries included."),
 ]
+Extra = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extra",
+        rich_help_panel=_LIMITS,
+        help="KEY=VALUE: a further parameter of every request, e.g. reasoning_effort=low; "
+        "seed=null removes one. Repeat for several.",
+    ),
+]
 BudgetSpec = Annotated[
     str | None,
     typer.Option(
@@ -138,6 +148,26 @@ def make_judge(
     if budget is not None:
         options["budget"] = _budget(budget)
     return Judge(model, aggregator=aggregator, meta_rm=meta_rm, **settings, **options)
+
+
+def read_extra(given: list[str] | None) -> dict[str, Any] | None:
+    """Parameters from `KEY=VALUE`: the value is JSON, or text where it is not.
+
+    Raises:
+        InputError: one has no key.
+    """
+    if not given:
+        return None
+    extra = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--extra {text!r}; write KEY=VALUE, for example seed=null")
+        try:
+            extra[key.strip()] = json.loads(value)
+        except ValueError:
+            extra[key.strip()] = value
+    return extra
 
 
 def _budget(text: str) -> Budget:

@@ -36,6 +36,7 @@ def probe(
     concurrency: opt.Concurrency = None,
     rate: opt.Rate = None,
     timeout: opt.Timeout = None,
+    extra: opt.Extra = None,
     budget: opt.BudgetSpec = None,
     record: Annotated[
         Path | None,
@@ -68,6 +69,7 @@ def probe(
             "concurrency": concurrency,
             "rate": rate,
             "timeout": timeout,
+            "extra": opt.read_extra(extra),
         },
     )
     if record is not None:

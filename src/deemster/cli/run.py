@@ -108,10 +108,13 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
 
 
 def _dry_run(suite_file: Path) -> int:
+    from deemster.backends import checked
     from deemster.cli.render import show_table
+    from deemster.suites.building import build_judges
     from deemster.suites.loading import load_suite
     from deemster.suites.planning import plan_suite
 
+    suite = load_suite(suite_file)
     rows = [
         (
             plan.judge,
@@ -122,10 +125,12 @@ def _dry_run(suite_file: Path) -> int:
             plan.tokens_out,
             "unknown" if plan.cost is None else f"${plan.cost:.2f}",
         )
-        for plan in plan_suite(load_suite(suite_file))
+        for plan in plan_suite(suite)
     ]
     columns = ("judge", "samples", "votes", "requests", "tokens in", "most tokens out", "most cost")
     show_table("what the run would take (estimated)", columns, rows)
+    for judge in build_judges(suite.spec, folder=suite.path.parent):
+        judge.wrap_backends(checked)  # a plan that cannot be run is of no use
     return 0
 
 

@@ -55,6 +55,7 @@ def score(
     rate: opt.Rate = None,
     timeout: opt.Timeout = None,
     budget: opt.BudgetSpec = None,
+    extra: opt.Extra = None,
     record: Annotated[
         Path | None,
         typer.Option(help="Keep every completion in this cassette, for --model replay:FILE."),
@@ -89,6 +90,7 @@ def score(
             "concurrency": concurrency,
             "rate": rate,
             "timeout": timeout,
+            "extra": opt.read_extra(extra),
         },
     )
     if record is not None:

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from deemster._version import __version__
+from deemster.backends import checked
 from deemster.backends.replay import RecordBackend
 from deemster.errors import InputError
 from deemster.judges import BaseJudge
@@ -87,6 +88,8 @@ async def run_suite(
     scorers = (
         list(judges) if judges is not None else build_judges(suite.spec, folder=suite.path.parent)
     )
+    for scorer in scorers:
+        scorer.wrap_backends(checked)  # before anything is written or sent
     infos = [scorer.info for scorer in scorers]
     digest, n_samples = _digest(suite)
     if not n_samples:
