@@ -89,7 +89,7 @@ async def test_servers_that_hang_lose_nothing(openai_server: ServerFactory, n: i
     ("n", "timeout"),
     [
         pytest.param(150, 12.0, id="few"),
-        pytest.param(10_000, 20.0, id="many", marks=pytest.mark.slow),
+        pytest.param(10_000, 60.0, id="many", marks=pytest.mark.slow),
     ],
 )
 async def test_every_fault_at_once(
@@ -101,7 +101,7 @@ async def test_every_fault_at_once(
     server = openai_server(
         faults=random_faults(0.3, EVERYTHING, seed=1), retry_after=0.02, keep_calls=False
     )
-    judge = backend(server, retries=8, timeout=timeout, attempt_timeout=timeout / 8)
+    judge = backend(server, retries=8, timeout=timeout, attempt_timeout=2.0)
     outcomes = await asyncio.gather(*(ask(judge, i) for i in range(n)))
     texts = [o.text if isinstance(o, Completion) else None for o in outcomes]
     wrong = [i for i, text in enumerate(texts) if text not in {None, f"reply 0 to item {i}"}]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -394,3 +395,12 @@ async def test_closing_closes_only_what_it_opened() -> None:
     async with Judge(backend):
         pass
     assert not backend.closed
+
+
+@pytest.mark.parametrize("empty", ["", " \n", {"content": None, "tool_calls": None}])
+async def test_an_empty_answer_is_shown_as_such(empty: Any) -> None:
+    backend = FakeBackend(grm(1, 8))
+    verdict = await Judge(backend, orders="fixed").score("q", [empty, "an answer"])
+    assert verdict.best == 1
+    (request,) = backend.requests
+    assert "(This response is empty.)" in request.messages[-1].text

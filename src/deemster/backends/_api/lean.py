@@ -76,11 +76,7 @@ class LeanRoad:
 
 def connection_error(error: BaseException, url: str) -> BackendError:
     """What became of the connection, in words."""
-    cause: BaseException | None = error
-    kinds = []
-    while cause is not None:
-        kinds.append(cause)
-        cause = cause.__cause__ or cause.__context__
+    kinds = causes(error)
     if any(isinstance(kind, ConnectionRefusedError) for kind in kinds):
         return BackendError(
             f"cannot connect to {url}: connection refused; is the server running?", retryable=True
@@ -95,6 +91,14 @@ def connection_error(error: BaseException, url: str) -> BackendError:
         return BackendError(f"cannot connect to {url}: {error}")
     what = str(error) or type(error).__name__
     return BackendError(f"the connection to {url} broke: {what}", retryable=True)
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An exception, with those that led to it."""
+    found = [error]
+    while (cause := found[-1].__cause__ or found[-1].__context__) is not None:
+        found.append(cause)
+    return found
 
 
 def _json(content: bytes) -> object:

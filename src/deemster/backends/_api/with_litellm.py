@@ -13,10 +13,13 @@ from typing import Any
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import aiohttp
+import httpx
 import litellm as litellm  # noqa: PLC0414 - for those who import it from here
+import openai
 
 from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.faults import Fault
+from deemster.backends._api.lean import causes
 from deemster.backends._api.road import UnansweredError
 from deemster.backends.loops import PerLoop
 from deemster.errors import BackendError, InputError
@@ -116,7 +119,8 @@ def _translated(error: Exception) -> Exception:
     response = getattr(error, "response", None)
     said = getattr(error, "message", None) or str(error)
     status = getattr(error, "status_code", None)
-    if isinstance(error, litellm.APIConnectionError) or not isinstance(status, int):
+    broken = any(isinstance(cause, _BROKEN) for cause in causes(error))
+    if broken or not isinstance(status, int):
         # LiteLLM gives every broken connection, and many a fault of its own, the status 500.
         return BackendError(f"no answer: {' '.join(said.split())[:300]}", retryable=True)
     body = getattr(error, "body", None)
@@ -126,6 +130,9 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, litellm.ContentPolicyViolationError):
         return _as(fault, "content_policy")
     return UnansweredError(fault)
+
+
+_BROKEN = (litellm.APIConnectionError, openai.APIConnectionError, httpx.TransportError, OSError)
 
 
 def _as(fault: Fault, code: str) -> UnansweredError:
