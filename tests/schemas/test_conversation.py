@@ -112,7 +112,7 @@ def test_to_openai() -> None:
 
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"x": 1}'}}
-SDK = {"refusal": None, "annotations": [], "audio": None, "function_call": None}
+SDK: dict[str, Any] = {"refusal": None, "annotations": [], "audio": None, "function_call": None}
 
 
 @pytest.mark.parametrize(

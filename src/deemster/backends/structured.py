@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import copy
 import functools
-import itertools
 import json
 import re
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
@@ -21,7 +19,6 @@ from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from instructor import Mode, ResponseSchema
-    from jsonschema.protocols import Validator
 
 StructuredMode = Literal["auto", "json_schema", "tools", "json", "md_json"]
 
@@ -86,57 +83,6 @@ def _schema_options(mode: StructuredMode, schema: str) -> dict[str, Any]:
     options = _prepared(mode, schema, [])
     del options["messages"]
     return options
-
-
-def find_problem(schema: dict[str, Any], text: str) -> str | None:
-    """What keeps a text from being an answer that matches `schema`; None if it is one.
-
-    An object that matches may stand anywhere in it: what else is in the text is for the dialect
-    to judge. The lengths of strings are not held against it.
-    """
-    validator = _validator(json.dumps(schema))
-    problem = "there is no JSON object in it"
-    for found in itertools.islice(_objects(text), _MOST_OBJECTS):
-        error = next(iter(validator.iter_errors(found)), None)
-        if error is None:
-            return None
-        where = "".join(f"[{part!r}]" for part in error.absolute_path)
-        problem = f"{where or 'the object'}: {error.message[:200]}"
-    return problem
-
-
-_MOST_OBJECTS = 8
-
-
-def _objects(text: str) -> Iterator[Any]:
-    """The outermost JSON objects in a text."""
-    decoder = json.JSONDecoder()
-    at = text.find("{")
-    while at >= 0:
-        try:
-            found, end = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            at = text.find("{", at + 1)
-            continue
-        yield found
-        at = text.find("{", end)
-
-
-@functools.lru_cache(maxsize=64)
-def _validator(schema: str) -> Validator:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-
-    return Draft202012Validator(_without_lengths(json.loads(schema)))
-
-
-def _without_lengths(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(schema, dict):
-        return {
-            name: _without_lengths(value)
-            for name, value in schema.items()
-            if not (name in {"maxLength", "minLength"} and isinstance(value, int))
-        }
-    return [_without_lengths(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def correction(

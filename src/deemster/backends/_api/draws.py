@@ -22,7 +22,8 @@ from deemster.backends._api.road import UnansweredError
 from deemster.backends.base import Outcome
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, with_retries
-from deemster.backends.structured import StructuredMode, correction, find_problem
+from deemster.backends.schema_check import find_problem
+from deemster.backends.structured import StructuredMode, correction
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Usage
 
