@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import litellm_backend, local_requests, suite_run, transformers_backend
+from benchmarks import api_backend, local_requests, suite_run, transformers_backend
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -24,19 +24,19 @@ def table(columns: list[str], rows: list[list[Any]]) -> str:
     return "\n".join(lines)
 
 
-def litellm_section() -> str:
-    found = litellm_backend.main()
+def api_section() -> str:
+    found = api_backend.main()
     setting = found["setting"]
     rows = [
         [name, one["votes_per_s"], one["cpu_ms_per_vote"], f"{one['ratio']:.0%}"]
         for name, one in found["clients"].items()
     ]
-    return f"""## The `litellm` backend against a bare aiohttp client
+    return f"""## A model behind an API, against a bare aiohttp client
 
 The same OpenAI-compatible server on loopback answers every request after {setting["latency_s"]} s;
 {setting["concurrency"]} requests at a time, {setting["votes"]} requests a round,
 {setting["rounds"]} interleaved rounds, medians. CPU is the client's alone. Goal of the project:
-85 %. Command: `python -m benchmarks.litellm_backend`
+85 %. Command: `python -m benchmarks.api_backend`
 
 {table(["client", "votes/s", "CPU ms per vote", "of the bare client"], rows)}
 """
@@ -91,7 +91,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     packages = ("litellm", "instructor", "transformers", "torch", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    sections = [litellm_section(), transformers_section(), requests_section(), suite_section()]
+    sections = [api_section(), transformers_section(), requests_section(), suite_section()]
     PAGE.write_text(
         f"""# Benchmarks
 

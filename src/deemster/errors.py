@@ -4,6 +4,7 @@ DeemsterError
 ├── InputError              the caller's input is wrong; the command line exits with 2
 ├── BackendError            a model call gave no completion; becomes a Failure
 │   ├── BackendTimeout      status "timeout"
+│   ├── RateLimitError      the provider said: not so fast
 │   ├── RefusedError        status "refused": the provider declined to answer
 │   ├── OverBudgetError     status "over_budget": not sent, or stopped by the budget
 │   ├── ContextLengthError  the prompt does not fit the model's context
@@ -66,6 +67,13 @@ class BackendTimeout(BackendError):  # noqa: N818 - reads as the event it is, li
     status: ClassVar[FailureStatus] = "timeout"
 
 
+class RateLimitError(BackendError):
+    """The provider takes no more requests for now (HTTP 429). Always retryable."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, retryable=True, retry_after=retry_after)
+
+
 class RefusedError(BackendError):
     """The provider or the model declined to answer (content filter, refusal field)."""
 
@@ -111,5 +119,6 @@ __all__ = [
     "InputError",
     "OverBudgetError",
     "ParseError",
+    "RateLimitError",
     "RefusedError",
 ]

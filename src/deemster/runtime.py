@@ -2,7 +2,8 @@
 
 A script, a thread, or a notebook cell whose own loop already runs cannot start another loop on
 the spot. They hand their coroutine to one loop that lives in a daemon thread for the rest of the
-process, so connections made by one call are there for the next.
+process, so connections made by one call are there for the next. A library whose connections must
+stay on one loop is called there as well.
 """
 
 from __future__ import annotations
@@ -63,6 +64,16 @@ class LoopThread:
                 ended.wait(_GRACE)
             raise
 
+    async def run_from(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The same, awaited on another loop; cancelling this cancels the coroutine."""
+        loop = self._loop
+        if loop is None or not self._thread.is_alive():
+            coroutine.close()
+            raise RuntimeError("deemster's background loop has been shut down")
+        if threading.current_thread() is self._thread:
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
     def close(self) -> None:
         """Cancel what runs, close the loop with all its connections, end the thread."""
         loop, stop = self._loop, self._stop
@@ -116,3 +127,8 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         InputError: called from a coroutine that itself runs on the background loop.
     """
     return _loop_thread(os.getpid()).run(coroutine)
+
+
+async def run_in_background(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine that runs on the background loop, whatever loop the caller is on."""
+    return await _loop_thread(os.getpid()).run_from(coroutine)

@@ -24,7 +24,7 @@ from deemster.backends import (
     Request,
     generate_all,
 )
-from deemster.backends.litellm import LiteLLMBackend
+from deemster.backends.api import APIBackend
 from deemster.backends.nano import NanoBackend
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError
@@ -131,7 +131,7 @@ def replay(_request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]
 
 
 @contextlib.contextmanager
-def litellm(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+def api(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
     def answer(call: Call, choice: int) -> str:
         structured = "response_format" in call.body or "tools" in call.body
         return json.dumps({"score": 2}) if structured else f"choice {choice} for {call.query}"
@@ -142,8 +142,8 @@ def litellm(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subjec
         OpenAIServer(faults=lambda _call: "hang") as silent,
     ):
 
-        def connect(to: OpenAIServer) -> LiteLLMBackend:
-            return LiteLLMBackend("openai/contract-model", api_base=to.url, api_key="none")
+        def connect(to: OpenAIServer) -> APIBackend:
+            return APIBackend("openai/contract-model", api_base=to.url, api_key="none")
 
         yield Subject(
             connect(server),
@@ -173,7 +173,7 @@ MAKERS: dict[str, Maker] = {
     "fake": fake,
     "record": record,
     "replay": replay,
-    "litellm": litellm,
+    "api": api,
     "transformers": transformers,
     "nano": nano,
 }

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from deemster.backends.limits import Budget, Gate, Pause, check_limits, with_retries
+from deemster.backends.gate import Gate
+from deemster.backends.limits import Budget, check_limits, with_retries
 from deemster.errors import BackendError, BackendTimeout, InputError, OverBudgetError
 from deemster.schemas import Usage
 
@@ -21,9 +22,7 @@ async def retried(
     attempts: int = 3,
     timeout: float = 5.0,  # noqa: ASYNC109
 ) -> str:
-    return await with_retries(
-        attempt, gate=Gate(4, None), pause=Pause(), attempts=attempts, timeout=timeout
-    )
+    return await with_retries(attempt, gate=Gate(4, None), attempts=attempts, timeout=timeout)
 
 
 class Scripted:
@@ -80,26 +79,24 @@ async def test_a_timeout_error_of_the_attempt_is_not_taken_for_the_deadline() ->
 
 
 async def test_time_in_the_queue_does_not_count_towards_the_deadline() -> None:
-    gate, pause = Gate(1, None), Pause()
+    gate = Gate(1, None)
 
     async def attempt() -> str:
         await asyncio.sleep(0.1)
         return "answer"
 
-    calls = [
-        with_retries(attempt, gate=gate, pause=pause, attempts=1, timeout=0.3) for _ in range(8)
-    ]
+    calls = [with_retries(attempt, gate=gate, attempts=1, timeout=0.3) for _ in range(8)]
     assert await asyncio.gather(*calls) == ["answer"] * 8
 
 
 async def test_retry_after_pauses_every_call() -> None:
-    pause, gate = Pause(), Gate(8, None)
+    gate = Gate(8, None)
     busy = Scripted(BackendError("429", retryable=True, retry_after=0.4))
     start = time.monotonic()
-    first = asyncio.create_task(with_retries(busy, gate=gate, pause=pause, attempts=3, timeout=5))
+    first = asyncio.create_task(with_retries(busy, gate=gate, attempts=3, timeout=5))
     await asyncio.sleep(0.05)
     other = Scripted()
-    assert await with_retries(other, gate=gate, pause=pause, attempts=1, timeout=5) == "answer"
+    assert await with_retries(other, gate=gate, attempts=1, timeout=5) == "answer"
     assert time.monotonic() - start >= 0.4
     assert await first == "answer"
 
@@ -118,11 +115,12 @@ async def test_concurrency_is_limited() -> None:
 
     async def one() -> None:
         nonlocal running, most
-        async with gate.slot():
-            running += 1
-            most = max(most, running)
-            await asyncio.sleep(0.01)
-            running -= 1
+        await gate.enter(5)
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        gate.leave()
 
     await asyncio.gather(*(one() for _ in range(20)))
     assert most == 3
@@ -133,9 +131,10 @@ async def test_rate_is_kept_evenly_and_in_order(rate: float) -> None:
     gate, times, order = Gate(1000, rate), list[float](), list[int]()
 
     async def one(number: int) -> None:
-        async with gate.slot():
-            times.append(time.monotonic())
-            order.append(number)
+        await gate.enter(5)
+        times.append(time.monotonic())
+        order.append(number)
+        gate.leave()
 
     n = int(rate)
     await asyncio.gather(*(one(number) for number in range(n)))

@@ -30,7 +30,7 @@ class Recorded:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    for scheme in ("hf", "litellm"):
+    for scheme in ("api", "hf", "litellm"):
         monkeypatch.setitem(BACKENDS._builtin, scheme, f"{__name__}:Recorded")
 
 
@@ -39,8 +39,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         pytest.param("hf:Qwen/Qwen3-8B", "Qwen/Qwen3-8B", id="scheme"),
         pytest.param("hf:C:/models/a:b", "C:/models/a:b", id="colons-in-path"),
-        pytest.param("openai/gpt-5-mini", "openai/gpt-5-mini", id="litellm"),
-        pytest.param("ollama_chat/llama3:8b", "ollama_chat/llama3:8b", id="litellm-with-tag"),
+        pytest.param("openai/gpt-5-mini", "openai/gpt-5-mini", id="api"),
+        pytest.param("ollama_chat/llama3:8b", "ollama_chat/llama3:8b", id="api-with-tag"),
         pytest.param("litellm:gpt-5-mini", "gpt-5-mini", id="litellm-scheme"),
     ],
 )

@@ -245,8 +245,8 @@ async def test_nobody_left_is_no_verdict() -> None:
 
 
 async def test_input_that_nobody_can_judge_is_an_input_error() -> None:
-    with pytest.raises(InputError, match="response 0 is empty"):
-        await Debate([debater("a", says(1, 2)), debater("b", says(1, 2))]).score("q", ["", "x"])
+    with pytest.raises(InputError, match="query is empty"):
+        await Debate([debater("a", says(1, 2)), debater("b", says(1, 2))]).score("", ["y", "x"])
 
 
 class Slow(BaseJudge):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -326,7 +327,6 @@ def test_impossible_settings_are_refused_at_once(settings: dict[str, object], me
         pytest.param(7, ["a"], "query must be a string or messages, got int", id="query-type"),
         pytest.param("q", [], "responses is empty", id="no-responses"),
         pytest.param("q", "a", "put a single response in a list", id="responses-text"),
-        pytest.param("q", ["a", " "], "response 1 is empty", id="blank-response"),
         pytest.param("q", ["a", None], "response 1 must be a message", id="response-type"),
         pytest.param("q", [{"role": "user", "content": "a"}], "role 'assistant'", id="role"),
     ],
@@ -355,13 +355,13 @@ async def test_score_many_yields_as_they_finish_and_score_all_keeps_order() -> N
 async def test_one_bad_sample_does_not_lose_the_others() -> None:
     samples = [
         Sample(id="good", query="q", responses=["a", "b"]),
-        Sample(id="bad", query="q", responses=["a", ""]),
+        Sample(id="bad", query=(), responses=["a", "b"]),
     ]
     good, bad = await Judge(FakeBackend(grm(7, 3))).score_all(samples)
     assert good.rewards is not None
     assert bad.rewards is None
     assert bad.failures[0].error == "InputError"
-    assert "response 1 is empty" in bad.failures[0].message
+    assert "query is empty" in bad.failures[0].message
 
 
 async def test_score_many_reads_no_further_than_it_judges() -> None:
@@ -401,3 +401,12 @@ async def test_closing_closes_only_what_it_opened() -> None:
     async with Judge(backend):
         pass
     assert not backend.closed
+
+
+@pytest.mark.parametrize("empty", ["", " \n", {"content": None, "tool_calls": None}])
+async def test_an_empty_answer_is_shown_as_such(empty: Any) -> None:
+    backend = FakeBackend(grm(1, 8))
+    verdict = await Judge(backend, orders="fixed").score("q", [empty, "an answer"])
+    assert verdict.best == 1
+    (request,) = backend.requests
+    assert "(This response is empty.)" in request.messages[-1].text

@@ -77,8 +77,8 @@ async def test_single_responses_keep_the_members_scale() -> None:
 
 
 async def test_input_errors_are_told_when_no_member_can_judge() -> None:
-    with pytest.raises(InputError, match="response 0 is empty"):
-        await Panel([judge("a", 1), judge("b", 1)]).score("q", [""])
+    with pytest.raises(InputError, match="query is empty"):
+        await Panel([judge("a", 1), judge("b", 1)]).score("", ["x"])
 
 
 async def test_members_run_at_the_same_time() -> None:

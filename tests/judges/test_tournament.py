@@ -285,5 +285,5 @@ def test_bad_arguments(options: dict[str, Any], message: str) -> None:
 
 def test_input_that_cannot_be_judged_is_told() -> None:
     judge = Judge(FakeBackend("Scores: \\boxed{5, 5}"))
-    with pytest.raises(InputError, match="response 1 is empty"):
-        asyncio.run(rerank(judge, "q", ["x", ""], seed=3, group=2))
+    with pytest.raises(InputError, match="query is empty"):
+        asyncio.run(rerank(judge, " ", ["x", "y"], seed=3, group=2))

@@ -8,8 +8,10 @@ from deemster.errors import InputError
 from deemster.schemas import (
     ImagePart,
     Message,
+    Sample,
     TextPart,
     as_query,
+    as_reference,
     as_response,
     as_responses,
 )
@@ -107,3 +109,108 @@ def test_to_openai() -> None:
         {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     ]
     assert Message.model_validate(call.to_openai()) == call
+
+
+CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"x": 1}'}}
+SDK: dict[str, Any] = {"refusal": None, "annotations": [], "audio": None, "function_call": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        pytest.param(
+            {"role": "assistant", "content": "a", "tool_calls": None, **SDK},
+            {"role": "assistant", "content": "a"},
+            id="openai-dump",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": None, "tool_calls": [CALL], **SDK},
+            {"role": "assistant", "content": "", "tool_calls": [CALL]},
+            id="content-null",
+        ),
+        pytest.param(
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": None, "function": {"name": "look", "arguments": {"x": 1}}}],
+            },
+            {"role": "assistant", "tool_calls": [{**CALL, "id": ""}]},
+            id="arguments-object",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": None, "function_call": CALL["function"]},
+            {"role": "assistant", "tool_calls": [{**CALL, "id": ""}]},
+            id="function-call",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": None, **SDK, "refusal": "I cannot"},
+            {"role": "assistant", "content": "I cannot"},
+            id="refusal",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": None, **SDK, "audio": {"transcript": "hi"}},
+            {"role": "assistant", "content": "hi"},
+            id="audio",
+        ),
+        pytest.param(
+            {"role": "assistant", "content": "a", "reasoning_content": "hm", "thinking": "hm"},
+            {"role": "assistant", "content": "a"},
+            id="reasoning",
+        ),
+        pytest.param(
+            {"role": "developer", "content": "Be brief."},
+            {"role": "system", "content": "Be brief."},
+            id="developer",
+        ),
+        pytest.param(
+            {
+                "type": "message",
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": "see"},
+                    {"type": "input_image", "image_url": "data:image/png;base64,AA"},
+                ],
+            },
+            {"role": "user", "content": [{"type": "text", "text": "see"}, IMAGE]},
+            id="input-parts",
+        ),
+        pytest.param(
+            {
+                "id": "m1",
+                "status": "completed",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "a", "annotations": []}],
+            },
+            {"role": "assistant", "content": [{"type": "text", "text": "a"}]},
+            id="output-parts",
+        ),
+    ],
+)
+def test_messages_as_sdks_write_them(given: dict[str, Any], plain: dict[str, Any]) -> None:
+    message = Message.model_validate(given)
+    assert message == Message.model_validate(plain)
+    assert Message.model_validate_json(message.model_dump_json()) == message
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        pytest.param(None, None, id="none"),
+        pytest.param("gold", "gold", id="one"),
+        pytest.param(["gold"], "gold", id="list-of-one"),
+        pytest.param([], None, id="no-text"),
+        pytest.param(
+            ["4", "four"],
+            "Reference answer 1 of 2:\n4\n\nReference answer 2 of 2:\nfour",
+            id="several",
+        ),
+    ],
+)
+def test_references(given: Any, shown: str | None) -> None:
+    assert as_reference(given) == shown
+    assert Sample(query="q", responses=["a"], reference=given).reference == shown
+
+
+def test_bad_references() -> None:
+    with pytest.raises(InputError, match="reference must be a text or a list of texts, got int"):
+        as_reference(3)  # type: ignore[arg-type]  # wrong on purpose

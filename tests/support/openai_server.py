@@ -102,6 +102,22 @@ class Reply:
     reasoning: str | None = None
 
 
+@dataclass(frozen=True)
+class Raw:
+    """A whole answer, as it goes over the wire."""
+
+    body: Any
+    """JSON, or bytes as they are."""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> web.Response:
+        """It, to be sent."""
+        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        headers = {"Content-Type": "application/json", **self.headers}
+        return web.Response(body=body, status=self.status, headers=headers)
+
+
 Script = Callable[[Call, int], str | Reply]
 """Called with the request and the choice's number in it."""
 FaultScript = Callable[[Call], Fault | None]
@@ -118,6 +134,8 @@ class Ledger:
     tokens_out: int = 0
     tokens_cached: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    faulty: list[tuple[int, str]] = field(default_factory=list)
+    """Number of the hit and kind of every fault."""
     times: list[float] = field(default_factory=list)
     """`time.monotonic()` of every hit."""
     calls: list[Call] = field(default_factory=list)
@@ -150,6 +168,7 @@ class OpenAIServer:
     Args:
         script: text of each choice.
         latency: seconds before an answer.
+        raw: answers in place of `script`; None from it leaves the answer to `script`.
         n: what it makes of `n` > 1: as many choices, `"ignore"` (one), or `"reject"` (400).
         faults: decides for each hit whether and how it fails.
         retry_after: seconds said with a 429.
@@ -164,6 +183,7 @@ class OpenAIServer:
         self,
         script: Script = _default_script,
         *,
+        raw: Callable[[Call], Raw | None] | None = None,
         latency: float = 0.0,
         n: Literal["yes", "ignore", "reject"] = "yes",
         faults: FaultScript | None = None,
@@ -176,6 +196,7 @@ class OpenAIServer:
         port: int = 0,
     ) -> None:
         self.script = script
+        self.raw = raw
         self.latency = latency
         self.n = n
         self.faults = faults
@@ -253,9 +274,11 @@ class OpenAIServer:
                 await asyncio.sleep(self.latency)
             if fault is not None:
                 ledger.faults[fault] += 1
+                ledger.faulty.append((call.hit, fault))
             elif self.n == "reject" and call.body.get("n", 1) > 1:
                 fault = "400"
-            return await self._answer(request, call, fault)
+            raw = self.raw(call) if self.raw is not None and fault is None else None
+            return await self._answer(request, call, fault) if raw is None else raw.response()
         finally:
             ledger.in_flight -= 1
 

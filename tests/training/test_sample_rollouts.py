@@ -224,13 +224,6 @@ async def test_other_composites_give_the_votes_that_have_text(out: RolloutFile) 
             "dialect 'grm' scores a single response from 1 to 10, .*'grm:binary'",
             id="scale",
         ),
-        pytest.param(
-            Judge(noisy_judge()),
-            Sample.model_validate({"id": "x", "query": "q", "responses": ["right", " "]}),
-            {"n": 1},
-            "sample 'x': response 1 is empty",
-            id="blank",
-        ),
     ],
 )
 async def test_bad_input(

@@ -8,6 +8,7 @@ from deemster.backends.base import (
     Outcome,
     Priced,
     Request,
+    checked,
     generate_all,
     only_dialect,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "RecordBackend",
     "ReplayBackend",
     "Request",
+    "checked",
     "generate_all",
     "only_dialect",
     "open_backend",

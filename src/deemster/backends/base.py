@@ -118,6 +118,20 @@ def only_dialect(backend: Backend) -> str | None:
     return backend.dialect if isinstance(backend, KnowsDialect) else None
 
 
+def checked(backend: Backend) -> Backend:
+    """The same backend, if it can be asked.
+
+    A backend that needs something before its first call, a key say, has a method `check`.
+
+    Raises:
+        InputError: it cannot; the text says what to do. Nothing was sent.
+    """
+    check = getattr(backend, "check", None)
+    if check is not None:
+        check()
+    return backend
+
+
 async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
     """`backend.generate` with every way to fail turned into outcomes.
 

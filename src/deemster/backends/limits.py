@@ -1,7 +1,6 @@
-"""What holds calls back: a budget, a rate, a concurrency limit, and one owner of retries.
+"""What bounds calls: a budget, deadlines, and the one owner of retries.
 
-Nothing here belongs to one event loop for good: `Gate` is made per loop, `Budget` and `Pause`
-may be shared between loops and threads.
+`Budget` and `Patience` may be shared between loops and threads.
 """
 
 from __future__ import annotations
@@ -11,21 +10,22 @@ import math
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from deemster.errors import BackendError, BackendTimeout, InputError, OverBudgetError
+from deemster.backends.gate import Gate
+from deemster.backends.pace import Pace
+from deemster.errors import (
+    BackendError,
+    BackendTimeout,
+    InputError,
+    OverBudgetError,
+    RateLimitError,
+)
 from deemster.schemas import Usage
 
-if TYPE_CHECKING:
-    from asyncio_throttle import Throttler
-
 T = TypeVar("T")
-
-_WINDOW = 0.05
-"""Seconds of calls let through at once. A window of 1 s would let a whole second's calls go
-together and then none for a second."""
 
 
 class Budget:
@@ -87,79 +87,14 @@ class Budget:
             self._spent += usage.model_copy(update={"calls": 0})
 
 
-class Pause:
-    """The time until which a provider asked for quiet, shared by all calls of a backend."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def ask(self, seconds: float) -> None:
-        """Keep quiet for at least `seconds` from now."""
-        self._until = max(self._until, time.monotonic() + seconds)
-
-    @property
-    def left(self) -> float:
-        """Seconds that remain, 0 if none."""
-        return max(0.0, self._until - time.monotonic())
-
-    async def wait(self, deadline: float) -> None:
-        """Sleep until it is over.
-
-        Args:
-            deadline: `time.monotonic()` at which the caller gives up.
-
-        Raises:
-            BackendTimeout: it ends after the deadline, so waiting would be in vain.
-        """
-        while (left := self.left) > 0:
-            if time.monotonic() + left > deadline:
-                raise BackendTimeout(
-                    f"the provider asked to wait {left:.1f} s more, which is past the deadline"
-                )
-            # All waiters would start in the same instant; spread them over a little time.
-            await asyncio.sleep(left + random.uniform(0, min(0.25, 0.1 * left)))  # noqa: S311
-
-
-class Gate:
-    """Concurrency and rate of the calls on one event loop, first come first served.
-
-    Args:
-        concurrency: calls under way at once.
-        rate: calls started per second; None is no limit.
-    """
-
-    def __init__(self, concurrency: int, rate: float | None) -> None:
-        self._slots = asyncio.Semaphore(concurrency)
-        self._turn = asyncio.Lock()
-        self._throttler = None if rate is None else _throttler(rate)
-
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the concurrent places, first sent when the rate allows it."""
-        async with self._slots:
-            await self.turn()
-            yield
-
-    async def turn(self) -> None:
-        """Wait until the rate allows one more call."""
-        if self._throttler is not None:
-            # asyncio-throttle lets every waiter poll, in no order; behind a lock only the first
-            # in the queue does.
-            async with self._turn:
-                await self._throttler.acquire()
-
-
-def _throttler(rate: float) -> Throttler:
-    from asyncio_throttle import Throttler  # noqa: PLC0415 - only where a rate is set
-
-    limit = max(1, int(rate * _WINDOW))
-    period = limit / rate
-    # How late the poll finds the window open is rate lost; 2 % of the window is little.
-    poll = min(0.01, max(0.0005, period / 50))
-    return Throttler(rate_limit=limit, period=period, retry_interval=poll)
-
-
-def check_limits(*, concurrency: int, rate: float | None, timeout: float, retries: int) -> None:
+def check_limits(
+    *,
+    concurrency: int,
+    rate: float | None,
+    timeout: float,
+    retries: int,
+    attempt_timeout: float | None = None,
+) -> None:
     """Refuse limits that no call could meet.
 
     Raises:
@@ -173,65 +108,126 @@ def check_limits(*, concurrency: int, rate: float | None, timeout: float, retrie
         raise InputError(
             f"rate must be a number of calls per second above 0, got {rate!r}; None is no limit"
         )
-    if not (math.isfinite(timeout) and timeout > 0):
-        raise InputError(f"timeout must be a number of seconds above 0, got {timeout!r}")
+    for name, seconds in (("timeout", timeout), ("attempt_timeout", attempt_timeout)):
+        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+            raise InputError(f"{name} must be a number of seconds above 0, got {seconds!r}")
+
+
+class Patience:
+    """How long one attempt may take, learned from the answers that came.
+
+    A server that hangs is then left long before the deadline of the call.
+
+    Args:
+        fixed: seconds, if the user said so.
+    """
+
+    def __init__(self, fixed: float | None = None) -> None:
+        self._fixed = fixed
+        self._seen: deque[float] = deque(maxlen=64)
+
+    def saw(self, seconds: float) -> None:
+        """An answer took so long."""
+        self._seen.append(seconds)
+
+    def limit(self, timeout: float) -> float:
+        """Seconds for an attempt of a call that has `timeout` seconds in all.
+
+        Four times the slowest of the last 64 answers, between 1/8 and 3/4 of `timeout`; 3/4 of
+        it while there were fewer than 8.
+        """
+        if self._fixed is not None:
+            return self._fixed
+        if len(self._seen) < 8:
+            return 0.75 * timeout
+        return min(max(4 * max(self._seen), timeout / 8), 0.75 * timeout)
 
 
 async def with_retries(
     attempt: Callable[[], Awaitable[T]],
     *,
     gate: Gate,
-    pause: Pause,
     attempts: int,
     timeout: float,  # noqa: ASYNC109
+    patience: Patience | None = None,
 ) -> T:
     """Run `attempt` until it succeeds, under one wall-clock deadline for all of it.
 
-    Only this retries: the client libraries below are told not to. The place in the gate is held
-    while waiting for the next attempt; a call that had to queue again behind thousands would
-    miss its deadline there. Time spent in the queue before the first attempt does not count.
+    Only this retries: the client libraries below are told not to. Before another attempt there
+    is one wait, as long as the provider asked for or else a growing random one, and no place in
+    the gate is held meanwhile. Time in the queue before the first attempt does not count.
 
     Args:
         attempt: raises `BackendError` with `retryable` set where another try may help.
         gate: concurrency and rate.
-        pause: where Retry-After is noted for the other calls.
-        attempts: at most this many.
+        attempts: at most this many. An attempt that the provider refused as one too many
+            (`RateLimitError`) is not counted; the deadline ends those.
         timeout: seconds for all attempts and the waits between them.
+        patience: bounds one attempt; the last one has all the time that is left.
 
     Raises:
         BackendError: of the last attempt, or the first that is not retryable.
         BackendTimeout: the deadline passed.
     """
+    patience = patience or Patience()
     said = ""
 
-    async def tries() -> T:
+    async def tries(started: float) -> T:
         nonlocal said
-        for tried in range(1, attempts + 1):
-            await pause.wait(deadline)
+        failed = refused = 0
+        while True:
             try:
-                return await attempt()
+                last = failed + 1 == attempts
+                limit = None if last else patience.limit(timeout)
+                return await _try_once(attempt, gate.pace, started, limit)
             except BackendError as error:
-                if error.retry_after is not None:
-                    pause.ask(error.retry_after)
-                if tried == attempts or not error.retryable:
+                limited = isinstance(error, RateLimitError)
+                failed, refused = failed + (not limited), refused + limited
+                if failed == attempts or not error.retryable:
                     raise
                 said = f"; the attempt before failed: {error}"
-            await asyncio.sleep(_backoff(tried))
-            await gate.turn()
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                asked = error.retry_after
+            finally:
+                gate.leave()
+            if asked is None:
+                await asyncio.sleep(_backoff(failed + refused))
+            started = await gate.enter(deadline - time.monotonic(), again=True)
 
-    async with gate.slot():
-        deadline = time.monotonic() + timeout
-        try:
-            # The clients' own timeouts are per read: bytes that trickle in never trip them.
-            async with asyncio.timeout(timeout) as scope:
-                return await tries()
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise BackendTimeout(f"no answer within {timeout:g} s{said}") from None
+    started = await gate.enter(timeout)
+    deadline = time.monotonic() + timeout
+    try:
+        # The clients' own timeouts are per read: bytes that trickle in never trip them.
+        async with asyncio.timeout(timeout) as scope:
+            return await tries(started)
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise BackendTimeout(f"no answer within {timeout:g} s{said}") from None
+
+
+async def _try_once(
+    attempt: Callable[[], Awaitable[T]], pace: Pace, started: float, limit: float | None
+) -> T:
+    """One attempt, bounded; what its outcome says about the provider's limit goes to `pace`."""
+    try:
+        async with asyncio.timeout(limit) as scope:
+            answer = await attempt()
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise BackendTimeout(f"no answer within {limit:g} s", retryable=True) from None
+    except BackendError as error:
+        if isinstance(error, RateLimitError):
+            pace.refused(started)
+        else:
+            pace.answered(started)
+        if error.retry_after is not None:
+            pace.wait_for(error.retry_after)
+        raise
+    pace.answered(started)
+    return answer
 
 
 def _backoff(failed: int) -> float:
     """Seconds to wait after `failed` attempts: 0.25 s, doubling, at most 8 s, halved at random."""
-    return min(8.0, 0.25 * 2.0 ** (failed - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+    return min(8.0, 0.25 * 2.0 ** min(failed - 1, 5)) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -1,7 +1,7 @@
 """From a model string to a backend.
 
 `nano` is the embedded model; `scheme:rest` with a registered scheme goes to that backend;
-everything else is a LiteLLM model string (`provider/model`).
+everything else is a model behind an API (`provider/model`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ BACKENDS: Registry[BackendFactory] = Registry(
     "model scheme",
     group="deemster.backends",
     builtin={
+        "api": "deemster.backends.api:APIBackend",
         "fake": "deemster.backends.fake:open_fake",
         "hf": "deemster.backends.transformers:TransformersBackend",
-        "litellm": "deemster.backends.litellm:LiteLLMBackend",
+        "litellm": "deemster.backends.api:through_litellm",
         EMBEDDED: "deemster.backends.nano:NanoBackend",
         "replay": "deemster.backends.replay:ReplayBackend",
     },
@@ -41,10 +42,10 @@ def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each 
     if model == EMBEDDED or (colon and "/" not in scheme):
         factory, argument = BACKENDS.get(scheme), rest
     elif "/" in model:
-        factory, argument = BACKENDS.get("litellm"), model
+        factory, argument = BACKENDS.get("api"), model
     else:
         raise InputError(
-            f"unknown model {model!r}; give 'provider/model' (LiteLLM), or one of: "
+            f"unknown model {model!r}; give 'provider/model', or one of: "
             + ", ".join(name if name == EMBEDDED else f"{name}:…" for name in BACKENDS.names())
         )
     try:

@@ -1,9 +1,9 @@
-"""Structured output through instructor: how a schema is asked for, where the answer stands.
+"""Structured output through instructor: how a schema is asked for, how it is asked for again.
 
 instructor knows each mode's request (`response_format`, a forced tool call, JSON mode, a schema
-in the prompt) and where the reply carries its payload. Its client is not used: it validates,
-asks again and returns one object, while deemster wants the raw text of all n choices, keeps the
-only retry loop, and parses in its dialects.
+in the prompt), and how a model is shown that its answer does not match. Its client is not used:
+it returns one object, while deemster wants the raw text of all n choices, keeps the only retry
+loop, and parses in its dialects.
 """
 
 from __future__ import annotations
@@ -85,27 +85,30 @@ def _schema_options(mode: StructuredMode, schema: str) -> dict[str, Any]:
     return options
 
 
-def payload(mode: StructuredMode, message: Any) -> str:  # noqa: ANN401 - a LiteLLM message
-    """The raw text that carries the answer: a tool call's arguments, or else the content."""
-    content = getattr(message, "content", None) or ""
-    if mode != "tools":
-        # Where the text holds more than the JSON (md_json), instructor would take the last
-        # object in it, which may be one that the judge quotes from a response. The dialect's
-        # parser sees all of it and refuses two different verdicts.
-        return str(content)
-    from instructor.core.exceptions import ResponseParsingError  # noqa: PLC0415
+def correction(
+    mode: StructuredMode, messages: list[dict[str, Any]], text: str, problem: str
+) -> list[dict[str, Any]]:
+    """The messages that show a model its answer and what is wrong with it."""
+    from instructor.processing.response import handle_reask_kwargs  # noqa: PLC0415
+    from openai.types.chat import ChatCompletionMessage  # noqa: PLC0415 - instructor needs it
 
-    # A reply cut at max_tokens makes instructor raise; its text is still wanted.
-    choice = SimpleNamespace(message=message, finish_reason="stop")
-    try:
-        found = _verbatim("{}").from_response(
-            SimpleNamespace(choices=[choice]),
-            mode=_instructor_mode(mode),
-        )
-    except ResponseParsingError:
-        # Some servers ignore a forced tool choice and answer in the content.
-        return str(content)
-    return str(found.payload)
+    call = {
+        "id": "call_0",
+        "type": "function",
+        "function": {"name": "verdict", "arguments": text},
+    }
+    answer = ChatCompletionMessage.model_validate(
+        {"role": "assistant", "content": None, "tool_calls": [call]}
+        if mode == "tools"
+        else {"role": "assistant", "content": text}
+    )
+    options = handle_reask_kwargs(
+        {"messages": list(messages)},
+        _instructor_mode(mode),
+        SimpleNamespace(choices=[SimpleNamespace(message=answer)]),
+        ValueError(problem),
+    )
+    return list(options["messages"])
 
 
 def _instructor_mode(mode: StructuredMode) -> Mode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -31,7 +32,7 @@ _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 _FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
 """Flags of judge settings that are not just their names."""
 _MODEL_HELP = (
-    "provider/model (LiteLLM), hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else nano, the "
+    "provider/model, hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else nano, the "
     "embedded demonstration model."
 )
 
@@ -61,6 +62,15 @@ Timeout = Annotated[
     float | None,
     typer.Option(rich_help_panel=_LIMITS, help="Seconds per request, retries included."),
 ]
+Extra = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extra",
+        rich_help_panel=_LIMITS,
+        help="KEY=VALUE: a further parameter of every request, e.g. reasoning_effort=low; "
+        "seed=null removes one. Repeat for several.",
+    ),
+]
 BudgetSpec = Annotated[
     str | None,
     typer.Option(
@@ -76,6 +86,7 @@ _SHARED: dict[str, Any] = {
     "concurrency": (Concurrency, None),
     "rate": (Rate, None),
     "timeout": (Timeout, None),
+    "extra": (Extra, None),
     "budget": (BudgetSpec, None),
 }
 """Options beside the settings of a `Judge`."""
@@ -131,6 +142,7 @@ class JudgeOptions:
         given = {key: self.given[key] for key in self.given if key in GrmSpec.model_fields}
         given["model"] = default_model(given["model"])
         limits = {key: self.given[key] for key in _LIMIT_NAMES}
+        limits["extra"] = read_extra(self.given["extra"])
         given["options"] = {key: value for key, value in limits.items() if value is not None}
         try:
             return GrmSpec.model_validate(given)
@@ -279,6 +291,26 @@ def default_model(given: str | None) -> str:
     from deemster.backends import EMBEDDED
 
     return given or os.environ.get("DEEMSTER_MODEL") or EMBEDDED
+
+
+def read_extra(given: list[str] | None) -> dict[str, Any] | None:
+    """Parameters from `KEY=VALUE`: the value is JSON, or text where it is not.
+
+    Raises:
+        InputError: one has no key.
+    """
+    if not given:
+        return None
+    extra = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--extra {text!r}; write KEY=VALUE, for example seed=null")
+        try:
+            extra[key.strip()] = json.loads(value)
+        except ValueError:
+            extra[key.strip()] = value
+    return extra
 
 
 def _budget(text: str) -> Budget:

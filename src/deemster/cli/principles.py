@@ -197,6 +197,7 @@ def generate(
     concurrency: opt.Concurrency = None,
     rate: opt.Rate = None,
     timeout: opt.Timeout = None,
+    extra: opt.Extra = None,
     budget: opt.BudgetSpec = None,
 ) -> int:
     """Write principles: a YAML rubric for one query on stdout, or for a data set into a bank."""
@@ -206,7 +207,8 @@ def generate(
     if (query is None) == (input_file is None):
         raise InputError("give -q QUERY, or --input FILE with --bank FILE")
     limits = {
-        "api_base": api_base, "concurrency": concurrency, "rate": rate, "timeout": timeout
+        "api_base": api_base, "concurrency": concurrency, "rate": rate, "timeout": timeout,
+        "extra": opt.read_extra(extra),
     }  # fmt: skip
     backend = opt.make_backend(model, limits=limits, budget=budget)
     if input_file is not None:

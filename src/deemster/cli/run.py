@@ -104,28 +104,46 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
     for summary in result.summaries.values():
         show_summary(summary, metrics=metrics)
         typer.echo()
+    used, spent = (
+        sum(usage.calls for usage in usages)
+        for usages in (
+            [summary.usage for summary in result.summaries.values()],
+            list(result.spent.values()),
+        )
+    )
+    if spent < used:
+        typer.echo(f"{spent} calls in all: judges share draws, which are bought once", err=True)
     typer.echo(f"run written to {result.directory}", err=True)
 
 
 def _dry_run(suite_file: Path) -> int:
+    from deemster.backends import checked
     from deemster.cli.render import show_table
+    from deemster.suites.building import build_judges
     from deemster.suites.loading import load_suite
     from deemster.suites.planning import plan_suite
 
+    suite = load_suite(suite_file)
     rows = [
         (
             plan.judge,
             plan.samples,
             plan.votes,
             plan.requests,
+            plan.shared,
             plan.tokens_in,
             plan.tokens_out,
             "unknown" if plan.cost is None else f"${plan.cost:.2f}",
         )
-        for plan in plan_suite(load_suite(suite_file))
+        for plan in plan_suite(suite)
     ]
-    columns = ("judge", "samples", "votes", "requests", "tokens in", "most tokens out", "most cost")
+    columns = (
+        "judge", "samples", "votes", "requests", "shared", "tokens in", "most tokens out",
+        "most cost",
+    )  # fmt: skip
     show_table("what the run would take (estimated)", columns, rows)
+    for judge in build_judges(suite.spec, folder=suite.path.parent).judges:
+        judge.wrap_backends(checked)  # a plan that cannot be run is of no use
     return 0
 
 

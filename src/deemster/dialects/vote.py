@@ -28,6 +28,8 @@ def read_vote(
         "order": tuple(order),
         "seed": seed,
         "raw": completion.text,
+        "reasoning": completion.reasoning,
+        "sent": completion.sent,
         "usage": completion.usage,
         "warnings": completion.warnings,
     }
@@ -44,7 +46,9 @@ def read_vote(
         )
     except ParseError as error:
         message = str(error)
-        if completion.finish == "length":
+        if not completion.text and completion.warnings:
+            message = completion.warnings[0]  # why there is no text, and what to do about it
+        elif completion.finish == "length":
             message += "; the completion was cut at max_tokens"
         return Failure(status=error.status, message=message, error=type(error).__name__, **drawn)
     except ValidationError as error:

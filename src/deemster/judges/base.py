@@ -30,7 +30,7 @@ from deemster.judges.plan import Planned
 from deemster.judges.scorer import Scorer
 from deemster.principles import PrinciplesLike, principles_hash
 from deemster.runtime import run_sync
-from deemster.schemas import JudgeInfo, QueryLike, ResponseLike, Sample, Verdict
+from deemster.schemas import JudgeInfo, QueryLike, ReferenceLike, ResponseLike, Sample, Verdict
 
 
 class Closable(Protocol):
@@ -71,7 +71,7 @@ class BaseJudge(ABC):
         query: QueryLike,
         responses: Iterable[ResponseLike],
         *,
-        reference: str | None = None,
+        reference: ReferenceLike | None = None,
         principles: PrinciplesLike | None = None,
     ) -> Verdict:
         """Judge 1..n responses to a query.
@@ -79,7 +79,7 @@ class BaseJudge(ABC):
         Args:
             query: one user turn as text, or OpenAI-style messages.
             responses: 1..n answers, as text or assistant messages.
-            reference: a gold answer to show the judge.
+            reference: a gold answer to show the judge, or several equally good ones.
             principles: criteria for this call, in place of the judge's own.
 
         Returns:
@@ -105,7 +105,7 @@ class BaseJudge(ABC):
         query: QueryLike,
         responses: Iterable[ResponseLike],
         *,
-        reference: str | None = None,
+        reference: ReferenceLike | None = None,
         principles: PrinciplesLike | None = None,
     ) -> Verdict:
         """`score` for scripts, notebooks and threads; works inside a running event loop too."""

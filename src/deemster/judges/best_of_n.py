@@ -23,6 +23,7 @@ from deemster.schemas import (
     Message,
     QueryLike,
     Record,
+    ReferenceLike,
     ResponseLike,
     Sampling,
     Usage,
@@ -88,7 +89,7 @@ async def best_of_n(
     in_flight: int = 16,
     temperature: float = 1.0,
     max_tokens: int = 2048,
-    reference: str | None = None,
+    reference: ReferenceLike | None = None,
     principles: PrinciplesLike | None = None,
 ) -> BestOf:
     """Generate `n` responses and choose the best by a tournament; see `rerank`.

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from deemster.errors import InputError
 from deemster.principles import PrinciplesLike, principles_for
 from deemster.prompts import View
 from deemster.schemas import (
     Conversation,
     Principle,
     QueryLike,
+    ReferenceLike,
     ResponseLike,
     Scale,
     as_query,
+    as_reference,
     as_responses,
 )
 
@@ -49,7 +50,7 @@ class Case:
         query: QueryLike,
         responses: Iterable[ResponseLike],
         *,
-        reference: str | None = None,
+        reference: ReferenceLike | None = None,
         principles: PrinciplesLike | None = None,
     ) -> Self:
         """What the arguments of a `score` call mean.
@@ -59,17 +60,7 @@ class Case:
         """
         asked, shown = as_query(query), as_responses(responses)
         given = () if principles is None else principles_for(principles, asked)
-        return cls(asked, shown, reference, given)
-
-    def refuse_blank(self) -> None:
-        """For judges that have to read something of every response.
-
-        Raises:
-            InputError: a response is blank.
-        """
-        for i, response in enumerate(self.responses):
-            if response.is_blank:
-                raise InputError(f"response {i} is empty; leave it out or give its text")
+        return cls(asked, shown, as_reference(reference), given)
 
     @property
     def n(self) -> int:

@@ -174,7 +174,6 @@ class CLoud(BaseJudge):
         )
 
     async def _judge(self, case: Case) -> Verdict:
-        case.refuse_blank()
         prompts = self._prompts(case)
         drawn = await together(
             generate_all(self.backend, self._request(prompt)) for prompt in prompts

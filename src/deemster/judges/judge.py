@@ -40,6 +40,7 @@ from deemster.schemas import (
     JudgeInfo,
     Principle,
     QueryLike,
+    ReferenceLike,
     ResponseLike,
     Usage,
     Verdict,
@@ -63,7 +64,7 @@ class Finder(Protocol):
         query: QueryLike,
         responses: Sequence[ResponseLike],
         *,
-        reference: str | None = None,
+        reference: ReferenceLike | None = None,
     ) -> Findings:
         """Examine the responses."""
         ...
@@ -190,7 +191,6 @@ class Judge(BaseJudge):
         return self.dialect.max_responses
 
     async def _judge(self, case: Case) -> Verdict:
-        case.refuse_blank()
         self.dialect.check_n(case.n)
         if self.tool is not None:
             found = await self.tool.findings(case.query, case.responses, reference=case.reference)

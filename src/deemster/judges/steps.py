@@ -20,6 +20,7 @@ from deemster.schemas import (
     Message,
     QueryLike,
     Record,
+    ReferenceLike,
     ResponseLike,
     Usage,
     Verdict,
@@ -56,7 +57,7 @@ async def score_steps(
     query: QueryLike,
     steps: Sequence[ResponseLike],
     *,
-    reference: str | None = None,
+    reference: ReferenceLike | None = None,
     principles: PrinciplesLike | None = None,
     in_flight: int = 16,
 ) -> StepRewards:

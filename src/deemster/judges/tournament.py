@@ -14,7 +14,16 @@ from deemster.judges.matches import Match, Table
 from deemster.judges.scorer import HasMembers, LimitsResponses, Scorer
 from deemster.judges.settings import whole_number
 from deemster.principles import PrinciplesLike
-from deemster.schemas import Count, Finite, QueryLike, Record, ResponseLike, Usage, Verdict
+from deemster.schemas import (
+    Count,
+    Finite,
+    QueryLike,
+    Record,
+    ReferenceLike,
+    ResponseLike,
+    Usage,
+    Verdict,
+)
 
 GROUP = 8
 """Responses compared in one call, unless the judge takes fewer."""
@@ -78,7 +87,7 @@ async def rerank(
     rounds: int | None = None,
     seed: int = 0,
     in_flight: int = 16,
-    reference: str | None = None,
+    reference: ReferenceLike | None = None,
     principles: PrinciplesLike | None = None,
 ) -> Ranking:
     """Rank any number of responses with a judge that compares a few at a time.

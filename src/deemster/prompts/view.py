@@ -10,6 +10,9 @@ from deemster.prompts.template import PromptTemplate
 from deemster.prompts.untrusted import defuse, make_nonce
 from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
 
+NO_TEXT = "(This response is empty.)"
+"""Stands where a response says nothing: an empty answer is an answer, and a bad one."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -51,7 +54,7 @@ class View:
         messages = template.render(
             {
                 "conversation": conversation_text(self.query),
-                "responses": [defuse(_flat(response)) for response in self.responses],
+                "responses": [defuse(_flat(response)) or NO_TEXT for response in self.responses],
                 "n": len(self.responses),
                 "reference": None if self.reference is None else defuse(self.reference),
                 "principles": [_shown(principle) for principle in self.principles],
@@ -89,7 +92,7 @@ def conversation_text(query: Sequence[Message]) -> str:
 
 def _flat(message: Message) -> str:
     """A turn as text: its text parts, a note for each image, its tool calls as JSON."""
-    pieces = [message.text] if message.text else []
+    pieces = [message.text] if message.text.strip() else []
     pieces += [f"(image {i})" for i, _ in enumerate(message.images, 1)]
     pieces += [
         f"(tool call) {json.dumps({call.function.name: call.function.arguments})}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, JsonValue
 
 from deemster.schemas.base import Record, Text
 from deemster.schemas.usage import Usage
@@ -44,5 +44,10 @@ class Completion(Record):
     usage: Usage = Usage()
     model: str = ""
     """The model that answered, as the provider names it."""
+    reasoning: Text = ""
+    """What a reasoning model thought, where the provider reports it apart from the answer."""
+    sent: dict[str, JsonValue] | None = None
+    """The decoding parameters as the provider received them, where they differ from those asked
+    for (a parameter that it refuses is not sent); None where they do not."""
     warnings: tuple[str, ...] = ()
     """Why the backend says not to rely on the text, if it does."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from deemster.errors import InputError
 from deemster.schemas.base import Record, Text
+from deemster.schemas.sdk_messages import plain_message
 
 
 class TextPart(Record):
@@ -62,6 +63,11 @@ class Message(Record):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_sdks_write_it(cls, value: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        return plain_message(value) if isinstance(value, Mapping) else value
+
     @property
     def text(self) -> str:
         """The text parts joined by newlines; images are left out."""
@@ -98,6 +104,8 @@ class Message(Record):
 Conversation = tuple[Message, ...]
 QueryLike = str | Sequence[Message | Mapping[str, Any]]
 """What callers may pass as a query: one user turn as text, or a conversation."""
+ReferenceLike = str | Sequence[str]
+"""What callers may pass as a reference: a gold answer, or several equally good ones."""
 ResponseLike = str | Message | Mapping[str, Any]
 """What callers may pass as a response: the assistant's text, or its message."""
 
@@ -150,6 +158,26 @@ def as_response(response: ResponseLike, index: int = 0) -> Message:
     if message.role != "assistant":
         raise InputError(f"{what} must have role 'assistant', got {message.role!r}")
     return message
+
+
+def as_reference(reference: ReferenceLike | None) -> str | None:
+    """One text of what a caller passed as reference: a gold answer, or several equally good ones.
+
+    Raises:
+        InputError: it is neither text nor a list of texts.
+    """
+    if reference is None or isinstance(reference, str):
+        return reference
+    texts: Any = reference  # it may be anything
+    if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+        raise InputError(
+            f"reference must be a text or a list of texts, got {type(reference).__name__}"
+        )
+    if len(reference) < 2:
+        return reference[0] if reference else None
+    return "\n\n".join(
+        f"Reference answer {i} of {len(reference)}:\n{one}" for i, one in enumerate(reference, 1)
+    )
 
 
 def as_responses(responses: Iterable[ResponseLike]) -> Conversation:

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 
 from deemster.errors import InputError
 from deemster.schemas.base import Finite, Record, Text
-from deemster.schemas.conversation import Conversation, as_query, as_responses
+from deemster.schemas.conversation import Conversation, as_query, as_reference, as_responses
 from deemster.schemas.principle import Principle
 
 
@@ -24,7 +24,7 @@ class Sample(Record):
     """One assistant message each. Data read back from a judge's log may have no texts: then
     the messages are empty, and the sample can be re-voted but not judged anew."""
     reference: Text | None = None
-    """A gold answer, shown to the judge."""
+    """A gold answer, shown to the judge. Of a list of several, all are shown, numbered."""
     principles: tuple[Principle, ...] = ()
     """Fixed criteria for this row; none leaves the choice to the judge."""
     ground_truth: tuple[Finite, ...] | None = None
@@ -45,6 +45,11 @@ class Sample(Record):
     @classmethod
     def _responses(cls, value: Any) -> Any:  # noqa: ANN401 - validators see raw input
         return as_responses(value)
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _reference(cls, value: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        return as_reference(value)
 
     @model_validator(mode="after")
     def _aligned(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from deemster.errors import FailureStatus
 from deemster.schemas.base import Count, Finite, Record, Whole
@@ -43,6 +43,10 @@ class _Drawn(Record):
     seed: Whole | None = None
     raw: str = ""
     """The model's text, unchanged."""
+    reasoning: str = ""
+    """What a reasoning model thought, where the provider reports it apart from the text."""
+    sent: dict[str, JsonValue] | None = None
+    """Decoding parameters as sent, where they differ from the judge's; see `Completion.sent`."""
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
     """Why the backend says not to rely on this draw, if it does."""

@@ -42,7 +42,4 @@ def _sample(line: bytes, number: int, where: str) -> Sample:
     sample = Sample.parse(row, where=where)
     if not sample.query:
         raise InputError(f"{where}: query is empty; give the text that was answered")
-    for i, response in enumerate(sample.responses):
-        if response.is_blank:
-            raise InputError(f"{where}: response {i} is empty; leave it out or give its text")
     return sample if sample.id else sample.model_copy(update={"id": str(number)})

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from deemster._version import __version__
-from deemster.backends import RecordBackend
+from deemster.backends import RecordBackend, checked
 from deemster.errors import InputError
 from deemster.judges import BaseJudge
 from deemster.judges.batch import score_numbered
@@ -93,6 +93,8 @@ async def run_suite(
         if judges is None:
             built = build_judges(suite.spec, folder=suite.path.parent)
             judges = (await opened.enter_async_context(built)).judges
+        for judge in judges:
+            judge.wrap_backends(checked)  # before anything is written or sent
         infos = [judge.info for judge in judges]
         digest, n_samples = _digest(suite)
         if not n_samples:

@@ -24,6 +24,7 @@ from deemster.schemas import (
     Judgment,
     Principle,
     QueryLike,
+    ReferenceLike,
     ResponseLike,
     Scale,
     Usage,
@@ -140,7 +141,7 @@ class Verifier(BaseJudge):
         query: QueryLike,
         responses: Iterable[ResponseLike],
         *,
-        reference: str | None = None,
+        reference: ReferenceLike | None = None,
     ) -> Findings:
         """What the checks find, without a score; `.text(order)` is for a judge to read.
 

@@ -1,4 +1,4 @@
-"""The litellm backend against a real server on loopback."""
+"""The backend of models behind an API, against a real server on loopback."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tests.support.openai_server import (
 )
 
 from deemster.backends import Outcome, Request, generate_all, open_backend
+from deemster.backends._api.prices import Prices
+from deemster.backends.api import APIBackend
 from deemster.backends.limits import Budget
-from deemster.backends.litellm import LiteLLMBackend
-from deemster.backends.litellm_reply import Prices
 from deemster.errors import (
     BackendError,
     BackendTimeout,
@@ -51,9 +51,9 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def backend(server: OpenAIServer, model: str = "openai/judge", **options: Any) -> LiteLLMBackend:
+def backend(server: OpenAIServer, model: str = "openai/judge", **options: Any) -> APIBackend:
     settings: dict[str, Any] = {"api_key": KEY, "timeout": 20.0} | options
-    return LiteLLMBackend(model, api_base=server.url, **settings)
+    return APIBackend(model, api_base=server.url, **settings)
 
 
 def ask(query: str = "which is better", n: int = 1, **fields: Any) -> Request:
@@ -86,9 +86,8 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-# Providers that LiteLLM serves through the OpenAI SDK, by its own handler, and through the
-# Azure SDK: the three ways a client is handed over.
-ROADS = ["openai/judge", "deepinfra/judge", "hosted_vllm/judge", "azure/judge"]
+# Asked directly; through LiteLLM's OpenAI SDK, its own handler and the Azure SDK.
+ROADS = ["openai/judge", "deepinfra/judge", "azure/judge"]
 
 
 @pytest.mark.parametrize("model", ROADS)
@@ -321,7 +320,7 @@ async def test_deadline(openai_server: ServerFactory, fault: Fault) -> None:
     for (outcome,) in outcomes:
         assert isinstance(outcome, BackendTimeout)
         assert outcome.usage is not None
-        assert outcome.usage.calls == 1
+        assert outcome.usage.calls <= 2  # the first attempt may not take all the time
     await asyncio.sleep(0.05)
     assert asyncio.all_tasks() <= tasks
 
@@ -403,11 +402,11 @@ async def test_money_budget_needs_a_price(openai_server: ServerFactory) -> None:
 
 async def test_unknown_provider_and_missing_key(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no provider"):
-        await LiteLLMBackend("nosuchprovider/model").generate(ask())
+        await APIBackend("nosuchprovider/model").generate(ask())
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match="OPENAI_API_KEY"):
-        await LiteLLMBackend("openai/gpt-5-mini").generate(ask())
+        await APIBackend("openai/gpt-5-mini").generate(ask())
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
-"""Votes per second and CPU per vote of the litellm backend, against a bare aiohttp client.
+"""Votes per second and CPU per vote of the backend of models behind an API.
 
-All clients send the same requests, 32 at a time, to the same server: an OpenAI-compatible one
-on loopback, in a process of its own, that answers every request after the same latency. CPU is
-this process's alone, so the server's is not in it. Rounds are interleaved, and the medians of
-the rounds are reported, because other work on the machine comes and goes.
+It is held against a bare aiohttp client. All clients send the same requests, as many at a time,
+to the same server: an OpenAI-compatible one on loopback, in a process of its own, that answers
+every request after the same latency. CPU is this process's alone, so the server's is not in it.
+Rounds are interleaved, and the medians of the rounds are reported, because other work on the
+machine comes and goes.
 
-    python -m benchmarks.litellm_backend [--latency 0.1] [--votes 640] [--rounds 5]
+    python -m benchmarks.api_backend [--latency 0.2] [--concurrency 200] [--votes 800]
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
-CONCURRENCY = 32
 QUERY = "word " * 600
 REPLY = json.dumps({"critique": "reason " * 150, "scores": [8, 5]})
 SCHEMA: dict[str, Any] = {
@@ -110,13 +110,21 @@ async def as_they_come(url: str) -> AsyncIterator[Vote]:
 
 
 @asynccontextmanager
-async def ours(url: str, n: int = 1, schema: dict[str, Any] | None = None) -> AsyncIterator[Vote]:
-    """The litellm backend."""
+async def ours(
+    url: str,
+    concurrency: int,
+    n: int = 1,
+    schema: dict[str, Any] | None = None,
+    litellm: bool = False,
+) -> AsyncIterator[Vote]:
+    """The backend, asking directly or through LiteLLM."""
+    from deemster.backends.api import APIBackend
     from deemster.backends.base import Request
-    from deemster.backends.litellm import LiteLLMBackend
     from deemster.schemas import Completion, Sampling, as_query
 
-    backend = LiteLLMBackend("openai/judge", api_base=url, api_key="key", concurrency=CONCURRENCY)
+    backend = APIBackend(
+        "openai/judge", api_base=url, api_key="key", concurrency=concurrency, only_litellm=litellm
+    )
     request = Request(messages=as_query(QUERY), sampling=Sampling(), n=n, json_schema=schema)
 
     async def vote() -> int:
@@ -127,15 +135,17 @@ async def ours(url: str, n: int = 1, schema: dict[str, Any] | None = None) -> As
     await backend.aclose()
 
 
-async def measure(vote: Vote, votes: int, per_request: int = 1) -> tuple[float, float]:
+async def measure(
+    vote: Vote, votes: int, per_request: int = 1, *, concurrency: int
+) -> tuple[float, float]:
     """Votes per second, and CPU milliseconds per vote, of `votes` votes after a warm-up."""
-    slots = asyncio.Semaphore(CONCURRENCY)
+    slots = asyncio.Semaphore(concurrency)
 
     async def one() -> int:
         async with slots:
             return await vote()
 
-    await asyncio.gather(*(one() for _ in range(CONCURRENCY)))
+    await asyncio.gather(*(one() for _ in range(concurrency)))
     cpu, start = time.process_time(), time.perf_counter()
     got = sum(await asyncio.gather(*(one() for _ in range(votes // per_request))))
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -144,21 +154,24 @@ async def measure(vote: Vote, votes: int, per_request: int = 1) -> tuple[float, 
     return votes / seconds, 1000 * cpu / votes
 
 
-def main(latency: float = 0.1, votes: int = 640, rounds: int = 5) -> dict[str, Any]:
+def main(
+    latency: float = 0.2, concurrency: int = 200, votes: int = 800, rounds: int = 5
+) -> dict[str, Any]:
     """Measure; rates are votes per second, `ratio` is the rate over that of the bare client."""
     clients: dict[str, tuple[Callable[[str], Any], int]] = {
         "bare aiohttp": (bare, 1),
-        "deemster, text": (ours, 1),
-        "deemster, schema through instructor": (lambda url: ours(url, schema=SCHEMA), 1),
+        "deemster, text": (lambda url: ours(url, concurrency), 1),
+        "deemster, schema": (lambda url: ours(url, concurrency, schema=SCHEMA), 1),
+        "deemster, through LiteLLM": (lambda url: ours(url, concurrency, litellm=True), 1),
         "litellm + instructor as they come": (as_they_come, 1),
-        "bare aiohttp, n=8": (lambda url: bare(url, 8), 8),
-        "deemster, n=8": (lambda url: ours(url, 8), 8),
+        "bare aiohttp, n=4": (lambda url: bare(url, 4), 4),
+        "deemster, n=4": (lambda url: ours(url, concurrency, 4), 4),
     }
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in clients}
 
     async def once(client: Callable[[str], Any], url: str, per_request: int) -> tuple[float, float]:
         async with client(url) as vote:
-            return await measure(vote, votes * per_request, per_request)
+            return await measure(vote, votes * per_request, per_request, concurrency=concurrency)
 
     with server(latency) as url:
         for _ in range(rounds):
@@ -176,13 +189,14 @@ def main(latency: float = 0.1, votes: int = 640, rounds: int = 5) -> dict[str, A
             "cpu_ms_per_vote": round(statistics.median(cpu for _, cpu in results[name]), 3),
             "ratio": round(statistics.median(ratios), 3),
         }
-    setting = {"latency_s": latency, "concurrency": CONCURRENCY, "votes": votes, "rounds": rounds}
+    setting = {"latency_s": latency, "concurrency": concurrency, "votes": votes, "rounds": rounds}
     return {"setting": setting, "clients": table}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--latency", type=float, default=0.1)
-    parser.add_argument("--votes", type=int, default=640)
+    parser.add_argument("--latency", type=float, default=0.2)
+    parser.add_argument("--concurrency", type=int, default=200)
+    parser.add_argument("--votes", type=int, default=800)
     parser.add_argument("--rounds", type=int, default=5)
     print(json.dumps(main(**vars(parser.parse_args())), indent=2))

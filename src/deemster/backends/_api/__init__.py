@@ -1,0 +1,1 @@
+"""Parts of the backend for models behind an HTTP API."""

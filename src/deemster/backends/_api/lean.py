@@ -1,0 +1,108 @@
+"""The direct road: one POST on a shared aiohttp session, read as what it is."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.request import getproxies
+
+import aiohttp
+
+from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
+from deemster.backends._api.faults import Fault
+from deemster.backends._api.providers import Access
+from deemster.backends._api.road import UnansweredError
+from deemster.errors import BackendError
+
+
+def open_session() -> aiohttp.ClientSession:
+    """A session for the running loop. It keeps connections, bounds nothing and never retries."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0,  # the gate limits the calls
+            keepalive_timeout=60,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
+        # With it aiohttp looks for proxies and passwords in a thread, for every request.
+        trust_env=bool(getproxies()),
+    )
+
+
+class LeanRoad:
+    """Requests to one OpenAI-compatible endpoint.
+
+    Args:
+        model: its name as the server knows it.
+        access: where the endpoint is, and the key.
+        headers: further headers.
+    """
+
+    def __init__(self, model: str, access: Access, headers: Mapping[str, str]) -> None:
+        self._model = model
+        self._access = access
+        self._headers = {"Content-Type": "application/json"}
+        if access.key:
+            self._headers["Authorization"] = f"Bearer {access.key}"
+        self._headers |= headers
+
+    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+        """The answer to one request.
+
+        Raises:
+            UnansweredError: the server gave an error.
+            BackendError: there is no server, or the connection broke.
+        """
+        data = json.dumps({"model": self._model, **body}).encode()
+        try:
+            async with session.post(self._access.url, data=data, headers=self._headers) as reply:
+                content, status, headers = await reply.read(), reply.status, reply.headers
+        except (aiohttp.ClientError, OSError) as error:
+            raise connection_error(error, self._access.url) from None
+        if status >= 400:
+            raise UnansweredError(Fault.read(status, _json(content), headers))
+        answer = read_answer(content)
+        if answer is None:
+            shown = content[:100].decode(errors="replace")
+            raise BackendError(f"the answer is not a completion: {shown!r}", retryable=True)
+        fault = fault_of(answer)
+        if fault is not None:
+            raise UnansweredError(fault)
+        return answer
+
+
+def connection_error(error: BaseException, url: str) -> BackendError:
+    """What became of the connection, in words."""
+    kinds = causes(error)
+    if any(isinstance(kind, ConnectionRefusedError) for kind in kinds):
+        return BackendError(
+            f"cannot connect to {url}: connection refused; is the server running?", retryable=True
+        )
+    if any(isinstance(kind, socket.gaierror | aiohttp.ClientConnectorDNSError) for kind in kinds):
+        return BackendError(
+            f"cannot connect to {url}: no such host; check api_base", retryable=True
+        )
+    if any(
+        isinstance(kind, ssl.SSLError | aiohttp.ClientConnectorCertificateError) for kind in kinds
+    ):
+        return BackendError(f"cannot connect to {url}: {error}")
+    what = str(error) or type(error).__name__
+    return BackendError(f"the connection to {url} broke: {what}", retryable=True)
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An exception, with those that led to it."""
+    found = [error]
+    while (cause := found[-1].__cause__ or found[-1].__context__) is not None:
+        found.append(cause)
+    return found
+
+
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content[:4000].decode(errors="replace")

@@ -1,0 +1,138 @@
+"""From the choices of an answer to outcomes."""
+
+from __future__ import annotations
+
+import copy
+
+from deemster.backends._api.answer import (
+    WireChoice,
+    arguments_of,
+    fault_of,
+    finish_of,
+    logprobs_of,
+    reasoning_of,
+    refusal_of,
+    text_of,
+)
+from deemster.backends._api.request import Prepared
+from deemster.backends.base import Outcome
+from deemster.errors import BackendError, RefusedError
+from deemster.schemas import Completion, Usage
+from deemster.schemas.base import encodable
+
+
+def read_choice(
+    choice: WireChoice,
+    prepared: Prepared,
+    *,
+    tools: bool,
+    usage: Usage,
+    model: str,
+    reasoning_as_answer: bool,
+) -> Outcome:
+    """The completion that a choice holds, or why it holds none.
+
+    A choice without any text is an error that another attempt may get over. One whose text all
+    went into the reasoning is a completion with no text, which says so.
+
+    Args:
+        choice: as it came.
+        prepared: the request.
+        tools: whether the answer was to be a tool call.
+        usage: its part of the answer's tokens.
+        model: the model that answered, as the provider names it.
+        reasoning_as_answer: see `APIBackend`.
+    """
+    fault = fault_of(choice)
+    if fault is not None:
+        return _with_usage(fault.to_error(model, ()), usage)
+    refused = refusal_of(choice)
+    if refused is not None:
+        return RefusedError(refused, usage=usage)
+    text = text_of(choice)
+    if tools:
+        # Calls that differ stand one after the other, so that the dialect sees all of them and
+        # takes none. Some servers ignore a forced tool choice and answer in the content.
+        text = "\n".join(arguments_of(choice)) or text
+    text = encodable(text.removeprefix(prepared.prefix))
+    reasoning = encodable(reasoning_of(choice))
+    finish = finish_of(choice)
+    warnings: tuple[str, ...] = ()
+    if not text.strip():
+        if not reasoning:
+            return BackendError("the model returned no text", retryable=True, usage=usage)
+        text = reasoning if reasoning_as_answer else ""
+        if not reasoning_as_answer:
+            warnings = (_only_reasoned(finish == "length", usage.tokens_out),)
+    return Completion.model_construct(
+        text=text,
+        finish=finish,
+        logprobs=logprobs_of(choice),
+        usage=usage,
+        model=encodable(model),
+        reasoning=reasoning,
+        sent=None,
+        warnings=warnings,
+    )
+
+
+def _only_reasoned(cut: bool, tokens: int) -> str:
+    if cut:
+        spent = f"all {tokens:,} tokens" if tokens else "all tokens"
+        return f"{spent} went into reasoning; raise max_tokens, or lower the reasoning effort"
+    return (
+        "the answer is empty and all text is in the reasoning; if the verdict is there, give "
+        "reasoning_as_answer=True"
+    )
+
+
+def with_usage(outcome: Outcome, usage: Usage) -> Outcome:
+    """The same outcome with another usage."""
+    if isinstance(outcome, Completion):
+        return outcome.model_copy(update={"usage": usage})
+    return _with_usage(outcome, usage)
+
+
+def _with_usage(error: BackendError, usage: Usage) -> BackendError:
+    changed = copy.copy(error)
+    changed.usage = usage
+    return changed
+
+
+def usage_of(outcome: Outcome) -> Usage:
+    """What an outcome cost."""
+    return outcome.usage or Usage()
+
+
+def share(usage: Usage, n: int) -> list[Usage]:
+    """Split into `n` parts that sum to it, counts exactly, the remainders to the first parts."""
+    if n == 1:
+        return [usage]
+
+    def part(count: int, i: int) -> int:
+        return count // n + (i < count % n)
+
+    return [
+        Usage.model_construct(
+            calls=part(usage.calls, i),
+            tokens_in=part(usage.tokens_in, i),
+            tokens_out=part(usage.tokens_out, i),
+            tokens_cached=part(usage.tokens_cached, i),
+            cost=None if usage.cost is None else usage.cost / n,
+            seconds=usage.seconds / n,
+        )
+        for i in range(n)
+    ]
+
+
+def probably_cut(tokens_in: int, words: int) -> str | None:
+    """A warning if a server read fewer tokens than the prompt has words: it cut the prompt.
+
+    A word is at least one token in any tokenizer, so that this is said of no whole prompt.
+    """
+    if not tokens_in or tokens_in >= 0.9 * words:
+        return None
+    return (
+        f"the server read {tokens_in:,} tokens of a prompt of at least {words:,}: it probably cut "
+        "the prompt; raise its context length"
+    )

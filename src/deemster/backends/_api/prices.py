@@ -1,0 +1,111 @@
+"""What an answer costs: the user's prices, LiteLLM's list, or unknown."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from deemster.schemas import Record, Usage
+
+
+class Prices(Record):
+    """What a model costs, for models that LiteLLM has no price of. US dollars per million."""
+
+    tokens_in: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    tokens_out: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    tokens_cached: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Tokens read from the prompt cache; None charges them like any other."""
+
+    def cost(self, usage: Usage) -> float:
+        """US dollars for these tokens."""
+        cached = self.tokens_in if self.tokens_cached is None else self.tokens_cached
+        fresh = usage.tokens_in - usage.tokens_cached
+        total = (
+            fresh * self.tokens_in
+            + usage.tokens_cached * cached
+            + usage.tokens_out * self.tokens_out
+        )
+        return total / 1e6
+
+
+class Pricing:
+    """Finds the price of an answer. Making one may import LiteLLM, which takes seconds.
+
+    Args:
+        model: name without the provider.
+        provider: LiteLLM's name of it; None if LiteLLM is not to be asked.
+        prices: what the user said it costs.
+    """
+
+    def __init__(self, model: str, provider: str | None, prices: Prices | None) -> None:
+        self._model = model
+        self._provider = provider
+        self._prices = prices
+        self._known = prices is not None or (
+            provider is not None and is_listed(model) and self._listed(1, 1) is not None
+        )
+
+    @property
+    def known(self) -> bool:
+        """Whether answers have a cost."""
+        return self._known
+
+    def cost(self, usage: Usage, reported: JsonValue = None) -> float | None:
+        """US dollars of one answer; None if the model's price or its tokens are unknown.
+
+        Args:
+            usage: its tokens.
+            reported: the usage as the provider gave it, for prices by kind of token.
+        """
+        if not self._known or usage.tokens_in + usage.tokens_out == 0:
+            return None
+        if self._prices is not None:
+            return self._prices.cost(usage)
+        return self._listed(usage.tokens_in, usage.tokens_out, reported)
+
+    def _listed(self, tokens_in: int, tokens_out: int, reported: JsonValue = None) -> float | None:
+        from deemster.backends._api.with_litellm import litellm  # noqa: PLC0415
+
+        try:
+            cost_in, cost_out = litellm.cost_per_token(
+                model=self._model,
+                custom_llm_provider=self._provider,
+                prompt_tokens=tokens_in,
+                completion_tokens=tokens_out,
+                usage_object=litellm.Usage(**reported) if isinstance(reported, dict) else None,
+            )
+        except Exception:  # noqa: BLE001 - it raises plain Exception for a model it does not list
+            return None
+        return float(cost_in + cost_out)
+
+
+def is_listed(model: str) -> bool:
+    """Whether LiteLLM's price list may have the model. Does not import LiteLLM.
+
+    True where the list is not found: then LiteLLM itself is to be asked.
+    """
+    names = _listed_names()
+    return names is None or model in names
+
+
+@cache
+def _listed_names() -> frozenset[str] | None:
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).with_name("model_prices_and_context_window_backup.json")
+    try:
+        listed = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    # Some stand there as `provider/model`, some as `provider/region/model`, some alone.
+    return frozenset(name[at:] for name in listed for at in _starts(name))
+
+
+def _starts(name: str) -> list[int]:
+    return [0, *(i + 1 for i, character in enumerate(name) if character == "/")]

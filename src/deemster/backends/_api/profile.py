@@ -1,0 +1,159 @@
+"""What is known about a model before it is asked, looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deemster.backends._api.lean import LeanRoad
+from deemster.backends._api.prices import Prices, Pricing
+from deemster.backends._api.providers import ANY, LEAN, Access, Provider, find_access
+from deemster.backends._api.road import Road
+from deemster.backends.structured import StructuredMode, choose_mode
+from deemster.errors import InputError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The road to a model, its capabilities and its price."""
+
+    road: Road
+    host: str
+    """What the provider's limit is kept by, together with the key."""
+    key: str
+    supported: frozenset[str] | None
+    """The parameters that the provider takes; None: unknown, the server is asked."""
+    mode: StructuredMode
+    """How a JSON schema is asked for."""
+    most_n: int
+    """Completions that one request may ask for."""
+    prefill: bool
+    """Whether it goes on from an assistant turn that the request begins."""
+    pricing: Pricing
+    output_limit: str
+    """The name that `max_tokens` has."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user said about a model."""
+
+    name: str
+    api_base: str | None
+    api_key: str | None
+    structured: StructuredMode
+    prices: Prices | None
+    timeout: float
+    headers: Mapping[str, str]
+    only_litellm: bool
+
+    @property
+    def lean(self) -> tuple[str, Provider] | None:
+        """(model, provider) if the model is asked without LiteLLM."""
+        provider, slash, model = self.name.partition("/")
+        if self.only_litellm or not slash or provider not in LEAN:
+            return None
+        return model, LEAN[provider]
+
+
+def check_access(wanted: Wanted) -> None:
+    """Refuse a model that cannot be asked because a key or URL is missing. Sends nothing.
+
+    Raises:
+        InputError: the text names what to set.
+    """
+    if (lean := wanted.lean) is not None:
+        find_access(wanted.name, lean[1], api_base=wanted.api_base, api_key=wanted.api_key)
+        return
+    from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
+
+    if wanted.api_base is None and (
+        missing := with_litellm.missing_keys(wanted.name, wanted.api_key, wanted.api_base)
+    ):
+        raise InputError(
+            f"no API key for model {wanted.name!r}; set {', '.join(missing)}, or give api_key"
+        )
+
+
+def read_profile(wanted: Wanted) -> Profile:
+    """Look a model up. May import LiteLLM, which takes seconds.
+
+    Raises:
+        InputError: the provider is unknown, or a key or URL is missing.
+    """
+    if (lean := wanted.lean) is not None:
+        return _lean(wanted, *lean)
+    from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
+
+    try:
+        model, provider = with_litellm.find_provider(wanted.name, wanted.api_base)
+    except InputError:
+        if wanted.api_base is None or wanted.only_litellm:
+            raise
+        return _lean(wanted, wanted.name, ANY)  # a server that calls its model so
+    supported = frozenset(with_litellm.litellm.get_supported_openai_params(model, provider) or ())
+    options: dict[str, Any] = {
+        "api_base": wanted.api_base,
+        "api_key": wanted.api_key,
+        "timeout": wanted.timeout,
+    }
+    if wanted.headers:
+        options["extra_headers"] = dict(wanted.headers)
+    mode = wanted.structured
+    return Profile(
+        road=with_litellm.LiteLLMRoad(wanted.name, provider, options),
+        host=wanted.api_base or provider,
+        key=wanted.api_key or "",
+        supported=supported,
+        mode=choose_mode(model, provider, supported) if mode == "auto" else mode,
+        most_n=_MOST_N.get(provider, 128) if "n" in supported else 1,
+        prefill=with_litellm.takes_prefill(model, provider),
+        pricing=Pricing(model, provider, wanted.prices),
+        output_limit="max_tokens",
+    )
+
+
+_MOST_N = {"gemini": 8, "vertex_ai": 8, "vertex_ai_beta": 8}
+"""Completions that one request may ask for, where it is less than OpenAI's 128."""
+
+
+def _lean(wanted: Wanted, model: str, provider: Provider) -> Profile:
+    access = find_access(wanted.name, provider, api_base=wanted.api_base, api_key=wanted.api_key)
+    return Profile(
+        road=LeanRoad(model, access, wanted.headers),
+        host=access.host,
+        key=access.key,
+        supported=None if provider.logprobs else _WITHOUT_LOGPROBS,
+        mode=provider.mode if wanted.structured == "auto" else wanted.structured,
+        most_n=provider.most_n,
+        prefill=provider.prefill,
+        pricing=_pricing(wanted, model, provider),
+        output_limit=_output_limit(access),
+    )
+
+
+_WITHOUT_LOGPROBS = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop", "n"})
+
+
+def _pricing(wanted: Wanted, model: str, provider: Provider) -> Pricing:
+    name = wanted.name.partition("/")[0] if provider.listed else None
+    return Pricing(model, name, wanted.prices)
+
+
+def _output_limit(access: Access) -> str:
+    """OpenAI's own service no longer takes `max_tokens` for all its models; others do."""
+    return "max_completion_tokens" if access.host == "api.openai.com" else "max_tokens"
+
+
+def read_pricing(wanted: Wanted) -> Pricing:
+    """The price of a model; needs no key.
+
+    Raises:
+        InputError: the provider is unknown.
+    """
+    if (lean := wanted.lean) is not None:
+        return _pricing(wanted, *lean)
+    from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
+
+    return Pricing(*with_litellm.find_provider(wanted.name, wanted.api_base), wanted.prices)

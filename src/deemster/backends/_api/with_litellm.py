@@ -1,0 +1,149 @@
+"""The other road: any provider that LiteLLM serves, through its documented calls.
+
+Importing this module imports LiteLLM, which takes seconds: do so in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+# Without it, the import fetches a price list from the network.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+import aiohttp
+import httpx
+import litellm as litellm  # noqa: PLC0414 - for those who import it from here
+import openai
+
+from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
+from deemster.backends._api.faults import Fault
+from deemster.backends._api.lean import causes
+from deemster.backends._api.road import UnansweredError
+from deemster.backends.loops import PerLoop
+from deemster.errors import BackendError, InputError
+from deemster.runtime import run_in_background
+
+litellm.telemetry = False
+litellm.suppress_debug_info = True  # it prints advice to stdout on every error
+
+
+class LiteLLMRoad:
+    """Requests through `litellm.acompletion`, whose own retries are off.
+
+    Args:
+        name: LiteLLM model string.
+        provider: LiteLLM's name of the provider.
+        options: for every call: `api_base`, `api_key`, `timeout`.
+    """
+
+    def __init__(self, name: str, provider: str, options: dict[str, Any]) -> None:
+        if provider in litellm.openai_compatible_providers:
+            # Some of these lose `max_retries` on the way to the OpenAI SDK, which then sends a
+            # failed request twice more.
+            options = options | {"allowed_openai_params": ["max_retries"]}
+        self._options = {
+            "model": name,
+            "num_retries": 0,
+            "max_retries": 0,
+            "drop_params": True,  # of those that LiteLLM knows the provider does not have
+            **options,
+        }
+
+    async def send(self, _session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+        """The answer to one request; see `Road.send`. LiteLLM has connections of its own."""
+        try:
+            # LiteLLM keeps a client, and a queue of its own, for every loop it is used on, and
+            # never gives one up: all its calls run on one loop.
+            response = await run_in_background(_complete(self._options | body))
+        except Exception as error:  # noqa: BLE001 - boundary to third-party code
+            raise _translated(error) from None
+        answer = read_answer(response.model_dump())
+        if answer is None:
+            raise BackendError("LiteLLM gave no completion", retryable=True)
+        fault = fault_of(answer)
+        if fault is not None:
+            raise UnansweredError(fault)
+        return answer
+
+
+async def _complete(options: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's ModelResponse
+    await _CLIENTS.get()
+    return await litellm.acompletion(**options)
+
+
+async def _close_clients(_: bool) -> None:
+    await litellm.close_litellm_async_clients()
+
+
+_CLIENTS: PerLoop[bool] = PerLoop(lambda: True, close=_close_clients, abandon=lambda _: None)
+"""Closes LiteLLM's connections when the loop that they belong to ends."""
+
+
+def find_provider(name: str, api_base: str | None) -> tuple[str, str]:
+    """(model, provider) as LiteLLM names them.
+
+    Raises:
+        InputError: it knows no such provider.
+    """
+    try:
+        model, provider, _, _ = litellm.get_llm_provider(name, api_base=api_base)
+    except Exception as error:
+        raise InputError(
+            f"LiteLLM knows no provider for model {name!r}; give 'provider/model', "
+            "for example 'openai/gpt-5-mini'"
+        ) from error
+    return model, provider
+
+
+def takes_prefill(model: str, provider: str) -> bool:
+    """Whether the model goes on from an assistant turn that the request begins."""
+    try:
+        info = litellm.get_model_info(model, provider)
+    except Exception:  # noqa: BLE001 - it raises plain Exception for a model it does not list
+        return False
+    return bool(info.get("supports_assistant_prefill"))
+
+
+def missing_keys(name: str, api_key: str | None, api_base: str | None) -> list[str]:
+    """Environment variables that LiteLLM needs for this model and does not find."""
+    found = litellm.validate_environment(name, api_key=api_key, api_base=api_base)
+    return [] if found["keys_in_environment"] else list(found["missing_keys"])
+
+
+def _translated(error: Exception) -> Exception:
+    """What a LiteLLM exception stands for: an answer of the provider's, or no connection."""
+    if isinstance(error, litellm.Timeout):
+        return BackendError(f"no answer: {error}", retryable=True)
+    response = getattr(error, "response", None)
+    said = getattr(error, "message", None) or str(error)
+    status = getattr(error, "status_code", None)
+    broken = any(isinstance(cause, _BROKEN) for cause in causes(error))
+    if broken or not isinstance(status, int):
+        # LiteLLM gives every broken connection, and many a fault of its own, the status 500.
+        return BackendError(f"no answer: {' '.join(said.split())[:300]}", retryable=True)
+    body = getattr(error, "body", None)
+    fault = Fault.read(status, body if isinstance(body, dict) else said, _headers(error, response))
+    if isinstance(error, litellm.ContextWindowExceededError):
+        return _as(fault, "context_length_exceeded")
+    if isinstance(error, litellm.ContentPolicyViolationError):
+        return _as(fault, "content_policy")
+    return UnansweredError(fault)
+
+
+_BROKEN = (litellm.APIConnectionError, openai.APIConnectionError, httpx.TransportError, OSError)
+
+
+def _as(fault: Fault, code: str) -> UnansweredError:
+    return UnansweredError(replace(fault, status=400, code=code))
+
+
+def _headers(error: Exception, response: object) -> dict[str, str]:
+    for source in (error, response):
+        headers = getattr(source, "headers", None) or getattr(
+            source, "litellm_response_headers", None
+        )
+        if headers:
+            return {str(name): str(value) for name, value in dict(headers).items()}
+    return {}

@@ -1,0 +1,277 @@
+"""Models behind an HTTP API, by a model string `provider/model`.
+
+OpenAI-compatible services and servers are asked directly; every other provider through LiteLLM,
+which also knows prices and capabilities. One request draws `n` completions where the provider has
+`n`; elsewhere each draw is a request of its own. Retries, deadlines, rate and budget are this
+package's (`limits`); those of LiteLLM, the SDKs and instructor are off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import ValidationError
+
+from deemster.backends._api.adapting import Adaptations
+from deemster.backends._api.breaker import Breaker
+from deemster.backends._api.draws import Draws, LoopState, NMode, Several, Shared
+from deemster.backends._api.lean import open_session
+from deemster.backends._api.prices import Prices
+from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
+from deemster.backends._api.providers import seems_to_reason
+from deemster.backends._api.request import needed, prepare
+from deemster.backends.base import Outcome, Request
+from deemster.backends.gate import Gate
+from deemster.backends.limits import Budget, Patience, check_limits
+from deemster.backends.loops import PerLoop
+from deemster.backends.pace import Pace, shared_pace
+from deemster.backends.structured import StructuredMode, check_mode
+from deemster.errors import InputError
+from deemster.schemas import Usage, first_problem
+
+if TYPE_CHECKING:
+    from deemster.backends._api.profile import Profile
+
+_REASONING_ROOM = 8192
+"""Tokens for the reasoning of a model that reasons, if the user does not say."""
+
+
+class APIBackend:
+    """Completions of a model behind an API.
+
+    Safe to share between tasks, threads and event loops: connections are per loop, and close
+    when `asyncio.run` ends or at `aclose`. Concurrency and rate hold for each loop by itself; the
+    budget, and what is learned about the provider's limit, hold for all.
+
+    Args:
+        model: `provider/model`, e.g. `openai/gpt-5-mini`; with `api_base` also the bare name of
+            a model at an OpenAI-compatible server.
+        api_base: URL of the server; None is the provider's own.
+        api_key: None takes it from the provider's environment variable.
+        concurrency: requests under way at once.
+        rate: requests started per second; None is no limit but the provider's, which is learned.
+        timeout: seconds for one request with all its retries, from its first attempt on.
+        attempt_timeout: seconds for one attempt; None learns it from how long answers take.
+        retries: attempts at most, the first included; requests that the provider refused as too
+            many are not counted.
+        budget: limit on money, tokens or calls; may be shared between backends.
+        n_mode: `auto` asks for `n` completions in one request where the provider has it and
+            copes with servers that ignore it; `batch` always does; `single` never.
+        structured: how a JSON schema is asked for; `auto` takes the best the provider has.
+        structured_retries: how often a model is asked again for JSON that matches the schema,
+            with the error shown.
+        reasoning_room: tokens for reasoning, on top of `max_tokens`; None is 8192 for models that
+            reason by their name, and 0 for others.
+        reasoning_as_answer: read the reasoning as the answer where there is no other text.
+        prices: of a model that LiteLLM has no price of; a mapping has the fields of `Prices`.
+        extra: further parameters of the request, e.g. `{"reasoning_effort": "low"}`; None as a
+            value removes one that would be sent (`{"seed": None}`). `extra_headers` is a mapping
+            of headers.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        concurrency: int = 32,
+        rate: float | None = None,
+        timeout: float = 120.0,
+        attempt_timeout: float | None = None,
+        retries: int = 5,
+        budget: Budget | None = None,
+        n_mode: NMode = "auto",
+        structured: StructuredMode = "auto",
+        structured_retries: int = 1,
+        reasoning_room: int | None = None,
+        reasoning_as_answer: bool = False,
+        prices: Prices | Mapping[str, float] | None = None,
+        extra: Mapping[str, Any] | None = None,
+        only_litellm: bool = False,
+    ) -> None:
+        check_limits(
+            concurrency=concurrency,
+            rate=rate,
+            timeout=timeout,
+            retries=retries,
+            attempt_timeout=attempt_timeout,
+        )
+        check_mode(structured)
+        if n_mode not in get_args(NMode):
+            raise InputError(f"unknown n_mode {n_mode!r}; known: {', '.join(get_args(NMode))}")
+        if api_base is not None and not api_base.startswith(("http://", "https://")):
+            raise InputError(f"api_base must start with http:// or https://, got {api_base!r}")
+        _check_count("structured_retries", structured_retries)
+        _check_count("reasoning_room", reasoning_room or 0)
+        self.name = model
+        self._extra = dict(extra or {})
+        self._wanted = Wanted(
+            name=model,
+            api_base=api_base,
+            api_key=api_key,
+            structured=structured,
+            prices=prices if prices is None else _prices(prices),
+            timeout=float(timeout),
+            headers=self._extra.pop("extra_headers", None) or {},
+            only_litellm=only_litellm,
+        )
+        self._concurrency = concurrency
+        self._rate = rate
+        self._attempts = retries
+        self._budget = budget or Budget()
+        self._patience = Patience(attempt_timeout)
+        self._n_mode: NMode = n_mode
+        self._structured_retries = structured_retries
+        self._room = reasoning_room
+        self._reasoning_as_answer = reasoning_as_answer
+        self._shared: Shared | None = None
+        self._pace: Pace | None = None
+        self._lock = threading.Lock()
+        self._states: PerLoop[LoopState] = PerLoop(
+            self._open, close=_close_state, abandon=_abandon_state
+        )
+
+    @property
+    def spent(self) -> Usage:
+        """What the budget's calls cost so far (those of others too, where it is shared)."""
+        return self._budget.spent
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether every draw is a request of its own; False until the server is known."""
+        shared = self._shared
+        return shared is not None and shared.several.most(shared.profile) == 1
+
+    def check(self) -> None:
+        """Make sure that the model can be asked: there is a key, and a URL. Sends nothing.
+
+        Raises:
+            InputError: one is missing; the text names the variable to set.
+        """
+        check_access(self._wanted)
+
+    async def generate(self, request: Request) -> list[Outcome]:
+        """Draw `request.n` outcomes; a lost draw is its error in the list.
+
+        Raises:
+            InputError: the provider is unknown, there is no key or URL, the model does not give
+                what the dialect needs, a budget in money is set and the model's price is
+                unknown, or request after request was refused for the same reason.
+        """
+        shared = self._shared
+        if shared is None:  # in a thread, because the first import of LiteLLM takes seconds
+            shared = await asyncio.to_thread(self._load)
+        profile = shared.profile
+        needs = needed(request.sampling)
+        if needs and profile.supported is not None and not needs <= profile.supported:
+            raise InputError(
+                f"model {self.name!r} gives no log-probabilities, which this dialect needs; "
+                "use another dialect or another model"
+            )
+        prepared = prepare(
+            request,
+            prefill=profile.prefill,
+            output_limit=profile.output_limit,
+            room=self._room_for_reasoning(),
+            extra=self._extra,
+        )
+        draws = Draws(
+            shared=shared,
+            state=await self._states.get(),
+            prepared=prepared,
+            seeds=() if "seed" in self._extra else request.seeds,
+            words=sum(message.text.count(" ") for message in request.messages),
+            needs=needs,
+        )
+        return await draws.all(request.n)
+
+    def price(self, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars for so many tokens; None where LiteLLM does not list the model's price.
+
+        Raises:
+            InputError: LiteLLM does not know the provider.
+        """
+        pricing = read_pricing(self._wanted)
+        return pricing.cost(Usage(tokens_in=tokens_in, tokens_out=tokens_out))
+
+    async def aclose(self) -> None:
+        """Close the connections of all running loops."""
+        await self._states.aclose()
+
+    def _room_for_reasoning(self) -> int:
+        if self._room is not None:
+            return self._room
+        return _REASONING_ROOM if seems_to_reason(self.name) else 0
+
+    def _load(self) -> Shared:
+        with self._lock:
+            if self._shared is None:
+                profile = read_profile(self._wanted)
+                self._check_price(profile)
+                # Held here, because it lives as long as somebody holds it.
+                self._pace = shared_pace(profile.host, profile.key)
+                self._shared = self._share(profile)
+            return self._shared
+
+    def _share(self, profile: Profile) -> Shared:
+        return Shared(
+            profile=profile,
+            several=Several(self._n_mode),
+            adaptations=Adaptations(self.name),
+            breaker=Breaker(),
+            budget=self._budget,
+            patience=self._patience,
+            attempts=self._attempts,
+            timeout=self._wanted.timeout,
+            secrets=(profile.key,) if profile.key else (),
+            label=self.name,
+            reasoning_as_answer=self._reasoning_as_answer,
+            structured_retries=self._structured_retries,
+        )
+
+    def _check_price(self, profile: Profile) -> None:
+        if self._budget.usd is not None and not profile.pricing.known:
+            raise InputError(
+                f"a budget in USD needs the price of {self.name!r}, which LiteLLM does not list; "
+                "give prices=Prices(tokens_in=…, tokens_out=…), or a budget in tokens or calls"
+            )
+
+    def _open(self) -> LoopState:
+        return LoopState(Gate(self._concurrency, self._rate, self._pace), open_session())
+
+
+def through_litellm(model: str, **options: Any) -> APIBackend:  # noqa: ANN401
+    """The backend of `litellm:provider/model`: through LiteLLM whatever the provider."""
+    return APIBackend(model, only_litellm=True, **options)
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(f"{name} must be a whole number >= 0, got {value!r}")
+
+
+def _prices(given: Prices | Mapping[str, float]) -> Prices:
+    try:
+        return Prices.model_validate(given if isinstance(given, Prices) else dict(given))
+    except ValidationError as error:
+        raise InputError(f"prices: {first_problem(error)}") from error
+
+
+async def _close_state(state: LoopState) -> None:
+    await state.session.close()
+
+
+def _abandon_state(state: LoopState) -> None:
+    """Free what can be freed of connections whose loop was closed under them."""
+    connector = state.session.connector
+    if connector is not None:
+        with contextlib.suppress(RuntimeError):
+            connector.close()
