@@ -210,7 +210,7 @@ def test_any_text_becomes_a_vote(text: str, order: list[int]) -> None:
 @pytest.mark.parametrize(
     "token",
     [
-        *("٧", "７", "²", "VII", "NaN", "nan", "Infinity", "-inf", "1e1", "1_0", "0x7", "true"),
+        *("٧", "⑦", "²", "VII", "NaN", "nan", "Infinity", "-inf", "1e1", "1_0", "0x7", "true"),
         *("", "7a", "11", "-1", "99999999999999999999", "7.5.5", '"7"', "null", "7,", "--7"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 _DECISION = re.compile(
@@ -32,7 +34,7 @@ class AutoJ(Dialect):
         """Read the decision; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
         scores = settle(
-            _DECISION.findall(text),
+            _DECISION.findall(fold(text)),
             lambda decision: _SCORES[decision.lower()],
             missing=f"no 'final decision is' in text ending {tail(text)}",
         )

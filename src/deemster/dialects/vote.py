@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from deemster.dialects.base import Dialect, to_caller_order
+from deemster.dialects.refusal import refuses
 from deemster.errors import ParseError
 from deemster.schemas import Completion, Failure, Judgment, Vote, first_problem
 
@@ -40,13 +41,15 @@ def read_vote(
             principles=parsed.principles,
             critiques=parsed.critiques,
             analysis=parsed.analysis,
-            **drawn,
+            **drawn | {"warnings": (*completion.warnings, *parsed.warnings)},
         )
     except ParseError as error:
-        message = str(error)
+        status, message = error.status, str(error)
+        if status == "parse_error" and refuses(completion.text):
+            status, message = "refused", f"the judge declined to judge; {message}"
         if completion.finish == "length":
             message += "; the completion was cut at max_tokens"
-        return Failure(status=error.status, message=message, error=type(error).__name__, **drawn)
+        return Failure(status=status, message=message, error=type(error).__name__, **drawn)
     except ValidationError as error:
         # A third-party parser returned something that is no judgment.
         return Failure(

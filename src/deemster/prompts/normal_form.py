@@ -20,8 +20,8 @@ _INVISIBLE = re.compile(
 # Joiners, variation selectors and fillers spell Persian, Hindi, Korean and many emoji. Between
 # two characters of ASCII, or what folds to it, they spell nothing.
 _JOINERS = re.compile(
-    "(?<=[!-~])[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u3164\ufe00-\ufe0f\uffa0"
-    "\U000e0100-\U000e01ef]+(?=[!-~])"
+    "(?<=[ -~])[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]+(?=[ -~])"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -51,16 +51,14 @@ REASONING_TAGS: tuple[ReasoningTags, ...] = (
     ),
     ReasoningTags("gemma", r"<\|channel>", r"<channel\|>", "Gemma 4"),
     ReasoningTags("medgemma", "<unused94>", "<unused95>", "MedGemma"),
-    ReasoningTags(
-        "kimi-k3", r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>", "Kimi-K3"
-    ),
+    ReasoningTags("kimi-k3", r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>", "Kimi-K3"),
     ReasoningTags(
         "sky-t1", r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>", "Sky-T1, OpenThinker"
     ),
     ReasoningTags(
         "harmony",
         r"<\|channel\|>(?:analysis|commentary)\b",
-        r"<\|channel\|>final\b[^<>]{0,80}<\|message\|>",
+        r"<\|channel\|>final\b(?:[^<>]{0,40}<\|constrain\|>)?[^<>]{0,40}<\|message\|>",
         "gpt-oss",
     ),
     ReasoningTags(
@@ -71,7 +69,5 @@ REASONING_TAGS: tuple[ReasoningTags, ...] = (
         unopened=False,
     ),
 )
-TAG_NAMES = tuple(
-    tags.name for tags in REASONING_TAGS if tags.opening.startswith(f"<{tags.name}(")
-)
+TAG_NAMES = tuple(tags.name for tags in REASONING_TAGS if tags.opening.startswith(f"<{tags.name}("))
 """Names of the tags in angle brackets, as in `<think>`."""
