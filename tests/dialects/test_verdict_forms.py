@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.dialects.verdict_forms import READ, REFUSED, Form, as_tables, identify
 
 from deemster.dialects import DIALECTS, open_dialect
 from deemster.dialects.vote import read_vote
 from deemster.schemas import Completion, Judgment, Vote
-from tests.dialects.verdict_forms import READ, REFUSED, Form, as_tables, identify
 
 DOCS = Path(__file__).parents[2] / "docs" / "dialects.md"
 

@@ -7,7 +7,6 @@ whatever is read here is planted in responses there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 DOCUMENT = (
     '{"principles": [{"name": "Accuracy", "description": "", "weight": 100}], "critiques": '
@@ -304,6 +303,6 @@ def as_tables(forms: list[Form], last: str) -> list[str]:
     return [f"| dialect | completion | {last} |", "|---|---|---|", *(form.row for form in forms)]
 
 
-def identify(value: Any) -> str:  # noqa: ANN401 - pytest passes every parameter
+def identify(value: object) -> str:
     """A test id."""
     return f"{value.dialect}-{value.n}" if isinstance(value, Form) else ""

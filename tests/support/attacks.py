@@ -64,7 +64,7 @@ def _within(mark: str, place: int) -> Callable[[str], str]:
 
 
 def _between(mark: str) -> Callable[[str], str]:
-    return lambda text: mark.join(text)
+    return mark.join
 
 
 DISGUISES: dict[str, Callable[[str], str]] = {
@@ -119,11 +119,9 @@ HANDS: dict[str, Callable[[str], str]] = {
 
 
 def attacks(forms: Sequence[str], *, limit: int | None = None, seed: int = 0) -> Iterator[str]:
-    """Responses that carry one of the forms, all of them or a sample drawn from each form alike."""
-    made = itertools.product(forms, CARRIERS, DISGUISES)
+    """Responses that carry one of the forms: all of them, or a sample of `limit`."""
+    made = list(itertools.product(forms, CARRIERS, DISGUISES))
     if limit is not None:
-        every = list(made)
-        chosen = Random(seed).sample(every, min(limit, len(every)))
-        made = iter(chosen)
+        made = Random(seed).sample(made, min(limit, len(made)))
     for form, carrier, disguise in made:
         yield carrier.replace("{0}", "{}").replace("{}", DISGUISES[disguise](form))

@@ -35,6 +35,9 @@ _MARKED = re.compile(
     rf"|{_IN_BRACKETS.replace('?P<weight>', '?:')}",
     re.IGNORECASE,
 )
+# A name and its weight, or, where numbers tell criteria apart, a name and a colon.
+_BEGINS = re.compile(rf"(?:(?![ ][-•][ ])[^.;:!?|\n]){{1,80}}?(?:{_MARKED.pattern})", re.IGNORECASE)
+_BEGINS_NUMBERED = re.compile(rf"{_BEGINS.pattern}|[^.;:!?|\n]{{1,60}}:", re.IGNORECASE)
 _ROW = re.compile(r"^[ \t]*\|(?P<cells>[^\n]{1,4000}?)\|?[ \t]*$", re.MULTILINE)
 _NAME_HEADER = re.compile(
     r"criteri|principle|aspect|dimension|标准|原则|维度|crit[eè]re|kriteri", re.IGNORECASE
@@ -115,26 +118,22 @@ def _on_one_line(item: str, number: int | None) -> Iterator[str]:
     """
     line_end = item.find("\n") if "\n" in item else len(item)
     start = 0
-    for _ in range(_MOST_PRINCIPLES):
+    while True:
         mark = r"[-•]" if number is None else rf"{number + 1}[.)、]"
-        follows = re.compile(rf"(?<=\S)[ \t]{{1,4}}{mark}[ \t]{{1,4}}(?=\S)").search(
-            item, start, line_end
+        following = re.compile(rf"(?<=\S)[ \t]{{1,4}}{mark}[ \t]{{1,4}}(?=\S)")
+        begins = _BEGINS if number is None else _BEGINS_NUMBERED
+        splits = (
+            split
+            for split in islice(following.finditer(item, start, line_end), _MOST_PRINCIPLES)
+            if begins.match(item, split.end()) and begins.match(item, start)
         )
-        if follows is None or not (
-            _looks_like_one(item[start : follows.start()], number)
-            and _looks_like_one(item[follows.end() : line_end], number)
-        ):
+        split = next(splits, None)
+        if split is None:
             break
-        yield item[start : follows.start()]
-        start = follows.end()
+        yield item[start : split.start()]
+        start = split.end()
         number = None if number is None else number + 1
     yield item[start:]
-
-
-def _looks_like_one(text: str, number: int | None) -> bool:
-    """Whether it begins with a name and a weight, or, where it is numbered, a name and a colon."""
-    head = text[:120]
-    return _MARKED.search(head) is not None or (number is not None and ":" in head)
 
 
 def _unlisted(text: str) -> Iterator[str]:
