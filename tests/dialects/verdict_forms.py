@@ -30,6 +30,8 @@ class Form:
     def shown(self) -> str:
         """The text as a cell of a Markdown table."""
         text = self.text.replace(DOCUMENT, "{…}").replace(OTHER, "{other}").replace(RANKING, "{…}")
+        text = text.replace(DOCUMENT[: DOCUMENT.index(', "scores": [8, 3]')], "{…")
+        text = text.replace(DOCUMENT[: DOCUMENT.index("good")], '{… "')
         text = text.replace("|", "\\|").replace("\n", "⏎")
         for code in ("\u200b", "\u2060", "\ufeff", "\u200d"):
             text = text.replace(code, f"⟨U+{ord(code):04X}⟩")
