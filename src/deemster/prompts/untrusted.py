@@ -29,7 +29,8 @@ from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
 
 def _tags(first: str) -> str:
     """What follows the first character of the reasoning tags that begin with it."""
-    tags = (tag for pair in REASONING_TAGS for tag in (pair.opening, pair.closing))
+    tags = [pair.opening for pair in REASONING_TAGS]
+    tags += [pair.closing for pair in REASONING_TAGS if pair.unopened]
     return "|".join(tag.removeprefix(first) for tag in tags if tag.startswith(first))
 
 
