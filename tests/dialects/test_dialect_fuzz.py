@@ -39,6 +39,10 @@ CORPUS = (
     DOCUMENT,
     f"```json\n{DOCUMENT}\n```",
     "My final verdict is: [[A>>B]]",
+    r"Scores: \boxed{\text{7/10, 5/10}}<|im_end|>",
+    "具体标准：1. 准确（权重：60%）：对 2. 清楚（40%）：好\n分析：回答1：好。回答2：差。\n评分：\\boxed{７，５}",
+    f"So:\n```json\n{DOCUMENT}\n```\nDone.",
+    "| Criterion | Weight |\n|---|---|\n| Accuracy | 60% |\n\nScores: \\boxed{7, 5}",
     "[[A]]",
     "Rating: [[7.5]]",
     "Feedback: good. [RESULT] 4",
@@ -55,6 +59,17 @@ CORPUS = (
 )
 PIECES = (
     *(r"\boxed{", "}", "{", ", ", "[[", "]]", "A>B", "A", "C", "[RESULT]", "Scores:", "Analysis:"),
+    *("[/think]", "<|channel|>final<|message|>", "`</think>`", "\\text{", "８", "，", "［［"),
+    *(
+        "］］",
+        "/10",
+        "评分：",
+        "\n|---|---|",
+        "\n| a | 30% |",
+        "回答1：",
+        " Scores: ",
+        "<|im_end|>",
+    ),
     *("<think>", "</think>", "<answer>", "</answer>", "Response 1:", "Output (a)", " is better"),
     *("Specific Criteria:", "\n1. a (30%): b", "\n- c", "0", "1", "7", "10", "11", "-1", "7.5"),
     *(

@@ -329,6 +329,17 @@ def test_labels_in_five_languages(labels: tuple[str, str, str], colon: str) -> N
     assert parsed.analysis.endswith("Both are fine.")
 
 
+def test_all_on_one_line() -> None:
+    text = (
+        "Specific Criteria: 1. Accuracy (Weight: 40%): right. 2. Clarity (Weight: 60%): clear. "
+        "Analysis: Response 1: good. Score: high. Response 2: bad. Scores: \\boxed{8, 3}"
+    )
+    parsed = Grm().parse(Completion(text=text), n=2)
+    assert parsed.scores == (8.0, 3.0)
+    assert [(p.name, p.weight) for p in parsed.principles] == [("Accuracy", 0.4), ("Clarity", 0.6)]
+    assert [c.text for c in parsed.critiques] == ["good. Score: high.", "bad."]
+
+
 @pytest.mark.parametrize(
     ("text", "analysis", "warned"),
     [

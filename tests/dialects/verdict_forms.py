@@ -165,7 +165,7 @@ READ: list[Form] = [
         "auto-j",
         (1, 0),
         "So, the final decision is Response 1.",
-        "The final decision is **Response １**",
+        "The final decision is **Response 1**",
     ),
     *_read(
         "realmistake",
@@ -290,6 +290,7 @@ REFUSED: list[Form] = [
         "auto-j",
         2,
         ("The final decision is Response 1/Response 2", "parse_error", "two responses"),
+        ("The final decision is Response １", "parse_error", "plain words are read as they are"),
     ),
     *_refused(
         "realmistake",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from deemster.dialects.base import Dialect, Parsed, settle, tail
 from deemster.dialects.reasoning import strip_reasoning
-from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 _DECISION = re.compile(
@@ -22,7 +21,8 @@ class AutoJ(Dialect):
     """The better of two responses, or a tie.
 
     Auto-J's own reader takes the last decision; here two different ones are ambiguous. Verdicts
-    in plain words can be quoted; prefer another dialect for live judging.
+    in plain words can be quoted, so look-alikes of their letters are not read, and another dialect
+    is better for live judging.
     """
 
     name = "auto-j"
@@ -34,7 +34,7 @@ class AutoJ(Dialect):
         """Read the decision; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
         scores = settle(
-            _DECISION.findall(fold(text)),
+            _DECISION.findall(text),
             lambda decision: _SCORES[decision.lower()],
             missing=f"no 'final decision is' in text ending {tail(text)}",
         )

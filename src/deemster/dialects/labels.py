@@ -35,6 +35,11 @@ _LABEL = re.compile(
     + r")[ \t*_】\]]{0,8}+(?::[ \t*_]{0,8}+|$)",
     re.IGNORECASE | re.MULTILINE,
 )
+# All on one line, as some models write it. Only the plural: "Score: 8" may stand in a critique.
+_INLINE = re.compile(
+    r"(?<=[.;!?)%*\]。])[ \t]{1,4}[*_]{0,4}(?:(?P<criteria>(?:Specific )?Criteria|Principles)"
+    r"|(?P<analysis>Analysis|Critiques?)|(?P<scores>(?:Final )?Scores))[*_]{0,4}:[ \t*_]{0,8}"
+)
 _HEAD = (
     r"(?:(?:response|answer|r[eé]ponse|respuesta|antwort)[ \t]{1,4}+"
     r"|(?:回答|回复|响应|答案)[ \t]{0,4}+)"
@@ -55,7 +60,11 @@ def sections(text: str) -> dict[str, str]:
     What stands before the first label is under "". After the first label of scores, all that
     follows it is under "rest" too.
     """
-    labels = list(_LABEL.finditer(fold(text)))
+    folded = fold(text)
+    labels = list(_LABEL.finditer(folded))
+    known = {label.lastgroup for label in labels}
+    labels += [label for label in _INLINE.finditer(folded) if label.lastgroup not in known]
+    labels.sort(key=lambda label: label.start())
     parts: dict[str, list[str]] = {"": [text[: labels[0].start()] if labels else text]}
     ends = [label.start() for label in labels[1:]] + [len(text)]
     for label, end in zip(labels, ends, strict=False):

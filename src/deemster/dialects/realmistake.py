@@ -9,7 +9,6 @@ from typing import ClassVar
 from deemster.dialects.base import Dialect, Parsed, settle, tail
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
-from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 # "No significant errors" and "a possible error" are neither.
@@ -31,7 +30,8 @@ class RealMistake(Dialect):
     predictions): `contains no error` or `response is correct` anywhere means no error, whatever
     else is said; else `contains an error` means an error.
 
-    Verdicts in plain words can be quoted; prefer another dialect for live judging.
+    Verdicts in plain words can be quoted, so look-alikes of their letters are not read, and
+    another dialect is better for live judging.
     """
 
     name = "realmistake"
@@ -46,7 +46,7 @@ class RealMistake(Dialect):
         if self.rule == "published":
             score = _published(text.lower(), missing)
         else:
-            said = (found.lastgroup or "" for found in _VERDICT.finditer(fold(text)))
+            said = (found.lastgroup or "" for found in _VERDICT.finditer(text))
             score = settle(said, lambda which: float(which == "none"), missing=missing)
         return Parsed((score,), analysis=text.strip())
 

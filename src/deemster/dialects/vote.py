@@ -35,13 +35,15 @@ def read_vote(
     try:
         shown = dialect.parse(completion, n=len(order))
         parsed = to_caller_order(shown, order, n)
+        # A vote that is read again brings its warnings along.
+        warnings = tuple(dict.fromkeys((*completion.warnings, *parsed.warnings)))
         return Judgment(
             scores=parsed.scores,
             scale=dialect.scale_for(len(order)),
             principles=parsed.principles,
             critiques=parsed.critiques,
             analysis=parsed.analysis,
-            **drawn | {"warnings": (*completion.warnings, *parsed.warnings)},
+            **drawn | {"warnings": warnings},
         )
     except ParseError as error:
         status, message = error.status, str(error)

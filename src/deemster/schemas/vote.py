@@ -45,7 +45,7 @@ class _Drawn(Record):
     """The model's text, unchanged."""
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
-    """Why the backend says not to rely on this draw, if it does."""
+    """Why the backend or the dialect says not to rely on this draw, if one does."""
 
 
 class Judgment(_Drawn):
