@@ -40,7 +40,7 @@ CORPUS = (
     f"```json\n{DOCUMENT}\n```",
     "My final verdict is: [[A>>B]]",
     r"Scores: \boxed{\text{7/10, 5/10}}<|im_end|>",
-    "具体标准：1. 准确（权重：60%）：对 2. 清楚（40%）：好\n分析：回答1：好。回答2：差。\n评分：\\boxed{７，５}",
+    "具体标准：1. 准确（权重：60%）：对\n分析：回答1：好。回答2：差。\n评分：\\boxed{７，５}",
     f"So:\n```json\n{DOCUMENT}\n```\nDone.",
     "| Criterion | Weight |\n|---|---|\n| Accuracy | 60% |\n\nScores: \\boxed{7, 5}",
     "[[A]]",
@@ -231,6 +231,8 @@ def test_any_text_becomes_a_vote(text: str, order: list[int]) -> None:
 )
 def test_no_number_that_is_not_one(spec: str, text: str, token: str) -> None:
     n = 1 if spec in {"mt-bench-single", "prometheus", "llmbar-rating"} else 2
+    if (spec, token) == ("json", "1e1"):
+        token = "15e-1"  # 1e1 is how JSON may write 10
     with pytest.raises(ParseError):
         open_dialect(spec).parse(Completion(text=text.replace("@", token)), n=n)
 
