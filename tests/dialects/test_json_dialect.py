@@ -48,6 +48,7 @@ def test_a_whole_document() -> None:
         pytest.param(f'<think>{{"scores": [1]}}</think>\n{json.dumps(VALID)}', id="reasoning"),
         pytest.param(f"{json.dumps(VALID)}\n{json.dumps(VALID, indent=1)}", id="twice-the-same"),
         pytest.param(f"Here: {json.dumps(VALID)}", id="prose-before"),
+        pytest.param(f"Sure, {json.dumps(VALID)}", id="prose-before-with-a-comma"),
         pytest.param(f"{json.dumps(VALID)} Done.", id="prose-after"),
         pytest.param(f"So, {{x}}:\n```json\n{json.dumps(VALID)}\n```\nBye.", id="prose-and-fence"),
         pytest.param(f"```json\n{json.dumps(VALID)}", id="open-fence"),

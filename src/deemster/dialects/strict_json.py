@@ -12,7 +12,7 @@ from deemster.errors import AmbiguousError, ParseError
 _SPACE = " \t\n\r"
 _MOST_DOCUMENTS = 8
 _DEEPEST = 32
-_TOO_DEEP = "the JSON is part too deeply"
+_TOO_DEEP = "the JSON is nested too deeply"
 
 
 def read_object(text: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -47,7 +47,7 @@ def read_object(text: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
 
 _OBJECT = re.compile(r"\{(?=[ \t\r\n]{0,200}\")")
 # An element of a list or the value of a key is part of something else, which is broken.
-_PART = re.compile(r"(?:[\[,]|\"[ \t\r\n]{0,40}:)[ \t\r\n]{0,40}\Z")
+_PART = re.compile(r"(?:\[|[]}\"0-9][ \t\r\n]{0,40},|\"[ \t\r\n]{0,40}:)[ \t\r\n]{0,40}\Z")
 _MOST_STARTS = 64
 
 
@@ -67,7 +67,7 @@ def _objects_in_prose(text: str, key: str) -> list[tuple[int, int, Any]]:
         if _too_deep(document, _DEEPEST):
             return []
         end = stop
-        part = _PART.search(text, max(0, start - 90), start)
+        part = _PART.search(text, max(0, start - 130), start)
         if key in document and f'"{key}"' in text[start:stop] and not part:
             found.append((start, stop, document))
     return found
@@ -117,7 +117,7 @@ def _unfenced(text: str) -> str:
 
 
 def _too_deep(value: object, levels: int) -> bool:
-    """Whether it is part deeper than `levels`: comparing and showing it could overflow."""
+    """Whether it is nested deeper than `levels`: comparing and showing it could overflow."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
