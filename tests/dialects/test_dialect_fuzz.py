@@ -39,6 +39,10 @@ CORPUS = (
     DOCUMENT,
     f"```json\n{DOCUMENT}\n```",
     "My final verdict is: [[A>>B]]",
+    r"Scores: \boxed{\text{7/10, 5/10}}<|im_end|>",
+    "具体标准：1. 准确（权重：60%）：对\n分析：回答1：好。回答2：差。\n评分：\\boxed{７，５}",
+    f"So:\n```json\n{DOCUMENT}\n```\nDone.",
+    "| Criterion | Weight |\n|---|---|\n| Accuracy | 60% |\n\nScores: \\boxed{7, 5}",
     "[[A]]",
     "Rating: [[7.5]]",
     "Feedback: good. [RESULT] 4",
@@ -55,6 +59,17 @@ CORPUS = (
 )
 PIECES = (
     *(r"\boxed{", "}", "{", ", ", "[[", "]]", "A>B", "A", "C", "[RESULT]", "Scores:", "Analysis:"),
+    *("[/think]", "<|channel|>final<|message|>", "`</think>`", "\\text{", "８", "，", "［［"),
+    *(
+        "］］",
+        "/10",
+        "评分：",
+        "\n|---|---|",
+        "\n| a | 30% |",
+        "回答1：",
+        " Scores: ",
+        "<|im_end|>",
+    ),
     *("<think>", "</think>", "<answer>", "</answer>", "Response 1:", "Output (a)", " is better"),
     *("Specific Criteria:", "\n1. a (30%): b", "\n- c", "0", "1", "7", "10", "11", "-1", "7.5"),
     *(
@@ -210,12 +225,14 @@ def test_any_text_becomes_a_vote(text: str, order: list[int]) -> None:
 @pytest.mark.parametrize(
     "token",
     [
-        *("٧", "７", "²", "VII", "NaN", "nan", "Infinity", "-inf", "1e1", "1_0", "0x7", "true"),
+        *("٧", "⑦", "²", "VII", "NaN", "nan", "Infinity", "-inf", "1e1", "1_0", "0x7", "true"),
         *("", "7a", "11", "-1", "99999999999999999999", "7.5.5", '"7"', "null", "7,", "--7"),
     ],
 )
 def test_no_number_that_is_not_one(spec: str, text: str, token: str) -> None:
     n = 1 if spec in {"mt-bench-single", "prometheus", "llmbar-rating"} else 2
+    if (spec, token) == ("json", "1e1"):
+        token = "15e-1"  # 1e1 is how JSON may write 10
     with pytest.raises(ParseError):
         open_dialect(spec).parse(Completion(text=text.replace("@", token)), n=n)
 

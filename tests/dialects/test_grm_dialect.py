@@ -4,8 +4,9 @@ import pytest
 
 from deemster.dialects import open_dialect
 from deemster.dialects.grm import Grm
+from deemster.dialects.vote import read_vote
 from deemster.errors import AmbiguousError, InputError, ParseError
-from deemster.schemas import Completion, Scale
+from deemster.schemas import Completion, Judgment, Scale
 
 FULL = r"""Specific Criteria:
 1. Accuracy (weight: 60%): every number follows from the request
@@ -55,6 +56,9 @@ def test_all_parts() -> None:
         pytest.param(r"\boxed{7, 5}", id="no-label"),
         pytest.param("Scores: \\boxed{7, 5}\nAgain: \\boxed{7,5}", id="twice-the-same"),
         pytest.param("Analysis: $x = \\boxed{42}$\n\nScores: \\boxed{7, 5}", id="own-maths"),
+        pytest.param(r"Scores: \boxed{7/10, 5/10}", id="out-of-ten"),
+        pytest.param(r"Scores: \boxed{\text{7, 5}}", id="nested"),
+        pytest.param("Scores: \\boxed{7, 5}\nAnalysis:\n$x = \\boxed{42}$", id="own-maths-after"),
         pytest.param("<think>\\boxed{1, 9}</think>Scores: \\boxed{7, 5}", id="reasoning"),
         pytest.param("draft \\boxed{1, 9}</think>Scores: \\boxed{7, 5}", id="stray-closing-tag"),
         pytest.param("[THINK]\\boxed{1, 9}[/THINK]Scores: \\boxed{7, 5}", id="other-think-tag"),
@@ -77,8 +81,8 @@ def test_spellings_of_the_verdict(verdict: str) -> None:
         pytest.param(r"Scores: \boxed{0, 5}", "outside 1..10", id="below"),
         pytest.param(r"Scores: \boxed{7, 5.5}", "not a whole number", id="fraction"),
         pytest.param(r"Scores: \boxed{s1, s2}", "not a number", id="echoed-format"),
-        pytest.param(r"Scores: \boxed{7/10, 5/10}", "not a number", id="out-of-ten"),
-        pytest.param(r"Scores: \boxed{\text{7, 5}}", "no boxed scores", id="nested"),
+        pytest.param(r"Scores: \boxed{7/5, 5/5}", "is of 5, not of 10", id="of-another-scale"),
+        pytest.param(r"Scores: \boxed{\frac{7}{5}}", "no boxed scores", id="fraction-of-maths"),
         pytest.param("<think>\\boxed{7, 5}", "no boxed scores", id="unfinished-reasoning"),
     ],
 )
@@ -165,6 +169,78 @@ def test_binary_rule_scores_single_responses_0_or_1() -> None:
             [("Accuracy", "", 0.5), ("Tone", "", 0.5)],
             id="all-weights-zero",
         ),
+        pytest.param(
+            "Specific Criteria: 1. Accuracy (Weight: 40%): it follows version 2. 0 of the rules. "
+            "2. Clarity (Weight: 30%): clear. 3. Depth (Weight: 30%): deep.",
+            [
+                ("Accuracy", "it follows version 2. 0 of the rules.", 0.4),
+                ("Clarity", "clear.", 0.3),
+                ("Depth", "deep.", 0.3),
+            ],
+            id="numbered-on-one-line",
+        ),
+        pytest.param(
+            "Specific Criteria: 1. Accuracy: it is right 2. Clarity: it is clear",
+            [("Accuracy", "it is right", 0.5), ("Clarity", "it is clear", 0.5)],
+            id="numbered-on-one-line-without-weights",
+        ),
+        pytest.param(
+            "Criteria: 1. Steps (weight: 100%): do step 1. first and 2. then the other",
+            [("Steps", "do step 1. first and 2. then the other", 1)],
+            id="numbers-in-a-sentence",
+        ),
+        pytest.param(
+            "Criteria: - Accuracy (40%): right - not wrong - Tone (60%): kind",
+            [("Accuracy", "right - not wrong", 0.4), ("Tone", "kind", 0.6)],
+            id="bulleted-on-one-line",
+        ),
+        pytest.param(
+            "Criteria: Accuracy (40%), Tone (weight: 60%)",
+            [("Accuracy", "", 0.4), ("Tone", "", 0.6)],
+            id="separated-by-commas",
+        ),
+        pytest.param(
+            "Criteria:\nAccuracy (40%): right, always; Tone (60%): kind",
+            [("Accuracy", "right, always", 0.4), ("Tone", "kind", 0.6)],
+            id="separated-by-semicolons",
+        ),
+        pytest.param(
+            "Criteria:\nAccuracy (40%): right\nTone (60%): kind",
+            [("Accuracy", "right", 0.4), ("Tone", "kind", 0.6)],
+            id="lines-without-bullets",
+        ),
+        pytest.param(
+            "Criteria:\n\n| # | Criterion | Weight | Meaning |\n|---|:--|--:|---|\n"
+            "| 1 | **Accuracy** | 40% | right |\n| 2 | Tone | 60 | kind |",
+            [("Accuracy", "right", 0.4), ("Tone", "kind", 0.6)],
+            id="table",
+        ),
+        pytest.param(
+            "Criteria:\n| Criterion | Response 1 | Response 2 |\n|---|---|---|\n"
+            "| Accuracy (40%) | 8 | 3 |\n| Tone (60%) | 7 | 7 |",
+            [("Accuracy", "", 0.4), ("Tone", "", 0.6)],
+            id="table-with-scores-of-responses",
+        ),
+        pytest.param(
+            "具体标准：\n1. 准确性（权重：40%）：结果正确，没有错误\n2、语气（60%）：友好",
+            [("准确性", "结果正确，没有错误", 0.4), ("语气", "友好", 0.6)],
+            id="chinese",
+        ),
+        pytest.param(
+            "Critères spécifiques :\n1. Exactitude (poids : 40 %) : juste\n2. Ton (60%) : aimable",
+            [("Exactitude", "juste", 0.4), ("Ton", "aimable", 0.6)],
+            id="french",
+        ),
+        pytest.param(
+            "Criterios específicos:\n1. Exactitud (peso: 40%): correcta\n2. Tono (60%): amable",
+            [("Exactitud", "correcta", 0.4), ("Tono", "amable", 0.6)],
+            id="spanish",
+        ),
+        pytest.param(
+            "Spezifische Kriterien:\n1. Richtigkeit (Gewicht: 40%): stimmt\n2. Ton (60%): nett",
+            [("Richtigkeit", "stimmt", 0.4), ("Ton", "nett", 0.6)],
+            id="german",
+        ),
         pytest.param("Specific Criteria:\nnone in particular", [], id="prose"),
         pytest.param("Specific Criteria:\n1. (50%):\n2. **:**", [], id="nameless"),
         pytest.param("nothing", [], id="missing"),
@@ -193,6 +269,25 @@ def test_at_most_64_principles_are_read() -> None:
             "Response 1: good\nResponse 2: bad\nResponse 1: long", ["good\nlong", "bad"], id="again"
         ),
         pytest.param("Response 1: good\nResponse 9: what", ["good"], id="unknown-response"),
+        pytest.param(
+            "Response 1: good. Response 2: bad, unlike Response 1: it is short.",
+            ["good.", "bad, unlike Response 1: it is short."],
+            id="one-line",
+        ),
+        pytest.param(
+            "**Response 1**: good. **Response 2**: bad.",
+            ["good.", "bad."],
+            id="bold-on-one-line",
+        ),
+        pytest.param(
+            "- Response 1 (score: 8): good - Response 2 (score: 3): bad",
+            ["good", "bad"],
+            id="items-on-one-line",
+        ),
+        pytest.param("回答1：很好。回答 2：不好。", ["很好。", "不好。"], id="chinese"),
+        pytest.param("Réponse 1 : bien.\nRéponse 2 : mal.", ["bien.", "mal."], id="french"),
+        pytest.param("Respuesta 1: bien. Respuesta 2: mal.", ["bien.", "mal."], id="spanish"),
+        pytest.param("Antwort 1: gut. Antwort 2: schlecht.", ["gut.", "schlecht."], id="german"),
         pytest.param("Both are fine.", [], id="together"),
     ],
 )
@@ -209,3 +304,62 @@ def test_the_analysis_of_a_single_response_is_its_critique() -> None:
 def test_unknown_rule() -> None:
     with pytest.raises(InputError, match="no rule 'loose'; known: strict, binary"):
         Grm(rule="loose")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(("Specific Criteria", "Analysis", "Scores"), id="english"),
+        pytest.param(("具体标准", "分析", "评分"), id="chinese"),
+        pytest.param(("Critères spécifiques ", "Analyse ", "Notes finales "), id="french"),
+        pytest.param(("Criterios", "Análisis", "Puntuaciones"), id="spanish"),
+        pytest.param(("Kriterien", "Analyse", "Bewertungen"), id="german"),
+    ],
+)
+@pytest.mark.parametrize("colon", [":", "："])
+def test_labels_in_five_languages(labels: tuple[str, str, str], colon: str) -> None:
+    criteria, analysis, final = (f"**{label.strip()}**{colon}" for label in labels)
+    text = (
+        f"{criteria}\n1. A (40%): a\n2. B (60%): b\n\n{analysis}\nOne box: \\boxed{{1, 1}}\n"
+        f"Both are fine.\n\n{final} \\boxed{{7, 5}}"
+    )
+    parsed = Grm().parse(Completion(text=text), n=2)
+    assert parsed.scores == (7.0, 5.0)
+    assert [p.name for p in parsed.principles] == ["A", "B"]
+    assert parsed.analysis.endswith("Both are fine.")
+
+
+def test_all_on_one_line() -> None:
+    text = (
+        "Specific Criteria: 1. Accuracy (Weight: 40%): right. 2. Clarity (Weight: 60%): clear. "
+        "Analysis: Response 1: good. Score: high. Response 2: bad. Scores: \\boxed{8, 3}"
+    )
+    parsed = Grm().parse(Completion(text=text), n=2)
+    assert parsed.scores == (8.0, 3.0)
+    assert [(p.name, p.weight) for p in parsed.principles] == [("Accuracy", 0.4), ("Clarity", 0.6)]
+    assert [c.text for c in parsed.critiques] == ["good. Score: high.", "bad."]
+
+
+@pytest.mark.parametrize(
+    ("text", "analysis", "warned"),
+    [
+        pytest.param("\\boxed{7, 5}", "", True, id="box-alone"),
+        pytest.param("**Scores:** $\\boxed{7, 5}$", "", True, id="label-and-box"),
+        pytest.param("The first is right. \\boxed{7, 5}", "The first is right.", False, id="prose"),
+        pytest.param("Analysis: right.\nScores: \\boxed{7, 5}", "right.", False, id="labelled"),
+        pytest.param("Criteria:\n- Tone\nScores: \\boxed{7, 5}", "", False, id="criteria-alone"),
+    ],
+)
+def test_scores_without_reasons_carry_a_warning(text: str, analysis: str, *, warned: bool) -> None:
+    vote = read_vote(Grm(), Completion(text=text), order=(0, 1), n=2, draw=0)
+    assert isinstance(vote, Judgment)
+    assert vote.analysis == analysis
+    assert vote.warnings == (
+        ("the judge gave scores without criteria or reasons",) if warned else ()
+    )
+
+
+def test_a_quoted_label_does_not_let_an_early_box_win() -> None:
+    text = "It says Scores:\nScores: none. I first thought \\boxed{9, 1}.\nFinal: \\boxed{2, 8}"
+    with pytest.raises(AmbiguousError):
+        scores(text)

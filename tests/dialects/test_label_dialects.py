@@ -13,13 +13,14 @@ READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
         ("My final verdict is: [[A>>B]]", (1, 0)),
         ("[[A>B]]", (0.75, 0.25)),
         ("a tie: [[A=B]].", (0.5, 0.5)),
-        ("[[B>A]] as said: [[B>A]]", (0.25, 0.75)),
+        ("[[B>A]] as said: [[B > A]]", (0.25, 0.75)),
         ("<think>[[A>B]]</think>[[B>>A]]", (0, 1)),
     ],
     "mt-bench-pair": [
         ("[[A]]", (1, 0)),
         ("x [[b]] y", (0, 1)),
         ("Final Verdict: [[C]]", (0.5, 0.5)),
+        ('[["a"]] is [[Assistant A]]', (1, 0)),
     ],
     "mt-bench-pair:first": [("[[A]] no, [[B]]", (1, 0))],
     "mt-bench-pair:last": [("[[A]] no, [[B]]", (0, 1))],
@@ -72,7 +73,7 @@ READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
 
 MISSING: dict[str, list[str]] = {
     "arena-hard": ["", "A is better", "[A>B]", "[[A>A]]", "[[J>>A]]", "[[A<B]]", "[ [A>B] ]"],
-    "mt-bench-pair": ["", "[[Assistant A]]", '[["A"]]', "[[D]]", "[A]", "[[A>B]]"],
+    "mt-bench-pair": ["", "[[Assistant C]]", '[["D"]]', "[[D]]", "[A]", "[[A>B]]"],
     "mt-bench-single": [
         "",
         "[[5, 1, 3]]",
@@ -80,7 +81,7 @@ MISSING: dict[str, list[str]] = {
         "[[0]]",
         "[[-3]]",
         "[7]",
-        "[[7/10]]",
+        "[[7/5]]",
         "$ERROR$",
     ],
     "prometheus": ["", "4", "[RESULT] four", "[RESULT] 6", "[RESULT] 4.5", "[RESULT] 4 or 5"],
@@ -97,12 +98,13 @@ MISSING: dict[str, list[str]] = {
     "llmbar": ["", "Neither output is better.", "Output (c)", "Output (a) does not follow it."],
     "llmbar:phrase": ["Output (a)"],
     "llmbar:label": ["I choose Output (a)"],
-    "llmbar-rating": ["", "11", "nine", "9.5", "９", "9 out of 10", "-1"],
+    "llmbar-rating": ["", "11", "nine", "9.5", "9²", "⑨", "9 out of 10", "-1"],
     "realmistake": [
         "",
         "The response is correct.",
         "contains errors",
         "the response contains an errorless",
+        "the response contains a possible error",
     ],
     "realmistake:published": ["", "contains errors"],
     "auto-j": [

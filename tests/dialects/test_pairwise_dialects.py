@@ -22,7 +22,7 @@ def test_index_of_the_best(text: str, n: int, scores: tuple[float, ...]) -> None
     assert open_dialect("pairwise").parse(Completion(text=text), n=n).scores == scores
 
 
-@pytest.mark.parametrize("box", ["0", "3", "-1", "1, 2", "A", "", "1.0", "２", "i"])
+@pytest.mark.parametrize("box", ["0", "3", "-1", "1, 2", "A", "", "1.0", "²", "②", "i"])
 def test_not_an_index(box: str) -> None:
     with pytest.raises(ParseError, match="not an index from 1 to 2"):
         open_dialect("pairwise").parse(Completion(text=rf"\boxed{{{box}}}"), n=2)
@@ -68,6 +68,9 @@ def tokens(
         ),
         pytest.param(["\\boxed{", "2", "}"], 1, (), math.log(0.4), 0.4, id="own-probability"),
         pytest.param(["\\boxed{", "2", "}"], 1, (("x", -9.0),), 0.0, 1.0, id="no-other-index"),
+        pytest.param(
+            ["\\boxed{", "２", "}"], 1, (("２", -0.5),), math.log(0.5), 0.5, id="full-width-digit"
+        ),
         pytest.param(["\\boxed{", "2", "}"], 1, (), 1e-7, 1.0, id="rounding-above-0"),
         pytest.param(
             ["\\boxed{1}", "</think>", "\\boxed{", "2", "}"], 3, (), -1.5, math.exp(-1.5), id="last"

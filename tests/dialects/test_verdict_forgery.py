@@ -204,15 +204,15 @@ def test_the_attacks_work_on_texts_that_were_not_defused(carrier: Carrier) -> No
     assert worked > 0
 
 
-def test_json_outside_the_document_is_refused() -> None:
+def test_json_outside_the_document_is_no_verdict() -> None:
     dialect = open_dialect("json")
     carrier = CARRIERS[-1]
     for attack in carrier.attacks():
         quoted = shown(dialect, carrier, attack)
         for judge in (quote_before, quote_after, quote_inline):
-            assert outcome(dialect, carrier, judge(quoted, carrier.honest)) == "parse_error"
+            assert outcome(dialect, carrier, judge(quoted, carrier.honest)) == "honest"
         for text in (f"{quoted}\n{carrier.honest}", f"{carrier.honest}\n{quoted}"):
-            assert outcome(dialect, carrier, text) in {"parse_error", "ambiguous"}
+            assert outcome(dialect, carrier, text) == "honest"
 
 
 def test_an_escaped_key_does_not_forge_a_document() -> None:

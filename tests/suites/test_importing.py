@@ -275,6 +275,18 @@ def test_failed_calls_are_not_read_again(tmp_path: Path) -> None:
         assert [v.rewards for _, v in store.verdicts(0)] == [(7.0,), None, (3.0,)]
 
 
+def test_a_refusal_in_plain_words_is_read_again(tmp_path: Path) -> None:
+    row = (DATA / "mt-bench" / "fastchat.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    said = "I cannot provide praise: the response contains errors."
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(json.loads(row) | {"judgment": said, "score": -1}), encoding="utf-8")
+    run = tmp_path / "run"
+    given = arguments("mt-bench-single", "log.jsonl", root=tmp_path)
+    assert summary_of(run, *given)["failures"] == {"refused": 1}
+    done = deemster("rescore", str(run), "--dialect", "realmistake", "--json")
+    assert json.loads(done.stdout)["failures"] == {}
+
+
 def test_scores_without_text_cannot_be_read_by_another_dialect(tmp_path: Path) -> None:
     run = tmp_path / "run"
     summary_of(run, *arguments("rb2-ratings", "rb2-ratings.jsonl", None, "full"))

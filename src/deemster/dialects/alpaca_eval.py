@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, probability, strip_reasoning
-from deemster.dialects.strict_json import read_json
+from deemster.dialects.base import Dialect, Parsed, probability
+from deemster.dialects.reasoning import strip_reasoning
+from deemster.dialects.strict_json import read_json, read_object
 from deemster.errors import ParseError
 from deemster.schemas import Completion, Scale
 
@@ -63,9 +64,7 @@ class AlpacaEval(Dialect):
         text = strip_reasoning(completion.text).strip()
         if self.rule == "published":
             return self._published(completion, text)
-        if '"ordered_models"' not in text:  # see the same check in the dialect json
-            raise ParseError('no key "ordered_models" in the completion; expected a JSON object')
-        return self._document(read_json(text))
+        return self._document(read_object(text, "ordered_models"))
 
     def _published(self, completion: Completion, text: str) -> Parsed:
         if completion.logprobs and not text.startswith(("{", "[", "`")):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 # Any arrangement of these signs is a label, so that a malformed one ("A>A") is told apart from
 # a missing one, as in JudgeBench.
-_LABEL = re.compile(r"\[\[[ ]{0,4}([AB<>=]{1,8})[ ]{0,4}\]\]")
+_LABEL = re.compile(r"\[\[[ *_]{0,4}([AB<>= ]{1,16})[ *_]{0,4}\]\]")
 _SCORES = {
     "A>>B": (1.0, 0.0),
     "A>B": (0.75, 0.25),
@@ -37,12 +39,15 @@ class ArenaHard(Dialect):
         """Read the label; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
         scores = settle(
-            _LABEL.findall(text), _scores, missing=f"no [[A>B]] label in text ending {tail(text)}"
+            _LABEL.findall(fold(text)),
+            _scores,
+            missing=f"no [[A>B]] label in text ending {tail(text)}",
         )
         return Parsed(scores, analysis=text.strip())
 
 
 def _scores(label: str) -> tuple[float, float]:
-    if label not in _SCORES:
+    sign = label.replace(" ", "")
+    if sign not in _SCORES:
         raise ParseError(f"{label!r} is not one of {', '.join(_SCORES)}")
-    return _SCORES[label]
+    return _SCORES[sign]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.schemas import Completion, Scale
 
 _DECISION = re.compile(
@@ -20,7 +21,8 @@ class AutoJ(Dialect):
     """The better of two responses, or a tie.
 
     Auto-J's own reader takes the last decision; here two different ones are ambiguous. Verdicts
-    in plain words can be quoted; prefer another dialect for live judging.
+    in plain words can be quoted, so look-alikes of their letters are not read, and another dialect
+    is better for live judging.
     """
 
     name = "auto-j"

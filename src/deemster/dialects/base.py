@@ -10,7 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from deemster.errors import AmbiguousError, InputError, ParseError
@@ -30,6 +30,8 @@ class Parsed:
     critiques: tuple[Critique, ...] = ()
     """`response` counts positions shown, from 0."""
     analysis: str = ""
+    warnings: tuple[str, ...] = ()
+    """What a reader should know before relying on it."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +119,6 @@ class Dialect(ABC):
         """
 
 
-_THINK_NAMES = r"(?:think|thinking|thought|reasoning|seed:think)"
-_THINK_OPEN = re.compile(rf"<{_THINK_NAMES}>|\[THINK\]|◁think▷", re.IGNORECASE | re.ASCII)
-_THINK_CLOSE = re.compile(rf"</{_THINK_NAMES}>|\[/THINK\]|◁/think▷", re.IGNORECASE | re.ASCII)
-
-
-def strip_reasoning(text: str) -> str:
-    """The text after the reasoning: everything up to the last closing think tag is dropped.
-
-    A closing tag without an opening one counts too (chat templates often put the opening tag
-    into the prompt). What follows an opening tag that never closes is dropped as well: a verdict
-    inside unfinished reasoning is a draft.
-    """
-    end = 0
-    for close in _THINK_CLOSE.finditer(text):
-        end = close.end()
-    unclosed = _THINK_OPEN.search(text, end)
-    return text[end : unclosed.start() if unclosed else len(text)]
-
-
 def settle(findings: Iterable[str], read: Callable[[str], T], *, missing: str = "no verdict") -> T:
     """The one verdict that all findings state, each read by `read`.
 
@@ -177,13 +160,19 @@ _PROBLEMS = 8
 def number(token: str, scale: Scale) -> float:
     """A score written in ASCII digits, checked against its scale.
 
+    Emphasis around it does not matter. "8/10" is 8 where the scale ends at 10, and nothing
+    elsewhere: to convert it would be a guess.
+
     Raises:
         ParseError: it is not a number or is off the scale.
     """
-    token = token.strip()
-    if not _NUMBER.fullmatch(token):
+    token = token.strip(" \t\r\n*_$")
+    found = _NUMBER.fullmatch(token)
+    if not found:
         raise ParseError(f"{token[:40]!r} is not a number")
-    value = float(token)
+    if found["of"] and (scale.high <= 1 or float(found["of"]) != scale.high):
+        raise ParseError(f"score {token[:40]} is of {found['of']}, not of {scale.high:g}")
+    value = float(found["value"])
     if not scale.low <= value <= scale.high:
         raise ParseError(f"score {token[:40]} is outside {scale.low:g}..{scale.high:g}")
     if scale.integer and value % 1:
@@ -191,7 +180,9 @@ def number(token: str, scale: Scale) -> float:
     return value
 
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(
+    r"(?P<value>[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[ ]{0,4}/[ ]{0,4}(?P<of>[0-9]{1,4}))?"
+)
 
 
 def probability(logprob: float) -> float:
@@ -224,4 +215,4 @@ def to_caller_order(parsed: Parsed, order: Sequence[int], n: int) -> Parsed:
             key=lambda critique: critique.response,
         )
     )
-    return Parsed(tuple(scores), parsed.principles, critiques, parsed.analysis)
+    return replace(parsed, scores=tuple(scores), critiques=critiques)

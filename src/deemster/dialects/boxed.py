@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import re
 
-from deemster.dialects.base import number, settle, strip_reasoning, tail
+from deemster.dialects.base import number, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Scale
 
-BOX = re.compile(r"\\boxed[ ]{0,4}\{(?P<content>[^{}]{0,2000})\}")
+# Commands that change how their argument looks and not what it says. Others, as in
+# \boxed{\frac{1}{2}}, are the judge's own mathematics: that is no box of scores.
+_LOOKS = (
+    *("text", "textbf", "textit", "textrm", "textsf", "texttt", "mathbf", "mathrm", "mathit"),
+    *("mathsf", "mathtt", "boldsymbol", "bm", "mbox", "boxed"),
+)
+_AFTER_LOOK = "|".join(rf"(?<=\\{name})" for name in _LOOKS)
+BOX = re.compile(
+    r"\\boxed[ ]{0,4}\{(?P<content>[^{}]{0,2000}+"
+    rf"(?:(?:{_AFTER_LOOK})\{{[^{{}}]{{0,200}}+(?:\}}[^{{}}]{{0,200}}+)){{0,256}}+)\}}"
+)
+_LOOK = re.compile(rf"\\(?:{'|'.join(_LOOKS)})[ ]{{0,4}}\{{([^{{}}]*)\}}")
+_SPACE = re.compile(r"\\[,;:! ]|\\q?quad\b|~|\s+")
+_SIZE = re.compile(r"\\(?:left|right)(?=[\[\]().])")
+_LABEL = re.compile(
+    r"[*_]{0,3}(?:(?:response|answer|score)[ ]?|[srSR]_?)#?([0-9]{1,4})[*_]{0,3} ?[:=] ?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def read_boxed(text: str, *, n: int, scale: Scale) -> tuple[float, ...]:
@@ -20,22 +39,41 @@ def read_boxed(text: str, *, n: int, scale: Scale) -> tuple[float, ...]:
     """
     text = strip_reasoning(text)
     return settle(
-        BOX.findall(text),
+        BOX.findall(fold(text)),
         lambda box: numbers(box, n, scale),
         missing=f"no boxed scores in text ending {tail(text)}",
     )
 
 
+def plain(box: str) -> str:
+    """The content of a box without what only changes its looks."""
+    for _ in range(4):
+        box, count = _LOOK.subn(r"\1", box)
+        if not count:
+            break
+    return _SPACE.sub(" ", _SIZE.sub("", box)).strip(" $*")
+
+
 def numbers(box: str, n: int, scale: Scale) -> tuple[float, ...]:
-    """The content of a box as `n` numbers; brackets around all of them do not matter.
+    """The content of a box as `n` numbers.
+
+    Brackets around all of them do not matter, nor do labels that count the responses in order
+    (`Response 1: 7, Response 2: 5`).
 
     Raises:
         ParseError: it is something else.
     """
-    content = box.strip()
+    content = plain(box)
     if content[:1] + content[-1:] in {"[]", "()"}:
         content = content[1:-1]
     tokens = content.split(",")
     if len(tokens) != n:
         raise ParseError(f"expected {n} scores, got {len(tokens)} in {box[:80]!r}")
+    labels = [_LABEL.match(token.strip()) for token in tokens]
+    if all(label and int(label[1]) == place for place, label in enumerate(labels, 1)):
+        tokens = [
+            token.strip()[label.end() :]
+            for token, label in zip(tokens, labels, strict=True)
+            if label
+        ]
     return tuple(number(token, scale) for token in tokens)

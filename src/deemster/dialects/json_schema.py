@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from deemster.dialects.base import Dialect, Parsed, strip_reasoning
-from deemster.dialects.strict_json import read_json
+from deemster.dialects.base import Dialect, Parsed
+from deemster.dialects.reasoning import strip_reasoning
+from deemster.dialects.strict_json import read_object
 from deemster.errors import ParseError
 from deemster.schemas import (
     Completion,
@@ -23,17 +24,23 @@ from deemster.schemas import (
     normalise_weights,
 )
 
-_Score = Annotated[int, Field(ge=1, le=10)]
+
+def _whole(value: object) -> object:
+    """8.0 is the whole number 8."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Score = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
 class _Principle(_Strict):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     description: str
-    weight: Annotated[int, Field(ge=1, le=100)]
+    weight: Annotated[float, Field(gt=0, le=100)]
 
 
 class _Critique(_Strict):
@@ -51,8 +58,9 @@ class _Document(_Strict):
 class Json(Dialect):
     """One JSON document; 1 to many responses.
 
-    The whole text after the reasoning must be the document. Lengths of texts bind the schema
-    only: a backend without constrained decoding may write more.
+    Prose around the document and further keys in it do not matter; two different documents are
+    ambiguous. Lengths of texts bind the schema only: a backend without constrained decoding may
+    write more.
 
     Args:
         max_principles: how many principles the schema allows.
@@ -94,12 +102,8 @@ class Json(Dialect):
         and loses those scores: which principle they belong to would be a guess.
         """
         text = strip_reasoning(completion.text)
-        if '"scores"' not in text:
-            # Prompts respell this string in responses. A document that gets the key by an escape
-            # (`"\\u0073cores"`) is an echo of one.
-            raise ParseError('no key "scores" in the completion; expected a JSON object')
         try:
-            document = _Document.model_validate(read_json(text))
+            document = _Document.model_validate(read_object(text, "scores"))
         except ValidationError as error:
             raise ParseError(first_problem(error)) from None
         for what, given in (("critiques", document.critiques), ("scores", document.scores)):

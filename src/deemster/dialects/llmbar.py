@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 _PHRASE = re.compile(r"\b[Oo]utput \(([ab])\)\**\s?is better")
@@ -45,7 +47,7 @@ class LlmBar(Dialect):
         elif self.rule == "label":
             letters = sorted(_THEIR_LABEL.findall(text))[:1]
         else:
-            letters = _PHRASE.findall(text) or _LABEL.findall(text)
+            letters = _PHRASE.findall(fold(text)) or _LABEL.findall(fold(text))
         scores = settle(
             letters,
             lambda letter: _SCORES[letter],
@@ -65,6 +67,7 @@ class LlmBarRating(Dialect):
     def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 1
         """Read the number; see `Dialect.parse`."""
         text = strip_reasoning(completion.text).strip()
-        if not text.isascii() or not text.isdigit():
+        digits = fold(text)
+        if not digits.isascii() or not digits.isdigit():
             raise ParseError(f"expected a whole number and nothing else, got {text[:60]!r}")
-        return Parsed((number(text, self.scale),))
+        return Parsed((number(digits, self.scale),))

@@ -2,7 +2,7 @@
 
 Tools disagree on what counts when a text holds two verdicts. FastChat takes the first; others
 take the last. Here two different ones are ambiguous; the rules `first` and `last` read logs of
-those tools as they did.
+those tools as they did, and no other spellings than they do.
 """
 
 from __future__ import annotations
@@ -12,13 +12,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, T, number, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, T, number, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 _RULES = ("strict", "first", "last")
-_LETTER = re.compile(r"\[\[[ ]{0,4}([ABCabc])[ ]{0,4}\]\]")
+_LETTER = re.compile(
+    r"\[\[[ *_\"']{0,4}(?:(?:assistant|response|answer)[ ]{1,4}(?=[AB]))?([ABC])[ *_\"']{0,4}\]\]",
+    re.IGNORECASE | re.ASCII,
+)
+_THEIR_LETTER = re.compile(r"\[\[[ ]{0,4}([ABCabc])[ ]{0,4}\]\]")
 # Numbers only: other double brackets are links or lists, not ratings.
-_RATING = re.compile(r"\[\[[ ]{0,4}([+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?)[ ]{0,4}\]\]")
+_NUMBER = r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,12})?"
+_NAME = (
+    r"(?:(?:overall |final )?(?:rating|score)|평점|점수|评分|得分|note|puntuación|bewertung)"
+    r"[ *_]{0,4}:[ *_]{0,4}"
+)
+_RATING = re.compile(
+    rf"\[\[[ *_]{{0,4}}(?:{_NAME})?({_NUMBER}(?:[ ]?/[ ]?10)?)[ *_]{{0,4}}\]\]", re.IGNORECASE
+)
+_THEIR_RATINGS = {
+    "first": re.compile(rf"\[\[[ ]{{0,4}}({_NUMBER})[ ]{{0,4}}\]\]"),
+    # The tool's Korean judges write the name into the brackets.
+    "last": re.compile(rf"\[\[[ ]{{0,4}}(?:{_NAME})?({_NUMBER})[ ]{{0,4}}\]\]", re.IGNORECASE),
+}
 _SCORES = {"A": (1.0, 0.0), "B": (0.0, 1.0), "C": (0.5, 0.5)}
 
 
@@ -37,7 +55,7 @@ class MtBenchPair(Dialect):
         text = strip_reasoning(completion.text)
         scores = _decide(
             self.rule,
-            _LETTER.findall(text),
+            _LETTER.findall(fold(text)) if self.rule == "strict" else _THEIR_LETTER.findall(text),
             lambda letter: _SCORES[letter.upper()],
             missing=f"no [[A]], [[B]] or [[C]] in text ending {tail(text)}",
         )
@@ -58,7 +76,7 @@ class MtBenchSingle(Dialect):
         text = strip_reasoning(completion.text)
         score = _decide(
             self.rule,
-            _RATING.findall(text),
+            _THEIR_RATINGS.get(self.rule, _RATING).findall(fold(text)),
             lambda rating: number(rating.removesuffix("."), self.scale),
             missing=f"no [[rating]] in text ending {tail(text)}",
         )

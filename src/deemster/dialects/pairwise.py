@@ -11,9 +11,11 @@ import math
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, probability, settle, strip_reasoning, tail
-from deemster.dialects.boxed import BOX
+from deemster.dialects.base import Dialect, Parsed, probability, settle, tail
+from deemster.dialects.boxed import BOX, plain
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale, TokenLogprob
 
 _INDEX = re.compile(r"(?:response|answer)?[ ]{0,4}([0-9]{1,4})", re.IGNORECASE | re.ASCII)
@@ -60,12 +62,14 @@ class PairwiseTokenProb(Dialect):
 
 def _best(text: str, n: int) -> int:
     def read(box: str) -> int:
-        index = _INDEX.fullmatch(box.strip())
+        index = _INDEX.fullmatch(plain(box))
         if index is None or not 1 <= int(index[1]) <= n:
             raise ParseError(f"{box[:40]!r} is not an index from 1 to {n}")
         return int(index[1]) - 1
 
-    return settle(BOX.findall(text), read, missing=f"no boxed index in text ending {tail(text)}")
+    return settle(
+        BOX.findall(fold(text)), read, missing=f"no boxed index in text ending {tail(text)}"
+    )
 
 
 def _one_hot(best: int, n: int, value: float) -> tuple[float, ...]:
@@ -74,7 +78,7 @@ def _one_hot(best: int, n: int, value: float) -> tuple[float, ...]:
 
 def _index_token(logprobs: tuple[TokenLogprob, ...], best: int) -> TokenLogprob:
     """The token that carries the digit of the last box."""
-    text = "".join(token.token for token in logprobs)
+    text = fold("".join(token.token for token in logprobs))
     position = -1
     for box in BOX.finditer(text):
         digit = box["content"].rfind(str(best + 1))
@@ -99,6 +103,8 @@ def _probability(token: TokenLogprob, best: int, n: int) -> float:
     others = [
         probability(known[alternative])
         for index in range(1, n + 1)
-        if index != best + 1 and (alternative := token.token.replace(digit, str(index))) in known
+        if index != best + 1
+        and digit in token.token  # a full-width digit has no alternatives to compare with
+        and (alternative := token.token.replace(digit, str(index))) in known
     ]
     return own / math.fsum([own, *others]) if others else own

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
+from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 _MARK = r"\[RESULT\][ \t*:]{0,8}+\n?+[ \t]{0,8}+(?:Response[ ])?[(\[*]{0,3}+"
@@ -31,7 +33,7 @@ class Prometheus(Dialect):
     def parse(self, completion: Completion, *, n: int) -> Parsed:
         """Read what stands behind `[RESULT]`; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
-        findings = (_SCORE if n == 1 else _LETTER).findall(text)
+        findings = (_SCORE if n == 1 else _LETTER).findall(fold(text))
         scores = settle(
             findings,
             self._score if n == 1 else _letter,
@@ -40,7 +42,7 @@ class Prometheus(Dialect):
         return Parsed(scores, analysis=text.strip())
 
     def _score(self, finding: str) -> tuple[float, ...]:
-        return (number(_bare(finding).removesuffix("/5"), self.scale),)
+        return (number(_bare(finding), self.scale),)
 
 
 def _letter(finding: str) -> tuple[float, ...]:

@@ -6,12 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, settle, strip_reasoning, tail
+from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.schemas import Completion, Scale
 
-_VERDICT = re.compile(r"\bresponse contains (an|no) error\b", re.IGNORECASE | re.ASCII)
-_SCORES = {"an": 0.0, "no": 1.0}
+# "No significant errors" and "a possible error" are neither.
+_KIND = r"(?:(?:minor|small|major|significant|serious|critical|factual|logical|mathematical) )?"
+_VERDICT = re.compile(
+    r"\bresponse (?:"
+    rf"(?P<some>contains (?:(?:an?|some|several|multiple|many|two|three|a few) )?{_KIND}errors?)"
+    r"|(?P<none>contains no errors?|(?:does not|doesn't) contain (?:an error|any errors?))"
+    r")\b",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,8 @@ class RealMistake(Dialect):
     predictions): `contains no error` or `response is correct` anywhere means no error, whatever
     else is said; else `contains an error` means an error.
 
-    Verdicts in plain words can be quoted; prefer another dialect for live judging.
+    Verdicts in plain words can be quoted, so look-alikes of their letters are not read, and
+    another dialect is better for live judging.
     """
 
     name = "realmistake"
@@ -37,9 +46,8 @@ class RealMistake(Dialect):
         if self.rule == "published":
             score = _published(text.lower(), missing)
         else:
-            score = settle(
-                _VERDICT.findall(text), lambda word: _SCORES[word.lower()], missing=missing
-            )
+            said = (found.lastgroup or "" for found in _VERDICT.finditer(text))
+            score = settle(said, lambda which: float(which == "none"), missing=missing)
         return Parsed((score,), analysis=text.strip())
 
 

@@ -1,8 +1,10 @@
-"""JSON read strictly: one document, no duplicate keys, no NaN, nothing around it."""
+"""JSON read strictly: one document, no duplicate keys, no NaN; prose around it does not matter."""
 
 from __future__ import annotations
 
 import json
+import re
+from itertools import islice
 from typing import Any, NoReturn
 
 from deemster.errors import AmbiguousError, ParseError
@@ -11,6 +13,64 @@ _SPACE = " \t\n\r"
 _MOST_DOCUMENTS = 8
 _DEEPEST = 32
 _TOO_DEEP = "the JSON is nested too deeply"
+
+
+def read_object(text: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
+    r"""The one JSON document with `key` in a text: the text itself, or an object in its prose.
+
+    The key must be written out. Prompts respell it in responses, so that an object that gets it
+    by an escape (`"\u0073cores"`) is an echo of one. Objects without the key do not matter.
+
+    Raises:
+        ParseError: there is none, or it is cut or broken.
+        AmbiguousError: there are different ones, or something else that may be one.
+    """
+    written = f'"{key}"'
+    if written not in text:
+        raise ParseError(f'no key "{key}" in the completion; expected a JSON object')
+    try:
+        return read_json(text)
+    except ParseError as error:
+        found = _objects_in_prose(text, key)
+        if not found:
+            raise
+        documents = [document for _, _, document in found]
+        if len(found) > _MOST_DOCUMENTS or any(other != documents[0] for other in documents):
+            raise AmbiguousError(f"{len(documents)} JSON objects that differ") from None
+        for use in re.finditer(rf"{written}[ \t\r\n]{{0,200}}:", text):
+            if not any(start < use.start() < end for start, end, _ in found):
+                raise AmbiguousError(
+                    f"a JSON object, but also {written} at character {use.start()}: {error}"
+                ) from None
+        return documents[0]
+
+
+_OBJECT = re.compile(r"\{(?=[ \t\r\n]{0,200}\")")
+# An element of a list or the value of a key is part of something else, which is broken.
+_PART = re.compile(r"(?:\[|[]}\"0-9][ \t\r\n]{0,40},|\"[ \t\r\n]{0,40}:)[ \t\r\n]{0,40}\Z")
+_MOST_STARTS = 64
+
+
+def _objects_in_prose(text: str, key: str) -> list[tuple[int, int, Any]]:
+    """Start, end and value of the whole objects with the key."""
+    found: list[tuple[int, int, Any]] = []
+    end = 0
+    for start in islice((match.start() for match in _OBJECT.finditer(text)), _MOST_STARTS):
+        if start < end:
+            continue
+        try:
+            document, stop = _DECODER.raw_decode(text, start)
+        except json.JSONDecodeError:
+            continue
+        except (RecursionError, ValueError):  # ours are ValueErrors, too: a key stands twice
+            return []
+        if _too_deep(document, _DEEPEST):
+            return []
+        end = stop
+        part = _PART.search(text, max(0, start - 130), start)
+        if key in document and f'"{key}"' in text[start:stop] and not part:
+            found.append((start, stop, document))
+    return found
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -24,12 +84,11 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
         AmbiguousError: it holds different documents.
     """
     text = _unfenced(text.strip(_SPACE))
-    decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
     documents: list[Any] = []
     position = 0
     try:
         while position < len(text) and len(documents) < _MOST_DOCUMENTS:
-            document, end = decoder.raw_decode(text, position)
+            document, end = _DECODER.raw_decode(text, position)
             documents.append(document)
             position = end + (len(text[end:]) - len(text[end:].lstrip(_SPACE)))
     except RecursionError:
@@ -52,7 +111,7 @@ def _unfenced(text: str) -> str:
     if not (text.startswith("```") and text.endswith("```") and len(text) > 6):
         return text
     first, newline, rest = text.partition("\n")
-    if not newline or first.strip(_SPACE) not in {"```", "```json", "```JSON"}:
+    if not newline or not re.fullmatch(r"```[ ]?[\w+.-]{0,20}", first.strip(_SPACE)):
         return text
     return rest[:-3].strip(_SPACE)
 
@@ -85,3 +144,7 @@ def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 def _constant(name: str) -> NoReturn:
     raise ParseError(f"{name} is not a number that JSON has")
+
+
+# Not strict about control characters: judges write line breaks into strings as they are.
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, strict=False)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from deemster.dialects.base import Dialect, to_caller_order
+from deemster.dialects.refusal import refuses
 from deemster.errors import ParseError
 from deemster.schemas import Completion, Failure, Judgment, Vote, first_problem
 
@@ -36,21 +37,25 @@ def read_vote(
     try:
         shown = dialect.parse(completion, n=len(order))
         parsed = to_caller_order(shown, order, n)
+        # A vote that is read again brings its warnings along.
+        warnings = tuple(dict.fromkeys((*completion.warnings, *parsed.warnings)))
         return Judgment(
             scores=parsed.scores,
             scale=dialect.scale_for(len(order)),
             principles=parsed.principles,
             critiques=parsed.critiques,
             analysis=parsed.analysis,
-            **drawn,
+            **drawn | {"warnings": warnings},
         )
     except ParseError as error:
-        message = str(error)
+        status, message = error.status, str(error)
         if not completion.text and completion.warnings:
             message = completion.warnings[0]  # why there is no text, and what to do about it
+        elif status == "parse_error" and refuses(completion.text):
+            status, message = "refused", f"the judge declined to judge; {message}"
         elif completion.finish == "length":
             message += "; the completion was cut at max_tokens"
-        return Failure(status=error.status, message=message, error=type(error).__name__, **drawn)
+        return Failure(status=status, message=message, error=type(error).__name__, **drawn)
     except ValidationError as error:
         # A third-party parser returned something that is no judgment.
         return Failure(

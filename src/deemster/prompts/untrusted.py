@@ -3,47 +3,61 @@ r"""Text from outside, made safe to stand in a judge's prompt.
 Queries, responses and references come from strangers. Before they enter a prompt:
 
 - verdict syntax (`\boxed{`, `[[A]]`, `[RESULT]`, `<answer>`, `Output (a)`, `"scores"` as a whole
-  JSON string, think tags) is respelled, so that a judge that quotes a response never writes a
-  verdict by quoting;
+  JSON string, reasoning tags) is respelled, so that a judge that quotes a response never writes
+  a verdict by quoting;
 - chat-template control tokens (`<|im_end|>` and relatives) are respelled, for servers that
   would turn them into control ids;
 - invisible and control characters are removed.
 
-The respelling keeps the meaning readable: `\boxed{42}` becomes `\fbox{42}`. Raw texts are kept in
-the records; only the judge's view changes. No defence of this kind is complete.
+Look-alikes that parsers read, or that a judge could turn into the syntax while it quotes (full
+width, ligatures, HTML entities), count as what they stand for. The respelling keeps the meaning
+readable: `\boxed{42}` becomes `\fbox{42}`. Raw texts are kept in the records; only the judge's
+view changes. No defence of this kind is complete.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import re
+import unicodedata
 from collections.abc import Iterable
 
-_BOXED = re.compile(r"\\boxed(?![A-Za-z])")
-_DOUBLE_BRACKETS = re.compile(r"\[(?=\[)|\](?=\])")
-_RESULT = re.compile(r"\[[ ]{0,8}(RESULT)[ ]{0,8}\]", re.IGNORECASE)
-_OUTPUT = re.compile(r"\b(output) \((?=[ab]\))", re.IGNORECASE)
-_KEY = re.compile(r'"(scores|critiques|principles|ordered_models)"')
-_TAG = re.compile(
-    r"<(/?)(?=(?:answer|think|thinking|thought|reasoning|score|scores|verdict)\b)|◁(?=/?think)",
-    re.IGNORECASE,
+from deemster.prompts.normal_form import fold, spelled_out, visible
+from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
+
+
+def _tags(first: str) -> str:
+    """What follows the first character of the reasoning tags that begin with it."""
+    tags = [pair.opening for pair in REASONING_TAGS]
+    tags += [pair.closing for pair in REASONING_TAGS if pair.unopened]
+    return "|".join(tag.removeprefix(first) for tag in tags if tag.startswith(first))
+
+
+_BRACKET = r"\["
+# Every alternative begins with one literal character, by which the search skips most of a text.
+_SYNTAX = re.compile(
+    r"\\boxed(?![A-Za-z])"
+    r"|\"(?:scores|critiques|principles|ordered_models)(?=\")"
+    r"|o(?i:utput) \((?=(?i:[ab])\))"
+    r"|O(?i:utput) \((?=(?i:[ab])\))"
+    r"|\[{1,99}(?=\[)"
+    r"|\]{1,99}(?=\])"
+    r"|\[[ ]{0,8}(?i:RESULT)[ ]{0,8}\]"
+    rf"|\[(?=(?i:{_tags(_BRACKET)}))"
+    # Control tokens of chat templates, which are told apart by case.
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|IMG"
+    r"|BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK)\])"
+    r"|<(?=<?[|/A-Za-z])(?:"
+    r"(?=[|]|<?/?SYS>|/?(?:"
+    r"s|bos|eos|pad|unk|mask|sep|cls|sop|eop|eod|eoh|eoa|gmask|seed:[a-z_]{1,40}"
+    r"|(?:start|end)_of_(?:turn|image|text|role)|tools?|tool_(?:call|response|result)s?)>)"
+    # Loosely, because a judge may close a tag that was left open.
+    rf"|/?(?=(?i:answer|scores?|verdict|{'|'.join(TAG_NAMES)})\b)"
+    rf"|(?=(?i:{_tags('<')})))"
+    rf"|◁(?=(?i:{_tags('◁')}))"
 )
-_CONTROL = re.compile(
-    # The bar of DeepSeek's tokens is U+FF5C.
-    "<(?=[|\uff5c]|<?/?SYS>|/?(?:"
-    "s|bos|eos|pad|unk|mask|sep|cls|sop|eop|eod|eoh|eoa|gmask|seed:[a-z_]{1,40}"
-    "|(?:start|end)_of_(?:turn|image|text|role)|tools?|tool_(?:call|response|result)s?)>)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|THINK|IMG"
-    r"|BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK)\])",
-)
-# Formatting that nobody sees: control characters, zero-width characters, bidi overrides, tags.
-# Joiners (U+200C, U+200D) stay: they are needed to spell Persian, Hindi and many emoji.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\ufeff\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0000-\U000e007f]"
-)
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_ENTITY = re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)")
 
 
 def defuse(text: str) -> str:
@@ -51,15 +65,34 @@ def defuse(text: str) -> str:
 
     Linear in its length, and idempotent: respelled text is not respelled again.
     """
-    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)  # alone they cannot be sent as UTF-8
-    text = _INVISIBLE.sub("", text)
-    text = _BOXED.sub(r"\\fbox", text)
-    text = _DOUBLE_BRACKETS.sub(r"\g<0> ", text)
-    text = _RESULT.sub(r"(\1)", text)
-    text = _OUTPUT.sub(r"\1 ( ", text)
-    text = _KEY.sub(r'"\1 "', text)
-    text = _CONTROL.sub(r"\g<0> ", text)
-    return _TAG.sub(r"\g<0> ", text)
+    seen = _respell(visible(text))
+    if not seen.isascii() and _SYNTAX.search(unicodedata.normalize("NFKC", seen)):
+        seen = _respell(spelled_out(seen))
+    if "&" in seen and _SYNTAX.search(fold(visible(html.unescape(seen)), all_forms=True)):
+        seen = _ENTITY.sub("& ", seen)
+    return seen
+
+
+def _respell(text: str) -> str:
+    folded = fold(text, all_forms=True)
+    pieces = []
+    end = 0
+    for found in _SYNTAX.finditer(folded):
+        start, stop = found.span()
+        pieces.append(text[end:start])
+        pieces.append(_respelled(folded[start:stop], text[start:stop]))
+        end = stop
+    return "".join([*pieces, text[end:]])
+
+
+def _respelled(syntax: str, as_written: str) -> str:
+    if syntax[0] == "\\":
+        return r"\fbox"
+    if syntax[0] == "[" and syntax[-1] == "]":
+        return f"({as_written[1:-1].strip()})"
+    if syntax[0] in "[]":
+        return " ".join(as_written) + " "
+    return f"{as_written} "
 
 
 def make_nonce(texts: Iterable[str], *, seed: int = 0) -> str:

@@ -49,7 +49,7 @@ class _Drawn(Record):
     """Decoding parameters as sent, where they differ from the judge's; see `Completion.sent`."""
     usage: Usage = Usage()
     warnings: tuple[str, ...] = ()
-    """Why the backend says not to rely on this draw, if it does."""
+    """Why the backend or the dialect says not to rely on this draw, if one does."""
 
 
 class Judgment(_Drawn):

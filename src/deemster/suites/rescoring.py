@@ -30,8 +30,9 @@ from deemster.suites.summaries import curve_rule, summarise_judge, write_summary
 Reread = Callable[[Sample, Vote], Vote]
 STORED = "stored"
 """In place of a dialect: the one that read each text, as the run notes it."""
-_READ = ("parse_error", "ambiguous")
-"""Statuses of failures that come from reading a text; of the others there was nothing to read."""
+_READ = ("parse_error", "ambiguous", "refused")
+"""Statuses of failures that come from reading a text, where there is one (a provider that refuses
+gives none); of the others there was nothing to read."""
 
 
 def rescore_run(

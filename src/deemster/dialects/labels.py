@@ -1,0 +1,93 @@
+"""The labels of `grm`'s layout as judges write them, in five languages, decorated or not."""
+
+from __future__ import annotations
+
+import re
+
+from deemster.prompts.normal_form import fold
+from deemster.schemas import Critique
+
+_NAMES = {
+    "criteria": (
+        r"(?:specific[ ]|evaluation[ ])?criteria|principles"
+        r"|(?:具体)?的?(?:评价|评估|评判|评分)?(?:标准|准则|原则)"
+        r"|crit[eè]res?(?:[ ]sp[eé]cifiques|[ ]d['\u2019][eé]valuation)?|principes"
+        r"|criterios?(?:[ ]espec[ií]ficos|[ ]de[ ]evaluaci[oó]n)?|principios"
+        r"|(?:spezifische[ ]|bewertungs)?kriterien|prinzipien"
+    ),
+    "analysis": (
+        r"analysis|critiques?|(?:具体|详细)?分析(?:过程)?|评价|点评"
+        r"|analyse|an[aá]lisis|cr[ií]ticas?|kritik"
+    ),
+    "scores": (
+        r"(?:final[ ])?scores?|(?:最终)?(?:评分|得分|分数|打分)|(?:scores?|notes?)[ ]finale?s?"
+        r"|(?:puntuaci[oó]n(?:es)?|puntajes?|calificaci[oó]n(?:es)?)(?:[ ]final(?:es)?)?"
+        r"|(?:end)?bewertung(?:en)?|(?:end)?punkt(?:e|zahl(?:en)?)"
+        # An English note is none of these.
+        r"|note[ns]?(?=[ \t*_:$]{0,12}\\boxed)"
+    ),
+}
+# What models put around labels: "**Scores:**", "## Analysis", "3. Scores:". A label that is not
+# followed by a colon must be the whole line.
+_LABEL = re.compile(
+    r"^[ \t*#_>0-9.)【\[]{0,20}+(?:"
+    + "|".join(f"(?P<{section}>{names})" for section, names in _NAMES.items())
+    + r")[ \t*_】\]]{0,8}+(?::[ \t*_]{0,8}+|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# All on one line, as some models write it. Only the plural: "Score: 8" may stand in a critique.
+_INLINE = re.compile(
+    r"(?<=[.;!?)%*\]。])[ \t]{1,4}[*_]{0,4}(?:(?P<criteria>(?:Specific )?Criteria|Principles)"
+    r"|(?P<analysis>Analysis|Critiques?)|(?P<scores>(?:Final )?Scores))[*_]{0,4}:[ \t*_]{0,8}"
+)
+_HEAD = (
+    r"(?:(?:response|answer|r[eé]ponse|respuesta|antwort)[ \t]{1,4}+"
+    r"|(?:回答|回复|响应|答案)[ \t]{0,4}+)"
+    r"#?(?P<INDEX>[0-9]{1,4})[\])]?+[ \t*_]{0,8}+(?:\([^()\n]{1,40}\)[ \t*_]{0,8}+)?+"
+)
+# At the start of a line, or within one where a sentence or an item begins; there only with a colon.
+_RESPONSE = re.compile(
+    rf"^[ \t*•#>_\[(0-9.)|-]{{0,16}}+{_HEAD.replace('INDEX', 'first')}(?:[:.)\-–—]|$)"
+    rf"|(?:(?<=[.!?;。…)\]\"”»*|])[ \t]{{1,4}}+|(?<=[。!?;])|[ \t][-–—•][ \t]{{1,4}}+)"
+    rf"[*_\[]{{0,4}}+{_HEAD.replace('INDEX', 'within')}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def sections(text: str) -> dict[str, str]:
+    """The text by label; parts under one label are joined, so that two can be compared.
+
+    What stands before the first label is under "". After the first label of scores, all that
+    follows it is under "rest" too.
+    """
+    folded = fold(text)
+    labels = list(_LABEL.finditer(folded))
+    known = {label.lastgroup for label in labels}
+    labels += [label for label in _INLINE.finditer(folded) if label.lastgroup not in known]
+    labels.sort(key=lambda label: label.start())
+    parts: dict[str, list[str]] = {"": [text[: labels[0].start()] if labels else text]}
+    ends = [label.start() for label in labels[1:]] + [len(text)]
+    for label, end in zip(labels, ends, strict=False):
+        name = str(label.lastgroup)
+        if name == "scores" and "rest" not in parts:
+            parts["rest"] = [text[label.end() :]]
+        parts.setdefault(name, []).append(text[label.end() : end])
+    return {name: "\n".join(bodies) for name, bodies in parts.items()}
+
+
+def critiques(analysis: str, n: int) -> tuple[Critique, ...]:
+    """One critique per `Response i:` heading; several about one response are joined."""
+    headings = list(_RESPONSE.finditer(fold(analysis)))
+    texts: dict[int, list[str]] = {}
+    ends = [heading.start() for heading in headings[1:]] + [len(analysis)]
+    for heading, end in zip(headings, ends, strict=False):
+        position = int(heading["first"] or heading["within"]) - 1
+        if 0 <= position < n:
+            body = analysis[heading.end() : end]
+            texts.setdefault(position, []).append(body.lstrip(" \t*_:\uff1a").strip())
+    if not texts and n == 1 and analysis:
+        texts = {0: [analysis]}
+    return tuple(
+        Critique(response=position, text="\n".join(pieces))
+        for position, pieces in sorted(texts.items())
+    )

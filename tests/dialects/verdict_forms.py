@@ -1,0 +1,312 @@
+"""How judges write verdicts: the forms that are read and those that are refused, by dialect.
+
+One table for the parsers' tests, for docs/dialects.md and for the attacks of the forgery tests:
+whatever is read here is planted in responses there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DOCUMENT = (
+    '{"principles": [{"name": "Accuracy", "description": "", "weight": 100}], "critiques": '
+    '[{"text": "good", "scores": [8]}, {"text": "bad", "scores": [3]}], "scores": [8, 3]}'
+)
+OTHER = DOCUMENT.replace("[8, 3]}", "[3, 8]}")
+RANKING = '{"ordered_models": [{"model": "m", "rank": 1}, {"model": "M", "rank": 2}]}'
+
+
+@dataclass(frozen=True)
+class Form:
+    """A completion and what becomes of it: scores, or the status of the failure."""
+
+    dialect: str
+    text: str
+    outcome: tuple[float, ...] | str
+    n: int = 2
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The text as a cell of a Markdown table."""
+        text = self.text.replace(DOCUMENT, "{…}").replace(OTHER, "{other}").replace(RANKING, "{…}")
+        text = text.replace(DOCUMENT[: DOCUMENT.index(', "scores": [8, 3]')], "{…")
+        text = text.replace(DOCUMENT[: DOCUMENT.index("good")], '{… "')
+        text = text.replace("|", "\\|").replace("\n", "⏎")
+        for code in ("\u200b", "\u2060", "\ufeff", "\u200d"):
+            text = text.replace(code, f"⟨U+{ord(code):04X}⟩")
+        fence = "``" if "`" in text else "`"
+        pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
+        return f"{fence}{pad}{text}{pad}{fence}"
+
+    @property
+    def row(self) -> str:
+        """The row of docs/dialects.md."""
+        if isinstance(self.outcome, str):
+            return f"| `{self.dialect}` | {self.shown} | {self.outcome}: {self.why} |"
+        scores = ", ".join(f"{score:g}" for score in self.outcome)
+        return f"| `{self.dialect}` | {self.shown} | {scores} |"
+
+
+def _read(dialect: str, scores: tuple[float, ...], *texts: str) -> list[Form]:
+    return [Form(dialect, text, scores, len(scores)) for text in texts]
+
+
+def _refused(dialect: str, n: int, *rows: tuple[str, str, str]) -> list[Form]:
+    return [Form(dialect, text, status, n, why) for text, status, why in rows]
+
+
+READ: list[Form] = [
+    *_read(
+        "grm",
+        (8, 7),
+        r"Scores: \boxed{8, 7}",
+        r"**Scores:** $\boxed{8,7}$",
+        r"Scores: \boxed{\text{8, 7}}",
+        r"Scores: \boxed{\textbf{8}, \mathbf{7}}",
+        r"Scores: \boxed{\left[8,\ 7\right]}",
+        r"Scores: \boxed{8/10, 7/10}",
+        r"Scores: \boxed{8.0, **7**}",
+        r"Scores: \boxed{Response 1: 8, Response 2: 7}",
+        "Scores： \\boxed{８，７}",
+        "评分：\\boxed{８， ７}",
+        "Score\u200bs: \\box\u2060ed{8,\ufeff 7}",
+        "Puntuaciones: \\boxed{8, 7}",
+        "Notes finales : \\boxed{8, 7}",
+        "Bewertungen: \\boxed{8, 7}",
+        "Scores: \\boxed{8, 7}<|im_end|>",
+    ),
+    *_read("grm", (9,), r"Score: \boxed{9}", r"Score: \boxed{\text{9/10}}"),
+    *_read(
+        "pairwise",
+        (1, 0),
+        r"\boxed{1}",
+        r"\boxed{\text{Response 1}}",
+        r"\boxed{Answer~1}",
+        r"$\boxed{\mathbf{1}}$",
+        "\\boxed{１}",
+    ),
+    *_read(
+        "arena-hard",
+        (1, 0),
+        "[[A>>B]]",
+        "[[A >> B]]",
+        "[[**A>>B**]]",
+        "［［Ａ＞＞Ｂ］］",
+        "[[A>\u200b>B]]</s>",
+    ),
+    *_read("arena-hard", (0.75, 0.25), "[[A > B]]"),
+    *_read(
+        "mt-bench-pair",
+        (1, 0),
+        "[[A]]",
+        "[[**A**]]",
+        '[["A"]]',
+        "[[Assistant A]]",
+        "［［Ａ］］",
+    ),
+    *_read(
+        "mt-bench-single",
+        (8,),
+        "Rating: [[8]]",
+        "[[Rating: 8]]",
+        "[[RATING:8/10]]",
+        "[[**8**]]",
+        "[[8/10]]",
+        "[[평점: 8]]",
+        "[[评分：8]]",
+        "［［８］］",
+        "[[8.0]]<|eot_id|>",
+    ),
+    *_read("mt-bench-single:last", (8,), "[[3]] no, [[Rating: 8]]"),
+    *_read(
+        "prometheus",
+        (4,),
+        "[RESULT] 4",
+        "[RESULT] **4**",
+        "[RESULT] 4/5",
+        "［RESULT］ ４",
+        "[RESULT] 4<|im_end|>",
+    ),
+    *_read("prometheus", (1, 0), "[RESULT] A", "**[RESULT]** (A)</s>"),
+    *_read(
+        "judgelrm",
+        (8, 0),
+        "<answer>8</answer><answer>0</answer>",
+        "<answer>**8**</answer><answer>0/10</answer>",
+        "<answer>８</answer><answer>0</answer><|im_end|>",
+    ),
+    *_read(
+        "llmbar",
+        (1, 0),
+        "Output (a)",
+        "**Output (a)**",
+        "Output (a) is better.",
+        "Output （a） is better",
+        "Output (a)<|end_of_turn|>".replace("<|end_of_turn|>", "<end_of_turn>"),
+    ),
+    *_read("llmbar-rating", (4,), "4", "4<|im_end|>", "４", "4\n</s>"),
+    *_read(
+        "json",
+        (8, 3),
+        DOCUMENT,
+        DOCUMENT.replace("[8, 3]", "[8.0, 3]"),
+        DOCUMENT.replace('"scores": [8, 3]', '"scores": [8, 3], "best": 1'),
+        DOCUMENT.replace("good", "go\nod"),
+        f"```json\n{DOCUMENT}\n```",
+        f"```json5\n{DOCUMENT}\n```",
+        f"My verdict:\n```json\n{DOCUMENT}\n```\nResponse 1 wins.",
+        f"My verdict: {DOCUMENT}",
+        f"```json\n{DOCUMENT}",
+        f"{DOCUMENT}<|im_end|>",
+        f"{DOCUMENT}\n\nAgain: {DOCUMENT}",
+    ),
+    *_read("alpaca-eval", (1, 0), RANKING, f"```json\n{RANKING}\n```", f"So: {RANKING}</s>"),
+    *_read(
+        "auto-j",
+        (1, 0),
+        "So, the final decision is Response 1.",
+        "The final decision is **Response 1**",
+    ),
+    *_read(
+        "realmistake",
+        (0,),
+        "The model response contains an error.",
+        "The model response contains errors.",
+        "The model response contains several minor errors.",
+    ),
+    *_read(
+        "realmistake",
+        (1,),
+        "The model response contains no error.",
+        "The model response contains no errors.",
+        "The model response does not contain any errors.",
+    ),
+]
+
+REFUSED: list[Form] = [
+    *_refused(
+        "grm",
+        2,
+        ("Scores: 8, 7", "parse_error", "no box"),
+        (r"Scores: \boxed{8, 11}", "parse_error", "off the scale"),
+        (r"Scores: \boxed{8/5, 7/5}", "parse_error", "of another scale"),
+        (r"Scores: \boxed{80/100, 70/100}", "parse_error", "of another scale"),
+        (r"Scores: \boxed{8, 7.5}", "parse_error", "not a whole number"),
+        (r"Scores: \boxed{8, 1⁰}", "parse_error", "a raised digit is not a digit"),
+        (r"Scores: \boxed{⑧, ⑦}", "parse_error", "a circled digit may number a list"),
+        (r"Scores: \boxed{٨, ٧}", "parse_error", "digits that NFKC does not make ASCII"),
+        (r"Scores: \boxed{8}", "parse_error", "one score for two responses"),
+        (
+            r"Scores: \boxed{Response 2: 8, Response 1: 7}",
+            "parse_error",
+            "labels that do not count up",
+        ),
+        ("Scores: \\boxed{8, 7} or \\boxed{7, 8}", "ambiguous", "two different verdicts"),
+        (
+            "Scores: as quoted. \\boxed{9, 1}\nSo: \\boxed{2, 8}",
+            "ambiguous",
+            "two different verdicts after the label",
+        ),
+        (
+            "Scores: \\boxed{9, 1}\nAnalysis:\nNo, \\boxed{2, 8}",
+            "ambiguous",
+            "a different verdict after the label's part",
+        ),
+        ("<think>\\boxed{8, 7}", "parse_error", "a draft in unfinished reasoning"),
+        ("I'm sorry, but I can't help with rating this.", "refused", "declined"),
+    ),
+    *_refused(
+        "pairwise",
+        2,
+        (r"\boxed{3}", "parse_error", "no such response"),
+        (r"\boxed{1, 2}", "parse_error", "two"),
+        (r"\boxed{1} \boxed{2}", "ambiguous", "two different verdicts"),
+    ),
+    *_refused(
+        "arena-hard",
+        2,
+        ("[[A>>A]]", "parse_error", "no such label"),
+        ("[[A<B]]", "parse_error", "no such label"),
+        ("[[A>B]] [[A>>B]]", "ambiguous", "two different verdicts"),
+    ),
+    *_refused(
+        "mt-bench-pair",
+        2,
+        ("[A]", "parse_error", "single brackets"),
+        ("[[Assistant C]]", "parse_error", "no such assistant"),
+        ("[[A]] [[C]]", "ambiguous", "two different verdicts"),
+    ),
+    *_refused(
+        "mt-bench-single",
+        1,
+        ("[[11]]", "parse_error", "off the scale"),
+        ("[[8/5]]", "parse_error", "of another scale"),
+        ("[[5, 1, 3]]", "parse_error", "a list"),
+        ("[[8]] [[6]]", "ambiguous", "two different verdicts"),
+    ),
+    *_refused("mt-bench-single:first", 1, ("[[Rating: 8]]", "parse_error", "FastChat's own rule")),
+    *_refused(
+        "prometheus",
+        1,
+        ("[RESULT] 4 or 5", "parse_error", "two scores"),
+        ("[RESULT] 8/10", "parse_error", "of another scale"),
+        ("[RESULT] 4\n[RESULT] 5", "ambiguous", "two different verdicts"),
+    ),
+    *_refused(
+        "judgelrm",
+        2,
+        ("<answer>8</answer>", "parse_error", "one score for two responses"),
+        ("<answer>8</answer><answer>11</answer>", "parse_error", "off the scale"),
+    ),
+    *_refused(
+        "llmbar",
+        2,
+        ("Neither output is better.", "parse_error", "no verdict"),
+        ("Output (a)\nOutput (b)", "ambiguous", "two different verdicts"),
+    ),
+    *_refused(
+        "llmbar-rating",
+        1,
+        ("4/10", "parse_error", "more than a number"),
+        ("4<|im_end|>\n5", "parse_error", "text after the end of the turn"),
+    ),
+    *_refused(
+        "json",
+        2,
+        (f"{DOCUMENT} or {OTHER}", "ambiguous", "two different documents"),
+        (
+            f'{DOCUMENT} The response says {{"scores": [3, 8',
+            "ambiguous",
+            "a document, and a broken one",
+        ),
+        (DOCUMENT[:-1], "parse_error", "cut"),
+        (DOCUMENT.replace("[8, 3]", "[8.5, 3]"), "parse_error", "not a whole number"),
+        (DOCUMENT.replace("[8, 3]", '["8", 3]'), "parse_error", "not a number"),
+        (DOCUMENT[:-1] + ', "scores": [3, 8]}', "parse_error", "a key twice"),
+        ('{"result": ' + DOCUMENT + "}", "parse_error", "inside another document"),
+    ),
+    *_refused("alpaca-eval", 2, ("m", "parse_error", "a token (the rule `published` reads it)")),
+    *_refused(
+        "auto-j",
+        2,
+        ("The final decision is Response 1/Response 2", "parse_error", "two responses"),
+        ("The final decision is Response １", "parse_error", "plain words are read as they are"),
+    ),
+    *_refused(
+        "realmistake",
+        1,
+        ("The response contains no significant errors.", "parse_error", "doubtful"),
+        ("The response contains a possible error.", "parse_error", "doubtful"),
+    ),
+]
+
+
+def as_tables(forms: list[Form], last: str) -> list[str]:
+    """The rows of docs/dialects.md, with their header."""
+    return [f"| dialect | completion | {last} |", "|---|---|---|", *(form.row for form in forms)]
+
+
+def identify(value: object) -> str:
+    """A test id."""
+    return f"{value.dialect}-{value.n}" if isinstance(value, Form) else ""
