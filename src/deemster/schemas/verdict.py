@@ -7,10 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from deemster.schemas.base import Count, Finite, Record, Whole
+from deemster.records import Count, Finite, Record, Whole
 from deemster.schemas.sampling import Sampling
-from deemster.schemas.usage import Usage
 from deemster.schemas.vote import Failure, Judgment, Vote
+from deemster.usage import Usage
 
 
 class JudgeInfo(Record):
