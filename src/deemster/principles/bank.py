@@ -18,11 +18,11 @@ from deemster.errors import InputError
 from deemster.principles.bank_file import BankFile
 from deemster.principles.bank_names import group_by_meaning, wording
 from deemster.principles.bank_records import (
+    CheckedVote,
     HistoryEntry,
     Kind,
     StoredSet,
     Usefulness,
-    VoteOutcome,
     query_key,
 )
 from deemster.principles.bank_source import MOST, BankSource
@@ -91,7 +91,7 @@ class PrincipleBank:
             rubric = Rubric(name="set", principles=tuple(principles))
         except ValueError as error:
             raise InputError(f"principles cannot be stored: {error}") from error
-        with self._file.told(), self._file.transaction():
+        with self._file.naming_errors(), self._file.transaction():
             number = self._tables.query(asked)
             version, new = self._tables.add_set(
                 number, normalise_weights(rubric.principles), kind, source
@@ -104,27 +104,27 @@ class PrincipleBank:
                 )
         return version
 
-    def add_outcomes(
-        self, outcomes: Iterable[tuple[Conversation, Sequence[VoteOutcome]]], *, source: str
+    def add_votes(
+        self, votes: Iterable[tuple[Conversation, Sequence[CheckedVote]]], *, source: str
     ) -> tuple[int, list[str]]:
         """Count votes that were right or wrong; `keep_right` then makes sets of them.
 
         Args:
-            outcomes: votes by query. Votes counted before are skipped.
+            votes: by query. Votes counted before are skipped.
             source: the run and judge.
 
         Returns:
             How many votes were new, and the keys of all the queries.
         """
-        votes, keys = 0, []
-        with self._file.told(), self._file.transaction():
-            for query, cast in outcomes:
+        new, keys = 0, []
+        with self._file.naming_errors(), self._file.transaction():
+            for query, cast in votes:
                 number = self._tables.query(query)
-                votes += sum(self._tables.add_vote(number, vote) for vote in cast)
+                new += sum(self._tables.add_vote(number, vote) for vote in cast)
                 keys.append(query_key(query))  # also of old votes: an earlier call may have died
-            if votes:
-                self._tables.note("mined", f"{votes} votes of {source}")
-        return votes, keys
+            if new:
+                self._tables.note("mined", f"{new} votes of {source}")
+        return new, keys
 
     def keep_right(self, keys: Sequence[str], *, source: str) -> int:
         """Store what right votes judged by; returns how many queries got a new set.
@@ -134,11 +134,11 @@ class PrincipleBank:
         principles that were merged are one. A query without right votes gets none.
 
         Args:
-            keys: of the queries, from `add_outcomes`.
+            keys: of the queries, from `add_votes`.
             source: the run and judge.
         """
         sets = 0
-        with self._file.told(), self._file.transaction():
+        with self._file.naming_errors(), self._file.transaction():
             same = self._tables.same()
             for key in keys:
                 number = self._tables.number(key)
@@ -171,7 +171,7 @@ class PrincipleBank:
         """
         if not 0 < threshold <= 1:
             raise InputError(f"threshold must be above 0 and at most 1, got {threshold!r}")
-        with self._file.told(), self._file.transaction():
+        with self._file.naming_errors(), self._file.transaction():
             texts = self._tables.wordings()
             if not texts:
                 return 0
@@ -204,7 +204,7 @@ class PrincipleBank:
         """
         if not 0 <= similar <= 1 or most < 1:
             raise InputError(f"similar must be 0 to 1 and most >= 1, got {similar!r} and {most!r}")
-        with self._file.told(), self._file.reading():
+        with self._file.naming_errors(), self._file.reading():
             sets = self._tables.sets_in_use()
             keys, same = self._tables.keys(), self._tables.same()
             counted = tally(self._tables.votes(), same)
@@ -228,27 +228,27 @@ class PrincipleBank:
 
     def has(self, query: QueryLike, *, source: str | None = None) -> bool:
         """Whether there is a set for just this query (of that source)."""
-        with self._file.told():
+        with self._file.naming_errors():
             return self._tables.has_set(query_key(as_query(query)), source)
 
     def versions(self, query: QueryLike) -> list[StoredSet]:
         """Every set that was stored for just this query, oldest first."""
-        with self._file.told():
+        with self._file.naming_errors():
             return self._tables.sets_of(query_key(as_query(query)))
 
     def queries(self) -> list[StoredSet]:
         """The set in use of every query, in the order the queries came."""
-        with self._file.told():
+        with self._file.naming_errors():
             return list(self._tables.sets_in_use().values())
 
     def history(self) -> list[HistoryEntry]:
         """Every change, oldest first."""
-        with self._file.told():
+        with self._file.naming_errors():
             return self._tables.history()
 
     def usefulness(self) -> list[Usefulness]:
         """Measured principles, the most surely useful (by `low`) first."""
-        with self._file.told(), self._file.reading():
+        with self._file.naming_errors(), self._file.reading():
             return self._usefulness()
 
     def _usefulness(self) -> list[Usefulness]:

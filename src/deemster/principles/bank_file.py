@@ -69,7 +69,7 @@ class BankFile:
             )
         if not self.path.parent.is_dir():
             raise InputError(f"cannot make bank {str(path)!r}: its directory does not exist")
-        with self.told():
+        with self.naming_errors():
             # One connection may be used from any thread, one thread at a time.
             self.db = sqlite3.connect(
                 self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
@@ -110,7 +110,7 @@ class BankFile:
             raise InputError(f"principle bank {str(self.path)!r} is damaged: {problem}")
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def naming_errors(self) -> Iterator[None]:
         """SQLite's errors inside become an `InputError` that names the file."""
         try:
             yield

@@ -65,7 +65,7 @@ class HistoryEntry(Record):
 
 
 @dataclass(frozen=True)
-class VoteOutcome:
+class CheckedVote:
     """One vote and whether it ranked the truth first."""
 
     key: bytes

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from deemster.errors import InputError
 from deemster.principles.bank_names import Wordings
 from deemster.principles.bank_records import (
+    CheckedVote,
     HistoryEntry,
     Kind,
     StoredSet,
-    VoteOutcome,
     name_key,
     query_key,
     query_text,
@@ -62,7 +62,7 @@ class BankTables:
         )
         return int(number)
 
-    def add_vote(self, query: int, vote: VoteOutcome) -> bool:
+    def add_vote(self, query: int, vote: CheckedVote) -> bool:
         """Count one vote; False if it was counted before."""
         known = self._db.execute("SELECT 1 FROM votes WHERE key = ?", (vote.key,)).fetchone()
         if known is not None:

@@ -14,10 +14,10 @@ from deemster._version import __version__
 from deemster.errors import InputError
 from deemster.reports.browser import Browser
 from deemster.reports.records import (
+    Correctness,
     ItemRow,
     JudgeSection,
     Latency,
-    Outcome,
     Paired,
     PolicyRate,
     Report,
@@ -166,7 +166,7 @@ def _section(
 
 
 def _row(judge: int, item: Item, verdict: Verdict) -> ItemRow:
-    outcome: Outcome = "unknown"
+    outcome: Correctness = "unknown"
     if not item.scored:
         outcome = "unscored"
     elif item.true_best is not None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from deemster.errors import InputError
 from deemster.principles.similarity import Labels, dense, group_vectors, stems, tfidf
-from deemster.reports.charges import PrincipleText
+from deemster.reports.losses import PrincipleText
 
 
 class Grouper(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from deemster.principles.similarity import dense
-from deemster.reports.charges import PrincipleText
 from deemster.reports.grouping import Grouper, Tfidf
+from deemster.reports.losses import PrincipleText
 from deemster.reports.weakness_records import Change, Weakness, WeaknessReport
 from deemster.reports.weakness_stats import difference
 

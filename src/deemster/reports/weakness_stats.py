@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from deemster.reports.charges import Trial
+from deemster.reports.losses import JudgedItem
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import Floats, Ints, tidy
 
@@ -41,21 +41,21 @@ class Table:
     """Votes (V) without scores per principle: weights (V, G), whole gaps (V,), items (V,)."""
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], labels: Ints, n_groups: int) -> Table:
+    def of(cls, items: Sequence[JudgedItem], labels: Ints, n_groups: int) -> Table:
         """Sum each item's gaps within groups, averaged over its votes."""
-        decided = [t for t in trials if t.outcome == "lost"]
+        decided = [t for t in items if t.result == "lost"]
         n_lost = len(decided)
-        decided += [t for t in trials if t.outcome == "won"]
+        decided += [t for t in items if t.result == "won"]
         net, weight = np.zeros((2, len(decided), n_groups))
         votes = np.zeros((n_lost, n_groups))
         side = np.ones(len(decided))
-        for row, trial in enumerate(decided):
-            for number, blame in trial.blames.items():
-                net[row, labels[number]] += blame.gap / max(trial.n_votes, 1)
-                weight[row, labels[number]] += blame.weight / max(trial.n_votes, 1)
+        for row, item in enumerate(decided):
+            for number, loss in item.losses.items():
+                net[row, labels[number]] += loss.gap / max(item.n_votes, 1)
+                weight[row, labels[number]] += loss.weight / max(item.n_votes, 1)
                 if row < n_lost:
-                    votes[row, labels[number]] += blame.against
-            if trial.outcome == "won" and not trial.single:
+                    votes[row, labels[number]] += loss.against
+            if item.result == "won" and not item.single:
                 side[row] = -1
         charged = np.maximum(net * side[:, None], 0)
         return cls(
@@ -78,14 +78,14 @@ class Table:
         return _parts(self.won)
 
 
-def _votes(trials: Sequence[Trial], labels: Ints, n_groups: int) -> tuple[Floats, Floats, Ints]:
-    told = [(item, vote) for item, trial in enumerate(trials) for vote in trial.by_weight]
-    weight = np.zeros((len(told), n_groups))
-    for row, (_, (_, weights)) in enumerate(told):
+def _votes(items: Sequence[JudgedItem], labels: Ints, n_groups: int) -> tuple[Floats, Floats, Ints]:
+    votes = [(number, vote) for number, item in enumerate(items) for vote in item.by_weight]
+    weight = np.zeros((len(votes), n_groups))
+    for row, (_, (_, weights)) in enumerate(votes):
         for number, value in weights.items():
             weight[row, labels[number]] += value
-    gap = np.array([gap for _, (gap, _) in told], dtype=float)
-    return weight, gap, np.array([item for item, _ in told], dtype=np.intp)
+    gap = np.array([gap for _, (gap, _) in votes], dtype=float)
+    return weight, gap, np.array([number for number, _ in votes], dtype=np.intp)
 
 
 def _parts(charges: Floats) -> Floats:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deemster.errors import InputError
 from deemster.principles import PrincipleBank
-from deemster.principles.bank_records import VoteOutcome, query_key
+from deemster.principles.bank_records import CheckedVote, query_key
 from deemster.schemas import Conversation, Judgment, Sample, Verdict
 from deemster.suites.store import RunStore
 
@@ -62,13 +62,13 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
                 (sample.query, found)
                 for sample, verdict in store.verdicts(number)
                 if sample.query
-                and (found := outcomes(sample, verdict, fingerprint=info.fingerprint))
+                and (found := checked_votes(sample, verdict, fingerprint=info.fingerprint))
             )
             source = f"{Path(directory).resolve().name}/{info.name}"
             for batch in _batches(rows):
                 votes += sum(len(found) for _, found in batch)
                 right += sum(one.right for _, found in batch for one in found)
-                added, keys = bank.add_outcomes(batch, source=source)
+                added, keys = bank.add_votes(batch, source=source)
                 new += added
                 touched.setdefault(source, []).extend(keys)
     if not votes:
@@ -81,7 +81,7 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
     return Mined(votes=votes, right=right, new=new, sets=sets, merged=merged)
 
 
-def outcomes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[VoteOutcome]:
+def checked_votes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[CheckedVote]:
     """The votes of one verdict that say whether their principles led to the truth."""
     found = []
     query = query_key(sample.query) if sample.query else ""
@@ -91,7 +91,7 @@ def outcomes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[Vote
             continue
         parts = (fingerprint, query, sample.id, vote.judge, vote.draw, vote.order, vote.raw)
         key = hashlib.sha256(repr(parts).encode(errors="surrogatepass")).digest()[:16]
-        found.append(VoteOutcome(key, vote.principles, right))
+        found.append(CheckedVote(key, vote.principles, right))
     return found
 
 
@@ -113,7 +113,7 @@ def vote_is_right(sample: Sample, vote: Judgment) -> bool | None:
 
 
 def _batches(
-    rows: Iterator[tuple[Conversation, list[VoteOutcome]]],
-) -> Iterator[Sequence[tuple[Conversation, list[VoteOutcome]]]]:
+    rows: Iterator[tuple[Conversation, list[CheckedVote]]],
+) -> Iterator[Sequence[tuple[Conversation, list[CheckedVote]]]]:
     while batch := list(islice(rows, _AT_ONCE)):
         yield batch

@@ -18,7 +18,7 @@ from deemster.benchmarks.traces.common import (
     from_scores,
     from_text,
 )
-from deemster.benchmarks.traces.figures import outcome, share
+from deemster.benchmarks.traces.figures import preference, share
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sample, Vote
@@ -67,7 +67,7 @@ class AutoJTraces(TraceReader):
         pairs of which both orders give the same, in percent; `pairs`: their number. A text
         without verdict agrees with nothing.
         """
-        said = [tuple(map(outcome, votes)) for _, votes, _ in rows]
+        said = [tuple(map(preference, votes)) for _, votes, _ in rows]
         truths = ["tie" if sample.best is None else sample.best for sample, _, _ in rows]
         agree = sum(games == (truth, truth) for games, truth in zip(said, truths, strict=True))
         same = sum(first == second is not None for first, second in said)

@@ -10,11 +10,11 @@ from deemster.aggregators import strict_best
 from deemster.benchmarks.base import Figures, Judged
 from deemster.schemas import Judgment, Sample, Vote
 
-Outcome = int | Literal["tie"] | None
+Preference = int | Literal["tie"] | None
 """The response that is preferred, `tie`, or None where there is no verdict."""
 
 
-def outcome(vote: Vote) -> Outcome:
+def preference(vote: Vote) -> Preference:
     """What one vote about all responses prefers."""
     if not isinstance(vote, Judgment) or None in vote.scores:
         return None
@@ -47,4 +47,4 @@ def within(
     }
 
 
-__all__ = ["Outcome", "outcome", "share", "within"]
+__all__ = ["Preference", "preference", "share", "within"]

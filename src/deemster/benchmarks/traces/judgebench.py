@@ -19,7 +19,7 @@ from deemster.benchmarks.traces.common import (
     need_data,
     of_judge,
 )
-from deemster.benchmarks.traces.figures import Outcome, outcome, share, within
+from deemster.benchmarks.traces.figures import Preference, preference, share, within
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Judgment, Sample, Vote
 
@@ -90,8 +90,8 @@ def _figures(rows: Judged) -> Figures:
     }
 
 
-def _said(vote: Vote) -> Outcome:
-    best = outcome(vote)
+def _said(vote: Vote) -> Preference:
+    best = preference(vote)
     return vote.order[1] if best == "tie" and not vote.raw else best
 
 

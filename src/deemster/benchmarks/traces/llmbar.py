@@ -11,7 +11,7 @@ from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.llmbar import LABELS, LLMBar
 from deemster.benchmarks.traces.common import FORWARD, SWAPPED, failure, from_text, of_judge
-from deemster.benchmarks.traces.figures import Outcome, outcome, share, within
+from deemster.benchmarks.traces.figures import Preference, preference, share, within
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Sample, Verdict, Vote
 
@@ -78,10 +78,10 @@ def _figures(rows: Judged) -> Figures:
     }
 
 
-def _games(votes: tuple[Vote, ...], verdict: Verdict) -> tuple[Outcome, Outcome]:
+def _games(votes: tuple[Vote, ...], verdict: Verdict) -> tuple[Preference, Preference]:
     """What was preferred in the given order and in the swapped one."""
     if all(len(vote.order) == 2 for vote in votes):
-        return outcome(votes[0]), outcome(votes[1])
+        return preference(votes[0]), preference(votes[1])
     if verdict.rewards is None:
         return None, None
     return (1, 0) if verdict.best is None else (verdict.best, verdict.best)

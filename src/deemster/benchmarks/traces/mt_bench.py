@@ -19,7 +19,7 @@ from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.mt_bench import query, read_questions
 from deemster.benchmarks.traces.common import FORWARD, SWAPPED, Ids, from_text, of_judge
-from deemster.benchmarks.traces.figures import outcome, share, within
+from deemster.benchmarks.traces.figures import preference, share, within
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Sample, Vote
@@ -78,7 +78,7 @@ class MTBenchPairs(TraceReader):
         `pairs`, and `valid`, those with a verdict in both games; `inconsistent`: valid ones whose
         games disagree, a tie against a win included; `rate_pct`: these in percent of the valid.
         """
-        games = [tuple(map(outcome, votes)) for _, votes, _ in rows]
+        games = [tuple(map(preference, votes)) for _, votes, _ in rows]
         valid = [said for said in games if None not in said]
         differ = sum(len(set(said)) > 1 for said in valid)
         return {
