@@ -58,7 +58,9 @@ def compiled(block: Block) -> CodeType:
     source = "\n" * (block.line - 1) + block.text
     for provider, stand_in in _SERVED.items():
         source = source.replace(f'"{provider}', f'"{stand_in}')
-    return compile(source, block.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    code = compile(source, block.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert isinstance(code, CodeType)
+    return code
 
 
 def judgment(_call: Call, _choice: int) -> str:
