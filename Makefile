@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCAL := $(VENV)/.installed-local
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export LITELLM_LOCAL_MODEL_COST_MAP := True
@@ -14,15 +15,24 @@ export HF_HUB_OFFLINE := 1
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(STAMP): pyproject.toml constraints.txt
+define install
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(1)]'
+endef
+
+# dev holds all that local does.
+$(STAMP): pyproject.toml constraints.txt
+	$(call install,dev)
+	@touch $(LOCAL) $@
+
+$(LOCAL): pyproject.toml constraints.txt
+	$(call install,local)
 	@touch $@
 
-install: $(STAMP)  ## Create .venv with the tested versions and this package
+install: $(STAMP)  ## Create .venv with the tested versions, all extras and the tools of development
 
-demo: $(STAMP)  ## Judge the committed example set, offline
+demo: $(LOCAL)  ## Judge the committed example set, offline
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## Run the tests

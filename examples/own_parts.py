@@ -40,6 +40,8 @@ class Decided:
         given = [[score for score in one.scores if score is not None] for one in judgments]
         return [max(scores) - min(scores) for scores in given]
 
+    async def aclose(self) -> None: ...
+
 
 @dataclass(frozen=True)
 class Best(Reducer):

@@ -8,8 +8,10 @@ DeemsterError
 │   ├── OverBudgetError     status "over_budget": not sent, or stopped by the budget
 │   ├── ContextLengthError  the prompt does not fit the model's context
 │   └── CassetteMissError   a replayed request was never recorded
-└── ParseError              a completion carries no valid verdict; becomes a Failure
-    └── AmbiguousError      it carries two different verdicts
+├── ParseError              a completion carries no valid verdict; becomes a Failure
+│   └── AmbiguousError      it carries two different verdicts
+└── UnscoredError           a verdict has no rewards; raised only when asked for, and defined
+                            beside `Verdict`, which it carries
 """
 
 from __future__ import annotations

@@ -106,6 +106,75 @@ def test_ties_mean_the_same_everywhere() -> None:
     assert {rank(rewards, seed=seed)[0] for seed in range(20)} == {0, 1}
 
 
+@pytest.mark.parametrize(
+    ("gap", "tied"),
+    [
+        pytest.param(0.0, True, id="equal"),
+        pytest.param(0.5e-9, True, id="within"),
+        pytest.param(2e-9, False, id="beyond"),
+        pytest.param(-0.5e-9, True, id="within-from-below"),
+        pytest.param(-2e-9, False, id="beyond-from-below"),
+    ],
+)
+@pytest.mark.parametrize("size", [0.0, 0.25, 1.0, 20.0, -0.25, -20.0])
+def test_the_tolerance_of_ties(size: float, gap: float, tied: bool) -> None:
+    """Relative to the larger reward; where that is below 1, absolute."""
+    second = size + gap * max(1.0, abs(size))
+    rewards = [size, second, size - 50]
+    shares = win_shares(np.array([rewards]))[0]
+    best = int(gap > 0)
+    if tied:
+        assert shares.tolist() == [0.5, 0.5, 0.0]
+        assert strict_best(rewards) is None
+        assert tie_groups(rewards) == ((0, 1),)
+    else:
+        assert shares.tolist() == [1.0 - best, float(best), 0.0]
+        assert strict_best(rewards) == best
+        assert tie_groups(rewards) == ()
+
+
+@pytest.mark.parametrize(
+    ("gap", "sure"),
+    [
+        pytest.param(0.0, 0.5, id="tie"),
+        pytest.param(0.5e-9, 0.5, id="tie-up-to-rounding"),
+        pytest.param(2e-9, 1.0, id="no-tie"),
+    ],
+)
+def test_confidence_shares_out_ties_up_to_rounding(gap: float, sure: float) -> None:
+    """Resampled totals of the same scores may differ in their last bits: that is no win."""
+    # unequal votes, so that resamples are drawn
+    rows = ballot((5 + 5 * gap, 5.0), (7 + 7 * gap, 7.0), (9 + 9 * gap, 9.0))
+    assert confidence(Mean(), rows, 0, seed=0) == sure
+    assert confidence(Mean(), rows, 1, seed=0) == 1 - sure
+
+
+def test_confidence_of_scores_that_no_binary_number_holds() -> None:
+    # in thirds and tenths: sums in different order differ in their last bits
+    rows = ballot((0.1, 0.3, 0.2), (0.2, 0.1, 0.3), (0.3, 0.2, 0.1))
+    assert rewards_tie(rows)
+    total = sum(confidence(Sum(), rows, i, seed=4) or 0.0 for i in range(3))
+    assert total == pytest.approx(1.0)
+
+
+def rewards_tie(rows: Ballot) -> bool:
+    return tie_groups(Sum().reduce(rows).tolist()) == ((0, 1, 2),)
+
+
+def test_failed_votes_are_not_resampled() -> None:
+    failed = [Failure(status="timeout", message="late")] * 5
+    votes = [Judgment(scores=row) for row in ((6, 8), (6, 8), (10, 8))]
+    few = confidence(Sum(), Ballot.from_votes(votes), 1, seed=0)
+    assert confidence(Sum(), Ballot.from_votes([*failed, *votes]), 1, seed=0) == few
+
+
+def test_equal_votes_need_no_resampling_but_votes_that_leave_out_a_response_differ() -> None:
+    votes = Ballot.from_votes([Judgment(scores=(8, 6)), Judgment(scores=(None, 9))])
+    found = confidence(Mean(), votes, 0, seed=0)
+    assert found is not None
+    assert 0.1 < found < 0.9
+
+
 def test_win_shares_split_ties_and_skip_nan() -> None:
-    shares = win_shares(np.array([[1.0, 2.0, 2.0], [np.nan, 1.0, 0.0]]))
-    assert shares.tolist() == [[0, 0.5, 0.5], [0, 1, 0]]
+    shares = win_shares(np.array([[1.0, 2.0, 2.0], [np.nan, 1.0, 0.0], [np.nan, -2.0, -1.0]]))
+    assert shares.tolist() == [[0, 0.5, 0.5], [0, 1, 0], [0, 0, 1]]

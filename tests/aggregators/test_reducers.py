@@ -35,7 +35,13 @@ def vote(*scores: float | None, meta: float | None = None, judge: str = "") -> J
     ("reducer", "votes", "rewards"),
     [
         pytest.param(Sum(), [vote(2, 8), vote(4, 6)], (6.0, 14.0), id="sum"),
-        pytest.param(Sum(), [vote(2, 8), FAILED], (2.0, 8.0), id="sum-failure-left-out"),
+        pytest.param(Sum(), [vote(2, 8), FAILED], (4.0, 16.0), id="sum-failure-lowers-nothing"),
+        pytest.param(
+            Sum(),
+            [vote(None, 8), vote(4, None), FAILED, FAILED],
+            (16.0, 32.0),
+            id="sum-failures-and-missing-scores",
+        ),
         pytest.param(
             Sum(), [vote(2, 8), vote(4, None)], (6.0, 16.0), id="sum-missing-score-is-no-zero"
         ),
@@ -44,6 +50,16 @@ def vote(*scores: float | None, meta: float | None = None, judge: str = "") -> J
         pytest.param(Sum(), [], None, id="sum-no-votes"),
         pytest.param(Mean(), [vote(2, 8), vote(4, 6)], (3.0, 7.0), id="mean"),
         pytest.param(Mean(), [vote(2, 8), FAILED], (2.0, 8.0), id="mean-failure-left-out"),
+        pytest.param(
+            Majority(), [vote(9, 1), vote(2, 5), FAILED, FAILED], (2.0, 2.0), id="majority-failures"
+        ),
+        pytest.param(
+            Majority(),
+            [vote(9, 1), vote(None, 5), vote(7, None), vote(1, 9)],
+            (2.0, 2.0),
+            id="majority-missing-scores",
+        ),
+        pytest.param(Majority(), [vote(9, None), vote(8, None)], None, id="majority-never-scored"),
         pytest.param(Median(), [vote(1, 5), vote(9, 5), vote(2, 6)], (2.0, 5.0), id="median-odd"),
         pytest.param(Median(), [vote(1, 5), vote(4, 8)], (2.5, 6.5), id="median-even"),
         pytest.param(Median(), [vote(1, None), vote(4, 8)], (2.5, 8.0), id="median-missing"),
@@ -64,7 +80,7 @@ def test_rewards(
 
 def test_min_valid_counts_judgments_only() -> None:
     votes: list[Vote] = [vote(1, 2), FAILED, vote(2, 3)]
-    assert Sum()(votes, min_valid=2) == (3.0, 5.0)
+    assert Sum()(votes, min_valid=2) == (4.5, 7.5)
     assert Sum()(votes, min_valid=3) is None
     with pytest.raises(InputError, match="min_valid must be >= 1, got 0"):
         Sum()(votes, min_valid=0)
@@ -81,8 +97,13 @@ def test_votes_about_different_responses_are_refused() -> None:
         pytest.param(TopK(1) >> Sum(), (2.0, 9.0), id="top-1"),
         pytest.param(TopK(2) >> Sum(), (9.0, 13.0), id="top-2"),
         pytest.param(TopK() >> Mean(), (4.5, 6.5), id="top-half-of-4-rated"),
-        pytest.param(TopK(9) >> Sum(), (25.0, 16.0), id="top-more-than-there-are"),
-        pytest.param(Weighted("meta") >> Sum(), (12.8, 14.9), id="weighted-linear"),
+        pytest.param(TopK() >> Sum(), (4.5 * 3, 6.5 * 3), id="top-half-of-6-asked"),
+        pytest.param(TopK(9) >> Sum(), (6.25 * 6, 4.0 * 6), id="top-more-than-there-are"),
+        pytest.param(Weighted("meta") >> Sum(), (9.2 / 1.9 * 6, 11.1 / 1.9 * 6), id="weighted"),
+        pytest.param(
+            Weighted("meta") >> Majority(), (1.0 / 1.9 * 6, 0.9 / 1.9 * 6), id="weighted-majority"
+        ),
+        pytest.param(Weighted("meta") >> Mean(), (9.2 / 1.9, 11.1 / 1.9), id="weighted-mean"),
     ],
 )
 def test_meta_guided(reducer: Reducer, rewards: tuple[float, ...]) -> None:
@@ -94,22 +115,15 @@ def test_meta_guided(reducer: Reducer, rewards: tuple[float, ...]) -> None:
         vote(7, 4, meta=0.6),
         vote(100, 100),  # not rated: it does not count
     ]
-    found = reducer(votes)
-    assert found is not None
-    if isinstance(reducer, type(Weighted() >> Sum())) and "weighted" in str(reducer):
-        by_hand = [
-            sum(w * s for w, s in zip((0.2, 0.9, 0.2, 0.6), column, strict=True))
-            for column in ((8, 2, 8, 7), (1, 9, 2, 4))
-        ]
-        assert found == pytest.approx(by_hand)
-    else:
-        assert found == pytest.approx(rewards)
+    assert reducer(votes) == pytest.approx(rewards)
 
 
-def test_top_k_without_meta_rewards_votes_plainly() -> None:
+def test_without_meta_rewards_all_votes_count() -> None:
     votes = [vote(8, 1), vote(2, 9)]
-    assert (TopK(1) >> Sum())(votes) == Sum()(votes)
     assert (Weighted("meta") >> Sum())(votes) == Sum()(votes)
+    # of the size that the other samples have, where the meta RM did not fail
+    for k_meta in (1, None):
+        assert (TopK(k_meta) >> Sum())(votes) == Mean()(votes)
 
 
 def test_top_k_ties_keep_draw_order() -> None:
@@ -120,12 +134,32 @@ def test_top_k_ties_keep_draw_order() -> None:
 def test_logit_weights_ignore_judgments_that_are_probably_wrong() -> None:
     votes = [vote(1, 9, meta=0.4), vote(9, 1, meta=0.9)]
     assert (Weighted("meta", scale="logit") >> Mean())(votes) == pytest.approx((9.0, 1.0))
+    sure = [
+        vote(1, 9, meta=0.5 + 0.4),
+        vote(9, 1, meta=1 - 1e-5),
+    ]  # log-odds 2.2, and 11.5 cut to 4
+    weight = math.log(9)
+    expected = ((weight + 9 * 4) / (weight + 4), (9 * weight + 4) / (weight + 4))
+    assert (Weighted("meta", scale="logit") >> Mean())(sure) == pytest.approx(expected)
+
+
+def test_weights_add_up_to_halves_whatever_their_last_bits() -> None:
+    tenth = Weighted("judge", judges=(("", 0.1), ("other", 1.0)))
+    votes = [vote(score) for score in range(1, 11)]
+    assert (tenth >> Median())(votes) == (5.5,)
+
+
+def test_votes_that_are_kept_keep_their_weights() -> None:
+    votes = [vote(9, 1, meta=0.9, judge="a"), vote(1, 9, meta=0.8), vote(5, 5, meta=0.1)]
+    heavier = Weighted("judge", judges=(("a", 3.0),)) >> TopK(2)
+    assert (heavier >> Mean())(votes) == (7.0, 3.0)
+    assert (heavier >> Sum())(votes) == (14.0, 6.0)
 
 
 def test_judge_weights() -> None:
     votes = [vote(1, 9, judge="a"), vote(9, 1, judge="b"), vote(5, 5, judge="c")]
     reducer = Weighted("judge", judges=(("a", 3.0), ("b", 0.0))) >> Sum()
-    assert reducer(votes) == pytest.approx(((3 + 5) / 4 * 4, (27 + 5) / 4 * 4))
+    assert reducer(votes) == pytest.approx(((3 + 5) / 4 * 3, (27 + 5) / 4 * 3))
 
 
 def test_principle_weights_replace_overall_scores() -> None:
@@ -142,6 +176,18 @@ def test_principle_weights_replace_overall_scores() -> None:
     reducer = Weighted("principles") >> Mean()
     assert reducer([judgment, silent]) == pytest.approx((7.0, 4.0))
     assert reducer([silent]) == (1.0, 10.0)
+    # a response without a score on some principle has none: the missing one is not a 0
+    partial = judgment.model_copy(
+        update={
+            "critiques": (
+                Critique(response=0, text="", scores=(4, None)),
+                Critique(response=1, text="", scores=(6, 6)),
+            )
+        }
+    )
+    assert reducer([judgment, partial]) == pytest.approx((7.0, 5.0))
+    # a vote without scores per principle does not count, not even as one that nobody won
+    assert (Weighted("principles") >> Majority())([judgment, silent]) == (2.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -219,15 +265,60 @@ def test_permuting_responses_permutes_rewards(votes: list[Vote], random: object)
             assert after == pytest.approx(tuple(before[i] for i in order))
 
 
-@given(ballots())
-def test_sum_is_valid_votes_times_mean(votes: list[Vote]) -> None:
-    total, mean = Sum()(votes), Mean()(votes)
-    if total is None or mean is None:
-        assert total is None
-        assert mean is None
-        return
-    valid = sum(isinstance(v, Judgment) for v in votes)
-    assert total == pytest.approx([valid * reward for reward in mean])
+@given(ballots(), st.integers(1, 9))
+def test_sum_is_k_times_mean_whatever_was_lost(votes: list[Vote], extra: int) -> None:
+    mean = Mean()(votes)
+    k = len(votes) + extra
+    for cast, asked in ((votes, None), (votes, k), ([*votes, *[FAILED] * extra], None)):
+        total = Sum()(cast, k=asked)
+        if mean is None:
+            assert total is None
+            continue
+        times = len(votes) if cast is votes and asked is None else k
+        assert total == pytest.approx([times * reward for reward in mean])
+
+
+EVERY = [
+    *REDUCERS,
+    TopK(2) >> Sum(),
+    TopK(2) >> Majority(),
+    Weighted() >> Sum(),
+    Weighted("judge", judges=(("", 2.0),)) >> Sum(),
+    *map(parse_aggregator, ["softmax", "borda", "perjudge", "learned", "centred >> sum"]),
+    parse_aggregator("reliable >> sum"),
+]
+
+
+@pytest.mark.parametrize("reducer", EVERY, ids=str)
+@pytest.mark.parametrize("scores", [[(8,), (6,), (8,), (6,)], [(8, 3), (6, 5), (8, 3), (6, 5)]])
+def test_votes_lost_at_random_move_no_reward(
+    reducer: Reducer, scores: list[tuple[float, ...]]
+) -> None:
+    """Half of the votes lost, the same mix left: samples with and without stay comparable."""
+    whole: list[Vote] = [vote(*row, meta=0.5) for row in scores]
+    half: list[Vote] = [whole[0], FAILED, FAILED, whole[3]]
+    assert reducer(half) == pytest.approx(reducer(whole))
+    assert reducer(half[:1] + half[3:], k=4) == pytest.approx(reducer(whole))  # stopped early
+    left, right = Ballot.from_votes(whole), Ballot.from_votes(half)
+    assert reducer.mean_scores(left).tolist() == pytest.approx(reducer.mean_scores(right))
+
+
+@pytest.mark.parametrize(
+    ("k", "valid", "reward"),
+    [
+        pytest.param(4, 4, 14.0, id="half-of-4"),
+        pytest.param(4, 1, 14.0, id="of-4-one-is-left"),
+        pytest.param(5, 5, 21.0, id="half-of-5-rounds-up"),
+        pytest.param(5, 2, 21.0, id="of-5-two-are-left"),
+        pytest.param(1, 1, 7.0, id="of-1"),
+    ],
+)
+def test_the_better_half_sums_over_half_of_the_votes_asked_for(
+    k: int, valid: int, reward: float
+) -> None:
+    votes: list[Vote] = [*[vote(7, meta=0.5)] * valid, *[FAILED] * (k - valid)]
+    assert (TopK() >> Sum())(votes) == pytest.approx((reward,))
+    assert (TopK() >> Sum())(votes[:valid], k=k) == pytest.approx((reward,))
 
 
 @given(ballots(), st.permutations(range(7)))

@@ -25,6 +25,7 @@ from deemster.aggregators import (
     reliability_weights,
 )
 from deemster.aggregators.learned import cross_fit, features, fit
+from deemster.aggregators.relative import levels
 from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Vote
 
@@ -116,6 +117,25 @@ def test_centring_changes_nothing_where_nothing_is_missing() -> None:
     assert (Centred() >> Sum())(votes) == pytest.approx(Sum()(votes))
 
 
+@pytest.mark.parametrize(
+    "votes",
+    [
+        pytest.param([vote(9, None), vote(3, 5)], id="one-missing"),
+        pytest.param([vote(9, None), vote(3, 5), vote(None, 8)], id="both-missing-somewhere"),
+        pytest.param([vote(9, None, 2), FAILED, vote(3, 5, 4)], id="with-a-failure"),
+    ],
+)
+def test_levels_add_up_to_zero_so_that_rewards_keep_their_scale(votes: list[Vote]) -> None:
+    ballot = Ballot.from_votes(votes)
+    found = levels(ballot)
+    assert found.sum() == pytest.approx(0, abs=1e-9)
+    assert found[ballot.weights == 0].tolist() == [0.0] * (len(votes) - ballot.n_valid)
+    # the fit is one of least squares: what is left has no level and no merit
+    left = ballot.scores - found[:, None] - Mean().reduce(Centred().select(ballot))
+    assert np.nansum(left, axis=0) == pytest.approx(0, abs=1e-9)
+    assert np.nansum(left[ballot.weights > 0], axis=1) == pytest.approx(0, abs=1e-9)
+
+
 def test_centring_takes_off_the_level_of_a_vote_that_lacks_a_response() -> None:
     # merits 3, 5, 7; the last vote is milder by 4 and leaves the best one out
     votes = [vote(3, 5, 7), vote(3, 5, 7), vote(7, 9, None)]
@@ -155,7 +175,7 @@ def test_a_single_response_gets_its_mean_score(reducer: Reducer) -> None:
     rewards = reducer([vote(4), vote(4), vote(7), FAILED])
     assert rewards is not None
     if "sum" in str(reducer):
-        rewards = (rewards[0] / 3,)
+        rewards = (rewards[0] / 4,)
     assert 4 < rewards[0] <= 5
     assert reducer([FAILED]) is None
 

@@ -268,3 +268,37 @@ def test_more_certainty_takes_more_votes(reducer: Reducer) -> None:
     used = [Decided(p).votes_used(votes, reducer=reducer).mean() for p in (0.8, 0.9, 0.99)]
     assert used == sorted(used)
     assert used[0] < used[-1]
+
+
+def test_votes_that_leave_out_a_response_do_not_make_a_lead_safe() -> None:
+    """The lead over the votes that score both is not the lead of the rewards."""
+    votes = [(10.0, 1.0), (10.0, 1.0), *[(1.0, np.nan)] * 8]
+    rows = ballot(np.array(votes))
+    after = ballot(np.array([*votes, (1.0, 10.0)]))
+    assert Sum().reduce(rows).argmax() == 0
+    assert Sum().reduce(after).argmax() == 1  # one more vote overtakes
+    rule = Decided(1.0)
+    assert rule.probability(rows, 11, scale=SCALE) < 1
+    full = ballot(np.array([(10.0, 1.0), (10.0, 1.0)]))
+    assert rule.probability(full, 3, scale=SCALE) == 1
+
+
+def test_of_several_tied_on_top_each_is_the_winner_with_an_even_chance() -> None:
+    three = ballot([(5.0, 5.0, 5.0), (6.0, 6.0, 6.0)])
+    assert Decided().probability(three, 8, scale=SCALE) == pytest.approx(1 / 3)
+
+
+def test_a_lead_that_can_still_be_drawn_level_is_not_safe() -> None:
+    level = ballot([(10.0, 1.0)])  # one vote the other way makes a tie
+    assert Decided().probability(level, 2, scale=SCALE) < 1
+    ahead = ballot([(10.0, 1.0), (10.0, 9.0)])
+    assert Decided().probability(ahead, 3, scale=SCALE) == 1
+
+
+def test_votes_to_come_are_kept_as_often_as_those_drawn() -> None:
+    """Of four votes two were kept: of eight to come, four."""
+    kept = [(8.0, 5.0), (7.0, 6.0)]
+    four = ballot([*kept, (1.0, 9.0), (2.0, 9.0)], meta=[0.9, 0.8, 0.1, 0.2])
+    rule = Decided()
+    guided = rule.probability(four, 12, reducer=TopK(2) >> Sum(), scale=SCALE)
+    assert guided == pytest.approx(rule.probability(ballot(kept), 6, scale=SCALE))

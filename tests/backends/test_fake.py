@@ -55,17 +55,18 @@ async def test_close_is_noted() -> None:
 
 
 class Broken:
-    """Raises, or returns too few."""
+    """Raises, or returns too few or too many."""
 
     name = "broken"
 
-    def __init__(self, error: BaseException | None) -> None:
+    def __init__(self, error: BaseException | None, *returned: Completion | BackendError) -> None:
         self.error = error
+        self.returned = list(returned) or [Completion(text="only one")]
 
     async def generate(self, request: Request) -> list[Completion | BackendError]:
         if self.error is not None:
             raise self.error
-        return [Completion(text="only one")]
+        return self.returned
 
     async def aclose(self) -> None:
         return None
@@ -74,6 +75,52 @@ class Broken:
 async def test_raised_backend_error_fails_every_draw() -> None:
     error = RefusedError("no")
     assert await generate_all(Broken(error), ask(3)) == [error] * 3
+
+
+SPENT = Usage(calls=3, tokens_in=900, tokens_out=20, cost=0.25, seconds=4.0)
+
+
+class QuotaError(BackendError):
+    """A third party's error, with arguments of its own."""
+
+    def __init__(self, code: int, *, account: str, usage: Usage | None) -> None:
+        super().__init__(f"quota {code} of {account}", retryable=True, usage=usage)
+        self.account = account
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(BackendError("down", usage=SPENT), id="error"),
+        pytest.param(BackendTimeout("late", usage=SPENT), id="timeout"),
+        pytest.param(QuotaError(7, account="mine", usage=SPENT), id="third-party"),
+    ],
+)
+async def test_what_a_raised_error_cost_is_counted_once(error: BackendError, n: int) -> None:
+    outcomes = await generate_all(Broken(error), ask(n))
+    assert len(outcomes) == n
+    assert Usage.total(outcome.usage or Usage() for outcome in outcomes) == SPENT
+    for outcome in outcomes:
+        assert isinstance(outcome, type(error))
+        assert (str(outcome), outcome.status) == (str(error), error.status)
+        assert outcome.retryable == error.retryable
+        assert getattr(outcome, "account", None) == getattr(error, "account", None)
+    assert error.usage == SPENT  # the caller's own error is as it was
+
+
+@pytest.mark.parametrize("returned", [1, 3])
+async def test_what_a_wrong_number_of_outcomes_cost_is_counted_once(returned: int) -> None:
+    each = Usage(calls=1, tokens_in=10, cost=0.5)
+    draws: list[Completion | BackendError] = [
+        Completion(text="x", usage=each), BackendTimeout("late", usage=each), BackendError("free")
+    ]  # fmt: skip
+    backend = Broken(None, *draws[:returned])
+    outcomes = await generate_all(backend, ask(2))
+    assert all(isinstance(outcome, BackendError) for outcome in outcomes)
+    spent = Usage.total(outcome.usage or Usage() for outcome in outcomes)
+    priced = min(returned, 2)
+    assert spent == Usage(calls=priced, tokens_in=10 * priced, cost=0.5 * priced)
 
 
 async def test_foreign_error_becomes_backend_error() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -435,9 +436,17 @@ async def test_read_only_directory_with_a_log_left_over(
     path = tmp_path / "a.cassette"
     recorder = RecordBackend(FakeBackend(by_seed), path)
     await recorder.generate(request())
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    for name in ("a.cassette", "a.cassette-wal"):
+        shutil.copy(tmp_path / name, copied)
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(InputError, match="was not closed"):
-        ReplayBackend(path)  # immutable reading would miss what is in the log
+        ReplayBackend(copied / "a.cassette")  # immutable reading would miss what is in the log
+    assert files(copied) == ["a.cassette", "a.cassette-wal"]
+    backend = ReplayBackend(path)  # the recorder's index of the log is there
+    assert len(await backend.generate(request())) == 1
+    await backend.aclose()
     await recorder.aclose()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from tests.support.tiny_model import chat_tokenizer, save_tiny_model
+from tests.support.tiny_model import chat_tokenizer, save_tiny_model, save_windowed_model
 
 from deemster.backends import Backend, Request, generate_all, open_backend
 from deemster.backends.transformers import TransformersBackend
@@ -73,16 +73,48 @@ def judgment_schema(n: int) -> dict[str, Any]:
     )
 
 
-async def test_seed_alone_decides_the_text(backend: TransformersBackend) -> None:
+async def test_seed_decides_the_text(backend: TransformersBackend) -> None:
+    """Up to rounding: of these numbers of the seeds none is that close to a choice."""
     many = await draw(backend, request(n=13, seeds=tuple(range(100, 113)), top_logprobs=2))
     assert len({completion.text for completion in many}) == 13
     for i in (0, 5, 12):
         (one,) = await draw(backend, request(seeds=(100 + i,), top_logprobs=2))
         assert one.text == many[i].text
-        assert one.logprobs == many[i].logprobs  # to the last bit
+        assert logprobs(one) == pytest.approx(logprobs(many[i]), abs=1e-4)
         assert one.finish == many[i].finish
     pair = await draw(backend, request(n=2, seeds=(112, 100)))
     assert [completion.text for completion in pair] == [many[12].text, many[0].text]
+
+
+def logprobs(completion: Completion) -> list[float]:
+    return [token.logprob for token in completion.logprobs or ()]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("shared", [True, False], ids=["shared-prefix", "own-prefixes"])
+async def test_exact_draws_are_the_same_to_the_last_bit(
+    dtype: str, shared: bool, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Beside draws of the same and of other prompts, whatever the processor."""
+    path = tiny_model if shared else save_windowed_model(tmp_path)
+    backend = TransformersBackend(str(path), dtype=dtype, exact=True)
+    asked = [request("Which?", n=5, seeds=(1, 2, 3, 4, 5), top_logprobs=2)]
+    asked += [request("Or not.", n=2, seeds=(1, 6), top_logprobs=2)]
+    alone = [await draw(backend, request(r.messages[0].text, seeds=(seed,), top_logprobs=2))
+             for r in asked for seed in r.seeds]  # fmt: skip
+    passes: list[int] = []
+    assert backend._model is not None
+    hook = backend._model.runner.model.register_forward_pre_hook(
+        lambda _, __, options: passes.append(options["input_ids"].shape[0]), with_kwargs=True
+    )
+    together = await asyncio.gather(*(draw(backend, one) for one in asked))
+    hook.remove()
+    assert backend._model.runner.shares_prefix == shared
+    for beside, (one,) in zip([c for found in together for c in found], alone, strict=True):
+        assert (beside.text, beside.logprobs) == (one.text, one.logprobs)
+    # This processor may round products of any number of rows alike; others do not.
+    assert set(passes) == {1}
+    await backend.aclose()
 
 
 async def test_draws_without_seeds_are_repeatable_and_different(
@@ -128,7 +160,7 @@ async def test_stop_string_ends_the_text_before_it(backend: TransformersBackend)
 
 
 async def test_max_tokens_is_length_and_eos_is_stop(backend: TransformersBackend) -> None:
-    found = await draw(backend, request(n=60, max_tokens=300, temperature=2.0))
+    found = await draw(backend, request(n=16, max_tokens=300, temperature=2.0))
     kinds = {completion.finish for completion in found}
     assert kinds == {"stop", "length"}
     for completion in found:
@@ -457,9 +489,7 @@ def test_importing_the_backend_loads_no_torch() -> None:
         "import sys, deemster.backends.transformers, deemster.judges.meta_hf;"
         "print(sorted({'torch', 'transformers', 'llguidance'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.support.tiny_model import chat_tokenizer, save_tiny_model
+from tests.support.tiny_model import chat_tokenizer, save_tiny_model, save_windowed_model
 
 from deemster.backends._local.attention import attend
 from deemster.backends._local.decoding import Runner, gap_filling_order
@@ -19,10 +19,11 @@ from deemster.errors import BackendError, InputError
 from deemster.schemas import Sampling
 
 
-def loaded(path: Path) -> Any:
+def loaded(path: Path, *, dtype: str | None = None, exact: bool = False) -> Any:
     return load(
-        str(path), device="cpu", dtype=None, max_context=None, sanitize=True, template_args={}
-    )
+        str(path), device="cpu", dtype=dtype, max_context=None, sanitize=True, template_args={},
+        exact=exact,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,12 @@ def test_steps_give_the_logits_of_a_whole_pass(runner: Runner) -> None:
     assert len(alive) == 3
 
 
-def test_prompts_that_step_together_give_what_each_gives_alone(runner: Runner) -> None:
-    """To the bit, although they began at different times and end at different times."""
+@pytest.mark.parametrize("exact", [False, True], ids=["rounded", "exact"])
+def test_prompts_that_step_together_give_what_each_gives_alone(
+    exact: bool, tiny_model: Path
+) -> None:
+    """Although they began at different times and end at different times."""
+    runner = loaded(tiny_model, exact=exact).runner
     rng = np.random.default_rng(1)
     prompts = [rng.integers(0, 1000, size).tolist() for size in (9, 40, 23)]
     counts, begins, steps = (3, 1, 6), (0, 5, 9), 90
@@ -95,7 +100,14 @@ def test_prompts_that_step_together_give_what_each_gives_alone(runner: Runner) -
             going = [which for which in range(3) if 0 <= now - begins[which] < steps]
             given = [(many[which], tokens(which, now - begins[which])) for which in going]
             for which, logits in zip(going, runner.step(given), strict=True):
-                assert torch.equal(logits, alone[which][now - begins[which]])
+                expected = alone[which][now - begins[which]]
+                if exact:
+                    assert torch.equal(logits, expected)
+                else:
+                    # Their standard deviation is 1.6. Where products round by their number of
+                    # rows, 2e-5 was the most seen.
+                    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
+    runner.close()
 
 
 @pytest.mark.parametrize(
@@ -111,36 +123,24 @@ def test_gap_filling_order(alive: list[bool], order: list[int]) -> None:
     assert gap_filling_order(alive) == order
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        pytest.param({"architectures": None, "kind": "qwen2-window"}, id="sliding-window"),
-        pytest.param({"kind": "gpt2"}, id="other-architecture"),
-    ],
-)
-def test_models_of_other_kinds_decode_the_same(config: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sliding-window", "gpt2"])
+def test_models_of_other_kinds_decode_the_same(kind: str, tmp_path: Path) -> None:
     """Whichever attention is used, greedy text equals that of `generate`."""
-    from transformers import GPT2Config, GPT2LMHeadModel, Qwen2Config, Qwen2ForCausalLM
+    from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
-    tokenizer = chat_tokenizer()
-    torch.manual_seed(0)
-    model: Any
-    if config["kind"] == "gpt2":
-        model = GPT2LMHeadModel(
+    if kind == "gpt2":
+        tokenizer = chat_tokenizer()
+        torch.manual_seed(0)
+        GPT2LMHeadModel(
             GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=256,
                        bos_token_id=None, eos_token_id=1, initializer_range=0.2)
-        )  # fmt: skip
+        ).save_pretrained(tmp_path)  # fmt: skip
+        tokenizer.save_pretrained(tmp_path)
     else:
-        model = Qwen2ForCausalLM(
-            Qwen2Config(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64,
-                        num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-                        use_sliding_window=True, sliding_window=16, max_window_layers=1,
-                        bos_token_id=None, eos_token_id=1, initializer_range=0.2)
-        )  # fmt: skip
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
+        save_windowed_model(tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
     found = loaded(tmp_path)
-    assert found.runner.shares_prefix == (config["kind"] == "gpt2")
+    assert found.runner.shares_prefix == (kind == "gpt2")
     prompt = list(range(20, 60))
     with torch.inference_mode():
         before = found.runner.prefill(prompt)
@@ -263,10 +263,7 @@ def test_usable_cpus_is_at_least_one() -> None:
 
 def test_half_precision_model_shares_the_prefix(tmp_path: Path) -> None:
     path = save_tiny_model(tmp_path / "m", spread=0.05)
-    model = load(
-        str(path), device="cpu", dtype="bfloat16", max_context=None, sanitize=True,
-        template_args={},
-    )  # fmt: skip
+    model = loaded(path, dtype="bfloat16")
     assert model.runner.model.dtype == torch.bfloat16
     assert model.runner.shares_prefix
     model.runner.close()

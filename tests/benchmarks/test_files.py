@@ -67,7 +67,7 @@ def test_a_json_object_is_one_record(tmp_path: Path) -> None:
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'datasets' is not installed")
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "a.parquet"
     parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
@@ -83,7 +83,7 @@ def test_parquet_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(InputError, match=r"pip install 'deemster\[datasets\]'"):
+    with pytest.raises(InputError, match=r"pip install 'deemster\[parquet\]'"):
         list(read_rows(path))
 
 

@@ -32,7 +32,6 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "deemster", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
         env={**os.environ, "COLUMNS": "100", "DEEMSTER_MODEL": ""},
     )

@@ -61,7 +61,8 @@ async def test_failed_draws_do_not_decide() -> None:
     judge = Judge(FakeBackend(script), k=6, stop="decided:0.9", orders="fixed", min_valid=2)
     verdict = await judge.score("q", ["a", "b", "c"])
     assert [isinstance(vote, Failure) for vote in verdict.votes] == [True, True, False, False]
-    assert verdict.rewards == (18.0, 4.0, 4.0)
+    assert verdict.rewards == (54.0, 12.0, 12.0)  # of six votes, as where none failed
+    assert verdict.scores == (9.0, 2.0, 2.0)
     nothing = Judge(FakeBackend("?"), k=3, stop="decided:0.9", orders="fixed")
     verdict = await nothing.score("q", ["a", "b", "c"])
     assert verdict.rewards is None

@@ -124,7 +124,8 @@ async def test_failures_are_votes_and_never_numbers() -> None:
         grm(11, 1),
     ]
     verdict = await Judge(FakeBackend(replies), k=6, orders="fixed").score("q", ["a", "b"])
-    assert verdict.rewards == (9.0, 1.0)
+    assert verdict.rewards == (54.0, 6.0)  # of six votes, as where none failed
+    assert verdict.scores == (9.0, 1.0)
     assert verdict.n_valid == 1
     assert verdict.confidence is None
     assert [vote.status for vote in verdict.votes if isinstance(vote, Failure)] == [
@@ -234,7 +235,8 @@ async def test_meta_guided_voting_keeps_the_better_half() -> None:
     replies = [grm(6, 5), grm(1, 10), "?", grm(7, 5), grm(1, 10)]
     judge = Judge(FakeBackend(replies), k=5, orders="fixed", meta_rm=CountingMetaRM())
     verdict = await judge.score("q", ["a", "b"])
-    assert verdict.rewards == (13.0, 10.0)
+    assert verdict.rewards == (6.5 * 3, 5.0 * 3)  # the better half of five votes is three
+    assert verdict.scores == (6.5, 5.0)
     assert [j.meta_reward for j in verdict.judgments] == [0.9, 0.1, 0.9, 0.1]
     assert verdict.judge.aggregator == "topk() >> sum()"
 

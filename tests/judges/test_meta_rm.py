@@ -44,7 +44,7 @@ async def test_a_meta_rm_that_fails_leaves_voting_plain() -> None:
     backend = FakeBackend(script)
     judge = Judge(backend, k=4, orders="fixed", meta_rm=PromptedMetaRM(backend))
     verdict = await judge.score("q", ["a", "b"])
-    assert verdict.rewards == (28.0, 12.0)
+    assert verdict.rewards == (14.0, 6.0)  # of two votes, as on samples where it did not fail
 
 
 def test_open_meta_rm() -> None:

@@ -52,20 +52,27 @@ def planted(
     return verdicts, [int(best) for best in truth]
 
 
-@pytest.mark.parametrize("n", [2, 4])
-def test_dawid_skene_finds_accuracies_without_labels(n: int) -> None:
-    verdicts, _ = planted(4000, n=n, missing=0.1)
+@pytest.mark.parametrize(
+    ("n", "items", "error"),
+    [
+        pytest.param(4, 1200, 0.06, id="quick"),
+        pytest.param(2, 4000, 0.05, id="pairs", marks=pytest.mark.slow),
+        pytest.param(4, 4000, 0.03, id="fours", marks=pytest.mark.slow),
+    ],
+)
+def test_dawid_skene_finds_accuracies_without_labels(n: int, items: int, error: float) -> None:
+    verdicts, _ = planted(items, n=n, missing=0.1)
     found = fit_weights(verdicts)
     assert found.method == "dawid-skene"
     for name, accuracy in ACCURACY.items():
-        assert found.accuracy[name] == pytest.approx(accuracy, abs=0.05 if n == 2 else 0.03)
+        assert found.accuracy[name] == pytest.approx(accuracy, abs=error)
     weights = found.weights
     assert weights["sharp"] > weights["fair"] > weights["poor"]
     assert np.mean(list(weights.values())) == pytest.approx(1.0)
 
 
 def test_log_odds_are_the_weights() -> None:
-    verdicts, _ = planted(4000)
+    verdicts, _ = planted(800)
     found = fit_weights(verdicts)
     odds = {name: np.log(p / (1 - p)) for name, p in found.accuracy.items()}
     assert found.weights["sharp"] / found.weights["fair"] == pytest.approx(
@@ -88,7 +95,7 @@ def test_labels_give_the_right_weights_too() -> None:
 
 def test_learned_weights_beat_equal_ones_on_new_items() -> None:
     verdicts, truth = planted(600, seed=2)
-    test, answers = planted(4000, seed=3)
+    test, answers = planted(1000, seed=3)
 
     def accuracy(weights: dict[str, float]) -> float:
         right = 0.0

@@ -67,9 +67,13 @@ def ranked(judge: Any, n: int, **settings: Any) -> Ranking:
     return asyncio.run(rerank(judge, "q", numbers(n), **settings))
 
 
-@given(n=st.integers(1, 300), group=st.integers(2, 12), seed=st.integers(0, 99))
+@pytest.mark.parametrize("most", [40, pytest.param(300, marks=pytest.mark.slow)])
+@given(data=st.data(), group=st.integers(2, 12), seed=st.integers(0, 99))
 @settings(max_examples=60)
-def test_a_knockout_finds_the_best_within_its_bound(n: int, group: int, seed: int) -> None:
+def test_a_knockout_finds_the_best_within_its_bound(
+    most: int, data: st.DataObject, group: int, seed: int
+) -> None:
+    n = data.draw(st.integers(1, most))
     judge = Ruler(limit=group)
     found = ranked(judge, n, group=group, seed=seed)
     assert found.best == n - 1
@@ -80,18 +84,20 @@ def test_a_knockout_finds_the_best_within_its_bound(n: int, group: int, seed: in
     assert found.ranking[0] == n - 1
 
 
+@pytest.mark.parametrize("most", [24, pytest.param(120, marks=pytest.mark.slow)])
 @given(
-    n=st.integers(2, 120),
+    data=st.data(),
     group=st.integers(2, 9),
     seed=st.integers(0, 99),
-    broken=st.sets(st.integers(0, 119), max_size=20),
     raises=st.sampled_from([None, RuntimeError("boom"), BackendTimeout("late")]),
 )
 @settings(max_examples=60)
 def test_failures_never_break_the_bound_nor_promote_anyone(
-    n: int, group: int, seed: int, broken: set[int], raises: Exception | None
+    most: int, data: st.DataObject, group: int, seed: int, raises: Exception | None
 ) -> None:
     """Responses in `broken` spoil every match they are in."""
+    n = data.draw(st.integers(2, most))
+    broken = data.draw(st.sets(st.integers(0, most - 1), max_size=most // 6))
     for method, bound in (
         ("knockout", knockout_calls(n, group)),
         ("swiss", swiss_calls(n, group)),
@@ -181,9 +187,13 @@ def test_the_seed_decides_everything(method: Any) -> None:
     assert matches(1) != matches(2)
 
 
-@given(n=st.integers(2, 150), group=st.integers(2, 9), seed=st.integers(0, 99))
+@pytest.mark.parametrize("most", [30, pytest.param(150, marks=pytest.mark.slow)])
+@given(data=st.data(), group=st.integers(2, 9), seed=st.integers(0, 99))
 @settings(max_examples=40)
-def test_swiss_finds_the_best_within_its_bound(n: int, group: int, seed: int) -> None:
+def test_swiss_finds_the_best_within_its_bound(
+    most: int, data: st.DataObject, group: int, seed: int
+) -> None:
+    n = data.draw(st.integers(2, most))
     found = ranked(Ruler(limit=group), n, group=group, seed=seed, method="swiss")
     assert found.best == n - 1
     assert found.calls <= swiss_calls(n, group)

@@ -73,5 +73,5 @@ def test_any_names_get_a_label_and_a_medoid_of_their_own_group(names: list[str])
     reason="sentence-transformers is installed",
 )
 def test_embeddings_say_what_to_install() -> None:
-    with pytest.raises(InputError, match="needs sentence-transformers; install it"):
+    with pytest.raises(InputError, match="needs sentence-transformers: pip install"):
         group_principles([text("a"), text("b")], Embeddings())

@@ -10,7 +10,7 @@ import pytest
 from tests.reports.planted import DEFECTS, INFO, World
 from tests.reports.synthetic import judged, samples, write_run
 
-from deemster.errors import InputError
+from deemster.errors import BackendError, InputError
 from deemster.judges.decide import unscored
 from deemster.reports import load_report, write_report
 from deemster.reports.collect import Compared, collect_report
@@ -111,7 +111,7 @@ def test_unusual_runs_still_give_a_page(tmp_path: Path) -> None:
         ),
         (
             Sample(id="failed", query="q", responses=["a", "b", "c"]),
-            unscored("down", status_error=RuntimeError("x"), k=2, info=info),
+            unscored(BackendError("down"), k=2, info=info),
         ),
         (
             Sample(id="no texts", query=(), responses=["", ""], ground_truth=(1, 1)),

@@ -230,6 +230,7 @@ def _verdict(draw: st.DrawFn) -> Verdict:
     tied = rewards is None or rewards.count(max(rewards)) > 1
     return Verdict(
         rewards=rewards,
+        scores=None if rewards is None else draw(st.none() | st.just(rewards)),
         best=None if ranking is None or tied else ranking[0],
         ranking=ranking,
         confidence=None if rewards is None else draw(st.none() | st.floats(0, 1)),

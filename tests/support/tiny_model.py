@@ -123,6 +123,35 @@ def save_tiny_model(
     return folder
 
 
+def save_windowed_model(folder: Path, *, seed: int = 0) -> Path:
+    """Save a Qwen2-type model whose second layer sees 16 tokens back, and its tokenizer."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    tokenizer = chat_tokenizer()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Qwen2ForCausalLM(
+            Qwen2Config(
+                vocab_size=len(tokenizer),
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                use_sliding_window=True,
+                sliding_window=16,
+                max_window_layers=1,
+                bos_token_id=None,
+                eos_token_id=1,
+                initializer_range=0.2,
+            )
+        )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def save_tiny_classifier(folder: Path, *, seed: int = 0, context: int = 2048) -> Path:
     """Save a sequence-classification model with one label and its tokenizer."""
     import torch

@@ -123,7 +123,7 @@ def test_adapters_end_in_a_whole_model(base: Path, tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"batch_size": 9, "micro_batch_size": 2}, "batch_size 9 is not a multiple"),
-        ({"lora": LoraSettings(quantize=True)}, "needs the package 'bitsandbytes'"),
+        ({"lora": LoraSettings(quantize=True)}, "needs bitsandbytes: pip install bitsandbytes"),
     ],
     ids=["batch", "qlora"],
 )

@@ -18,8 +18,6 @@ from deemster.training import runner
 from deemster.training.stage import StageContext, StageError
 from deemster.training.trl_recipe import STAGES
 
-pytestmark = pytest.mark.timeout(600)  # torch loads slowly on a busy machine
-
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,7 +25,6 @@ from deemster.training.trl_recipe import STAGES
 
 pytest.importorskip("trl", reason="the extra `train` is not installed")
 pytestmark = [
-    pytest.mark.timeout(600),
     # Of libraries, about themselves.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -150,17 +149,20 @@ def test_a_collapsed_rl_run_ends_with_its_reason(finished: Done, toy: Path) -> N
 
 
 def test_a_full_disk(toy: Path) -> None:
+    short = toy_recipe()
+    short["distil"]["train"] = trainer(6, instruction_share=0.05)
+    write_recipe(toy, short, "short.yaml")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Room for all but the first checkpoint.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
-        done = deemster("train", "recipe.yaml", "--stage", "distil", "--out", "full")
+        done = deemster("train", "short.yaml", "--stage", "distil", "--out", "full")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert done.returncode == 2
     assert "no room to write" in done.stderr.splitlines()[-1]
     assert "resume" in done.stderr.splitlines()[-1]
-    done = deemster("train", "recipe.yaml", "--stage", "distil", "--out", "full", "--resume")
+    done = deemster("train", "short.yaml", "--stage", "distil", "--out", "full", "--resume")
     assert done.returncode == 0, done.stderr
     assert manifest("distil", "full").attempts == 2
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.errors import InputError
-from deemster.schemas import Judgment, Vote
+from deemster.schemas import Failure, Judgment, Vote
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,6 +37,9 @@ class Ballot:
         judge_names: names behind `judges`.
         by_principle: (..., K, N); the judge's scores per principle, summed with the principles'
             weights; NaN where it gave none.
+        k: votes that a reward made by adding up votes stands for, the same for all samples that
+            are compared: the votes asked for, or after `TopK` those it was to keep. More than K
+            where a stopping rule ended the draw; None: K.
     """
 
     scores: Floats
@@ -45,14 +48,18 @@ class Ballot:
     judges: npt.NDArray[np.intp]
     by_principle: Floats
     judge_names: tuple[str, ...] = ("",)
+    k: int | None = None
 
     @classmethod
-    def from_votes(cls, votes: Sequence[Vote], *, n: int | None = None) -> Ballot:
+    def from_votes(
+        cls, votes: Sequence[Vote], *, n: int | None = None, k: int | None = None
+    ) -> Ballot:
         """Arrays of one `score` call's votes; failures and superseded votes count nothing.
 
         Args:
             votes: K votes.
             n: number of responses; needed only where every vote may be a failure.
+            k: votes asked for; None for as many as there are, superseded ones left out.
         """
         valid = [vote for vote in votes if isinstance(vote, Judgment)]
         if n is None:
@@ -62,21 +69,28 @@ class Ballot:
         meta = np.full(len(votes), np.nan)
         names: dict[str, int] = {}
         judges = np.zeros(len(votes), dtype=np.intp)
-        for k, vote in enumerate(votes):
-            judges[k] = names.setdefault(vote.judge, len(names))
+        for row, vote in enumerate(votes):
+            judges[row] = names.setdefault(vote.judge, len(names))
             if isinstance(vote, Judgment):
                 if len(vote.scores) != n:
                     raise InputError(
-                        f"vote {k} scores {len(vote.scores)} responses, others {n}; "
+                        f"vote {row} scores {len(vote.scores)} responses, others {n}; "
                         "votes of one ballot must be about the same responses"
                     )
-                scores[k] = [np.nan if score is None else score for score in vote.scores]
-                by_principle[k] = _by_principle(vote)
+                scores[row] = [np.nan if score is None else score for score in vote.scores]
+                by_principle[row] = _by_principle(vote)
                 if vote.meta_reward is not None:
-                    meta[k] = vote.meta_reward
+                    meta[row] = vote.meta_reward
         counted = [isinstance(vote, Judgment) and not vote.superseded for vote in votes]
         weights = np.array(counted, dtype=float) if n else np.zeros(len(votes))
-        return cls(scores, weights, meta, judges, by_principle, tuple(names) or ("",))
+        if k is None:
+            k = sum(isinstance(vote, Failure) or not vote.superseded for vote in votes)
+        return cls(scores, weights, meta, judges, by_principle, tuple(names) or ("",), k)
+
+    @property
+    def asked(self) -> int:
+        """`k`, or K where it is not given."""
+        return int(self.scores.shape[-2]) if self.k is None else self.k
 
     @property
     def given(self) -> Floats:
@@ -93,6 +107,15 @@ class Ballot:
         """(...): how many votes count."""
         count: npt.NDArray[np.intp] = (self.weights > 0).sum(axis=-1)
         return count
+
+    @property
+    def mean(self) -> Floats:
+        """(..., N): weighted mean of the scores a response got; NaN where it got none."""
+        given = self.given
+        total = given.sum(axis=-2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean: Floats = (given * self.filled).sum(axis=-2) / total
+        return np.where(total > 0, mean, np.nan)
 
     def take(self, index: npt.NDArray[np.intp]) -> Ballot:
         """The ballots made of the votes `index` (..., k), for resampling one ballot."""
@@ -142,15 +165,30 @@ class Reducer(_Step, ABC):
 
     @abstractmethod
     def reduce(self, ballot: Ballot) -> Floats:
-        """Rewards (..., N); NaN for a response that no counted vote scores."""
+        """Rewards (..., N); NaN for a response that no counted vote scores.
 
-    def __call__(self, votes: Sequence[Vote], *, min_valid: int = 1) -> tuple[float, ...] | None:
+        A vote that was lost, or scores only some of the responses, must not move the rewards of
+        the others: they are compared across samples.
+        """
+
+    def mean_scores(self, ballot: Ballot) -> Floats:
+        """(..., N): mean score of the votes that count here, on the scale of the votes."""
+        return ballot.mean
+
+    def __call__(
+        self, votes: Sequence[Vote], *, k: int | None = None, min_valid: int = 1
+    ) -> tuple[float, ...] | None:
         """One reward per response, or None if fewer than `min_valid` votes are judgments.
 
         Also None if some response got no score at all: it cannot be ranked, and nothing stands
         in for the missing number.
+
+        Args:
+            votes: judgments and failures.
+            k: votes asked for; None for as many as there are, superseded ones left out.
+            min_valid: fewest judgments for rewards, >= 1.
         """
-        return rewards_of(self, Ballot.from_votes(votes), min_valid=min_valid)
+        return rewards_of(self, Ballot.from_votes(votes, k=k), min_valid=min_valid)
 
 
 @dataclass(frozen=True)
@@ -178,9 +216,15 @@ class Pipeline(Reducer):
 
     def reduce(self, ballot: Ballot) -> Floats:
         """Apply every step, then reduce."""
-        for step in self.steps:
-            ballot = step.select(ballot)
-        return self.last.reduce(ballot)
+        return self.last.reduce(self.select(ballot))
+
+    def mean_scores(self, ballot: Ballot) -> Floats:
+        """See `Reducer.mean_scores`."""
+        return self.last.mean_scores(self.select(ballot))
+
+    def select(self, ballot: Ballot) -> Ballot:
+        """The ballot that the last step reduces."""
+        return SelectorChain(self.steps).select(ballot)
 
     def __str__(self) -> str:
         return " >> ".join(str(step) for step in (*self.steps, self.last))

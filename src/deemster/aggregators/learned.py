@@ -88,7 +88,6 @@ def features(ballot: Ballot) -> Floats:
     scored = np.asarray((~np.isnan(counted)).any(axis=-2))
     low = np.where(scored, np.where(np.isnan(counted), np.inf, counted).min(axis=-2), np.nan)
     high = np.where(scored, np.where(np.isnan(counted), -np.inf, counted).max(axis=-2), np.nan)
-    total = np.maximum(ballot.weights.sum(axis=-1, keepdims=True), 1e-300)
     # A response that only ever stands alone in its votes has no rank points: even ones.
     borda = Borda().reduce(ballot)
     borda = np.where(np.isnan(borda) & scored, 0.5, borda)
@@ -99,7 +98,7 @@ def features(ballot: Ballot) -> Floats:
         high,
         Softmax().reduce(ballot),
         borda,
-        Majority().reduce(ballot) / total,
+        Majority().reduce(ballot) / max(ballot.asked, 1),
     )
     values = np.stack(columns, axis=-1)
     count = scored.sum(axis=-1, keepdims=True).astype(float)[..., None]

@@ -15,25 +15,31 @@ class Mean(Reducer):
 
     def reduce(self, ballot: Ballot) -> Floats:
         """See `Reducer.reduce`."""
-        given = ballot.given
-        total = given.sum(axis=-2)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean: Floats = (given * ballot.filled).sum(axis=-2) / total
-        return np.where(total > 0, mean, np.nan)
+        return ballot.mean
 
 
 @dataclass(frozen=True)
 class Sum(Reducer):
-    """Sum of the scores over all votes (Eq. 14): the mean times the number of votes.
+    """Sum of the scores over k votes (Eq. 14): the weighted mean of a response's scores times k.
 
-    For full ballots this is the plain sum. Where a vote lacks a score for one response, the mean
-    of the scores it did get stands in: a plain sum would count the missing one as 0.
+    With all k votes valid and of weight 1 this is the plain sum. A vote that was lost, or scores
+    only some of the responses, is left out of the mean and does not lower the sum: rewards of
+    different samples stay comparable. k is the same for all samples of a judge:
+
+    - the votes asked for, also where a stopping rule ended the draw before;
+    - after `TopK` the votes it was to keep: `k_meta`, or half of k rounded up;
+    - after `Weighted` and `Reliable` still k: weights say how much a vote counts beside the others,
+      not how large the sum is;
+    - for a panel its members; for a debate the votes of all rounds and of the arbiter, though only
+      the last of each member counts; for a cascade the votes of all its judges;
+    - for a stored run decided by its first votes that number; for an imported log the most votes
+      that a sample of the log has;
+    - without a judge (`Sum()(votes)`, `Ballot`) the number of votes given, failures included.
     """
 
     def reduce(self, ballot: Ballot) -> Floats:
         """See `Reducer.reduce`."""
-        votes = ballot.weights.sum(axis=-1)
-        total: Floats = Mean().reduce(ballot) * votes[..., None]
+        total: Floats = ballot.mean * ballot.asked
         return total
 
 
@@ -60,11 +66,14 @@ class Median(Reducer):
 
 @dataclass(frozen=True)
 class Majority(Reducer):
-    """Votes for the strictly best response (Eq. 13): each vote gives its weight to its best.
+    """Votes for the strictly best response (Eq. 13): each vote goes to its best.
 
-    A vote tied on top gives nothing to anyone. With a single response there is no best among
-    several: the reward is the score that the largest weight of votes gave (the larger of two
-    equally frequent ones).
+    The reward is the share of the counted votes' weight that a response won, times k as in `Sum`:
+    the number of votes won, where none was lost. A vote tied on top goes to nobody, and a vote
+    cannot go to a response that it does not score.
+
+    With a single response there is no best among several: the reward is the score that the
+    largest weight of votes gave (the larger of two equally frequent ones).
     """
 
     def reduce(self, ballot: Ballot) -> Floats:
@@ -75,9 +84,10 @@ class Majority(Reducer):
         top = low.max(axis=-1, keepdims=True)
         best = (low == top) & np.isfinite(top)
         strict = best & (best.sum(axis=-1, keepdims=True) == 1)
-        shares: Floats = (strict * ballot.weights[..., None]).sum(axis=-2)
+        won = (strict * ballot.weights[..., None]).sum(axis=-2)
         scored = ballot.given.sum(axis=-2) > 0
-        return np.where(scored, shares, np.nan)
+        total = np.where(scored, ballot.weights.sum(axis=-1, keepdims=True), 1.0)
+        return np.where(scored, won * ballot.asked / total, np.nan)
 
 
 def _mode(ballot: Ballot) -> Floats:

@@ -158,12 +158,19 @@ class PerJudge(Reducer):
 
     def reduce(self, ballot: Ballot) -> Floats:
         """See `Reducer.reduce`."""
+        return self._over_judges(ballot, Softmax(self.temperature))
+
+    def mean_scores(self, ballot: Ballot) -> Floats:
+        """(..., N): each judge's mean score, averaged over the judges with their weights."""
+        return self._over_judges(ballot, Mean())
+
+    def _over_judges(self, ballot: Ballot, reducer: Reducer) -> Floats:
         by_name = dict(self.judges)
         total = np.zeros((*ballot.scores.shape[:-2], ballot.scores.shape[-1]))
         weight = np.zeros(total.shape)
         for index, name in enumerate(ballot.judge_names):
             own = replace(ballot, weights=np.where(ballot.judges == index, ballot.weights, 0.0))
-            rewards = Softmax(self.temperature).reduce(own)
+            rewards = reducer.reduce(own)
             counts = np.where(np.isnan(rewards), 0.0, by_name.get(name, 1.0))
             total += counts * np.nan_to_num(rewards)
             weight += counts

@@ -20,7 +20,10 @@ class TopK(Selector):
     Args:
         k_meta: how many to keep, >= 1; None keeps half of the valid votes, rounded up (the
             paper's default k/2). With fewer valid votes all are kept. Ties keep draw order. A
-            vote without a meta reward is dropped, unless no vote has one: then voting is plain.
+            vote without a meta reward is dropped, unless no vote has one: then all count.
+
+    However many are kept, `>> Sum()` is their mean times the votes to keep of the k asked for:
+    `k_meta` (at most k), or half of k rounded up.
     """
 
     k_meta: int | None = None
@@ -43,7 +46,9 @@ class TopK(Selector):
             keep = np.full((*rated.shape[:-1], 1), self.k_meta)
         kept = np.where(rated & (rank < keep), ballot.weights, 0.0)
         none_rated = ~rated.any(axis=-1, keepdims=True)
-        return replace(ballot, weights=np.where(none_rated, ballot.weights, kept))
+        asked = ballot.asked
+        wanted = (asked + 1) // 2 if self.k_meta is None else min(self.k_meta, asked)
+        return replace(ballot, weights=np.where(none_rated, ballot.weights, kept), k=wanted)
 
 
 @dataclass(frozen=True)

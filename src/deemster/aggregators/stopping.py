@@ -101,9 +101,7 @@ class Decided:
         """
         rule, counted = reducer or Sum(), ballot
         if isinstance(rule, Pipeline):
-            for step in rule.steps:
-                counted = step.select(counted)
-            last = rule.last
+            counted, last = rule.select(counted), rule.last
         else:
             last = rule
         n_responses = ballot.scores.shape[-1]
@@ -117,12 +115,17 @@ class Decided:
         if left <= 0:
             return share
         gap, size = _gaps(counted, leader)
-        # A vote to come counts as much as one drawn does: some fail, some are not selected.
+        # A vote to come counts as much as a valid one drawn does: some are not selected, some leave
+        # out a response. None is expected to fail.
         drawn = np.maximum(ballot.n_valid, 1).reshape(*ballot.n_valid.shape, 1)
         to_come = left * np.minimum(size / drawn, 1.0)
         surpass = self._overtaken(counted, gap, size, to_come, scale)
         if scale is not None and last is rule and isinstance(last, Sum | Mean):
             plain = np.isin(ballot.weights, (0.0, 1.0)).all(axis=-1, keepdims=True)
+            # A response that some votes leave out has a mean of its own, over fewer votes: the
+            # gaps do not add up to it.
+            silent = np.isnan(ballot.scores).any(axis=-1) & (ballot.weights > 0)
+            plain = plain & ~silent.any(axis=-1, keepdims=True)
             safe = plain & (size * gap > left * (scale.high - scale.low))
             surpass = np.where(safe, 0.0, surpass)
         rivals = np.arange(n_responses) != leader

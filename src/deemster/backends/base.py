@@ -11,7 +11,7 @@ from typing import Annotated, Any, Protocol, Self, runtime_checkable
 from pydantic import Field, model_validator
 
 from deemster.errors import BackendError, InputError
-from deemster.schemas import Completion, Conversation, Record, Sampling, Whole
+from deemster.schemas import Completion, Conversation, Record, Sampling, Usage, Whole
 
 Outcome = Completion | BackendError
 """What one draw gives: text, or the error that stands for it."""
@@ -24,9 +24,9 @@ class Request(Record):
     sampling: Sampling
     n: Annotated[int, Field(strict=True, ge=1)] = 1
     seeds: tuple[Whole, ...] = ()
-    """One per draw. Local backends make draw `i` depend on `seeds[i]` alone; providers get
-    `seeds[0]` where they take a seed. With `messages` they identify a draw: judges never use
-    one seed twice for one prompt."""
+    """One per draw. Local backends make draw `i` depend on `seeds[i]` alone, up to rounding;
+    providers get `seeds[0]` where they take a seed. With `messages` they identify a draw: judges
+    never use one seed twice for one prompt."""
     json_schema: dict[str, Any] | None = None
     """JSON Schema that the completion must match; None for free text."""
     prefix: str = ""
@@ -122,24 +122,38 @@ async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
     """`backend.generate` with every way to fail turned into outcomes.
 
     Cancellation passes, and so does `InputError`: what the caller got wrong (a provider that does
-    not exist, a damaged cassette) is the same for every draw and is told once.
+    not exist, a damaged cassette) is the same for every draw and is reported once.
+
+    What a failure of all draws cost is the usage of the first outcome alone, so that the outcomes'
+    usage adds up to what was spent.
 
     This is the one broad catch of the framework (a third-party backend may raise anything).
     """
     try:
         outcomes = await backend.generate(request)
     except BackendError as error:
-        return [error] * request.n
+        return _all_failed(error, request.n)
     except (InputError, KeyboardInterrupt, SystemExit, asyncio.CancelledError):
         raise
     except Exception as error:  # noqa: BLE001 - boundary to third-party code
         failed = BackendError(f"{type(error).__name__} in backend {backend.name!r}: {error}")
         failed.__cause__ = error
-        return [failed] * request.n
+        return _all_failed(failed, request.n)
     if len(outcomes) != request.n:
-        return [
-            BackendError(
-                f"backend {backend.name!r} returned {len(outcomes)} outcomes for n={request.n}"
-            )
-        ] * request.n
+        failed = BackendError(
+            f"backend {backend.name!r} returned {len(outcomes)} outcomes for n={request.n}",
+            usage=Usage.total(outcome.usage or Usage() for outcome in outcomes),
+        )
+        return _all_failed(failed, request.n)
     return outcomes
+
+
+def _all_failed(error: BackendError, n: int) -> list[Outcome]:
+    """The error for each of n draws; only the first carries what was spent."""
+    if n == 1 or error.usage is None:
+        return [error] * n
+    # Past __init__: subclasses of third parties take arguments of their own.
+    free = type(error).__new__(type(error), *error.args)
+    free.__dict__.update(error.__dict__, usage=None)
+    free.__cause__ = error.__cause__
+    return [error, *[free] * (n - 1)]

@@ -17,9 +17,27 @@ from pathlib import Path
 from typing import Self
 
 from deemster.backends.base import Request
-from deemster.backends.cassette_file import WAIT_S, fold, open_readonly, open_writable
 from deemster.errors import InputError
 from deemster.schemas import Completion, Message, Sampling
+from deemster.sqlite_file import Format, fold, open_readonly, open_writable, transaction
+
+_FORMAT = Format(
+    what="cassette",
+    application=0x64656D73,  # "dems"
+    version=1,
+    remedy="; record it again",
+    schema="""
+CREATE TABLE prompts (
+    id TEXT PRIMARY KEY, model TEXT NOT NULL, messages TEXT NOT NULL, request TEXT NOT NULL
+) STRICT;
+CREATE TABLE draws (
+    key TEXT PRIMARY KEY, prompt TEXT NOT NULL REFERENCES prompts (id), seed TEXT NOT NULL,
+    completion TEXT NOT NULL, created TEXT NOT NULL
+) STRICT;
+CREATE INDEX prompts_by_messages ON prompts (messages);
+CREATE INDEX draws_by_prompt ON draws (prompt);
+""",
+)
 
 _INSERT = "INSERT OR IGNORE INTO draws VALUES (?, ?, ?, ?, ?)"
 _REPLACE = "INSERT OR REPLACE INTO draws VALUES (?, ?, ?, ?, ?)"
@@ -94,18 +112,13 @@ class Cassette:
             for draw, completion in completions.items()
         ]
         insert = _REPLACE if replace else _INSERT
-        held = None
-        with self._use() as db:
-            if _begin(db, wait=wait):
-                with db:
-                    db.execute(
-                        "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
-                        (prompt, model, messages_hash(request), _readable(request)),
-                    )
-                    db.executemany(insert, rows)
-                held = self.get(keys.values())
-        if held is None:
-            raise BlockingIOError(f"another process is writing {str(self.path)!r}")
+        with self._use() as db, transaction(db, wait=wait):
+            db.execute(
+                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
+                (prompt, model, messages_hash(request), _readable(request)),
+            )
+            db.executemany(insert, rows)
+            held = self.get(keys.values())
         return {draw: held[key] for draw, key in keys.items()}
 
     def models(self) -> list[str]:
@@ -164,31 +177,19 @@ class Cassette:
         with self._lock:
             try:
                 if self._connection is None:
-                    self._connection = (
-                        open_readonly(self.path) if self.readonly else open_writable(self.path)
-                    )
+                    self._connection = self._open()
                 yield self._connection
+            except (InputError, BlockingIOError):
+                raise
             except (sqlite3.Error, OSError, ValueError) as error:
-                if isinstance(error, InputError):
-                    raise
                 raise InputError(f"cannot use cassette {str(self.path)!r}: {error}") from error
 
-
-def _begin(db: sqlite3.Connection, *, wait: bool) -> bool:
-    """Begin to write; False if another process does and there is no waiting."""
-    if wait:
-        db.execute("BEGIN IMMEDIATE")
-        return True
-    db.execute("PRAGMA busy_timeout = 0")
-    try:
-        db.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            raise
-        return False
-    finally:
-        db.execute(f"PRAGMA busy_timeout = {int(1000 * WAIT_S)}")
-    return True
+    def _open(self) -> sqlite3.Connection:
+        if not self.readonly:
+            return open_writable(self.path, _FORMAT, log=True)
+        if not self.path.is_file():
+            raise InputError(f"no cassette at {str(self.path)!r}; record one with RecordBackend")
+        return open_readonly(self.path, _FORMAT)
 
 
 def prompt_id(request: Request, model: str) -> str:

@@ -19,6 +19,7 @@ from deemster.backends.base import EMBEDDED, Outcome, Request
 from deemster.backends.domain import Domain
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Completion
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ class NanoBackend(TransformersBackend):
     Args:
         path: empty; there is one embedded model.
         device: as torch names it. A model this small is faster without a GPU.
-        batch_size, max_context, threads: see `TransformersBackend`.
+        batch_size, max_context, threads, exact: see `TransformersBackend`.
 
     Raises:
-        InputError: the model's files are not installed, or a path is given.
+        InputError: the model's files or the extra `local` are not installed, or a path is given.
     """
 
     dialect = EMBEDDED
@@ -64,12 +65,18 @@ class NanoBackend(TransformersBackend):
         batch_size: int = 64,
         max_context: int | None = None,
         threads: int | None = None,
+        exact: bool = False,
     ) -> None:
         if path:
             raise InputError(
                 f"model '{EMBEDDED}:{path}': there is one embedded model, {EMBEDDED!r}; open one "
                 f"of your own with 'hf:{path}' and the dialect {EMBEDDED!r}"
             )
+        need(
+            "local",
+            f"model {EMBEDDED!r} (the default)",
+            otherwise="name a model of an API, for example 'openai/gpt-5-mini'",
+        )
         self._domain = Domain.load(part("domain.json"))
         self._foreign: set[str] = set()
         super().__init__(
@@ -79,6 +86,7 @@ class NanoBackend(TransformersBackend):
             batch_size=batch_size,
             max_context=max_context,
             threads=threads,
+            exact=exact,
         )
 
     @property

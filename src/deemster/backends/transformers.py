@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deemster.backends._local.serving import Server
 from deemster.backends.base import Outcome, Request
 from deemster.errors import ContextLengthError, InputError
+from deemster.extras import need
 from deemster.schemas import Completion, Usage
 
 if TYPE_CHECKING:
@@ -32,10 +33,15 @@ class TransformersBackend:
     """Draws from a causal language model in this process.
 
     The prompt is read once for all draws of a request (and again for the next request only if
-    that has another prompt). Draw `i` depends on the prompt and `seeds[i]` alone: on the CPU the
-    text is the same whatever is drawn beside it; on a GPU up to rounding. Without seeds, draw
-    `i` has seed `i`. A thread of this backend serves the requests, up to 16 of them together; what
-    they say is not affected.
+    that has another prompt). A thread of this backend serves the requests, up to 16 of them
+    together.
+
+    Draw `i` depends on the prompt and `seeds[i]`; without seeds, draw `i` has seed `i`. What is
+    drawn beside it matters only through rounding, because on many processors a matrix product
+    rounds by its number of rows. In float32 this moves log-probabilities by about 1e-5, and a
+    text changes only where a choice is that close; in bfloat16 whole texts may differ. With
+    `exact` a draw is the same to the last bit whatever is drawn beside it. Another processor
+    may still round in another way.
 
     Text in messages never becomes control tokens; text in `Request.prefix` may. Log-probabilities
     are the model's own, before temperature, top_p and grammar. With a JSON Schema the completion
@@ -52,9 +58,12 @@ class TransformersBackend:
             million parameters).
         sanitize: False lets control tokens in messages take effect; only for trusted input.
         template_args: further variables of the chat template, e.g. `{"enable_thinking": False}`.
+        exact: run the model for each draw separately, so that nothing drawn beside it can change
+            it, not even by rounding. k draws take k times as long as one.
 
     Raises:
-        InputError: an argument is out of range, or `path` is a folder without a model.
+        InputError: an argument is out of range, `path` is a folder without a model, or the extra
+            `local` is not installed.
     """
 
     def __init__(
@@ -68,7 +77,9 @@ class TransformersBackend:
         threads: int | None = None,
         sanitize: bool = True,
         template_args: Mapping[str, Any] | None = None,
+        exact: bool = False,
     ) -> None:
+        need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
         self._path = _checked_path(path)
         for what, value in (
             ("batch_size", batch_size),
@@ -85,7 +96,9 @@ class TransformersBackend:
             "sanitize": sanitize,
             "template_args": dict(template_args or {}),
             "threads": threads,
+            "exact": exact,
         }
+        self._size = 1 if exact else batch_size
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
@@ -141,7 +154,7 @@ class TransformersBackend:
             self._prompt = None  # frees its memory before the next is read
             with torch.inference_mode():
                 self._prompt = model.runner.prefill(ids)
-        work = Work(model, self._prompt, draws, plan, size=self.batch_size)
+        work = Work(model, self._prompt, draws, plan, size=self._size)
         work.cached = known
         work.seconds = time.perf_counter() - begun
         return work

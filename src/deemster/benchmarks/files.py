@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Sample
 
 T = TypeVar("T")
@@ -213,12 +214,9 @@ def _read_table(path: Path, delimiter: str) -> Iterator[tuple[int, str, object]]
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, str, object]]:
-    try:
-        from pyarrow import ArrowException, parquet  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise InputError(
-            f"{path} is a Parquet file; to read it run: pip install 'deemster[datasets]'"
-        ) from error
+    need("parquet", f"reading {str(path)!r}", otherwise="give the rows as JSONL, JSON or CSV")
+    from pyarrow import ArrowException, parquet  # noqa: PLC0415 - an optional extra
+
     try:
         number = 0
         with parquet.ParquetFile(path) as file:

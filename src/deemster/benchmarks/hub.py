@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deemster.benchmarks.files import Row
 from deemster.errors import InputError
+from deemster.extras import need
 
 
 def hub_rows(
@@ -25,13 +26,9 @@ def hub_rows(
         InputError: the library is not installed, or the data set cannot be loaded; the text
             says the remedy.
     """
-    try:
-        from datasets import load_dataset  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise InputError(
-            f"loading {name!r} by name needs the datasets library: "
-            "pip install 'deemster[datasets]', or give the path of a local copy"
-        ) from error
+    need("datasets", f"loading {name!r} by name", otherwise="give the path of a local copy")
+    from datasets import load_dataset  # noqa: PLC0415 - an optional extra
+
     what = f"{name} ({config})" if config else name
     path = Path(name) / (config or "") / split
     if file is None:

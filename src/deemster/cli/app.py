@@ -83,7 +83,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except _USAGE_ERROR as error:
-        _fail(_told(error))
+        _fail(_message(error))
         sys.exit(2)
     except DeemsterError as error:
         _fail(str(error))
@@ -121,7 +121,7 @@ def _end_politely() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """What was wrong with the usage, with the option that it is about."""
     message = getattr(error, "format_message", lambda: str(error))()
     return message or "usage error; see --help"

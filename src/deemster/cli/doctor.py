@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from deemster.errors import InputError
+from deemster.extras import EXTRAS, missing
 
 _PACKAGES = (
     "deemster", "pydantic", "litellm", "instructor", "asyncio-throttle", "openai", "torch",
@@ -38,7 +39,7 @@ def doctor(
         "cores": os.cpu_count(),
         "default model": os.environ.get("DEEMSTER_MODEL") or "nano",
         "embedded model": _embedded(),
-        "devices": _devices() if packages["torch"] else "torch is not installed",
+        "devices": "torch is not installed" if "torch" in missing("local") else _devices(),
         "keys set": ", ".join(key for key in _KEYS if os.environ.get(key)) or "none",
         "cache": str(Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()),
         "disk free": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB",
@@ -49,17 +50,25 @@ def doctor(
             f"litellm {packages['litellm']} was a malicious release: remove it and rotate every "
             "secret this machine has seen"
         )
+    extras = {name: missing(name) for name in EXTRAS}
     if as_json:
-        typer.echo(json.dumps({**facts, "packages": packages, "warnings": warnings}))
+        found = {**facts, "extras": extras, "packages": packages, "warnings": warnings}
+        typer.echo(json.dumps(found))
     else:
         from deemster.cli.render import show_facts
 
         show_facts(facts)
         typer.echo()
+        show_facts({f"extra {name}": _described(absent) for name, absent in extras.items()})
+        typer.echo()
         show_facts({name: found or "not installed" for name, found in packages.items()})
         for warning in warnings:
             typer.echo(f"WARNING: {warning}", err=True)
     return 0
+
+
+def _described(absent: list[str]) -> str:
+    return f"missing: {', '.join(absent)}" if absent else "installed"
 
 
 def _version(package: str) -> str | None:

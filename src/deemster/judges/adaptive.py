@@ -93,8 +93,8 @@ def _stack(ballots: Sequence[Ballot]) -> Ballot:
     for ballot in ballots:
         place = np.array([names.setdefault(name, len(names)) for name in ballot.judge_names])
         judges.append(place[ballot.judges])
-    arrays = {
-        name: np.stack([getattr(ballot, name) for ballot in ballots])
+    scores, weights, meta, by_principle = (
+        np.stack([getattr(ballot, name) for ballot in ballots])
         for name in ("scores", "weights", "meta", "by_principle")
-    }
-    return Ballot(**arrays, judges=np.stack(judges), judge_names=tuple(names))
+    )
+    return Ballot(scores, weights, meta, np.stack(judges), by_principle, judge_names=tuple(names))

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from deemster.errors import BackendError, BackendTimeout, FailureStatus, InputError
+from deemster.judges.adaptive import scale_of
 from deemster.judges.base import ask
 from deemster.judges.case import Case
 from deemster.judges.scaling import Kind, PanelScaling, scaled
 from deemster.judges.scorer import Scorer
-from deemster.schemas import Failure, Judgment, Usage, Verdict, Vote
+from deemster.schemas import Failure, Judgment, Scale, Usage, Verdict, Vote
 
 Answer = Verdict | Exception
 """What asking one judge gives."""
@@ -150,14 +151,25 @@ def as_vote(answer: Answer, *, draw: int, judge: str, how: Kind | PanelScaling) 
             "raw": shown.raw,
         }
     )
+    scores = scaled(answer, how, judge=judge)
     return Judgment(
-        scores=scaled(answer, how, judge=judge),
+        scores=scores,
+        scale=_scale_kept(answer, scores, how),
         draw=draw,
         judge=judge,
         usage=answer.usage,
         warnings=answer.warnings,
         **reasons,
     )
+
+
+def _scale_kept(
+    verdict: Verdict, scores: tuple[float, ...], how: Kind | PanelScaling
+) -> Scale | None:
+    """The range of a judge's scores, if its vote is their mean, left as it is."""
+    left = (how == "none" or len(scores) == 1) and scores == verdict.scores
+    scale = scale_of(verdict.judgments) if left else None
+    return None if scale is None else scale.model_copy(update={"integer": False})
 
 
 def judgment_shown(verdict: Verdict) -> Judgment | None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from contextlib import aclosing
 
 from deemster.errors import BackendError, InputError
 from deemster.judges.decide import unscored
+from deemster.judges.scorer import Scorer
 from deemster.schemas import Sample, Verdict
-
-if TYPE_CHECKING:
-    from deemster.judges.scorer import Scorer
 
 IN_FLIGHT = 64
 """Samples judged at a time; requests are limited by the backend."""
@@ -28,7 +25,56 @@ async def score_sample(scorer: Scorer, sample: Sample) -> Verdict:
             principles=sample.principles or None,
         )
     except (InputError, BackendError) as error:
-        return unscored(str(error), status_error=error, k=max(scorer.info.k, 1), info=scorer.info)
+        return unscored(error, k=max(scorer.info.k, 1), info=scorer.info)
+
+
+async def score_numbered(
+    scorer: Scorer,
+    samples: Iterable[Sample] | AsyncIterable[Sample],
+    *,
+    in_flight: int = IN_FLIGHT,
+) -> AsyncGenerator[tuple[int, Sample, Verdict], None]:
+    """Yield `(number, sample, verdict)` as they finish; see `score_many`.
+
+    The number is the sample's place in the source, from 0: one sample may occur twice.
+    """
+    if in_flight < 1:
+        raise InputError(f"in_flight must be >= 1, got {in_flight}")
+    free = asyncio.Semaphore(in_flight)
+    judging: dict[asyncio.Task[Verdict], tuple[int, Sample]] = {}
+    finished: asyncio.Queue[asyncio.Task[Verdict] | None] = asyncio.Queue()
+
+    async def read() -> None:
+        number = 0
+        # One task reads the source from end to end, as some sources need (open task groups, say).
+        async with aclosing(_each(samples)) as source:
+            await free.acquire()
+            async for sample in source:
+                task = asyncio.create_task(score_sample(scorer, sample))
+                judging[task] = number, sample
+                task.add_done_callback(finished.put_nowait)
+                number += 1
+                await free.acquire()
+
+    reader = asyncio.create_task(read())
+    reader.add_done_callback(lambda _: finished.put_nowait(None))
+    reading = True
+    try:
+        while reading or judging:
+            task = await finished.get()
+            if task is None:
+                reading = False
+                reader.result()
+            else:
+                verdict = task.result()
+                number, sample = judging.pop(task)
+                free.release()
+                yield number, sample, verdict
+    finally:
+        reader.cancel()
+        for task in judging:
+            task.cancel()
+        await asyncio.gather(reader, *judging, return_exceptions=True)
 
 
 async def score_many(
@@ -39,34 +85,20 @@ async def score_many(
 ) -> AsyncGenerator[tuple[Sample, Verdict], None]:
     """Yield `(sample, verdict)` as they finish. Samples are read only as fast as they are judged.
 
-    Closing the iterator early cancels what is in flight.
+    An async source is waited for beside the samples in flight: their verdicts do not wait for its
+    next sample. Closing the iterator early cancels what is in flight and closes the source.
+
+    Args:
+        scorer: the judge.
+        samples: what to judge, finite or live.
+        in_flight: samples judged at a time, >= 1.
 
     Raises:
         InputError: `in_flight` is below 1.
     """
-    if in_flight < 1:
-        raise InputError(f"in_flight must be >= 1, got {in_flight}")
-    source = _each(samples)
-    tasks: dict[asyncio.Task[Verdict], Sample] = {}
-    exhausted = False
-    try:
-        while True:
-            while not exhausted and len(tasks) < in_flight:
-                try:
-                    sample = await anext(source)
-                except StopAsyncIteration:
-                    exhausted = True
-                else:
-                    tasks[asyncio.create_task(score_sample(scorer, sample))] = sample
-            if not tasks:
-                return
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                yield tasks.pop(task), task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with aclosing(score_numbered(scorer, samples, in_flight=in_flight)) as verdicts:
+        async for _, sample, verdict in verdicts:
+            yield sample, verdict
 
 
 async def score_ordered(
@@ -84,21 +116,16 @@ async def score_ordered(
         in_flight: samples judged at a time.
         on_done: called as samples finish, in that order (for progress).
     """
-    turns: deque[Sample] = deque()
-
-    async def noted() -> AsyncIterator[Sample]:
-        async for sample in _each(samples):
-            turns.append(sample)
-            yield sample
-
-    early: dict[int, Verdict] = {}
-    async for sample, verdict in score_many(scorer, noted(), in_flight=in_flight):
-        if on_done is not None:
-            on_done(sample, verdict)
-        early[id(sample)] = verdict
-        while turns and id(turns[0]) in early:
-            first = turns.popleft()
-            yield first, early.pop(id(first))
+    early: dict[int, tuple[Sample, Verdict]] = {}
+    turn = 0
+    async with aclosing(score_numbered(scorer, samples, in_flight=in_flight)) as verdicts:
+        async for number, sample, verdict in verdicts:
+            if on_done is not None:
+                on_done(sample, verdict)
+            early[number] = sample, verdict
+            while turn in early:
+                yield early.pop(turn)
+                turn += 1
 
 
 async def score_all(
@@ -108,14 +135,25 @@ async def score_all(
     in_flight: int = IN_FLIGHT,
 ) -> list[Verdict]:
     """The verdicts of all samples, in their order."""
-    ordered = score_ordered(scorer, samples, in_flight=in_flight)
-    return [verdict async for _, verdict in ordered]
+    async with aclosing(score_ordered(scorer, samples, in_flight=in_flight)) as ordered:
+        return [verdict async for _, verdict in ordered]
 
 
-async def _each(samples: Iterable[Sample] | AsyncIterable[Sample]) -> AsyncIterator[Sample]:
+async def _each(samples: Iterable[Sample] | AsyncIterable[Sample]) -> AsyncGenerator[Sample, None]:
+    """The samples of either kind of source; a generator is closed with this one."""
     if isinstance(samples, AsyncIterable):
-        async for sample in samples:
-            yield sample
+        live = aiter(samples)
+        try:
+            async for sample in live:
+                yield sample
+        finally:
+            if isinstance(live, AsyncGenerator):
+                await live.aclose()
     else:
-        for sample in samples:
-            yield sample
+        stored = iter(samples)
+        try:
+            for sample in stored:
+                yield sample
+        finally:
+            if isinstance(stored, Generator):
+                stored.close()

@@ -45,6 +45,9 @@ class Site:
         """
         if isinstance(which, JudgeSpec):
             return self._build(which)
+        if which not in self.specs:
+            known = ", ".join(self.specs) or "none"
+            raise InputError(f"unknown member {which!r}; known: {known}")
         if which not in self._named:
             self._named[which] = self._build(self.specs[which])
         return self._named[which]

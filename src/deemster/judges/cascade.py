@@ -117,7 +117,8 @@ class Cascade(Composite):
         if self.abstain and made.rewards is not None:
             return made.model_copy(
                 update={
-                    "rewards": None, "best": None, "ranking": None, "ties": (), "confidence": None
+                    "rewards": None, "scores": None, "best": None, "ranking": None, "ties": (),
+                    "confidence": None,
                 }
             )  # fmt: skip
         return made

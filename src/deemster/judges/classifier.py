@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.prompts import conversation_text
 from deemster.schemas import Conversation
 
@@ -79,7 +80,7 @@ class Classifier:
         max_context: most tokens of one text; by default the model's.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: an argument is out of range, or the extra `local` is not installed.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Classifier:
     ) -> None:
         if not path.strip():
             raise InputError(f"{what} has an empty path; give a folder or OWNER/REPOSITORY")
+        need("local", f"{what} 'hf:{path}'")
         limits: dict[str, Any] = {"batch_size": batch_size, "max_context": max_context}
         for name, value in limits.items():  # suites pass on what their file says
             if value is not None and (not isinstance(value, int) or value < 1):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from deemster.aggregators import (
     Ballot,
     Reducer,
@@ -13,6 +15,8 @@ from deemster.aggregators import (
     strict_best,
     tie_groups,
 )
+from deemster.errors import BackendError, InputError
+from deemster.judges.adaptive import scale_of
 from deemster.schemas import Failure, JudgeInfo, Judgment, Usage, Verdict, Vote
 
 
@@ -33,51 +37,77 @@ def decide(
         n: number of responses.
         k: votes asked for.
         reducer: how votes become rewards.
-        info: which judge; its seed breaks ties and draws the resamples.
+        info: which judge; its seed breaks ties and draws the resamples. Where its k is larger
+            (a cascade that did not ask all its judges, a log with more votes on other samples),
+            sums are over that many votes, so that they are the same size for all samples.
         min_valid: fewest judgments for a verdict with rewards, >= 1.
         extra: usage that belongs to no single vote (principles made ahead, meta rewards).
     """
     usage = Usage.total(vote.usage for vote in votes)
     if extra is not None:
         usage += extra
-    ballot = Ballot.from_votes(votes, n=n)
+    ballot = Ballot.from_votes(votes, n=n, k=max(k, info.k))
     n_valid = sum(isinstance(vote, Judgment) for vote in votes)
     rewards = rewards_of(reducer, ballot, min_valid=min_valid) if n_valid else None
-    if rewards is None:
-        return Verdict(
-            rewards=None,
-            best=None,
-            ranking=None,
-            votes=tuple(votes),
-            k=k,
-            n_valid=n_valid,
-            usage=usage,
-            judge=info,
-        )
-    ranking = rank(rewards, seed=info.seed)
-    return Verdict(
-        rewards=rewards,
-        best=strict_best(rewards),
-        ranking=ranking,
-        ties=tie_groups(rewards),
-        confidence=confidence(reducer, ballot, ranking[0], seed=info.seed),
+    verdict = Verdict(
+        rewards=None,
+        best=None,
+        ranking=None,
         votes=tuple(votes),
         k=k,
         n_valid=n_valid,
         usage=usage,
         judge=info,
     )
+    if rewards is None:
+        return verdict
+    ranking = rank(rewards, seed=info.seed)
+    return verdict.model_copy(
+        update={
+            "rewards": rewards,
+            "scores": _mean_scores(votes, ballot, reducer),
+            "best": strict_best(rewards),
+            "ranking": ranking,
+            "ties": tie_groups(rewards),
+            "confidence": confidence(reducer, ballot, ranking[0], seed=info.seed),
+        }
+    )
 
 
-def unscored(message: str, *, status_error: BaseException, k: int, info: JudgeInfo) -> Verdict:
-    """The verdict of a sample that could not be judged at all: k failures, no rewards."""
+def _mean_scores(
+    votes: Sequence[Vote], ballot: Ballot, reducer: Reducer
+) -> tuple[float, ...] | None:
+    """See `Verdict.scores`: means only of what is on one scale."""
+    counted = [vote for vote in votes if isinstance(vote, Judgment) and not vote.superseded]
+    one_judge = len({vote.judge for vote in votes}) == 1 and len({v.scale for v in counted}) == 1
+    if not one_judge and scale_of(counted) is None:
+        return None
+    means = reducer.mean_scores(ballot)
+    return tuple(float(mean) for mean in means) if np.isfinite(means).all() else None
+
+
+def unscored(error: BackendError | InputError, *, k: int, info: JudgeInfo) -> Verdict:
+    """The verdict of a sample that could not be judged at all: k failures, no rewards.
+
+    What the error cost is the verdict's usage: it belongs to no single vote.
+    """
+    spent = error.usage if isinstance(error, BackendError) else None
     votes = tuple(
         Failure(
             draw=draw,
-            status=getattr(status_error, "status", "api_error"),
-            message=message,
-            error=type(status_error).__name__,
+            status=error.status if isinstance(error, BackendError) else "api_error",
+            message=str(error),
+            error=type(error).__name__,
         )
         for draw in range(k)
     )
-    return Verdict(rewards=None, best=None, ranking=None, votes=votes, k=k, n_valid=0, judge=info)
+    return Verdict(
+        rewards=None,
+        best=None,
+        ranking=None,
+        votes=votes,
+        k=k,
+        n_valid=0,
+        usage=spent or Usage(),
+        judge=info,
+    )

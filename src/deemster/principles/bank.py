@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from deemster.errors import InputError
@@ -62,9 +61,7 @@ class PrincipleBank:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def add(
@@ -91,7 +88,7 @@ class PrincipleBank:
             rubric = Rubric(name="set", principles=tuple(principles))
         except ValueError as error:
             raise InputError(f"principles cannot be stored: {error}") from error
-        with self._file.naming_errors(), self._file.transaction():
+        with self._file.writing():
             number = self._tables.query(asked)
             version, new = self._tables.add_set(
                 number, normalise_weights(rubric.principles), kind, source
@@ -117,7 +114,7 @@ class PrincipleBank:
             How many votes were new, and the keys of all the queries.
         """
         new, keys = 0, []
-        with self._file.naming_errors(), self._file.transaction():
+        with self._file.writing():
             for query, cast in votes:
                 number = self._tables.query(query)
                 new += sum(self._tables.add_vote(number, vote) for vote in cast)
@@ -138,7 +135,7 @@ class PrincipleBank:
             source: the run and judge.
         """
         sets = 0
-        with self._file.naming_errors(), self._file.transaction():
+        with self._file.writing():
             same = self._tables.same()
             for key in keys:
                 number = self._tables.number(key)
@@ -171,7 +168,7 @@ class PrincipleBank:
         """
         if not 0 < threshold <= 1:
             raise InputError(f"threshold must be above 0 and at most 1, got {threshold!r}")
-        with self._file.naming_errors(), self._file.transaction():
+        with self._file.writing():
             texts = self._tables.wordings()
             if not texts:
                 return 0
@@ -204,7 +201,7 @@ class PrincipleBank:
         """
         if not 0 <= similar <= 1 or most < 1:
             raise InputError(f"similar must be 0 to 1 and most >= 1, got {similar!r} and {most!r}")
-        with self._file.naming_errors(), self._file.reading():
+        with self._file.reading():
             sets = self._tables.sets_in_use()
             keys, same = self._tables.keys(), self._tables.same()
             counted = tally(self._tables.votes(), same)
@@ -248,7 +245,7 @@ class PrincipleBank:
 
     def usefulness(self) -> list[Usefulness]:
         """Measured principles, the most surely useful (by `low`) first."""
-        with self._file.naming_errors(), self._file.reading():
+        with self._file.reading():
             return self._usefulness()
 
     def _usefulness(self) -> list[Usefulness]:

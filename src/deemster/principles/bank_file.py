@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from deemster.errors import InputError
+from deemster.sqlite_file import Format, open_writable, transaction
 
-_APPLICATION = 0x6465656D  # "deem": tells a bank from other SQLite files
-_VERSION = 1
-_WAIT_S = 30.0
-"""How long to wait for another writer."""
-_SCHEMA = """
+_FORMAT = Format(
+    what="principle bank",
+    application=0x6465656D,  # "deem"
+    version=1,
+    schema="""
 CREATE TABLE queries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, text TEXT NOT NULL
 ) STRICT;
@@ -42,11 +43,16 @@ CREATE TABLE history (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, what TEXT NOT NULL,
     detail TEXT NOT NULL
 ) STRICT;
-"""
-_APPEND_ONLY = """
-CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table}
-BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END
-"""
+CREATE TRIGGER sets_update BEFORE update ON sets
+BEGIN SELECT RAISE(ABORT, 'sets is append-only'); END;
+CREATE TRIGGER sets_delete BEFORE delete ON sets
+BEGIN SELECT RAISE(ABORT, 'sets is append-only'); END;
+CREATE TRIGGER history_update BEFORE update ON history
+BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
+CREATE TRIGGER history_delete BEFORE delete ON history
+BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
+""",
+)
 
 
 class BankFile:
@@ -67,47 +73,8 @@ class BankFile:
                 f"no principle bank at {str(path)!r}; make one with 'deemster principles "
                 "generate' or 'deemster principles mine'"
             )
-        if not self.path.parent.is_dir():
-            raise InputError(f"cannot make bank {str(path)!r}: its directory does not exist")
         with self.naming_errors():
-            # One connection may be used from any thread, one thread at a time.
-            self.db = sqlite3.connect(
-                self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-            )
-            try:
-                if create:
-                    self._make()
-                self._check()
-            except BaseException:
-                self.db.close()
-                raise
-
-    def _make(self) -> None:
-        if self.db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
-            return
-        with self.transaction():
-            if self.db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
-                return  # another process was quicker
-            for statement in _SCHEMA.split(";"):
-                self.db.execute(statement)
-            for table in ("sets", "history"):
-                for verb in ("update", "delete"):
-                    self.db.execute(_APPEND_ONLY.format(table=table, verb=verb))
-            self.db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            self.db.execute(f"PRAGMA user_version = {_VERSION}")
-
-    def _check(self) -> None:
-        if self.db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-            raise InputError(f"{str(self.path)!r} is an SQLite file, but not a principle bank")
-        version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version != _VERSION:
-            raise InputError(
-                f"principle bank {str(self.path)!r} has format {version}, this version of "
-                f"deemster reads {_VERSION}"
-            )
-        problem = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise InputError(f"principle bank {str(self.path)!r} is damaged: {problem}")
+            self.db = open_writable(self.path, _FORMAT, log=False, create=create)
 
     @contextmanager
     def naming_errors(self) -> Iterator[None]:
@@ -115,33 +82,28 @@ class BankFile:
         try:
             yield
         except sqlite3.Error as error:
+            # What is only locked or unreadable now need not be made again.
+            passing = isinstance(error, sqlite3.OperationalError)
+            remedy = "" if passing else "; restore it from a copy, or make it again"
             raise InputError(
-                f"principle bank {str(self.path)!r} cannot be used: {error}; "
-                "restore it from a copy, or make it again"
-                if not isinstance(error, sqlite3.OperationalError)
-                else f"principle bank {str(self.path)!r} cannot be used: {error}"
+                f"principle bank {str(self.path)!r} cannot be used: {error}{remedy}"
             ) from error
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """All reads inside see the bank at one moment."""
-        self.db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self.db.execute("ROLLBACK")
+        with self.naming_errors():
+            self.db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.db.execute("ROLLBACK")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """All or nothing; waits for other writers."""
-        self.db.execute("BEGIN IMMEDIATE")
-        try:
+        with self.naming_errors(), transaction(self.db):
             yield
-            self.db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self.db.execute("ROLLBACK")
-            raise
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""

@@ -186,7 +186,7 @@ def _rubric(value: Mapping[str, Any], where: str, lines: Lines) -> Rubric:
     except _BandError as error:
         raise InputError(f"{_place(where, lines, error.path)}: {error}") from error
     except ValidationError as error:
-        raise InputError(_told(error, where, lines)) from error
+        raise InputError(_message(error, where, lines)) from error
 
 
 def _criterion(item: object, index: int) -> Principle:
@@ -202,7 +202,7 @@ def _criterion(item: object, index: int) -> Principle:
     except _BandError as error:
         raise InputError(f"{_place(where, {}, error.path)}: {error}") from error
     except ValidationError as error:
-        raise InputError(_told(error, where, {}, allowed=_PRINCIPLE_KEYS)) from error
+        raise InputError(_message(error, where, {}, allowed=_PRINCIPLE_KEYS)) from error
 
 
 def _from_text(text: str, where: str) -> Principle:
@@ -247,7 +247,7 @@ def _place(where: str, lines: Lines, path: Sequence[str | int]) -> str:
     return f"{where}{f' line {line}' if line else ''}{f': {shown}' if shown else ''}"
 
 
-def _told(
+def _message(
     error: ValidationError, where: str, lines: Lines, *, allowed: Sequence[str] = _RUBRIC_KEYS
 ) -> str:
     """The first problem with file, line, key, value and, for an unknown key, the known ones."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.errors import InputError
+from deemster.extras import need_package
 from deemster.principles.similarity import Labels, dense, group_vectors, stems, tfidf
 from deemster.reports.losses import PrincipleText
 
@@ -80,13 +81,10 @@ class Embeddings:
         Raises:
             InputError: the package is not installed.
         """
-        try:
-            module = importlib.import_module("sentence_transformers")
-        except ImportError as error:
-            raise InputError(
-                f"grouping by {self.name!r} needs sentence-transformers; install it, or group "
-                "by 'tfidf'"
-            ) from error
+        need_package(
+            "sentence-transformers", f"grouping by {self.name!r}", otherwise="group by 'tfidf'"
+        )
+        module = importlib.import_module("sentence_transformers")
         lines = [f"{t.name}: {' '.join(t.descriptions)}".rstrip(": ") for t in texts]
         encoder = module.SentenceTransformer(self.model)
         return np.asarray(encoder.encode(lines, normalize_embeddings=True), dtype=float)

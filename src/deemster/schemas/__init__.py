@@ -19,7 +19,7 @@ from deemster.schemas.conversation import (
 from deemster.schemas.principle import Band, Principle, Rubric, normalise_weights
 from deemster.schemas.sample import Sample, first_problem
 from deemster.schemas.sampling import Sampling, SamplingSettings
-from deemster.schemas.verdict import JudgeInfo, Verdict
+from deemster.schemas.verdict import JudgeInfo, UnscoredError, Verdict
 from deemster.schemas.vote import Critique, Failure, Judgment, Scale, Vote
 from deemster.usage import Usage
 
@@ -50,6 +50,7 @@ __all__ = [
     "TextPart",
     "TokenLogprob",
     "ToolCall",
+    "UnscoredError",
     "Usage",
     "Verdict",
     "Vote",

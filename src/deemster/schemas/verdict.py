@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from deemster.errors import DeemsterError
 from deemster.records import Count, Finite, Record, Whole
 from deemster.schemas.sampling import Sampling
 from deemster.schemas.vote import Failure, Judgment, Vote
 from deemster.usage import Usage
+
+_REASONS = 3
+"""Reasons that the text of an `UnscoredError` names."""
 
 
 class JudgeInfo(Record):
@@ -44,10 +49,30 @@ class JudgeInfo(Record):
 
 
 class Verdict(Record):
-    """Rewards of the responses, and every vote behind them."""
+    """Rewards of the responses, and every vote behind them.
+
+    Three things can come of it, and none has to be told from a None: `best` is the winner, or
+    `is_tie`, or not `is_scored`. `raise_if_unscored` makes the last one an exception.
+    """
 
     rewards: tuple[Finite, ...] | None
-    """One per response in the caller's order, higher is better; None if too few valid votes."""
+    """One per response in the caller's order, higher is better; None if too few valid votes, or
+    if no vote scores some response.
+
+    What they are is up to the judge's aggregator, `Sum` by default: mean score times the votes
+    asked for. Votes that were lost do not lower them."""
+    scores: tuple[Finite, ...] | None = None
+    """The mean score of each response on the judge's own scale (1 to 10 for the `grm` dialect),
+    for thresholds: over the votes that the aggregator's selectors keep, with their weights.
+    `PerJudge`, and so a cascade, averages each judge's votes first, then the judges.
+
+    The same for every reducer: with `Sum` they are the rewards over k, with `Softmax`, `Borda`
+    or `Majority` the scores behind the shares, ranks or wins.
+
+    None if unscored, and where the votes have no scale in common: panels and debates standardise
+    their members' rewards, unless `scale="none"` or a single response leaves them as they are;
+    then, and in a cascade, the judges' scales must be known and equal. A single judge whose
+    scale has no ends (a scalar reward model) has scores."""
     best: Count | None
     """The response with strictly the highest reward; None if unscored or tied on top."""
     ranking: tuple[Count, ...] | None
@@ -70,6 +95,28 @@ class Verdict(Record):
     def _consistent(self) -> Self:
         if self.rewards is None and (self.best is not None or self.ranking is not None):
             raise ValueError("a verdict without rewards has no best and no ranking")
+        if self.scores is not None and len(self.scores) != len(self.rewards or ()):
+            raise ValueError("a verdict has as many scores as rewards, or none")
+        return self
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there are rewards. If not, `failures` says why."""
+        return self.rewards is not None
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether several responses share the highest reward; `ties[0]` says which."""
+        return self.is_scored and self.best is None
+
+    def raise_if_unscored(self) -> Self:
+        """This verdict, if it has rewards.
+
+        Raises:
+            UnscoredError: it has none.
+        """
+        if not self.is_scored:
+            raise UnscoredError(self)
         return self
 
     @property
@@ -84,5 +131,35 @@ class Verdict(Record):
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The votes without a verdict."""
+        """The votes that have no scores, in draw order, each with its status and message.
+
+        A verdict may be scored and have failures: it then rests on fewer votes.
+        """
         return tuple(vote for vote in self.votes if isinstance(vote, Failure))
+
+
+class UnscoredError(DeemsterError):
+    """A verdict has no rewards. The text says how many votes are valid and why the others failed.
+
+    Attributes:
+        verdict: the verdict, with all its votes.
+        failures: its failed votes. None of them failed where a cascade left the sample unanswered,
+            or where the votes together leave out a response.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.failures = verdict.failures
+        reasons = Counter(f"{one.status}: {one.message}" for one in self.failures)
+        why = "".join(
+            f"; {reason}" + (f" ({times} votes)" if times > 1 else "")
+            for reason, times in reasons.most_common(_REASONS)
+        )
+        more = len(reasons) - _REASONS
+        super().__init__(
+            f"judge {verdict.judge.name!r} gave no rewards: {verdict.n_valid} of {verdict.k} votes "
+            f"are valid{why}" + (f"; and {more} other reasons" if more > 0 else "")
+        )
+
+    def __reduce__(self) -> tuple[type[UnscoredError], tuple[Verdict]]:
+        return type(self), (self.verdict,)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Judgment, Sample, Verdict, Vote
 from deemster.suites.store import RunStore
 
@@ -130,11 +131,7 @@ def _write_lines(records: Iterator[dict[str, Any]], file: TextIO) -> int:
 
 
 def _write_parquet(directory: str | Path, out: Path, table: Table) -> int:
+    need("parquet", f"export to {out.name!r}", otherwise="export to .jsonl")
     frame: pd.DataFrame = getattr(load_run(directory), table)
-    try:
-        frame.to_parquet(out, index=False)
-    except ImportError as error:
-        raise InputError(
-            "Parquet needs pyarrow: pip install 'deemster[parquet]', or export to .jsonl"
-        ) from error
+    frame.to_parquet(out, index=False)
     return len(frame)

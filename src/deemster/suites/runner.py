@@ -12,7 +12,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +21,7 @@ from deemster._version import __version__
 from deemster.backends import RecordBackend
 from deemster.errors import InputError
 from deemster.judges import BaseJudge
-from deemster.judges.batch import score_many
+from deemster.judges.batch import score_numbered
 from deemster.judges.recording import recorded
 from deemster.schemas import Sample, Usage, Verdict
 from deemster.suites.building import build_judges
@@ -167,25 +167,17 @@ async def _judge(
     observer: Observer | None,
 ) -> bool:
     """Judge samples and store each verdict as it comes; True if the budget ended it."""
-    positions: dict[int, int] = {}
-
-    def samples() -> Iterator[Sample]:
-        for position in pending:
-            sample = store.sample(position)
-            positions[id(sample)] = position
-            yield sample
-
-    verdicts = score_many(scorer, samples(), in_flight=in_flight)
+    # Samples are told apart by their number: a source may give equal ones, or one twice.
+    samples = (store.sample(position) for position in pending)
     name = scorer.info.name
-    try:
-        async for sample, verdict in verdicts:
+    verdicts = score_numbered(scorer, samples, in_flight=in_flight)
+    async with aclosing(verdicts):
+        async for number, sample, verdict in verdicts:
             if any(failure.status == "over_budget" for failure in verdict.failures):
                 return True
-            store.put(judge, positions.pop(id(sample)), verdict)
+            store.put(judge, pending[number], verdict)
             if observer is not None:
                 observer(name, sample, verdict)
-    finally:
-        await verdicts.aclose()
     return False
 
 

@@ -10,9 +10,8 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from filelock import FileLock, Timeout
@@ -20,11 +19,32 @@ from pydantic import TypeAdapter
 
 from deemster.errors import DeemsterError, InputError
 from deemster.schemas import Failure, JudgeInfo, Sample, Usage, Verdict, Vote
+from deemster.sqlite_file import Format, is_blank, open_readonly, open_writable, transaction
 
 FILE = "run.sqlite"
-_FORMAT = "1"
 _VOTE: TypeAdapter[Vote] = TypeAdapter(Vote)
-_TABLES = """
+
+
+class StoreError(DeemsterError):
+    """The store cannot be written, or what is in it is damaged."""
+
+
+class _RunFormat(Format):
+    """Run stores keep their version in a table."""
+
+    def check(self, db: sqlite3.Connection, path: Path) -> None:
+        """See `Format.check`."""
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone() is None:
+            raise InputError(f"{str(path)!r} is not a run store")
+        row = db.execute("SELECT value FROM run WHERE key = 'format'").fetchone()
+        found = row and row[0]
+        if found != "1":
+            raise InputError(f"{str(path)!r} has format {found!r}, this version reads '1'")
+
+
+_FORMAT = _RunFormat(
+    what="run store",
+    schema="""
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE judges (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT NOT NULL);
 CREATE TABLE samples (
@@ -42,11 +62,9 @@ CREATE TABLE verdicts (
     body BLOB NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (judge, sample)
 ) WITHOUT ROWID;
-"""
-
-
-class StoreError(DeemsterError):
-    """The store cannot be written, or what is in it is damaged."""
+INSERT INTO run VALUES ('format', '1');
+""",
+)
 
 
 def holds_run(directory: Path) -> bool:
@@ -54,11 +72,11 @@ def holds_run(directory: Path) -> bool:
     path = directory / FILE
     if not path.is_file():
         return False
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-        try:
-            return db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
-        except sqlite3.DatabaseError:
-            return True  # of what is damaged, whoever opens it tells
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    # Of what is damaged, whoever opens it tells.
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as db:
+        return not is_blank(db)
+    return True
 
 
 class RunStore:
@@ -90,38 +108,18 @@ class RunStore:
             raise InputError(f"another process is writing {str(self.directory)!r}") from error
         except OSError as error:
             raise InputError(f"cannot write to {str(self.directory)!r}: {error}") from error
-        new = not self.path.exists()
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        with self._translated():
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")  # enough for SIGKILL; see RELIABILITY R5
-            if new or not self._tables():
-                with self.transaction():
-                    for statement in _TABLES.split(";"):
-                        self._db.execute(statement)
-                    self.set_value("format", _FORMAT)
-            self._check_format()
+        try:
+            with self._translated():
+                self._db = open_writable(self.path, _FORMAT, log=True)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def _open_for_reading(self) -> None:
         if not self.path.is_file():
             raise InputError(f"no run in {str(self.directory)!r}: {FILE} is not there")
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        self._db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         with self._translated():
-            self._check_format()
-
-    def _tables(self) -> set[str]:
-        rows = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return {name for (name,) in rows}
-
-    def _check_format(self) -> None:
-        if "run" not in self._tables():
-            raise InputError(f"{str(self.path)!r} is not a run store")
-        found = self.value("format")
-        if found != _FORMAT:
-            raise InputError(
-                f"{str(self.path)!r} has format {found!r}, this version reads {_FORMAT!r}"
-            )
+            self._db = open_readonly(self.path, _FORMAT)
 
     def close(self) -> None:
         """Fold the log into the file and let go of it. Idempotent."""
@@ -136,22 +134,12 @@ class RunStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.Error):  # the disk may be full: the journal undoes it later
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return transaction(self._db)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

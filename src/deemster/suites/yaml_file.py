@@ -57,7 +57,7 @@ class YamlFile:
         try:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
-            raise InputError(_told(error, self.node, self.path, model, self.written)) from error
+            raise InputError(_message(error, self.node, self.path, model, self.written)) from error
 
     @property
     def storable(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _line(node: yaml.Node | None) -> int:
     return 1 if node is None else node.start_mark.line + 1
 
 
-def _told(
+def _message(
     error: ValidationError,
     root: yaml.Node | None,
     path: Path,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.training.corpus import Corpus, load_corpus
-from deemster.training.modeling import need_packages, prompt_encoder
+from deemster.training.modeling import prompt_encoder
 from deemster.training.prompts import hint_of, training_messages
 from deemster.training.stage_sampling import teacher_of
 from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
@@ -29,7 +30,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     Raises:
         InputError: what a stage would refuse.
     """
-    need_packages(("trl", "datasets", "accelerate", "peft"))
+    need("train", "training")
     model = needed(recipe.model, "model")
     if recipe.data is None:
         return {"model": model.base}

@@ -6,7 +6,6 @@ the responses of an item are shuffled anew for every epoch.
 
 from __future__ import annotations
 
-import importlib.util
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,13 +16,13 @@ from pydantic import JsonValue
 
 from deemster.dialects import Dialect
 from deemster.errors import InputError
+from deemster.extras import need, need_package
 from deemster.judges.orders import content_seed, order_of
 from deemster.schemas import Sample
 from deemster.training.modeling import (
     Encode,
     load_judge,
     lora_config,
-    need_packages,
     prompt_encoder,
     quiet,
 )
@@ -107,12 +106,9 @@ def train_grpo(
             cannot be loaded, vLLM is wanted and missing, the disk is full.
         TrainingCollapsedError: see `monitor.TrainingMonitor`; it names the last good checkpoint.
     """
-    need_packages(("trl", "datasets", "accelerate"))
-    if settings.vllm is not None and importlib.util.find_spec("vllm") is None:
-        raise InputError(
-            "vllm is asked for, but the package 'vllm' is not installed; "
-            "install it, or leave the section vllm out"
-        )
+    need("train", "training")
+    if settings.vllm is not None:
+        need_package("vllm", "drawing by vLLM", otherwise="leave the section vllm out")
     filtered = filter_by_difficulty(
         samples,
         rollouts,

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import JsonValue
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.judges.orders import derive_seed
 from deemster.training.meta_data import MetaExample
-from deemster.training.modeling import load_scalar, lora_config, need_packages, quiet
+from deemster.training.modeling import load_scalar, lora_config, quiet
 from deemster.training.monitor import TrainingMonitor
 from deemster.training.settings import LoraSettings, MetaSettings
 
@@ -91,7 +92,7 @@ def train_meta_rm(
             is full.
         TrainingCollapsedError: the loss is not finite.
     """
-    need_packages(("datasets", "accelerate"))
+    need("train", "training")
     train, held_out = split_by_item(examples, settings)
     right = sum(example.correct for example in train)
     if right in (0, len(train)):

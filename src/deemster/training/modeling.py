@@ -6,14 +6,14 @@ candidates stay text. Weights are read from safetensors and no code of a reposit
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deemster.errors import BackendError, InputError
+from deemster.extras import need_package
 from deemster.schemas import Conversation
 from deemster.training.settings import LoraSettings, TrainerSettings
 
@@ -124,12 +124,7 @@ def completion_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 - tr
 
 
 def lora_config(settings: LoraSettings, task: str) -> Any:  # noqa: ANN401 - peft is untyped
-    """PEFT's configuration; `task` is `CAUSAL_LM` or `SEQ_CLS`.
-
-    Raises:
-        InputError: peft is not installed.
-    """
-    _need("peft", "LoRA")
+    """PEFT's configuration; `task` is `CAUSAL_LM` or `SEQ_CLS`."""
     from peft import LoraConfig  # noqa: PLC0415 - heavy
 
     targets = settings.target_modules
@@ -216,10 +211,9 @@ def _quantization() -> Any:  # noqa: ANN401 - transformers is untyped
     """4-bit NormalFloat with double quantization (QLoRA).
 
     Raises:
-        InputError: bitsandbytes or peft is not installed.
+        InputError: bitsandbytes is not installed.
     """
-    _need("bitsandbytes", "lora.quantize (QLoRA)")
-    _need("peft", "lora.quantize (QLoRA)")
+    need_package("bitsandbytes", "lora.quantize (QLoRA)", otherwise="leave lora.quantize out")
     import torch  # noqa: PLC0415 - heavy
     from transformers import BitsAndBytesConfig  # noqa: PLC0415 - heavy
 
@@ -229,21 +223,6 @@ def _quantization() -> Any:  # noqa: ANN401 - transformers is untyped
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-
-
-def _need(package: str, what: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise InputError(f"{what} needs the package {package!r}, which is not installed")
-
-
-def need_packages(packages: Sequence[str]) -> None:
-    """Raise `InputError` if one of the packages of the extra `train` is missing."""
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise InputError(
-                f"training needs the package {package!r}; install it with "
-                "pip install 'deemster[train]'"
-            )
 
 
 def _unloadable(model: str | Path, reason: str) -> InputError:
@@ -259,7 +238,6 @@ __all__ = [
     "load_judge",
     "load_scalar",
     "lora_config",
-    "need_packages",
     "prompt_encoder",
     "quiet",
     "save_merged",

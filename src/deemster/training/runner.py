@@ -19,6 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.training import processes
 from deemster.training.engine import open_engine
 from deemster.training.manifest import (
@@ -71,9 +72,12 @@ def run_recipe(
         The manifests of the chosen stages, finished ones included.
 
     Raises:
-        InputError: see `plan_run`; also if another process writes `out`, or the disk is full.
+        InputError: see `plan_run`; also if what the engine needs is not installed, another process
+            writes `out`, or the disk is full.
         StageError: a stage cannot go on.
     """
+    if functions is None:
+        need("train" if recipe.engine == "trl" else "local", f"training {recipe.name!r}")
     if not out.exists():
         plan_run(recipe, out, stages=stages, resume=resume)  # refuse before a folder is made
     processes.join(cpu=recipe.on_cpu)

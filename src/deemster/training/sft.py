@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import JsonValue
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Conversation
 from deemster.training.data.instructions import draw_instructions
 from deemster.training.modeling import (
     completion_ids,
     load_judge,
     lora_config,
-    need_packages,
     prompt_encoder,
     quiet,
 )
@@ -77,7 +77,7 @@ def train_sft(
             the model cannot be loaded, the disk is full.
         TrainingCollapsedError: the loss is not finite.
     """
-    need_packages(("trl", "datasets", "accelerate"))
+    need("train", "training")
     if not examples:
         raise InputError("there are no trajectories to fine-tune on; all were rejected or missing")
     if settings.instruction_share is not None:

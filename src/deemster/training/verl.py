@@ -15,6 +15,7 @@ from typing import Any
 
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Sample
 from deemster.training.grpo import shuffled_rows
 from deemster.training.reward import reward_text
@@ -70,9 +71,10 @@ def export_prompts(
     Responses are in a new order in every epoch, so give verl `total_epochs: 1`.
 
     Raises:
-        InputError: there are no items, one has no usable ground truth, or the file cannot be
-            written.
+        InputError: there are no items, one has no usable ground truth, the file cannot be written,
+            or the extra `parquet` is not installed.
     """
+    need("parquet", "writing prompts for verl")
     import pandas as pd  # noqa: PLC0415 - slow to import
 
     if not samples:

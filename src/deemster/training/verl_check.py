@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from deemster.errors import InputError
+from deemster.extras import need
 from deemster.schemas import Record
 from deemster.suites.yaml_file import read_yaml
 from deemster.training.settings import Number, Positive
@@ -173,6 +174,7 @@ def _check_sizes(recipe: VerlRecipe) -> None:
 
 
 def _table(path: Path) -> Any:  # noqa: ANN401 - pandas is untyped
+    need("parquet", f"reading {str(path)!r}")
     import pandas as pd  # noqa: PLC0415 - slow to import
 
     try:

@@ -22,8 +22,8 @@ from deemster.backends._local.attention import (
 
 logger = logging.getLogger(__name__)
 
-# CPU matrix products of fewer or uneven rows run other kernels, which round differently. Rows
-# in fours give a draw the same bits whatever stands beside it.
+# CPU matrix products of two or three rows are slower than those of four, and on many processors
+# rows in fours all round alike.
 _CPU_ROWS = 4
 
 
@@ -65,13 +65,17 @@ class Runner:
     Args:
         model: any that transformers loads for causal language modelling, in eval mode.
         vocabulary: ids from here on are padding of the output layer, never chosen.
+        exact: `step` runs the model for each `Rows` separately, without padding. Matrix products
+            may round by their number of rows, so nothing less keeps the logits of one `Rows`
+            free of the others to the last bit.
     """
 
-    def __init__(self, model: Any, vocabulary: int) -> None:  # noqa: ANN401 - transformers is untyped
+    def __init__(self, model: Any, vocabulary: int, *, exact: bool = False) -> None:  # noqa: ANN401 - transformers is untyped
         self.model = model
         self.device: torch.device = model.device
         self.vocabulary = vocabulary
-        self._multiple = _CPU_ROWS if self.device.type == "cpu" else 1
+        self._exact = exact
+        self._multiple = _CPU_ROWS if self.device.type == "cpu" and not exact else 1
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
         self._attention: SharedPrefixAttention | None = None
@@ -103,7 +107,7 @@ class Runner:
         return _ExpandedRows(self, prompt, count)
 
     def step(self, steps: Sequence[tuple[Rows, Sequence[int]]]) -> list[Tensor]:
-        """Give rows of several prompts their next tokens, in one pass where the model allows it.
+        """Give rows of several prompts their next tokens, in one pass where that is allowed.
 
         Args:
             steps: rows, and a token for each of them.
@@ -112,7 +116,8 @@ class Runner:
             As `Rows.step`, for each.
         """
         shared = [(rows, tokens) for rows, tokens in steps if isinstance(rows, _SharedRows)]
-        if self._attention is None or len(shared) < len(steps):
+        apart = len(shared) < len(steps) or (self._exact and len(steps) > 1)
+        if self._attention is None or apart:
             return [rows.step(tokens) for rows, tokens in steps]
         inputs = [self.padded(tokens) for _, tokens in shared]
         groups = [rows.group(len(ids)) for (rows, _), ids in zip(shared, inputs, strict=True)]

@@ -83,7 +83,7 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:  # noqa: ANN401 - transfo
 
 
 class Drawing:
-    """Draws from one prompt on their way, in step. Each gets the text its seed gives it alone.
+    """Draws from one prompt on their way, in step. Each has a random stream of its own.
 
     Args:
         runner: of the model that read the prompt.

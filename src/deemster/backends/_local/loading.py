@@ -67,8 +67,11 @@ def load(
     sanitize: bool,
     template_args: Mapping[str, Any],
     threads: int | None = None,
+    exact: bool = False,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
+
+    The arguments are those of `TransformersBackend`.
 
     Raises:
         InputError: it cannot be loaded; one line says why.
@@ -83,7 +86,7 @@ def load(
     config = model.config.get_text_config()
     vocabulary = min(max(tokenizer.get_vocab().values()) + 1, config.vocab_size)
     with torch.inference_mode():
-        runner = Runner(model, vocabulary)
+        runner = Runner(model, vocabulary, exact=exact)
     return LocalModel(
         tokenizer=tokenizer,
         chat=Chat(

@@ -166,7 +166,8 @@ class Server:
         """Do jobs again that went wrong beside others, with fewer at a time; else they failed.
 
         What one of them does wrong must not harm the others, and together they may need more
-        memory than there is. Draws depend on their seeds alone, so nothing else changes.
+        memory than there is. Draws have random streams of their own, so their texts stay the
+        same up to rounding.
         """
         if not together:
             self._together = self._most  # it was this one, and no lack of room

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from deemster.extras import need
 from deemster.judges.verifier.answers import boxed, final_answer
 from deemster.judges.verifier.base import Finding, need_reference
 from deemster.judges.verifier.sandbox.box import SandboxError
@@ -22,17 +23,21 @@ class MathMatch:
     r"""The final answer equals the reference as mathematics (numbers, expressions, sets, ...).
 
     Compared is the last `\boxed{...}`, else the final answer (see `answers.final_answer`), by the
-    math-verify library (`pip install 'deemster[math]'`), in a sandboxed process: an answer that
+    math-verify library (the extra `math`), in a sandboxed process: an answer that
     takes too long to compare is left unscored (status `timeout`).
 
     Attributes:
         seconds: time for one comparison, > 0.
+
+    Raises:
+        InputError: the extra `math` is not installed.
     """
 
     seconds: float = 5.0
     _worker: Worker = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        need("math", f"the check {self.name!r}", otherwise="compare by NumericMatch or ExactMatch")
         # Not strict: it parses text and runs no code of the response's. The sandbox is there to
         # be killed; where the kernel isolates, it does so as well.
         limits = Limits(seconds=self.seconds, memory=2 << 30, strict=False)

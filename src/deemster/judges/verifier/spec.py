@@ -106,6 +106,11 @@ def read_check(given: str | Mapping[str, Any]) -> Check:
         raise InputError(f"check {name!r} needs more settings; not given: {needed}") from error
 
 
+def check_settings(name: str) -> list[str]:
+    """Names of the settings of a check."""
+    return list(_fields(CHECKS.get(name)))
+
+
 @cache
 def _fields(kind: type[Check]) -> dict[str, TypeAdapter[Any]]:
     """The settings of a check, each with what reads it."""

@@ -64,7 +64,9 @@ class Item:
             rewards=verdict.rewards,
             ranking=verdict.ranking,
             confidence=verdict.confidence,
-            ballot=Ballot.from_votes(votes, n=len(sample.responses)),
+            ballot=Ballot.from_votes(
+                votes, n=len(sample.responses), k=max(verdict.k, verdict.judge.k)
+            ),
             orders=tuple(vote.order for vote in votes),
             statuses=tuple(vote.status if isinstance(vote, Failure) else None for vote in votes),
             usage=verdict.usage,
@@ -205,11 +207,13 @@ def stack_ballots(items: Sequence[Item]) -> Ballot:
     for item in items:
         places = [names.setdefault(name, len(names)) for name in item.ballot.judge_names]
         judges.append(np.array(places, dtype=np.intp)[item.ballot.judges])
-    arrays = {
-        name: np.concatenate([getattr(item.ballot, name) for item in items])
+    scores, weights, meta, by_principle = (
+        np.concatenate([getattr(item.ballot, name) for item in items])
         for name in ("scores", "weights", "meta", "by_principle")
-    }
-    return Ballot(**arrays, judges=np.concatenate(judges), judge_names=tuple(names))
+    )
+    return Ballot(
+        scores, weights, meta, np.concatenate(judges), by_principle, judge_names=tuple(names)
+    )
 
 
 def stack_pairs(items: Sequence[Item]) -> tuple[Floats, Floats]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import JsonValue
 
 from deemster.errors import BackendError, InputError
+from deemster.extras import need
 from deemster.schemas import Sample
 from deemster.training.baselines.settings import RewardSettings
-from deemster.training.modeling import load_scalar, lora_config, need_packages
+from deemster.training.modeling import load_scalar, lora_config
 from deemster.training.monitor import TrainingMonitor
 from deemster.training.outcome import truth_of
 
@@ -93,7 +94,7 @@ def fit_preferences(
             disk is full.
         TrainingCollapsedError: the loss is not finite.
     """
-    need_packages(("trl", "datasets", "accelerate"))
+    need("train", "training")
     from deemster.backends._local.encoding import SafeEncoder  # noqa: PLC0415 - loads torch
     from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
 

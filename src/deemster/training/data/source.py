@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from deemster.benchmarks.files import Row, data_files, read_rows, read_text_lines
 from deemster.benchmarks.hub import hub_rows
 from deemster.errors import InputError
+from deemster.extras import need
 
 _Positive = Annotated[int, Field(strict=True, ge=1)]
 
@@ -132,12 +133,9 @@ def _dataset_rows(source: DataSource, name: str, base: Path) -> Iterator[Row]:
     if not folder.is_dir():
         yield from hub_rows(name, split=split, config=source.config)
         return
-    try:
-        from datasets import DatasetDict, load_from_disk  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise InputError(
-            f"dataset {name!r} needs the datasets library: pip install 'deemster[train]'"
-        ) from error
+    need("datasets", f"dataset {name!r}")
+    from datasets import DatasetDict, load_from_disk  # noqa: PLC0415 - an optional extra
+
     try:
         loaded = load_from_disk(str(folder))
     except (OSError, ValueError, LookupError) as error:  # an empty one is an IndexError

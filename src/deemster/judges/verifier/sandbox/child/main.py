@@ -12,7 +12,6 @@ from .confine import ConfineError, confine
 
 _REMEDY: dict[type[Exception], str] = {
     ConfineError: "no isolation by the kernel: {}; Limits(strict=False) runs with less",
-    ModuleNotFoundError: "{}; pip install 'deemster[math]'",
 }
 
 

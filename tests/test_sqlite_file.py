@@ -1,0 +1,194 @@
+"""The one opener under cassettes, principle banks and run stores."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from deemster.backends import Cassette
+from deemster.errors import InputError
+from deemster.principles import PrincipleBank
+from deemster.schemas import Sample
+from deemster.sqlite_file import Format, open_readonly, open_writable, transaction
+from deemster.suites.store import FILE, RunStore, StoreError
+
+FORM = Format(
+    what="note book",
+    application=7,
+    version=2,
+    schema="""
+CREATE TABLE notes (text TEXT NOT NULL);
+CREATE TRIGGER kept BEFORE DELETE ON notes
+BEGIN SELECT RAISE(ABORT, 'kept'); END;
+""",
+    remedy="; start a new one",
+)
+
+
+def make_cassette(path: Path) -> None:
+    with Cassette(path) as cassette:
+        len(cassette)
+
+
+def make_bank(path: Path) -> None:
+    PrincipleBank(path).close()
+
+
+def make_run(path: Path) -> None:
+    RunStore(path.parent, write=True).close()
+
+
+KINDS = [
+    pytest.param(make_cassette, (0x64656D73, 1, "delete"), id="cassette"),
+    pytest.param(make_bank, (0x6465656D, 1, "delete"), id="bank"),
+    pytest.param(make_run, (0, 0, "wal"), id="run"),
+]
+
+
+def stamp(path: Path) -> tuple[object, ...]:
+    with closing(sqlite3.connect(path)) as db:
+        names = ("application_id", "user_version", "journal_mode")
+        return tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+
+
+@pytest.mark.parametrize(("make", "expected"), KINDS)
+def test_files_keep_their_stamps(
+    tmp_path: Path, make: Callable[[Path], None], expected: tuple[object, ...]
+) -> None:
+    path = tmp_path / FILE
+    make(path)
+    assert stamp(path) == expected
+    make(path)  # opens its own file again
+    assert stamp(path) == expected
+
+
+@pytest.mark.parametrize(("make", "_"), KINDS)
+@pytest.mark.parametrize(("other", "__"), KINDS)
+def test_each_kind_refuses_the_others(
+    tmp_path: Path,
+    make: Callable[[Path], None],
+    other: Callable[[Path], None],
+    _: object,
+    __: object,
+) -> None:
+    path = tmp_path / FILE
+    make(path)
+    before = path.read_bytes()
+    if make is other:
+        other(path)
+        return
+    with pytest.raises(InputError, match=r"but not a (cassette|principle bank)|not a run store"):
+        other(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("pragma", "message"),
+    [
+        pytest.param("application_id = 8", "is an SQLite file, but not a note book", id="kind"),
+        pytest.param(
+            "user_version = 3",
+            "has format 3, this version of deemster reads 2; start a new one",
+            id="version",
+        ),
+    ],
+)
+@pytest.mark.parametrize("readonly", [False, True], ids=["write", "read"])
+def test_another_kind_or_version(
+    tmp_path: Path, pragma: str, message: str, *, readonly: bool
+) -> None:
+    path = tmp_path / "a"
+    open_writable(path, FORM, log=False).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA {pragma}")
+    with pytest.raises(InputError, match=message):
+        open_readonly(path, FORM) if readonly else open_writable(path, FORM, log=True)
+    assert path.read_bytes()[18:20] == b"\x01\x01"  # refused before its journal was changed
+
+
+def test_a_trigger_in_the_schema_is_made(tmp_path: Path) -> None:
+    with closing(open_writable(tmp_path / "a", FORM, log=False)) as db:
+        db.execute("INSERT INTO notes VALUES ('x')")
+        with pytest.raises(sqlite3.IntegrityError, match="kept"):
+            db.execute("DELETE FROM notes")
+
+
+def test_a_readonly_connection_does_not_write(tmp_path: Path) -> None:
+    open_writable(tmp_path / "a", FORM, log=False).close()
+    with (
+        closing(open_readonly(tmp_path / "a", FORM)) as db,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        db.execute("INSERT INTO notes VALUES ('x')")
+
+
+@pytest.mark.parametrize("log", [False, True], ids=["journal", "log"])
+def test_transactions_write_all_or_nothing_one_at_a_time(tmp_path: Path, *, log: bool) -> None:
+    path = tmp_path / "a"
+
+    def write_and_fail(db: sqlite3.Connection) -> None:
+        with transaction(db):
+            db.execute("INSERT INTO notes VALUES ('lost')")
+            raise ZeroDivisionError
+
+    with (
+        closing(open_writable(path, FORM, log=log)) as first,
+        closing(open_writable(path, FORM, log=log)) as second,
+    ):
+        with transaction(first):
+            first.execute("INSERT INTO notes VALUES ('one')")
+            with (
+                pytest.raises(BlockingIOError, match=r"another process is writing '.*a'"),
+                transaction(second, wait=False),
+            ):
+                pass
+        with pytest.raises(ZeroDivisionError):
+            write_and_fail(first)
+        with transaction(second, wait=False):
+            second.execute("INSERT INTO notes VALUES ('two')")
+        assert first.execute("SELECT text FROM notes").fetchall() == [("one",), ("two",)]
+        # A writer that would not wait once waits again.
+        assert second.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+def test_a_run_that_cannot_be_opened_lets_go_of_its_lock(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database" * 100)
+    with pytest.raises(StoreError, match="not a database") as caught:
+        RunStore(tmp_path, write=True)
+    with FileLock(tmp_path / ".lock", timeout=0):  # while `caught` keeps the failed store alive
+        assert caught.value is not None
+
+
+READER = """
+import os, sys
+from deemster.suites.store import RunStore
+os.setgid(65534)
+os.setuid(65534)
+with RunStore(sys.argv[1]) as store:
+    print(store.count_samples())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can become somebody else")
+@pytest.mark.parametrize("closed", [False, True], ids=["while-it-goes", "closed"])
+def test_somebody_who_may_not_write_there_reads_a_run(*, closed: bool) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for their owner only
+        folder = Path(name)
+        folder.chmod(0o755)
+        with RunStore(folder, write=True) as store:
+            store.add_samples([Sample(query="q", responses=("a", "b"))])
+            if closed:
+                store.close()
+            done = subprocess.run(
+                [sys.executable, "-c", READER, name], capture_output=True, check=False, text=True
+            )
+        assert done.stdout == "1\n", done.stderr
