@@ -31,7 +31,7 @@ from deemster.errors import DeemsterError
 
 INTERRUPTED = 130
 
-# typer may bring a click of its own; its errors are told by their common base.
+# typer may bring a click of its own; its errors are recognised by their common base.
 _USAGE_ERROR: type[Exception] = next(
     one
     for one in typer.BadParameter.__mro__
@@ -91,7 +91,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except BrokenPipeError:
-        # The reader of stdout went away (`| head`); there is nobody left to tell.
+        # The reader of stdout went away (`| head`); nobody is left to read.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     if status == INTERRUPTED:

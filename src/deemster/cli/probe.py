@@ -117,7 +117,7 @@ def show_card(card: HealthCard) -> None:
         )
         for figure in card.figures
     }
-    show_facts({name: told for name, told in facts.items() if told})
+    show_facts({name: fact for name, fact in facts.items() if fact})
     if card.failures:
         failed = ", ".join(f"{count} {status}" for status, count in card.failures.items())
         show_facts({"failed votes": f"{failed} of {card.n_votes}"})

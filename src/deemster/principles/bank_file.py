@@ -56,7 +56,7 @@ BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 
 
 class BankFile:
-    """A connection in autocommit, with every SQLite error told as `InputError`.
+    """A connection in autocommit, with every SQLite error raised as `InputError`.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""What a principle bank tells: sets, measured usefulness, history."""
+"""What a principle bank reports: sets, measured usefulness, history."""
 
 from __future__ import annotations
 

@@ -43,13 +43,13 @@ class BankSource:
     @cached_property
     def name(self) -> str:
         """The label, and 12 hex digits over all that decides the principles."""
-        told = {
+        fields = {
             "sets": {key: one.model_dump(mode="json") for key, one in self.sets.items()},
             "useful": [one.model_dump(mode="json") for one in self.useful],
             "groups": dict(sorted(self.groups.items())),
             "settings": [self.overall, self.similar, self.most],
         }
-        text = json.dumps(told, sort_keys=True)
+        text = json.dumps(fields, sort_keys=True)
         return f"{self.label}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def for_query(self, query: QueryLike) -> tuple[Principle, ...]:

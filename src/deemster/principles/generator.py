@@ -69,7 +69,7 @@ async def generate_principles(
     Args:
         backend: the model; one that can constrain its output gets the JSON Schema.
         query: the request whose answers will be judged.
-        responses: sample answers that show what tells good from poor; they are not judged.
+        responses: sample answers that show what sets good apart from poor; they are not judged.
         n: how many principles, 1 to 20; None leaves 3 to 6 to the model.
         seed: of the draw.
         sampling: greedy unless given.

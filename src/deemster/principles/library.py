@@ -5,11 +5,11 @@ what the scores mean:
 
 ```yaml
 name: release-notes
-description: Notes that tell users what changed.
+description: Notes that say what changed for users.
 principles:
   - name: Completeness
     weight: 60
-    description: Every change that users can notice is told.
+    description: Every change that users can notice is mentioned.
     bands:
       9-10: Nothing that users can notice is missing.
       5-8: Something small is missing.

@@ -1,4 +1,4 @@
-"""Reports: where a policy is weak, told by the judges' principles, and a run as one HTML file."""
+"""Reports: where a policy is weak by the judges' principles, and a run as one HTML file."""
 
 from deemster.reports.grouping import Embeddings, Grouper, Tfidf
 from deemster.reports.html import load_report, render, write_report

@@ -113,8 +113,8 @@ def _vote(vote: Vote) -> dict[str, Any]:
         "cost": vote.usage.cost,
     }
     if not isinstance(vote, Judgment):
-        told = {"status": vote.status, "message": _cut(vote.message), "raw": _cut(vote.raw)}
-        return shared | told
+        failed = {"status": vote.status, "message": _cut(vote.message), "raw": _cut(vote.raw)}
+        return shared | failed
     texts = any(critique.text for critique in vote.critiques)
     return shared | {
         "scores": vote.scores,

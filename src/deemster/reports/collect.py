@@ -47,7 +47,7 @@ class Compared:
     Args:
         policy: whose weaknesses; None analyses both of two, and none of more.
         versus: against whom; None is everybody else.
-        before: an earlier report of the same policy, to tell the change.
+        before: an earlier report of the same policy, to show what changed.
     """
 
     policy: str | None = None

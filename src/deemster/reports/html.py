@@ -39,7 +39,7 @@ def write_report(
         out: the HTML file to write; it is replaced in one step.
         policy: whose weaknesses to analyse. None: each of two, where the data have just two.
         versus: against whom; None is the best of all others.
-        before: the JSON of an earlier report, to tell what became of the weaknesses.
+        before: the JSON of an earlier report, to show what became of its weaknesses.
         title: the page's heading; the names of the runs if not given.
 
     Raises:

@@ -25,7 +25,7 @@ Flavour = Literal["scores", "weights", "none"]
 """Where a vote's gaps came from: scores per principle, weights alone, or no principles."""
 
 _DESCRIPTIONS = 5
-"""Descriptions kept per principle: enough to tell what it means."""
+"""Descriptions kept per principle: enough to show what it means."""
 _QUOTE = 2000
 """Characters of a critique kept for quoting."""
 

@@ -58,8 +58,8 @@ def rescore_run(
         k: only the first k votes of each sample.
         min_valid: fewest valid votes for a verdict with rewards; None keeps the judge's.
         stop: a stopping rule's text, `decided:0.95`: only the votes that it would have drawn.
-            Where it names no spread, the spread is measured on the run's own votes; the judge of
-            the new run tells it.
+            Where it names no spread, the spread is measured on the run's own votes, and the
+            judge of the new run records it.
 
     Raises:
         InputError: an argument is wrong, or the run cannot be decided so.
@@ -165,7 +165,7 @@ def _stored(
 def _parser(name: str, info: JudgeInfo) -> Reread:
     opened = cache(_open)
     if name != STORED:
-        opened(name)  # a wrong name is told whatever the run holds
+        opened(name)  # a wrong name is an error whatever the run holds
 
     def reread(sample: Sample, vote: Vote) -> Vote:
         if isinstance(vote, Failure) and (not vote.raw or vote.status not in _READ):

@@ -84,7 +84,7 @@ async def run_suite(
             a failed vote (votes that did not fail are not bought again).
         judges: in place of those that the suite describes; they stay the caller's to close.
         observer: for progress.
-        on_plan: told what is to be done before the first call.
+        on_plan: called with what is to be done, before the first call.
 
     Raises:
         InputError: the suite is wrong, or `out` holds another run; nothing is written then.

@@ -73,7 +73,7 @@ def holds_run(directory: Path) -> bool:
     if not path.is_file():
         return False
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    # Of what is damaged, whoever opens it tells.
+    # A damaged file is reported by whoever opens it.
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as db:
         return not is_blank(db)
     return True
@@ -252,7 +252,7 @@ class RunStore:
     def put_in_transaction(self, judge: int, sample: int, verdict: Verdict) -> None:
         """`put` inside a transaction of the caller's."""
         rows = [(judge, sample, *_vote_row(vote)) for vote in verdict.votes]
-        # Only what the votes do not tell: they are put back in when the verdict is read.
+        # Only what the votes do not hold: they are put back in when the verdict is read.
         rest = verdict.model_copy(update={"votes": ()})
         body = _pack(rest.model_dump_json())
         self._db.execute("DELETE FROM votes WHERE judge = ? AND sample = ?", (judge, sample))

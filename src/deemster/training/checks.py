@@ -49,9 +49,9 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         default=None,
     )
     if room is not None and longest >= room:
-        told = f"{longest}, more than the smallest max_length {room}: such items are left out"
+        length = f"{longest}, more than the smallest max_length {room}: such items are left out"
     else:
-        told = str(longest)
+        length = str(longest)
     left_out = {
         name: corpus.counts[name]
         for name in ("bad_rows", "contaminated", "contaminated_instructions")
@@ -63,7 +63,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         "instructions": len(corpus.instructions),
         "evaluation items": len(corpus.evaluation),
         **{name.replace("_", " "): count for name, count in left_out.items()},
-        f"longest of {asked} prompts": f"{told} tokens",
+        f"longest of {asked} prompts": f"{length} tokens",
     }
 
 

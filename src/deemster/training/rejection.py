@@ -19,7 +19,7 @@ class Rejection:
     """Every trajectory in one of five groups, each in the order of the samples."""
 
     kept: tuple[Rollout, ...]
-    """To train on, plain and hinted ones (`Rollout.hinted` tells)."""
+    """To train on, plain and hinted ones (see `Rollout.hinted`)."""
     too_easy: tuple[Rollout, ...]
     """Correct, but so are all plain trajectories of the sample."""
     incorrect: tuple[Rollout, ...]
@@ -129,11 +129,11 @@ def _sort(
 
 def _nothing_left(found: Rejection) -> str:
     counts = found.counts
-    told = ", ".join(
+    reasons = ", ".join(
         f"{counts[name]} {name.replace('_', ' ')}"
         for name in ("incorrect", "unparseable", "too_easy", "shortcuts")
     )
     remedy = "sample more, or from a better judge"
     if counts["too_easy"] > counts["incorrect"] + counts["unparseable"]:
         remedy = "give harder data, more trajectories a sample, or keep easy samples"
-    return f"rejection left nothing of {counts['trajectories']} trajectories: {told}; {remedy}"
+    return f"rejection left nothing of {counts['trajectories']} trajectories: {reasons}; {remedy}"
