@@ -1,7 +1,7 @@
-"""The SQLite file under a principle bank: made, checked, and safe with several writers.
+"""The SQLite file of a principle bank: created, checked, and safe with several writers.
 
-It keeps SQLite's rollback journal, so that a bank at rest is one file that can be copied; writers
-wait for each other.
+It keeps SQLite's rollback journal, so that a bank that is not in use is one file that can be
+copied; writers wait for each other.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class BankFile:
         create: make it where it is missing.
 
     Raises:
-        InputError: it is missing, is no bank of this version, or is damaged.
+        InputError: it is missing, is not a bank of this version, or is damaged.
     """
 
     def __init__(self, path: str | Path, *, create: bool) -> None:
@@ -82,7 +82,7 @@ class BankFile:
         try:
             yield
         except sqlite3.Error as error:
-            # What is only locked or unreadable now need not be made again.
+            # A file that is merely locked or unreadable now need not be made again.
             passing = isinstance(error, sqlite3.OperationalError)
             remedy = "" if passing else "; restore it from a copy, or make it again"
             raise InputError(
@@ -91,7 +91,7 @@ class BankFile:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """All reads inside see the bank at one moment."""
+        """All reads inside see the same state of the bank."""
         with self.naming_errors():
             self.db.execute("BEGIN")
             try:
@@ -106,5 +106,5 @@ class BankFile:
             yield
 
     def close(self) -> None:
-        """Let go of the file. Idempotent."""
+        """Close the file. Idempotent."""
         self.db.close()

@@ -1,4 +1,4 @@
-"""From the ways a principle was worded to the one that is shown and compared. Pure."""
+"""Chooses the wording of a principle that is shown and compared. Pure functions."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def as_principles(value: FixedPrinciples) -> tuple[Principle, ...]:
             its YAML, or a text. A text is `name: description`, or a criterion as a whole.
 
     Raises:
-        InputError: none of these; or empty, a name twice, or weights that are negative, not
+        InputError: it is none of these, is empty or has a name twice, or weights are negative, not
             finite, or all 0.
     """
     if isinstance(value, str | Path):
@@ -269,7 +269,7 @@ def _span(low: int, high: int) -> str | int:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Long texts folded over several lines; no aliases."""
+    """Folds long texts over several lines; writes no aliases."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True

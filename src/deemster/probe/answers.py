@@ -1,4 +1,4 @@
-"""What verdicts of a probe say about pairs: winners, agreement, scores. Pure."""
+"""What a probe's verdicts say about pairs: winners, agreement, scores. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from deemster.probe.plan import Question, Unit
 from deemster.schemas import Judgment, Verdict
 
 Winner = int
-"""1: the first response of the caller wins, -1: the second, 0: tied."""
+"""1: the caller's first response wins; -1: the second; 0: tied."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A unit and its verdicts by the question's part."""
+    """A unit and its verdicts, by the part of the question."""
 
     unit: Unit
     verdicts: Mapping[str, Verdict]
 
     @property
     def questions(self) -> dict[str, Question]:
-        """The questions by their part."""
+        """The questions, by their part."""
         return {question.part: question for question in self.unit.questions}
 
 
@@ -70,7 +70,7 @@ def right_wins(question: Question, verdict: Verdict) -> float | None:
 
 
 def attacker_wins(question: Question, verdict: Verdict) -> float | None:
-    """Against the right answer; alone, whether it scores in the upper half of the scale."""
+    """Whether it beats the right answer; if alone, whether it scores above half of the scale."""
     if question.right is not None:
         right = right_wins(question, verdict)
         return None if right is None else 1 - right

@@ -17,7 +17,7 @@ T = TypeVar("T")
 Stage = Literal["votes", "singles", "length", "paraphrase", "keys", "injections"]
 STAGES: tuple[Stage, ...] = ("votes", "singles", "length", "paraphrase", "keys", "injections")
 _LEAST = 2
-"""Units per stage without which there is no interval."""
+"""Fewest units per stage that give an interval."""
 _PARAPHRASED = 10
 _PER_ATTACK = 2
 """Items per master key and injection."""
@@ -25,7 +25,7 @@ _PER_ATTACK = 2
 
 @dataclass(frozen=True)
 class Question:
-    """One `score` call (two, of a pair judged by a dialect for single responses)."""
+    """One `score` call (two for a pair, if the dialect judges single responses)."""
 
     part: str
     """What it is within its unit: `pair`, `right-padded`, `attack`, a wording's name, …"""
@@ -40,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Unit:
-    """Trials that make one observation together."""
+    """Questions that together make one observation."""
 
     stage: Stage
     item: str
@@ -62,11 +62,11 @@ class ProbePlan:
     singles: bool
     """Whether it judges one."""
     full: int
-    """Calls of the whole probe, without the bound."""
+    """Calls of the complete probe, without the limit."""
 
     @property
     def calls(self) -> int:
-        """Completions that will be drawn at most."""
+        """Most completions that will be drawn."""
         return sum(unit.calls for unit in self.units)
 
 
@@ -78,7 +78,7 @@ def plan_probe(
     seed: int = 0,
     probe_set: ProbeSet | None = None,
 ) -> ProbePlan:
-    """Choose what to ask within a number of calls: the same share of every stage, at random.
+    """Choose what to ask within a number of calls: a random part of every stage, in equal shares.
 
     Args:
         judge: whose dialect and principles are probed.
@@ -132,7 +132,7 @@ def _within(stages: Sequence[Sequence[Unit]], calls: int) -> list[Unit] | None:
 
 @dataclass(frozen=True)
 class _Maker:
-    """Builds the units of each stage in the order in which they are given up last."""
+    """Builds the units of each stage, those to be kept longest first."""
 
     items: ProbeSet
     judge: Judge

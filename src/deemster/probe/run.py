@@ -1,4 +1,4 @@
-"""Asking: every question of a plan by the judge as it must be set for it."""
+"""Asking every question of a plan, with the judge set as the question requires."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ async def probe(
     """The health card of a judge.
 
     The judge's model, dialect, template, principles and decoding limits are probed. Votes are
-    drawn as each figure needs them, so its own k, aggregator and meta RM play no part; its
-    temperature holds where it is not 0 (else 0.5 where several votes are drawn).
+    drawn as each figure needs them, so its own k, aggregator and meta RM are not used. Its
+    temperature is kept unless it is 0 and several votes are drawn (then 0.5).
 
     Args:
         judge: what to probe.
@@ -96,7 +96,7 @@ def _by_judge(judge: Judge, plan: ProbePlan) -> Iterator[tuple[Judge, list[_Aske
 def _set(
     judge: Judge, *, k: int, orders: Orders, temperature: float, dialect: Dialect | None = None
 ) -> Judge:
-    """The judge with other votes; it shares the backend, which stays the first judge's to close."""
+    """The judge with other votes; it shares the backend, which the first judge closes."""
     return Judge(
         judge.backend,
         k=k,

@@ -1,4 +1,4 @@
-"""What makes a weakness believable: the queries it bites on and what the judges said."""
+"""Evidence for a weakness: the queries it affects and what the judges said."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def subset_shares(lost: Sequence[JudgedItem], hit: Sequence[JudgedItem]) -> tupl
 
 
 def terms(hit: Sequence[JudgedItem], missed: Sequence[JudgedItem]) -> tuple[str, ...]:
-    """Words more frequent in the queries of `hit` than of `missed`, most telling first.
+    """Words more frequent in the queries of `hit` than of `missed`, most distinctive first.
 
     A word must be in 3 or more queries of `hit`, and its chi-squared statistic against `missed`
     must be one that chance rarely gives (10.8, p = 0.001).
@@ -83,9 +83,9 @@ def quotes(
 
 
 def passage(critique: str, about: str) -> str:
-    """The sentence of a critique that shares most words with `about`, with what follows it.
+    """The sentence of a critique that shares most words with `about`, and what follows it.
 
-    At most 360 characters; the first sentence where none shares any.
+    At most 360 characters; the first sentence if none shares a word.
     """
     sentences = [s.strip() for s in _SENTENCE.split(critique) if s.strip()]
     if not sentences:

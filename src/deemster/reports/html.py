@@ -1,4 +1,4 @@
-"""A run as one HTML file that opens anywhere, without a network, and as JSON."""
+"""A run as one HTML file that opens anywhere without a network, and as JSON."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def load_report(path: str | Path) -> Report:
     """Read the JSON of a report.
 
     Raises:
-        InputError: it cannot be read or is not one.
+        InputError: it cannot be read or is not a report.
     """
     try:
         return Report.model_validate_json(Path(path).read_bytes())

@@ -23,7 +23,7 @@ Namer = Callable[[Sequence[str]], str | Awaitable[str]]
 """Names a group, given its principles, most frequent first."""
 
 _MOST_GROUPS = 400
-"""Groups looked at one by one, those that cost most lost items; the others are one remainder."""
+"""Groups examined one by one, those that cost the most lost items; the others form a remainder."""
 _MOST_REST = 50
 _MOST_MEMBERS = 20
 
@@ -45,13 +45,13 @@ def find_weaknesses(
         rows: samples with verdicts, votes included; read once.
         policy: whose weaknesses, by its name in `Sample.policies`.
         versus: against this policy alone. None: against the best other response of each item; a
-            single response counts as lost below the median of the policy's single responses.
+            single response counts as lost if below the median of the policy's single responses.
         group: how principles are compared; `Tfidf()` if not given.
         name: names the reported groups, for example with a model; may be asynchronous. The
             medoid's name if not given.
         seed: of the bootstrap.
         min_support: fewest lost items charged with a group for it to be tested, >= 1.
-        fdr: greatest expected share of false ones among the reported weaknesses, in 0..1.
+        fdr: greatest expected share of false positives among the reported weaknesses, in 0..1.
 
     Raises:
         InputError: no item is about these policies, or an argument is out of range.
@@ -120,7 +120,7 @@ class _Analysis:
         return cls(judged, groups, column, len(order), support, table, lost, bootstrap)
 
     def weaknesses(self, min_support: int, fdr: float) -> tuple[list[Weakness], int]:
-        """Test the groups with enough support; those worth showing, and how many were tested."""
+        """Tests the groups with enough support: those worth showing, and how many were tested."""
         direct = self.judged.flavours["scores"] >= self.judged.flavours["weights"]
         supported = [g for g in range(self.n_kept) if self.support[g] >= min_support]
         p = p_values(self.table, supported, direct=direct, paired=self.judged.pairs_only)
@@ -135,7 +135,7 @@ class _Analysis:
         return found, len(p)
 
     def shown(self, q: dict[int, float], fdr: float) -> list[int]:
-        """Columns to describe: all that pass, and the costliest others."""
+        """Columns to describe: all that pass the test, and the costliest others."""
         passed = [g for g, value in q.items() if value <= fdr]
         others = [g for g in range(self.n_kept) if g not in passed and self.support[g]]
         others.sort(key=lambda g: -float(self.table.lost[:, g].sum()))
@@ -190,7 +190,7 @@ def _proportion(hits: np.typing.NDArray[np.bool_], bootstrap: Bootstrap) -> Esti
 
 
 def _renamed(weaknesses: Sequence[Weakness], name: Namer) -> list[Weakness]:
-    """Ask for a name for each; an empty one leaves the medoid's."""
+    """Ask for a name for each; if it is empty, the medoid's stays."""
     asked = [name([member.name for member in w.members]) for w in weaknesses]
     waiting = [answer for answer in asked if not isinstance(answer, str)]
     later = iter(_gathered(waiting) if waiting else [])

@@ -1,4 +1,4 @@
-"""What became of a policy's weaknesses since an earlier run."""
+"""How a policy's weaknesses changed since an earlier run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compare_weaknesses(
         group: how groups are compared, by their principles' names; `Tfidf()` if not given.
 
     Returns:
-        One change per weakness of either: those there are now in the report's order, then those
+        One change per weakness of either report: present ones in the report's order, then those
         that are gone.
     """
     grouper = Tfidf() if group is None else group

@@ -1,4 +1,4 @@
-"""The test behind weakness analysis: is this charged to the policy more than to its opponents?"""
+"""The test behind weakness analysis: does this cost the policy more than its opponents?"""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PER_GROUP = 8
 MOST_FITTED = 150
 """Coefficients of the regression at most: it is over votes, of which there may be 100,000."""
 FEW = 6
-"""Fewer groups than this do not show what is usual."""
+"""With fewer groups than this, a usual gap cannot be estimated."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Charges of G groups on the items the policy lost (L) and won (W)."""
+    """Losses by G groups on the items the policy lost (L) and won (W)."""
 
     lost: Floats
     """(L, G): reward the policy lost by the group, >= 0."""
@@ -69,7 +69,7 @@ class Table:
 
     @cached_property
     def parts_lost(self) -> Floats:
-        """(L', G): each group's part of the item's loss; items without a charge are left out."""
+        """(L', G): each group's share of the item's loss; items without a loss are left out."""
         return _parts(self.lost)
 
     @cached_property
@@ -98,15 +98,15 @@ def _parts(charges: Floats) -> Floats:
 def p_values(
     table: Table, groups: Sequence[int], *, direct: bool, paired: bool
 ) -> dict[int, float]:
-    """One-sided p-values: is the policy's gap on a group above what is usual for it?
+    """One-sided p-values: is the policy's gap on a group larger than usual for it?
 
-    Usual is the median gap over groups, by weight, and at least 0: a policy that is worse
-    everywhere has no particular weakness, and an opponent's weakness makes none of the policy's.
-    Of pairs with fewer than `FEW` groups it is 0, where particular and general cannot be told
-    apart.
+    Usual is the weighted median gap over groups, and at least 0: a policy that is worse
+    everywhere has no particular weakness, and an opponent's weakness is not one of the policy's.
+    For pairs with fewer than `FEW` groups it is 0, as a particular weakness and a general one
+    cannot be told apart.
 
     Args:
-        table: the charges.
+        table: the losses.
         groups: which groups to test.
         direct: whether the judge scored each principle. Then an item's gaps on the group are
             tested by the Wilcoxon signed-rank test. Otherwise the whole gap of a vote is the
@@ -114,8 +114,8 @@ def p_values(
             (errors clustered by item): defects that occur together do not hide each other. That
             takes `PER_GROUP` items per group, so only the best supported groups are tested, and
             only those whose weight differs between votes.
-        paired: whether, if both sides were equal, either would be equally likely to lose: so it
-            is for pairs, not for the best of many or for single responses.
+        paired: whether equally good sides would be equally likely to lose. That holds for pairs,
+            not for the best of many or for single responses.
 
     Returns:
         The p-value of each group that could be tested; none with fewer than `MIN_ITEMS` lost
@@ -178,7 +178,7 @@ def adjusted(p: Sequence[float]) -> list[float]:
 
 
 def shares(table: Table, groups: Sequence[int], *, bootstrap: Bootstrap) -> list[Estimate]:
-    """Each group's part of all reward lost on lost items; items are resampled."""
+    """Each group's share of all reward lost on lost items; items are resampled."""
     rows = np.column_stack([table.lost[:, list(groups)], table.lost.sum(axis=1)])
     rows = rows[rows[:, -1] > 0]
     if not len(rows):

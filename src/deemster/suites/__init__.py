@@ -1,4 +1,4 @@
-"""YAML-defined evaluation suites, the run store, metrics, and what is made of stored runs.
+"""YAML-defined evaluation suites, the run store, metrics, and what uses stored runs.
 
 Names are imported when first used, so that the command line starts without them.
 """

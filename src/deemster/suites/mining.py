@@ -1,4 +1,4 @@
-"""Mining a run: which principles stood in votes that ranked the truth first."""
+"""Mining a run: which principles were used in votes that ranked the truth first."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from deemster.schemas import Conversation, Judgment, Sample, Verdict
 from deemster.suites.store import RunStore
 
 _AT_ONCE = 200
-"""Samples per transaction: another writer waits no longer than that takes."""
+"""Samples per transaction: other writers wait no longer than one takes."""
 
 
 @dataclass(frozen=True)
 class Mined:
-    """What mining a run came to."""
+    """The result of mining a run."""
 
     votes: int
     """Votes with principles and a known outcome."""
@@ -30,7 +30,7 @@ class Mined:
     sets: int
     """Queries that got a new set."""
     merged: int
-    """Principles that are now taken for another, over the whole bank."""
+    """Principles that are now merged into others, in the whole bank."""
 
 
 def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = None) -> Mined:
@@ -38,7 +38,7 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
 
     A vote is right if the truly best response has strictly its highest score; on a single
     response with truth 1 or 0, if the score is above or below the middle of its scale
-    accordingly. Votes without principles, or on samples without such a truth, say nothing. Mining
+    accordingly. Votes without principles, or on samples without such a truth, are ignored. Mining
     a run twice, or from two processes at once, counts each vote once.
 
     Args:
@@ -47,7 +47,7 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
         judge: mine this judge only.
 
     Raises:
-        InputError: there is no run, no such judge, or no vote that says anything.
+        InputError: there is no run, no such judge, or no vote that can be used.
     """
     with RunStore(directory) as store:
         names = [info.name for info in store.judges()]
@@ -82,7 +82,7 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
 
 
 def checked_votes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[CheckedVote]:
-    """The votes of one verdict that say whether their principles led to the truth."""
+    """The votes of one verdict for which it is known whether they were right."""
     found = []
     query = query_key(sample.query) if sample.query else ""
     for vote in verdict.judgments:
@@ -96,7 +96,7 @@ def checked_votes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list
 
 
 def vote_is_right(sample: Sample, vote: Judgment) -> bool | None:
-    """Whether one vote agrees with the truth; None if that cannot be said. See `mine_run`."""
+    """Whether one vote agrees with the truth; None if that is not known. See `mine_run`."""
     scores = [score for score in vote.scores if score is not None]
     if len(scores) != len(sample.responses):
         return None

@@ -14,7 +14,7 @@ from deemster.training.stage_sampling import teacher_of
 from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
 
 _MOST_PROMPTS = 2000
-"""Prompts that are encoded to see how long they are."""
+"""Prompts that are encoded to measure their length."""
 
 
 def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
@@ -28,7 +28,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         Facts to show: how many items there are, and how long prompts get.
 
     Raises:
-        InputError: what a stage would refuse.
+        InputError: something that a stage would refuse.
     """
     need("train", "training")
     model = needed(recipe.model, "model")
@@ -68,7 +68,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
 
 
 def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
-    """Refuse hinted sampling where the dialect's prompt has no place for a hint."""
+    """Refuse hinted sampling if the dialect's prompt has no place for a hint."""
     first = corpus.train[0]
     dialect = open_dialect(needed(recipe.model, "model").dialect)
     order = range(len(first.responses))
@@ -79,7 +79,7 @@ def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
 
 
 def _longest_prompt(recipe: TrlRecipe, corpus: Corpus) -> tuple[int, int]:
-    """Tokens of the longest training prompt, and how many were looked at."""
+    """Tokens of the longest training prompt, and how many were encoded."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
     model = needed(recipe.model, "model")

@@ -177,7 +177,7 @@ def _unfinished(samples: Iterable[Sample], done: set[str], tally: _Tally) -> Ite
 async def _sample_item(
     sources: Sequence[_Source], sample: Sample, out: RolloutFile, tally: _Tally, *, hinted: bool
 ) -> None:
-    """Ask all judges about one sample and write what they said; nothing if a draw failed."""
+    """Ask all judges about one sample perd write what they said; nothing if a draw failed."""
     try:
         drawn = await together(source.votes(sample, hinted=hinted) for source in sources)
     except InputError as error:

@@ -52,7 +52,7 @@ class AutoJTraces(TraceReader):
             if given is None:
                 (sample,) = AutoJ().samples(row)
             else:
-                # The official files go by line: row i of one is about row i of the other.
+                # The official files are matched by line: row i of one is about row i of the other.
                 following = next(given, None)
                 if following is None:
                     raise InputError(f"{row.where}: there are fewer rows in {data}")
@@ -65,7 +65,7 @@ class AutoJTraces(TraceReader):
 
         `agreement`: pairs of which both orders give the human label, in percent; `consistency`:
         pairs of which both orders give the same, in percent; `pairs`: their number. A text
-        without verdict agrees with nothing.
+        without a verdict agrees with nothing.
         """
         said = [tuple(map(preference, votes)) for _, votes, _ in rows]
         truths = ["tie" if sample.best is None else sample.best for sample, _, _ in rows]

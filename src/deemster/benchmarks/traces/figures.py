@@ -1,4 +1,4 @@
-"""What the published figures of several formats are made of."""
+"""Shared parts of the published figures of several formats."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from deemster.benchmarks.base import Figures, Judged
 from deemster.schemas import Judgment, Sample, Vote
 
 Preference = int | Literal["tie"] | None
-"""The response that is preferred, `tie`, or None where there is no verdict."""
+"""The preferred response, `tie`, or None if there is no verdict."""
 
 
 def preference(vote: Vote) -> Preference:
-    """What one vote about all responses prefers."""
+    """The preference of one vote about all responses."""
     if not isinstance(vote, Judgment) or None in vote.scores:
         return None
     best = strict_best([score for score in vote.scores if score is not None])
@@ -23,7 +23,7 @@ def preference(vote: Vote) -> Preference:
 
 
 def share(name: str, part: float, whole: float) -> Figures:
-    """`part` of `whole` in percent; no figure where the whole is 0."""
+    """`part` of `whole` in percent; no figure if the whole is 0."""
     return {name: 100 * part / whole} if whole else {}
 
 
@@ -34,8 +34,8 @@ def within(
 
     Args:
         rows: the log.
-        figures: makes those of a part.
-        part: names the part that a sample is of.
+        figures: computes those of a part.
+        part: names the part that a sample belongs to.
     """
     parts: defaultdict[str, list[int]] = defaultdict(list)
     for i, (sample, _, _) in enumerate(rows):

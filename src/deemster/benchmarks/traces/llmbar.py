@@ -26,8 +26,8 @@ class LLMBarTraces(TraceReader):
     A judge is `evaluator/strategy`, read from fields of these names or from the path of the
     official layout (`SET/evaluators/EVALUATOR/STRATEGY/result.json`). The strategies that rate
     each output alone give two votes about one response each. The published accuracy is the share
-    of right games, both orders counted alike and a text without verdict as wrong (of two equal
-    ratings one half is right). The rule that reads a row is in its metadata as `dialect`.
+    of right games, both orders counted alike and a text without a verdict as wrong (two equal
+    ratings count one half). The rule that reads a row is in its metadata as `dialect`.
     """
 
     name: ClassVar[str] = "llmbar"

@@ -25,7 +25,7 @@ from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Sample, Vote
 
 _FAILED = ("$ERROR$",)
-"""What FastChat writes in place of a completion when all tries have failed."""
+"""What FastChat writes in place of a completion when all attempts have failed."""
 _PAIR_FIELDS = (("judgment_ab", "judgment_ba"), ("g1_judgment", "g2_judgment"))
 _TURNS = (1, 2)
 _STORED = "stored_score"
@@ -40,9 +40,9 @@ def _rule(row: Row) -> str:
 
 @dataclass(frozen=True)
 class MTBenchPairs(TraceReader):
-    """Two games a pair, the second one with the responses swapped.
+    """Two games per pair, the second one with the responses swapped.
 
-    MT-bench counts a win only where both games agree; where they do not, the pair is position
+    MT-bench counts a win only if both games agree; if not, the pair is position
     inconsistent. `majority` makes one win against another a tie, as the paper does.
     """
 
