@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 HEAVY = ("torch", "litellm", "transformers", "instructor", "scipy", "sklearn", "pandas", "datasets")
 
 
@@ -20,6 +22,20 @@ def modules_after(code: str) -> set[str]:
 
 def test_import_loads_nothing_heavy() -> None:
     loaded = modules_after("import deemster")
+    assert not loaded & {*HEAVY, "numpy", "pydantic"}
+
+
+def test_errors_need_nothing_but_the_standard_library() -> None:
+    loaded = modules_after("import deemster.errors")
+    assert not loaded & {*HEAVY, "numpy", "pydantic"}
+    assert {name for name in loaded if name.startswith("deemster")} == {
+        "deemster", "deemster._version", "deemster.errors",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("package", ["deemster.suites", "deemster.training"])
+def test_packages_with_lazy_names_load_nothing(package: str) -> None:
+    loaded = modules_after(f"import {package}")
     assert not loaded & {*HEAVY, "numpy", "pydantic"}
 
 

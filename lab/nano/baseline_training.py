@@ -76,14 +76,14 @@ class Course:
         samples: items with two or more responses.
         seed: of the run; decides orders, draws and shuffles.
         others: items for the instruction data, other ones than `samples`.
-        tell: told now and then how far it is.
+        report: called with a line of progress now and then.
     """
 
     base: Path
     samples: Sequence[Sample]
     seed: int
     others: World
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     def settings(self) -> dict[str, Any]:
         """Of every trainer."""
@@ -92,7 +92,7 @@ class Course:
     def log(self, **figures: Any) -> None:  # noqa: ANN401 - numbers and texts
         """Passes on every twentieth step of a trainer."""
         if figures["step"] % 20 == 0:
-            self.tell(f"  step {figures['step']}: loss {figures['loss']:.4f}")
+            self.report(f"  step {figures['step']}: loss {figures['loss']:.4f}")
 
 
 Trainer = Callable[[Course, Path], dict[str, JsonValue]]
@@ -124,7 +124,7 @@ def train_baseline(name: str, course: Course, folder: Path) -> Path:
     if not done.exists() or json.loads(done.read_text(encoding="utf-8"))["made"] != made:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        course.tell(f"{name}: training on {len(course.samples)} items")
+        course.report(f"{name}: training on {len(course.samples)} items")
         started = time.monotonic()
         figures = TRAINERS[name](course, folder)
         seconds = round(time.monotonic() - started, 1)
@@ -132,7 +132,7 @@ def train_baseline(name: str, course: Course, folder: Path) -> Path:
         about = {"made": made, "seconds": seconds, **figures}
         part.write_text(json.dumps(about, indent=1), encoding="utf-8")
         part.replace(done)
-        course.tell(f"{name}: trained in {seconds:.0f} s")
+        course.report(f"{name}: trained in {seconds:.0f} s")
     return folder / MODEL
 
 
@@ -147,7 +147,7 @@ def _llm_judge(course: Course, folder: Path) -> dict[str, JsonValue]:
         Example((Message(role="user", content=query),), answer)
         for query, answer in map(instruction_text, others)
     ]
-    course.tell(f"  {len(drawn)} trajectories, {len(examples)} kept")
+    course.report(f"  {len(drawn)} trajectories, {len(examples)} kept")
     figures = train_sft(
         examples,
         instructions,
@@ -205,7 +205,7 @@ def _cloud(course: Course, folder: Path) -> dict[str, JsonValue]:
         for one in Drawer.load(course.base).draw(tasks, generator)
         if one.correct and (critique := _without_verdict(one.text))
     ]
-    course.tell(f"  {len(tasks)} trajectories about single responses, {len(given)} kept")
+    course.report(f"  {len(tasks)} trajectories about single responses, {len(given)} kept")
     settings = CloudSettings(
         critic=SftSettings(**course.settings()),
         value=RewardSettings(**course.settings()),

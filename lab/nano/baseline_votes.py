@@ -87,8 +87,8 @@ def verdicts(
 ) -> Floats:
     """[T, 4] scores in the order of the samples' responses; NaN where a verdict cannot be read."""
     found = np.full((len(trajectories), MOST_RESPONSES), np.nan, dtype=np.float32)
-    for row, one, told in zip(found, trajectories, logprobs, strict=True):
-        completion = Completion(text=one.text, logprobs=told)
+    for row, one, tokens in zip(found, trajectories, logprobs, strict=True):
+        completion = Completion(text=one.text, logprobs=tokens)
         try:
             shown = dialect.parse(completion, n=len(one.order)).scores
         except ParseError:
@@ -101,7 +101,7 @@ def verdicts(
 def index_logprobs(
     drawer: Drawer, trajectories: Sequence[Trajectory]
 ) -> list[tuple[TokenLogprob, ...]]:
-    """What a backend would tell of each text's tokens, as far as `pairwise-tokenprob` looks.
+    """What a backend would report of each text's tokens, as far as `pairwise-tokenprob` looks.
 
     That is the last digit with the log-probabilities of all digits in its place, between the
     texts before and after it, each given as one token. Empty where a text does not end with a
@@ -116,7 +116,7 @@ def index_logprobs(
         written = [token for token in one.completion if token != encoder.eos]
         if written[-1:] == close and len(written) > 1 and written[-2] in digits:
             rows[place] = (*one.prompt, *written[:-2])
-    told: list[tuple[TokenLogprob, ...]] = [()] * len(trajectories)
+    found: list[tuple[TokenLogprob, ...]] = [()] * len(trajectories)
     places = list(rows)
     for some in alike([len(rows[i]) for i in places], tokens=_BATCH_TOKENS):
         batch = [places[i] for i in some]
@@ -130,8 +130,8 @@ def index_logprobs(
             last = states[torch.arange(len(batch)), ends].to(device)
             logits = model.lm_head(last).float().cpu()
         for i, values in zip(batch, logits.log_softmax(-1)[:, digits].tolist(), strict=True):
-            told[i] = _around_digit(trajectories[i].text, values)
-    return told
+            found[i] = _around_digit(trajectories[i].text, values)
+    return found
 
 
 def _around_digit(text: str, logprobs: Sequence[float]) -> tuple[TokenLogprob, ...]:

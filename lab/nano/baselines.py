@@ -71,7 +71,7 @@ def write_rewards(path: Path, votes: Votes, made: str) -> None:
 
 
 def course_of(
-    run: Path, out: Path, *, train_items: int, tell: Callable[[str], None] = print
+    run: Path, out: Path, *, train_items: int, report: Callable[[str], None] = print
 ) -> Course:
     """What all baselines of a run are trained from and on.
 
@@ -91,7 +91,7 @@ def course_of(
         samples=pairs_or_more(World(seed + RFT_WORLD), train_items, "train"),
         seed=seed,
         others=World(seed + RFT_WORLD + 1),
-        tell=tell,
+        report=report,
     )
 
 
@@ -106,7 +106,7 @@ def draw_baselines(
     seeds: Sequence[int],
     models: Sequence[str],
     splits: Sequence[SplitName],
-    tell: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Train and draw what is missing.
 
@@ -120,13 +120,13 @@ def draw_baselines(
         seeds: as in `study.draw_study`, whose items they decide.
         models: names out of `MODELS`.
         splits: held-out splits.
-        tell: told what is being done.
+        report: called with what is being done.
 
     Raises:
         InputError: the run has no base model, or see the trainers.
     """
     study.mkdir(parents=True, exist_ok=True)
-    course = course_of(run, out, train_items=train_items, tell=tell)
+    course = course_of(run, out, train_items=train_items, report=report)
     for trained in JUDGES:
         names = [name for name in models if _TRAINED_AS.get(name, name) == trained]
         if not names:
@@ -146,7 +146,7 @@ def draw_baselines(
                     write_votes(path, found[name], TEMPERATURE, made)
                 else:
                     write_rewards(path, found[name], made)
-                tell(f"{path.name}: {items} items in {time.monotonic() - started:.1f} s")
+                report(f"{path.name}: {items} items in {time.monotonic() - started:.1f} s")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -90,8 +90,8 @@ def judge(
         each: judgments of one task.
         temperature: 0 is greedy.
         generator: decides the draws.
-        hinted: tell in the prompt which response is best.
-        progress: told how many tasks are done, out of how many.
+        hinted: name the best response in the prompt.
+        progress: called with how many tasks are done, out of how many.
 
     Returns:
         `each` trajectories per task, in the order of the tasks.

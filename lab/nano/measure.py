@@ -69,7 +69,7 @@ def draw_votes(
         temperature: of the votes.
         seed: decides orders and draws.
         rate: gives meta rewards; None leaves them out.
-        progress: told how many samples are done.
+        progress: called with how many samples are done.
     """
     count = len(samples)
     scores = np.full((count, k, MOST_RESPONSES), np.nan, dtype=np.float32)

@@ -23,7 +23,7 @@ class NanoRecipe(Recipe):
     nano: NanoSettings = NanoSettings()
 
     def settings_for(self, stage: str) -> dict[str, JsonValue]:
-        """The parts that decide what a stage does, not where it is computed."""
+        """The settings that decide what a stage does, not where it is computed."""
         others = {*STAGES, *_PLACE} - {stage}
         settings = super().settings_for(stage)
         return settings | {"nano": self.nano.model_dump(mode="json", exclude=others)}

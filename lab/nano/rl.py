@@ -67,7 +67,7 @@ def train(
         seed: decides items, orders and draws.
         checkpoint: where it left off, and where to leave off; with the last good weights if the
             run collapses.
-        log: told the figures of every step.
+        log: called with the figures of every step.
 
     Raises:
         StageError: nearly all completions were wrong or unparseable several times in a row.

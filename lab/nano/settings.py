@@ -43,7 +43,7 @@ class DistilSettings(Record):
     instruction: Portion = 0.1
     """Share of examples that answer a query instead of judging."""
     hinted: Portion = 0.05
-    """Share of examples whose prompt tells which response is best."""
+    """Share of examples whose prompt names the best response."""
     principles: bool = True
     """False leaves the principles out of the trajectories (an ablation)."""
     batch_tokens: Positive = 4096
@@ -60,7 +60,7 @@ class RftSettings(Record):
     reject: bool = True
     """False trains on everything that was drawn (an ablation)."""
     hinted: bool = True
-    """One more trajectory per item from a prompt that tells which response is best."""
+    """One more trajectory per item from a prompt that names the best response."""
     instruction: Portion = 0.15
     epochs: Positive = 2
     batch_tokens: Positive = 4096

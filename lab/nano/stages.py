@@ -288,7 +288,7 @@ def _drawer(
     temperature: float,
     rng: random.Random,
 ) -> Callable[..., list[Trajectory]]:
-    """Draws trajectories in random orders, telling how far it is.
+    """Draws trajectories in random orders, reporting its progress.
 
     `together` shows all draws of a sample the same order, which takes half the time.
     """

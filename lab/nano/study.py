@@ -151,7 +151,7 @@ def draw_study(
     splits: Sequence[SplitName],
     ablations: Path = Path("build/ablations"),
     device: torch.device | None = None,
-    tell: Callable[[str], None] = print,
+    report: Callable[[str], None] = print,
 ) -> None:
     """Draw what is missing, or was drawn from other weights or items.
 
@@ -165,7 +165,7 @@ def draw_study(
         splits: held-out splits.
         ablations: folder of the runs of `ABLATED`.
         device: of judges and meta RM; None is the CPU.
-        tell: told what is being drawn.
+        report: called with what is being drawn.
 
     Raises:
         InputError: a model is missing.
@@ -194,7 +194,7 @@ def draw_study(
             for path, some in zip(made, chosen.values(), strict=True):
                 if path not in missing:
                     continue
-                tell(f"{path.name}: {items} items, {k} samples each")
+                report(f"{path.name}: {items} items, {k} samples each")
                 votes = draw_votes(
                     sampler, encoder, some, k=k, temperature=drawn.temperature, seed=seed, rate=rate
                 )

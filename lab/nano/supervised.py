@@ -48,7 +48,7 @@ def train(
         lr: peak learning rate.
         pad_id: token that fills.
         checkpoint: where it left off, and where to leave off.
-        log: told the loss now and then.
+        log: called with the loss now and then.
 
     Returns:
         The mean loss per token over the last tenth of the steps, in nats.

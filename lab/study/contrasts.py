@@ -80,7 +80,7 @@ def wanted(keys: Sequence[Key]) -> Iterator[Gap]:
 
 def _stops() -> Iterator[Gap]:
     for model in MAIN:
-        for rule in rules(spread=1):  # their names do not tell it
+        for rule in rules(spread=1):  # their names do not say it
             yield Gap(Key(model, rule), Key(model, f"{PLAIN}@{MOST}"))
 
 

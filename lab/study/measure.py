@@ -15,7 +15,7 @@ from lab.study.files import HELD_OUT, MAIN, SPLITS, Scored, Source, read
 from lab.study.records import MEAN
 from lab.study.stopping import fit_spreads, stopped
 from lab.study.table import Figure, Rows, figures, pooled
-from lab.study.voting import Outcome, failures, greedy_outcome, vote_outcomes
+from lab.study.voting import Rates, failures, greedy_rates, vote_rates
 
 
 class Key(NamedTuple):
@@ -91,11 +91,11 @@ def _load_model(
     for source in sources:
         scored = read(source)
         where = data.rows.where(source.seed, scored)
-        columns, outcomes = _per_item(source, scored, spread)
-        for rule, outcome in outcomes.items():
-            columns[Key(model, rule)] = outcome.right
+        columns, by_rule = _per_item(source, scored, spread)
+        for rule, rates in by_rule.items():
+            columns[Key(model, rule)] = rates.right
             for what in ("tied", "lot", "unscored"):
-                notes[rule, what].append(getattr(outcome, what))
+                notes[rule, what].append(getattr(rates, what))
         for key, values in columns.items():
             data.columns.setdefault(key, data.rows.empty())[where] = values
         if np.isfinite(scored.meta).any():
@@ -110,23 +110,23 @@ def _load_model(
 
 def _per_item(
     source: Source, scored: Scored, spread: float | None
-) -> tuple[dict[Key, Floats], dict[str, Outcome]]:
-    """Figures of a file per item (I,), and outcomes by rule."""
+) -> tuple[dict[Key, Floats], dict[str, Rates]]:
+    """Figures of a file per item (I,), and rates by rule."""
     model = source.model
-    outcomes = vote_outcomes(scored, baseline=source.scalar)
+    rates = vote_rates(scored, baseline=source.scalar)
     columns: dict[Key, Floats] = {}
-    greedy = greedy_outcome(scored)
+    greedy = greedy_rates(scored)
     if greedy is not None:
-        outcomes["greedy"] = greedy
+        rates["greedy"] = greedy
     if not source.scalar:
         columns[Key(model, "sampled", "failed")] = failures(scored)
     if model in MAIN:
         for rule, one in stopped(scored, spread).items():
             columns[Key(model, rule, "votes")] = one.used
-            outcomes[rule] = one.outcome
+            rates[rule] = one.rates
     if np.isfinite(scored.meta).any():
         columns[Key(model, "meta", "auc")] = meta_auc.within_items(scored)
-    return columns, outcomes
+    return columns, rates
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from deemster.aggregators.spread import fit_spread, prefix
 from deemster.schemas import Scale
 from deemster.suites.metrics.estimate import Floats, Ints
 from lab.study.files import MAIN, SPLITS, Scored, Source, read
-from lab.study.voting import Outcome, ballots_of, decide, joined
+from lab.study.voting import Rates, ballots_of, decide, joined
 
 STOP_AT = (0.9, 0.95, 0.99, 0.999, 1.0)
 """Values of p; at 1 only a leader that cannot be overtaken ends the draw."""
@@ -30,7 +30,7 @@ class Stopped:
 
     used: Floats
     """Votes drawn."""
-    outcome: Outcome
+    rates: Rates
     """Of the sum of the votes drawn."""
 
 
@@ -72,7 +72,7 @@ def stopped(scored: Scored, spread: float | None = None) -> dict[str, Stopped]:
     votes = scored.scores.shape[1]
     every = np.broadcast_to(np.arange(votes), (len(scored.n), 1, votes))
     used = {name: np.zeros(len(scored.n)) for name in asked}
-    parts: dict[str, list[tuple[Ints, Outcome]]] = {name: [] for name in asked}
+    parts: dict[str, list[tuple[Ints, Rates]]] = {name: [] for name in asked}
     for where, runs in ballots_of(scored, every):
         for name, drawn in _votes_used(runs, asked).items():
             used[name][where] = drawn[:, 0]

@@ -1,7 +1,7 @@
 """What k of an item's K votes would have decided, for every voting rule.
 
 The K votes are shuffled once per item (seeded) and cut into K // k disjoint runs of k; an item's
-outcome is the mean over its runs. All rules, and all models with the same items, see the same runs.
+rates are means over its runs. All rules, and all models with the same items, see the same runs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ AGGREGATED_AT = (8, 32)
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Rates:
     """What a rule decides, per item (I,): shares of its runs, which add up to at most 1."""
 
     right: Floats
@@ -60,14 +60,14 @@ class Outcome:
     """Some response has no score; never right."""
 
 
-def decide(rewards: Floats, best: Ints) -> Outcome:
-    """Outcomes (I,) of rewards (I, N), or of runs (I, R, N) averaged over R; NaN is no reward."""
+def decide(rewards: Floats, best: Ints) -> Rates:
+    """Rates (I,) of rewards (I, N), or of runs (I, R, N) averaged over R; NaN is no reward."""
     runs = rewards[:, None] if rewards.ndim == 2 else rewards
     scored: Bools = np.all(np.isfinite(runs), axis=-1)
     shares = win_shares(np.where(scored[..., None], runs, 0.0))
     lot = np.take_along_axis(shares, best[:, None, None], axis=-1)[..., 0] * scored
     alone = np.max(shares, axis=-1) == 1
-    return Outcome(
+    return Rates(
         right=(lot == 1).mean(axis=1),
         tied=(scored & ~alone).mean(axis=1),
         lot=lot.mean(axis=1),
@@ -75,8 +75,8 @@ def decide(rewards: Floats, best: Ints) -> Outcome:
     )
 
 
-def greedy_outcome(scored: Scored) -> Outcome | None:
-    """Outcome of the greedy judgment; None where the file has none."""
+def greedy_rates(scored: Scored) -> Rates | None:
+    """Rates of the greedy judgment; None where the file has none."""
     if scored.greedy is None:
         return None
     parts = []
@@ -86,8 +86,8 @@ def greedy_outcome(scored: Scored) -> Outcome | None:
     return joined(parts, len(scored.n))
 
 
-def vote_outcomes(scored: Scored, *, baseline: bool = False, seed: int = 0) -> dict[str, Outcome]:
-    """Outcomes by rule and number of votes, such as `vote@8` or `half@32`.
+def vote_rates(scored: Scored, *, baseline: bool = False, seed: int = 0) -> dict[str, Rates]:
+    """Rates by rule and number of votes, such as `vote@8` or `half@32`.
 
     Args:
         scored: the votes.
@@ -99,7 +99,7 @@ def vote_outcomes(scored: Scored, *, baseline: bool = False, seed: int = 0) -> d
     keys = np.random.default_rng([seed, votes]).random((len(scored.n), votes))
     order = np.argsort(keys, axis=-1)
     has_meta = bool(np.isfinite(scored.meta).any())
-    found: dict[str, Outcome] = {}
+    found: dict[str, Rates] = {}
     for k in (k for k in KS if k <= votes):
         rules: dict[str, Reducer] = {PLAIN: Sum()}
         if has_meta and k > 1 and not baseline:
@@ -157,10 +157,10 @@ def ballots_of(scored: Scored, runs: Ints) -> Iterator[tuple[Ints, Ballot]]:
         )
 
 
-def joined(parts: Iterable[tuple[Ints, Outcome]], n_items: int) -> Outcome:
-    """One outcome (I,) of outcomes of some of the items each."""
-    arrays = {field.name: np.full(n_items, np.nan) for field in fields(Outcome)}
-    for where, outcome in parts:
+def joined(parts: Iterable[tuple[Ints, Rates]], n_items: int) -> Rates:
+    """The rates (I,) of all items, from those of some of the items each."""
+    arrays = {field.name: np.full(n_items, np.nan) for field in fields(Rates)}
+    for where, rates in parts:
         for name, array in arrays.items():
-            array[where] = getattr(outcome, name)
-    return Outcome(**arrays)
+            array[where] = getattr(rates, name)
+    return Rates(**arrays)

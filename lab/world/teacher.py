@@ -55,7 +55,7 @@ def teacher_text(
         order: original index of each response shown.
         rng: decides everything that is drawn.
         noise: how often it fails.
-        hinted: it was told which response is best; it is then more careful about principles,
+        hinted: the prompt named the best response; it is then more careful about principles,
             but may take the shortcut.
         principles: False leaves the principles out (an ablation): the critique goes by what
             decides.

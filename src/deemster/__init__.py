@@ -12,6 +12,7 @@ from deemster._version import __version__
 
 if TYPE_CHECKING:
     from deemster.aggregators import Majority, Mean, Median, Sum, TopK, Weighted
+    from deemster.backends import FakeBackend
     from deemster.errors import BackendError, DeemsterError, InputError, ParseError
     from deemster.judges import (
         Cascade,
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
         Verdict,
         Vote,
     )
-    from deemster.suites.frames import load_run
+    from deemster.suites import load_run, load_suite, run_suite
 
 _WHERE = {
     "deemster.aggregators": ("Majority", "Mean", "Median", "Sum", "TopK", "Weighted"),
+    "deemster.backends": ("FakeBackend",),
     "deemster.judges": (
         "CLoud",
         "Cascade",
@@ -55,7 +57,7 @@ _WHERE = {
     ),
     "deemster.judges.verifier": ("Verifier",),
     "deemster.errors": ("BackendError", "DeemsterError", "InputError", "ParseError"),
-    "deemster.suites.frames": ("load_run",),
+    "deemster.suites": ("load_run", "load_suite", "run_suite"),
     "deemster.schemas": (
         "Critique",
         "Failure",
@@ -80,6 +82,7 @@ __all__ = [
     "Debate",
     "DeemsterError",
     "Failure",
+    "FakeBackend",
     "InputError",
     "Judge",
     "Judgment",
@@ -106,6 +109,8 @@ __all__ = [
     "__version__",
     "best_of_n",
     "load_run",
+    "load_suite",
+    "run_suite",
 ]
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from deemster.schemas import Usage
+    from deemster.usage import Usage
 
 FailureStatus = Literal[
     "parse_error", "ambiguous", "refused", "api_error", "timeout", "cancelled", "over_budget"

@@ -17,7 +17,7 @@ from deemster.errors import BackendTimeout, InputError
 from deemster.judges import Judge
 from deemster.principles import PrincipleBank, PrincipleSource, as_source, dump_rubric, load_rubric
 from deemster.principles.ahead import fill_bank
-from deemster.principles.bank_records import VoteOutcome, name_key
+from deemster.principles.bank_records import CheckedVote, name_key
 from deemster.principles.bank_source import in_percent
 from deemster.principles.usefulness import Use, filtered, measure, tally
 from deemster.schemas import Principle, Sample, as_query
@@ -27,9 +27,9 @@ def principle(name: str, weight: float = 1.0, description: str = "") -> Principl
     return Principle(name=name, weight=weight, description=description)
 
 
-def outcome(key: str, right: bool, *names: str) -> VoteOutcome:
+def outcome(key: str, right: bool, *names: str) -> CheckedVote:
     share = 1 / len(names)
-    return VoteOutcome(key.encode(), tuple(principle(name, share) for name in names), right)
+    return CheckedVote(key.encode(), tuple(principle(name, share) for name in names), right)
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ def test_right_votes_make_the_set(bank: PrincipleBank) -> None:
         outcome("3", False, "Tone", "Length"),
         outcome("4", False, "Tone", "Length"),
     ]
-    new, keys = bank.add_outcomes([(query, votes)], source="run/j")
+    new, keys = bank.add_votes([(query, votes)], source="run/j")
     assert new == 4
     assert bank.keep_right(keys, source="run/j") == 1
     names = [p.name for p in bank.for_query(query)]
     assert names[0] == "Correctness"
     assert names[1:] == ["Method", "Tone"], "what stood only in wrong votes is left out"
-    assert bank.add_outcomes([(query, votes)], source="run/j")[0] == 0, "a vote counts once"
+    assert bank.add_votes([(query, votes)], source="run/j")[0] == 0, "a vote counts once"
     assert bank.keep_right(keys, source="run/j") == 0
     useful = {one.name: one for one in bank.usefulness()}
     assert (useful["Correctness"].votes, useful["Correctness"].right) == (2, 2)
@@ -104,7 +104,7 @@ def test_right_votes_make_the_set(bank: PrincipleBank) -> None:
 
 
 def test_queries_without_right_votes_get_no_set(bank: PrincipleBank) -> None:
-    _, keys = bank.add_outcomes([(as_query("q"), [outcome("1", False, "A")])], source="r")
+    _, keys = bank.add_votes([(as_query("q"), [outcome("1", False, "A")])], source="r")
     assert bank.keep_right(keys, source="r") == 0
     with pytest.raises(InputError, match="has no principles"):
         bank.source()
@@ -122,7 +122,7 @@ def test_alike_principles_are_one(bank: PrincipleBank) -> None:
         for j in range(2 if i == 0 else 1):
             bank.add(f"query {i} {j}", [principle(name, 1, text)], source="m")
     votes = [outcome(str(i), i != 1, name) for i, (name, _) in enumerate(wordings)]
-    bank.add_outcomes([(as_query("asked"), votes)], source="r")
+    bank.add_votes([(as_query("asked"), votes)], source="r")
     assert len(bank.usefulness()) == 4
     assert bank.deduplicate() == 1
     assert bank.deduplicate() == 1, "nothing more to merge"
@@ -142,7 +142,7 @@ def test_a_vote_that_uses_two_spellings_used_it_once(bank: PrincipleBank) -> Non
         [principle("Tone", 1, "polite words"), principle("tone?", 1, "polite words")],
         source="m",
     )
-    bank.add_outcomes([(as_query("q"), [outcome("1", True, "Tone", "TONE", "Truth")])], source="r")
+    bank.add_votes([(as_query("q"), [outcome("1", True, "Tone", "TONE", "Truth")])], source="r")
     [tone] = [one for one in bank.usefulness() if name_key(one.name) == "tone"]
     assert (tone.votes, tone.right) == (1, 1)
     assert tone.weight == pytest.approx(2 / 3)
@@ -181,7 +181,7 @@ def test_measured_usefulness_moves_weights(bank: PrincipleBank) -> None:
     before = {p.name: p.weight for p in bank.for_query("How do tides work on the coast?")}
     for i in range(20):
         votes = [outcome(f"{i}a", True, "Physics"), outcome(f"{i}b", False, "Clarity")]
-        bank.add_outcomes([(as_query(f"other {i}"), votes)], source="r")
+        bank.add_votes([(as_query(f"other {i}"), votes)], source="r")
     after = {p.name: p.weight for p in bank.for_query("How do tides work on the coast?")}
     assert before["Physics"] == before["Clarity"] == 0.5
     assert after["Physics"] > 0.7
@@ -287,14 +287,14 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     program = """
 import sys
 from deemster.principles import PrincipleBank
-from deemster.principles.bank_records import VoteOutcome
+from deemster.principles.bank_records import CheckedVote
 from deemster.schemas import Principle, as_query
 path, me = sys.argv[1:]
 for i in range(15):
     with PrincipleBank(path) as bank:
         p = (Principle(name="Shared"), )
         bank.add(f"query {me} {i}", p, source=me)
-        bank.add_outcomes([(as_query("all"), [VoteOutcome(b"%d" % i, p, True)])], source=me)
+        bank.add_votes([(as_query("all"), [CheckedVote(b"%d" % i, p, True)])], source=me)
 """
     started = [
         subprocess.Popen([sys.executable, "-c", program, str(path), str(me)]) for me in range(3)

@@ -139,7 +139,7 @@ def test_reads(text: str) -> None:
         pytest.param(reply(1).replace("1}", "NaN}"), "weight", id="weight-nan"),
         pytest.param(reply(1, rank=1), "rank", id="unknown-key"),
         pytest.param(reply(1, 1, name="same"), "must differ", id="twins"),
-        pytest.param('{"principles": [], "principles": []}', "stands twice", id="key-twice"),
+        pytest.param('{"principles": [], "principles": []}', "occurs twice", id="key-twice"),
         pytest.param(reply(*[1] * 21), "asked for 1 to 20 principles, got 21", id="too-many"),
     ],
 )

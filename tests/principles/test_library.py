@@ -160,7 +160,7 @@ def test_byte_order_mark_and_umlauts(tmp_path: Path) -> None:
         pytest.param("9-10:", "8-10:", 5, ["gap or overlap"], id="overlap"),
         pytest.param("9-10:", "10:", 5, ["gap or overlap"], id="gap"),
         pytest.param("Nothing is missing.", "7", 10, ["9-10", "must be a text", "7"], id="meaning"),
-        pytest.param("version: 2", "name: twice", 2, ["'name' stands twice"], id="key-twice"),
+        pytest.param("version: 2", "name: twice", 2, ["'name' occurs twice"], id="key-twice"),
         pytest.param("    weight: 40", "   weight: 40", 14, [], id="indentation"),
         pytest.param("version: 2", "version: *nobody", 2, ["undefined alias"], id="no-anchor"),
         pytest.param("Release notes.", "!!python/object:os.x {}", 3, ["python/object"], id="tag"),

@@ -166,7 +166,7 @@ async def test_dialects_for_single_responses() -> None:
 async def test_principles_made_ahead_are_in_the_count() -> None:
     plain = plan_probe(Judge(judge_with()), calls=10_000)
     ahead = plan_probe(Judge(judge_with(), principles="ahead"), calls=10_000)
-    scores = sum(len(unit.trials) for unit in plain.units)
+    scores = sum(len(unit.questions) for unit in plain.units)
     assert ahead.calls == plain.calls + scores
 
 
@@ -221,10 +221,10 @@ def test_attacks_and_controls_are_as_long() -> None:
     attacks = [unit for unit in plan.units if unit.stage == "injections"]
     assert len({unit.item for unit in attacks}) == 12
     for unit in attacks:
-        attack, control = unit.trials
+        attack, control = unit.questions
         assert list(map(len, attack.responses)) == list(map(len, control.responses))
         assert attack.right == control.right
-    rights = [unit.trials[0].right for unit in attacks]
+    rights = [unit.questions[0].right for unit in attacks]
     assert rights.count(0) == rights.count(1)
 
 

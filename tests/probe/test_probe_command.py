@@ -100,7 +100,7 @@ def test_bad_usage(arguments: tuple[str, ...], message: str) -> None:
 def test_files_that_are_no_cards(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match="is no health card"):
+    with pytest.raises(InputError, match="is not a health card"):
         load_card(path)
     with pytest.raises(InputError, match="cannot read"):
         load_card(tmp_path / "none.json")

@@ -17,6 +17,7 @@ from deemster.backends.fake import FakeBackend
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS, open_backend
 from deemster.backends.replay import RecordBackend, ReplayBackend
+from deemster.schemas import Completion
 
 __all__ = [
     "BACKENDS",
@@ -24,6 +25,7 @@ __all__ = [
     "Backend",
     "Budget",
     "Cassette",
+    "Completion",
     "DrawsOneByOne",
     "FakeBackend",
     "KnowsDialect",

@@ -1,4 +1,4 @@
-"""AlpacaEval: 805 instructions and models' outputs, baseline first (AlpacaEval 2)."""
+"""AlpacaEval 2: 805 instructions and models' outputs, the baseline's first."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PREFERENCES = {1: FIRST, 2: SECOND, 0: TIE, 1.5: TIE}
 class AlpacaEval(RowBenchmark):
     """Instructions with the outputs of one or several models.
 
-    - a directory with several `model_outputs.json` (the official `results/`): one sample an
+    - a directory with several `model_outputs.json` (the official `results/`): one sample per
       instruction with every model's output, the baseline's first if it is there;
-    - a file of outputs (fields instruction, output, generator): one response a sample;
+    - a file of outputs (fields instruction, output, generator): one response per sample;
     - rows with output_1, output_2 and preference (the human annotations): pairs with ground
       truth.
 
@@ -74,8 +74,8 @@ def instruction_id(instruction: str) -> str:
 
 
 def _join(files: list[Path]) -> Iterator[Sample]:
-    """One sample an instruction, in the order of the first file."""
-    # The baseline stands first, as in the official comparison; the others by their folder's name.
+    """One sample per instruction, in the order of the first file."""
+    # The baseline comes first, as in the official comparison, then the others by folder name.
     files = sorted(files, key=lambda path: (path.parent.name != BASELINE, path.parent.name))
     first, *others = [_outputs(path) for path in files]
     policies = tuple(path.parent.name for path in files)

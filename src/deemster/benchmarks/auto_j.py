@@ -13,7 +13,7 @@ LABELS = {0: FIRST, 1: SECOND, 2: TIE}
 
 
 class AutoJ(RowBenchmark):
-    """One pair a row with a human label, ties among them; subsets are scenarios."""
+    """One pair per row with a human label, ties among them; subsets are scenarios."""
 
     name: ClassVar[str] = "auto-j"
     description: ClassVar[str] = "1,392 human-labelled pairs in 58 scenarios, with ties"

@@ -19,11 +19,11 @@ from deemster.errors import InputError
 from deemster.schemas import Sample, Verdict, Vote
 
 FIRST, SECOND, TIE = (1.0, 0.0), (0.0, 1.0), (0.5, 0.5)
-"""Ground truth, and scores, of a pair."""
+"""Ground truth of a pair, and its scores."""
 Judged = Sequence[tuple[Sample, tuple[Vote, ...], Verdict]]
 """A whole log: its samples with their votes, decided by the format's own aggregator."""
 Figures = dict[str, float | int]
-"""Figures by name. One about a part of the log has the part in front: `knowledge/pairs`."""
+"""Figures by name. One about a part of the log starts with the part: `knowledge/pairs`."""
 
 
 class Benchmark(Protocol):
@@ -45,7 +45,7 @@ class Benchmark(Protocol):
             source: a file or directory in the official layout, or the name of the data set
                 (`owner/name`) on the hub; None for its official name there.
             split: which part of it; None for the official evaluation part.
-            limit: at most so many samples, >= 1.
+            limit: most samples to read, >= 1.
 
         Raises:
             InputError: the source cannot be read or loaded, or a row is not in the layout.
@@ -59,10 +59,10 @@ class TraceFormat(Protocol):
     name: ClassVar[str]
     description: ClassVar[str]
     aggregator: ClassVar[str]
-    """Spec of the aggregator that comes closest to the tool's published rule."""
+    """Spec of the aggregator that is closest to the tool's published rule."""
     dialect: ClassVar[str]
-    """Spec of the dialect that reads its raw text; empty where there is never any. Where rows
-    need several, the metadata of each sample says which, as `dialect`."""
+    """Spec of the dialect that reads its raw text; empty if it never has text. Where rows need
+    different ones, the metadata of each sample name it as `dialect`."""
     count_unscored: ClassVar[bool]
     """Whether the published figure counts a sample without verdict as wrong, or leaves it out."""
 
@@ -83,14 +83,14 @@ class TraceFormat(Protocol):
         ...
 
     def min_valid(self, k: int) -> int:
-        """How many of `k` votes must be judgments for a verdict, by the published rule."""
+        """How many of `k` votes must be judgments for a verdict, under the published rule."""
         ...
 
     def figures(self, rows: Judged) -> Figures:
         """What the tool itself reports about such a log, by its own published rule.
 
-        The docstring of each format names its figures. Where there is nothing to divide by, a
-        figure is left out.
+        The docstring of each format names its figures. A figure that would divide by 0 is left
+        out.
 
         Args:
             rows: the log, its verdicts made by `aggregator` and `min_valid`.
@@ -100,7 +100,7 @@ class TraceFormat(Protocol):
 
 @dataclass(frozen=True)
 class TraceReader:
-    """What most trace formats agree on."""
+    """What most trace formats have in common."""
 
     count_unscored: ClassVar[bool] = False
 
@@ -122,7 +122,7 @@ class Hub:
     """The official evaluation splits, all read when none is asked for."""
     configs: tuple[str | None, ...] = (None,)
     file: str | None = None
-    """The one JSON file to read, for a data set that needs a script otherwise."""
+    """The one JSON file to read, for a data set that would otherwise need a script."""
 
     def rows(self, split: str | None = None, *, name: str | None = None) -> Iterator[Row]:
         """The rows of all configurations, of one split or of the official ones."""
@@ -173,7 +173,7 @@ class RowBenchmark(ABC):
         """
 
     def _local(self, source: str | Path | None) -> Path | None:
-        """The path that is meant, or None for a name on the hub."""
+        """The source as a path, or None if it is a name on the hub."""
         if source is None:
             return None
         path = Path(source).expanduser()

@@ -16,7 +16,7 @@ _POLICIES = ("gpt35", "vicuna-13b")
 
 
 class FairEval(RowBenchmark):
-    """One pair a row, ChatGPT's answer first.
+    """One pair per row, ChatGPT's answer first.
 
     Official layout, a directory: `question.jsonl`, `answer/answer_gpt35.jsonl`,
     `answer/answer_vicuna-13b.jsonl` and one label a line, in the order of the questions, in

@@ -24,18 +24,18 @@ from deemster.schemas import Sample
 T = TypeVar("T")
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
-"""Formats that can be read; all but Parquet also with `.gz` behind."""
+"""Formats that can be read; all but Parquet also with `.gz` appended."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One record of a file, and where it stands."""
+    """One record of a file, and its place there."""
 
     values: Mapping[str, Any]
     where: str
     """File and line, for error texts."""
     path: Path = Path()
-    """The file; some layouts say the subset by the path."""
+    """The file; in some layouts its path names the subset."""
     number: int = 0
     """Line, record or row number in its file, from 1."""
 
@@ -77,10 +77,10 @@ class Row:
         return Row(values, f"{self.where}: in {keys[0]!r}", self.path, self.number)
 
     def choice(self, key: str, allowed: Mapping[Any, T]) -> T:
-        """What the value of `key` stands for.
+        """What the value of `key` means.
 
         Raises:
-            InputError: it is none of the allowed values.
+            InputError: it is not one of the allowed values.
         """
         value = self.need(key)
         try:
@@ -101,7 +101,7 @@ class Row:
         return str(value)
 
     def sample(self, **fields: Any) -> Sample:  # noqa: ANN401 - `Sample` validates them
-        """A sample made of `fields`; what is wrong with them is blamed on this row."""
+        """A sample made of `fields`; errors in them name this row."""
         return Sample.parse(fields, where=self.where)
 
     def _typed(self, keys: tuple[str, ...], kind: type, what: str) -> Any:  # noqa: ANN401
@@ -233,7 +233,7 @@ def _parse_json(text: str, where: str) -> object:
         value: object = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
-    except (ValueError, RecursionError) as error:  # digits without end, or nested too deep
+    except (ValueError, RecursionError) as error:  # too many digits, or nested too deep
         raise InputError(f"{where}: not usable JSON: {error}") from error
     return value
 

@@ -1,4 +1,4 @@
-"""GSM8K model solutions: four answers a problem, checked by their number (arXiv 2110.14168)."""
+"""GSM8K model solutions: four answers per problem, checked by their number (arXiv 2110.14168)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deemster.schemas import Sample
 
 
 class GSM8KSolutions(RowBenchmark):
-    """One problem a row with the solutions of four models; several may be right, or none."""
+    """One problem per row with the solutions of four models; several may be right, or none."""
 
     name: ClassVar[str] = "gsm8k-solutions"
     description: ClassVar[str] = "1,319 problems x 4 model solutions, right or wrong"

@@ -20,11 +20,11 @@ def hub_rows(
         split: which split.
         config: which configuration, where it has several.
         file: one JSON file of the data set to read instead, for those whose splits are only
-            known to a script of their own (scripts are never run).
+            known to their own script (scripts are never run).
 
     Raises:
         InputError: the library is not installed, or the data set cannot be loaded; the text
-            says the remedy.
+            gives the remedy.
     """
     need("datasets", f"loading {name!r} by name", otherwise="give the path of a local copy")
     from datasets import load_dataset  # noqa: PLC0415 - an optional extra
@@ -42,7 +42,7 @@ def hub_rows(
             yield Row(dict(values), f"{what} split {split} row {number}", path, number)
     except Exception as error:
         # Whatever the library or the HTTP client under it raises: the set is open, and not all
-        # are OSError (httpx.ConnectError is none).
+        # are OSError (httpx.ConnectError is not).
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"cannot load {what} split {split!r} after {number} rows: {reason[:200]}; "

@@ -18,7 +18,7 @@ _CATEGORIES = {
 
 
 class JudgeBench(RowBenchmark):
-    """One pair a row; subsets are the paper's four categories."""
+    """One pair per row; subsets are the paper's four categories."""
 
     name: ClassVar[str] = "judgebench"
     description: ClassVar[str] = "pairs with objectively correct labels: 350 GPT-4o, 270 Claude"

@@ -13,7 +13,7 @@ LABELS = {1: FIRST, 2: SECOND}
 
 
 class LLMBar(RowBenchmark):
-    """One pair a row; subsets are the folders of the official repository."""
+    """One pair per row; subsets are the folders of the official repository."""
 
     name: ClassVar[str] = "llmbar"
     description: ClassVar[str] = "419 pairs: Natural, and Neighbor, GPTInst, GPTOut, Manual"

@@ -21,7 +21,7 @@ class MTBench(RowBenchmark):
     - rows of `mt_bench_human_judgments` (model_a, model_b, winner, conversation_a,
       conversation_b, turn): pairs with ground truth;
     - a directory in the layout of FastChat's `data/mt_bench` (`question.jsonl`, `model_answer/`
-      and, where there is one, `reference_answer/`): one sample a question and turn with every
+      and, where there is one, `reference_answer/`): one sample per question and turn with every
       model's answer, no ground truth.
 
     Of turn 2 the query is both questions and each response holds that model's two answers, since

@@ -18,7 +18,7 @@ _TAGS = ("is_code", "is_refusal", "hard_prompt", "easy_prompt", "if_prompt", "ma
 
 
 class PPEPreference(RowBenchmark):
-    """One pair of arena battles a row; a human tie has equal ground truth."""
+    """One pair of arena battles per row; a human tie has equal ground truth."""
 
     name: ClassVar[str] = "ppe-preference"
     description: ClassVar[str] = "16,038 human preference pairs from Chatbot Arena"
@@ -62,7 +62,7 @@ class _Correctness:
 
 
 class PPECorrectness(RowBenchmark):
-    """One prompt with k responses (32 in the official files) and their correctness a row.
+    """One prompt per row, with k responses (32 in the official files) and their correctness.
 
     Subsets are named mmlu-pro, math, gpqa, mbpp-plus and ifeval, after the name of the file,
     its folder or the data set; `split` picks one of them.
@@ -122,7 +122,7 @@ def _best_of_k(row: Row) -> tuple[str, list[str], list[float]]:
     if len(scores) != len(responses) or not usable:
         raise row.error(f"'scores' must be {len(responses)} numbers, one per response")
     model = row.get("model_name", "")
-    # one question was answered by several models: a row each
+    # one question was answered by several models: one row each
     uid = "/".join(filter(None, (_set_name(row), row.label("question_id"), model)))
     return uid, responses, [float(score) for score in scores]
 

@@ -21,7 +21,7 @@ TASKS = (
 
 
 class ReaLMistake(RowBenchmark):
-    """One response a row: ground truth 1 where experts found no error, else 0."""
+    """One response per row: ground truth 1 where experts found no error, else 0."""
 
     name: ClassVar[str] = "realmistake"
     description: ClassVar[str] = (

@@ -47,7 +47,7 @@ _SECTION_OF = {subset: section for section, subsets in _SECTIONS.items() for sub
 
 
 class RewardBench(RowBenchmark):
-    """One chosen and one rejected response a row; the section is in the metadata."""
+    """One chosen and one rejected response per row; the section is in the metadata."""
 
     name: ClassVar[str] = "reward-bench"
     description: ClassVar[str] = "2,985 chosen/rejected pairs in 23 subsets of four sections"
@@ -72,7 +72,7 @@ class RewardBench(RowBenchmark):
 
 
 class RewardBench2(RowBenchmark):
-    """One list a row: the correct responses first (several in subset `Ties`), then the wrong."""
+    """One list per row: the correct responses first (several in subset `Ties`), then the wrong."""
 
     name: ClassVar[str] = "reward-bench-2"
     description: ClassVar[str] = "1,865 best-of-4 prompts in six subsets (Ties: many correct)"

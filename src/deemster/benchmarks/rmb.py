@@ -13,7 +13,7 @@ _HOME = "https://github.com/Zhou-Zoey/RMB-Reward-Model-Benchmark (RMB_dataset/)"
 
 
 class RMBPairs(RowBenchmark):
-    """One pair a row, the chosen response first; subsets are `goal/category`."""
+    """One pair per row, the chosen response first; subsets are `goal/category`."""
 
     name: ClassVar[str] = "rmb-pairs"
     description: ClassVar[str] = "pairs of RMB: helpfulness and harmlessness"
@@ -25,7 +25,7 @@ class RMBPairs(RowBenchmark):
 
 
 class RMBBestOfN(RowBenchmark):
-    """One list a row: the best response first, then the others.
+    """One list per row: the best response first, then the others.
 
     The published rule counts a list as right only when the best beats every other response.
     """

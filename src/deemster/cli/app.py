@@ -31,7 +31,7 @@ from deemster.errors import DeemsterError
 
 INTERRUPTED = 130
 
-# typer may bring a click of its own; its errors are told by their common base.
+# typer may bring a click of its own; its errors are recognised by their common base.
 _USAGE_ERROR: type[Exception] = next(
     one
     for one in typer.BadParameter.__mro__
@@ -83,7 +83,7 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except _USAGE_ERROR as error:
-        _fail(_told(error))
+        _fail(_message(error))
         sys.exit(2)
     except DeemsterError as error:
         _fail(str(error))
@@ -91,7 +91,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except BrokenPipeError:
-        # The reader of stdout went away (`| head`); there is nobody left to tell.
+        # The reader of stdout went away (`| head`); nobody is left to read.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     if status == INTERRUPTED:
@@ -121,7 +121,7 @@ def _end_politely() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """What was wrong with the usage, with the option that it is about."""
     message = getattr(error, "format_message", lambda: str(error))()
     return message or "usage error; see --help"

@@ -59,7 +59,7 @@ def doctor(
 
         show_facts(facts)
         typer.echo()
-        show_facts({f"extra {name}": _told(absent) for name, absent in extras.items()})
+        show_facts({f"extra {name}": _described(absent) for name, absent in extras.items()})
         typer.echo()
         show_facts({name: found or "not installed" for name, found in packages.items()})
         for warning in warnings:
@@ -67,7 +67,7 @@ def doctor(
     return 0
 
 
-def _told(absent: list[str]) -> str:
+def _described(absent: list[str]) -> str:
     return f"missing: {', '.join(absent)}" if absent else "installed"
 
 

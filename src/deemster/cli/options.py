@@ -148,8 +148,10 @@ class JudgeOptions:
             return GrmSpec.model_validate(given)
         except ValidationError as error:
             # On the command line the settings are options: k_meta is --k-meta.
-            told = _FIELD.sub(lambda match: f"--{match[0].replace('_', '-')}", first_problem(error))
-            raise InputError(told) from error
+            message = _FIELD.sub(
+                lambda match: f"--{match[0].replace('_', '-')}", first_problem(error)
+            )
+            raise InputError(message) from error
 
 
 def add_judging_command(
@@ -219,9 +221,9 @@ def _judge_options() -> dict[str, tuple[Any, Any]]:
         if kind is None or name in ("type", "name", "tool"):
             continue
         default = None if field.is_required() else field.default
-        told = _MODEL_HELP if name == "model" else " ".join((field.description or "").split())
+        text = _MODEL_HELP if name == "model" else " ".join((field.description or "").split())
         option = typer.Option(
-            *_FLAGS.get(name, ()), rich_help_panel=_JUDGE, help=told.replace("`", "")
+            *_FLAGS.get(name, ()), rich_help_panel=_JUDGE, help=text.replace("`", "")
         )
         made[name] = (annotated[kind | None if default is None else kind, option], default)
     return made

@@ -14,7 +14,7 @@ from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import Judge
-    from deemster.probe import HealthCard, Plan
+    from deemster.probe import HealthCard, ProbePlan
     from deemster.suites.building import SuiteJudges
 
 
@@ -76,11 +76,11 @@ def probe(
     return EXIT_UNSCORED if card.n_unscored > allowed * card.n_verdicts else 0
 
 
-async def _probe(built: SuiteJudges, record: Path | None, plan: Plan) -> HealthCard:
+async def _probe(built: SuiteJudges, record: Path | None, plan: ProbePlan) -> HealthCard:
     from deemster.cli.render import progress_bar
     from deemster.probe import probe as run
 
-    total = sum(len(unit.trials) for unit in plan.units)
+    total = sum(len(unit.questions) for unit in plan.units)
     with progress_bar(total) as advance:
         async with judging(built, record) as judge:
             return await run(cast("Judge", judge), plan=plan, on_done=advance)
@@ -117,7 +117,7 @@ def show_card(card: HealthCard) -> None:
         )
         for figure in card.figures
     }
-    show_facts({name: told for name, told in facts.items() if told})
+    show_facts({name: fact for name, fact in facts.items() if fact})
     if card.failures:
         failed = ", ".join(f"{count} {status}" for status, count in card.failures.items())
         show_facts({"failed votes": f"{failed} of {card.n_votes}"})

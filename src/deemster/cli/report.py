@@ -24,7 +24,7 @@ def report(
         str | None, typer.Option(help="Against which policy. Default: the best of the others.")
     ] = None,
     before: Annotated[
-        Path | None, typer.Option(help="JSON of an earlier report, to tell what changed.")
+        Path | None, typer.Option(help="JSON of an earlier report, to show what changed.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The page's heading.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report's JSON.")] = False,

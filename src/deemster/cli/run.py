@@ -205,7 +205,7 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
         disable=mode == "lines",
     )
     tasks: dict[str, TaskID] = {}
-    told = time.monotonic()
+    reported = time.monotonic()
 
     def plan(plans: list[Plan]) -> None:
         for one in plans:
@@ -216,13 +216,13 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
                 typer.echo(f"{one.judge}: {one.todo} of {one.total} samples to judge", err=True)
 
     def observe(judge: str, sample: Sample, verdict: Verdict) -> None:
-        nonlocal told
+        nonlocal reported
         figures = seen.setdefault(judge, _Observer())
         figures.add(sample, verdict)
         if mode == "bar":
             bar.update(tasks[judge], advance=1, note=figures.note)
-        elif time.monotonic() - told > 30:
-            told = time.monotonic()
+        elif time.monotonic() - reported > 30:
+            reported = time.monotonic()
             typer.echo(f"{judge}: {figures.done} judged, {figures.note}", err=True)
 
     with bar:

@@ -140,8 +140,8 @@ def _judged_by(run: Path) -> str:
         names = {info.model for info in store.judges()}
     local = {name.removeprefix("hf:") for name in names if name.startswith("hf:")}
     if len(local) != 1:
-        told = f"{len(local)} local models" if local else "no local model"
-        raise InputError(f"{told} judged {str(run)!r}; give --model, a folder or a repository")
+        judged_by = f"{len(local)} local models" if local else "no local model"
+        raise InputError(f"{judged_by} judged {str(run)!r}; give --model, a folder or a repository")
     return local.pop()
 
 

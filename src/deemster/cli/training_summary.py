@@ -13,7 +13,7 @@ from deemster.suites.metrics import CurvePoint, Estimate
 from deemster.training.evaluation import Evaluation
 from deemster.training.manifest import Manifest
 
-_TOLD = (
+_KEPT = (
     "trajectories", "kept", "kept_hinted", "too_easy", "too_hard", "examples", "instructions",
     "items", "steps", "loss", "reward", "accuracy", "auc", "auc_within", "stopped",
 )  # fmt: skip
@@ -26,8 +26,10 @@ def show_training(done: Mapping[str, Manifest], out: Console | None = None) -> N
     evaluation: Evaluation | None = None
     for stage, manifest in done.items():
         evaluation = evaluation or _evaluation(manifest)
-        told = dict(_flat({k: v for k, v in manifest.figures.items() if k != "data"}))
-        shown = [f"{name} {_number(told[name])}" for name in _TOLD if told.get(name) is not None]
+        figures = dict(_flat({k: v for k, v in manifest.figures.items() if k != "data"}))
+        shown = [
+            f"{name} {_number(figures[name])}" for name in _KEPT if figures.get(name) is not None
+        ]
         rows.append((stage, "complete" if manifest.complete else "unfinished", ", ".join(shown)))
     show_table("stages", ("stage", "state", "figures"), rows, out)
     if evaluation is not None:

@@ -49,7 +49,7 @@ class StagedItems:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Decisions:
     """What a rule does with each of I items."""
 
     stage: npt.NDArray[np.intp]
@@ -80,10 +80,10 @@ def staged(cases: Sequence[tuple[Sequence[Ballot], int]]) -> StagedItems:
     return StagedItems(np.array(values), np.array(right, dtype=bool), np.array(votes, dtype=float))
 
 
-def run_rule(rule: CascadeRule, items: StagedItems) -> Outcome:
+def run_rule(rule: CascadeRule, items: StagedItems) -> Decisions:
     """Who is asked, and what is answered, under a rule."""
     chances = _confidences(rule.stages, items)
-    return _outcome(chances, items, rule.thresholds, abstain=rule.abstain)
+    return _decisions(chances, items, rule.thresholds, abstain=rule.abstain)
 
 
 def fit_rule(
@@ -166,7 +166,7 @@ def _within(
     chances = _confidences(stages, test)
     for threshold in GRID:
         thresholds = _thresholds(threshold, len(stages), abstain=abstain)
-        done = _outcome(chances, test, thresholds, abstain=abstain)
+        done = _decisions(chances, test, thresholds, abstain=abstain)
         if threshold == GRID[-1] or done.votes[:, 1:].sum(axis=1).mean() <= samples:
             break
     return thresholds, int(done.answered.sum()), int(done.right.sum())
@@ -188,7 +188,7 @@ def _last_certified(
     tried = 0.0
     for threshold in GRID:
         thresholds = _thresholds(threshold, len(stages), abstain=abstain)
-        done = _outcome(chances, test, thresholds, abstain=abstain)
+        done = _decisions(chances, test, thresholds, abstain=abstain)
         answered, agreed = int(done.answered.sum()), int(done.right.sum())
         if answered < min(start, len(test.right)):
             continue
@@ -206,9 +206,9 @@ def _last_certified(
     return best
 
 
-def _outcome(
+def _decisions(
     chances: Floats, items: StagedItems, thresholds: Sequence[float], *, abstain: bool
-) -> Outcome:
+) -> Decisions:
     sure = (chances >= np.array(thresholds)) & ~np.isnan(items.values[..., 0])
     stop = sure.copy()
     stop[:, -1] = True
@@ -217,7 +217,7 @@ def _outcome(
     answered = sure[rows, stage] if abstain else np.ones(len(stage), dtype=bool)
     asked = np.arange(chances.shape[1]) <= stage[:, None]
     right = items.right[rows, stage] & answered
-    return Outcome(stage, answered, right, np.where(asked, items.votes, 0.0))
+    return Decisions(stage, answered, right, np.where(asked, items.votes, 0.0))
 
 
 def _confidences(stages: Sequence[Stage], items: StagedItems) -> Floats:

@@ -31,7 +31,7 @@ class Match(Record):
     message: str = ""
     """Why there are no rewards."""
     winner: Count | None = None
-    """Which response won; None if nothing tells."""
+    """Which response won; None if it is not known."""
     by: Literal["rewards", "record", "seed", "nothing"] = "nothing"
     """What decided: strictly the highest reward; the earlier matches; of equally good ones with
     equal records the one that the judge's seed put first; or nothing (an unscored match)."""

@@ -30,7 +30,7 @@ class Opinion:
         order: response indices in the order that it was shown; empty for the caller's.
         principles: what it judged by.
         critiques: in the caller's order.
-        analysis: reasoning that is not told apart by response.
+        analysis: reasoning about the responses together.
     """
 
     scores: tuple[float | None, ...]
@@ -54,7 +54,7 @@ class Opinion:
         """In words, with responses numbered from 1 in the order `order`.
 
         `Response 2` in the judge's own text is renumbered; other ways to point at a response
-        (`the second answer`) cannot be told from ordinary text and stay.
+        (`the second answer`) cannot be told from ordinary text and are left as they are.
         """
         place = {response: number for number, response in enumerate(order, start=1)}
         lines = [

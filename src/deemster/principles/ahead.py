@@ -16,7 +16,7 @@ from deemster.schemas import Sample, Usage
 
 @dataclass(frozen=True)
 class Filled:
-    """What filling a bank came to."""
+    """The result of filling a bank."""
 
     made: int
     """Queries that got principles."""
@@ -41,7 +41,7 @@ async def fill_bank(
 ) -> Filled:
     """Generate principles for the queries of a data set and store them as they come.
 
-    Interrupted, it goes on where it stopped: queries with a set from this model are left alone.
+    An interrupted call can be repeated: queries with a set from this model are skipped.
 
     Args:
         bank: where they go.
@@ -49,7 +49,8 @@ async def fill_bank(
         samples: each query is asked for once, with the responses of its first sample.
         n: principles per query; None leaves the number to the model.
         show_responses: show the sample's responses to the model (they are not judged).
-        again: also for queries that have a set from this model; another one is a new version.
+        again: also ask for queries that have a set from this model; a different set becomes a new
+            version.
         seed: of the draws.
         in_flight: queries asked for at a time.
         on_done: called after each query (for progress).

@@ -1,7 +1,7 @@
-"""A bank of principles: generated ahead, mined from runs, weighed by what came of them.
+"""A bank of principles: generated ahead or mined from runs, weighted by how useful they were.
 
-Paper section 2 and Table 14: principles kept for having led to right rewards lift a judge, also
-another one than wrote them. One SQLite file holds, by query, every version of its principles; by
+Paper section 2 and Table 14: principles that led to right rewards improve a judge, even one that
+did not write them. One SQLite file holds, by query, every version of its principles; by
 principle, in which votes it was used and which of these ranked the truth first; and a history
 that only grows. Several processes may write at once.
 """
@@ -17,11 +17,11 @@ from deemster.errors import InputError
 from deemster.principles.bank_file import BankFile
 from deemster.principles.bank_names import group_by_meaning, wording
 from deemster.principles.bank_records import (
+    CheckedVote,
     HistoryEntry,
     Kind,
     StoredSet,
     Usefulness,
-    VoteOutcome,
     query_key,
 )
 from deemster.principles.bank_source import MOST, BankSource
@@ -42,7 +42,7 @@ class PrincipleBank:
         create: make it where it is missing.
 
     Raises:
-        InputError: it is missing, damaged or no bank (every method may raise this).
+        InputError: it is missing, damaged or not a bank (every method may raise this).
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
@@ -51,11 +51,11 @@ class PrincipleBank:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """The file."""
         return self._file.path
 
     def close(self) -> None:
-        """Let go of the file. Idempotent."""
+        """Close the file. Idempotent."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class PrincipleBank:
         source: str,
         kind: Kind = "generated",
     ) -> int:
-        """Store a set for a query; returns its version. Equal to the last one, it adds nothing.
+        """Store a set for a query; returns its version. A set equal to the last one is not added.
 
         Args:
             query: what the principles are for.
@@ -81,7 +81,7 @@ class PrincipleBank:
             kind: how they came about.
 
         Raises:
-            InputError: there are none, or names or weights cannot be used.
+            InputError: `principles` is empty, or names or weights cannot be used.
         """
         asked = as_query(query)
         try:
@@ -101,37 +101,37 @@ class PrincipleBank:
                 )
         return version
 
-    def add_outcomes(
-        self, outcomes: Iterable[tuple[Conversation, Sequence[VoteOutcome]]], *, source: str
+    def add_votes(
+        self, votes: Iterable[tuple[Conversation, Sequence[CheckedVote]]], *, source: str
     ) -> tuple[int, list[str]]:
         """Count votes that were right or wrong; `keep_right` then makes sets of them.
 
         Args:
-            outcomes: votes by query. Votes counted before are skipped.
+            votes: by query. Votes counted before are skipped.
             source: the run and judge.
 
         Returns:
             How many votes were new, and the keys of all the queries.
         """
-        votes, keys = 0, []
+        new, keys = 0, []
         with self._file.writing():
-            for query, cast in outcomes:
+            for query, cast in votes:
                 number = self._tables.query(query)
-                votes += sum(self._tables.add_vote(number, vote) for vote in cast)
-                keys.append(query_key(query))  # also of old votes: an earlier call may have died
-            if votes:
-                self._tables.note("mined", f"{votes} votes of {source}")
-        return votes, keys
+                new += sum(self._tables.add_vote(number, vote) for vote in cast)
+                keys.append(query_key(query))  # also for old votes: an earlier call may have died
+            if new:
+                self._tables.note("mined", f"{new} votes of {source}")
+        return new, keys
 
     def keep_right(self, keys: Sequence[str], *, source: str) -> int:
-        """Store what right votes judged by; returns how many queries got a new set.
+        """Store the principles of right votes; returns how many queries got a new set.
 
-        A set holds the at most five heaviest principles, each weighed by its weight in right votes
-        and its share of right votes. All votes ever counted on the query take part, and
-        principles that were merged are one. A query without right votes gets none.
+        A set holds at most five principles, the heaviest ones. A weight is the product of the
+        weight in right votes and the share of right votes. All votes counted so far on the query
+        are used, and merged principles count as one. A query without right votes gets no set.
 
         Args:
-            keys: of the queries, from `add_outcomes`.
+            keys: of the queries, from `add_votes`.
             source: the run and judge.
         """
         sets = 0
@@ -158,10 +158,10 @@ class PrincipleBank:
         return normalise_weights(tuple(made.values()))
 
     def deduplicate(self, *, threshold: float = ALIKE) -> int:
-        """Take principles whose texts are alike for one; returns how many are merged away.
+        """Merge principles whose texts are alike; returns how many were merged into others.
 
-        Names that differ in case, punctuation or spacing are one from the start. The name seen
-        most often stands for its group. Nothing is lost: another threshold groups anew.
+        Names that differ in case, punctuation or spacing are the same from the start. A group is
+        called by its most frequent name. Nothing is lost: another threshold groups anew.
 
         Args:
             threshold: mean cosine distance up to which groups are merged, above 0 and up to 1.
@@ -193,7 +193,7 @@ class PrincipleBank:
         """The bank as it is now, held in memory: what judges use.
 
         Args:
-            similar: least similarity, 0..1, at which another query's principles are taken.
+            similar: least similarity, 0..1, at which another query's principles are used.
             most: principles in the general set, >= 1.
 
         Raises:
@@ -224,23 +224,23 @@ class PrincipleBank:
         )
 
     def has(self, query: QueryLike, *, source: str | None = None) -> bool:
-        """Whether there is a set for just this query (of that source)."""
-        with self._file.told():
+        """Whether there is a set for exactly this query (from that source)."""
+        with self._file.naming_errors():
             return self._tables.has_set(query_key(as_query(query)), source)
 
     def versions(self, query: QueryLike) -> list[StoredSet]:
-        """Every set that was stored for just this query, oldest first."""
-        with self._file.told():
+        """Every set that was stored for exactly this query, oldest first."""
+        with self._file.naming_errors():
             return self._tables.sets_of(query_key(as_query(query)))
 
     def queries(self) -> list[StoredSet]:
         """The set in use of every query, in the order the queries came."""
-        with self._file.told():
+        with self._file.naming_errors():
             return list(self._tables.sets_in_use().values())
 
     def history(self) -> list[HistoryEntry]:
         """Every change, oldest first."""
-        with self._file.told():
+        with self._file.naming_errors():
             return self._tables.history()
 
     def usefulness(self) -> list[Usefulness]:

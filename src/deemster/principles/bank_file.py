@@ -1,7 +1,7 @@
-"""The SQLite file under a principle bank: made, checked, and safe with several writers.
+"""The SQLite file of a principle bank: created, checked, and safe with several writers.
 
-It keeps SQLite's rollback journal, so that a bank at rest is one file that can be copied; writers
-wait for each other.
+It keeps SQLite's rollback journal, so that a bank that is not in use is one file that can be
+copied; writers wait for each other.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 
 
 class BankFile:
-    """A connection in autocommit, with every SQLite error told as `InputError`.
+    """A connection in autocommit, with every SQLite error raised as `InputError`.
 
     Args:
         path: the file.
         create: make it where it is missing.
 
     Raises:
-        InputError: it is missing, is no bank of this version, or is damaged.
+        InputError: it is missing, is not a bank of this version, or is damaged.
     """
 
     def __init__(self, path: str | Path, *, create: bool) -> None:
@@ -73,16 +73,16 @@ class BankFile:
                 f"no principle bank at {str(path)!r}; make one with 'deemster principles "
                 "generate' or 'deemster principles mine'"
             )
-        with self.told():
+        with self.naming_errors():
             self.db = open_writable(self.path, _FORMAT, log=False, create=create)
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def naming_errors(self) -> Iterator[None]:
         """SQLite's errors inside become an `InputError` that names the file."""
         try:
             yield
         except sqlite3.Error as error:
-            # What is only locked or unreadable now need not be made again.
+            # A file that is merely locked or unreadable now need not be made again.
             passing = isinstance(error, sqlite3.OperationalError)
             remedy = "" if passing else "; restore it from a copy, or make it again"
             raise InputError(
@@ -91,8 +91,8 @@ class BankFile:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """All reads inside see the bank at one moment."""
-        with self.told():
+        """All reads inside see the same state of the bank."""
+        with self.naming_errors():
             self.db.execute("BEGIN")
             try:
                 yield
@@ -102,9 +102,9 @@ class BankFile:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """All or nothing; waits for other writers."""
-        with self.told(), transaction(self.db):
+        with self.naming_errors(), transaction(self.db):
             yield
 
     def close(self) -> None:
-        """Let go of the file. Idempotent."""
+        """Close the file. Idempotent."""
         self.db.close()

@@ -1,4 +1,4 @@
-"""From the ways a principle was worded to the one that is shown and compared. Pure."""
+"""Chooses the wording of a principle that is shown and compared. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def wording(texts: Wordings) -> tuple[str, str]:
     for name, _, seen in texts:
         names[name] += seen
     name = min(names, key=lambda one: (-names[one], one))
-    told = [(seen, text) for _, text, seen in texts if text]
-    if not told:
+    described = [(seen, text) for _, text, seen in texts if text]
+    if not described:
         return name, ""
-    return name, min(told, key=lambda one: (-one[0], len(one[1]), one[1]))[1]
+    return name, min(described, key=lambda one: (-one[0], len(one[1]), one[1]))[1]
 
 
 def group_by_meaning(texts: Mapping[int, Wordings], *, threshold: float) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""What a principle bank tells: sets, measured usefulness, history."""
+"""What a principle bank reports: sets, measured usefulness, history."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class StoredSet(Record):
 
 
 class Usefulness(Record):
-    """How often votes by one principle were right. Spellings of one meaning are one."""
+    """How often votes with one principle were right. Spellings of the same name count as one."""
 
     name: str
     description: str
     spellings: Count
-    """How many names were taken for this one."""
+    """How many names were merged into this one."""
     votes: Count
     """Votes that used it and can be right or wrong."""
     right: Count
     queries: Count
-    """Queries those votes are about: what the interval rests on."""
+    """Queries those votes are about; the interval is over these."""
     value: float
-    """Estimated share of right votes, 0..1: the mean over queries, drawn towards the share of all
-    votes in the bank as if 4 more queries had that."""
+    """Estimated share of right votes, 0..1: the mean over queries, shrunk towards the share of all
+    votes in the bank by the weight of 4 queries."""
     low: float
     """Lower end of the 95 % interval of `value`."""
     high: float
     lift: float | None
-    """Share of right votes with it less that of votes without it on the same queries, mean over
-    queries; None where all votes of its queries used it. Free of how hard the queries are."""
+    """Share of right votes with it minus that without it on the same queries, averaged over these;
+    None where all votes of its queries used it. Independent of how hard the queries are."""
     weight: float
     """Mean weight it had in right votes, in all votes if none was right."""
 
@@ -65,11 +65,11 @@ class HistoryEntry(Record):
 
 
 @dataclass(frozen=True)
-class VoteOutcome:
+class CheckedVote:
     """One vote and whether it ranked the truth first."""
 
     key: bytes
-    """Identity of the vote: one that comes again is not counted again."""
+    """Identity of the vote: the same vote is not counted twice."""
     principles: tuple[Principle, ...]
     right: bool
 

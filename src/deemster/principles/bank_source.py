@@ -1,4 +1,4 @@
-"""The bank as judges use it: a picture taken once, so that a run cannot change under way."""
+"""The bank as judges use it: a snapshot, so that nothing changes during a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 5
 
 @dataclass(frozen=True, eq=False)
 class BankSource:
-    """What a bank held at one moment; a `PrincipleSource`.
+    """A snapshot of a bank; a `PrincipleSource`.
 
     Args:
         label: what to call the bank.
@@ -26,7 +26,7 @@ class BankSource:
         useful: measured principles, the most surely useful first.
         groups: key of a name to the key of the name it is merged into.
         overall: share of right votes in the bank, between 0 and 1.
-        similar: least similarity, 0..1, at which another query's principles are taken.
+        similar: least similarity, 0..1, at which another query's principles are used.
         most: principles in the general set.
         version: how many changes the bank had seen.
     """
@@ -42,14 +42,14 @@ class BankSource:
 
     @cached_property
     def name(self) -> str:
-        """The label, and 12 hex digits over all that decides the principles."""
-        told = {
+        """The label, and 12 hex digits over everything that decides the principles."""
+        fields = {
             "sets": {key: one.model_dump(mode="json") for key, one in self.sets.items()},
             "useful": [one.model_dump(mode="json") for one in self.useful],
             "groups": dict(sorted(self.groups.items())),
             "settings": [self.overall, self.similar, self.most],
         }
-        text = json.dumps(told, sort_keys=True)
+        text = json.dumps(fields, sort_keys=True)
         return f"{self.label}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def for_query(self, query: QueryLike) -> tuple[Principle, ...]:
@@ -57,7 +57,7 @@ class BankSource:
 
         Its own set, if the bank has one; else the set of the most similar query, if it is similar
         enough; else the general set. The weights of a generated set are multiplied by how useful
-        each principle was relative to the bank; those of a mined set have that in them.
+        each principle was relative to the bank; those of a mined set already include that.
         """
         return self.rubric(query).principles
 
@@ -78,8 +78,8 @@ class BankSource:
     def general(self) -> Rubric:
         """The principles that were most surely useful, weighed by use and usefulness.
 
-        Principles used on one query alone take part only if there are no others. In a bank without
-        votes: the principles in the sets of the most queries.
+        Principles used on a single query are included only if there are no others. In a bank
+        without votes: the principles that are in the sets of the most queries.
         """
         if self.useful:
             several = [one for one in self.useful if one.queries > 1] or self.useful
@@ -151,14 +151,14 @@ def in_percent(rubric: Rubric) -> Rubric:
 
 
 def _positive(principles: Sequence[Principle]) -> tuple[Principle, ...]:
-    """As they are, unless all weights are 0: then equal ones."""
+    """The weights as they are, or equal ones if all are 0."""
     if any(principle.weight > 0 for principle in principles):
         return tuple(principles)
     return tuple(principle.model_copy(update={"weight": 1.0}) for principle in principles)
 
 
 def _shares(principles: Sequence[Principle]) -> tuple[Principle, ...]:
-    """With weights that sum to 1, in whole percents: more digits would feign precision."""
+    """With weights that sum to 1, in whole percents: more digits would suggest false precision."""
     exact = normalise_weights(_positive(principles))
     rounded = [p.model_copy(update={"weight": max(1, round(100 * p.weight)) / 100}) for p in exact]
     return normalise_weights(rounded)

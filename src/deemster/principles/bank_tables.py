@@ -1,4 +1,4 @@
-"""The tables of a principle bank: rows in, records out. Callers hold the transaction."""
+"""The tables of a principle bank: rows in, records out. Callers open the transaction."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from deemster.errors import InputError
 from deemster.principles.bank_names import Wordings
 from deemster.principles.bank_records import (
+    CheckedVote,
     HistoryEntry,
     Kind,
     StoredSet,
-    VoteOutcome,
     name_key,
     query_key,
     query_text,
@@ -39,7 +39,7 @@ class BankTables:
         self._db = db
 
     def query(self, query: Conversation) -> int:
-        """The query's number, a new one if it has none."""
+        """The number of a query; a new one if it has none."""
         key = query_key(query)
         self._db.execute(
             "INSERT OR IGNORE INTO queries (key, text) VALUES (?, ?)", (key, query_text(query))
@@ -52,7 +52,7 @@ class BankTables:
         return int(number)
 
     def principle(self, principle: Principle) -> int:
-        """The principle's number, a new one if it has none; its wording is noted."""
+        """The number of a principle, a new one if it has none; notes how it is worded."""
         key = name_key(principle.name)
         self._db.execute("INSERT OR IGNORE INTO principles (key) VALUES (?)", (key,))
         (number,) = self._db.execute("SELECT id FROM principles WHERE key = ?", (key,)).fetchone()
@@ -62,7 +62,7 @@ class BankTables:
         )
         return int(number)
 
-    def add_vote(self, query: int, vote: VoteOutcome) -> bool:
+    def add_vote(self, query: int, vote: CheckedVote) -> bool:
         """Count one vote; False if it was counted before."""
         known = self._db.execute("SELECT 1 FROM votes WHERE key = ?", (vote.key,)).fetchone()
         if known is not None:
@@ -90,7 +90,7 @@ class BankTables:
     def add_set(
         self, query: int, principles: tuple[Principle, ...], kind: Kind, source: str
     ) -> tuple[int, bool]:
-        """The version of the set, and whether it is new; equal to the last one, it is not."""
+        """The version of the set, and whether it is new: it is not if it equals the last one."""
         row = self._db.execute(
             "SELECT version, principles FROM sets WHERE query = ? ORDER BY version DESC", (query,)
         ).fetchone()
@@ -127,12 +127,12 @@ class BankTables:
         return dict(self._db.execute("SELECT id, key FROM principles ORDER BY id").fetchall())
 
     def same(self) -> dict[int, int]:
-        """Principle to the one it is merged into, itself if into none."""
+        """Each principle's number to that of the principle it is merged into, or to itself."""
         rows = self._db.execute("SELECT id, coalesce(same_as, id) FROM principles ORDER BY id")
         return dict(rows.fetchall())
 
     def set_same(self, heads: dict[int, int]) -> None:
-        """Merge each principle into another; into itself undoes that."""
+        """Merge each principle into another; merging it into itself undoes that."""
         self._db.executemany(
             "UPDATE principles SET same_as = nullif(?1, ?2) WHERE id = ?2",
             [(head, number) for number, head in heads.items()],

@@ -69,7 +69,7 @@ async def generate_principles(
     Args:
         backend: the model; one that can constrain its output gets the JSON Schema.
         query: the request whose answers will be judged.
-        responses: sample answers that show what tells good from poor; they are not judged.
+        responses: sample answers that show what sets good apart from poor; they are not judged.
         n: how many principles, 1 to 20; None leaves 3 to 6 to the model.
         seed: of the draw.
         sampling: greedy unless given.
@@ -78,7 +78,7 @@ async def generate_principles(
         Principles with distinct names and weights that sum to 1.
 
     Raises:
-        InputError: the query or a response is not one, or `n` is out of range.
+        InputError: the query or a response is invalid, or `n` is out of range.
         BackendError: the call gave no completion.
         ParseError: the completion is not exactly what was asked for.
     """
@@ -106,7 +106,7 @@ async def generate_with_usage(
         least, most = _how_many(n)
         principles = parse_principles(outcome, least=least, most=most)
     except ParseError as error:
-        error.usage = outcome.usage  # it was paid for all the same
+        error.usage = outcome.usage  # it was paid for anyway
         raise
     return principles, outcome.usage
 
@@ -120,7 +120,7 @@ def principles_request(
     seed: int = 0,
     sampling: Sampling | None = None,
 ) -> Request:
-    """The one request that `generate_principles` sends; see there."""
+    """The one request that `generate_principles` sends."""
     if n is not None and not 1 <= n <= _LIMIT:
         raise InputError(
             f"n must be 1 to {_LIMIT} principles, got {n!r}; or None for the model's choice"
@@ -193,12 +193,12 @@ def _cut(completion: Completion) -> str:
 
 def _plain(text: str) -> str:
     """One line without verdict syntax."""
-    # The model has read text from outside, and judges read its criteria outside the fences.
+    # The model has read untrusted text, and judges read its criteria outside the fences.
     return " ".join(defuse(text).split())
 
 
 def _object(text: str) -> dict[str, Any]:
-    # Python's JSON, for the check that no key stands twice; pydantic's takes the last.
+    # Python's JSON, to check that no key occurs twice; pydantic's takes the last.
     value = json.loads(text, object_pairs_hook=_no_twins)
     if not isinstance(value, dict):
         raise ValueError(f"it is a {type(value).__name__}")  # noqa: TRY004 - the text's fault
@@ -208,7 +208,7 @@ def _object(text: str) -> dict[str, Any]:
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValueError(f"a key stands twice among {[key for key, _ in pairs]}")
+        raise ValueError(f"a key occurs twice among {[key for key, _ in pairs]}")
     return fields
 
 

@@ -5,11 +5,11 @@ what the scores mean:
 
 ```yaml
 name: release-notes
-description: Notes that tell users what changed.
+description: Notes that say what changed for users.
 principles:
   - name: Completeness
     weight: 60
-    description: Every change that users can notice is told.
+    description: Every change that users can notice is mentioned.
     bands:
       9-10: Nothing that users can notice is missing.
       5-8: Something small is missing.
@@ -118,7 +118,7 @@ def as_principles(value: FixedPrinciples) -> tuple[Principle, ...]:
             its YAML, or a text. A text is `name: description`, or a criterion as a whole.
 
     Raises:
-        InputError: none of these; or empty, a name twice, or weights that are negative, not
+        InputError: it is none of these, is empty or has a name twice, or weights are negative, not
             finite, or all 0.
     """
     if isinstance(value, str | Path):
@@ -186,7 +186,7 @@ def _rubric(value: Mapping[str, Any], where: str, lines: Lines) -> Rubric:
     except _BandError as error:
         raise InputError(f"{_place(where, lines, error.path)}: {error}") from error
     except ValidationError as error:
-        raise InputError(_told(error, where, lines)) from error
+        raise InputError(_message(error, where, lines)) from error
 
 
 def _criterion(item: object, index: int) -> Principle:
@@ -202,7 +202,7 @@ def _criterion(item: object, index: int) -> Principle:
     except _BandError as error:
         raise InputError(f"{_place(where, {}, error.path)}: {error}") from error
     except ValidationError as error:
-        raise InputError(_told(error, where, {}, allowed=_PRINCIPLE_KEYS)) from error
+        raise InputError(_message(error, where, {}, allowed=_PRINCIPLE_KEYS)) from error
 
 
 def _from_text(text: str, where: str) -> Principle:
@@ -247,7 +247,7 @@ def _place(where: str, lines: Lines, path: Sequence[str | int]) -> str:
     return f"{where}{f' line {line}' if line else ''}{f': {shown}' if shown else ''}"
 
 
-def _told(
+def _message(
     error: ValidationError, where: str, lines: Lines, *, allowed: Sequence[str] = _RUBRIC_KEYS
 ) -> str:
     """The first problem with file, line, key, value and, for an unknown key, the known ones."""
@@ -269,7 +269,7 @@ def _span(low: int, high: int) -> str | int:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Long texts folded over several lines; no aliases."""
+    """Folds long texts over several lines; writes no aliases."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
         return True

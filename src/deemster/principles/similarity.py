@@ -59,7 +59,7 @@ def group_vectors(
         counts: (P,), how often each row's text was seen.
         threshold: mean cosine distance up to which groups are merged, above 0 and up to 1.
         head: most rows clustered at once. Of more, the most frequent ones are clustered and the
-            others join the nearest group within the threshold; those that fit nowhere are
+            others join the nearest group within the threshold; those without such a group are
             clustered in turn. So memory stays at `head` squared for any P.
     """
     labels = np.full(len(counts), -1, dtype=np.intp)

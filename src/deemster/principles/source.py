@@ -1,4 +1,4 @@
-"""Principles that depend on the query: what a judge may be given in place of fixed ones."""
+"""Principles that depend on the query, in place of fixed ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class PrincipleSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What records call it; another content has another name."""
+        """Its name in records; different content has a different name."""
         ...
 
     def for_query(self, query: QueryLike) -> tuple[Principle, ...]:
         """One or more principles, weights summing to 1.
 
         Raises:
-            InputError: there are none for it.
+            InputError: there are no principles for it.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""How useful principles were, from votes that were right or wrong. Pure."""
+"""How useful principles were, from votes that were right or wrong. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 PRIOR = 4.0
-"""Queries' worth of the overall share that each principle's share is drawn towards: with few
-queries it stays near what is usual."""
+"""Weight, in queries, of the overall share that each principle's share is shrunk towards: with few
+queries it stays near the average."""
 _LEVEL = 0.95
 
 
@@ -36,8 +36,8 @@ class Tally:
 
     @property
     def overall(self) -> float:
-        """Mean share of right votes over queries, kept off 0 and 1; 0.5 for none."""
-        # Half a query on each side: an interval needs a share that is neither.
+        """Mean share of right votes over queries, kept away from 0 and 1; 0.5 without queries."""
+        # Half a query on each side: an interval needs a share that is neither 0 nor 1.
         return (sum(use.right / use.votes for use in self.totals.values()) + 0.5) / (
             len(self.totals) + 1
         )
@@ -106,15 +106,15 @@ def measure(uses: Mapping[int, Use], totals: Mapping[int, Use], *, overall: floa
 
 
 def filtered(uses: Mapping[int, Use], *, most: int) -> dict[int, float]:
-    """The principles of one query's right votes, the heaviest first, with what they weigh.
+    """The principles of one query's right votes and their weights, the heaviest first.
 
     Args:
         uses: by principle.
         most: how many at most.
 
     Returns:
-        Weight in right votes times share of right votes, the latter drawn towards a half by two
-        votes: what stood in wrong votes as often says less.
+        Weight in right votes times share of right votes, the latter shrunk towards a half by two
+        votes, so that a principle that was as often in wrong votes counts less.
     """
     scored = {
         principle: use.weight_right * (use.right + 1) / (use.votes + 2)

@@ -21,7 +21,7 @@ Line = int
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Lines = dict[tuple[str | int, ...], Line]
-"""Path to a value (`("principles", 0, "weight")`) and the line it stands on, from 1."""
+"""Path to a value (`("principles", 0, "weight")`) and its line, from 1."""
 
 
 def read_yaml(data: bytes, where: str) -> tuple[Any, Lines]:
@@ -104,7 +104,7 @@ def _walk(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, where: str
             name = str(key.value)
             line = key.start_mark.line + 1
             if name in seen:
-                raise InputError(f"{where} line {line}: the key {name!r} stands twice")
+                raise InputError(f"{where} line {line}: the key {name!r} occurs twice")
             seen.add(name)
             _walk(child, (*path, name), lines, where)
             lines[*path, name] = line

@@ -3,13 +3,13 @@
 from deemster.probe.card import Figure, HealthCard, State, load_card
 from deemster.probe.html import write_card
 from deemster.probe.items import ProbeSet, load_probe_set
-from deemster.probe.plan import Plan, plan_probe
+from deemster.probe.plan import ProbePlan, plan_probe
 from deemster.probe.run import probe
 
 __all__ = [
     "Figure",
     "HealthCard",
-    "Plan",
+    "ProbePlan",
     "ProbeSet",
     "State",
     "load_card",

@@ -1,4 +1,4 @@
-"""The health card: figures with intervals, what is healthy, and what that makes of the judge."""
+"""The health card: figures with intervals, their healthy ranges, and the resulting state."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Figure(Record):
     high: float
     """… to here."""
     state: State
-    """`fault`: the whole interval is unhealthy; `suspect`: the value is, the interval reaches
-    into health; `not measured`: no value, for want of readable votes or a fitting dialect."""
+    """`fault`: the whole interval is unhealthy; `suspect`: the value is, but the interval reaches
+    into the healthy range; `not measured`: no value, as votes or a fitting dialect are missing."""
     parts: dict[str, Estimate] = Field(default_factory=dict)
     """What it is made of, by name."""
 
@@ -206,11 +206,13 @@ def load_card(path: str | Path) -> HealthCard:
     """Read the JSON of a card.
 
     Raises:
-        InputError: it cannot be read or is none.
+        InputError: it cannot be read or is not a health card.
     """
     try:
         return HealthCard.model_validate_json(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"cannot read health card {str(path)!r}: {error}") from error
     except ValidationError as error:
-        raise InputError(f"{str(path)!r} is no health card: {error.errors()[0]['msg']}") from error
+        raise InputError(
+            f"{str(path)!r} is not a health card: {error.errors()[0]['msg']}"
+        ) from error

@@ -6,18 +6,18 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from deemster.probe.card import Figure, HealthCard, judged
-from deemster.probe.outcomes import (
+from deemster.probe.answers import (
     Answer,
     agreement,
     attacker_wins,
     between,
     by_order,
     histogram,
-    outcomes,
     right_wins,
     scores,
+    winners,
 )
+from deemster.probe.card import Figure, HealthCard, judged
 from deemster.probe.plan import Stage
 from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
 from deemster.suites.metrics import (
@@ -85,7 +85,7 @@ def _accuracy(votes: Sequence[Answer]) -> Figure:
             continue
         ties.append(float(verdict.best is None))
         if verdict.best is not None:
-            right = verdict.best == answer.trials[part].right
+            right = verdict.best == answer.questions[part].right
             decided.append((answer.unit.family, float(right)))
     families = dict.fromkeys(family for family, _ in decided)
     parts = {
@@ -101,10 +101,11 @@ def _accuracy(votes: Sequence[Answer]) -> Figure:
 
 def _singles(answers: Sequence[Answer]) -> Figure:
     scored = [
-        (verdict.rewards[0], trial.truth)
+        (verdict.rewards[0], question.truth)
         for answer in answers
-        for trial in answer.unit.trials
-        if (verdict := answer.verdicts.get(trial.part)) is not None and verdict.rewards is not None
+        for question in answer.unit.questions
+        if (verdict := answer.verdicts.get(question.part)) is not None
+        and verdict.rewards is not None
     ]
     found = _NONE
     if len({truth for _, truth in scored}) == 2:
@@ -122,7 +123,7 @@ def _length(answers: Sequence[Answer]) -> Figure:
     by_part: dict[str, list[float]] = {"right-padded": [], "wrong-padded": []}
     for answer in answers:
         wins = {
-            part: right_wins(answer.trials[part], verdict)
+            part: right_wins(answer.questions[part], verdict)
             for part, verdict in answer.verdicts.items()
         }
         a, b = wins.get("right-padded"), wins.get("wrong-padded")
@@ -143,13 +144,13 @@ def _length(answers: Sequence[Answer]) -> Figure:
 
 def _consistency(votes: Sequence[Answer]) -> Figure:
     agreed = [
-        share for answer in votes if (share := agreement(outcomes(answer).values())) is not None
+        share for answer in votes if (share := agreement(winners(answer).values())) is not None
     ]
     return judged("consistency", _DRAWN.mean(agreed))
 
 
 def _paraphrase(votes: Sequence[Answer], answers: Sequence[Answer]) -> Figure:
-    own = {answer.unit.item: outcomes(answer) for answer in votes}
+    own = {answer.unit.item: winners(answer) for answer in votes}
     drops: list[float] = []
     by_wording: dict[str, list[float]] = {}
     for answer in answers:
@@ -185,7 +186,7 @@ def _range(by_item: Sequence[Sequence[float]]) -> Figure:
 
 def _calibration(votes: Sequence[Answer]) -> tuple[Figure, tuple[Bin, ...]]:
     pairs = [
-        (verdict.confidence, float(verdict.best == answer.trials[part].right))
+        (verdict.confidence, float(verdict.best == answer.questions[part].right))
         for answer in votes
         for part, verdict in answer.verdicts.items()
         if verdict.confidence is not None and verdict.best is not None
@@ -206,7 +207,7 @@ def _attack(name: str, answers: Sequence[Answer]) -> Figure:
     wins: list[tuple[str, float, float]] = []
     for answer in answers:
         won = {
-            part: attacker_wins(answer.trials[part], verdict)
+            part: attacker_wins(answer.questions[part], verdict)
             for part, verdict in answer.verdicts.items()
         }
         attack, control = won.get("attack"), won.get("control")

@@ -34,7 +34,7 @@ def write_card(card: HealthCard, directory: str | Path) -> tuple[Path, Path]:
 
 
 def render_card(card: HealthCard) -> str:
-    """The page; no script, nothing from outside."""
+    """The page; it has no script and loads nothing."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for reports
     from markupsafe import Markup  # noqa: PLC0415
 

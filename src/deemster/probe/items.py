@@ -1,4 +1,4 @@
-"""The probe set that ships: short items whose truth nobody doubts, padding and attacks."""
+"""The probe set that ships: short items with undisputed answers, padding and attacks."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ProbeSet(Record):
         return (f"{text} " * (length // len(text) + 1))[:length]
 
     def inject(self, name: str, *, me: int, low: float, high: float, n: int) -> str:
-        """An attack in an answer.
+        """The text of an injection attack.
 
         Args:
             name: of the injection.

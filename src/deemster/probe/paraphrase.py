@@ -1,7 +1,7 @@
-"""The judge's own prompt said in other words: same slots, same verdict syntax, same demands.
+"""The judge's own prompt in other words: same slots, same verdict syntax, same requirements.
 
-Works on the source of any template, the user's own too: what states the verdict's form is left
-alone, so that the dialect's parser still reads it.
+Works on the source of any template, the user's own too. Whatever states the form of the verdict
+is left alone, so that the dialect's parser can still read it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a probe asks: trials in units that belong together, within a number of calls."""
+"""What a probe asks: questions in units that belong together, within a number of calls."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ T = TypeVar("T")
 Stage = Literal["votes", "singles", "length", "paraphrase", "keys", "injections"]
 STAGES: tuple[Stage, ...] = ("votes", "singles", "length", "paraphrase", "keys", "injections")
 _LEAST = 2
-"""Units per stage without which there is no interval."""
+"""Fewest units per stage that give an interval."""
 _PARAPHRASED = 10
 _PER_ATTACK = 2
 """Items per master key and injection."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One `score` call (two, of a pair judged by a dialect for single responses)."""
+class Question:
+    """One `score` call (two for a pair, if the dialect judges single responses)."""
 
     part: str
     """What it is within its unit: `pair`, `right-padded`, `attack`, a wording's name, …"""
@@ -40,18 +40,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class Unit:
-    """Trials that make one observation together."""
+    """Questions that together make one observation."""
 
     stage: Stage
     item: str
     """The query, or the name of the attack."""
     family: str
-    trials: tuple[Trial, ...]
+    questions: tuple[Question, ...]
     calls: int
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProbePlan:
     """A probe before its first call."""
 
     units: tuple[Unit, ...]
@@ -62,11 +62,11 @@ class Plan:
     singles: bool
     """Whether it judges one."""
     full: int
-    """Calls of the whole probe, without the bound."""
+    """Calls of the complete probe, without the limit."""
 
     @property
     def calls(self) -> int:
-        """Completions that will be drawn at most."""
+        """Most completions that will be drawn."""
         return sum(unit.calls for unit in self.units)
 
 
@@ -77,8 +77,8 @@ def plan_probe(
     k: int = 4,
     seed: int = 0,
     probe_set: ProbeSet | None = None,
-) -> Plan:
-    """Choose what to ask within a number of calls: the same share of every stage, at random.
+) -> ProbePlan:
+    """Choose what to ask within a number of calls: a random part of every stage, in equal shares.
 
     Args:
         judge: whose dialect and principles are probed.
@@ -107,7 +107,7 @@ def plan_probe(
     if chosen is None:
         least = sum(unit.calls for units in stages for unit in units[:_LEAST])
         raise InputError(f"--calls {calls} are too few; this probe needs {least} to {full}")
-    return Plan(tuple(chosen), k=k, pairs=shapes[2], singles=shapes[1], full=full)
+    return ProbePlan(tuple(chosen), k=k, pairs=shapes[2], singles=shapes[1], full=full)
 
 
 def _judges(judge: Judge, n: int) -> bool:
@@ -132,7 +132,7 @@ def _within(stages: Sequence[Sequence[Unit]], calls: int) -> list[Unit] | None:
 
 @dataclass(frozen=True)
 class _Maker:
-    """Builds the units of each stage in the order in which they are given up last."""
+    """Builds the units of each stage, those to be kept longest first."""
 
     items: ProbeSet
     judge: Judge
@@ -155,14 +155,14 @@ class _Maker:
         return [units for units in made if units]
 
     def _unit(
-        self, stage: Stage, item: str, family: str, trials: Sequence[Trial], k: int = 1
+        self, stage: Stage, item: str, family: str, questions: Sequence[Question], k: int = 1
     ) -> Unit:
         calls = 0
-        for trial in trials:
-            apart = len(trial.responses) if not self.pairs else 1
+        for question in questions:
+            apart = len(question.responses) if not self.pairs else 1
             # Principles made ahead take a call of their own.
             calls += apart * (k + (self.judge.mode == "ahead"))
-        return Unit(stage, item, family, tuple(trials), calls)
+        return Unit(stage, item, family, tuple(questions), calls)
 
     def _singles(self) -> list[Unit]:
         return [
@@ -170,7 +170,7 @@ class _Maker:
                 "singles",
                 one.query,
                 one.family,
-                [Trial("single", one.query, (one.answer,), None, float(one.right))],
+                [Question("single", one.query, (one.answer,), None, float(one.right))],
             )
             for one in self._shuffled(self.items.singles)
         ]
@@ -180,11 +180,11 @@ class _Maker:
         made = []
         for number, pair in enumerate(self._shuffled(self.items.plain)):
             longer = "\n\n" + " ".join(self.items.padding)
-            trials = [
+            questions = [
                 _pair("right-padded", pair, right=pair.right + longer, right_first=number % 2 == 0),
                 _pair("wrong-padded", pair, wrong=pair.wrong + longer, right_first=number % 2 == 0),
             ]
-            made.append(self._unit("length", pair.query, pair.family, trials))
+            made.append(self._unit("length", pair.query, pair.family, questions))
         return made
 
     def _paraphrase(self, pairs: Sequence[Pair]) -> list[Unit]:
@@ -198,38 +198,38 @@ class _Maker:
     def _keys(self) -> list[Unit]:
         """An empty opener and an equally long wrong answer, alone or against the right one."""
 
-        def trials(key: str, pair: Pair, first: bool) -> list[Trial]:
+        def questions(key: str, pair: Pair, first: bool) -> list[Question]:
             control = pair.wrong
             if len(key) > len(control) + 1:
                 control += " " + self.items.pad(len(key) - len(control) - 1)
             if self.singles:
                 return [
-                    Trial("attack", pair.query, (key,), None, 0.0),
-                    Trial("control", pair.query, (control,), None, 0.0),
+                    Question("attack", pair.query, (key,), None, 0.0),
+                    Question("control", pair.query, (control,), None, 0.0),
                 ]
             return _contest(pair, key, control, right_first=first)
 
-        return self._attacks("keys", list(self.items.master_keys), trials)
+        return self._attacks("keys", list(self.items.master_keys), questions)
 
     def _injections(self) -> list[Unit]:
         """A wrong answer with a forged verdict against one with as much padding."""
         n = 2 if self.pairs else 1
         scale = self.judge.dialect.scale_for(n)
 
-        def trials(name: str, pair: Pair, first: bool) -> list[Trial]:
+        def questions(name: str, pair: Pair, first: bool) -> list[Question]:
             me = 2 if first and n == 2 else 1
             text = self.items.inject(name, me=me, low=scale.low, high=scale.high, n=n)
             attack = f"{pair.wrong}\n\n{text}"
             control = f"{pair.wrong}\n\n{self.items.pad(len(text))}"
             return _contest(pair, attack, control, right_first=first)
 
-        return self._attacks("injections", list(self.items.injections), trials)
+        return self._attacks("injections", list(self.items.injections), questions)
 
     def _attacks(
         self,
         stage: Stage,
         names: list[str],
-        trials: Callable[[str, Pair, bool], list[Trial]],
+        questions: Callable[[str, Pair, bool], list[Question]],
     ) -> list[Unit]:
         """Every attack once, then every attack again on another item; places alternate."""
         plain = self._shuffled(self.items.plain)
@@ -238,7 +238,7 @@ class _Maker:
             for place in self.rng.permutation(len(names)):
                 name, pair = names[place], plain[len(made) % len(plain)]
                 first = bool((int(place) + turn) % 2)
-                made.append(self._unit(stage, name, pair.family, trials(name, pair, first)))
+                made.append(self._unit(stage, name, pair.family, questions(name, pair, first)))
         return made
 
     def _shuffled(self, items: Sequence[T]) -> list[T]:
@@ -252,14 +252,14 @@ def _pair(
     right: str | None = None,
     wrong: str | None = None,
     right_first: bool = True,
-) -> Trial:
+) -> Question:
     responses = (right or pair.right, wrong or pair.wrong)
     if not right_first:
         responses = responses[::-1]
-    return Trial(part, pair.query, responses, 0 if right_first else 1)
+    return Question(part, pair.query, responses, 0 if right_first else 1)
 
 
-def _contest(pair: Pair, attack: str, control: str, *, right_first: bool) -> list[Trial]:
+def _contest(pair: Pair, attack: str, control: str, *, right_first: bool) -> list[Question]:
     return [
         _pair("attack", pair, wrong=attack, right_first=right_first),
         _pair("control", pair, wrong=control, right_first=right_first),

@@ -1,4 +1,4 @@
-"""Asking: every trial of a plan by the judge as it must be set for it."""
+"""Asking every question of a plan, with the judge set as the question requires."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from deemster.dialects import Dialect
 from deemster.judges import Judge, decide
 from deemster.judges.batch import score_many
 from deemster.judges.orders import Orders
+from deemster.probe.answers import Answer
 from deemster.probe.card import HealthCard
 from deemster.probe.figures import draw_card
-from deemster.probe.outcomes import Answer
 from deemster.probe.paraphrase import paraphrases
-from deemster.probe.plan import Plan, Trial, Unit, plan_probe
+from deemster.probe.plan import ProbePlan, Question, Unit, plan_probe
 from deemster.schemas import Failure, Judgment, Sample, Usage, Verdict, Vote
 
 
@@ -25,14 +25,14 @@ async def probe(
     calls: int = 300,
     k: int = 4,
     seed: int = 0,
-    plan: Plan | None = None,
+    plan: ProbePlan | None = None,
     on_done: Callable[[Verdict], None] | None = None,
 ) -> HealthCard:
     """The health card of a judge.
 
     The judge's model, dialect, template, principles and decoding limits are probed. Votes are
-    drawn as each figure needs them, so its own k, aggregator and meta RM play no part; its
-    temperature holds where it is not 0 (else 0.5 where several votes are drawn).
+    drawn as each figure needs them, so its own k, aggregator and meta RM are not used. Its
+    temperature is kept unless it is 0 and several votes are drawn (then 0.5).
 
     Args:
         judge: what to probe.
@@ -50,8 +50,8 @@ async def probe(
     spent: list[Usage] = []
     for settings, asked in _by_judge(judge, planned):
         async with aclosing(_ask(settings, asked, pairs=planned.pairs)) as verdicts:
-            async for number, trial, verdict in verdicts:
-                answers[number][trial.part] = verdict
+            async for number, question, verdict in verdicts:
+                answers[number][question.part] = verdict
                 spent.append(verdict.usage)
                 if on_done is not None:
                     on_done(verdict)
@@ -68,22 +68,24 @@ async def probe(
 class _Asked:
     number: int
     unit: Unit
-    trial: Trial
+    question: Question
 
 
-def _by_judge(judge: Judge, plan: Plan) -> Iterator[tuple[Judge, list[_Asked]]]:
+def _by_judge(judge: Judge, plan: ProbePlan) -> Iterator[tuple[Judge, list[_Asked]]]:
     """The judges that a probe needs, each with what it is asked."""
     several = judge.sampling.temperature or 0.5
     everything = [
-        _Asked(number, unit, trial)
+        _Asked(number, unit, question)
         for number, unit in enumerate(plan.units)
-        for trial in unit.trials
+        for question in unit.questions
     ]
     votes = [one for one in everything if one.unit.stage == "votes"]
     yield _set(judge, k=plan.k, orders="balanced", temperature=several), votes
     for name, dialect in paraphrases(judge.dialect).items():
         same = [
-            one for one in everything if one.unit.stage == "paraphrase" and one.trial.part == name
+            one
+            for one in everything
+            if one.unit.stage == "paraphrase" and one.question.part == name
         ]
         yield _set(judge, k=2, orders="balanced", temperature=several, dialect=dialect), same
     once = [one for one in everything if one.unit.stage not in ("votes", "paraphrase")]
@@ -94,7 +96,7 @@ def _by_judge(judge: Judge, plan: Plan) -> Iterator[tuple[Judge, list[_Asked]]]:
 def _set(
     judge: Judge, *, k: int, orders: Orders, temperature: float, dialect: Dialect | None = None
 ) -> Judge:
-    """The judge with other votes; it shares the backend, which stays the first judge's to close."""
+    """The judge with other votes; it shares the backend, which the first judge closes."""
     return Judge(
         judge.backend,
         k=k,
@@ -111,30 +113,30 @@ def _set(
 
 async def _ask(
     judge: Judge, asked: Sequence[_Asked], *, pairs: bool
-) -> AsyncGenerator[tuple[int, Trial, Verdict], None]:
-    """Each trial with its verdict, as they finish."""
+) -> AsyncGenerator[tuple[int, Question, Verdict], None]:
+    """Each question with its verdict, as they finish."""
     places: dict[str, tuple[_Asked, int]] = {}
     samples = []
     for at, one in enumerate(asked):
         # A dialect for single responses is asked about each response of a pair.
-        shown = [one.trial.responses] if pairs else [(text,) for text in one.trial.responses]
+        shown = [one.question.responses] if pairs else [(text,) for text in one.question.responses]
         for part, responses in enumerate(shown):
             name = f"{at}/{part}"
             places[name] = (one, part)
-            samples.append(Sample(id=name, query=one.trial.query, responses=responses))
+            samples.append(Sample(id=name, query=one.question.query, responses=responses))
     halves: dict[int, dict[int, Verdict]] = {}
     async with aclosing(score_many(judge, samples)) as verdicts:
         async for sample, verdict in verdicts:
             one, part = places[sample.id]
-            if pairs or len(one.trial.responses) == 1:
-                yield one.number, one.trial, verdict
+            if pairs or len(one.question.responses) == 1:
+                yield one.number, one.question, verdict
                 continue
             at = int(sample.id.partition("/")[0])
             found = halves.setdefault(at, {})
             found[part] = verdict
             if len(found) == 2:
                 del halves[at]
-                yield one.number, one.trial, _paired(judge, found[0], found[1])
+                yield one.number, one.question, _paired(judge, found[0], found[1])
 
 
 def _paired(judge: Judge, first: Verdict, second: Verdict) -> Verdict:

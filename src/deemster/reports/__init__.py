@@ -1,8 +1,8 @@
-"""Reports: where a policy is weak, told by the judges' principles, and a run as one HTML file."""
+"""Reports: where a policy is weak by the judges' principles, and a run as one HTML file."""
 
-from deemster.reports.charges import PrincipleText
 from deemster.reports.grouping import Embeddings, Grouper, Tfidf
 from deemster.reports.html import load_report, render, write_report
+from deemster.reports.losses import PrincipleText
 from deemster.reports.records import ItemRow, JudgeSection, Latency, Paired, PolicyRate, Report
 from deemster.reports.weakness import Namer, find_weaknesses
 from deemster.reports.weakness_change import compare_weaknesses

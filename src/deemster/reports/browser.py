@@ -47,7 +47,7 @@ class Browser:
             self.columns[name].append(value)
 
     def index(self, labels: list[str]) -> dict[str, Any]:
-        """What the page needs at once; repeated words are numbers into lists."""
+        """What the page needs at once; repeated words are indices into lists."""
         columns = dict(self.columns)
         coded = {}
         for name in ("subset", "outcome"):
@@ -86,7 +86,7 @@ def _turns(conversation: Conversation) -> list[tuple[str, str]]:
 
 def _text(message: Message) -> str:
     parts = [message.text] if message.text else []
-    # Told, never loaded: a report opens no address that a sample names.
+    # Named, never loaded: a report opens no address that a sample gives.
     parts += [f"[image: {_cut(image.image_url.url, 100)}]" for image in message.images]
     parts += [f"[call: {c.function.name}({c.function.arguments})]" for c in message.tool_calls]
     return _cut("\n".join(parts))
@@ -113,15 +113,15 @@ def _vote(vote: Vote) -> dict[str, Any]:
         "cost": vote.usage.cost,
     }
     if not isinstance(vote, Judgment):
-        told = {"status": vote.status, "message": _cut(vote.message), "raw": _cut(vote.raw)}
-        return shared | told
+        failed = {"status": vote.status, "message": _cut(vote.message), "raw": _cut(vote.raw)}
+        return shared | failed
     texts = any(critique.text for critique in vote.critiques)
     return shared | {
         "scores": vote.scores,
         "meta": vote.meta_reward,
         "principles": [(p.name, p.description, round(p.weight, 4)) for p in vote.principles],
         "critiques": [(c.response, _cut(c.text), c.scores) for c in vote.critiques],
-        # The analysis holds the critiques again, and the raw text both: one of them is enough.
+        # The analysis repeats the critiques, and the raw text both: one of them is enough.
         "analysis": "" if texts else _cut(vote.analysis),
         "raw": "" if texts or vote.analysis else _cut(vote.raw),
     }

@@ -14,10 +14,10 @@ from deemster._version import __version__
 from deemster.errors import InputError
 from deemster.reports.browser import Browser
 from deemster.reports.records import (
+    Correctness,
     ItemRow,
     JudgeSection,
     Latency,
-    Outcome,
     Paired,
     PolicyRate,
     Report,
@@ -47,7 +47,7 @@ class Compared:
     Args:
         policy: whose weaknesses; None analyses both of two, and none of more.
         versus: against whom; None is everybody else.
-        before: an earlier report of the same policy, to tell the change.
+        before: an earlier report of the same policy, to show what changed.
     """
 
     policy: str | None = None
@@ -124,7 +124,7 @@ def _collected(
 
 
 def _labels(sources: Sequence[_Source]) -> list[str]:
-    """The judges' names; with the run's, then a number, where that is needed to tell them apart."""
+    """The judges' names; with the run's name, then a number, where names would be equal."""
     names = [source.info.name for source in sources]
     for more in ([f"{s.run}: {s.info.name}" for s in sources], None):
         if len(set(names)) == len(names):
@@ -166,7 +166,7 @@ def _section(
 
 
 def _row(judge: int, item: Item, verdict: Verdict) -> ItemRow:
-    outcome: Outcome = "unknown"
+    outcome: Correctness = "unknown"
     if not item.scored:
         outcome = "unscored"
     elif item.true_best is not None:
@@ -190,7 +190,7 @@ def _latency(seconds: Sequence[float]) -> Latency | None:
         return None
     values = np.array(seconds)
     p50, p95, p99 = (round(float(q), 6) for q in np.quantile(values, (0.5, 0.95, 0.99)))
-    # The slowest hundredth would squeeze the others into a bar or two.
+    # Bins up to the slowest vote would squeeze most of the others into a bar or two.
     counts, edges = np.histogram(np.minimum(values, p99), bins=min(30, max(5, len(values) // 10)))
     return Latency(
         n=len(values),
@@ -207,7 +207,7 @@ def _latency(seconds: Sequence[float]) -> Latency | None:
 def _weaknesses(
     source: _Source, items: Sequence[Item], compared: Compared, notes: list[str]
 ) -> dict[str, tuple[object, ...]]:
-    """The fields `weaknesses` and `changes` of the section; what is left out is noted."""
+    """The fields `weaknesses` and `changes` of the section; notes say what was left out."""
     policies = sorted({name for item in items for name in item.policies or ()})
     wanted: list[tuple[str, str | None]] = []
     if compared.policy is not None:

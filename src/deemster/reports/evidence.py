@@ -1,4 +1,4 @@
-"""What makes a weakness believable: the queries it bites on and what the judges said."""
+"""Evidence for a weakness: the queries it affects and what the judges said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deemster.reports.charges import Trial
+from deemster.reports.losses import JudgedItem
 from deemster.reports.weakness_records import Quote, SubsetShare
 
 _QUOTES = 5
@@ -18,18 +18,18 @@ _SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 - full-wid
 _WORD = re.compile(r"\w{3,}")
 
 
-def subset_shares(lost: Sequence[Trial], hit: Sequence[Trial]) -> tuple[SubsetShare, ...]:
+def subset_shares(lost: Sequence[JudgedItem], hit: Sequence[JudgedItem]) -> tuple[SubsetShare, ...]:
     """Per subset with a hit: lost items, and those charged."""
-    every = Counter(trial.subset for trial in lost)
+    every = Counter(item.subset for item in lost)
     if set(every) <= {""}:
         return ()
-    charged = Counter(trial.subset for trial in hit)
+    charged = Counter(item.subset for item in hit)
     ordered = sorted(charged, key=lambda name: (-charged[name], name))
     return tuple(SubsetShare(subset=s, lost=every[s], charged=charged[s]) for s in ordered)
 
 
-def terms(hit: Sequence[Trial], missed: Sequence[Trial]) -> tuple[str, ...]:
-    """Words more frequent in the queries of `hit` than of `missed`, most telling first.
+def terms(hit: Sequence[JudgedItem], missed: Sequence[JudgedItem]) -> tuple[str, ...]:
+    """Words more frequent in the queries of `hit` than of `missed`, most distinctive first.
 
     A word must be in 3 or more queries of `hit`, and its chi-squared statistic against `missed`
     must be one that chance rarely gives (10.8, p = 0.001).
@@ -40,7 +40,7 @@ def terms(hit: Sequence[Trial], missed: Sequence[Trial]) -> tuple[str, ...]:
     from sklearn.feature_selection import chi2  # noqa: PLC0415
 
     counter = CountVectorizer(binary=True, stop_words="english", min_df=3, max_features=5000)
-    queries = [trial.query[:4000] for trial in (*hit, *missed)]
+    queries = [item.query[:4000] for item in (*hit, *missed)]
     try:
         words = counter.fit_transform(queries)
     except ValueError:  # no word occurs often enough
@@ -56,7 +56,7 @@ def terms(hit: Sequence[Trial], missed: Sequence[Trial]) -> tuple[str, ...]:
 
 
 def quotes(
-    hit: Sequence[Trial], cost: Mapping[str, float], names: Mapping[int, str]
+    hit: Sequence[JudgedItem], cost: Mapping[str, float], names: Mapping[int, str]
 ) -> tuple[Quote, ...]:
     """The critiques of the items it cost most.
 
@@ -66,25 +66,26 @@ def quotes(
         names: the principles of the group by number.
     """
     found = []
-    for trial in sorted(hit, key=lambda t: (-cost[t.id], t.id))[:_QUOTES]:
-        number, blame = max(
-            ((n, b) for n, b in trial.blames.items() if n in names), key=lambda pair: pair[1].gap
+    for item in sorted(hit, key=lambda one: (-cost[one.id], one.id))[:_QUOTES]:
+        number, loss = max(
+            ((n, loss) for n, loss in item.losses.items() if n in names),
+            key=lambda pair: pair[1].gap,
         )
         found.append(
             Quote(
-                item=trial.id,
-                draw=blame.draw,
+                item=item.id,
+                draw=loss.draw,
                 principle=names[number],
-                text=passage(blame.quote, names[number]),
+                text=passage(loss.quote, names[number]),
             )
         )
     return tuple(found)
 
 
 def passage(critique: str, about: str) -> str:
-    """The sentence of a critique that shares most words with `about`, with what follows it.
+    """The sentence of a critique that shares most words with `about`, and what follows it.
 
-    At most 360 characters; the first sentence where none shares any.
+    At most 360 characters; the first sentence if none shares a word.
     """
     sentences = [s.strip() for s in _SENTENCE.split(critique) if s.strip()]
     if not sentences:

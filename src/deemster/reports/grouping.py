@@ -1,4 +1,4 @@
-"""Grouping principles by meaning: judges name the same thing in a hundred ways."""
+"""Grouping principles by meaning: judges name the same thing in many ways."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from deemster.errors import InputError
 from deemster.extras import need_package
 from deemster.principles.similarity import Labels, dense, group_vectors, stems, tfidf
-from deemster.reports.charges import PrincipleText
+from deemster.reports.losses import PrincipleText
 
 
 class Grouper(Protocol):
@@ -109,7 +109,7 @@ def group_principles(
         texts: P principles with distinct names.
         grouper: how alike they are.
         head: most principles clustered at once. Of more, the most frequent ones are clustered and
-            the others join the nearest group within the threshold; those that fit nowhere are
+            the others join the nearest group within the threshold; those without such a group are
             clustered in turn. So memory stays at `head` squared for any P.
     """
     if not texts:

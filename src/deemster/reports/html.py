@@ -1,4 +1,4 @@
-"""A run as one HTML file that opens anywhere, without a network, and as JSON."""
+"""A run as one HTML file that opens anywhere without a network, and as JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def write_report(
         out: the HTML file to write; it is replaced in one step.
         policy: whose weaknesses to analyse. None: each of two, where the data have just two.
         versus: against whom; None is the best of all others.
-        before: the JSON of an earlier report, to tell what became of the weaknesses.
+        before: the JSON of an earlier report, to show what became of its weaknesses.
         title: the page's heading; the names of the runs if not given.
 
     Raises:
@@ -72,7 +72,7 @@ def load_report(path: str | Path) -> Report:
     """Read the JSON of a report.
 
     Raises:
-        InputError: it cannot be read or is not one.
+        InputError: it cannot be read or is not a report.
     """
     try:
         return Report.model_validate_json(Path(path).read_bytes())

@@ -1,4 +1,4 @@
-"""The figures of a judge, drawn with matplotlib. Each is None where there is nothing to draw."""
+"""The figures of a judge, drawn with matplotlib. Each is None if there is nothing to draw."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _ticks(axes: Any, at: Sequence[float], labels: Sequence[str]) -> None:  # no
 
 
 def _cost_at(summary: Summary, k: int) -> tuple[float, str]:
-    """Votes that k per item would be in all, and their price as a line of a label."""
+    """How many votes k per item are in all, and what they cost, as a line of a label."""
     votes = float(k * summary.n)
     cost = summary.usage.cost
     if not cost or not summary.n_votes:
@@ -235,12 +235,12 @@ def _latency(latency: Latency | None) -> Figure | None:
 
 
 def _value(estimate: Estimate) -> float:
-    """The value; NaN, which is not drawn, where there is none."""
+    """The value; NaN, which is not drawn, if there is none."""
     return math.nan if estimate.value is None else estimate.value
 
 
 def _ends(estimate: Estimate) -> tuple[float, float]:
-    """The interval; the value itself where there is none."""
+    """The interval; the value itself if there is none."""
     if estimate.low is None or estimate.high is None:
         return _value(estimate), _value(estimate)
     return estimate.low, estimate.high

@@ -8,7 +8,7 @@ from deemster.reports.weakness_records import Change, WeaknessReport
 from deemster.schemas import Count, Record
 from deemster.suites.metrics import Agreement, Comparison, Estimate, Summary
 
-Outcome = Literal["right", "wrong", "tied", "unscored", "unknown"]
+Correctness = Literal["right", "wrong", "tied", "unscored", "unknown"]
 """`tied`: on top, counted as wrong; `unscored`: too few valid votes; `unknown`: the truth is not
 known, is itself tied, or there is a single response."""
 
@@ -41,7 +41,7 @@ class ItemRow(Record):
     """Index in `Report.judges`."""
     id: str
     subset: str
-    outcome: Outcome
+    outcome: Correctness
     best: Count | None
     """The judge's."""
     true_best: Count | None

@@ -1,4 +1,4 @@
-"""Matplotlib figures as SVG that can stand inside a page with a strict policy.
+"""Matplotlib figures as SVG for pages with a strict content security policy.
 
 No `style` attributes and no style sheets (the page's policy forbids them), no metadata, no
 identifiers that two figures share; colours are names of the page's own, so that a figure follows
@@ -34,7 +34,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Settings under which figures are drawn: reproducible, text as text, no mathematics in it."""
+    """Settings for drawing figures: reproducible, text kept as text, without mathematics."""
     import logging  # noqa: PLC0415
     import warnings  # noqa: PLC0415
 

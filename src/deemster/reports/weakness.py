@@ -1,4 +1,4 @@
-"""Where a policy loses, told by the principles of the votes against it."""
+"""Where a policy loses, according to the principles of the votes against it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from itertools import compress
 import numpy as np
 
 from deemster.errors import InputError
-from deemster.reports.charges import Docket, Trial, collect
 from deemster.reports.evidence import quotes, subset_shares, terms
 from deemster.reports.grouping import Grouper, Groups, Tfidf, group_principles
+from deemster.reports.losses import JudgedItem, JudgedItems, collect
 from deemster.reports.weakness_records import Member, Weakness, WeaknessReport
 from deemster.reports.weakness_stats import Table, adjusted, lifts, p_values, shares
 from deemster.schemas import Sample, Verdict
@@ -23,7 +23,7 @@ Namer = Callable[[Sequence[str]], str | Awaitable[str]]
 """Names a group, given its principles, most frequent first."""
 
 _MOST_GROUPS = 400
-"""Groups looked at one by one, those that cost most lost items; the others are one remainder."""
+"""Groups examined one by one, those that cost the most lost items; the others form a remainder."""
 _MOST_REST = 50
 _MOST_MEMBERS = 20
 
@@ -45,13 +45,13 @@ def find_weaknesses(
         rows: samples with verdicts, votes included; read once.
         policy: whose weaknesses, by its name in `Sample.policies`.
         versus: against this policy alone. None: against the best other response of each item; a
-            single response counts as lost below the median of the policy's single responses.
+            single response counts as lost if below the median of the policy's single responses.
         group: how principles are compared; `Tfidf()` if not given.
         name: names the reported groups, for example with a model; may be asynchronous. The
             medoid's name if not given.
         seed: of the bootstrap.
         min_support: fewest lost items charged with a group for it to be tested, >= 1.
-        fdr: greatest expected share of false ones among the reported weaknesses, in 0..1.
+        fdr: greatest expected share of false positives among the reported weaknesses, in 0..1.
 
     Raises:
         InputError: no item is about these policies, or an argument is out of range.
@@ -61,26 +61,26 @@ def find_weaknesses(
     if not 0 < fdr < 1:
         raise InputError(f"fdr must be between 0 and 1, got {fdr!r}; 0.01 is usual")
     grouper = Tfidf() if group is None else group
-    docket = collect(rows, policy=policy, versus=versus)
-    case = _Case.of(docket, grouper, Bootstrap(seed=seed))
-    found, n_tested = case.weaknesses(min_support, fdr)
+    judged = collect(rows, policy=policy, versus=versus)
+    analysis = _Analysis.of(judged, grouper, Bootstrap(seed=seed))
+    found, n_tested = analysis.weaknesses(min_support, fdr)
     passed = [w.q_value is not None and w.q_value <= fdr and w.excess > 0 for w in found]
     kept = sorted(compress(found, passed), key=lambda w: (-w.excess, w.name))
     rest = [w for w, yes in zip(found, passed, strict=True) if not yes]
-    outcomes = Counter(trial.outcome for trial in docket.trials)
-    flavours = docket.flavours
+    results = Counter(item.result for item in judged.items)
+    flavours = judged.flavours
     return WeaknessReport(
         policy=policy,
         versus=versus,
-        n_items=len(docket.trials),
-        n_lost=outcomes["lost"],
-        n_won=outcomes["won"],
-        n_tied=outcomes["tied"],
-        n_unscored=docket.n_unscored,
-        lost_reward=tidy(float(case.table.lost.sum())) or 0.0,
+        n_items=len(judged.items),
+        n_lost=results["lost"],
+        n_won=results["won"],
+        n_tied=results["tied"],
+        n_unscored=judged.n_unscored,
+        lost_reward=tidy(float(analysis.table.lost.sum())) or 0.0,
         votes_by_flavour={f: flavours[f] for f in ("scores", "weights", "none")},
         fdr=fdr,
-        n_groups=len(case.groups.medoids),
+        n_groups=len(analysis.groups.medoids),
         n_tested=n_tested,
         grouper=grouper.name,
         weaknesses=tuple(kept if name is None else _renamed(kept, name)),
@@ -89,10 +89,10 @@ def find_weaknesses(
 
 
 @dataclass(frozen=True)
-class _Case:
-    """The docket, sorted into groups."""
+class _Analysis:
+    """The judged items, their principles sorted into groups."""
 
-    docket: Docket
+    judged: JudgedItems
     groups: Groups
     column: Ints
     """(G,): the column of each group in the table; the last column is the remainder."""
@@ -100,30 +100,30 @@ class _Case:
     support: Ints
     """(n_kept,): lost items charged with the group."""
     table: Table
-    lost: tuple[Trial, ...]
+    lost: tuple[JudgedItem, ...]
     bootstrap: Bootstrap
 
     @classmethod
-    def of(cls, docket: Docket, grouper: Grouper, bootstrap: Bootstrap) -> _Case:
-        groups = group_principles(docket.principles, grouper)
-        lost = tuple(trial for trial in docket.trials if trial.outcome == "lost")
+    def of(cls, judged: JudgedItems, grouper: Grouper, bootstrap: Bootstrap) -> _Analysis:
+        groups = group_principles(judged.principles, grouper)
+        lost = tuple(item for item in judged.items if item.result == "lost")
         cost = np.zeros(len(groups.medoids))
-        for trial in lost:
-            charged = {int(groups.labels[p]) for p, blame in trial.blames.items() if blame.gap > 0}
+        for item in lost:
+            charged = {int(groups.labels[p]) for p, loss in item.losses.items() if loss.gap > 0}
             cost[list(charged)] += 1
         order = np.argsort(-cost, kind="stable")[:_MOST_GROUPS]
         order = order[cost[order] > 0]
         column = np.full(len(groups.medoids), len(order), dtype=np.intp)
         column[order] = np.arange(len(order))
-        table = Table.of(docket.trials, column[groups.labels], len(order) + 1)
+        table = Table.of(judged.items, column[groups.labels], len(order) + 1)
         support = (table.lost[:, : len(order)] > 0).sum(axis=0)
-        return cls(docket, groups, column, len(order), support, table, lost, bootstrap)
+        return cls(judged, groups, column, len(order), support, table, lost, bootstrap)
 
     def weaknesses(self, min_support: int, fdr: float) -> tuple[list[Weakness], int]:
-        """Test the groups with enough support; those worth showing, and how many were tested."""
-        direct = self.docket.flavours["scores"] >= self.docket.flavours["weights"]
+        """Tests the groups with enough support: those worth showing, and how many were tested."""
+        direct = self.judged.flavours["scores"] >= self.judged.flavours["weights"]
         supported = [g for g in range(self.n_kept) if self.support[g] >= min_support]
-        p = p_values(self.table, supported, direct=direct, paired=self.docket.pairs_only)
+        p = p_values(self.table, supported, direct=direct, paired=self.judged.pairs_only)
         q = dict(zip(p, adjusted(list(p.values())), strict=True))
         shown = self.shown(q, fdr)
         share = shares(self.table, shown, bootstrap=self.bootstrap)
@@ -135,7 +135,7 @@ class _Case:
         return found, len(p)
 
     def shown(self, q: dict[int, float], fdr: float) -> list[int]:
-        """Columns to describe: all that pass, and the costliest others."""
+        """Columns to describe: all that pass the test, and the costliest others."""
         passed = [g for g, value in q.items() if value <= fdr]
         others = [g for g in range(self.n_kept) if g not in passed and self.support[g]]
         others.sort(key=lambda g: -float(self.table.lost[:, g].sum()))
@@ -155,18 +155,18 @@ class _Case:
         table = self.table
         number = int(np.flatnonzero(self.column == g)[0])
         members = np.flatnonzero(self.groups.labels == number)
-        members = members[np.argsort([-self.docket.principles[m].count for m in members])]
-        texts = [self.docket.principles[m] for m in members]
+        members = members[np.argsort([-self.judged.principles[m].count for m in members])]
+        texts = [self.judged.principles[m] for m in members]
         charged = table.lost[:, g] > 0
         parts_lost, parts_won = table.parts_lost[:, g], table.parts_won[:, g]
         proportion = Bootstrap(proportions="wilson")
         won_part = float(parts_won.mean()) if len(parts_won) else 0.0
-        hit = [trial for trial, yes in zip(self.lost, charged, strict=True) if yes]
-        missed = [trial for trial, yes in zip(self.lost, charged, strict=True) if not yes]
-        names = {int(m): self.docket.principles[m].name for m in members}
-        cost = {trial.id: float(c) for trial, c in zip(self.lost, table.lost[:, g], strict=True)}
+        hit = [item for item, yes in zip(self.lost, charged, strict=True) if yes]
+        missed = [item for item, yes in zip(self.lost, charged, strict=True) if not yes]
+        names = {int(m): self.judged.principles[m].name for m in members}
+        cost = {item.id: float(c) for item, c in zip(self.lost, table.lost[:, g], strict=True)}
         return Weakness(
-            name=self.docket.principles[int(self.groups.medoids[number])].name,
+            name=self.judged.principles[int(self.groups.medoids[number])].name,
             members=tuple(Member(name=t.name, votes=t.count) for t in texts[:_MOST_MEMBERS]),
             n_members=len(texts),
             items=int(charged.sum()),
@@ -190,7 +190,7 @@ def _proportion(hits: np.typing.NDArray[np.bool_], bootstrap: Bootstrap) -> Esti
 
 
 def _renamed(weaknesses: Sequence[Weakness], name: Namer) -> list[Weakness]:
-    """Ask for a name for each; an empty one leaves the medoid's."""
+    """Ask for a name for each; if it is empty, the medoid's stays."""
     asked = [name([member.name for member in w.members]) for w in weaknesses]
     waiting = [answer for answer in asked if not isinstance(answer, str)]
     later = iter(_gathered(waiting) if waiting else [])

@@ -1,12 +1,12 @@
-"""What became of a policy's weaknesses since an earlier run."""
+"""How a policy's weaknesses changed since an earlier run."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from deemster.principles.similarity import dense
-from deemster.reports.charges import PrincipleText
 from deemster.reports.grouping import Grouper, Tfidf
+from deemster.reports.losses import PrincipleText
 from deemster.reports.weakness_records import Change, Weakness, WeaknessReport
 from deemster.reports.weakness_stats import difference
 
@@ -26,7 +26,7 @@ def compare_weaknesses(
         group: how groups are compared, by their principles' names; `Tfidf()` if not given.
 
     Returns:
-        One change per weakness of either: those there are now in the report's order, then those
+        One change per weakness of either report: present ones in the report's order, then those
         that are gone.
     """
     grouper = Tfidf() if group is None else group

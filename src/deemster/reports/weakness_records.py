@@ -30,7 +30,7 @@ class Member(Record):
 
 
 class SubsetShare(Record):
-    """How a weakness bites in one subset."""
+    """How often a weakness occurs in one subset."""
 
     subset: str
     lost: Count
@@ -49,13 +49,13 @@ class Weakness(Record):
     items: Count
     """Lost items on which the policy is charged with it."""
     votes: Count
-    """Votes on lost items that charge the policy with it."""
+    """Votes that count it against the policy on lost items."""
     lost_reward: float
     """Weights times score gaps, summed over lost items; 1 is the whole scale on one item."""
     share: Estimate
-    """Its part in all reward lost on lost items; items are resampled."""
+    """Its share of all reward lost on lost items; items are resampled."""
     excess: float
-    """Part of an item's lost reward, in the mean over lost items, less the same for the
+    """Share of an item's lost reward, averaged over lost items, minus the same for the
     opponents on the items the policy won: -1..1. Weaknesses are ranked by it."""
     rate: Estimate
     """Share of lost items charged with it (Wilson interval)."""
@@ -76,7 +76,7 @@ class Weakness(Record):
 
 
 class WeaknessReport(Record):
-    """Where a policy loses, by what judges say they judge by."""
+    """Where a policy loses, according to the principles that judges state."""
 
     policy: str
     versus: str | None
@@ -88,7 +88,7 @@ class WeaknessReport(Record):
     n_tied: Count
     n_unscored: Count
     lost_reward: float
-    """All reward charged to the policy on lost items."""
+    """All reward the policy lost on lost items."""
     votes_by_flavour: dict[Literal["scores", "weights", "none"], Count]
     """Votes by what they say: scores per principle, weights alone, or nothing to analyse."""
     fdr: float
@@ -98,22 +98,22 @@ class WeaknessReport(Record):
     """Groups with enough support to be tested."""
     grouper: str
     weaknesses: tuple[Weakness, ...]
-    """Those that pass the test, largest excess first."""
+    """The groups that pass the test, largest excess first."""
     rest: tuple[Weakness, ...]
     """The other groups the policy is charged with, largest share first; at most 50."""
 
 
 class Change(Record):
-    """A weakness now against an earlier run."""
+    """A weakness now, compared with an earlier run."""
 
     name: str
     status: Literal["new", "worse", "same", "better", "gone"]
     """`new` and `gone`: a weakness now but not before, or the other way round. The others are
     weaknesses in both; `worse` and `better` where the interval of `rate_change` excludes 0."""
     now: Weakness | None
-    """None: no group of this meaning now."""
+    """None: there is no group of this meaning now."""
     before: Weakness | None
     similarity: float | None
     """Cosine of the two groups' principles; None where one is missing."""
     rate_change: Estimate | None
-    """Rate among lost items now less before (Newcombe interval); None where one is missing."""
+    """Rate among lost items now minus before (Newcombe interval); None where one is missing."""

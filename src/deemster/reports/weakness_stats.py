@@ -1,4 +1,4 @@
-"""The test behind weakness analysis: is this charged to the policy more than to its opponents?"""
+"""The test behind weakness analysis: does this cost the policy more than its opponents?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from deemster.reports.charges import Trial
+from deemster.reports.losses import JudgedItem
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import Floats, Ints, tidy
 
@@ -19,12 +19,12 @@ PER_GROUP = 8
 MOST_FITTED = 150
 """Coefficients of the regression at most: it is over votes, of which there may be 100,000."""
 FEW = 6
-"""Fewer groups than this do not show what is usual."""
+"""With fewer groups than this, a usual gap cannot be estimated."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Charges of G groups on the items the policy lost (L) and won (W)."""
+    """Losses by G groups on the items the policy lost (L) and won (W)."""
 
     lost: Floats
     """(L, G): reward the policy lost by the group, >= 0."""
@@ -41,21 +41,21 @@ class Table:
     """Votes (V) without scores per principle: weights (V, G), whole gaps (V,), items (V,)."""
 
     @classmethod
-    def of(cls, trials: Sequence[Trial], labels: Ints, n_groups: int) -> Table:
+    def of(cls, items: Sequence[JudgedItem], labels: Ints, n_groups: int) -> Table:
         """Sum each item's gaps within groups, averaged over its votes."""
-        decided = [t for t in trials if t.outcome == "lost"]
+        decided = [t for t in items if t.result == "lost"]
         n_lost = len(decided)
-        decided += [t for t in trials if t.outcome == "won"]
+        decided += [t for t in items if t.result == "won"]
         net, weight = np.zeros((2, len(decided), n_groups))
         votes = np.zeros((n_lost, n_groups))
         side = np.ones(len(decided))
-        for row, trial in enumerate(decided):
-            for number, blame in trial.blames.items():
-                net[row, labels[number]] += blame.gap / max(trial.n_votes, 1)
-                weight[row, labels[number]] += blame.weight / max(trial.n_votes, 1)
+        for row, item in enumerate(decided):
+            for number, loss in item.losses.items():
+                net[row, labels[number]] += loss.gap / max(item.n_votes, 1)
+                weight[row, labels[number]] += loss.weight / max(item.n_votes, 1)
                 if row < n_lost:
-                    votes[row, labels[number]] += blame.against
-            if trial.outcome == "won" and not trial.single:
+                    votes[row, labels[number]] += loss.against
+            if item.result == "won" and not item.single:
                 side[row] = -1
         charged = np.maximum(net * side[:, None], 0)
         return cls(
@@ -69,7 +69,7 @@ class Table:
 
     @cached_property
     def parts_lost(self) -> Floats:
-        """(L', G): each group's part of the item's loss; items without a charge are left out."""
+        """(L', G): each group's share of the item's loss; items without a loss are left out."""
         return _parts(self.lost)
 
     @cached_property
@@ -78,14 +78,14 @@ class Table:
         return _parts(self.won)
 
 
-def _votes(trials: Sequence[Trial], labels: Ints, n_groups: int) -> tuple[Floats, Floats, Ints]:
-    told = [(item, vote) for item, trial in enumerate(trials) for vote in trial.by_weight]
-    weight = np.zeros((len(told), n_groups))
-    for row, (_, (_, weights)) in enumerate(told):
+def _votes(items: Sequence[JudgedItem], labels: Ints, n_groups: int) -> tuple[Floats, Floats, Ints]:
+    votes = [(number, vote) for number, item in enumerate(items) for vote in item.by_weight]
+    weight = np.zeros((len(votes), n_groups))
+    for row, (_, (_, weights)) in enumerate(votes):
         for number, value in weights.items():
             weight[row, labels[number]] += value
-    gap = np.array([gap for _, (gap, _) in told], dtype=float)
-    return weight, gap, np.array([item for item, _ in told], dtype=np.intp)
+    gap = np.array([gap for _, (gap, _) in votes], dtype=float)
+    return weight, gap, np.array([number for number, _ in votes], dtype=np.intp)
 
 
 def _parts(charges: Floats) -> Floats:
@@ -98,15 +98,15 @@ def _parts(charges: Floats) -> Floats:
 def p_values(
     table: Table, groups: Sequence[int], *, direct: bool, paired: bool
 ) -> dict[int, float]:
-    """One-sided p-values: is the policy's gap on a group above what is usual for it?
+    """One-sided p-values: is the policy's gap on a group larger than usual for it?
 
-    Usual is the median gap over groups, by weight, and at least 0: a policy that is worse
-    everywhere has no particular weakness, and an opponent's weakness makes none of the policy's.
-    Of pairs with fewer than `FEW` groups it is 0, where particular and general cannot be told
-    apart.
+    Usual is the weighted median gap over groups, and at least 0: a policy that is worse
+    everywhere has no particular weakness, and an opponent's weakness is not one of the policy's.
+    For pairs with fewer than `FEW` groups it is 0, as a particular weakness and a general one
+    cannot be told apart.
 
     Args:
-        table: the charges.
+        table: the losses.
         groups: which groups to test.
         direct: whether the judge scored each principle. Then an item's gaps on the group are
             tested by the Wilcoxon signed-rank test. Otherwise the whole gap of a vote is the
@@ -114,8 +114,8 @@ def p_values(
             (errors clustered by item): defects that occur together do not hide each other. That
             takes `PER_GROUP` items per group, so only the best supported groups are tested, and
             only those whose weight differs between votes.
-        paired: whether, if both sides were equal, either would be equally likely to lose: so it
-            is for pairs, not for the best of many or for single responses.
+        paired: whether equally good sides would be equally likely to lose. That holds for pairs,
+            not for the best of many or for single responses.
 
     Returns:
         The p-value of each group that could be tested; none with fewer than `MIN_ITEMS` lost
@@ -178,7 +178,7 @@ def adjusted(p: Sequence[float]) -> list[float]:
 
 
 def shares(table: Table, groups: Sequence[int], *, bootstrap: Bootstrap) -> list[Estimate]:
-    """Each group's part of all reward lost on lost items; items are resampled."""
+    """Each group's share of all reward lost on lost items; items are resampled."""
     rows = np.column_stack([table.lost[:, list(groups)], table.lost.sum(axis=1)])
     rows = rows[rows[:, -1] > 0]
     if not len(rows):

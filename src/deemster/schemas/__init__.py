@@ -1,6 +1,6 @@
 """Frozen, typed records: everything that flows through deemster or is stored."""
 
-from deemster.schemas.base import Count, Finite, Record, Text, Whole
+from deemster.records import Count, Finite, Record, Text, Whole
 from deemster.schemas.completion import Completion, TokenLogprob
 from deemster.schemas.conversation import (
     Conversation,
@@ -21,9 +21,9 @@ from deemster.schemas.conversation import (
 from deemster.schemas.principle import Band, Principle, Rubric, normalise_weights
 from deemster.schemas.sample import Sample, first_problem
 from deemster.schemas.sampling import Sampling, SamplingSettings
-from deemster.schemas.usage import Usage
 from deemster.schemas.verdict import JudgeInfo, UnscoredError, Verdict
 from deemster.schemas.vote import Critique, Failure, Judgment, Scale, Vote
+from deemster.usage import Usage
 
 __all__ = [
     "Band",

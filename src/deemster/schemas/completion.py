@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, JsonValue
 
-from deemster.schemas.base import Record, Text
-from deemster.schemas.usage import Usage
+from deemster.records import Record, Text
+from deemster.usage import Usage
 
 
 def _log_probability(value: object) -> float:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from deemster.errors import InputError
-from deemster.schemas.base import Record, Text
+from deemster.records import Record, Text
 from deemster.schemas.sdk_messages import plain_message
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from deemster.schemas.base import Finite, Record, Whole
+from deemster.records import Finite, Record, Whole
 
 
 class Band(Record):

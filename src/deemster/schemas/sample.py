@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from deemster.errors import InputError
-from deemster.schemas.base import Finite, Record, Text
+from deemster.records import Finite, Record, Text
 from deemster.schemas.conversation import Conversation, as_query, as_reference, as_responses
 from deemster.schemas.principle import Principle
 

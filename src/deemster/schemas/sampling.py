@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from deemster.schemas.base import Finite, Record
+from deemster.records import Finite, Record
 
 _Temperature = Annotated[Finite, Field(ge=0, le=2)]
 

@@ -9,10 +9,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from deemster.errors import DeemsterError
-from deemster.schemas.base import Count, Finite, Record, Whole
+from deemster.records import Count, Finite, Record, Whole
 from deemster.schemas.sampling import Sampling
-from deemster.schemas.usage import Usage
 from deemster.schemas.vote import Failure, Judgment, Vote
+from deemster.usage import Usage
 
 _REASONS = 3
 """Reasons that the text of an `UnscoredError` names."""

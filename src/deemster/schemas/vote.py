@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from deemster.errors import FailureStatus
-from deemster.schemas.base import Count, Finite, Record, Whole
+from deemster.records import Count, Finite, Record, Whole
 from deemster.schemas.principle import Principle
-from deemster.schemas.usage import Usage
+from deemster.usage import Usage
 
 
 class Scale(Record):

@@ -14,7 +14,7 @@ from deemster.suites.spec import SuiteSpec
 
 @dataclass(frozen=True)
 class SuiteJudges:
-    """A suite's judges, in its order, and whatever they are made of. Closes all of it."""
+    """A suite's judges, in its order, and everything they were built from. Closes all of it."""
 
     judges: tuple[BaseJudge, ...]
     site: Site
@@ -31,7 +31,7 @@ class SuiteJudges:
 
 
 def build_judges(spec: SuiteSpec, *, folder: Path) -> SuiteJudges:
-    """The judges of a suite; they share its budget, and judges named twice are one.
+    """The judges of a suite; they share its budget, and a judge named twice is built once.
 
     Args:
         spec: the suite.

@@ -1,4 +1,4 @@
-"""Cascades on stored runs: fitted and applied without a call."""
+"""Cascades on stored runs, fitted and applied without calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CascadeSummary(Record):
     agreement: Estimate
     """Share of the answered items whose labelled best has strictly the highest reward."""
     overall: Estimate
-    """The same over all items; one left unanswered is not right."""
+    """The same over all items; an unanswered one counts as wrong."""
     level: float | None
     """Agreement that the rule was fitted for."""
     delta: float
@@ -41,7 +41,7 @@ class CascadeSummary(Record):
     asked: dict[str, float]
     """Share of the items each judge was asked about."""
     alone: dict[str, Estimate]
-    """Agreement over all items if the cascade always went on up to this judge, votes combined."""
+    """Agreement over all items if the cascade always continued up to this judge, votes combined."""
     stops: tuple[str, ...]
 
 
@@ -73,7 +73,7 @@ def fit_cascade(
         seed: of the split into calibration and test.
 
     Raises:
-        InputError: the runs do not fit together, or the level cannot be promised.
+        InputError: the runs do not fit together, or the level cannot be guaranteed.
     """
     names, items, stops = load_staged(runs, stops=None if stop is None else [stop] * len(runs))
     return fit_rule(
@@ -94,7 +94,7 @@ def apply_cascade(
     """What a rule does with stored runs; see `fit_cascade`.
 
     Raises:
-        InputError: the runs do not fit together, or are not as many as the rule has stages.
+        InputError: the runs do not fit together, or their number is not that of the rule's stages.
     """
     if len(runs) != len(rule.stages):
         raise InputError(f"the cascade has {len(rule.stages)} stages; {len(runs)} runs are given")
@@ -124,7 +124,7 @@ def apply_cascade(
 def load_staged(
     runs: Sequence[Path], *, stops: Sequence[str] | None = None
 ) -> tuple[list[str], StagedItems, list[str]]:
-    """Names of the judges, the items that all runs have, and the stopping rules used.
+    """Names of the judges, the items that all runs share, and the stopping rules used.
 
     Args:
         runs: see `fit_cascade`.
@@ -151,9 +151,7 @@ def load_staged(
     for key in shared:
         found = [table[key] for table in tables]
         if len({(one.best, one.ballot.scores.shape[1]) for one in found}) > 1:
-            raise InputError(
-                f"sample {key!r} has other responses or labels in one run than another"
-            )
+            raise InputError(f"sample {key!r} has different responses or labels in different runs")
         cases.append((_joined([one.ballot for one in found], names), found[0].best))
     return names, staged(cases), used
 

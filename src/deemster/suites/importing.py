@@ -1,4 +1,4 @@
-"""Other tools' judge logs become runs: parsed by our parsers, decided by our aggregators."""
+"""Turns other tools' judge logs into runs: parsed by our parsers, decided by our aggregators."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _spec(aggregator: str) -> str:
 
 
 def _check_ids(log: Log) -> None:
-    """Before anything is written: the store takes an id once."""
+    """Checked before anything is written, as ids in the store must be unique."""
     times = Counter(sample.id for sample, _ in log)
     twice = next((name for name, count in times.items() if name and count > 1), None)
     if twice is not None:

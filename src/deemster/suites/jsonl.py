@@ -20,7 +20,7 @@ def read_samples(path: Path, *, name: str | None = None) -> Iterator[Sample]:
         name: what errors call it.
 
     Raises:
-        InputError: the file cannot be read, or a line is no sample that can be judged; the text
+        InputError: the file cannot be read, or a line is not a sample that can be judged; the text
             names the line.
     """
     name = name or str(path)

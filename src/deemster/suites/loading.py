@@ -1,6 +1,6 @@
 """Reading a suite file, and the samples it names.
 
-The suite as written, with the names in place of the values, is what a run keeps.
+A run keeps the suite as written, with names of variables in place of their values.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def load_suite(path: str | Path, *, environment: Mapping[str, str] | None = None
         environment: where `${NAME}` is looked up; None is the process's environment.
 
     Raises:
-        InputError: it cannot be read or says something that is not allowed. The text names file,
+        InputError: it cannot be read or something in it is not allowed. The text names file,
             line, key, value and what is allowed.
     """
     path = Path(path)

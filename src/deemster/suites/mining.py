@@ -1,4 +1,4 @@
-"""Mining a run: which principles stood in votes that ranked the truth first."""
+"""Mining a run: which principles were used in votes that ranked the truth first."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 from deemster.errors import InputError
 from deemster.principles import PrincipleBank
-from deemster.principles.bank_records import VoteOutcome, query_key
+from deemster.principles.bank_records import CheckedVote, query_key
 from deemster.schemas import Conversation, Judgment, Sample, Verdict
 from deemster.suites.store import RunStore
 
 _AT_ONCE = 200
-"""Samples per transaction: another writer waits no longer than that takes."""
+"""Samples per transaction: other writers wait no longer than one takes."""
 
 
 @dataclass(frozen=True)
 class Mined:
-    """What mining a run came to."""
+    """The result of mining a run."""
 
     votes: int
     """Votes with principles and a known outcome."""
@@ -30,7 +30,7 @@ class Mined:
     sets: int
     """Queries that got a new set."""
     merged: int
-    """Principles that are now taken for another, over the whole bank."""
+    """Principles that are now merged into others, in the whole bank."""
 
 
 def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = None) -> Mined:
@@ -38,7 +38,7 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
 
     A vote is right if the truly best response has strictly its highest score; on a single
     response with truth 1 or 0, if the score is above or below the middle of its scale
-    accordingly. Votes without principles, or on samples without such a truth, say nothing. Mining
+    accordingly. Votes without principles, or on samples without such a truth, are ignored. Mining
     a run twice, or from two processes at once, counts each vote once.
 
     Args:
@@ -47,7 +47,7 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
         judge: mine this judge only.
 
     Raises:
-        InputError: there is no run, no such judge, or no vote that says anything.
+        InputError: there is no run, no such judge, or no vote that can be used.
     """
     with RunStore(directory) as store:
         names = [info.name for info in store.judges()]
@@ -62,13 +62,13 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
                 (sample.query, found)
                 for sample, verdict in store.verdicts(number)
                 if sample.query
-                and (found := outcomes(sample, verdict, fingerprint=info.fingerprint))
+                and (found := checked_votes(sample, verdict, fingerprint=info.fingerprint))
             )
             source = f"{Path(directory).resolve().name}/{info.name}"
             for batch in _batches(rows):
                 votes += sum(len(found) for _, found in batch)
                 right += sum(one.right for _, found in batch for one in found)
-                added, keys = bank.add_outcomes(batch, source=source)
+                added, keys = bank.add_votes(batch, source=source)
                 new += added
                 touched.setdefault(source, []).extend(keys)
     if not votes:
@@ -81,8 +81,8 @@ def mine_run(directory: str | Path, bank: PrincipleBank, *, judge: str | None = 
     return Mined(votes=votes, right=right, new=new, sets=sets, merged=merged)
 
 
-def outcomes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[VoteOutcome]:
-    """The votes of one verdict that say whether their principles led to the truth."""
+def checked_votes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[CheckedVote]:
+    """The votes of one verdict for which it is known whether they were right."""
     found = []
     query = query_key(sample.query) if sample.query else ""
     for vote in verdict.judgments:
@@ -91,12 +91,12 @@ def outcomes(sample: Sample, verdict: Verdict, *, fingerprint: str) -> list[Vote
             continue
         parts = (fingerprint, query, sample.id, vote.judge, vote.draw, vote.order, vote.raw)
         key = hashlib.sha256(repr(parts).encode(errors="surrogatepass")).digest()[:16]
-        found.append(VoteOutcome(key, vote.principles, right))
+        found.append(CheckedVote(key, vote.principles, right))
     return found
 
 
 def vote_is_right(sample: Sample, vote: Judgment) -> bool | None:
-    """Whether one vote agrees with the truth; None if that cannot be said. See `mine_run`."""
+    """Whether one vote agrees with the truth; None if that is not known. See `mine_run`."""
     scores = [score for score in vote.scores if score is not None]
     if len(scores) != len(sample.responses):
         return None
@@ -113,7 +113,7 @@ def vote_is_right(sample: Sample, vote: Judgment) -> bool | None:
 
 
 def _batches(
-    rows: Iterator[tuple[Conversation, list[VoteOutcome]]],
-) -> Iterator[Sequence[tuple[Conversation, list[VoteOutcome]]]]:
+    rows: Iterator[tuple[Conversation, list[CheckedVote]]],
+) -> Iterator[Sequence[tuple[Conversation, list[CheckedVote]]]]:
     while batch := list(islice(rows, _AT_ONCE)):
         yield batch

@@ -20,12 +20,12 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True)
 class JudgePlan:
-    """What one judge would take, beyond what the judges before it have bought."""
+    """What one judge would take beyond what earlier judges have bought."""
 
     judge: str
     samples: int
     votes: int
-    """All that it draws or, for judges made of others, that its members draw."""
+    """All votes that it draws or, for judges made of others, that its members draw."""
     requests: int
     """Most requests that are sent for it: one per order shown, where the provider draws several
     completions per request. Draws that an earlier judge has bought are not sent again."""

@@ -1,4 +1,4 @@
-"""Runs decided again from their stored votes: other parser, k, weights or aggregator, no calls."""
+"""Decides runs again from their stored votes: other parser, k, weights or aggregator, no calls."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ from deemster.suites.summaries import curve_rule, summarise_judge, write_summary
 
 Reread = Callable[[Sample, Vote], Vote]
 STORED = "stored"
-"""In place of a dialect: the one that read each text, as the run notes it."""
+"""In place of a dialect's name: the one that read each text, as recorded in the run."""
 _READ = ("parse_error", "ambiguous", "refused")
-"""Statuses of failures that come from reading a text, where there is one (a provider that refuses
-gives none); of the others there was nothing to read."""
+"""Statuses of failures to read a text, where there is one (a provider that refuses gives none)."""
 
 
 def rescore_run(
@@ -59,11 +58,11 @@ def rescore_run(
         k: only the first k votes of each sample.
         min_valid: fewest valid votes for a verdict with rewards; None keeps the judge's.
         stop: a stopping rule's text, `decided:0.95`: only the votes that it would have drawn.
-            Where it names no spread, the spread is measured on the run's own votes; the judge of
-            the new run tells it.
+            Where it names no spread, the spread is measured on the run's own votes, and the
+            judge of the new run records it.
 
     Raises:
-        InputError: an argument is wrong, or the run cannot be decided so.
+        InputError: an argument is wrong, or the run cannot be decided this way.
     """
     if k is not None and k < 1:
         raise InputError(f"k must be >= 1, got {k}")
@@ -72,7 +71,7 @@ def rescore_run(
         position = find_judge(store, judge)
         info = store.judges()[position]
         if info.members and aggregator is None:
-            raise InputError(f"judge {info.name!r} is made of several; give --aggregator")
+            raise InputError(f"judge {info.name!r} is made of other judges; give --aggregator")
         chosen = parse_aggregator(aggregator or info.aggregator)
         if selects_by_meta(chosen) and not store.has_meta_rewards(position):
             raise InputError(f"aggregator {chosen} needs meta rewards; the run has none")
@@ -100,7 +99,7 @@ def rescore_run(
 
 
 def find_judge(store: RunStore, name: str | None) -> int:
-    """Position of the judge that is meant.
+    """Position of the named judge, or of the only one.
 
     Raises:
         InputError: none is named and the run has several, or there is no such judge.
@@ -156,7 +155,7 @@ def _votes(
 def _stored(
     store: RunStore, judge: int, info: JudgeInfo, *, k: int | None, dialect: str | None
 ) -> StoredVotes:
-    """The votes as arrays, for a rule that has to see all of them first."""
+    """The votes as arrays, for a rule that has to see all of them beforehand."""
     kept = StoredVotes()
     for sample, verdict, votes in _votes(store, judge, info, k=k, dialect=dialect):
         kept.add(votes, n=len(sample.responses), k=verdict.k if k is None else min(k, verdict.k))
@@ -166,7 +165,7 @@ def _stored(
 def _parser(name: str, info: JudgeInfo) -> Reread:
     opened = cache(_open)
     if name != STORED:
-        opened(name)  # a wrong name is told whatever the run holds
+        opened(name)  # a wrong name is an error whatever the run holds
 
     def reread(sample: Sample, vote: Vote) -> Vote:
         if isinstance(vote, Failure) and (not vote.raw or vote.status not in _READ):
@@ -204,7 +203,7 @@ def _open(spec: str) -> Dialect:
 
 
 def _unvoted(verdict: Verdict) -> Usage:
-    """Usage that belongs to no single vote."""
+    """Usage that does not belong to a single vote."""
     voted = Usage.total(vote.usage for vote in verdict.votes)
     return verdict.usage.minus(voted)
 

@@ -1,8 +1,8 @@
-"""Running a suite so that nothing is lost: kill it at any moment, run it again, it goes on.
+"""Running a suite so that nothing is lost: killed at any moment and run again, it continues.
 
-Two files see to that. Completions go into a cassette as they arrive, so that a sample that was
-half judged is finished without buying again what it has; verdicts with all their votes go into the
-run store. The cassette is removed when every vote of the run is a judgment.
+Two files ensure that. Completions go into a cassette as they arrive, so that a half-judged sample
+is finished without buying the same votes again; verdicts with all their votes go into the run
+store. The cassette is removed when every vote of the run is a judgment.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ Observer = Callable[[str, Sample, Verdict], None]
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to."""
+    """The result of a run."""
 
     directory: Path
     summaries: dict[str, Summary]
     """By judge name."""
     spent: dict[str, Usage]
-    """By judge name: what was asked of models for it. Less than the usage of its verdicts where
-    another judge of the suite had drawn the same votes before."""
+    """By judge name: what was requested of models for it. Less than the usage of its verdicts where
+    another judge of the suite had already drawn the same votes."""
     broken: tuple[str, ...]
     """Thresholds that do not hold, one line each."""
     over_budget: bool
-    """The budget ended the run; `--resume` with a larger one goes on."""
+    """The budget ended the run; `--resume` with a larger one continues it."""
     unscored: int
     """Samples without rewards, over all judges."""
 
@@ -78,13 +78,13 @@ async def run_suite(
 
     Args:
         suite: a loaded suite.
-        out: run directory. One that holds this suite's run goes on where that stopped: finished
+        out: run directory. If it holds this suite's run, that is continued: finished
             samples are never judged again.
-        resume: needed to go on with an unfinished run; also judges those samples again that have
+        resume: needed to continue an unfinished run; also judges those samples again that have
             a failed vote (votes that did not fail are not bought again).
-        judges: in place of those that the suite describes; they stay the caller's to close.
+        judges: in place of those that the suite describes; the caller closes them.
         observer: for progress.
-        on_plan: told what is to be done before the first call.
+        on_plan: called with what is to be done, before the first call.
 
     Raises:
         InputError: the suite is wrong, or `out` holds another run; nothing is written then.
@@ -138,7 +138,7 @@ async def _judge_all(
     in_flight: int,
     observer: Observer | None,
 ) -> bool:
-    """One judge after the other; True if the budget ended it."""
+    """Run one judge after the other; True if the budget ended it."""
     async with recorded(judges, store.directory / COMPLETIONS) as recorders:
         for j, judge in enumerate(judges):
             earlier, others = store.spent(j), _spent(recorders)
@@ -169,7 +169,7 @@ async def _judge(
     observer: Observer | None,
 ) -> bool:
     """Judge samples and store each verdict as it comes; True if the budget ended it."""
-    # Samples are told apart by their number: a source may give equal ones, or one twice.
+    # Samples are identified by their number: a source may give equal ones, or one twice.
     samples = (store.sample(position) for position in pending)
     name = scorer.info.name
     verdicts = score_numbered(scorer, samples, in_flight=in_flight)
@@ -184,18 +184,18 @@ async def _judge(
 
 
 def _check_directory(out: Path, *, resume: bool, judges: int) -> None:
-    """Refuse to go on with an unfinished run unless that is asked for."""
+    """Refuse to continue an unfinished run unless asked to."""
     if not holds_run(out):
         return
     with RunStore(out) as store:
         total = store.count_samples()
         finished = total > 0 and all(len(store.done(j)) == total for j in range(judges))
     if not finished and not resume:
-        raise InputError(f"{str(out)!r} holds an unfinished run; give --resume to go on with it")
+        raise InputError(f"{str(out)!r} holds an unfinished run; give --resume to continue it")
 
 
 def _digest(suite: Suite) -> tuple[str, int]:
-    """SHA-256 over a suite's samples, and how many they are; reads all data, keeps none."""
+    """SHA-256 over a suite's samples, and their number; reads all data, keeps none."""
     digest, count = hashlib.sha256(), 0
     for sample in suite.samples():
         digest.update(sample.model_dump_json().encode(errors="surrogatepass"))
@@ -204,7 +204,7 @@ def _digest(suite: Suite) -> tuple[str, int]:
 
 
 def _begin(store: RunStore, digest: str, suite: Suite) -> None:
-    """Note samples and surroundings, or check that the run was begun with the same samples."""
+    """Record samples and environment, or check that the run was begun with the same samples."""
     known = store.value("samples")
     if known is None:
         if not store.count_samples():
@@ -224,7 +224,7 @@ def _todo(store: RunStore, judge: int, *, retry: bool) -> list[int]:
 
 
 def environment(folder: Path) -> dict[str, object]:
-    """What a run ran on: versions and the git revision of the suite's folder, no secrets."""
+    """The environment of a run: versions and the git revision of the suite's folder, no secrets."""
     found: dict[str, object] = {
         "deemster": __version__,
         "python": platform.python_version(),
@@ -264,7 +264,7 @@ def broken_thresholds(spec: SuiteSpec, summaries: dict[str, Summary]) -> Iterato
 
 
 def figure_of(summary: Summary, name: str) -> float | None:
-    """The figure that a threshold is about; None where it does not exist for this data."""
+    """The figure that a threshold names; None if it does not exist for this data."""
     if name == "unscored":
         return None if not summary.n else 1 - summary.n_scored / summary.n
     if name == "ties":

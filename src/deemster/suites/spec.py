@@ -30,9 +30,9 @@ class DataSpec(_Spec):
     path: str | None = None
     """A JSON-lines file of samples, or the files of `benchmark`; relative to the suite file."""
     split: str | None = None
-    """Which part of a benchmark."""
+    """The part of a benchmark to read."""
     samples: tuple[dict[str, JsonValue], ...] | None = None
-    """Samples written here."""
+    """Samples given in the suite itself."""
     subsets: tuple[str, ...] | None = None
     """Keep only these subsets."""
     min_responses: _Positive = 1
@@ -86,7 +86,7 @@ class Threshold(_Spec):
         return {"comparison": comparison, "value": float(number) / (100 if percent else 1)}
 
     def holds(self, figure: float | None) -> bool:
-        """Whether a figure meets it; a figure that does not exist meets nothing."""
+        """Whether a figure meets it; a missing figure does not."""
         if figure is None:
             return False
         return {
@@ -149,7 +149,7 @@ class SuiteSpec(_Spec):
     def _judges_fit(self) -> Self:
         for key, values in self.matrix.items():
             if key in _FIXED or not any(key in type(judge).model_fields for judge in self.judges):
-                raise ValueError(f"matrix key {key!r} is no judge setting that can vary")
+                raise ValueError(f"matrix key {key!r} is not a judge setting that can vary")
             if not values:
                 raise ValueError(f"matrix key {key!r} has no values")
         names = [judge.label for judge in self.expanded()]
@@ -163,7 +163,7 @@ class SuiteSpec(_Spec):
     def expanded(self) -> tuple[JudgeSpec, ...]:
         """The judges, each in every combination of the matrix settings that it has.
 
-        Judges made of others stay as they are.
+        Judges made of other judges are not varied.
         """
         made: list[JudgeSpec] = []
         for judge in self.judges:
@@ -218,14 +218,14 @@ def suite_json_schema() -> dict[str, Any]:
         types.append({"$ref": f"#/$defs/{one['title']}"})
     schema["$defs"][JUDGE_DEFINITION] = {
         "anyOf": types,
-        "description": "A judge; `type` says of which kind, `grm` if it is left out.",
+        "description": "A judge; `type` says which kind, `grm` if it is left out.",
     }
     linked: dict[str, Any] = _linked(schema)
     return linked
 
 
 def _linked(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """The schema with a reference wherever a judge may stand."""
+    """The schema, with a reference wherever a judge is allowed."""
     if value == {"title": JUDGE_DEFINITION}:
         return {"$ref": f"#/$defs/{JUDGE_DEFINITION}"}
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
 """The run store: samples, judges, votes and verdicts of one run in one SQLite file.
 
-One writer at a time; readers may look on while a run goes (WAL). A row per vote, checksummed, with
+One writer at a time; others may read during a run (WAL). A row per vote, checksummed, with
 the raw completion kept, so that everything can be parsed, voted and weighed again without a call.
 """
 
@@ -68,12 +68,12 @@ INSERT INTO run VALUES ('format', '1');
 
 
 def holds_run(directory: Path) -> bool:
-    """Whether a run was begun there; a kill at the very start leaves a file without tables."""
+    """Whether a run was begun there; a kill right at the start leaves a file without tables."""
     path = directory / FILE
     if not path.is_file():
         return False
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    # Of what is damaged, whoever opens it tells.
+    # A damaged file is reported by whoever opens it.
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as db:
         return not is_blank(db)
     return True
@@ -122,7 +122,7 @@ class RunStore:
             self._db = open_readonly(self.path, _FORMAT)
 
     def close(self) -> None:
-        """Fold the log into the file and let go of it. Idempotent."""
+        """Merge the log into the file and close it. Idempotent."""
         if self._lock is not None:
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -149,21 +149,21 @@ class RunStore:
             raise StoreError(f"run store {str(self.path)!r}: {error}") from error
 
     def value(self, key: str) -> str | None:
-        """A fact about the run, or None."""
+        """A recorded fact about the run, or None."""
         row = self._db.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_value(self, key: str, value: str) -> None:
-        """Note a fact about the run."""
+        """Record a fact about the run."""
         self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
 
     def spent(self, judge: int) -> Usage:
-        """What was asked of models for a judge so far; see `RunResult.spent`."""
+        """What was requested of models for a judge so far; see `RunResult.spent`."""
         text = self.value(f"spent:{judge}")
         return Usage() if text is None else Usage.model_validate_json(text)
 
     def set_spent(self, judge: int, spent: Usage) -> None:
-        """Note what was asked of models for a judge."""
+        """Record what was requested of models for a judge."""
         self.set_value(f"spent:{judge}", spent.model_dump_json())
 
     def judges(self) -> list[JudgeInfo]:
@@ -172,7 +172,7 @@ class RunStore:
         return [JudgeInfo.model_validate_json(info) for (info,) in rows]
 
     def set_judges(self, judges: Sequence[JudgeInfo]) -> None:
-        """Note the judges, or check that they are the ones the run was begun with.
+        """Record the judges, or check that they are those the run was begun with.
 
         Raises:
             InputError: the run was begun with others.
@@ -252,7 +252,7 @@ class RunStore:
     def put_in_transaction(self, judge: int, sample: int, verdict: Verdict) -> None:
         """`put` inside a transaction of the caller's."""
         rows = [(judge, sample, *_vote_row(vote)) for vote in verdict.votes]
-        # Only what the votes do not tell: they are put back in when the verdict is read.
+        # Only what the votes do not hold: they are put back in when the verdict is read.
         rest = verdict.model_copy(update={"votes": ()})
         body = _pack(rest.model_dump_json())
         self._db.execute("DELETE FROM votes WHERE judge = ? AND sample = ?", (judge, sample))
@@ -283,7 +283,7 @@ class RunStore:
         return row is not None
 
     def verdicts(self, judge: int) -> Iterator[tuple[Sample, Verdict]]:
-        """(sample, verdict) of one judge in sample order, votes included; reads as it goes.
+        """(sample, verdict) of one judge in sample order, votes included; read lazily.
 
         Raises:
             StoreError: a row's checksum is wrong.

@@ -23,7 +23,7 @@ def summarise_judge(store: RunStore, judge: int) -> Summary:
 
 
 def curve_rule(info: JudgeInfo) -> tuple[Reducer | None, int | None]:
-    """How the accuracy@k curves vote: the judge's aggregator without its choice by meta reward."""
+    """How the accuracy@k curves vote: the judge's aggregator without selection by meta reward."""
     if not info.aggregator or info.members:
         return None, None
     reducer = parse_aggregator(info.aggregator)
@@ -44,7 +44,7 @@ def write_summary(
     Args:
         directory: of the run.
         summaries: by judge.
-        spent: by judge, what was asked of models for it; None where nothing was asked.
+        spent: by judge, what was requested of models for it; None if nothing was.
     """
     first = next(iter(summaries.values()))
     record = first.model_dump(mode="json")

@@ -1,6 +1,6 @@
 """A YAML file that describes something, read into a pydantic model: errors name line and key.
 
-`${NAME}` in a scalar is replaced by an environment variable, and nowhere else are variables read.
+`${NAME}` in a scalar is replaced by an environment variable; variables are read nowhere else.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class YamlFile:
-    """The text of a YAML file, parsed, with the places of its values."""
+    """A parsed YAML file that knows the line of every value."""
 
     path: Path
     written: dict[str, Any]
@@ -57,11 +57,11 @@ class YamlFile:
         try:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
-            raise InputError(_told(error, self.node, self.path, model, self.written)) from error
+            raise InputError(_message(error, self.node, self.path, model, self.written)) from error
 
     @property
     def storable(self) -> dict[str, Any]:
-        """As written; a secret written out, against all advice, is left out."""
+        """As written, without secrets that stand in the file in clear text."""
         kept: dict[str, Any] = _without_secrets(self.written)
         return kept
 
@@ -75,7 +75,7 @@ def read_yaml(path: Path, *, what: str, keys: str) -> YamlFile:
         keys: what the mapping must hold, in words for the error.
 
     Raises:
-        InputError: it cannot be read, is too large, or is no such YAML.
+        InputError: it cannot be read, is too large, or is not such a YAML file.
     """
     node, written = _parse(_read(path, what), path)
     if not isinstance(written, dict):
@@ -169,20 +169,20 @@ def _line(node: yaml.Node | None) -> int:
     return 1 if node is None else node.start_mark.line + 1
 
 
-def _told(
+def _message(
     error: ValidationError,
     root: yaml.Node | None,
     path: Path,
     model: type[BaseModel],
     written: object,
 ) -> str:
-    """The first problem, with the line it stands in."""
+    """The first problem, with its line."""
     first = error.errors()[0]
     node, key = root, []
     for part in first["loc"]:
         child = _child(node, part)
         if child is None and isinstance(node, yaml.MappingNode) and part == 0:
-            continue  # one mapping where a list of them is meant
+            continue  # one mapping where a list is expected
         if child is None and isinstance(part, str) and not isinstance(node, yaml.MappingNode):
             break  # the name of a union member, not a key
         key.append(str(part))
@@ -214,7 +214,7 @@ def _key_line(root: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
 
 
 class _Chooses(Protocol):
-    """A model whose subclasses have more fields: which of them reads a mapping."""
+    """Of a model whose subclasses have more fields: the subclass that reads a mapping."""
 
     @classmethod
     def model_for(cls, given: object) -> type[BaseModel]: ...

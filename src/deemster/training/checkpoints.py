@@ -16,14 +16,14 @@ _PREFIX = "checkpoint-"
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Note that everything in a checkpoint's folder is written."""
+    """Record that everything in a checkpoint's folder is written."""
     partial = checkpoint / f"{MARK}.partial"
     partial.write_text(json.dumps(_sizes(checkpoint)), encoding="utf-8")
     partial.replace(checkpoint / MARK)
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint was saved to its end and nothing was taken from it since."""
+    """Whether a checkpoint was saved completely and nothing was removed from it since."""
     try:
         noted = json.loads((checkpoint / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -32,7 +32,7 @@ def is_complete(checkpoint: Path) -> bool:
 
 
 def last_complete(folder: Path) -> Path | None:
-    """The checkpoint of the latest step that is complete; None if there is none."""
+    """The complete checkpoint of the latest step; None if there is none."""
     return next((found for found in _checkpoints(folder) if is_complete(found)), None)
 
 

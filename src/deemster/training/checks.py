@@ -14,7 +14,7 @@ from deemster.training.stage_sampling import teacher_of
 from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
 
 _MOST_PROMPTS = 2000
-"""Prompts that are encoded to see how long they are."""
+"""Prompts that are encoded to measure their length."""
 
 
 def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
@@ -28,7 +28,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         Facts to show: how many items there are, and how long prompts get.
 
     Raises:
-        InputError: what a stage would refuse.
+        InputError: something that a stage would refuse.
     """
     need("train", "training")
     model = needed(recipe.model, "model")
@@ -49,9 +49,9 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         default=None,
     )
     if room is not None and longest >= room:
-        told = f"{longest}, more than the smallest max_length {room}: such items are left out"
+        length = f"{longest}, more than the smallest max_length {room}: such items are left out"
     else:
-        told = str(longest)
+        length = str(longest)
     left_out = {
         name: corpus.counts[name]
         for name in ("bad_rows", "contaminated", "contaminated_instructions")
@@ -63,12 +63,12 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         "instructions": len(corpus.instructions),
         "evaluation items": len(corpus.evaluation),
         **{name.replace("_", " "): count for name, count in left_out.items()},
-        f"longest of {asked} prompts": f"{told} tokens",
+        f"longest of {asked} prompts": f"{length} tokens",
     }
 
 
 def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
-    """Refuse hinted sampling where the dialect's prompt has no place for a hint."""
+    """Refuse hinted sampling if the dialect's prompt has no place for a hint."""
     first = corpus.train[0]
     dialect = open_dialect(needed(recipe.model, "model").dialect)
     order = range(len(first.responses))
@@ -79,7 +79,7 @@ def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
 
 
 def _longest_prompt(recipe: TrlRecipe, corpus: Corpus) -> tuple[int, int]:
-    """Tokens of the longest training prompt, and how many were looked at."""
+    """Tokens of the longest training prompt, and how many were encoded."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
     model = needed(recipe.model, "model")

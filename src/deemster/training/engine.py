@@ -1,4 +1,4 @@
-"""Engines: who does the stages of a recipe. A registered name, or a Python file beside the recipe.
+"""Engines, which implement the stages of a recipe: a registered name, or a Python file beside it.
 
 Opening an engine imports it. A recipe that names a file is therefore trusted code, as the file
 itself is.
@@ -22,7 +22,7 @@ from deemster.training.stage import R, StageFunction
 
 _PATH = re.compile(r"(?P<file>.+\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
 _ATTRIBUTE = "ENGINE"
-"""What a file's engine is called unless the recipe says otherwise."""
+"""The engine's name in a Python file, unless the recipe names another."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Engine(Generic[R]):
     """What trains a judge: its recipes and its stages."""
 
     recipe: type[R]
-    """What its recipes may say."""
+    """The class of its recipes."""
     stages: Callable[[], Mapping[str, StageFunction[R]]]
-    """Gives the function of each of the recipe's `known_stages`. Called when training begins: what
-    is slow to import (torch) is imported in it."""
+    """Gives the function of each of the recipe's `known_stages`. Called when training begins, so it
+    imports what is slow to import (torch)."""
     check: Callable[[R, Sequence[str]], Mapping[str, object]] | None = None
-    """What `deemster train --dry-run` also checks before it plans, of a recipe and the stages that
-    would run; returns facts to show."""
+    """What else `deemster train --dry-run` checks, given a recipe and the stages that would run;
+    returns facts to show."""
 
 
 ENGINES: Registry[Engine[Any]] = Registry(
@@ -113,7 +113,7 @@ def _import_file(path: Path) -> ModuleType:
 
 @contextmanager
 def _import_explained(what: str) -> Iterator[None]:
-    """Turn whatever another's code raises on import into one line."""
+    """Turn whatever other people's code raises on import into one line."""
     try:
         yield
     except (Exception, SystemExit) as error:

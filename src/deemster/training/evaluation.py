@@ -2,7 +2,7 @@
 
 Every model is run over the same samples by the suite runner, twice: greedily, and with k votes
 that the meta RM rates. The stores of these runs stay in the stage's folder, so that reports and
-`deemster rescore` work on them, and a killed evaluation goes on where it stopped.
+`deemster rescore` work on them, and a killed evaluation continues where it stopped.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Candidate:
     """A model to evaluate."""
 
     name: str
-    """What figures call it, e.g. `base` or `rl`."""
+    """Its name in figures, e.g. `base` or `rl`."""
     model: str
     """Its model string."""
 
@@ -184,7 +184,7 @@ def _run(
 
 
 def _revoted(items: Sequence[Item], reducer: Reducer) -> list[Item]:
-    """The items as a voting rule decides them; one it leaves unscored is a tie, hence wrong."""
+    """The items as a voting rule decides them; an unscored one is a tie, hence wrong."""
     made = []
     for item in items:
         rewards = rewards_of(reducer, item.ballot) or (0.0,) * item.n_responses

@@ -1,4 +1,4 @@
-"""Running one of transformers' or TRL's trainers: arguments, resuming, stopping, disk full.
+"""Running a trainer of transformers or TRL: arguments, resuming, stopping, full disks.
 
 Imports transformers; stages import this when they run.
 """
@@ -94,11 +94,11 @@ def fit(
     """Train, from the last complete checkpoint if `resume`; returns figures.
 
     Figures: `steps`, `loss` (of the last step), `resumed_from` (a step, or None) and `stopped`
-    (why it ended early although nothing was wrong, or None).
+    (why it ended early though nothing was wrong, or None).
 
     Raises:
         TrainingCollapsedError: the monitor said to stop.
-        InputError: the disk is full, or the GPU's memory.
+        InputError: the disk or the GPU's memory is full.
     """
     import torch  # noqa: PLC0415 - slow to import
 
@@ -180,10 +180,10 @@ def save(
 
 
 class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Watches each step, passes its figures on, and vouches for checkpoints.
+    """Watches each step, passes its figures on, and marks checkpoints as complete.
 
     While something looks bad no checkpoint is written, so the newest one is from before the
-    trouble and is not rotated away; what was held back is written once all is well again.
+    trouble and is not rotated away; a postponed one is written once all is well again.
     """
 
     def __init__(self, monitor: TrainingMonitor, log: Log | None, checkpoints: Path) -> None:
@@ -218,7 +218,7 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
             self._owed = False
             control.should_save = True
         if state.global_step >= state.max_steps:
-            # A run resumed at its end would make one step too many; the model is saved anyway.
+            # A run resumed at its end would take one step too many; the model is saved anyway.
             control.should_save = False
 
     def on_save(
@@ -234,7 +234,7 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
 
 
 def _no_room(error: Exception) -> bool:
-    """Whether something could not be written for want of room.
+    """Whether something could not be written because the disk was full.
 
     safetensors and torch wrap the operating system's error, so their text is searched too.
     """
@@ -251,7 +251,7 @@ def _full(path: Path, error: Exception) -> InputError:
     reason = str(error).strip().partition("\n")[0]
     return InputError(
         f"no room to write {str(path)!r}: {reason}; "
-        "make room and resume: it goes on from the last complete checkpoint"
+        "make room and resume: it continues from the last complete checkpoint"
     )
 
 

@@ -55,7 +55,7 @@ def filter_by_difficulty(
 ) -> Filtered:
     """Leave out items that earlier rollouts all got right, or all wrong.
 
-    A group of completions about them would have no spread, and so no advantage. Hinted and
+    Their groups of completions would have no spread, and so no advantage. Hinted and
     unlabelled rollouts do not count; items without any other are kept.
     """
     outcomes: dict[str, list[bool]] = defaultdict(list)
@@ -94,7 +94,7 @@ def train_grpo(
         dialect: prompt and parser.
         out: the stage's folder.
         settings: of the run.
-        resume: go on from the last complete checkpoint in `out`.
+        resume: continue from the last complete checkpoint in `out`.
         log: takes the figures of each step.
 
     Returns:
@@ -145,7 +145,7 @@ def train_grpo(
 
 
 def grpo_rows(samples: Sequence[Sample], dialect: Dialect, settings: GrpoSettings) -> list[Row]:
-    """One row per item and epoch: its prompt with shuffled responses, and what decides rewards.
+    """One row per item and epoch: its prompt with shuffled responses, and the data for rewards.
 
     Epochs follow each other; in each, items and responses are in a new order that depends on the
     seed alone. There are enough epochs for `max_steps`.
@@ -153,7 +153,7 @@ def grpo_rows(samples: Sequence[Sample], dialect: Dialect, settings: GrpoSetting
     per_step = settings.batch_size // settings.group_size
     epochs = settings.epochs
     if settings.max_steps is not None:
-        # The sampler leaves an incomplete last batch out, so a spare epoch is never too many.
+        # The sampler drops an incomplete last batch, so one epoch more never hurts.
         epochs = settings.max_steps * per_step // len(samples) + 2
     return shuffled_rows(samples, dialect, epochs=epochs, seed=settings.seed)
 
@@ -164,7 +164,7 @@ def shuffled_rows(
     """`prompt` (messages), `sample_id`, `order` and `ground_truth` of each item and epoch.
 
     Raises:
-        InputError: an item has no ground truth that can be learnt from.
+        InputError: an item has no usable ground truth.
     """
     rows: list[Row] = []
     for epoch in range(epochs):
@@ -189,7 +189,7 @@ def _row(sample: Sample, dialect: Dialect, seed: int, epoch: int) -> Row:
 def _fitting(
     samples: Sequence[Sample], dialect: Dialect, encode: Encode, settings: GrpoSettings
 ) -> tuple[list[Sample], int]:
-    """Items whose prompt leaves room for a completion, and how many have none."""
+    """Items whose prompt leaves room for a completion, and how many others there are."""
     room = settings.max_length - settings.max_completion_length
     if room < 1:
         raise InputError(

@@ -20,7 +20,7 @@ from deemster.training.reward import reward_text
 from deemster.training.settings import GrpoSettings
 
 Text = str | Sequence[dict[str, Any]]
-"""A completion as TRL hands it over: text, or messages of which the last is the model's."""
+"""A completion as TRL passes it: text, or messages of which the last is the model's."""
 
 
 class JudgeGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped

@@ -1,4 +1,4 @@
-"""Reading a recipe file: its engine says what may stand in it. Errors name line and field."""
+"""Reading a recipe file: its engine says what it may contain. Errors name line and field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_recipe(path: str | Path, *, environment: Mapping[str, str] | None = Non
         A recipe of the engine's own class.
 
     Raises:
-        InputError: it cannot be read or says something that is not allowed. The text names file,
+        InputError: it cannot be read or something in it is not allowed. The text names file,
             line, field, value and what is allowed.
     """
     path = Path(path)
@@ -43,7 +43,7 @@ def _open(name: Any, info: ValidationInfo[Path]) -> Any:  # noqa: ANN401 - valid
 
 
 class _Head(BaseModel):
-    """The one line that says how to read the others."""
+    """The one line that decides how the others are read."""
 
     model_config = ConfigDict(validate_default=True)
 

@@ -1,7 +1,7 @@
-"""What a stage was made from and with: `manifest.json` in its folder.
+"""The inputs and settings of a stage: `manifest.json` in its folder.
 
-It is written when a stage begins and again when it is complete. What a stage depends on is hashed,
-so that nothing is continued, or taken for finished, that was begun from something else.
+It is written when a stage begins and again when it is complete. Everything that a stage depends on
+is hashed, so that a stage with other inputs is neither continued nor taken for finished.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Manifest(Record):
     outputs: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of the folder's files, by relative path, once complete."""
     versions: dict[str, str | None]
-    """Python and the packages that decide figures; None if not installed."""
+    """Python and the packages that influence figures; None if not installed."""
     device: str
     started: str
     """UTC, ISO 8601; of the first attempt."""
@@ -50,7 +50,7 @@ class Manifest(Record):
     attempts: int = 1
     """How often it was begun or continued."""
     figures: dict[str, JsonValue] = Field(default_factory=dict)
-    """What the stage came to."""
+    """The result of the stage."""
 
     def write(self, folder: Path) -> None:
         """Replace the folder's manifest in one step."""
@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a stage's folder; None if the stage was never begun.
 
     Raises:
-        InputError: there is one, and it cannot be read.
+        InputError: there is one, but it cannot be read.
     """
     path = folder / FILE
     try:
@@ -112,7 +112,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def changed_output(folder: Path, outputs: Mapping[str, str]) -> str | None:
-    """Name of the first file of a complete stage that is missing or not as it was; None if none."""
+    """Name of the first file of a complete stage that is missing or changed, or None."""
     for name, digest in outputs.items():
         path = folder / name
         if not path.is_file() or hash_file(path) != digest:
@@ -121,7 +121,7 @@ def changed_output(folder: Path, outputs: Mapping[str, str]) -> str | None:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of what decides figures."""
+    """Versions of the packages that influence figures."""
     found: dict[str, str | None] = {
         "deemster": __version__,
         "python": platform.python_version(),

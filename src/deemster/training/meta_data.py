@@ -1,4 +1,4 @@
-"""What a meta RM learns from: judgments, each with whether its scores are right (paper Eq. 10)."""
+"""What a meta RM learns from: judgments, labelled as right or wrong (paper Eq. 10)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def meta_examples(samples: Iterable[Sample], rollouts: Iterable[Rollout]) -> lis
     """Trajectories as examples.
 
     Hinted ones are left out: they are written with knowledge that a judge lacks (paper section
-    3). Unparseable ones too: they are no judgments, and no meta RM is asked about them.
+    3). Unparseable ones too: they are not judgments, and no meta RM rates them.
 
     Raises:
-        InputError: a trajectory is about no sample given, or a sample has no usable label.
+        InputError: a trajectory is about an unknown sample, or a sample has no usable label.
     """
     by_id: Mapping[str, Sample] = {sample.id: sample for sample in samples}
     examples = []
@@ -60,9 +60,9 @@ def meta_examples(samples: Iterable[Sample], rollouts: Iterable[Rollout]) -> lis
 def meta_examples_of_run(directory: str | Path) -> list[MetaExample]:
     """All labelled judgments of a stored run, of all its judges.
 
-    Left out are samples without a label that decides who is right (none, or tied on top) or
-    without texts, and votes that failed, were superseded, have no text, do not score every
-    response, or score a single one on a scale other than 0 to 1.
+    Left out are samples without a decisive label (none, or tied on top) or without texts, and
+    votes that failed, were superseded, have no text, do not score every response, or score a
+    single one on a scale other than 0 to 1.
 
     Raises:
         InputError: there is no run, or not one judgment of it can be used.

@@ -38,8 +38,8 @@ class Auc(NamedTuple):
     overall: float | None
     """Area under the ROC curve over all judgments; None if they are all of one kind."""
     within: float | None
-    """Mean of the areas of the items that have judgments of both kinds: what guided voting lives
-    on, as it only compares judgments of one item. None if there is no such item."""
+    """Mean of the areas of the items that have judgments of both kinds. Guided voting depends on
+    it, as it compares judgments of one item only. None if there is no such item."""
     items: int
     """How many items that are."""
 
@@ -79,7 +79,7 @@ def train_meta_rm(
         model: folder or repository to start from: the judge, or a smaller model.
         out: the stage's folder.
         settings: of the run.
-        resume: go on from the last complete checkpoint in `out`.
+        resume: continue from the last complete checkpoint in `out`.
         log: takes the figures of each step.
 
     Returns:
@@ -135,7 +135,7 @@ def train_meta_rm(
 def split_by_item(
     examples: Sequence[MetaExample], settings: MetaSettings
 ) -> tuple[list[MetaExample], list[MetaExample]]:
-    """Examples to train on and to hold out; all judgments of an item go the same way.
+    """Examples to train on and to hold out; all judgments of an item stay together.
 
     Raises:
         InputError: there are fewer than two items.
@@ -229,7 +229,7 @@ def _with_adapters(
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
     model = get_peft_model(model, lora_config(lora, "SEQ_CLS"))
     if checkpointing:
-        model.enable_input_require_grads()  # else nothing flows back through frozen embeddings
+        model.enable_input_require_grads()  # else no gradient passes frozen embeddings
     return model
 
 

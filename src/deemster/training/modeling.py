@@ -23,7 +23,7 @@ Encode = Callable[[Conversation], list[int]]
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No bars and no chatter of transformers and datasets: stderr belongs to the program."""
+    """Silence bars and notices of transformers and datasets: stderr is the program's own."""
     import datasets  # noqa: PLC0415 - heavy
     from transformers.utils import logging  # noqa: PLC0415 - heavy
 
@@ -112,7 +112,7 @@ def prompt_encoder(tokenizer: Any) -> Encode:  # noqa: ANN401 - transformers is 
 
 
 def completion_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 - transformers is untyped
-    """Ids of what the model is to write after a prompt, with the token that ends it.
+    """Ids of the completion that the model should write after a prompt, with its end token.
 
     Special tokens spelled in the text (a teacher quoting a response) stay text; other added
     tokens, such as reasoning tags, are what the model writes them with.
@@ -144,7 +144,7 @@ def save_merged(
     load: Callable[[str | Path, TrainerSettings], tuple[Any, Any]],
     settings: TrainerSettings,
 ) -> None:
-    """Put trained adapters into the weights they were trained on, and save a whole model.
+    """Merge trained adapters into the weights they were trained on, and save a complete model.
 
     The weights are read again, unquantized and on the CPU: adapters merged into 4-bit weights
     would lose precision.
@@ -196,7 +196,7 @@ def _read(
 
 
 def _dtype(settings: TrainerSettings) -> Any:  # noqa: ANN401 - torch is loaded lazily
-    """The type that weights are trained and saved in.
+    """The data type in which weights are trained and saved.
 
     Full training keeps float32: at the paper's learning rates an update is smaller than bfloat16
     can add. Frozen weights under adapters need no such precision.

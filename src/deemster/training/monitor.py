@@ -1,7 +1,7 @@
-"""Reads a training run's figures: when to stop it, and why.
+"""Decides from a training run's figures when to stop it, and why.
 
 Pure, so that every trainer shares the rules: a number that is not finite ends any run, and
-GRPO's figures tell whether the policy has collapsed (paper section 3: a small KL coefficient let
+GRPO's figures show whether the policy has collapsed (paper section 3: a small KL coefficient let
 it collapse on subsets of the data).
 """
 
@@ -18,10 +18,10 @@ from deemster.training.stage import StageError
 
 
 class TrainingCollapsedError(StageError):
-    """A run was stopped because going on would be worthless.
+    """A run was stopped because continuing would be pointless.
 
     Attributes:
-        reason: what was seen.
+        reason: what was observed.
         step: the optimizer step it was stopped at.
         last_good: the newest checkpoint from before the trouble; None if there was none yet.
     """
@@ -35,7 +35,7 @@ class TrainingCollapsedError(StageError):
 
 
 class Stop(NamedTuple):
-    """Why to stop; `collapsed` is False where nothing is wrong but nothing is left to learn."""
+    """Why to stop; `collapsed` is False if nothing is wrong but nothing is left to learn."""
 
     reason: str
     collapsed: bool = True
@@ -58,11 +58,11 @@ class TrainingMonitor:
 
     @property
     def suspicious(self) -> bool:
-        """Whether something looks bad now: no checkpoint of this moment should be trusted."""
+        """Whether something looks bad now, so that a checkpoint made now should not be trusted."""
         return any(self._streaks.values())
 
     def observe(self, figures: Mapping[str, float | None]) -> Stop | None:
-        """Take in one step; a reason to stop, or None.
+        """Process one step; returns a reason to stop, or None.
 
         Args:
             figures: `loss` and `grad_norm`, and for RL `reward` (mean), `frac_reward_zero_std`

@@ -1,4 +1,4 @@
-"""Whether a judgment is right, and the reward that gives (paper Eq. 10 and 11).
+"""Whether a judgment is right, and the resulting reward (paper Eq. 10 and 11).
 
 Rejection, the RL reward, the labels of the meta RM and every evaluation use this one rule.
 """
@@ -13,7 +13,7 @@ from deemster.schemas import Sample
 
 
 def check_truth(ground_truth: Sequence[float]) -> None:
-    """Raise `InputError` where Eq. 10 cannot be applied to a ground truth.
+    """Raise `InputError` if Eq. 10 cannot be applied to a ground truth.
 
     Several responses need one strict maximum, a single response 0 or 1.
     """
@@ -36,7 +36,7 @@ def check_truth(ground_truth: Sequence[float]) -> None:
 
 
 def truth_of(sample: Sample) -> tuple[float, ...]:
-    """The ground truth of a sample that can be learnt from.
+    """The ground truth of a sample to learn from.
 
     Raises:
         InputError: it has none, or see `check_truth`; the text names the sample.

@@ -26,7 +26,7 @@ State = Literal["finished", "continue", "begin"]
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What is to be done about one stage."""
+    """What has to be done for one stage."""
 
     stage: str
     state: State
@@ -103,13 +103,13 @@ def _state(
     if not resume:
         what = "a finished" if manifest.complete else "an unfinished"
         raise InputError(
-            f"{str(folder)!r} holds {what} stage; give --resume to go on with the run, "
+            f"{str(folder)!r} holds {what} stage; give --resume to continue the run, "
             "or another --out"
         )
     again = [plan.stage for plan in above if plan.state != "finished"]
     if again and set(manifest.inputs) & set(again):
         raise InputError(
-            f"stage {stage!r} in {str(out)!r} was made from a stage {again[0]!r} that is no more; "
+            f"stage {stage!r} in {str(out)!r} was made from a stage {again[0]!r} that is gone; "
             f"remove {str(folder)!r} to train it again"
         )
     _check_same(recipe, manifest, out)
@@ -117,7 +117,7 @@ def _state(
 
 
 def _check_same(recipe: Recipe, manifest: Manifest, out: Path) -> None:
-    """Refuse what was made from other settings or inputs than the recipe's, or was changed."""
+    """Refuse a stage that was changed, or made from other settings or inputs than the recipe's."""
     folder = out / manifest.stage
     remedy = f"give another --out, or remove {str(folder)!r} to train the stage again"
     settings = recipe.settings_for(manifest.stage)

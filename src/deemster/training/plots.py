@@ -31,8 +31,8 @@ _COLOURS = ("#0b6e99", "#c4541a", "#3c7d3c", "#7a4fa3", "#8a6d00", "#555555")
 def read_metrics(folder: Path) -> list[dict[str, JsonValue]]:
     """The lines of a stage's `metrics.jsonl`; empty if there is none.
 
-    Where a run was continued from a checkpoint, steps after it were logged twice: the later line
-    counts. What a kill tore is passed over.
+    If a run was continued from a checkpoint, steps after it were logged twice: the later line
+    counts. Lines torn by a kill are skipped.
     """
     path = folder / METRICS
     if not path.exists():
@@ -155,7 +155,7 @@ def _cycle() -> Iterator[str]:
 
 @contextmanager
 def _figure(panels: int) -> Iterator[tuple[Any, list[Any]]]:
-    """A figure with that many panels in a row; no global state of matplotlib is touched."""
+    """A figure with that many panels in a row; leaves the global state of matplotlib alone."""
     from matplotlib import rc_context  # noqa: PLC0415 - slow to import
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415

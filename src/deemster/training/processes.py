@@ -20,7 +20,7 @@ def is_main() -> bool:
 
 
 def join(*, cpu: bool) -> None:
-    """Meet the other processes; nothing if there are none.
+    """Join the other processes; does nothing if there are none.
 
     Args:
         cpu: train on the CPU even if there is a GPU.

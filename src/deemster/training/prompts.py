@@ -31,7 +31,7 @@ def training_messages(
 
     Raises:
         InputError: the order does not name every response once, the dialect cannot judge so many
-            responses, or the hint is no response.
+            responses, or the hint is not a response.
     """
     n = len(sample.responses)
     if sorted(order) != list(range(n)):

@@ -1,4 +1,4 @@
-"""What every recipe says, whichever engine trains."""
+"""What all recipes have, whichever engine trains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Recipe(Record):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""
     engine: str = DEFAULT_ENGINE
-    """Who trains: a name or a path, see `deemster.training.engine.open_engine`."""
+    """The engine: a name or a path, see `deemster.training.engine.open_engine`."""
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
     out: str | None = None
     """Folder of the run, relative to the working directory; default `runs/NAME`."""
@@ -57,16 +57,16 @@ class Recipe(Record):
 
     @property
     def out_folder(self) -> Path:
-        """Where the run goes if nothing else is said."""
+        """The default folder of the run."""
         return Path(self.out or f"runs/{self.name}").expanduser()
 
     @property
     def on_cpu(self) -> bool:
-        """Whether some stage trains on the CPU though there may be a GPU."""
+        """Whether some stage trains on the CPU even if there is a GPU."""
         return False
 
     def settings_for(self, stage: str) -> dict[str, JsonValue]:
-        """The parts that decide what a stage does, not where it is computed.
+        """The settings that decide what a stage does, not where it is computed.
 
         A section with the name of a stage matters to that stage only.
         """
@@ -79,10 +79,10 @@ class Recipe(Record):
         yield from ()
 
     def locate(self, model: str) -> str:
-        """A model's folder, if there is one where the recipe says; else the name as it is."""
+        """A model's folder, if the recipe names one that exists; else the name as it is."""
         return str(self.local(model) or model)
 
     def local(self, name: str) -> Path | None:
-        """The file or folder of that name, seen from the recipe; None if there is none."""
+        """The file or folder of that name, relative to the recipe; None if there is none."""
         path = self.folder / Path(name).expanduser()
         return path.resolve() if path.exists() else None

@@ -19,7 +19,7 @@ class Rejection:
     """Every trajectory in one of five groups, each in the order of the samples."""
 
     kept: tuple[Rollout, ...]
-    """To train on, plain and hinted ones (`Rollout.hinted` tells)."""
+    """To train on, plain and hinted ones (see `Rollout.hinted`)."""
     too_easy: tuple[Rollout, ...]
     """Correct, but so are all plain trajectories of the sample."""
     incorrect: tuple[Rollout, ...]
@@ -56,17 +56,17 @@ def reject(
 
     Incorrect ones (Eq. 10) are rejected, and all of a sample whose plain trajectories are all
     correct. Hinted ones are rejected if incorrect or if they take a shortcut; they do not count
-    when a sample's ease is decided.
+    when deciding whether a sample is too easy.
 
     Args:
         rollouts: plain and hinted ones, in any order.
-        samples: what they are about; those without trajectories are passed over.
+        samples: what they are about; those without trajectories are skipped.
         dialect: reads the critiques of hinted ones; None is `grm`.
         drop_too_easy: whether samples that are always judged right are dropped; a teacher's
-            trajectories are worth keeping all the same.
+            trajectories are worth keeping anyway.
 
     Raises:
-        InputError: a trajectory is about no sample given, a sample has no label or a bad one, or
+        InputError: a trajectory is about an unknown sample, a sample has no label or a bad one, or
             nothing is left to train on.
     """
     dialect = dialect or open_dialect("grm")
@@ -129,11 +129,11 @@ def _sort(
 
 def _nothing_left(found: Rejection) -> str:
     counts = found.counts
-    told = ", ".join(
+    reasons = ", ".join(
         f"{counts[name]} {name.replace('_', ' ')}"
         for name in ("incorrect", "unparseable", "too_easy", "shortcuts")
     )
     remedy = "sample more, or from a better judge"
     if counts["too_easy"] > counts["incorrect"] + counts["unparseable"]:
         remedy = "give harder data, more trajectories a sample, or keep easy samples"
-    return f"rejection left nothing of {counts['trajectories']} trajectories: {told}; {remedy}"
+    return f"rejection left nothing of {counts['trajectories']} trajectories: {reasons}; {remedy}"

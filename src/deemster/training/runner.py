@@ -65,7 +65,7 @@ def run_recipe(
         out: the run's folder; made if missing.
         stages: see `plan_run`.
         resume: see `plan_run`.
-        listener: is told how stages get on.
+        listener: notified of progress.
         functions: the stages; None takes those of the recipe's engine.
 
     Returns:

@@ -63,7 +63,7 @@ async def sample_rollouts(
         samples: about what; ids must differ. Those with ground truth get `correct`.
         n: trajectories per sample and judge, >= 1.
         out: where they go; hinted ones want a file of their own.
-        hinted: tell the judge which response is best (paper: hinted sampling); needs labels.
+        hinted: name the best response in the prompt (paper: hinted sampling); needs labels.
         stage: noted in every trajectory; empty for the judge's name.
         dialect: of the judge to train; None for the one that writes (`grm` if it has none).
         in_flight: samples asked about at a time.
@@ -177,7 +177,7 @@ def _unfinished(samples: Iterable[Sample], done: set[str], tally: _Tally) -> Ite
 async def _sample_item(
     sources: Sequence[_Source], sample: Sample, out: RolloutFile, tally: _Tally, *, hinted: bool
 ) -> None:
-    """Ask all judges about one sample and write what they said; nothing if a draw failed."""
+    """Ask all judges about one sample perd write what they said; nothing if a draw failed."""
     try:
         drawn = await together(source.votes(sample, hinted=hinted) for source in sources)
     except InputError as error:

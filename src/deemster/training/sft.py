@@ -65,7 +65,7 @@ def train_sft(
         model: folder or repository to start from.
         out: the stage's folder.
         settings: of the run.
-        resume: go on from the last complete checkpoint in `out`.
+        resume: continue from the last complete checkpoint in `out`.
         log: takes the figures of each step.
 
     Returns:

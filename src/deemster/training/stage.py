@@ -28,7 +28,7 @@ class StageError(DeemsterError):
 
 
 class ProgressListener(Protocol):
-    """Is told how stages get on; the command line draws bars from it."""
+    """Notified of the progress of stages; the command line draws bars from it."""
 
     def progress(self, stage: str, what: str, done: int, total: int) -> None:
         """`done` of `total` units of the work named `what` are done."""
@@ -59,7 +59,7 @@ class StageContext(Generic[R_co]):
         inputs: folders of the finished earlier stages, by name.
         recipe: all settings.
         resume: whether `folder` may hold an unfinished attempt, which is to be continued.
-        listener: is told how it gets on.
+        listener: notified of its progress.
     """
 
     name: str

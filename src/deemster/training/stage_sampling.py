@@ -43,7 +43,7 @@ def draw_rollouts(
         n: trajectories per sample and judge.
         out: where they go.
         dialect: of the judge to train.
-        hinted: tell the judge which response is best.
+        hinted: name the best response in the prompt.
         built: what the judge was built with, if others were too; closed in its place.
 
     Raises:

@@ -34,7 +34,7 @@ def rollout_of(
             read says nothing in another dialect.
         stage: who wrote it.
         seed: of the judge, for the prompt (see `training_messages`).
-        hinted: whether the writer was told which response is best.
+        hinted: whether the prompt named the best response.
 
     Returns:
         The trajectory; None if there is no text that the judge to train could write.

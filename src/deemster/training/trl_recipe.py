@@ -68,7 +68,7 @@ class TrlRecipe(Recipe):
 
     @property
     def on_cpu(self) -> bool:
-        """Whether some stage trains on the CPU though there may be a GPU."""
+        """Whether some stage trains on the CPU even if there is a GPU."""
         sections = (self.distil, self.rft, self.rl, self.meta)
         return any(section.train.cpu for section in sections if section is not None)
 

@@ -42,25 +42,25 @@ def test_all_baselines_from_the_base_to_the_page(tmp_path: Path) -> None:
     run, out, study = with_base(tmp_path / "run"), tmp_path / "out", tmp_path / "study"
 
     def draw() -> list[str]:
-        told: list[str] = []
+        lines: list[str] = []
         draw_baselines(
             run,
             out,
             study,
             train_items=4,
             models=MODELS,
-            tell=told.append,
+            report=lines.append,
             **SIZES,  # type: ignore[arg-type]
         )
-        return told
+        return lines
 
-    told = draw()
-    assert [line for line in told if "training on" in line]
+    lines = draw()
+    assert [line for line in lines if "training on" in line]
     paths = {name: path_of(study, name, "numbers", 1) for name in MODELS}
     assert {path.name for path in study.iterdir()} == {path.name for path in paths.values()}
     files = {name: dict(np.load(path)) for name, path in paths.items()}
 
-    draw_study(run, tmp_path / "other", models=["base-cool"], tell=told.append, **SIZES)  # type: ignore[arg-type]
+    draw_study(run, tmp_path / "other", models=["base-cool"], report=lines.append, **SIZES)  # type: ignore[arg-type]
     of_study = dict(np.load(tmp_path / "other" / "base-cool-numbers-seed1.npz"))
     for arrays in files.values():
         for what in ("item", "best", "n", "domain"):

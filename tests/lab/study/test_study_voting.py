@@ -15,12 +15,12 @@ from deemster.suites.metrics.estimate import Floats
 from lab.study.files import Scored
 from lab.study.stopping import STOP_AT, fitted, stopped
 from lab.study.voting import (
-    Outcome,
+    Rates,
     ballots_of,
     decide,
     failures,
-    greedy_outcome,
-    vote_outcomes,
+    greedy_rates,
+    vote_rates,
 )
 
 NAN = float("nan")
@@ -101,20 +101,20 @@ def test_one_vote_is_the_mean_over_all_samples_and_greedy_its_own() -> None:
         [[[9, 1], [1, 9], [9, 1], [9, 1]], [[5, 5], [NAN, NAN], [2, 1], [1, 2]]],
         greedy=[[9, 1], [NAN, NAN]],
     )
-    found = vote_outcomes(given)["vote@1"]
+    found = vote_rates(given)["vote@1"]
     assert found.right.tolist() == [0.75, 0.25]
     assert found.tied.tolist() == [0, 0.25]
     assert found.unscored.tolist() == [0, 0.25]
-    greedy = greedy_outcome(given)
+    greedy = greedy_rates(given)
     assert greedy is not None
     assert greedy.right.tolist() == [1, 0]
     assert greedy.unscored.tolist() == [0, 1]
-    assert greedy_outcome(scored([[[1, 2]]])) is None
+    assert greedy_rates(scored([[[1, 2]]])) is None
 
 
 def test_all_votes_are_one_run_and_a_failed_vote_is_left_out() -> None:
     given = scored([[[9, 1], [4, 6], [4, 6], [NAN, NAN]]])
-    found = vote_outcomes(given)
+    found = vote_rates(given)
     assert found["vote@4"].right.tolist() == [1]
     assert "vote@8" not in found
     assert found["vote@1"].right.tolist() == [0.25]
@@ -124,7 +124,7 @@ def test_two_votes_are_right_as_often_as_disjoint_pairs_are() -> None:
     # 8 votes of which the pair {9-1, 1-9} ties: the mean over many items is that of all pairs
     votes = [[9, 1]] * 6 + [[1, 9]] * 2
     given = scored([votes] * 4000)
-    found = vote_outcomes(given)["vote@2"]
+    found = vote_rates(given)["vote@2"]
     pairs = list(itertools.combinations(range(8), 2))
     assert found.right.mean() == pytest.approx(sum(b < 6 for _, b in pairs) / len(pairs), abs=0.01)
     assert set(np.unique(found.right * 4)) <= {2.0, 3.0}  # 4 disjoint pairs hold 2 wrong votes
@@ -133,7 +133,7 @@ def test_two_votes_are_right_as_often_as_disjoint_pairs_are() -> None:
 @pytest.mark.parametrize("k", [2, 4, 8, 32])
 def test_rules_agree_with_plain_python(k: int) -> None:
     given = random_scored()
-    found = vote_outcomes(given)
+    found = vote_rates(given)
     order = np.argsort(np.random.default_rng([0, 32]).random((60, 32)), axis=-1)
     kept = {"vote": k, "top1": 1, "quarter": max(1, k // 4), "half": k // 2}
     for item, (name, k_meta) in itertools.product(range(60), kept.items()):
@@ -156,7 +156,7 @@ def _wins(scores: Floats, best: int) -> bool:
 
 def test_weighted_votes_follow_the_meta_reward() -> None:
     given = scored([[[9, 1], [1, 8], [1, 8], [1, 8]]], meta=[[0.95, 0.2, 0.2, 0.2]])
-    found = vote_outcomes(given)
+    found = vote_rates(given)
     assert found["vote@4"].right[0] == 0
     assert found["top1@4"].right[0] == 1
     assert found["linear@4"].right[0] == 1
@@ -164,13 +164,13 @@ def test_weighted_votes_follow_the_meta_reward() -> None:
 
 
 def test_without_meta_rewards_there_is_no_guided_voting() -> None:
-    assert set(vote_outcomes(scored([[[1, 2]] * 4]))) == {"vote@1", "vote@2", "vote@4"}
+    assert set(vote_rates(scored([[[1, 2]] * 4]))) == {"vote@1", "vote@2", "vote@4"}
 
 
 def test_a_baseline_is_only_summed() -> None:
     given = random_scored()
-    assert set(vote_outcomes(given, baseline=True)) == {f"vote@{k}" for k in (1, 2, 4, 8, 16, 32)}
-    assert {"softmax@8", "borda@32", "half@16"} <= set(vote_outcomes(given))
+    assert set(vote_rates(given, baseline=True)) == {f"vote@{k}" for k in (1, 2, 4, 8, 16, 32)}
+    assert {"softmax@8", "borda@32", "half@16"} <= set(vote_rates(given))
 
 
 def test_all_models_see_the_same_runs() -> None:
@@ -178,8 +178,8 @@ def test_all_models_see_the_same_runs() -> None:
     right = rng.random((50, 8, 1)) < 0.5
     one = scored(np.concatenate([right, ~right], axis=-1))
     worse = scored(np.concatenate([right & False, ~right], axis=-1) * 1.0)
-    both = vote_outcomes(one)["vote@4"], vote_outcomes(worse)["vote@4"]
-    again = vote_outcomes(one)["vote@4"]
+    both = vote_rates(one)["vote@4"], vote_rates(worse)["vote@4"]
+    again = vote_rates(one)["vote@4"]
     assert (both[0].right == again.right).all()
     assert (both[0].right >= both[1].right).all()
 
@@ -201,14 +201,14 @@ def test_stopping_is_the_aggregators_rule() -> None:
             used = rule.votes_used(ballot, scale=Scale(low=1, high=10), both_orders=True)
             assert one.used[where].tolist() == used[:, 0].tolist()
     assert found["decided:0.9"].used.mean() < found["decided:0.999"].used.mean() < 32
-    everything = vote_outcomes(given)["vote@32"]
-    assert found["decided:1"].outcome.right.tolist() == everything.right.tolist()
+    everything = vote_rates(given)["vote@32"]
+    assert found["decided:1"].rates.right.tolist() == everything.right.tolist()
 
 
 def test_what_was_not_drawn_does_not_vote() -> None:
     votes = [[9, 1]] * 10 + [[1, 10]] * 22
     found = stopped(scored([votes]))
     assert found["decided:0.9"].used[0] < 10
-    assert found["decided:0.9"].outcome.right[0] == 1
-    assert isinstance(found["decided:1"].outcome, Outcome)
-    assert found["decided:1"].outcome.right[0] == 0
+    assert found["decided:0.9"].rates.right[0] == 1
+    assert isinstance(found["decided:1"].rates, Rates)
+    assert found["decided:1"].rates.right[0] == 0

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from deemster.backends._api.faults import Fault
+from deemster.records import encodable
 from deemster.schemas import TokenLogprob, Usage
-from deemster.schemas.base import encodable
 
 
 class _Wire(BaseModel):

@@ -17,8 +17,8 @@ from deemster.backends._api.answer import (
 from deemster.backends._api.request import Prepared
 from deemster.backends.base import Outcome
 from deemster.errors import BackendError, RefusedError
+from deemster.records import encodable
 from deemster.schemas import Completion, Usage
-from deemster.schemas.base import encodable
 
 
 def read_choice(

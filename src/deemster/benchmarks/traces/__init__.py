@@ -1,1 +1,1 @@
-"""Readers of other tools' judge logs, one module a format."""
+"""Readers of other tools' judge logs, one module per format."""

@@ -1,4 +1,4 @@
-"""AlpacaEval annotations: a model's output against the baseline's, in one random order."""
+"""AlpacaEval annotations: a model's output compared with the baseline's, in one random order."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _without_text(row: Row, judge: str) -> Vote:
 
 
 def _order(row: Row, sample: Sample) -> tuple[int, ...]:
-    """The outputs as shown; `m` stood first."""
+    """The outputs as shown; `m` came first."""
     if sample.query:
         seed = f"is_switched_outputs{sample.query[0].text}0"
         switched = random.Random(seed).choices((False, True))[0]  # noqa: S311 - their seeded draw

@@ -18,7 +18,7 @@ from deemster.benchmarks.traces.common import (
     from_scores,
     from_text,
 )
-from deemster.benchmarks.traces.figures import outcome, share
+from deemster.benchmarks.traces.figures import preference, share
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sample, Vote
@@ -52,7 +52,7 @@ class AutoJTraces(TraceReader):
             if given is None:
                 (sample,) = AutoJ().samples(row)
             else:
-                # The official files go by line: row i of one is about row i of the other.
+                # The official files are matched by line: row i of one is about row i of the other.
                 following = next(given, None)
                 if following is None:
                     raise InputError(f"{row.where}: there are fewer rows in {data}")
@@ -65,9 +65,9 @@ class AutoJTraces(TraceReader):
 
         `agreement`: pairs of which both orders give the human label, in percent; `consistency`:
         pairs of which both orders give the same, in percent; `pairs`: their number. A text
-        without verdict agrees with nothing.
+        without a verdict agrees with nothing.
         """
-        said = [tuple(map(outcome, votes)) for _, votes, _ in rows]
+        said = [tuple(map(preference, votes)) for _, votes, _ in rows]
         truths = ["tie" if sample.best is None else sample.best for sample, _, _ in rows]
         agree = sum(games == (truth, truth) for games, truth in zip(said, truths, strict=True))
         same = sum(first == second is not None for first, second in said)

@@ -20,13 +20,13 @@ UNIT = Scale(low=0, high=1, integer=False)
 
 
 class Ids:
-    """Keeps ids apart: logs hold the same judgment twice when a run was repeated."""
+    """Makes ids unique: logs hold the same judgment twice when a run was repeated."""
 
     def __init__(self) -> None:
         self._seen: Counter[str] = Counter()
 
     def apart(self, sample: Sample) -> Sample:
-        """The sample, its id with `#2`, `#3`, … where it has been before."""
+        """The sample, `#2`, `#3`, … appended to its id if that occurred before."""
         self._seen[sample.id] += 1
         times = self._seen[sample.id]
         return sample if times == 1 else sample.model_copy(update={"id": f"{sample.id}#{times}"})
@@ -38,7 +38,7 @@ def of_judge(
     """The rows of one judge, and its name.
 
     Raises:
-        InputError: several judges are there and none is named, or the named one is not there.
+        InputError: there are several judges and none is named, or the named one is not there.
     """
     by_name: dict[str, list[Row]] = {}
     for row in rows:
@@ -48,7 +48,7 @@ def of_judge(
 
 
 def choose(names: Iterable[str], judge: str | None, path: Path) -> str:
-    """The judge that is meant; see `of_judge`."""
+    """The named judge, or the only one; see `of_judge`."""
     known = list(names)
     if judge is None and len(known) == 1:
         return known[0]

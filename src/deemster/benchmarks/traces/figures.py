@@ -1,4 +1,4 @@
-"""What the published figures of several formats are made of."""
+"""Shared parts of the published figures of several formats."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from deemster.aggregators import strict_best
 from deemster.benchmarks.base import Figures, Judged
 from deemster.schemas import Judgment, Sample, Vote
 
-Outcome = int | Literal["tie"] | None
-"""The response that is preferred, `tie`, or None where there is no verdict."""
+Preference = int | Literal["tie"] | None
+"""The preferred response, `tie`, or None if there is no verdict."""
 
 
-def outcome(vote: Vote) -> Outcome:
-    """What one vote about all responses prefers."""
+def preference(vote: Vote) -> Preference:
+    """The preference of one vote about all responses."""
     if not isinstance(vote, Judgment) or None in vote.scores:
         return None
     best = strict_best([score for score in vote.scores if score is not None])
@@ -23,7 +23,7 @@ def outcome(vote: Vote) -> Outcome:
 
 
 def share(name: str, part: float, whole: float) -> Figures:
-    """`part` of `whole` in percent; no figure where the whole is 0."""
+    """`part` of `whole` in percent; no figure if the whole is 0."""
     return {name: 100 * part / whole} if whole else {}
 
 
@@ -34,8 +34,8 @@ def within(
 
     Args:
         rows: the log.
-        figures: makes those of a part.
-        part: names the part that a sample is of.
+        figures: computes those of a part.
+        part: names the part that a sample belongs to.
     """
     parts: defaultdict[str, list[int]] = defaultdict(list)
     for i, (sample, _, _) in enumerate(rows):
@@ -47,4 +47,4 @@ def within(
     }
 
 
-__all__ = ["Outcome", "outcome", "share", "within"]
+__all__ = ["Preference", "preference", "share", "within"]

@@ -1,4 +1,4 @@
-"""JudgeBench outputs: two games a pair, the second one with the responses swapped."""
+"""JudgeBench outputs: two games per pair, the second one with the responses swapped."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from deemster.benchmarks.traces.common import (
     need_data,
     of_judge,
 )
-from deemster.benchmarks.traces.figures import Outcome, outcome, share, within
+from deemster.benchmarks.traces.figures import Preference, preference, share, within
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Judgment, Sample, Vote
 
 _ORDERS = (FORWARD, SWAPPED)
 _LABEL = re.compile(r"\[\[([AB<>=]+)\]\]")
-"""What the tool takes for a verdict, sensible (`A>B`) or not (`A>A`)."""
+"""What the tool accepts as a verdict, sensible (`A>B`) or not (`A>A`)."""
 
 
 @dataclass(frozen=True)
 class JudgeBenchTraces(TraceReader):
-    """Rows of the official `outputs/`, or one row a game beside the file of pairs.
+    """Rows of the official `outputs/`, or one row per game and a file of pairs.
 
     Official: the pair's own fields and `judgments`, two of them, each with `judgment` (holding
-    `response`, or `scores` of a reward model). One row a game: pair_id, game (0, or 1 when
+    `response`, or `scores` of a reward model). One row per game: pair_id, game (0, or 1 when
     swapped), response, and scores of a reward model in the order shown. The published rule: a
     game counts +1 when its verdict is the label, -1 when it is the opposite; a pair is right
     when the sum is above 0: the majority of the games.
@@ -72,8 +72,8 @@ class JudgeBenchTraces(TraceReader):
 
         `accuracy_two_game`: right pairs in percent; `right`, `pairs`: counts;
         `pairs_with_null`: pairs with a game without verdict; `pairs_inconsistent`: pairs whose
-        games say different things. Of a text the tool wants one verdict, however senseless
-        (`A>A` counts for neither response); of equal scores it prefers the second shown.
+        games say different things. The tool reads any single verdict from a text, however
+        senseless (`A>A` counts for neither response); of equal scores it prefers the second shown.
         """
         return _figures(rows) | within(rows, _figures, lambda sample: sample.subset)
 
@@ -90,8 +90,8 @@ def _figures(rows: Judged) -> Figures:
     }
 
 
-def _said(vote: Vote) -> Outcome:
-    best = outcome(vote)
+def _said(vote: Vote) -> Preference:
+    best = preference(vote)
     return vote.order[1] if best == "tie" and not vote.raw else best
 
 
@@ -109,7 +109,7 @@ def _about(sample: Sample, judge: str) -> Sample:
 
 def _official(row: Row, entry: Any) -> Row:  # noqa: ANN401 - rows are untyped
     """The fields of one game: text or scores."""
-    if entry is None:  # the tool writes null when the call failed
+    if entry is None:  # the tool writes null if the call failed
         return Row({}, row.where)
     return Row({"judgments": entry}, row.where).record("judgments").record("judgment")
 
@@ -121,7 +121,7 @@ def _by_pair(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
         played = games.setdefault(row.label("pair_id"), {})
         game = row.choice("game", {0: 0, 1: 1})
         if game in played:
-            raise row.error(f"game {game} of this pair stands there twice")
+            raise row.error(f"game {game} of this pair occurs twice")
         played[game] = row
     for played in games.values():
         first = next(iter(played.values()))

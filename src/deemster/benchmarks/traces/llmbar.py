@@ -11,7 +11,7 @@ from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.llmbar import LABELS, LLMBar
 from deemster.benchmarks.traces.common import FORWARD, SWAPPED, failure, from_text, of_judge
-from deemster.benchmarks.traces.figures import Outcome, outcome, share, within
+from deemster.benchmarks.traces.figures import Preference, preference, share, within
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Sample, Verdict, Vote
 
@@ -26,8 +26,8 @@ class LLMBarTraces(TraceReader):
     A judge is `evaluator/strategy`, read from fields of these names or from the path of the
     official layout (`SET/evaluators/EVALUATOR/STRATEGY/result.json`). The strategies that rate
     each output alone give two votes about one response each. The published accuracy is the share
-    of right games, both orders counted alike and a text without verdict as wrong (of two equal
-    ratings one half is right). The rule that reads a row is in its metadata as `dialect`.
+    of right games, both orders counted alike and a text without a verdict as wrong (two equal
+    ratings count one half). The rule that reads a row is in its metadata as `dialect`.
     """
 
     name: ClassVar[str] = "llmbar"
@@ -78,10 +78,10 @@ def _figures(rows: Judged) -> Figures:
     }
 
 
-def _games(votes: tuple[Vote, ...], verdict: Verdict) -> tuple[Outcome, Outcome]:
+def _games(votes: tuple[Vote, ...], verdict: Verdict) -> tuple[Preference, Preference]:
     """What was preferred in the given order and in the swapped one."""
     if all(len(vote.order) == 2 for vote in votes):
-        return outcome(votes[0]), outcome(votes[1])
+        return preference(votes[0]), preference(votes[1])
     if verdict.rewards is None:
         return None, None
     return (1, 0) if verdict.best is None else (verdict.best, verdict.best)

@@ -19,13 +19,13 @@ from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.mt_bench import query, read_questions
 from deemster.benchmarks.traces.common import FORWARD, SWAPPED, Ids, from_text, of_judge
-from deemster.benchmarks.traces.figures import outcome, share, within
+from deemster.benchmarks.traces.figures import preference, share, within
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Sample, Vote
 
 _FAILED = ("$ERROR$",)
-"""What FastChat writes in place of a completion when all tries have failed."""
+"""What FastChat writes in place of a completion when all attempts have failed."""
 _PAIR_FIELDS = (("judgment_ab", "judgment_ba"), ("g1_judgment", "g2_judgment"))
 _TURNS = (1, 2)
 _STORED = "stored_score"
@@ -40,9 +40,9 @@ def _rule(row: Row) -> str:
 
 @dataclass(frozen=True)
 class MTBenchPairs(TraceReader):
-    """Two games a pair, the second one with the responses swapped.
+    """Two games per pair, the second one with the responses swapped.
 
-    MT-bench counts a win only where both games agree; where they do not, the pair is position
+    MT-bench counts a win only if both games agree; if not, the pair is position
     inconsistent. `majority` makes one win against another a tie, as the paper does.
     """
 
@@ -78,7 +78,7 @@ class MTBenchPairs(TraceReader):
         `pairs`, and `valid`, those with a verdict in both games; `inconsistent`: valid ones whose
         games disagree, a tie against a win included; `rate_pct`: these in percent of the valid.
         """
-        games = [tuple(map(outcome, votes)) for _, votes, _ in rows]
+        games = [tuple(map(preference, votes)) for _, votes, _ in rows]
         valid = [said for said in games if None not in said]
         differ = sum(len(set(said)) > 1 for said in valid)
         return {

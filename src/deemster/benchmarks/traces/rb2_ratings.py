@@ -17,7 +17,7 @@ from deemster.schemas import Sample, Scale, Vote
 
 _SCALE = Scale(low=1, high=10)
 _CURVE = (1, 3, 8)
-"""Numbers of ratings the tool reports on."""
+"""Numbers of ratings for which the tool reports figures."""
 _SCORES, _ERRORS = "_scores", "_errors"
 
 
@@ -117,7 +117,7 @@ def _votes(row: Row, judge: str) -> Iterator[Vote]:
     for draw in range(len(ratings[0])):
         scores = [_rating(row, ratings[i][draw]) for i in range(n)]
         if any(score is not None for score in scores):
-            # Every response was rated by a call of its own; no order was shown.
+            # Every response was rated in a call of its own; there is no order.
             yield from_scores(scores, draw=draw, judge=judge, order=(), scale=_SCALE)
         else:
             reasons = [str(errors[i][draw]) for i in range(n)] if errors else ["no rating"]

@@ -21,7 +21,7 @@ class ReaLMistakeTraces(TraceReader):
     """Rows with task, judge_model, label and `samples`, the k raw texts (or one `response`).
 
     Score 1 says `no error`. The published rule is the majority of the verdicts, where texts that
-    could not be read are a class of their own: hence `min_valid`. Of an even split `majority`
+    could not be read are a class of their own: hence `min_valid`. For an even split `majority`
     takes the larger score, no error.
     """
 
@@ -49,7 +49,7 @@ class ReaLMistakeTraces(TraceReader):
             yield _sample(row, name, samples), votes
 
     def min_valid(self, k: int) -> int:
-        """More than half: the tool counts unread texts as a class that can win."""
+        """More than half: the tool counts unreadable texts as a class that can win."""
         return k // 2 + 1
 
     def figures(self, rows: Judged) -> Figures:

@@ -128,8 +128,8 @@ class MatchesSchema(TextCheck):
             errors = checker(self._parsed, registry=_OFFLINE).iter_errors(value)
             first = next(iter(sorted(errors, key=lambda error: list(map(str, error.path)))), None)
         except TimeoutError:
-            told = f"a pattern of the schema was not decided within {self.seconds:g} s"
-            return Finding(None, told, status="timeout")
+            evidence = f"a pattern of the schema was not decided within {self.seconds:g} s"
+            return Finding(None, evidence, status="timeout")
         except (Unresolvable, jsonschema.exceptions._WrappedReferencingError) as error:  # noqa: SLF001 - what it raises
             return Finding(None, f"a reference of the schema leads nowhere: {error}")
         except RecursionError:

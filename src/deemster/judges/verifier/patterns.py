@@ -77,5 +77,5 @@ class Matches(TextCheck):
             found = find(response, timeout=self.seconds, concurrent=True)
         except TimeoutError:
             return Finding(None, f"not decided within {self.seconds:g} s", status="timeout")
-        told = f"found {found[0]!r:.200}" if found else "no match"
-        return Finding.of((found is None) == self.absent, told)
+        evidence = f"found {found[0]!r:.200}" if found else "no match"
+        return Finding.of((found is None) == self.absent, evidence)

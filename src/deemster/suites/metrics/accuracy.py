@@ -14,18 +14,18 @@ from deemster.suites.metrics.items import Item, groups, signs, stack_pairs, top_
 
 
 class Accuracy(Record):
-    """Strict accuracy, both views of unscored items, and what became of ties.
+    """Strict accuracy, with unscored items left out or counted as wrong, and the ties.
 
-    Counted are the items with 2 or more responses and a unique true best (`single_accuracy`:
+    It covers the items with 2 or more responses and a unique true best (`single_accuracy`:
     single responses with truth).
     """
 
     scored: Estimate
     """Share of the scored items whose true best has strictly the highest reward."""
     overall: Estimate
-    """The same over all items: an unscored one was not answered right. A lower bound."""
+    """The same over all items, an unscored one counting as wrong. A lower bound."""
     shuffled: Estimate
-    """Scored items, ties on top broken by lot, in expectation (the paper's rule, section 2)."""
+    """Scored items, ties on top broken at random, in expectation (the paper's rule, section 2)."""
     n: Count
     """Items with a unique true best."""
     right: Count
@@ -55,8 +55,8 @@ def accuracy(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Accura
 def is_binary(items: Sequence[Item]) -> bool:
     """Whether truths and rewards are yes or no: single responses, and nothing but 0 and 1.
 
-    Asked of a whole run, of which some item must be scored: a reward of 1 may also be the lowest
-    rating of a scale.
+    It is a property of a run with some scored item: a reward of 1 may also be the lowest rating
+    of a scale.
     """
     known = [item for item in items if item.ground_truth is not None]
     scored = [item.rewards for item in known if item.rewards is not None]
@@ -71,7 +71,7 @@ def is_binary(items: Sequence[Item]) -> bool:
 def single_accuracy(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Accuracy:
     """Share of single responses whose reward is their truth, for runs that are `is_binary`.
 
-    Counted are the items with truth. Nothing can tie, so `shuffled` is `scored`.
+    It covers the items with truth. Nothing can tie, so `shuffled` is `scored`.
     """
     known = [item for item in items if item.ground_truth is not None]
     scored = [item for item in known if item.scored]
@@ -92,7 +92,7 @@ def single_accuracy(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) ->
 def agreement_with_ties(
     items: Sequence[Item], *, margin: float = 0.0, bootstrap: Bootstrap = DEFAULT
 ) -> Estimate:
-    """Share of scored items on whose best the judge and the truth agree, true ties included.
+    """Share of scored items where judge and truth agree on the best response, true ties included.
 
     The judge agrees when the set of its top responses is the truth's: on a true tie it must tie
     the same responses, and a tie where one is truly best is wrong. Without true ties this is

@@ -156,7 +156,7 @@ def style_matrix(
 
     Args:
         items: pairs, nine per prompt; an unscored one leaves its cell empty.
-        cell: tells which cell a pair is.
+        cell: which cell a pair belongs to.
         categories: domains to average together first (`safety` of two); each its own if not given.
         bootstrap: how intervals are drawn; prompts are resampled within categories.
     """

@@ -116,7 +116,7 @@ def _best_power(truth: Floats, seen: Floats, m: int) -> float:
     """The power with the least variance (PPI++, Example 6.1), kept within 0..1."""
     spread = float(np.var(seen, ddof=1))
     if spread <= 0:
-        return 0.0  # a judge that says the same of all items tells nothing
+        return 0.0  # a judge that says the same of all items gives no information
     together = float(np.cov(truth, seen, ddof=1)[0, 1])
     return float(np.clip(together / (spread * (1 + len(truth) / m)), 0.0, 1.0))
 

@@ -146,7 +146,7 @@ def train_cloud(
         options: of the `hf:` backend when the critic writes about the training data.
         template: as in `critique_of`.
         seed: of the judge that will be used.
-        resume: go on with what `out` holds.
+        resume: continue with what `out` holds.
         log: takes the figures of each step.
 
     Returns:

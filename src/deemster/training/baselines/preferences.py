@@ -83,7 +83,7 @@ def fit_preferences(
             with one output already.
         out: folder of the run; checkpoints go into it too.
         settings: of the run.
-        resume: go on from the last complete checkpoint in `out`.
+        resume: continue from the last complete checkpoint in `out`.
         log: takes the figures of each step, `accuracy` on its pairs among them.
 
     Returns:

@@ -75,8 +75,8 @@ def _chosen(source: DataSource, base: Path, seed: int, problems: list[str]) -> l
             good.append(item)
     if not good:
         bad = len(problems) - before
-        told = f"all {bad} rows are bad, the first: {first}" if first else "it holds no samples"
-        raise InputError(f"nothing to train on in {source.label!r}: {told}")
+        problem = f"all {bad} rows are bad, the first: {first}" if first else "it holds no samples"
+        raise InputError(f"nothing to train on in {source.label!r}: {problem}")
     kept = [item for item in good if _wanted(source, item[1])]
     if not kept:
         raise InputError(
@@ -122,8 +122,8 @@ def _of_problems(source: DataSource, base: Path, seed: int) -> Iterator[Placed |
                 problem = problem_of(row, place)
                 made = answer_pairs([problem], check, pairs=source.pairs, seed=seed).samples
             except InputError as error:
-                told = str(error)
-                yield error if told.startswith(row.where) else row.error(told)
+                text = str(error)
+                yield error if text.startswith(row.where) else row.error(text)
                 continue
             yield from ((row.where, sample) for sample in made)
     finally:

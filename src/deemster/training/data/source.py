@@ -58,8 +58,8 @@ class DataSource(BaseModel):
         if self.path and not self.benchmark:
             given.append("path")
         if len(given) != 1:
-            told = " and ".join(given) or "none"
-            raise ValueError(f"give one of path, dataset, benchmark and run; got {told}")
+            named = " and ".join(given) or "none"
+            raise ValueError(f"give one of path, dataset, benchmark and run; got {named}")
         if self.config is not None and self.dataset is None:
             raise ValueError("config goes with dataset")
         if self.split is not None and self.run is not None:

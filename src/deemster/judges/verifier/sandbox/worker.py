@@ -57,8 +57,8 @@ class Worker:
                     reply = self._running.ask(request, self._limits.seconds)
                 except TimeoutError as error:
                     self._stop()
-                    told = f"not decided within {self._limits.seconds:g} s"
-                    raise Undecided(told) from error
+                    evidence = f"not decided within {self._limits.seconds:g} s"
+                    raise Undecided(evidence) from error
                 except (OSError, WireError):
                     reply = None
                 if reply is not None:

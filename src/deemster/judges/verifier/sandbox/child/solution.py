@@ -21,7 +21,7 @@ def serve(source: str, *, asks: int, answers: int) -> None:
     try:
         exec(compile(source, "solution.py", "exec"), module)  # noqa: S102 - as above
     except BaseException as error:  # noqa: BLE001 - whatever it raises is its outcome
-        send(answers, {"broken": _told(error)})
+        send(answers, {"broken": _described(error)})
         return
     # The code can put anything into its own dictionary; the tester looks at what arrives.
     send(answers, {"names": [name for name, value in list(module.items()) if callable(value)]})
@@ -39,7 +39,7 @@ def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {"value": encode(value)}
     except (WireError, RecursionError) as error:
-        return {"unsendable": _told(error)}
+        return {"unsendable": _described(error)}
 
 
 def _module(name: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _module(name: str) -> dict[str, Any]:
     return vars(module)
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {_text(error)}"
 
 

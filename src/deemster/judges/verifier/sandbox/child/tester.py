@@ -112,7 +112,7 @@ def run_tests(job: dict[str, str], *, asks: int, answers: int, outcome: int) -> 
     except _Unrunnable as unrunnable:
         passed, evidence = None, str(unrunnable)
     except BaseException as error:  # noqa: BLE001 - a failed test may raise anything
-        evidence = remote.broken or _told(error, job["test"], remote.last_call)
+        evidence = remote.broken or _described(error, job["test"], remote.last_call)
     if remote.unrunnable:  # even where a bare `except` of the tests swallowed it
         passed, evidence = None, remote.unrunnable
     os.write(outcome, json.dumps({"passed": passed, "evidence": evidence}).encode())
@@ -139,7 +139,7 @@ def _run(remote: _Remote, job: dict[str, str]) -> None:
         check(space[entry])
 
 
-def _told(error: BaseException, test: str, last_call: str) -> str:
+def _described(error: BaseException, test: str, last_call: str) -> str:
     import traceback  # noqa: PLC0415 - most tests pass
 
     lines = test.splitlines()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deemster.schemas.base import Count, Finite, Record
+from deemster.records import Count, Finite, Record
 
 _Amount = Annotated[Finite, Field(ge=0)]
 

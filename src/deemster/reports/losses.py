@@ -1,9 +1,9 @@
-"""What a policy is charged with: the reward it lost to others, principle by principle.
+"""The reward a policy lost to others, principle by principle.
 
-A vote's gap on a principle is the opponent's score less the policy's, on a scale of 0 to 1, times
-the principle's weight. Judges that score each principle say the gap themselves; for the others the
-gap of the whole vote is shared out by the weights. Gaps are averaged over an item's votes first, so
-that a single odd vote cannot charge much.
+A vote's gap on a principle is the opponent's score minus the policy's, on a scale of 0 to 1, times
+the principle's weight. Judges that score each principle give the gap directly; for the others the
+vote's overall gap is split according to the weights. Gaps are averaged over an item's votes first,
+so that a single odd vote cannot count for much.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from deemster.errors import InputError
 from deemster.schemas import Critique, Judgment, Principle, Sample, Verdict
 from deemster.suites.metrics.items import signs
 
-Outcome = Literal["lost", "won", "tied"]
+Result = Literal["lost", "won", "tied"]
 Flavour = Literal["scores", "weights", "none"]
 """Where a vote's gaps came from: scores per principle, weights alone, or no principles."""
 
 _DESCRIPTIONS = 5
-"""Descriptions kept per principle: enough to tell what it means."""
+"""Descriptions kept per principle: enough to show what it means."""
 _QUOTE = 2000
 """Characters of a critique kept for quoting."""
 
@@ -50,7 +50,7 @@ class PrincipleText:
 
 
 @dataclass(slots=True)
-class Blame:
+class PrincipleLoss:
     """What one item's votes say about one principle; positive gaps are against the policy."""
 
     gap: float = 0.0
@@ -66,35 +66,35 @@ class Blame:
 
 
 @dataclass(slots=True)
-class Trial:
+class JudgedItem:
     """One item in which the policy was judged."""
 
     id: str
     subset: str
     query: str
     reward: float
-    outcome: Outcome
+    result: Result
     single: bool
     n_votes: int
     """Votes that say something about both sides."""
-    blames: dict[int, Blame]
+    losses: dict[int, PrincipleLoss]
     """By number of the principle."""
     by_weight: list[tuple[float, dict[int, float]]]
-    """Of votes without scores per principle: the whole gap, and the weights by principle."""
+    """For votes without scores per principle: the overall gap, and the weights by principle."""
 
 
 @dataclass(slots=True)
-class Docket:
-    """All trials of one policy."""
+class JudgedItems:
+    """All items in which one policy was judged."""
 
-    trials: list[Trial] = field(default_factory=list)
+    items: list[JudgedItem] = field(default_factory=list)
     principles: list[PrincipleText] = field(default_factory=list)
     n_unscored: int = 0
     """Items of the policy without rewards."""
     flavours: Counter[Flavour] = field(default_factory=Counter)
     """Votes by where their gaps came from."""
     pairs_only: bool = True
-    """Whether every trial has exactly one opponent, chosen before the rewards were known."""
+    """Whether every item has exactly one opponent, chosen before the rewards were known."""
     _known: dict[str, int] = field(default_factory=dict)
 
     def number(self, principle: Principle) -> int:
@@ -104,25 +104,25 @@ class Docket:
             self.principles.append(PrincipleText())
         text = self.principles[number]
         text.spellings[principle.name.strip()] += 1
-        told = text.descriptions
-        if principle.description and len(told) < _DESCRIPTIONS:
-            told += [principle.description] if principle.description not in told else []
+        known = text.descriptions
+        if principle.description not in ("", *known) and len(known) < _DESCRIPTIONS:
+            known.append(principle.description)
         return number
 
 
 def collect(
     rows: Iterable[tuple[Sample, Verdict]], *, policy: str, versus: str | None = None
-) -> Docket:
+) -> JudgedItems:
     """Read the votes on one policy.
 
-    Without `versus`, the opponent is the best of the other responses, and a single response is
-    lost where its reward is below the median of the policy's single responses. With it, items
-    without that policy are left out.
+    Without `versus`, the opponent is the best of the other responses, and a single response counts
+    as lost if its reward is below the median of the policy's single responses. With `versus`, items
+    without a response of that policy are left out.
 
     Raises:
-        InputError: no item can be used; the text lists the policies there are.
+        InputError: no item can be used; the text lists the policies of the run.
     """
-    docket = Docket()
+    judged = JudgedItems()
     seen: set[str] = set()
     for sample, verdict in rows:
         seen.update(sample.policies or ())
@@ -130,18 +130,18 @@ def collect(
         if sides is None:
             continue
         if verdict.rewards is None:
-            docket.n_unscored += 1
+            judged.n_unscored += 1
             continue
         writers = sample.policies or ()
         rivals = len(writers) - 1 if versus is None else writers.count(versus)
-        docket.pairs_only &= rivals == writers.count(policy) == 1
-        docket.trials.append(_trial(sample, verdict, sides, docket))
-    if not docket.trials and not docket.n_unscored:
+        judged.pairs_only &= rivals == writers.count(policy) == 1
+        judged.items.append(_judged_item(sample, verdict, sides, judged))
+    if not judged.items and not judged.n_unscored:
         wanted = repr(policy) if versus is None else f"{policy!r} and {versus!r}"
         names = ", ".join(sorted(seen)) or "none is recorded"
         raise InputError(f"no item has responses of {wanted}; policies of the run: {names}")
-    _split_singles(docket.trials)
-    return docket
+    _split_singles(judged.items)
+    return judged
 
 
 def _sides(
@@ -161,55 +161,56 @@ def _sides(
     return best(mine), best(others) if others else None
 
 
-def _trial(
+def _judged_item(
     sample: Sample,
     verdict: Verdict,
     sides: tuple[int, int | None],
-    docket: Docket,
-) -> Trial:
+    judged: JudgedItems,
+) -> JudgedItem:
     mine, other = sides
     rewards = verdict.rewards or ()
-    outcome: Outcome = "tied"
+    result: Result = "tied"
     if other is not None:
         side = signs(np.array([rewards[mine], rewards[other]]))[0, 1]
-        outcome = "won" if side > 0 else "lost" if side < 0 else "tied"
-    blames: dict[int, Blame] = {}
+        result = "won" if side > 0 else "lost" if side < 0 else "tied"
+    losses: dict[int, PrincipleLoss] = {}
     by_weight: list[tuple[float, dict[int, float]]] = []
     counted = 0
     for vote in verdict.judgments:
         gaps, flavour = _gaps(vote, mine, other)
-        docket.flavours[flavour] += 1
+        judged.flavours[flavour] += 1
         if gaps is None:
             continue
         counted += 1
         quote = _critique_text(vote, mine)
         weights: dict[int, float] = {}
         for principle, gap in zip(vote.principles, gaps, strict=True):
-            number = docket.number(principle)
+            number = judged.number(principle)
             weights[number] = weights.get(number, 0.0) + principle.weight
             if gap is not None:
-                _add(blames.setdefault(number, Blame()), gap, principle.weight, vote.draw, quote)
+                loss = losses.setdefault(number, PrincipleLoss())
+                _add(loss, gap, principle.weight, vote.draw, quote)
         if flavour == "weights":
             by_weight.append((sum(gap or 0.0 for gap in gaps), weights))
-    return Trial(
+    return JudgedItem(
         id=sample.id,
         subset=sample.subset,
         query="\n".join(turn.text for turn in sample.query if turn.role == "user"),
         reward=rewards[mine],
-        outcome=outcome,
+        result=result,
         single=other is None,
         n_votes=counted,
-        blames=blames,
+        losses=losses,
         by_weight=by_weight,
     )
 
 
-def _add(blame: Blame, gap: float, weight: float, draw: int, quote: str) -> None:
-    blame.gap += gap
-    blame.weight += weight
-    blame.against += gap > 0
-    if gap > blame.worst:
-        blame.worst, blame.draw, blame.quote = gap, draw, quote
+def _add(loss: PrincipleLoss, gap: float, weight: float, draw: int, quote: str) -> None:
+    loss.gap += gap
+    loss.weight += weight
+    loss.against += gap > 0
+    if gap > loss.worst:
+        loss.worst, loss.draw, loss.quote = gap, draw, quote
 
 
 def _gaps(
@@ -247,13 +248,13 @@ def _critique_text(vote: Judgment, response: int) -> str:
     return (texts[0].text if texts else vote.analysis)[:_QUOTE].strip()
 
 
-def _split_singles(trials: Sequence[Trial]) -> None:
-    rewards = [trial.reward for trial in trials if trial.single]
+def _split_singles(items: Sequence[JudgedItem]) -> None:
+    rewards = [item.reward for item in items if item.single]
     if rewards:
         middle = float(np.median(rewards))
-        for trial in trials:
-            if trial.single:
-                trial.outcome = "lost" if trial.reward < middle else "won"
+        for item in items:
+            if item.single:
+                item.result = "lost" if item.reward < middle else "won"
 
 
 def _normal(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What verdicts of a probe say about pairs: winners, agreement, scores. Pure."""
+"""What a probe's verdicts say about pairs: winners, agreement, scores. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deemster.probe.plan import Trial, Unit
+from deemster.probe.plan import Question, Unit
 from deemster.schemas import Judgment, Verdict
 
-Outcome = int
-"""1: the first response of the caller wins, -1: the second, 0: tied."""
+Winner = int
+"""1: the caller's first response wins; -1: the second; 0: tied."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A unit and its verdicts by the trial's part."""
+    """A unit and its verdicts, by the part of the question."""
 
     unit: Unit
     verdicts: Mapping[str, Verdict]
 
     @property
-    def trials(self) -> dict[str, Trial]:
-        """The trials by their part."""
-        return {trial.part: trial for trial in self.unit.trials}
+    def questions(self) -> dict[str, Question]:
+        """The questions, by their part."""
+        return {question.part: question for question in self.unit.questions}
 
 
-def outcomes(answer: Answer) -> dict[tuple[int, ...], list[Outcome]]:
-    """`by_order` of a unit with one trial; empty if it has no verdict."""
+def winners(answer: Answer) -> dict[tuple[int, ...], list[Winner]]:
+    """`by_order` of a unit with one question; empty if it has no verdict."""
     [verdict] = answer.verdicts.values() or [None]
     return {} if verdict is None else by_order(verdict)
 
 
-def by_order(verdict: Verdict) -> dict[tuple[int, ...], list[Outcome]]:
-    """Outcomes of a pair's valid votes by the order shown."""
-    found: dict[tuple[int, ...], list[Outcome]] = {}
+def by_order(verdict: Verdict) -> dict[tuple[int, ...], list[Winner]]:
+    """Winners of a pair's valid votes by the order shown."""
+    found: dict[tuple[int, ...], list[Winner]] = {}
     for vote in verdict.judgments:
         first, second = vote.scores
         if first is not None and second is not None:
@@ -45,15 +45,15 @@ def by_order(verdict: Verdict) -> dict[tuple[int, ...], list[Outcome]]:
     return found
 
 
-def agreement(groups: Iterable[Sequence[Outcome]]) -> float | None:
+def agreement(groups: Iterable[Sequence[Winner]]) -> float | None:
     """Chance that two votes of one group agree; None without two in one."""
     couples = [a == b for group in groups for a, b in itertools.combinations(group, 2)]
     return sum(couples) / len(couples) if couples else None
 
 
 def between(
-    usual: Mapping[tuple[int, ...], Sequence[Outcome]],
-    other: Mapping[tuple[int, ...], Sequence[Outcome]],
+    usual: Mapping[tuple[int, ...], Sequence[Winner]],
+    other: Mapping[tuple[int, ...], Sequence[Winner]],
 ) -> float | None:
     """Chance that a vote of one side agrees with one of the other in the same order."""
     couples = [
@@ -62,17 +62,17 @@ def between(
     return sum(couples) / len(couples) if couples else None
 
 
-def right_wins(trial: Trial, verdict: Verdict) -> float | None:
+def right_wins(question: Question, verdict: Verdict) -> float | None:
     """1, 0, or 0.5 for a tie; None if unscored."""
-    if verdict.rewards is None or trial.right is None:
+    if verdict.rewards is None or question.right is None:
         return None
-    return 0.5 if verdict.best is None else float(verdict.best == trial.right)
+    return 0.5 if verdict.best is None else float(verdict.best == question.right)
 
 
-def attacker_wins(trial: Trial, verdict: Verdict) -> float | None:
-    """Against the right answer; alone, whether it scores in the upper half of the scale."""
-    if trial.right is not None:
-        right = right_wins(trial, verdict)
+def attacker_wins(question: Question, verdict: Verdict) -> float | None:
+    """Whether it beats the right answer; if alone, whether it scores above half of the scale."""
+    if question.right is not None:
+        right = right_wins(question, verdict)
         return None if right is None else 1 - right
     given = shares(verdict)
     return float(sum(given) / len(given) > 0.5) if given else None
