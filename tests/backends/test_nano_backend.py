@@ -136,11 +136,11 @@ def test_the_notice_can_be_hidden(
 
 async def test_warnings_pass_through_panels() -> None:
     def warns(_request: object, _draw: int) -> Completion:
-        return Completion(text=SCORES, warnings=("beware",))
+        return Completion(text=f"Both fine. {SCORES}", warnings=("beware",))
 
     members = [
         Judge(FakeBackend(warns), k=2, name="warns"),
-        Judge(FakeBackend(SCORES), k=2, name="fine"),
+        Judge(FakeBackend(f"Both fine. {SCORES}"), k=2, name="fine"),
     ]
     verdict = await Panel(members).score("q", ["a", "b"])
     assert isinstance(verdict.votes[0], Judgment)
