@@ -225,7 +225,7 @@ class APIBackend:
         return Shared(
             profile=profile,
             several=Several(self._n_mode),
-            adaptations=Adaptations(self.name),
+            adaptations=Adaptations(self.name, profile.supported),
             breaker=Breaker(),
             budget=self._budget,
             patience=self._patience,
