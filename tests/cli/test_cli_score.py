@@ -110,7 +110,10 @@ def test_record_then_replay(tmp_path: Path) -> None:
         pytest.param(("-q", "q"), "--response is missing", id="no-response"),
         pytest.param(("-r", "a"), "--query is missing", id="no-query"),
         pytest.param(("-q", "", "-r", "a"), "query is empty", id="empty-query"),
-        pytest.param(("-q", "q", "-r", ""), "response 0 is empty", id="empty-response"),
+        pytest.param(
+            ("-q", "q", "-r", "a", "-m", "openai/x", "--extra", "seed"), "--extra 'seed'; write",
+            id="extra",
+        ),
         pytest.param(("-q", "q", "-r", "a", "-m", "vlm:x"), "model scheme 'vlm'", id="scheme"),
         pytest.param(("-q", "q", "-r", "a", "-m", "gpt"), "unknown model 'gpt'", id="no-provider"),
         pytest.param(("-q", "q", "-r", "a", "-k", "0"), "k must be a whole number", id="k-0"),
@@ -220,7 +223,6 @@ def test_doctor_shows_the_embedded_model(tiny_nano: Path) -> None:
         pytest.param(
             '{"query": "q", "responses": "a"}', "in.jsonl:2: responses must be", id="type"
         ),
-        pytest.param('{"query": "q", "responses": [""]}', "in.jsonl:2: response 0 is", id="empty"),
         pytest.param(
             '{"query": "q", "responses": ["a"], "principles": [{"name": "x", "weight": NaN}]}',
             "in.jsonl:2: principles.0.weight",
