@@ -115,6 +115,25 @@ def test_a_storm_sets_the_rate_to_what_got_through() -> None:
     assert pace.take(time.monotonic()) > 0  # the burst took this second's allowance
 
 
+def test_refusals_that_the_rate_does_not_change_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, clock = Pace(), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def outcome(refused: bool) -> None:
+        clock[0] += max(0.05, pace.take(clock[0]))
+        if refused:
+            pace.refused(clock[0])
+        else:
+            pace.answered(clock[0])
+
+    for i in range(32):  # a bad moment, taken for a limit
+        outcome(i % 3 == 0)
+    assert pace.rate < 100
+    for i in range(400):  # and then one in twelve, at whatever rate
+        outcome(i % 12 == 0)
+    assert pace.rate == float("inf")
+
+
 def test_a_limit_by_the_minute_is_spread_over_it() -> None:
     pace = Pace()
     start = time.monotonic()
