@@ -66,14 +66,11 @@ class Adaptations:
 
     def apply(self, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this server takes it, and what the user should know about it."""
-        fitted = dict(body)
+        fitted = {self._renamed.get(name, name): value for name, value in body.items()}
         told = [
             f"{self._model} does not take {name}={fitted.pop(name)!r}; its own default was used"
             for name in self._dropped & fitted.keys()
         ]
-        for name, new in self._renamed.items():
-            if name in fitted:
-                fitted[new] = fitted.pop(name)
         for name, most in self._most.items():
             if fitted.get(name, 0) > most:
                 told.append(f"{self._model} takes {name} up to {most}, not {fitted[name]}")

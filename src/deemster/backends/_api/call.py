@@ -17,6 +17,9 @@ from deemster.backends.structured import StructuredMode
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Usage
 
+_MOST_REFUSALS = 10
+"""Parameters that one request may lose, one after the other."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -54,7 +57,7 @@ class Call:
     async def attempt(self) -> list[Outcome]:
         """Send it; a parameter that is refused is left out and it is sent once more."""
         asked, shared = self._asked, self._asked.shared
-        while True:
+        for left in reversed(range(_MOST_REFUSALS)):
             shared.breaker.check()
             mode = asked.mode
             whole = {
@@ -66,12 +69,13 @@ class Call:
             except UnansweredError as unanswered:
                 fault = unanswered.fault
                 error = fault.to_error(shared.label, shared.secrets)
-                if shared.adaptations.learn(fault, body, mode, needs=asked.needs):
+                if left and shared.adaptations.learn(fault, body, mode, needs=asked.needs):
                     continue
                 shared.breaker.failed(fault.status, str(error), final=not error.retryable)
                 raise error from None
             shared.breaker.answered()
             return self._read(answer, body, told, mode)
+        raise AssertionError("unreachable: the last round returns or raises")
 
     async def _send(self, body: dict[str, Any]) -> WireAnswer:
         shared = self._asked.shared
