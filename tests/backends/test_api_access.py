@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from tests.support.openai_server import Fault, OpenAIServer, Raw, first_faults
 from deemster.backends import Request, checked, generate_all, open_backend
 from deemster.backends.api import APIBackend
 from deemster.errors import BackendError, InputError
+from deemster.judges import Judge
 from deemster.schemas import Completion, Sampling, as_query
 
 ServerFactory = Callable[..., OpenAIServer]
@@ -227,4 +229,64 @@ async def test_asking_again_is_bounded_and_paid_for(
         shown = server.ledger.calls[1].body["messages"]
         assert shown[-2]["content"] == "no JSON at all"
         assert "there is no JSON object in it" in shown[-1]["content"]
+    await judge.aclose()
+
+
+async def test_what_litellm_would_drop_is_recorded(openai_server: ServerFactory) -> None:
+    server = openai_server()
+    extra = {"api_version": "v1"}
+    judge = APIBackend("azure/gpt-5-mini", api_base=server.url, api_key="k", extra=extra)
+    sent: dict[str, Any] = {}
+    for _ in range(2):
+        (outcome,) = await judge.generate(ask(top_p=0.9))
+        assert isinstance(outcome, Completion), outcome
+        sent = outcome.sent or {}
+        assert not {"temperature", "top_p"} & sent.keys()
+        assert any("does not take temperature=0.5" in told for told in outcome.warnings)
+    body = server.ledger.calls[-1].body
+    assert not {"temperature", "top_p"} & body.keys()
+    assert body["max_completion_tokens"] == sent["max_tokens"]
+    await judge.aclose()
+
+
+async def test_two_tool_calls_that_differ_are_ambiguous(openai_server: ServerFactory) -> None:
+    def calls(scores: list[int]) -> dict[str, Any]:
+        critiques = [{"text": "t", "scores": [5]}] * 2
+        principles = [{"name": "p", "description": "d", "weight": 100}]
+        verdict = {"principles": principles, "critiques": critiques, "scores": scores}
+        return {"function": {"name": "verdict", "arguments": json.dumps(verdict)}}
+
+    message = {"content": None, "tool_calls": [calls([8, 3]), calls([3, 8])]}
+    server = openai_server(raw=lambda _: Raw({"choices": [{"message": message}]}))
+    judge = Judge("openai/judge", dialect="json", api_base=server.url, structured="tools")
+    verdict = await judge.score("q", ["a", "b"])
+    assert [failure.status for failure in verdict.failures] == ["ambiguous"]
+    assert server.ledger.hits == 1
+    await judge.aclose()
+
+
+async def test_a_vote_keeps_what_was_sent_and_thought(openai_server: ServerFactory) -> None:
+    grm = "Specific Criteria:\n1. Truth (weight: 100%): x\n\nAnalysis:\n- Response 1: y\n\n"
+    replies = [
+        Raw({"error": {"message": "temperature is not supported", "param": "temperature"}}, 400),
+        Raw({"choices": [{"message": {"content": grm + "Scores: \\boxed{8}", "reasoning": "hm"}}]}),
+        Raw(
+            {
+                "choices": [
+                    {"message": {"content": "", "reasoning": "hm"}, "finish_reason": "length"}
+                ]
+            }
+        ),
+    ]
+    server = openai_server(raw=lambda call: replies[call.hit])
+    judge = Judge("openai/judge", api_base=server.url)
+    first = await judge.score("q", ["a"])
+    assert first.rewards == (8.0,)
+    assert first.votes[0].sent == {"max_tokens": 2048}
+    assert first.votes[0].reasoning == "hm"
+    assert "does not take temperature" in first.warnings[0]
+    second = await judge.score("q", ["b"])
+    (failure,) = second.failures
+    assert "went into reasoning; raise max_tokens" in failure.message
+    assert failure.reasoning == "hm"
     await judge.aclose()

@@ -115,6 +115,36 @@ def test_a_storm_sets_the_rate_to_what_got_through() -> None:
     assert pace.take(time.monotonic()) > 0  # the burst took this second's allowance
 
 
+def test_refusals_that_the_rate_does_not_change_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, clock = Pace(), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def outcome(refused: bool) -> None:
+        clock[0] += max(0.05, pace.take(clock[0]))
+        if refused:
+            pace.refused(clock[0])
+        else:
+            pace.answered(clock[0])
+
+    for i in range(32):  # a bad moment, taken for a limit
+        outcome(i % 3 == 0)
+    assert pace.rate < 100
+    for i in range(400):  # and then one in twelve, at whatever rate
+        outcome(i % 12 == 0)
+    assert pace.rate == float("inf")
+
+
+def test_a_limit_by_the_minute_is_spread_over_it() -> None:
+    pace = Pace()
+    start = time.monotonic()
+    sent = [start + i * 1e-6 for i in range(64)]
+    assert all(pace.take(at) == 0 for at in sent)
+    for at in sent[30:]:
+        pace.refused(at, 60.0)
+    assert pace.quiet == pytest.approx(60, abs=1)
+    assert pace.rate == pytest.approx(0.5, rel=0.1)
+
+
 def test_one_key_at_one_host_has_one_pace() -> None:
     one, same = shared_pace("host", "key"), shared_pace("host", "key")
     assert one is same

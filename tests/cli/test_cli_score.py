@@ -109,6 +109,10 @@ def test_record_then_replay(tmp_path: Path) -> None:
         pytest.param(("-q", "q"), "--response is missing", id="no-response"),
         pytest.param(("-r", "a"), "--query is missing", id="no-query"),
         pytest.param(("-q", "", "-r", "a"), "query is empty", id="empty-query"),
+        pytest.param(
+            ("-q", "q", "-r", "a", "-m", "openai/x", "--extra", "seed"), "--extra 'seed'; write",
+            id="extra",
+        ),
         pytest.param(("-q", "q", "-r", "a", "-m", "vlm:x"), "model scheme 'vlm'", id="scheme"),
         pytest.param(("-q", "q", "-r", "a", "-m", "gpt"), "unknown model 'gpt'", id="no-provider"),
         pytest.param(("-q", "q", "-r", "a", "-k", "0"), "k: Input should be greater", id="k-0"),

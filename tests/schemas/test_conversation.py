@@ -214,3 +214,28 @@ def test_references(given: Any, shown: str | None) -> None:
 def test_bad_references() -> None:
     with pytest.raises(InputError, match="reference must be a text or a list of texts, got int"):
         as_reference(3)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("set_only", [False, True], ids=["all-fields", "set-fields"])
+def test_what_the_openai_sdk_dumps(set_only: bool) -> None:
+    chat = pytest.importorskip("openai.types.chat")
+    fields = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    made = chat.ChatCompletionMessage.model_validate(fields)
+    message = as_response(made.model_dump(exclude_unset=set_only))
+    assert message.text == ""
+    assert message.tool_calls[0].function.arguments == '{"x": 1}'
+
+
+def test_what_the_responses_api_dumps() -> None:
+    responses = pytest.importorskip("openai.types.responses")
+    part = {"type": "output_text", "text": "an answer", "annotations": []}
+    made = responses.ResponseOutputMessage.model_validate(
+        {
+            "id": "m",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [part],
+        }
+    )
+    assert as_response(made.model_dump()).text == "an answer"

@@ -289,6 +289,14 @@ REFUSED_PARAMETERS = [
         "fine", hits=2, sent={"max_tokens": None, "max_completion_tokens": 2048},
     ),
     Shape(
+        "no-limit", "old gateways", "400 for either name of `max_tokens`", "neither is sent; the "
+        "vote warns",
+        [error(400, "max_tokens is not supported, use max_completion_tokens"),
+         error(400, "max_completion_tokens is not supported, use max_tokens"), FINE],
+        "fine", hits=3, warns="does not take max_completion_tokens=2048",
+        sent={"max_tokens": None, "max_completion_tokens": None},
+    ),
+    Shape(
         "max-tokens-too-large", "OpenAI, Groq, Together", "400: `max_tokens` above the model's",
         "lowered to it; the vote warns",
         [error(400, "max_tokens is too large: 2048. This model supports at most 1024 completion "
@@ -298,7 +306,7 @@ REFUSED_PARAMETERS = [
     Shape(
         "seed", "Mistral, Cohere", "422 naming `seed` as an extra field", "dropped; the vote warns",
         [Raw({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"],
-                          "msg": "Extra inputs are not permitted: seed"}]}, 422), FINE],
+                          "msg": "Extra inputs are not permitted"}]}, 422), FINE],
         "fine", hits=2, warns="does not take seed=", sent={"seed": None},
     ),
     Shape(

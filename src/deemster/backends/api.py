@@ -18,12 +18,14 @@ from pydantic import ValidationError
 
 from deemster.backends._api.adapting import Adaptations
 from deemster.backends._api.breaker import Breaker
-from deemster.backends._api.draws import Draws, LoopState, NMode, Several, Shared
+from deemster.backends._api.call import Asked
+from deemster.backends._api.draws import Draws
 from deemster.backends._api.lean import open_session
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
 from deemster.backends._api.providers import seems_to_reason
 from deemster.backends._api.request import needed, prepare
+from deemster.backends._api.shared import LoopState, NMode, Several, Shared
 from deemster.backends.base import Outcome, Request
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, check_limits
@@ -183,14 +185,14 @@ class APIBackend:
             room=self._room_for_reasoning(),
             extra=self._extra,
         )
-        draws = Draws(
+        asked = Asked(
             shared=shared,
             state=await self._states.get(),
             prepared=prepared,
-            seeds=() if "seed" in self._extra else request.seeds,
             words=sum(message.text.count(" ") for message in request.messages),
             needs=needs,
         )
+        draws = Draws(asked, seeds=() if "seed" in self._extra else request.seeds)
         return await draws.all(request.n)
 
     def price(self, tokens_in: int, tokens_out: int) -> float | None:
@@ -225,7 +227,7 @@ class APIBackend:
         return Shared(
             profile=profile,
             several=Several(self._n_mode),
-            adaptations=Adaptations(self.name),
+            adaptations=Adaptations(self.name, profile.supported),
             breaker=Breaker(),
             budget=self._budget,
             patience=self._patience,

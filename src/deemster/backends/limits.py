@@ -218,11 +218,11 @@ async def _try_once(
         raise BackendTimeout(f"no answer within {limit:g} s", retryable=True) from None
     except BackendError as error:
         if isinstance(error, RateLimitError):
-            pace.refused(started)
+            pace.refused(started, error.retry_after)
         else:
             pace.answered(started)
-        if error.retry_after is not None:
-            pace.wait_for(error.retry_after)
+            if error.retry_after is not None:
+                pace.wait_for(error.retry_after)
         raise
     pace.answered(started)
     return answer

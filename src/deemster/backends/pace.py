@@ -13,9 +13,14 @@ from collections import deque
 
 _BURST = 1.0
 """Seconds over which the starts before a first refusal are counted."""
+_WINDOW = 60.0
+"""The same where the provider asks for a wait of `_LONG` or more: it counts by the minute."""
+_LONG = 5.0
 _MANY = 8
 _RECENT = 32
 """So many refusals among so many answers are no accident: then there is a limit."""
+_FEW = 3
+"""So many refusals below the limit say that it is another one, or none."""
 _BACK_OFF = 0.97
 """Where the rate starts again, as a share of the rate that was too much."""
 _FIRST_RETURN, _LAST_RETURN = 20.0, 80.0
@@ -31,8 +36,9 @@ class Pace:
 
     There is no limit until refusals (HTTP 429) show one. The rate is then set a little below
     what got through, and rises: slowly at first, faster the longer nothing is refused (as TCP's
-    CUBIC does). A refusal on the way lowers it again, and makes the next rise slower. Few
-    scattered refusals set no rate. A `Retry-After` makes all callers wait.
+    CUBIC does). A refusal at the top lowers it again, and makes the next rise slower. A few
+    scattered refusals set no rate; if as many are refused at a lower rate, the rate is not their
+    reason and is given up for a minute. A `Retry-After` makes all callers wait.
 
     Safe for several threads and event loops.
     """
@@ -42,13 +48,16 @@ class Pace:
         self._quiet_until = -math.inf
         self._ceiling = math.inf  # the rate that was too much
         self._cut = -math.inf  # when the rate was last lowered
-        self._first_cut = False  # whether the last one was the first
+        self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
         self._return = _FIRST_RETURN
         self._next = -math.inf  # when the next request may start
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
-        self._answers = 0  # to requests that started since the cut
-        self._first_answer = -math.inf
         self._recent: deque[bool] = deque(maxlen=_RECENT)
+        self._seen = 0  # outcomes of requests that started well after the cut
+        self._refusals = 0  # among them
+        self._share = 0.0  # of refusals before the cut
+        self._unmoved = 0  # cuts that did not change it
+        self._ignore_until = -math.inf
 
     @property
     def quiet(self) -> float:
@@ -87,53 +96,68 @@ class Pace:
     def answered(self, started: float) -> None:
         """A request that started then was not refused for being one too many."""
         self._recent.append(False)
-        if started > self._cut:
-            if not self._answers:
-                self._first_answer = time.monotonic()
-            self._answers += 1
+        self._seen += started > self._cut + _BURST
 
-    def refused(self, started: float) -> None:
-        """A request that started then (`time.monotonic()`) was one too many."""
+    def refused(self, started: float, wait: float | None = None) -> None:
+        """A request that started then was one too many.
+
+        Args:
+            started: `time.monotonic()`.
+            wait: seconds that the provider asked to wait.
+        """
         with self._lock:
+            now = time.monotonic()
             self._recent.append(True)
             if started in self._starts:
                 self._starts.remove(started)
-            now = time.monotonic()
-            rate = self._rate(now)
-            if started <= self._cut:  # of the burst that led to the cut, or before
-                if self._first_cut:
-                    self._ceiling = self._burst(self._cut)
-                return
-            if started <= self._cut + _BURST:  # it may still have been for the burst's sake
-                return
-            if rate < math.inf:
-                self._lower(now, rate)
-            elif sum(self._recent) >= _MANY:
-                self._ceiling, self._first_cut = self._burst(now), True
-                self._begin(now)
-                self._next = now + _BURST  # the burst took the next second's allowance
+            if self._ceiling == math.inf:
+                if now > self._ignore_until and sum(self._recent) >= _MANY:
+                    self._cut_first(now, wait or 0.0)
+            elif started <= self._cut:  # of the burst that led to the cut
+                if self._first is not None:
+                    self._ceiling = self._through(self._cut, *self._first)
+            elif started > self._cut + _BURST:  # before, it may be for the burst's sake
+                self._seen += 1
+                self._refusals += 1
+                self._cut_again(now)
+            if wait is not None:
+                self._quiet_until = max(self._quiet_until, now + wait)
 
-    def _lower(self, now: float, rate: float) -> None:
-        through = self._answers / max(_BURST, now - self._first_answer)
-        self._first_cut = False
-        if through >= 0.7 * rate:
-            # The rate was used and is the limit, or close to it: return to it later.
-            self._ceiling = rate
-            self._return = min(2 * self._return, _LAST_RETURN)
+    def _cut_first(self, now: float, wait: float) -> None:
+        self._share = sum(self._recent) / len(self._recent)
+        if wait >= _LONG and self._starts:
+            oldest = max(self._starts[0], now - _WINDOW)
+            self._first = (_WINDOW, now - oldest + wait)
         else:
-            self._ceiling = max(through, rate / 2, _LEAST)
-            self._return = _FIRST_RETURN
-        self._begin(now)
+            self._first = (_BURST, _BURST)
+        self._begin(now, self._through(now, *self._first), _FIRST_RETURN)
+        self._next = now + _BURST  # the burst took the next second's allowance
 
-    def _begin(self, now: float) -> None:
-        self._cut = now
-        self._answers = 0
-        self._next = now
+    def _cut_again(self, now: float) -> None:
+        rate, share = self._rate(now), self._refusals / self._seen
+        if rate >= self._ceiling:  # a step too far on the way up
+            self._unmoved = 0
+            self._begin(now, rate, min(2 * self._return, _LAST_RETURN))
+        elif self._refusals >= _FEW:
+            self._unmoved = self._unmoved + 1 if share > self._share / 2 else 0
+            self._share = share
+            if self._unmoved >= 2:
+                self._unmoved, self._ceiling = 0, math.inf
+                self._ignore_until = now + _WINDOW
+                self._recent.clear()
+            else:
+                self._begin(now, max(rate * (1 - share), _LEAST), _FIRST_RETURN)
+        if self._cut == now:
+            self._first = None
 
-    def _burst(self, end: float) -> float:
-        """Requests a second that got through just before `end`."""
-        through = sum(end - _BURST < start <= end for start in self._starts)
-        return max(through / _BURST, _LEAST)
+    def _begin(self, now: float, ceiling: float, returns: float) -> None:
+        self._ceiling, self._return, self._cut, self._next = ceiling, returns, now, now
+        self._seen = self._refusals = 0
+
+    def _through(self, end: float, window: float, seconds: float) -> float:
+        """Requests a second: those not refused in the window before `end`, over `seconds`."""
+        through = sum(end - window < start <= end for start in self._starts)
+        return max(through / seconds, _LEAST)
 
     def _rate(self, now: float) -> float:
         if self._ceiling == math.inf:

@@ -29,7 +29,11 @@ def plain_message(given: Mapping[str, Any]) -> dict[str, Any]:
 
     What is none of an SDK's is left as it is, so that validation can refuse it.
     """
-    message = {name: value for name, value in given.items() if name not in _IGNORED}
+    message = {
+        name: value
+        for name, value in given.items()
+        if name not in _IGNORED and value is not None  # null says nothing, whatever the field
+    }
     role = message.get("role")
     if isinstance(role, str):
         message["role"] = _ROLES.get(role, role)

@@ -16,6 +16,8 @@ from deemster.errors import InputError
 _KEPT = frozenset({"model", "messages", "stream"})
 """Without these there is no request."""
 _STRUCTURE = frozenset({"response_format", "tools", "tool_choice"})
+_OPTIONAL = frozenset({"temperature", "top_p", "stop", "seed"})
+"""What a provider may not have at all."""
 _WEAKER: dict[StructuredMode, StructuredMode] = {
     "json_schema": "tools", "tools": "json", "json": "md_json",
 }  # fmt: skip
@@ -41,11 +43,16 @@ _MOST = re.compile(
 
 
 class Adaptations:
-    """What is known about the parameters that one server refuses for one model."""
+    """What is known about the parameters that one server refuses for one model.
 
-    def __init__(self, model: str) -> None:
+    Args:
+        model: how warnings call it.
+        supported: the parameters that the provider is known to take; None: not known.
+    """
+
+    def __init__(self, model: str, supported: frozenset[str] | None = None) -> None:
         self._model = model
-        self._dropped: set[str] = set()
+        self._dropped = set[str]() if supported is None else set(_OPTIONAL - supported)
         self._most: dict[str, int] = {}
         self._renamed: dict[str, str] = {}
         self._folds_system = False
@@ -59,14 +66,11 @@ class Adaptations:
 
     def apply(self, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this server takes it, and what the user should know about it."""
-        fitted = dict(body)
+        fitted = {self._renamed.get(name, name): value for name, value in body.items()}
         told = [
             f"{self._model} does not take {name}={fitted.pop(name)!r}; its own default was used"
             for name in self._dropped & fitted.keys()
         ]
-        for name, new in self._renamed.items():
-            if name in fitted:
-                fitted[new] = fitted.pop(name)
         for name, most in self._most.items():
             if fitted.get(name, 0) > most:
                 told.append(f"{self._model} takes {name} up to {most}, not {fitted[name]}")

@@ -163,13 +163,19 @@ class Fault:
 
 def _words(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """The message in an error's words: some wrap the JSON of another error in them."""
-    if isinstance(value, list):  # FastAPI: a list of what is wrong
-        return "; ".join(
-            _words(item.get("msg", item) if isinstance(item, dict) else item) for item in value[:3]
-        )
+    if isinstance(value, list):  # FastAPI: a list of what is wrong, and where
+        return "; ".join(_located(item) for item in value[:3])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     found = re.search(r'"message"\s*:\s*"((?:[^"\\]|\\.)*)"', text)
     return found.group(1) if found else text
+
+
+def _located(item: Any) -> str:  # noqa: ANN401 - any JSON value
+    if not isinstance(item, dict) or "msg" not in item:
+        return _words(item)
+    place = item.get("loc")
+    where = ".".join(str(part) for part in place) if isinstance(place, list) else ""
+    return f"{where}: {item['msg']}"
 
 
 def _raw_words(raw: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -133,7 +133,7 @@ def _lean(wanted: Wanted, model: str, provider: Provider) -> Profile:
     )
 
 
-_WITHOUT_LOGPROBS = frozenset({"temperature", "top_p", "max_tokens", "seed", "stop", "n"})
+_WITHOUT_LOGPROBS = frozenset({"temperature", "top_p", "seed", "stop", "n"})
 
 
 def _pricing(wanted: Wanted, model: str, provider: Provider) -> Pricing:

@@ -47,7 +47,7 @@ class LiteLLMRoad:
             "model": name,
             "num_retries": 0,
             "max_retries": 0,
-            "drop_params": True,  # of those that LiteLLM knows the provider does not have
+            "drop_params": False,  # what is not sent is to be known: see `Adaptations`
             **options,
         }
 

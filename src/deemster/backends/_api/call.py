@@ -1,0 +1,139 @@
+"""One request on its way: sent, fitted to what the server takes, accounted for, read."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from deemster.backends._api.answer import WireAnswer, choices_of
+from deemster.backends._api.answer import usage_of as reported_usage
+from deemster.backends._api.outcome import probably_cut, read_choice, share
+from deemster.backends._api.request import Prepared
+from deemster.backends._api.road import UnansweredError
+from deemster.backends._api.shared import LoopState, Shared
+from deemster.backends.base import Outcome
+from deemster.backends.structured import StructuredMode
+from deemster.errors import BackendError
+from deemster.schemas import Completion, Usage
+
+_MOST_REFUSALS = 10
+"""Parameters that one request may lose, one after the other."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request made ready, and what its draws need."""
+
+    shared: Shared
+    state: LoopState
+    prepared: Prepared
+    words: int
+    """Words of the prompt."""
+    needs: frozenset[str]
+    """Parameters without which the answers are of no use."""
+
+    @property
+    def mode(self) -> StructuredMode:
+        """How a schema is asked for by now."""
+        return self.shared.adaptations.mode(self.shared.profile.mode)
+
+
+class Call:
+    """One request, sent until it is answered, and what that cost.
+
+    Args:
+        asked: the request made ready, and what it needs.
+        more: what is this request's own in the body; None removes a parameter.
+        count: completions asked for.
+    """
+
+    def __init__(self, asked: Asked, more: dict[str, Any], count: int) -> None:
+        self._asked = asked
+        self._more = more
+        self._count = count
+        self.spent = Usage()
+
+    async def attempt(self) -> list[Outcome]:
+        """Send it; a parameter that is refused is left out and it is sent once more."""
+        asked, shared = self._asked, self._asked.shared
+        for left in reversed(range(_MOST_REFUSALS)):
+            shared.breaker.check()
+            mode = asked.mode
+            whole = {
+                k: v for k, v in (asked.prepared.body(mode) | self._more).items() if v is not None
+            }
+            body, told = shared.adaptations.apply(whole)
+            try:
+                answer = await self._send(body)
+            except UnansweredError as unanswered:
+                fault = unanswered.fault
+                error = fault.to_error(shared.label, shared.secrets)
+                if left and shared.adaptations.learn(fault, body, mode, needs=asked.needs):
+                    continue
+                shared.breaker.failed(fault.status, str(error), final=not error.retryable)
+                raise error from None
+            shared.breaker.answered()
+            return self._read(answer, body, told, mode)
+        raise AssertionError("unreachable: the last round returns or raises")
+
+    async def _send(self, body: dict[str, Any]) -> WireAnswer:
+        shared = self._asked.shared
+        shared.budget.admit()
+        started = time.monotonic()
+        # An attempt without an answer is counted with the tokens that are known of: none.
+        usage = Usage()
+        try:
+            answer = await shared.profile.road.send(self._asked.state.session, body)
+            usage = self._usage(answer)
+            shared.patience.saw(time.monotonic() - started)
+        finally:
+            usage += Usage.model_construct(calls=1, seconds=time.monotonic() - started)
+            shared.budget.charge(usage)
+            self.spent += usage
+        return answer
+
+    def _usage(self, answer: WireAnswer) -> Usage:
+        usage = reported_usage(answer)
+        if usage is None:
+            return Usage.model_construct(cost=None)
+        cost = self._asked.shared.profile.pricing.cost(usage, answer.usage)
+        return usage.model_copy(update={"cost": cost})
+
+    def _read(
+        self,
+        answer: WireAnswer,
+        body: dict[str, Any],
+        told: tuple[str, ...],
+        mode: StructuredMode,
+    ) -> list[Outcome]:
+        asked = self._asked
+        choices = choices_of(answer)[: self._count]
+        if not choices:
+            raise BackendError("the server's answer has no choice", retryable=True)
+        reported = reported_usage(answer)
+        if reported is not None and (cut := probably_cut(reported.tokens_in, asked.words)):
+            told = (*told, cut)
+        each = share(reported or Usage(), len(choices))
+        sent = asked.prepared.changed(body)
+        outcomes = [
+            read_choice(
+                choice,
+                asked.prepared,
+                tools=mode == "tools" and asked.prepared.schema is not None,
+                usage=usage,
+                model=str(answer.model or ""),
+                reasoning_as_answer=asked.shared.reasoning_as_answer,
+            )
+            for choice, usage in zip(choices, each, strict=True)
+        ]
+        if len(outcomes) == 1 and isinstance(outcomes[0], BackendError) and outcomes[0].retryable:
+            raise outcomes[0]
+        if not told and sent is None:
+            return outcomes
+        return [
+            outcome.model_copy(update={"sent": sent, "warnings": (*outcome.warnings, *told)})
+            if isinstance(outcome, Completion)
+            else outcome
+            for outcome in outcomes
+        ]
