@@ -29,7 +29,7 @@ _STAGES = ("distil", "rft", "rl")
 
 @dataclass(frozen=True)
 class Ablation:
-    """What is left out: settings of one stage; it and the later ones are trained anew."""
+    """What is left out, as settings of one stage; that stage and later ones are trained anew."""
 
     stage: str
     settings: Mapping[str, JsonValue]
@@ -56,7 +56,7 @@ def ablated(recipe: NanoRecipe, name: str) -> NanoRecipe:
     """The recipe without one part.
 
     Raises:
-        InputError: there is no such ablation.
+        InputError: the ablation is unknown.
     """
     if name not in ABLATIONS:
         raise InputError(f"unknown ablation {name!r}; known: {', '.join(ABLATIONS)}")
@@ -88,7 +88,7 @@ def train_ablation(recipe: NanoRecipe, name: str, *, run: Path, out: Path) -> Pa
         if not (folder / earlier).exists():
             if not (run / earlier).is_dir():
                 raise InputError(f"{run / earlier} does not exist; train {recipe.name!r} first")
-            # Whole or not at all, so that a killed copy is not taken for a stage.
+            # Completely or not at all, so that a killed copy is not taken for a stage.
             part = folder / f"{earlier}.part"
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(run / earlier, part, ignore=shutil.ignore_patterns(CHECKPOINTS)).rename(

@@ -1,7 +1,7 @@
-"""How the generative baselines of the study are asked, in training and when they judge.
+"""The prompts of the study's generative baselines, in training and when they judge.
 
-The base model knows no prompt but that of the dialect `nano`, and has no room for the long ones
-that ship with `pairwise` and `cloud`; so these two baselines read the template `nano.j2`.
+The base model knows only the prompt of the dialect `nano`, and has no room for the long ones that
+ship with `pairwise` and `cloud`; so these two baselines read the template `nano.j2`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROMPT = builtin_template("nano")
 DIALECT = Pairwise(PROMPT)
 TEMPERATURE = 1.0
-"""Of all draws: the base model was trained on samples drawn at 1."""
+"""Temperature of all draws: the base model was trained on samples drawn at 1."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ _SETTINGS: Mapping[str, Any] = {
     "gradient_checkpointing": False,
     "bf16": False,
     "cpu": True,
-    "save_steps": 10**6,  # it takes minutes; a killed training starts again
+    "save_steps": 10**6,  # it takes minutes; a killed training starts over
 }
 _RFT = RftSettings()
 
@@ -75,7 +75,7 @@ class Course:
         base: folder of `prepare_base`.
         samples: items with two or more responses.
         seed: of the run; decides orders, draws and shuffles.
-        others: items for the instruction data, other ones than `samples`.
+        others: items for the instruction data, not among `samples`.
         report: called with a line of progress now and then.
     """
 
@@ -90,19 +90,19 @@ class Course:
         return {**_SETTINGS, "seed": self.seed}
 
     def log(self, **figures: Any) -> None:  # noqa: ANN401 - numbers and texts
-        """Passes on every twentieth step of a trainer."""
+        """Reports every twentieth step of a trainer."""
         if figures["step"] % 20 == 0:
             self.report(f"  step {figures['step']}: loss {figures['loss']:.4f}")
 
 
 Trainer = Callable[[Course, Path], dict[str, JsonValue]]
-"""Trains a baseline into a folder and returns what is to be noted of it."""
+"""Trains a baseline into a folder and returns the figures to record."""
 
 
 def prepare_base(model: Path, out: Path) -> Path:
     """A copy of a base model whose chat template sets an assistant's turn apart; returns `out`.
 
-    The template of the run puts texts side by side, which is enough for a judge's prompt, but a
+    The template of the run joins texts without marks, which is enough for a judge's prompt, but a
     reward model has to see where the query ends and the response begins.
     """
     judge_model, tokenizer = load_judge(model)
@@ -112,12 +112,12 @@ def prepare_base(model: Path, out: Path) -> Path:
 
 
 def train_baseline(name: str, course: Course, folder: Path) -> Path:
-    """Train a baseline, unless that was done from the same; returns the folder of its model.
+    """Train a baseline, unless it was trained from the same inputs; returns its model's folder.
 
     Args:
         name: out of `TRAINERS`.
         course: what it is trained from and on.
-        folder: its own; another or an unfinished training in it is thrown away.
+        folder: its own; a different or an unfinished training in it is deleted.
     """
     made = made_from([course.base], course.samples, **course.settings())
     done = folder / DONE
@@ -187,7 +187,7 @@ def _on_pairs(train: Callable[..., dict[str, JsonValue]]) -> Trainer:
 
 
 def _cloud(course: Course, folder: Path) -> dict[str, JsonValue]:
-    """The critic and what it writes come first, so that `train_cloud` goes on with the value.
+    """The critic and its critiques come first; `train_cloud` continues with the value model.
 
     It would let the critic write through the framework's backend, which is many times slower
     than the sampler.

@@ -1,6 +1,6 @@
-"""What the trained baselines say about items, as arrays: many at once, for speed.
+"""The trained baselines' votes about items, as arrays: many at once, for speed.
 
-Texts, verdicts and rewards are those of the framework's judges (`Judge` with the dialects
+Texts, verdicts and rewards equal those of the framework's judges (`Judge` with the dialects
 `pairwise` and `pairwise-tokenprob`, `ScalarRM`, `PairRM`, `CLoud`); only the batching differs.
 """
 
@@ -146,7 +146,7 @@ def _around_digit(text: str, logprobs: Sequence[float]) -> tuple[TokenLogprob, .
 
 
 def bradley_terry(folder: Path) -> Draw:
-    """One reward per response; it has nothing to draw, so there is one vote."""
+    """One reward per response; nothing is drawn, so there is one vote."""
 
     def draw(samples: Sequence[Sample], _k: int, _seed: int) -> Mapping[str, Votes]:
         shown = [(s, i) for s, sample in enumerate(samples) for i in range(len(sample.responses))]

@@ -1,4 +1,4 @@
-"""The scaling study's baselines: trained on the synthetic world, drawn about the study's items.
+"""The scaling study's baselines: trained on the synthetic world, sampled on the study's items.
 
     python -m lab.nano.baselines
 
@@ -12,8 +12,8 @@ of the best response in place of the scores. In the study they are called
 - `bt`, `pair-rm`: one reward, without draws,
 - `cloud`: one value for each of K critiques of each response.
 
-What is trained or drawn already, from the same base and items, is not made again. A file of the
-study appears whole.
+What was already trained or drawn from the same base and items is not made again. Files of the
+study are written atomically.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def path_of(study: Path, name: str, split: SplitName, seed: int) -> Path:
 
 
 def write_rewards(path: Path, votes: Votes, made: str) -> None:
-    """One file of a baseline without judgments; it appears whole.
+    """One file of a baseline without judgments, written atomically.
 
     It has `greedy` and `temperature` only where something was drawn.
     """

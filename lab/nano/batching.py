@@ -28,8 +28,8 @@ def batches(
 ) -> Iterator[list[Example]]:
     """All examples once, in random batches of at most `tokens` with padding.
 
-    Neighbours in length share a batch, among some thousand drawn at random, so that little is
-    padding and batches stay mixed.
+    Examples of similar length, out of a few thousand drawn at random, share a batch: that keeps
+    padding low and batches mixed.
     """
     order = list(range(len(examples)))
     rng.shuffle(order)
@@ -44,7 +44,7 @@ def batches(
 def alike(lengths: Sequence[int], *, tokens: int) -> Iterator[list[int]]:
     """Indices in batches of similar length, the shortest first, of at most `tokens` with padding.
 
-    What is longer than that is a batch of its own.
+    A longer sequence is a batch of its own.
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):

@@ -1,4 +1,4 @@
-"""Where a loop left off: written whole or not at all, so that a killed run goes on."""
+"""Where a loop stopped: written atomically, so that a killed run can continue."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Checkpoint:
     def _load(self) -> dict[str, Any]:
         """The file, on the CPU: model and optimizer copy it to where their parameters are.
 
-        So a run goes on wherever it began, and the step counts stay where AdamW wants them.
+        So a run can continue on another device, and the step counts stay where AdamW needs them.
         """
         state: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
         return state

@@ -1,7 +1,7 @@
-"""Where the embedded model's training computes: chosen once, then read off the model.
+"""The device of the embedded model's training: chosen once, then read from the model.
 
-What is drawn at random is drawn on the CPU everywhere and moved: with one seed, all devices start
-from the same weights and see the same random numbers.
+Random numbers are always drawn on the CPU and moved: with the same seed, all devices start from
+the same weights and see the same numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine of `recipes/nano.yaml`: a loop of its own that makes a very small judge from nothing.
+"""The engine of `recipes/nano.yaml`: a loop of its own that trains a very small judge from scratch.
 
 For a model of a million parameters on few cores it is several times faster than TRL's trainers.
 """

@@ -1,4 +1,4 @@
-"""What the embedded model says about samples: drawn, parsed, compared with the truth."""
+"""The embedded model's judgments of samples: drawn, parsed, compared with the truth."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Trajectory:
         return self.scores is not None and is_correct(self.scores, truth_of(self.sample))
 
     def rollout(self, stage: str) -> Rollout:
-        """As what the other trainers work on."""
+        """As the record that the other trainers use."""
         return Rollout(
             sample_id=self.sample.id,
             order=self.order,

@@ -65,7 +65,7 @@ def draw_votes(
         sampler: of the judge.
         encoder: its tokenizer.
         samples: two to four responses each.
-        k: votes; what is left over when divided among the orders goes to the first ones.
+        k: votes, divided among the orders; the first orders get the remainder.
         temperature: of the votes.
         seed: decides orders and draws.
         rate: gives meta rewards; None leaves them out.

@@ -1,7 +1,7 @@
 """The embedded model's meta RM: a judge with one output, trained by binary cross-entropy.
 
-It reads what every trained meta RM of the framework reads (`judges.meta_hf.meta_text`), so that
-`HfMetaRM` serves it. Only its loop is its own, for speed.
+It reads the same text as every trained meta RM of the framework (`judges.meta_hf.meta_text`), so
+`HfMetaRM` can serve it. Only the training loop differs, for speed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def train(
     device = device_of(meta)
     weight = torch.tensor((len(labels) - right) / right, device=device)
     ids = encoder.plain([meta_prompt(one) for one in trajectories])
-    # The label travels as the one token of a completion; its index is looked up.
+    # The label is passed as the only token of a completion, by its index.
     examples = [
         Example(tuple(text), (int(label),)) for text, label in zip(ids, labels, strict=True)
     ]
@@ -112,7 +112,7 @@ def rate(
         meta: the meta RM.
         trajectories: what it rates.
         encoder: its tokenizer.
-        batch_tokens: most tokens of a batch with padding; None is what its device is fast with: on
+        batch_tokens: most tokens of a batch with padding; None is a size that suits the device: on
             a CPU, what fits its caches.
     """
     most = batch_tokens or (2048 if device_of(meta).type == "cpu" else 2**18)

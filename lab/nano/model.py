@@ -106,7 +106,7 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self.step_number = state["step"]
         for optimizer, one in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(one)

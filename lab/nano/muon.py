@@ -1,8 +1,8 @@
 """Muon in float32, all matrices of one shape at once.
 
 `torch.optim.Muon` multiplies in bfloat16 one matrix at a time. That is made for GPUs: on a
-processor without instructions for bfloat16 its step takes a second for a model of a million
-parameters, this one's a fiftieth of that.
+processor without instructions for bfloat16, its step takes a second for a model of a million
+parameters, and this one's a fiftieth of that.
 """
 
 from __future__ import annotations

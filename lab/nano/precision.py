@@ -1,4 +1,4 @@
-"""Which number type matrix products of the embedded model's training take."""
+"""The number type of matrix products in the embedded model's training."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def matrix_type(device: torch.device | None = None) -> torch.dtype:
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
-    """A context in which matrix products on `device` take `matrix_type`."""
+    """A context in which matrix products on `device` use `matrix_type`."""
     kind = matrix_type(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=kind == torch.bfloat16)

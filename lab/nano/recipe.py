@@ -1,4 +1,4 @@
-"""What a recipe of the embedded model says."""
+"""The contents of a recipe of the embedded model."""
 
 from __future__ import annotations
 

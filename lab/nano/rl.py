@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 _COLLAPSED = 3
-"""Batches in a row that are as good as empty before the run is stopped."""
+"""Nearly useless batches in a row that stop the run."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def train(
         world: where the items come from; every step sees new ones.
         settings: see there.
         seed: decides items, orders and draws.
-        checkpoint: where it left off, and where to leave off; with the last good weights if the
-            run collapses.
+        checkpoint: where to resume from and to save to; it holds the last good weights if the run
+            collapses.
         log: called with the figures of every step.
 
     Raises:
@@ -105,7 +105,7 @@ def _draw(
 ) -> _Batch:
     rng = random.Random(f"{seed} {step}")  # noqa: S311 - not secret
     samples = world.samples(settings.prompts, start=step * settings.prompts)
-    # One order a group, as with TRL's trainer: completions are compared on the same prompt.
+    # One order per group, as with TRL's trainer: completions are compared on the same prompt.
     tasks = [(sample, shuffled(len(sample.responses), rng)) for sample in samples]
     sampler = Sampler(model, eos=encoder.eos, pad=encoder.pad)
     generator = torch.Generator().manual_seed(rng.randrange(2**62))
@@ -132,7 +132,7 @@ def group_advantages(rewards: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Rewards [P, G] as deviations from the group's mean, in its standard deviations (Eq. 15).
 
     Returns:
-        The advantages [P * G], 0 where a group is of one mind, and the share of other groups.
+        The advantages [P * G], 0 where all of a group agree, and the share of other groups.
     """
     spread = rewards.std(1, keepdim=True)
     centred = rewards - rewards.mean(1, keepdim=True)
@@ -150,9 +150,10 @@ def _update(
 ) -> float:
     """Leave the gradient of the batch in the model; the mean KL per token.
 
-    Groups of one mind, too easy or too hard, are left out: only the small KL term would act on
-    them, for most of the time that a step takes. There is one update per batch, so the probability
-    ratio of Eq. 15 is 1 and its clip never acts: the gradient is that of `advantage * log p`.
+    Groups that all agree, being too easy or too hard, are left out: only the small KL term would
+    act on them, and they would take most of a step's time. There is one update per batch, so the
+    probability ratio of Eq. 15 is 1 and its clip never acts: the gradient is that of
+    `advantage * log p`.
     """
     device = device_of(model)
     count = len(batch.trajectories)
@@ -181,7 +182,7 @@ def _update(
 def _log_probabilities(
     model: LlamaForCausalLM, ids: torch.Tensor, labels: torch.Tensor, said: torch.Tensor
 ) -> torch.Tensor:
-    """Of the tokens said, one after the other for all rows."""
+    """Log-probabilities of the completions' tokens, row after row."""
     with mixed_precision(ids.device):
         logits = model.lm_head(model.model(input_ids=ids).last_hidden_state[said])
     logps: torch.Tensor = logits.float().log_softmax(-1)

@@ -1,8 +1,8 @@
 """Many completions of many prompts at once, for small models on few cores or one GPU.
 
 The samples of one prompt share its keys and values, and all live in tensors of fixed size: a
-step is a handful of matrix products. It gives what `transformers`' own `generate` gives, several
-times faster (tests compare the probabilities).
+step is a handful of matrix products. It gives the same as `generate` of
+`transformers`, several times faster (tests compare the probabilities).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Sampler:
         eos: token that ends a completion.
         pad: token that fills short prompts.
         max_tokens: longest completion; longer ones are cut and have no `eos`.
-        rows: samples that step together; None is what the model's device is fast with.
+        rows: samples that step together; None is a number that suits the model's device.
         exact: matrix products in float32 everywhere; else in bfloat16, as training has them, on
             devices that are faster with it.
     """
@@ -125,7 +125,7 @@ class Sampler:
         logits = _times(hidden, self._unembed).repeat_interleave(each, 0)
         state = _State(keys, values, blank, heads=self._heads, each=each)
         completions: list[list[int]] = [[] for _ in range(count * each)]
-        # What is only counted stays on the CPU, so that a step waits for a GPU once.
+        # Counters stay on the CPU, so that a step waits for a GPU only once.
         places = torch.arange(count * each)
         ended = torch.zeros(count * each, dtype=torch.bool)
         for step in range(self._max):
@@ -207,7 +207,7 @@ class Sampler:
 
 
 class _State:
-    """Keys and values: of the prompts [P, KV, T, S], and of what each sample said since."""
+    """Keys and values: of the prompts [P, KV, T, S], and of each sample's tokens since."""
 
     def __init__(
         self,
@@ -288,7 +288,7 @@ def _layer(weights: dict[str, Any], prefix: str, kind: torch.dtype) -> _Layer:
 def _draw(logits: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
     if temperature == 0:
         return logits.argmax(-1)
-    # A draw from the cumulative distribution needs one random number a row.
+    # A draw from the cumulative distribution needs one random number per row.
     heaped = (logits / temperature).softmax(-1).cumsum(-1)
     share = torch.rand(len(logits), 1, generator=generator).to(logits.device)
     drawn = share * heaped[:, -1:]

@@ -1,4 +1,4 @@
-"""What a recipe says about the embedded model: its section `nano`, a part per stage."""
+"""A recipe's section `nano` about the embedded model, with one part per stage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ModelSettings(Record):
 
 
 class DistilSettings(Record):
-    """Supervised training from nothing on the noisy teacher's trajectories."""
+    """Supervised training from scratch on the noisy teacher's trajectories."""
 
     warm_items: Annotated[int, Field(strict=True, ge=0)] = 20_000
     """Items with one response that come first: copying is learnt sooner on short texts."""

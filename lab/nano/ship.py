@@ -1,4 +1,4 @@
-"""What a finished run puts into the package: the folder `assets/nano`."""
+"""The files that a finished run puts into the package: the folder `assets/nano`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The stages that make the embedded model; each can be killed and continued.
 
-What is drawn from a seed is drawn again on resume; what is trained goes on from its checkpoint.
+On resume, samples are drawn again from their seed, and training continues from its checkpoint.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _settings(context: StageContext[NanoRecipe]) -> NanoSettings:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(context.recipe.seed)
-    _device(context)  # before anything is drawn for a device that is not there
+    _device(context)  # before anything is drawn for a device that does not exist
     return settings
 
 

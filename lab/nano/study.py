@@ -4,8 +4,8 @@
 
 `python -m lab.study` turns them into tables and plots. The models are those of a
 finished run of `recipes/nano.yaml`, `--run`. What was drawn from the same weights and items is not
-drawn again, so it may be stopped at will, and several processes may share the work by `--seeds`,
-`--models` or `--splits`.
+drawn again, so it may be stopped at any time, and several processes may share the work by
+`--seeds`, `--models` or `--splits`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Drawn:
     ablation: str | None = None
     """Of which run of `ablations.py` the weights are; None is the main run."""
     samples: int | None = None
-    """Votes an item, where fewer than of the others are looked at."""
+    """Votes per item, where fewer are drawn than of the others."""
 
     @property
     def rated(self) -> bool:
@@ -102,7 +102,7 @@ def made_from(folders: Sequence[Path], samples: Sequence[Sample], **settings: ob
 
 
 def is_drawn(path: Path, made: str) -> bool:
-    """Whether a file is there and was made from the same (`made_from`)."""
+    """Whether a file exists and was made from the same inputs (`made_from`)."""
     if not path.exists():
         return False
     with np.load(path, allow_pickle=False) as arrays:
@@ -110,7 +110,7 @@ def is_drawn(path: Path, made: str) -> bool:
 
 
 def write_votes(path: Path, votes: Votes, temperature: float, made: str) -> None:
-    """One file of the study; it appears whole."""
+    """One file of the study, written atomically."""
     part = path.with_name(f"{path.stem}.part.npz")
     np.savez_compressed(
         part,

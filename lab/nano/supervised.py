@@ -44,10 +44,10 @@ def train(
 
     Args:
         model: trained in place, on the device it is on.
-        steps: one batch a step.
+        steps: one batch per step.
         lr: peak learning rate.
         pad_id: token that fills.
-        checkpoint: where it left off, and where to leave off.
+        checkpoint: where to resume from and to save to.
         log: called with the loss now and then.
 
     Returns:

@@ -1,6 +1,6 @@
 """The scaling study: from sampled scores to figures with intervals, claims, plots and a page.
 
-Sampling is somebody else's step; here nothing reaches a model. `python -m lab.study
+Sampling is a separate step; nothing here calls a model. `python -m lab.study
 FOLDER` analyses a folder of sampled scores.
 """
 

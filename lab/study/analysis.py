@@ -23,7 +23,7 @@ def analyse(folder: Path, *, bootstrap: Bootstrap = DEFAULT) -> Study:
     """Compute all figures of a study's files.
 
     Raises:
-        InputError: the folder, a file's name or a file's content is not as it must be.
+        InputError: the folder, a file's name or a file's content is not as expected.
     """
     sources = find_sources(folder)
     training = read_training(folder)

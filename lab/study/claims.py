@@ -1,4 +1,4 @@
-"""What the study was to show, written down before it was run, and what was found."""
+"""The claims of the study, written down before it was run, and the findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEVELS: Mapping[str, float] = {"fresh": 0.95, "numbers": 0.92, "words": 0.85, "t
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure is to be above another, or not below it."""
+    """A claim that one figure is above another, or not below it."""
 
     text: str
     gap: Gap
@@ -81,8 +81,8 @@ def verdict_of(
 ) -> Verdict:
     """The verdict over splits and their mean.
 
-    `shown` where it holds in every split and on average, `shown on average` where the mean alone
-    bears it, `reversed` where the mean shows the opposite.
+    `shown` if it holds in every split and on average, `shown on average` if only in the mean,
+    `reversed` if the mean shows the opposite.
     """
     needed = (*splits, MEAN)
     if any(split not in measured for split in needed):

@@ -63,7 +63,7 @@ PAPER = (
 
 
 def wanted(keys: Sequence[Key]) -> Iterator[Gap]:
-    """Every difference that is taken, of those whose two figures are among `keys`."""
+    """Every difference to compute: those whose two figures are among `keys`."""
     known = set(keys)
     every = (
         *(claim.gap for claim in DIFFERENCES),
@@ -85,7 +85,7 @@ def _stops() -> Iterator[Gap]:
 
 
 def guided(keys: Sequence[Key]) -> Iterator[Gap]:
-    """Meta-guided variants against plain voting with the same votes."""
+    """Meta-guided variants compared with plain voting on the same votes."""
     for model in _models(keys):
         for name in META:
             for k in KS[1:]:

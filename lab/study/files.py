@@ -51,7 +51,7 @@ class Source:
 class Scored:
     """A file's items with at least 2 responses: I items, K votes, room for 4 responses.
 
-    A baseline's rewards stand in `scores`; it has no meta rewards, and greedy ones only if it
+    A baseline's rewards are in `scores`; it has no meta rewards, and greedy ones only if it
     draws.
 
     Attributes:
@@ -96,7 +96,7 @@ def find_sources(folder: Path) -> list[Source]:
         raise InputError(f"study folder {str(folder)!r} does not exist; sample one first")
     found = []
     for path in folder.glob("*.npz"):
-        if path.name.endswith(".part.npz"):  # the sampling step ended while writing it
+        if path.name.endswith(".part.npz"):  # the sampling step was stopped while writing it
             continue
         name = _NAME.fullmatch(path.name)
         if name is None:
@@ -183,7 +183,7 @@ def _check(scored: Scored, name: str) -> None:
             raise InputError(f"study file {name!r}: {array} must be {wanted}, got {got}")
     numbers = [scored.scores, scored.meta, *([] if scored.greedy is None else [scored.greedy])]
     if any(np.isinf(array).any() for array in numbers):
-        raise InputError(f"study file {name!r} holds infinite numbers; write NaN where none is")
+        raise InputError(f"study file {name!r} holds infinite numbers; write NaN for missing ones")
     if ((scored.meta < 0) | (scored.meta > 1)).any():
         raise InputError(f"study file {name!r}: meta must be probabilities in 0..1")
     if ((scored.n < 1) | (scored.n > _MOST)).any():
@@ -196,7 +196,7 @@ def _check(scored: Scored, name: str) -> None:
 
 
 def _several(scored: Scored) -> Scored:
-    """Only the items with at least 2 responses, and nothing where there is no response."""
+    """Only the items with at least 2 responses, with NaN in place of missing responses."""
     keep = scored.n > 1
     there = scored.there[keep]
     greedy = scored.greedy

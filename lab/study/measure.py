@@ -1,4 +1,4 @@
-"""From files to figures: columns per split, their means, differences and intervals."""
+"""From files to figures: columns by split, their means, differences and intervals."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class Measurements:
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """Every figure of a model that some split has, in the order of the files."""
+        """Every figure of a model in any split, in the order of the files."""
         found = {key: None for split in self.figures.values() for key in split}
         return tuple(key for key in found if isinstance(key, Key))
 
@@ -165,7 +165,7 @@ def measure(
 
     Args:
         sources: the files.
-        wanted: the differences to take, given the figures that there are.
+        wanted: chooses the differences to compute, given the available figures.
         bootstrap: how intervals are drawn.
     """
     spreads = fit_spreads(sources)

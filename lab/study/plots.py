@@ -37,7 +37,7 @@ svg { --paper: #ffffff; --ink: #1b1f24; --muted: #5a636e; --line: #dfe2e6;
 
 
 def write_plots(study: Study, folder: Path) -> dict[str, str]:
-    """Draw what there is to draw; existing files of the same name are replaced.
+    """Draw all plots that have data; existing files of the same name are replaced.
 
     Returns:
         By plot (`curves`, `claims`, `domains`): the file's name in `folder`.
@@ -59,7 +59,7 @@ def write_plots(study: Study, folder: Path) -> dict[str, str]:
 
 
 def _standalone(svg: str) -> str:
-    """An element that takes colours from its page, as a file that brings its own."""
+    """An SVG element that takes colours from its page, made into a file with its own."""
     head, _, rest = svg.partition(">")
     box = head.partition('viewBox="')[2].partition('"')[0].split()
     wide, high = (float(side) * 96 / 72 for side in box[2:])  # points to CSS pixels
@@ -124,7 +124,7 @@ def _curves(study: Study) -> Figure | None:
 
 
 def _curve(axes: Axes, scores: Mapping[str, Score], model: str) -> None:
-    """Greedy as a lone mark, plain voting with its interval, meta-guided voting dashed."""
+    """Greedy as a single mark, plain voting with its interval, meta-guided voting dashed."""
     colour, marker = _LOOK[model]
     look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.7}
     name = MODEL_NAMES[model]

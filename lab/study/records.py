@@ -42,7 +42,7 @@ class Score(Record):
     accuracy: Figure
     """Ties and unscored items are wrong."""
     lot: float
-    """The same with ties broken by lot, in expectation: a two-way tie counts half."""
+    """The same with ties broken at random, in expectation: a two-way tie counts half."""
     ties: float
     """Share tied on top."""
     unscored: float
@@ -69,7 +69,7 @@ class MetaRM(Record):
 
 
 class Claim(Record):
-    """Something the study was to show, and what was measured."""
+    """A claim of the study, and what was measured."""
 
     text: str
     kind: Literal["difference", "level", "failures", "saving"]
@@ -152,4 +152,4 @@ class Study(Record):
     baselines: tuple[Contrast, ...]
     """GRPO minus a baseline."""
     training: dict[str, JsonValue]
-    """What the training reported of itself."""
+    """The training's own figures."""

@@ -1,4 +1,4 @@
-"""What the training reported of itself, as a table."""
+"""The training's own figures, as a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.study.markdown import table
 
 
 def training_table(figures: Mapping[str, JsonValue]) -> str:
-    """What the training reported, one row per figure; of a stage's manifest what it came to."""
+    """What the training reported, one row per figure; of a stage's manifest, its results."""
     return table(("", ""), _flat(figures, ""))
 
 

@@ -116,7 +116,7 @@ def accuracy(study: Study, split: str) -> str:
 
 
 def guided(study: Study, split: str) -> str:
-    """Meta-guided variants less plain voting with the same votes, k = 8 and 32."""
+    """Meta-guided variants minus plain voting with the same votes, k = 8 and 32."""
     found = _lookup(study.guided, split)
     rows = []
     for model in models(study):
@@ -128,7 +128,7 @@ def guided(study: Study, split: str) -> str:
 
 
 def ties(study: Study, split: str) -> str:
-    """Share tied on top, and accuracy if ties are broken by lot."""
+    """Share tied on top, and accuracy if ties are broken at random."""
     rules = ("greedy", f"{PLAIN}@1", f"{PLAIN}@8", f"{PLAIN}@{MOST}")
     rows = []
     for model in models(study):
@@ -199,7 +199,7 @@ def stopping(study: Study, splits: Sequence[str]) -> str:
 
 
 def aggregators(study: Study, split: str) -> str:
-    """Other aggregators less the sum."""
+    """Other aggregators minus the sum."""
     found = _lookup(study.aggregators, split)
     columns = [(model, k) for k in AGGREGATED_AT for model in MAIN]
     rows = []
@@ -211,7 +211,7 @@ def aggregators(study: Study, split: str) -> str:
 
 
 def compared(contrasts: Sequence[Contrast], study: Study, split: str) -> str:
-    """Differences between models by the same rule; what the paper says of them, if anything."""
+    """Differences between models under the same rule, and the paper's, if it reports them."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for one in contrasts:
         pair = (model_name(one.model, study), model_name(one.than_model, study))
@@ -235,7 +235,7 @@ def _place(rule: str) -> tuple[bool, bool, int]:
 
 
 def baselines(study: Study, split: str) -> str:
-    """Baselines with one judgment and with all votes, and GRPO less them.
+    """Baselines with one judgment and with all votes, and GRPO minus these.
 
     A baseline without draws has no column of votes; GRPO's 32 are then compared with its one
     reward.

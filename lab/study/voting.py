@@ -43,7 +43,7 @@ AGGREGATORS: Mapping[str, Reducer] = {
     "median": Median(),
 }
 AGGREGATED_AT = (8, 32)
-"""Numbers of votes at which the aggregators stand beside the sum."""
+"""Numbers of votes at which the aggregators are compared with the sum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +55,13 @@ class Rates:
     tied: Floats
     """Several responses share the highest reward; never right."""
     lot: Floats
-    """Right if a tie on top is broken by lot, in expectation: a two-way tie counts half."""
+    """Right if a tie on top is broken at random, in expectation: a two-way tie counts half."""
     unscored: Floats
     """Some response has no score; never right."""
 
 
 def decide(rewards: Floats, best: Ints) -> Rates:
-    """Rates (I,) of rewards (I, N), or of runs (I, R, N) averaged over R; NaN is no reward."""
+    """Rates (I,) of rewards (I, N), or of runs (I, R, N) averaged over R; NaN means no reward."""
     runs = rewards[:, None] if rewards.ndim == 2 else rewards
     scored: Bools = np.all(np.isfinite(runs), axis=-1)
     shares = win_shares(np.where(scored[..., None], runs, 0.0))

@@ -1,10 +1,10 @@
-"""Exercises in what evidence is made of: sums of digits, letters of words, copying, tallies.
+"""Exercises in the steps of evidence: sums of digits, letters of words, copying, tallies.
 
-A judgment needs a few such steps among many others, so a small model meets each too seldom to get
-it by heart: `6 + 5` stands in one of 2,500 trajectories. An exercise in sums has fourteen sums.
+A judgment needs a few such steps among many others, so a small model meets each too seldom to
+memorise it: `6 + 5` is in one of 2,500 trajectories. An exercise in sums has fourteen sums.
 
-What the splits hold out stays out: no sum here is an item's, no word and no pattern of counting is
-held out.
+Held-out material stays out: no sum here is an item's, and no held-out word or pattern of counting
+is used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def drills(count: int, seed: int) -> Iterator[tuple[str, str]]:
 
 
 def _sums(rng: random.Random) -> tuple[str, str]:
-    """Sums and differences of which one part is a digit, as the columns of a sum have them."""
+    """Sums and differences of a number and a digit, as they occur in the columns of a sum."""
     tasks, answers = [], []
     for _ in range(_SUMS):
         a, b = rng.randrange(10), rng.randrange(10)

@@ -1,4 +1,4 @@
-"""What a task of the world consists of, seen by its teacher."""
+"""The parts of a task of the world, as its teacher sees them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class Check:
     """One response examined under one criterion."""
 
     evidence: str
-    """Wanted and found parts side by side, ending where they differ."""
+    """Expected and found parts side by side, up to the first difference."""
     ok: bool
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """What a principle of the teacher is about, with what it finds in every response."""
+    """The subject of a teacher's principle, with its finding about every response."""
 
     name: str
     checks: tuple[Check, ...]
     slipped: tuple[Check, ...] = ()
-    """The checks against a working that slipped; empty where there is no working."""
+    """The checks against a faulty working; empty if there is no working."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Working:
 
     text: str
     slip: str
-    """The same with a wrong end."""
+    """The same with a wrong result."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Draft:
         query: the query's text.
         answers: bare answers; exactly one is right if there are two or more.
         criteria: what decides, checks aligned with `answers`.
-        dress: which wordings of answers fit.
+        dress: the wordings of answers that fit.
         solution: an answer that is right, for instruction data.
         working: how it is solved, for tasks with one solution.
     """

@@ -114,7 +114,7 @@ def _comparison(a: str, b: str) -> str:
 
 
 def counting(rng: random.Random, split: Split, n: int) -> Draft:
-    """How often a word stands in a list of four to eight."""
+    """How often a word occurs in a list of four to eight."""
     while True:
         length = rng.randint(4, 8)
         count = rng.randint(1, min(5, length - 1))

@@ -1,4 +1,4 @@
-"""Tasks with one solution: it is worked out once, then every answer is held against it."""
+"""Tasks with one solution, which is worked out once and compared with every answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lab.world.item import Check, Criterion, Draft, Working
 
 @dataclass(frozen=True)
 class Solution:
-    """What is wanted, part by part, and how it was found.
+    """The solution, part by part, and how it was found.
 
     Attributes:
         parts: digits, letters or words of the solution.
         slip: the same with a slip.
         steps: the way there, in words; may be empty.
-        joiner: what stands between the parts of an answer.
+        joiner: the text between the parts of an answer.
     """
 
     parts: Sequence[str]
@@ -76,7 +76,7 @@ def choose_answers(
 
 
 def tally(word: str, items: Sequence[str]) -> tuple[str, int]:
-    """How often a word stands in a list: the count after each of its words, and the last."""
+    """How often a word occurs in a list: the count after each word, and the last count."""
     steps, count = [], 0
     for item in items:
         count += item == word

@@ -31,7 +31,7 @@ class Split:
     held-out words or held-out wordings.
 
     Raises:
-        InputError: there is no such split.
+        InputError: the split is unknown.
     """
 
     name: SplitName
@@ -68,7 +68,7 @@ class Split:
     def whole_query(self, rng: random.Random, task: str) -> str:
         """A task with what people put around it; outside `templates` sometimes not well-formed.
 
-        Small words left out and strange words around a task keep a model from hanging on exact
+        Missing small words and strange words around a task keep a model from relying on exact
         wordings.
         """
         words = task.split(" ")

@@ -2,7 +2,7 @@ r"""A noisy programmatic judge: adaptive principles, evidence, scores.
 
 It knows the truth and hides it behind the failings that the paper reports of real judges
 (Fig. 8): improper principles, unbalanced weights, wrong checks. They are drawn anew for every
-trajectory, so that votes over many are better than one. A trajectory has room for two
+trajectory, so that many votes are better than one. A trajectory has room for two
 principles; tasks with three rules take several to be seen whole.
 """
 
@@ -21,7 +21,7 @@ class TeacherNoise:
     Attributes:
         improper: a principle that the query does not ask for gets most of the weight.
         habitual: in the domains of `habit` it is always the same one, and this often.
-        slip: the solution is worked out wrongly; half as often, a verdict does not follow.
+        slip: the solution is worked out wrongly; half as often, a verdict does not follow from it.
         score: the score differs by one from what the principles give.
         shortcut: under a hint, the critique follows the hint without evidence.
         habit: domains with a habitual improper principle.

@@ -15,8 +15,8 @@ from lab.world.words import COLOURS
 def word_lists(rng: random.Random, split: Split, n: int) -> Draft:
     """Three to five words to be said backwards.
 
-    They are numbered and counted down: a model of this size finds the word after a number, but
-    not the one before a word of several tokens.
+    They are numbered, and the numbers counted down: a model of this size finds the word after a
+    number, but not the one before a word of several tokens.
     """
     items = split.words(rng, rng.choice((3, 4, 4, 5)))
     right = items[::-1]
@@ -187,7 +187,7 @@ _RUDE = (
 
 
 def form_and_tone(rng: random.Random, split: Split, n: int) -> Draft:
-    """Capital letters or politeness; what is said is the same or as good."""
+    """Capital letters or politeness; the content is the same or as good."""
     return (_capitals if rng.random() < 0.5 else _politeness)(rng, split, n)
 
 

@@ -34,7 +34,7 @@ _ENDINGS = ("", "", "", "y", "e", "er", "le", "en")
 
 
 def pseudo_word(rng: random.Random) -> str:
-    """A made-up word of up to three syllables, so that copying does not hang on known words."""
+    """A made-up word of up to three syllables, so that copying does not depend on known words."""
     syllables = rng.choice((1, 2, 2))
     stem = "".join(
         rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables)

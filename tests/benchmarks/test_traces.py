@@ -320,7 +320,7 @@ BROKEN = {
         data=PAIRS,
     ),
     "judgebench-twice": Broken(
-        "judgebench", "judgebench/traces/heron.jsonl", {"game": 0}, "stands there twice", data=PAIRS
+        "judgebench", "judgebench/traces/heron.jsonl", {"game": 0}, "occurs twice", data=PAIRS
     ),
     "judgebench-scores": Broken(
         "judgebench", "judgebench/scalar.jsonl", {"scores": [1]}, "must be two numbers", data=PAIRS

@@ -293,7 +293,7 @@ def test_confidence_is_calibrated(people: StagedItems) -> None:
 def test_fitting_says_what_is_wrong(people: StagedItems) -> None:
     few = people.take(np.arange(40))
     for asked, message in (
-        ({"level": 0.999}, "level 0.999 cannot be promised with probability 0.9: .* is 0."),
+        ({"level": 0.999}, "level 0.999 cannot be guaranteed with probability 0.9: .* is 0."),
         ({"level": 1.5}, "level must be between 0 and 1, got 1.5"),
         ({"level": 0.8, "delta": 0}, "delta must be between 0 and 1"),
         ({"level": 0.8, "samples": 1.0}, "one of level and samples"),

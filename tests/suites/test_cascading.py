@@ -139,7 +139,7 @@ def test_what_cannot_be_done_is_told_in_one_line(runs: tuple[Path, Path], tmp_pa
     both = [str(run) for run in runs]
     out = str(tmp_path / "rule.json")
     for arguments, said in (
-        (["fit", *both, "--level", "0.999", "--out", out], "level 0.999 cannot be promised"),
+        (["fit", *both, "--level", "0.999", "--out", out], "level 0.999 cannot be guaranteed"),
         (["fit", *both, "--out", out], "one of level and samples"),
         (["fit", both[0], "--level", "0.8", "--out", out], "2 or more runs, got 1"),
         (["fit", both[0], "nowhere", "--level", "0.8", "--out", out], "no run in 'nowhere'"),

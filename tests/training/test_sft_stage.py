@@ -101,7 +101,7 @@ def test_instructions_are_mixed_in_by_their_share(base: Path, tmp_path: Path) ->
     figures = train_sft(EXAMPLES, taught, model=base, out=tmp_path, settings=settings)
     assert figures["instructions"] == 8
     settings = sft(instruction_share=0.8)
-    with pytest.raises(InputError, match="takes 32 instructions"):
+    with pytest.raises(InputError, match="needs 32 instructions"):
         train_sft(EXAMPLES, taught, model=base, out=tmp_path, settings=settings)
 
 

@@ -150,7 +150,7 @@ def test_interrupted(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "stage_functions", lambda _: dict.fromkeys(STAGES, interrupt))
     done = deemster("train", str(toy / "recipe.yaml"))
     assert done.returncode == 130
-    assert "runs/toy is kept; give --resume to go on with it" in done.stderr
+    assert "runs/toy is kept; give --resume to continue it" in done.stderr
     assert done.stdout == ""
 
 

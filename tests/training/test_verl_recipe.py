@@ -78,7 +78,7 @@ def test_the_recipe_that_ships_passes(folder: Path) -> None:
         ("n_gpus_per_node: 8", "n_gpus_per_node: 7", "512, is not a multiple of 28"),
         ("data/train.parquet", "data/gone.parquet", "cannot read '.*gone.parquet'"),
         ("runs/spct/rft/model", "runs/spct/rft/none", "no folder and no OWNER/REPOSITORY"),
-        ("recipes/verl/reward.py", "reward.py", "is no Python file"),
+        ("recipes/verl/reward.py", "reward.py", "is not a Python file"),
         ("name: compute_score", "name: score", "has no function 'score'"),
         ("data:", "data: [", "not YAML"),
     ],

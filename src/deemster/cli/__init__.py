@@ -1,4 +1,4 @@
-"""The command line: thin shells over the packages. Results on stdout, everything else on stderr."""
+"""The command line, a thin layer over the packages: results on stdout, the rest on stderr."""
 
 from deemster.cli.app import main
 

@@ -103,8 +103,7 @@ def _end_politely() -> None:
     """Make SIGTERM (from a scheduler, say) end the program as Ctrl-C does.
 
     Files are closed and the status is 130. A shell script's background jobs ignore Ctrl-C, and
-    then asyncio would not take it as a wish to end either: they keep it blocked instead, until
-    SIGTERM comes.
+    then asyncio would not stop for it either: they keep it blocked instead, until SIGTERM comes.
     """
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "sigpending")
     if ignored:
@@ -122,7 +121,7 @@ def _end_politely() -> None:
 
 
 def _message(error: Exception) -> str:
-    """What was wrong with the usage, with the option that it is about."""
+    """What was wrong with the usage, naming the option."""
     message = getattr(error, "format_message", lambda: str(error))()
     return message or "usage error; see --help"
 

@@ -79,7 +79,7 @@ def _version(package: str) -> str | None:
 
 
 def _embedded() -> str:
-    """What is installed of it."""
+    """Whether it is installed, or what is missing of it."""
     from deemster.backends import nano
 
     found = []

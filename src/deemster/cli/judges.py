@@ -32,7 +32,7 @@ def list_judges(
 
 
 def summary_of(name: str) -> str:
-    """What a type is, in a sentence."""
+    """A type's description, in one sentence."""
     from deemster.judges.registry import JUDGES
 
     return (JUDGES.get(name).__doc__ or "").strip().splitlines()[0]
@@ -55,7 +55,7 @@ def settings_of(name: str) -> list[tuple[str, str, str, str]]:
 
 
 def values_of(schema: dict[str, Any]) -> str:
-    """What a setting may be, in a few words."""
+    """The values a setting may have, in a few words."""
     if "anyOf" in schema:
         kinds = [values_of(one) for one in schema["anyOf"] if one.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))

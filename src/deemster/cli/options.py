@@ -30,7 +30,7 @@ _JUDGE = "The judge"
 _LIMITS = "Limits"
 _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 _FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
-"""Flags of judge settings that are not just their names."""
+"""Flags of judge settings that differ from their names."""
 _MODEL_HELP = (
     "provider/model, hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else nano, the "
     "embedded demonstration model."
@@ -45,7 +45,7 @@ JudgeText = Annotated[
     typer.Option(
         "--judge",
         rich_help_panel=_JUDGE,
-        help="Any type of judge: SUITE.yaml#NAME, or as it would stand in a suite: "
+        help="Any type of judge: SUITE.yaml#NAME, or as it would be written in a suite: "
         "'{type: panel, members: [...]}'.",
     ),
 ]
@@ -94,12 +94,12 @@ _SHARED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """What the options of a command say about the judge."""
+    """The judge that a command's options describe."""
 
     given: Mapping[str, Any]
 
     def build(self, *, seed: int = 0) -> SuiteJudges:
-        """The judge, alone in its list; closes whatever was built.
+        """The judge, alone in its list; closes everything that was built.
 
         Args:
             seed: of orders, draws and tie-breaks.
@@ -166,7 +166,7 @@ def add_judging_command(
         app: where it is registered.
         name: what users type.
         command: the function; its other arguments are options of its own.
-        leave_out: settings of a judge that play no part in it.
+        leave_out: settings of a judge that the command does not use.
     """
 
     class JudgingCommand(TyperCommand):
@@ -215,7 +215,7 @@ def _judge_options() -> dict[str, tuple[Any, Any]]:
     from deemster.judges.grm import GrmSpec
 
     made: dict[str, tuple[Any, Any]] = {}
-    annotated: Any = Annotated  # a form that no type checker has to understand
+    annotated: Any = Annotated  # built at run time, beyond what type checkers follow
     for name, field in GrmSpec.model_fields.items():
         kind = _plain(field.annotation)
         if kind is None or name in ("type", "name", "tool"):
@@ -230,7 +230,7 @@ def _judge_options() -> dict[str, tuple[Any, Any]]:
 
 
 def _plain(annotation: Any) -> type | None:  # noqa: ANN401 - any type form
-    """The type of an option for a setting; None for one that only a file can give."""
+    """The type of the option for a setting; None if only a file can give the setting."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if annotation in (int, float, str):
@@ -243,7 +243,7 @@ def _plain(annotation: Any) -> type | None:  # noqa: ANN401 - any type form
 
 
 def _described(text: str) -> tuple[Mapping[str, JudgeSpec], Path, JudgeSpec]:
-    """The judge of `--judge`, those that it may name, and where paths in it start."""
+    """The judge of `--judge`, the judges that it may name, and the folder of relative paths."""
     from deemster.judges.spec import read_spec
     from deemster.suites.loading import load_suite
 

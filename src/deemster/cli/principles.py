@@ -151,12 +151,12 @@ def mine(
     bank: Annotated[Path, typer.Option("--bank", help="Principle bank, made if missing.")],
     judge: Annotated[str | None, typer.Option(help="Only this judge of the run.")] = None,
 ) -> None:
-    """Count a run's principles by outcome and keep those of votes that ranked the truth first."""
+    """Count how often votes with each principle were right; keep the principles of right votes."""
     from deemster.principles import PrincipleBank
     from deemster.suites.mining import mine_run
     from deemster.suites.store import RunStore
 
-    RunStore(run).close()  # a bank is not made for a run that is not there
+    RunStore(run).close()  # no bank is created for a run that does not exist
     with PrincipleBank(bank) as opened:
         mined = mine_run(run, opened, judge=judge)
     typer.echo(

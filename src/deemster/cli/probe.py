@@ -45,7 +45,7 @@ def probe(
 ) -> int:
     """Health card of a judge: biases, consistency, calibration and resistance to attacks.
 
-    Asks about short items with certain truth. Every figure has its 95 % interval; faults do not
+    Asks about short items whose truth is certain. Every figure has its 95 % interval; faults do not
     change the exit status, too many verdicts without a score do (3).
     """
     from deemster.judges import Judge
@@ -55,7 +55,7 @@ def probe(
     built = judge.build(seed=seed)
     probed = built.judges[0]
     if not isinstance(probed, Judge):
-        raise InputError(f"probe asks a judge of type grm, got a {type(probed).__name__}")
+        raise InputError(f"probe needs a judge of type grm, got a {type(probed).__name__}")
     plan = plan_probe(probed, calls=calls, k=k, seed=seed)
     part = "" if plan.calls == plan.full else f" (all items would take {plan.full})"
     typer.echo(f"{probed.name}: {plan.calls} calls at most{part}", err=True)
@@ -124,5 +124,5 @@ def show_card(card: HealthCard) -> None:
 
 
 def _close(text: str) -> str:
-    """Without the space before percent signs, at which terminals would break the line."""
+    """Without the space before percent signs, where terminals would break the line."""
     return text.replace(" %", "%").strip()

@@ -1,4 +1,4 @@
-"""How the figures that another tool's rule gives look in a terminal."""
+"""Shows figures computed by another tool's rule in a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show_published(figures: Mapping[str, float], out: Console | None = None) -> 
 
 
 def _table(columns: tuple[str, ...], parts: Mapping[str, Mapping[str, float]]) -> Table:
-    """Names break between their words, never within one: where room is short, parts give way."""
+    """Names wrap between words, never within one; where space is short, parts give way."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("\npart", overflow="fold")
     rows = [[f"{found[column]:.4g}" for column in columns] for found in parts.values()]

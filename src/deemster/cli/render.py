@@ -22,7 +22,7 @@ _CRITIQUE = 900
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that writes plain text where there is no terminal."""
+    """A console that writes plain text if there is no terminal."""
     return Console(stderr=stderr, highlight=False, soft_wrap=False)
 
 
@@ -48,7 +48,7 @@ def show_verdict(sample: Sample, verdict: Verdict, *, out: Console | None = None
 
 
 def representative(verdict: Verdict) -> Judgment | None:
-    """The judgment that is shown for all: best meta reward, else nearest to the mean scores.
+    """The judgment shown on behalf of all: best meta reward, else nearest to the mean scores.
 
     Ties keep draw order. None if there is no judgment.
     """
@@ -188,7 +188,7 @@ def usage_line(usage: Usage) -> str:
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[Verdict], None]]:
-    """A bar on stderr: done, failed, cost, time left. Silent where stderr is no terminal."""
+    """A bar on stderr: done, failed, cost, time left. Silent if stderr is not a terminal."""
     columns = (
         TextColumn("judging"),
         BarColumn(),
@@ -225,7 +225,7 @@ def show_table(
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    # Not as the table's title: that wraps at the width of the table.
+    # Not as the table's title, which would wrap at the width of the table.
     (out or console()).print(Text(title, style="bold"), table, sep="\n")
 
 

@@ -43,7 +43,7 @@ def run(
     ] = False,
     engine: Annotated[str, typer.Option(help="local: on this machine.")] = "local",
 ) -> int:
-    """Judge all samples of a suite; stop and resume at will, nothing is judged twice."""
+    """Judge all samples of a suite; stop and resume at any time, nothing is judged twice."""
     if schema:
         from importlib.resources import files
 
@@ -71,7 +71,7 @@ def run(
                 run_suite(suite, directory, resume=resume, observer=observe, on_plan=plan)
             )
     except KeyboardInterrupt:
-        typer.echo(f"deemster: {directory} is kept; give --resume to go on with it", err=True)
+        typer.echo(f"deemster: {directory} is kept; give --resume to continue it", err=True)
         raise
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
@@ -80,12 +80,14 @@ def run(
 def _status(result: RunResult, *, asked: bool) -> int:
     """0, or 3 with the reasons on stderr.
 
-    Without a threshold of the suite's own about them, no sample may stay unscored.
+    Unless the suite has a threshold for unscored samples, none is allowed.
     """
     for line in result.broken:
         typer.echo(f"deemster: {line}", err=True)
     if result.over_budget:
-        typer.echo("deemster: the budget is spent; raise it and give --resume to go on", err=True)
+        typer.echo(
+            "deemster: the budget is spent; raise it and give --resume to continue", err=True
+        )
     elif result.unscored and not asked:
         typer.echo(
             f"deemster: {result.unscored} samples have no verdict; --resume tries them again",
@@ -148,7 +150,7 @@ def _dry_run(suite_file: Path) -> int:
 
 
 class _Observer:
-    """Keeps the figures that the progress line shows."""
+    """Holds the figures that the progress line shows."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()

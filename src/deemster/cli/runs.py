@@ -33,8 +33,8 @@ def import_traces(
 ) -> None:
     """Turn another tool's judge log into a run: parsed by our parsers from its raw text.
 
-    The published figures below the summary are those of the whole log by the rule of its own tool,
-    whatever --aggregator and --k.
+    The published figures below the summary are those of the whole log under the rule of its own
+    tool, whatever --aggregator and --k.
     """
     from deemster.suites.importing import import_run
 

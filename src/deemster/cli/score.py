@@ -76,7 +76,7 @@ def score(
 
 @asynccontextmanager
 async def judging(built: SuiteJudges, record: Path | None) -> AsyncIterator[BaseJudge]:
-    """The judge of a command, recorded if that is asked for; closed in the end."""
+    """The judge of a command, recorded if asked for, and closed at the end."""
     from deemster.judges.recording import recorded
 
     async with AsyncExitStack() as stack:
@@ -146,9 +146,9 @@ async def _many(
 
 @contextmanager
 def _spooled(path: Path) -> Iterator[tuple[Path, str]]:
-    """The file to read twice (checked first, then judged), and what errors call it.
+    """The file to read twice (checked first, then judged), and its name in errors.
 
-    What comes through a pipe is kept in a temporary file: it cannot be read again.
+    Piped input is kept in a temporary file, as it cannot be read again.
     """
     if str(path) != "-" and path.is_file():
         yield path, str(path)

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 EXIT_STOPPED = 3
 """A stage stopped before its end, for example because RL collapsed."""
 _SHOWN = ("step", "loss", "reward", "kl", "parse_failures", "auc")
-"""Logged figures that stand beside a bar."""
+"""Logged figures shown beside a bar."""
 _QUIET = 30.0
-"""Seconds between two lines where there is no terminal to draw bars on."""
+"""Seconds between two lines if there is no terminal to draw bars on."""
 
 
 class _RecipeFirst(TyperGroup):
-    """Takes what is no command for a recipe: `deemster train recipe.yaml`."""
+    """Reads anything that is not a command as a recipe: `deemster train recipe.yaml`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's click
         if not args or args[0] not in self.commands:
@@ -75,7 +75,7 @@ def recipe_(
 ) -> int:
     """Train a judge by a recipe: distil, rft, rl, meta, eval.
 
-    Stop it at will: --resume goes on where it stopped. A meta RM alone, from a stored run:
+    Stop it at any time: --resume continues where it stopped. A meta RM alone, from a stored run:
     `deemster train meta-rm --help`.
     """
     if recipe_file is None:
@@ -158,7 +158,7 @@ def _run(
         with _bars() as bars:
             done = run_recipe(recipe, out, stages=stages, resume=resume, listener=bars)
     except KeyboardInterrupt:
-        typer.echo(f"deemster: {out} is kept; give --resume to go on with it", err=True)
+        typer.echo(f"deemster: {out} is kept; give --resume to continue it", err=True)
         raise
     except StageError as error:
         typer.echo(f"deemster: {error}", err=True)
@@ -181,7 +181,7 @@ def _dry_run(recipe: Recipe, out: Path, stages: list[str] | None, *, resume: boo
 
 
 def _plan_row(plan: StagePlan) -> tuple[str, str, str]:
-    would = {"begin": "begin", "continue": "go on", "finished": "be skipped: finished"}
+    would = {"begin": "begin", "continue": "continue", "finished": "be skipped: finished"}
     return plan.stage, would[plan.state], str(plan.folder)
 
 

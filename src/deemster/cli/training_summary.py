@@ -21,7 +21,7 @@ _KEPT = (
 
 
 def show_training(done: Mapping[str, Manifest], out: Console | None = None) -> None:
-    """Print what each stage came to, and the accuracy of the models if they were evaluated."""
+    """Print the result of each stage, and the accuracy of the models if they were evaluated."""
     rows = []
     evaluation: Evaluation | None = None
     for stage, manifest in done.items():

@@ -2,9 +2,9 @@
 
 After "Trust or Escalate" (arXiv 2407.18370): thresholds are tested on labelled items from the
 strictest to the most lenient, each by an exact binomial test, and the last one before the first
-that fails is taken. So the level holds with probability 1 - delta over the draw of those items,
-however many thresholds there are (fixed-sequence testing). Other than there, one threshold is
-shared by all stages, because a calibrated confidence means the same at each.
+failure is taken. So the level holds with probability 1 - delta over the draw of those items,
+however many thresholds there are (fixed-sequence testing). Unlike there, all stages share one
+threshold, because a calibrated confidence means the same at each.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StagedItems:
 
 @dataclass(frozen=True)
 class Decisions:
-    """What a rule does with each of I items."""
+    """Whom a rule asks about each of I items, and what it answers."""
 
     stage: npt.NDArray[np.intp]
     """(I,): the last stage asked."""
@@ -107,11 +107,11 @@ def fit_rule(
         level: agreement with the labels that must hold over the answered items, in 0..1; the
             threshold is then the most lenient that is certified.
         samples: votes per item, on average, that the judges after the first may draw; the
-            threshold is then the strictest that keeps to it, and promises no more than its
+            threshold is then the strictest that keeps to it, and guarantees no more than its
             `bound`.
-        delta: how often it may fail to, in 0..1.
-        abstain: leave items unanswered that the last judge too is unsure of.
-        stops: what to note as the stages' stopping rules.
+        delta: the probability with which the level may fail, in 0..1.
+        abstain: leave items unanswered that even the last judge is unsure of.
+        stops: the stopping rules to record for the stages.
         seed: of the split.
 
     Raises:
@@ -179,10 +179,10 @@ def _thresholds(threshold: float, n: int, *, abstain: bool) -> tuple[float, ...]
 def _last_certified(
     stages: tuple[Stage, ...], test: StagedItems, *, level: float, delta: float, abstain: bool
 ) -> tuple[tuple[float, ...], int, int]:
-    """Thresholds, and on how many answered and agreed they rest."""
+    """Thresholds, and the numbers of answered and agreed items behind them."""
     chances = _confidences(stages, test)
-    # Too few answers to pass even if all are right say nothing; three times that is a start. It
-    # depends on the confidences alone, never on the labels.
+    # Skip thresholds with too few answers to pass even if all were right; three times that is
+    # the start. It depends on the confidences alone, never on the labels.
     start = 3 * math.ceil(math.log(delta) / math.log(level))
     best: tuple[tuple[float, ...], int, int] | None = None
     tried = 0.0
@@ -199,7 +199,7 @@ def _last_certified(
         best = thresholds, answered, agreed
     if best is None:
         raise InputError(
-            f"level {level:g} cannot be promised with probability {1 - delta:g}: the lower bound "
+            f"level {level:g} cannot be guaranteed with probability {1 - delta:g}: the lower bound "
             f"on {len(test.right)} items is {tried:.3f}; ask for less, give more labelled items"
             + ("" if abstain else ", or let it abstain")
         )

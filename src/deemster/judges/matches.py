@@ -1,4 +1,4 @@
-"""Matches of a tournament: who was compared, what came out, and the only place that asks."""
+"""Matches of a tournament: who was compared, who won, and the only place that asks the judge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Match(Record):
     round: Count
     """From 1."""
     responses: tuple[Count, ...]
-    """Which, in the order they were given to the judge."""
+    """Response indices, in the order they were given to the judge."""
     verdict: Verdict | None = None
     """Of the last attempt; about `responses` in that order. None if the judge raised an error."""
     attempts: Count = 1
@@ -33,8 +33,8 @@ class Match(Record):
     winner: Count | None = None
     """Which response won; None if it is not known."""
     by: Literal["rewards", "record", "seed", "nothing"] = "nothing"
-    """What decided: strictly the highest reward; the earlier matches; of equally good ones with
-    equal records the one that the judge's seed put first; or nothing (an unscored match)."""
+    """What decided: strictly the highest reward; the earlier matches; the judge's seed, if these
+    were equal too; or nothing (an unscored match)."""
 
     @property
     def scored(self) -> bool:
@@ -44,7 +44,7 @@ class Match(Record):
 
 @dataclass
 class Form:
-    """What a response did so far."""
+    """A response's record so far."""
 
     matches: int = 0
     points: float = 0.0
@@ -55,7 +55,8 @@ class Form:
     def standing(self) -> tuple[float, float]:
         """Points per match, then standardised reward per match.
 
-        Half a match of half a point is added, so that one win of one is less than five of five.
+        Half a match with half a point is added, so that one win in one match is less than five in
+        five.
         """
         return (
             round((self.points + 0.25) / (self.matches + 0.5), 9),
@@ -143,7 +144,7 @@ class Table:
         return [i for i in among if self.records[i].standing == most]
 
     def survivors(self, match: Match) -> list[int]:
-        """Who goes on: the winner, or all who have the best record."""
+        """Who advances: the winner, or all with the best record."""
         if match.winner is not None:
             return [match.winner]
         return self._best_records(match.responses)

@@ -1,4 +1,4 @@
-"""What a judge says, as text for another one: renumbered, anonymous, defused, fenced."""
+"""One judge's opinion as text for another: renumbered, anonymous, defused, fenced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deemster.prompts.untrusted import defuse, make_nonce
 from deemster.schemas import Critique, Judgment, Principle
 
 LONGEST = 6000
-"""Characters of one opinion; its middle is left out beyond."""
+"""Most characters of one opinion; the middle of a longer one is left out."""
 _NUMBERED = re.compile(r"\b(responses?[ \t]+#?)([0-9]{1,4})\b", re.IGNORECASE | re.ASCII)
 
 # Judges see fences in their prompts and may quote them; in another prompt they would look real.
@@ -41,7 +41,7 @@ class Opinion:
 
     @classmethod
     def of(cls, vote: Judgment, spoken: Judgment | None) -> Opinion:
-        """From a judge's vote and the judgment whose reasons stand for it."""
+        """From a judge's vote and the judgment that gives the reasons for it."""
         return cls(
             scores=vote.scores,
             order=spoken.order if spoken is not None else (),
@@ -112,8 +112,8 @@ def opinions_section(
 
     Args:
         others: in the order to show them.
-        own: what the reader said before.
-        round_number: from 1; rounds have different prompts even if nobody moved.
+        own: the reader's earlier judgment.
+        round_number: from 1; rounds have different prompts even if nobody changed their mind.
         arbiter: whether the reader is to decide between the others.
         seed: of the fences' nonce.
     """

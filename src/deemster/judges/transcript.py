@@ -19,7 +19,7 @@ class Transcript:
     standing: dict[int, int] = field(default_factory=dict)
     """By member: place in `votes` of its judgment that counts."""
     opinions: dict[int, Opinion] = field(default_factory=dict)
-    """By member: what it says now."""
+    """By member: its present opinion."""
 
     def add(self, member: int, vote: Vote, answer: Answer) -> None:
         """Append a vote; a judgment takes the place of the member's earlier one."""
@@ -35,7 +35,7 @@ class Transcript:
         self.votes[place] = self.votes[place].model_copy(update={"superseded": True})
 
     def agrees(self, tolerance: float) -> bool:
-        """Whether the members that have a judgment agree; alone, one agrees with itself."""
+        """Whether the members that have a judgment agree; a single one does."""
         scores = [self.opinions[member].scores for member in self.standing]
         given = [[score for score in one if score is not None] for one in scores]
         if self.n == 1:

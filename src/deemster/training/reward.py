@@ -1,4 +1,4 @@
-"""The rule-based reward of a completion (paper Eq. 11): the same for TRL, verl and own loops."""
+"""The rule-based reward of a completion (paper Eq. 11), shared by TRL, verl and our own loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deemster.training.outcome import is_correct, rule_reward
 
 
 class Rewarded(NamedTuple):
-    """A completion's reward, and what it rests on."""
+    """A completion's reward, and its basis."""
 
     reward: float
     """+1 or -1."""
@@ -32,7 +32,7 @@ def reward_text(
         ground_truth: one true reward per response, in the caller's order.
 
     Raises:
-        InputError: the ground truth cannot be learnt from.
+        InputError: the ground truth is unusable.
     """
     vote = read_vote(dialect, Completion(text=text), order=order, n=len(ground_truth), draw=0)
     correct = is_correct(vote.scores, ground_truth) if isinstance(vote, Judgment) else None

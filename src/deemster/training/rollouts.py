@@ -55,15 +55,15 @@ class _Item(Record):
 class RolloutFile:
     """An append-only JSON-lines file of trajectories, one line per sample.
 
-    A last line without its line end is what a kill leaves behind: readers pass over it and the
-    next `append` cuts it off. One writer at a time.
+    A last line without its line end is left behind by a kill: readers skip it and the next
+    `append` cuts it off. One writer at a time.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     def append(self, sample_id: str, rollouts: Sequence[Rollout]) -> None:
-        """Write all trajectories of one sample; it is then done, even if there are none.
+        """Write all trajectories of one sample, which is then done, even if there are none.
 
         Raises:
             InputError: the file cannot be written, because the disk is full for example.
@@ -92,8 +92,8 @@ class RolloutFile:
     def read(self) -> list[Rollout]:
         """All trajectories in the order of their samples' ids; empty if there is no file.
 
-        Samples are written as they finish. Sorted, what is trained on does not depend on which
-        call was quick.
+        Samples are written as they finish. Sorting makes the training data independent of which
+        calls were quick.
 
         Raises:
             InputError: the file cannot be read, or a line other than a torn last one is damaged.
@@ -121,7 +121,7 @@ def _item(line: bytes, where: str) -> _Item:
 
 
 def _end_of_last_line(file: BinaryIO) -> int:
-    """Offset just behind the last line end; 0 if there is none."""
+    """Offset just after the last line end; 0 if there is none."""
     end = file.seek(0, os.SEEK_END)
     while end > 0:
         start = max(0, end - 65_536)

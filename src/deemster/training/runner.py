@@ -1,8 +1,8 @@
 """Runs the stages of a recipe in order, so that a killed run can be continued.
 
 Each stage has its folder in the run's; `manifest.json` there says whether it is complete and what
-it was made from. A finished stage is never trained again, and nothing is ever continued from other
-inputs than it was begun with.
+it was made from. A finished stage is never trained again, and a stage is only continued with the
+inputs it was begun with.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too l
 
 
 def stage_functions(recipe: Recipe) -> Mapping[str, StageFunction[Any]]:
-    """The stages as the recipe's engine does them."""
+    """The functions with which the recipe's engine does its stages."""
     return open_engine(recipe.engine, folder=recipe.folder).stages()
 
 
@@ -74,7 +74,7 @@ def run_recipe(
     Raises:
         InputError: see `plan_run`; also if what the engine needs is not installed, another process
             writes `out`, or the disk is full.
-        StageError: a stage cannot go on.
+        StageError: a stage cannot continue.
     """
     if functions is None:
         need("train" if recipe.engine == "trl" else "local", f"training {recipe.name!r}")
@@ -83,7 +83,7 @@ def run_recipe(
     processes.join(cpu=recipe.on_cpu)
     with _locked(out) if processes.is_main() else nullcontext():
         plans = plan_run(recipe, out, stages=stages, resume=resume)
-        processes.first(lambda: None)  # all have planned before anything is written
+        processes.first(lambda: None)  # all processes have planned before anything is written
         functions = stage_functions(recipe) if functions is None else functions
         missing = [plan.stage for plan in plans if plan.stage not in functions]
         if missing:
@@ -184,7 +184,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 @contextmanager
 def _disk_full_explained(folder: Path) -> Iterator[None]:
-    """Turn a full disk, whoever noticed it, into one line. What is written stays usable."""
+    """Turn any error about a full disk into one line. What was written stays usable."""
     try:
         yield
     except InputError:
@@ -195,12 +195,12 @@ def _disk_full_explained(folder: Path) -> Iterator[None]:
         free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
         raise InputError(
             f"the disk is full ({free >> 20} MiB free) while writing {str(folder)!r}; "
-            "make room and give --resume to go on"
+            "make room and give --resume to continue"
         ) from error
 
 
 def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether a full disk is at the bottom of it; libraries wrap it in errors of their own."""
+    """Whether a full disk is the cause; libraries wrap that error in their own."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _NO_SPACE:
             return True

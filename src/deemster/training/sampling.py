@@ -27,7 +27,7 @@ from deemster.training.transcribe import WITH_TEXT, rollout_of
 
 @dataclass(frozen=True)
 class Sampled:
-    """What a call of `sample_rollouts` did."""
+    """The result of a call of `sample_rollouts`."""
 
     items: int
     """Samples finished by this call."""
@@ -38,7 +38,7 @@ class Sampled:
     `without text` (refused, or see `transcribe.completion_of`), which give none; and `failed`
     samples, left for the next call because a draw got no answer."""
     first_failure: str = ""
-    """What the first failed draw said."""
+    """The message of the first failed draw."""
 
 
 async def sample_rollouts(
@@ -52,17 +52,17 @@ async def sample_rollouts(
     dialect: Dialect | None = None,
     in_flight: int = IN_FLIGHT,
 ) -> Sampled:
-    """Draw trajectories about every sample that `out` has none of yet.
+    """Draw trajectories about every sample of which `out` has none yet.
 
     A `Judge` is asked for `n`, whatever its k. A `Panel` gives the `n` of each member, members of
-    members included. From anything else come the votes of one `score` call. Prompts are those of
+    members included. Anything else gives the votes of one `score` call. Prompts are those of
     the judge to train (`training_messages`); a teacher's rubric or tools stay with the teacher.
 
     Args:
         judge: who writes.
         samples: about what; ids must differ. Those with ground truth get `correct`.
         n: trajectories per sample and judge, >= 1.
-        out: where they go; hinted ones want a file of their own.
+        out: where they go; hinted ones need a file of their own.
         hinted: name the best response in the prompt (paper: hinted sampling); needs labels.
         stage: noted in every trajectory; empty for the judge's name.
         dialect: of the judge to train; None for the one that writes (`grm` if it has none).
@@ -124,7 +124,7 @@ class _Source:
                 "be the same; give a temperature above 0, or n=1"
             )
         drawer = copy.copy(judge)
-        # All n draws, and nothing that would end or rate them.
+        # All n draws; nothing that would stop or rate them.
         drawer.k, drawer.min_valid, drawer.stop = n, 1, None
         drawer.meta_rm, drawer.aggregator = None, Sum()
         return cls(drawer, dialect or judge.dialect, name, judge.seed)
@@ -177,7 +177,7 @@ def _unfinished(samples: Iterable[Sample], done: set[str], tally: _Tally) -> Ite
 async def _sample_item(
     sources: Sequence[_Source], sample: Sample, out: RolloutFile, tally: _Tally, *, hinted: bool
 ) -> None:
-    """Ask all judges about one sample perd write what they said; nothing if a draw failed."""
+    """Ask all judges about one sample and write their judgments, or nothing if a draw failed."""
     try:
         drawn = await together(source.votes(sample, hinted=hinted) for source in sources)
     except InputError as error:
@@ -188,7 +188,7 @@ async def _sample_item(
     votes = [(source, vote) for source, votes in zip(sources, drawn, strict=True) for vote in votes]
     for _, vote in votes:
         if isinstance(vote, Failure) and vote.status not in WITH_TEXT | {"refused"}:
-            tally.fail(vote.message)  # another call may get an answer: it is not written
+            tally.fail(vote.message)  # not written, as another call may get an answer
             return
     found = [source.rollout(sample, vote, hinted=hinted) for source, vote in votes]
     rollouts = [rollout for rollout in found if rollout is not None]

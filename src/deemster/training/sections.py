@@ -31,8 +31,8 @@ class DataSection(Record):
     evaluation: tuple[DataSource, ...] = ()
     """Held-out preferences for the stage `eval`."""
     decontaminate: Annotated[int, Field(strict=True, ge=1, le=100)] | None = 13
-    """Training items that share so many words in a row with `evaluation` are left out; null
-    leaves this check out."""
+    """Training items that share this many words in a row with `evaluation` are left out; null
+    turns the check off."""
 
     @field_validator("train", "instructions", "evaluation", mode="before")
     @classmethod
@@ -46,7 +46,7 @@ class ModelSection(Record):
     base: Annotated[str, Field(min_length=1)]
     """Folder or repository with safetensors weights and a chat template."""
     dialect: str = "grm"
-    """Prompt and parser, in training and afterwards."""
+    """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
     `max_context`, `threads`."""
@@ -73,7 +73,7 @@ class DistilSection(Record):
     """Trajectories of other judges, and fine-tuning on those that are right."""
 
     judges: Annotated[tuple[AnyJudge, ...], Field(min_length=1)]
-    """The teachers, described as in a suite. Members of a panel stand beside it in the list."""
+    """The teachers, described as in a suite. Members of a panel are in the list beside it."""
     n: Count = 1
     """Trajectories per item and teacher."""
     train: SftSettings = SftSettings()
@@ -102,7 +102,7 @@ class SampledSection(Record):
     temperature: Temperature = 1.0
     max_tokens: Count = 2048
     limit: Count | None = None
-    """Sample about only so many of the training items, drawn at random."""
+    """Sample about only this many of the training items, drawn at random."""
 
 
 class RftSection(SampledSection):
@@ -116,8 +116,8 @@ class RftSection(SampledSection):
 class RlSection(SampledSection):
     """Rule-based online RL by GRPO.
 
-    What is sampled decides which items are too easy or too hard; where there is a stage `rft`, its
-    sampling is used instead of drawing anew.
+    The samples decide which items are too easy or too hard; if there is a stage `rft`, its
+    samples are used instead of new ones.
     """
 
     train: GrpoSettings = GrpoSettings()
@@ -127,9 +127,9 @@ class MetaSection(SampledSection):
     """The meta RM, from the non-hinted trajectories of `rft` and new ones of the last model."""
 
     run: str | None = None
-    """A run directory whose labelled judgments it learns from instead; nothing is sampled then."""
+    """A run directory with labelled judgments to learn from instead; nothing is sampled then."""
     base: str | None = None
-    """What it is made from; default: the last trained model."""
+    """The model to start from; default: the last trained one."""
     train: MetaSettings = MetaSettings()
 
 
@@ -153,10 +153,10 @@ class EvalSettings(Record):
         return self
 
     def chosen(self, known: Sequence[str]) -> tuple[str, ...]:
-        """Which of the models that there are, first to last trained, are evaluated.
+        """The models to evaluate, out of those trained, in the order of training.
 
         Raises:
-            InputError: `models` names one that there is not.
+            InputError: `models` names one that does not exist.
         """
         if self.models is None:
             return tuple(dict.fromkeys((known[0], known[-1])))
@@ -167,7 +167,7 @@ class EvalSettings(Record):
 
 
 def nested(validate: Callable[[], object]) -> None:
-    """Validate one model in another's validator: its errors would lose the place otherwise."""
+    """Validate one model in another's validator, so that its errors keep their place."""
     try:
         validate()
     except ValidationError as error:

@@ -56,9 +56,9 @@ class TrainerSettings(Record):
     """Sequences per device that go through the model at once; the rest is accumulated."""
     epochs: Positive = 1
     max_steps: Positive | None = None
-    """Optimizer steps; given, it decides instead of `epochs`."""
+    """Optimizer steps; if given, `epochs` is not used."""
     max_length: Positive = 4096
-    """Most tokens of prompt and completion together. What is longer is left out, never cut."""
+    """Most tokens of prompt and completion together. Longer ones are left out, never cut."""
     warmup: Share = 0.03
     """Share of the steps in which the learning rate rises from 0."""
     schedule: Literal["constant_with_warmup", "linear", "cosine"] = "cosine"
@@ -90,7 +90,7 @@ class SftSettings(TrainerSettings):
     """Several examples in one sequence of `max_length` (`batch_size` counts those), kept apart by
     their position ids; no padding is computed. Fast with flash attention."""
     instruction_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
-    """Share of instruction data among the examples; None takes all there is (paper: 0.85)."""
+    """Share of instruction data among the examples; None uses all of it (paper: 0.85)."""
 
 
 class CollapseSettings(Record):
@@ -130,7 +130,7 @@ class GrpoSettings(TrainerSettings):
     """G, completions per prompt."""
     beta: Annotated[Number, Field(ge=0)] = 0.08
     """KL coefficient (paper: 0.08 for 27B of the grid 0, .01, .02, .08; 0.002 for 16B). A large
-    one keeps the format, for which there is no reward."""
+    one preserves the format, which is not rewarded."""
     epsilon: Annotated[Number, Field(gt=0, lt=1)] = 0.2
     """Clip range of the probability ratio."""
     iterations: Positive = 1

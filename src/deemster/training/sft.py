@@ -36,7 +36,7 @@ _IGNORED = -100
 
 
 class Example(NamedTuple):
-    """What to write after a prompt."""
+    """The completion to learn after a prompt."""
 
     messages: Conversation
     completion: str
@@ -130,8 +130,8 @@ def sft_rows(
 ) -> tuple[list[dict[str, list[int]]], int]:
     """Examples as `input_ids` and `labels`, and how many were too long and left out.
 
-    A prompt gets the ids it gets at inference, the completion those of the text alone: so the
-    model meets the same boundary between them that it meets when it generates.
+    A prompt gets the same ids as at inference, the completion those of its text alone, so that the
+    boundary between them is the one that the model meets when it generates.
     """
     encode = prompt_encoder(tokenizer)
     rows, too_long = [], 0

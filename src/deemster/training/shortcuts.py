@@ -1,6 +1,6 @@
-"""Whether a hinted trajectory takes a shortcut: it says the answer without working it out.
+"""Whether a hinted trajectory takes a shortcut: it gives the answer without working it out.
 
-Hinted trajectories tend to (paper section 3). One is dropped if its text
+Hinted trajectories tend to do so (paper section 3). One is dropped if its text
 
 1. mentions the hint: "hint", "I was told", "known in advance", "ground truth", "according to the
    label" and the like (see `_MENTION`), unless the query or a response says those words too;
@@ -40,7 +40,7 @@ _FEWEST_WORDS = 3
 
 
 def shortcut_of(rollout: Rollout, sample: Sample, dialect: Dialect) -> str | None:
-    """Why a trajectory is a shortcut by the rules above; None if it is none.
+    """Why a trajectory is a shortcut by the rules above, or None.
 
     Args:
         rollout: a hinted trajectory, parseable.

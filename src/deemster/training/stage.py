@@ -21,9 +21,9 @@ R_co = TypeVar("R_co", bound=Recipe, covariant=True)
 
 
 class StageError(DeemsterError):
-    """A stage cannot go on, though nothing is wrong with the input: the run ends with status 3.
+    """A stage cannot continue, though the input is fine: the run ends with status 3.
 
-    The text says why and what is left that can be used.
+    The text says why, and what can still be used.
     """
 
 
@@ -51,7 +51,7 @@ class SilentListener:
 
 @dataclass(frozen=True)
 class StageContext(Generic[R_co]):
-    """What a stage may know and where it may write.
+    """What a stage is given, and where it may write.
 
     Args:
         name: of the stage.
@@ -72,7 +72,7 @@ class StageContext(Generic[R_co]):
     def log(self, **figures: object) -> None:
         """Append one line to `metrics.jsonl` of the folder, on disk when this returns.
 
-        A number that is not finite is written as null: it is no figure.
+        A number that is not finite is written as null.
         """
         line = {name: _plain(value) for name, value in figures.items()}
         with (self.folder / METRICS).open("ab+") as file:
@@ -81,12 +81,12 @@ class StageContext(Generic[R_co]):
         self.listener.figures(self.name, line)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell the listener that `done` of `total` units of `what` are done."""
+        """Report to the listener that `done` of `total` units of `what` are done."""
         self.listener.progress(self.name, what, done, total)
 
 
 StageFunction = Callable[[StageContext[R]], Mapping[str, JsonValue]]
-"""Does a stage, or the rest of it; returns the figures for its manifest. It can be killed at any
+"""Runs a stage, or the rest of it; returns the figures for its manifest. It can be killed at any
 moment and called again with `resume`."""
 
 

@@ -34,7 +34,7 @@ def draw_rollouts(
 ) -> None:
     """Draw the trajectories that `out` does not have yet, then close the judge.
 
-    Items whose calls failed are asked about once more; a few may then be without trajectories.
+    Items whose calls failed are tried once more; a few may then remain without trajectories.
 
     Args:
         context: of the stage.
@@ -44,7 +44,7 @@ def draw_rollouts(
         out: where they go.
         dialect: of the judge to train.
         hinted: name the best response in the prompt.
-        built: what the judge was built with, if others were too; closed in its place.
+        built: everything that was built with the judge, if anything; closed in its place.
 
     Raises:
         StageError: more than 5 % of the items are without trajectories.
@@ -72,7 +72,7 @@ def draw_rollouts(
     try:
         found = asyncio.run(draw())
     except BackendError as error:
-        raise StageError(f"{error}; mend the judge and give --resume") from error
+        raise StageError(f"{error}; fix the judge and give --resume") from error
     failed = found.counts.get("failed", 0)
     if failed > _MOST_FAILED * len(samples):
         raise StageError(
@@ -90,7 +90,7 @@ def _counted(context: StageContext[Any], samples: Sequence[Sample], what: str) -
 
 
 def teacher_of(section: DistilSection, *, folder: Path, seed: int) -> tuple[BaseJudge, SuiteJudges]:
-    """The judge that is no member of another, or a panel of those judges; and all that was built.
+    """The judge that is not a member of another, or a panel of those; and all that was built.
 
     Args:
         section: describes the judges.

@@ -1,4 +1,4 @@
-"""From votes to trajectories: what any judge said, as text that the judge to train can write."""
+"""From votes to trajectories: any judge's judgment, as text that the judge to train could write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deemster.training.prompts import training_messages
 from deemster.training.rollouts import Rollout
 
 WITH_TEXT = frozenset({"parse_error", "ambiguous"})
-"""Failures that are the fault of the judge's text: a trajectory, and a wrong one."""
+"""Failures caused by the judge's text: these are trajectories, wrong ones."""
 
 
 def rollout_of(
@@ -24,14 +24,14 @@ def rollout_of(
     seed: int = 0,
     hinted: bool = False,
 ) -> Rollout | None:
-    """The trajectory that a vote about a sample is.
+    """Turn a vote about a sample into a trajectory.
 
     Args:
         sample: what was judged.
         vote: a judgment, or a failure; a failure is a trajectory if its text is at fault.
         dialect: of the judge to train.
-        written_in: spec of the dialect that the vote's text was asked for in. Text that it cannot
-            read says nothing in another dialect.
+        written_in: spec of the dialect in which the vote was requested. Text that it cannot read
+            says nothing in another dialect.
         stage: who wrote it.
         seed: of the judge, for the prompt (see `training_messages`).
         hinted: whether the prompt named the best response.
@@ -40,8 +40,8 @@ def rollout_of(
         The trajectory; None if there is no text that the judge to train could write.
 
     Raises:
-        InputError: the sample's ground truth is no label (see `check_truth`), or the dialect
-            scores single responses on another scale than labels have.
+        InputError: the sample's ground truth is not a label (see `check_truth`), or the dialect
+            scores single responses on a scale that differs from the labels'.
     """
     if isinstance(vote, Judgment):
         text, scores = completion_of(vote, dialect), vote.scores
@@ -80,9 +80,9 @@ def _is_correct(
 def completion_of(judgment: Judgment, dialect: Dialect) -> str | None:
     """The judgment as a completion in a dialect.
 
-    This is its own text where the dialect reads the same scores from it; else its principles,
-    critiques and scores in the labelled layout (a judge that answers in JSON can so teach one
-    that writes `grm`), if the dialect reads that.
+    This is its own text if the dialect reads the same scores from it; else its principles,
+    critiques and scores in the labelled layout, if the dialect reads that (so a judge that answers
+    in JSON can teach one that writes `grm`).
 
     Returns:
         The text; None if the order shown is not known, there is no critique of some response, or
@@ -118,7 +118,7 @@ def _labelled_text(judgment: Judgment) -> str | None:
     lines += ["", "Analysis:"]
     for place, response in enumerate(judgment.order, start=1):
         lines.append(f"- Response {place}: {critiques[response]}")
-    # None is no number and fails to parse: such a judgment is not written out.
+    # None is not a number and fails to parse: such a judgment is not written out.
     shown = [judgment.scores[response] for response in judgment.order]
     numbers = ", ".join(str(score) if score is None else f"{score:g}" for score in shown)
     return "\n".join([*lines, "", f"Scores: \\boxed{{{numbers}}}"])

@@ -1,4 +1,4 @@
-"""What a recipe of the engine `trl` may say."""
+"""What a recipe of the engine `trl` may contain."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
         )
 
     processes.first(draw)
-    # What every trajectory gets right is too easy to learn from oneself, not from a teacher.
+    # An item that every trajectory gets right is too easy for self-training, not for distillation.
     kept = reject(file.read(), corpus.train, dialect=dialect, drop_too_easy=False)
     tuned = _fine_tune(context, kept.kept, corpus, section.train)
     return {"data": corpus.counts, "rejection": dict(kept.counts), "sft": tuned}
@@ -195,7 +195,7 @@ def _seeded(settings: S, recipe: TrlRecipe) -> S:
 
 
 def _last_model(context: StageContext[TrlRecipe]) -> str:
-    """Where the model that the stage starts from is: the last one trained, else the base."""
+    """The model that the stage starts from: the last one trained, else the base."""
     trained = [name for name in context.inputs if name in TRAINED]
     if trained:
         return _model_in(context, trained[-1])

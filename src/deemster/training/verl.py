@@ -32,7 +32,7 @@ def compute_score(
     extra_info: dict[str, Any] | None = None,  # noqa: ARG001 - as above
     **_: object,
 ) -> dict[str, float]:
-    """The reward of a completion as verl calls for it (paper Eq. 11).
+    """The reward of a completion, in the form that verl calls (paper Eq. 11).
 
     Args:
         data_source: not used.

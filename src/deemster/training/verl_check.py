@@ -19,7 +19,7 @@ from deemster.training.verl import COLUMNS
 
 
 class _Section(Record):
-    """A part of verl's configuration: what the recipe needs to say, whatever else it says."""
+    """A part of verl's configuration: what the recipe must contain; it may contain more."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -132,7 +132,7 @@ def dry_run(path: str | Path, *, folder: str | Path | None = None) -> dict[str, 
     model = recipe.actor_rollout_ref.model.path
     if not (base / model).is_dir() and (model.startswith((".", "/", "~")) or model.count("/") != 1):
         raise InputError(
-            f"actor_rollout_ref.model.path {model!r} is no folder and no OWNER/REPOSITORY"
+            f"actor_rollout_ref.model.path {model!r} is neither a folder nor OWNER/REPOSITORY"
         )
     function = _load(base / recipe.reward.custom_reward_function.path, recipe)
     first = tables[0].iloc[0]
@@ -198,7 +198,7 @@ def _load(path: Path, recipe: VerlRecipe) -> Callable[..., dict[str, float]]:
     name = recipe.reward.custom_reward_function.name
     spec = importlib.util.spec_from_file_location("verl_reward", path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise InputError(f"reward.custom_reward_function.path {str(path)!r} is no Python file")
+        raise InputError(f"reward.custom_reward_function.path {str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     function = getattr(module, name, None)
@@ -208,7 +208,7 @@ def _load(path: Path, recipe: VerlRecipe) -> Callable[..., dict[str, float]]:
 
 
 def _right_answer(ground_truth: str) -> str:
-    """A completion with the scores that the label asks for."""
+    """A completion with the scores that the label requires."""
     known = json.loads(ground_truth)
     truth, order = known["truth"], known["order"]
     best = max(truth)

@@ -102,5 +102,5 @@ def test_the_seed_decides() -> None:
 def test_what_cannot_be_mixed() -> None:
     with pytest.raises(InputError, match=r"share .* must be >= 0 and < 1, got 1.0"):
         draw_instructions(POOL, share=1.0, others=5, seed=0)
-    with pytest.raises(InputError, match="takes 900 instructions, but there are 100"):
+    with pytest.raises(InputError, match="needs 900 instructions, but there are 100"):
         draw_instructions(POOL, share=0.9, others=100, seed=0)

@@ -68,7 +68,7 @@ def test_a_saved_dataset(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no split 'dev' in .*; splits there: train, test"):
         load_preferences(DataSource(dataset="parts", split="dev"), base=tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="is no saved dataset"):
+    with pytest.raises(InputError, match="is not a saved dataset"):
         load_preferences(DataSource(dataset="empty"), base=tmp_path)
 
 
@@ -77,10 +77,10 @@ def test_a_saved_dataset_in_one_part(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no splits; leave split out"):
         load_preferences(DataSource(dataset="flat", split="train"), base=tmp_path)
     Dataset.from_list([]).save_to_disk(str(tmp_path / "empty"))
-    with pytest.raises(InputError, match="is no saved dataset, or holds no rows"):
+    with pytest.raises(InputError, match="is not a saved dataset, or holds no rows"):
         load_preferences(DataSource(dataset="empty"), base=tmp_path)
     Dataset.from_list([PAIR]).select([]).save_to_disk(str(tmp_path / "selected"))
-    with pytest.raises(InputError, match="is no saved dataset, or holds no rows"):
+    with pytest.raises(InputError, match="is not a saved dataset, or holds no rows"):
         load_preferences(DataSource(dataset="selected"), base=tmp_path)
 
 
@@ -196,7 +196,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "responses-type": (PAIR | {"responses": "ab"}, "responses must be a list"),
     "blank-response": (PAIR | {"responses": ["a", " "]}, "response 1 is empty"),
     "unknown-field": (PAIR | {"rating": 3}, "rating: Extra inputs are not permitted"),
-    "no-layout": ({"text": "a"}, "no layout of preferences; known: query .*; fields here: text"),
+    "no-layout": (
+        {"text": "a"},
+        "not a known layout of preferences; known: query .*; fields here: text",
+    ),
     "not-json": ("{'query'", "not JSON: "),
     "deep": ("[" * 100_000, "not JSON: |expected an object"),
     "no-object": ("[1]", r"expected an object, got \[1\]"),
@@ -206,7 +209,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "chosen-role": ({"prompt": "q", "chosen": TURNS, "rejected": "b"}, "'chosen' must end with an"),
     "other-prompt": (
         {"prompt": "q", "chosen": TURNS + answer("4"), "rejected": answer("5")},
-        "repeats another conversation",
+        "starts with a conversation other than",
     ),
     "no-common-prompt": ({"chosen": "a", "rejected": "b"}, "no prompt: give a field 'prompt'"),
 }

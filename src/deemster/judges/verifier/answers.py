@@ -19,7 +19,7 @@ _MARKER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _EXPONENT = r"(?:[eE][-+]?\d+\b|\s?(?:[x×*·]|\\times|\\cdot)\s?10\s?(?:\^|\*\*)\s?\{?[-+]?\d+\}?)"
-# Repetitions have an upper end where a long text could otherwise be searched again and again.
+# Repetitions are bounded where a long text could otherwise be searched again and again.
 _DIGITS = r"(?:\d{1,3}(?:,\d{3}){1,100}(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _NUMBER = re.compile(
     r"(?<![\w^_./])(?<!\^\{)(?P<sign>[-+−])?(?:[$€£¥₹]\s?|\\\$\s?)?(?P<sign2>[-+−])?"
@@ -33,7 +33,7 @@ _NUMBER = re.compile(
 )
 _BRACE = re.compile(r"\\boxed\{|\\fbox\{|\\[{}\\]|[{}]")
 _LONGEST_NUMBER = 1000
-"""Digits; longer ones are not numbers that anyone answers with."""
+"""Most digits; nobody answers with a longer number."""
 _TEN_TO = re.compile(r"10\s?(?:\^|\*\*)\s?\{?([-+]?\d+)\}?|[eE]([-+]?\d+)")
 
 

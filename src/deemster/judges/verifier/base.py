@@ -18,9 +18,9 @@ class Finding:
 
     Attributes:
         score: 0 (failed) to 1 (passed), or None if the check could not be run: then nothing is
-            known, and no number stands in for it.
+            known, and no number replaces it.
         evidence: what was seen, for people and for judges.
-        status: why there is no score (`api_error` if not said); None where there is one.
+        status: why there is no score (`api_error` if not given); None if there is one.
     """
 
     score: float | None
@@ -37,7 +37,7 @@ class Finding:
 
     @classmethod
     def of(cls, passed: bool, evidence: str) -> Finding:
-        """The finding of a check that knows only right and wrong."""
+        """The finding of a check that is either passed or failed."""
         return cls(1.0 if passed else 0.0, evidence)
 
 
@@ -97,7 +97,7 @@ def need_reference(check: Check, reference: str | None) -> str:
     """The reference.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no reference.
     """
     if reference is None or not reference.strip():
         raise InputError(

@@ -34,7 +34,7 @@ def extract_code(response: str, *, entry_point: str = "") -> str:
 
 
 def defines(code: str, name: str) -> bool:
-    """Whether code has a line, not indented, that defines or assigns a name."""
+    """Whether an unindented line of the code defines or assigns a name."""
     line = rf"^(?:(?:async\s+)?def|class)\s+{re.escape(name)}\b|^{re.escape(name)}\s*="
     return re.search(line, code, re.MULTILINE) is not None
 
@@ -43,7 +43,7 @@ def complete(prompt: str, code: str, *, entry_point: str) -> str:
     """The program that a prompt and a response make.
 
     Code that defines the entry point is run after the prompt, whose imports and helpers it may
-    use; other code goes on where the prompt ends. If the first line of it has lost its
+    use; other code continues where the prompt ends. If its first line has lost its
     indentation (texts get stripped), it gets back four spaces.
     """
     if not prompt or not entry_point or defines(code, entry_point):
@@ -80,14 +80,14 @@ class FunctionTests:
 
     The tests run apart from the code and see it through calls that carry plain data only, so
     code that ends the process, overwrites the tests or returns a value equal to everything fails.
-    Functions that work by changing their arguments, or whose arguments or results are no plain
+    Functions that work by changing their arguments, or whose arguments or results are not plain
     data, cannot be tested this way.
 
     Attributes:
-        test: statements that raise where the code is wrong; where it defines `check`, that is
+        test: statements that raise if the code is wrong; if they define `check`, that is
             called with the entry point. None: the reference is the test.
         entry_point: the function under test; empty if the tests name the functions they call.
-        prompt: code that stands before the response's; its helpers are known to the tests.
+        prompt: code that precedes the response's; its helpers are known to the tests.
         limits: what each run may use.
     """
 
@@ -128,7 +128,7 @@ class FunctionTests:
 class ProgramTests:
     """The program in the response prints what is asked for, for each input.
 
-    Outputs are compared line by line without white space at the ends of lines and of the whole.
+    Outputs are compared line by line, without white space at the ends of lines and of the text.
     A program that ends with a status other than 0 fails the case.
 
     Attributes:

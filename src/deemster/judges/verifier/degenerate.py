@@ -1,4 +1,4 @@
-"""Responses that say nothing, which judges are known to reward all the same ("master keys")."""
+"""Empty responses, which judges are known to reward nevertheless ("master keys")."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deemster.judges.verifier.base import Finding, TextCheck
 
 _LONGEST = 200
-"""Characters after which a text is no bare opener."""
+"""Most characters of a bare opener."""
 
 _OPENERS = re.compile(
     r"""(?:
@@ -68,7 +68,7 @@ def degenerate(response: str) -> str | None:
 
     It is empty; or has no letter and no digit; or repeats one character; or is only an opener
     such as "Thought process:", "Let's solve this step by step." or "Solution", which announces
-    an answer that does not come. Such texts raise the scores that language models give
+    an answer that never comes. Such texts raise the scores that language models give
     (arXiv 2507.08794); voting and reasoning do not help, so this decides in code.
 
     A bare number, a letter, "yes", or one word other than the openers may be an answer.

@@ -21,14 +21,14 @@ from deemster.judges.verifier.patterns import SECONDS, compile_pattern
 
 _FENCE = re.compile(r"```[ \t]*(?:json)?[ \t]*\r?\n", re.IGNORECASE)
 _OFFLINE: SchemaRegistry = Registry()
-"""Knows no other schema: a `$ref` to an address is an error, never a download."""
+"""Has no other schemas: a `$ref` to an address is an error, never a download."""
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
     """The one JSON value that a response consists of, a Markdown fence around it allowed.
 
     Raises:
-        ValueError: it is none, has trailing text, repeats a key, or holds NaN or Infinity.
+        ValueError: it is not JSON, has trailing text, repeats a key, or holds NaN or Infinity.
     """
     body = text.strip()
     opened = _FENCE.match(body)
@@ -131,7 +131,7 @@ class MatchesSchema(TextCheck):
             evidence = f"a pattern of the schema was not decided within {self.seconds:g} s"
             return Finding(None, evidence, status="timeout")
         except (Unresolvable, jsonschema.exceptions._WrappedReferencingError) as error:  # noqa: SLF001 - what it raises
-            return Finding(None, f"a reference of the schema leads nowhere: {error}")
+            return Finding(None, f"a reference of the schema cannot be resolved: {error}")
         except RecursionError:
             return Finding(None, "not decided: the value or the schema is nested too deeply")
         if first is None:

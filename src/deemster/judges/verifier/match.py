@@ -20,7 +20,7 @@ _ARTICLE = re.compile(r"^(?:an?|the) (?=.)")
 def normalise(text: str) -> str:
     """Text for comparison: one Unicode form, no case, no leading article, no outer punctuation.
 
-    White space counts as one space. Signs, currency and percent stay: `-5` is not `5`.
+    White space counts as one space. Signs, currency and percent are kept: `-5` is not `5`.
     """
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     bare = plain.lstrip(_WRAPPING).rstrip(_WRAPPING + ".,;:!?")
@@ -68,7 +68,7 @@ class NumericMatch:
     Attributes:
         rel_tol: allowed difference as a share of the reference, >= 0.
         abs_tol: allowed difference, >= 0.
-        percent: where one side has a percent sign and the other has not: `either` accepts `50%`
+        percent: if only one side has a percent sign: `either` accepts `50%`
             for both 50 and 0.5, `number` for 50 only, `share` for 0.5 only.
     """
 

@@ -15,7 +15,7 @@ from deemster.judges.verifier.sandbox.worker import Worker
 _MATHS = re.compile(r"\$|\\\(|\\\[")
 _PROSE = re.compile(r"(?<![\\A-Za-z])(?!and\b)[A-Za-z]{3,}")
 _LONGEST = 2000
-"""Characters of an answer; longer ones are no expressions."""
+"""Most characters of an answer; longer ones are not expressions."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class MathMatch:
 
     def __post_init__(self) -> None:
         need("math", f"the check {self.name!r}", otherwise="compare by NumericMatch or ExactMatch")
-        # Not strict: it parses text and runs no code of the response's. The sandbox is there to
-        # be killed; where the kernel isolates, it does so as well.
+        # Not strict: it parses text and runs none of the response's code. The sandbox is there so
+        # that it can be killed; the kernel isolates it where it can.
         limits = Limits(seconds=self.seconds, memory=2 << 30, strict=False)
         object.__setattr__(self, "_worker", Worker("maths", limits))
 
@@ -54,7 +54,7 @@ class MathMatch:
         answer = boxed(response)
         answer = final_answer(response) if answer is None else f"${answer}$"
         if len(answer) > _LONGEST:
-            return Finding(0.0, f"an answer of {len(answer)} characters is no expression")
+            return Finding(0.0, f"an answer of {len(answer)} characters is not an expression")
         try:
             reply = self._worker.ask({"reference": wanted, "answer": _marked(answer)})
         except SandboxError as error:
@@ -69,7 +69,7 @@ class MathMatch:
 
 
 def _marked(answer: str) -> str:
-    """The answer in dollars, unless it has some or is prose; so that all of it is read."""
+    """The answer in dollar signs, unless it has some or is prose, so that all of it is read."""
     if _MATHS.search(answer) or _PROSE.search(answer):
         return answer
     return f"${answer}$"

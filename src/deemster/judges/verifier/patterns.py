@@ -1,4 +1,4 @@
-"""Regular expressions of the user's, which may be slow on purpose or by accident."""
+"""Users' regular expressions, which may be slow on purpose or by accident."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def compile_pattern(pattern: str, *, flags: str = "") -> Any:  # noqa: ANN401 - 
     if not set(flags) <= set("imsx"):
         raise InputError(f"flags {flags!r}; allowed: any of i, m, s, x")
     try:
-        # V0 keeps to the behaviour of `re`.
+        # V0 behaves like `re`.
         return regex.compile(f"(?{flags})" * bool(flags) + pattern, regex.VERSION0)
     except (regex.error, RecursionError) as error:
         raise InputError(f"pattern {pattern!r:.80} does not compile: {error}") from error
@@ -73,7 +73,7 @@ class Matches(TextCheck):
         compiled = compile_pattern(self.pattern, flags=self.flags)  # cached by the library
         find = compiled.fullmatch if self.whole else compiled.search
         try:
-            # concurrent: the search lets go of the interpreter, so that others go on.
+            # concurrent: the search releases the interpreter lock, so that other threads run.
             found = find(response, timeout=self.seconds, concurrent=True)
         except TimeoutError:
             return Finding(None, f"not decided within {self.seconds:g} s", status="timeout")

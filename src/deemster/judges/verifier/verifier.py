@@ -72,12 +72,12 @@ class Verifier(BaseJudge):
     Works alone, as a member of a panel, or as a tool: `findings` gives a judge the facts. The
     checks are the criteria: principles have no effect.
 
-    A check that could not be run (sandbox not available, search out of time) makes the vote a
-    `Failure` and the verdict unscored: its part of the score is unknown, for one response at
-    least, so nothing can be compared.
+    A check that could not be run (no sandbox, search timed out) makes the vote a `Failure` and
+    the verdict unscored: part of at least one response's score is unknown, so nothing can be
+    compared.
 
     Args:
-        checks: what to examine; see `deemster.judges.verifier` for those that come with it. Your
+        checks: what to examine; see `deemster.judges.verifier` for the built-in ones. Your
             own are any objects with `name` and `run` (see `Check`).
         name: what records call this judge.
         weights: importance of the checks, >= 0: one number each, or by name (1 if not named).
@@ -217,7 +217,7 @@ class Verifier(BaseJudge):
         ]
         if self.combine == "min":
             return min(score for weight, score in scored if weight > 0)
-        # Rounding may leave the weights' sum a hair above 1.
+        # Rounding may leave the weights' sum slightly above 1.
         return min(1.0, math.fsum(weight * score for weight, score in scored))
 
 

@@ -2,8 +2,8 @@
 
 Trained as in Critique-out-Loud Reward Models (arXiv 2408.11791): fine-tune on given critiques,
 let the trained critic write its own about the training data, and train the value on those by the
-Bradley-Terry loss, because at inference it reads such critiques and no others. There a trunk with
-two heads is trained on both losses in the last step. Here the value model is a copy of the critic
+Bradley-Terry loss, because at inference it reads such critiques and no others. There, a trunk with
+two heads is trained on both losses in the last step. Here, the value model is a copy of the critic
 with its own head, so the critic stays as it is and needs no loss to keep it writing; the price is
 the memory of two models.
 
@@ -56,7 +56,7 @@ def critique_of(
     template: PromptTemplate | None = None,
     seed: int = 0,
 ) -> Rollout:
-    """A critique of one response as something to train on; its `order` names the response.
+    """A critique of one response as training data; its `order` names the response.
 
     Args:
         sample: what the response belongs to.
@@ -94,7 +94,7 @@ def critiques_from(
 ) -> list[Rollout]:
     """The critiques of the single responses in correct trajectories of a GRM.
 
-    Trajectories that are not correct, or without a critique of every response, are passed over.
+    Trajectories that are not correct, or lack a critique of some response, are skipped.
 
     Args:
         rollouts: of any judge that writes `dialect`.
@@ -155,7 +155,7 @@ def train_cloud(
 
     Raises:
         InputError: there are no critiques or no pairs, a model cannot be loaded, the disk is
-            full, or the critic could write about no pair.
+            full, or the critic could not write about any pair.
         TrainingCollapsedError: the loss is not finite.
     """
     found = preferences_of(samples)
@@ -188,7 +188,7 @@ def train_cloud(
         for pair in zip(written[sample.id, better], written[sample.id, worse], strict=False)
     ]
     if not pairs:
-        raise InputError(f"the critic wrote about no pair of responses: {failure}")
+        raise InputError(f"the critic did not write about any pair of responses: {failure}")
 
     def encode(tokenizer: object, encoder: object) -> Iterator[IdPair]:
         for pair in pairs:

@@ -104,7 +104,7 @@ def _verdict(place: int) -> str:
 
 
 def _with_verdict(completion: str, place: int, n: int, dialect: Dialect) -> str | None:
-    """The text up to the line of its last box, then the verdict; None if it is not read as that."""
+    """The text up to the line of its last box, then the verdict; None if it is read as another."""
     boxes = [box.start() for box in BOX.finditer(completion)]
     if not boxes:
         return None
@@ -112,7 +112,7 @@ def _with_verdict(completion: str, place: int, n: int, dialect: Dialect) -> str 
     text = completion[:line] + _verdict(place)
     try:
         scores = dialect.parse(Completion(text=text), n=n).scores
-    except ParseError:  # another box stands in the analysis
+    except ParseError:  # the analysis has another box
         return None
     return text if scores[place] == 1 else None
 

@@ -32,8 +32,8 @@ def train_pair_rm(
     """Train a pairwise model on preference data; it reads what `PairRM` reads.
 
     Each pair is read in both orders, and the loss is -log of the probability that `PairRM` gives
-    to the better response winning, sigmoid(f(better, worse) - f(worse, better)). So no place can
-    be preferred. Args, figures and errors are those of `fit_preferences` and `preferences_of`.
+    to the better response winning, sigmoid(f(better, worse) - f(worse, better)). So neither place
+    can be preferred. Args, figures and errors are those of `fit_preferences` and `preferences_of`.
     """
     found = preferences_of(samples)
 

@@ -30,7 +30,7 @@ class Preference(NamedTuple):
 
 
 class IdPair(NamedTuple):
-    """Token ids of two texts; the model's output for the first is to be higher."""
+    """Token ids of two texts; the model's output should be higher for the first."""
 
     chosen: list[int]
     rejected: list[int]
@@ -43,7 +43,7 @@ EncodePairs = Callable[[Any, Any], Iterable[IdPair]]
 def preferences_of(samples: Iterable[Sample]) -> list[Preference]:
     """Every pair of responses of a sample whose true rewards differ, sample by sample.
 
-    Samples with one response have none and are passed over.
+    Samples with one response have none and are skipped.
 
     Raises:
         InputError: a sample has no label, or not one strictly best response; or there are no
@@ -100,7 +100,7 @@ def fit_preferences(
 
     tokenizer, loaded = load_scalar(model, settings)
     if tokenizer.pad_token_id is None:
-        # TRL would take another one than `load_scalar` did.
+        # TRL would choose another one than `load_scalar` did.
         pad = loaded.config.get_text_config().pad_token_id
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
     try:

@@ -49,13 +49,13 @@ def answer_pairs(
 ) -> Matching:
     """Pair solutions whose final answer matches the reference with ones whose answer does not.
 
-    A solution whose answer cannot be compared is in no pair, and no solution in two. The reference
-    is not in the samples: judges are to work without it.
+    A solution whose answer cannot be compared is not used, and each is used at most once. The
+    reference is not in the samples: judges should work without it.
 
     Args:
         problems: what was asked and answered.
         check: one of the verifier's checks against a reference (see `MATCHINGS`).
-        pairs: at most so many per problem.
+        pairs: most pairs per problem.
         seed: draws the pairs and their order.
 
     Raises:
@@ -86,7 +86,7 @@ def problem_of(row: Row, place: int) -> Problem:
 
     Args:
         row: the row.
-        place: which it is, the id of one that has none.
+        place: its number, which is the id of a row without one.
 
     Raises:
         InputError: a field is missing or of the wrong type; the text names the row.

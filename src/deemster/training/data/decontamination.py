@@ -1,4 +1,4 @@
-"""Leaving out of training what evaluation sets hold, by shared word n-grams."""
+"""Removes from training data what evaluation sets contain, by shared word n-grams."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Overlap(NamedTuple, Generic[Item]):
 
 
 class Decontaminated(NamedTuple, Generic[Item]):
-    """What may be trained on, and what not."""
+    """What may be trained on, and what may not."""
 
     kept: list[Item]
     removed: list[Overlap[Item]]

@@ -1,6 +1,6 @@
-"""General instruction data: mixed in, it keeps a judge from forgetting how to write.
+"""General instruction data, mixed in to keep a judge from forgetting how to write.
 
-The paper (section 3) mixes 1,070K of it with 186K trajectories, and loses five points without.
+The paper (section 3) mixes 1,070K of it with 186K trajectories, and loses five points without it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ Item = TypeVar("Item")
 def draw_instructions(
     instructions: Sequence[Item], *, share: float, others: int, seed: int
 ) -> list[Item]:
-    """So many instructions that they are a share of everything trained on.
+    """Draw as many instructions as make up a share of all training examples.
 
     Args:
         instructions: to draw from, none twice.
@@ -88,7 +88,7 @@ def draw_instructions(
     wanted = round(others * share / (1 - share))
     if wanted > len(instructions):
         raise InputError(
-            f"a share of {share:g} beside {others} trajectories takes {wanted} instructions, but "
+            f"a share of {share:g} beside {others} trajectories needs {wanted} instructions, but "
             f"there are {len(instructions)}; give more, or lower the share"
         )
     return _draw(instructions, wanted, seed)

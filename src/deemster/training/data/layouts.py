@@ -1,4 +1,4 @@
-"""What a row of preference or instruction data may look like."""
+"""The layouts of rows of preference or instruction data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def preference_of(row: Row) -> Sample:
     and left alone in the others.
 
     Raises:
-        InputError: it is in none, or see `check_preference`.
+        InputError: it has none of the layouts, or see `check_preference`.
     """
     values = without_nulls(row.values)
     if "responses" in values:
@@ -35,7 +35,9 @@ def preference_of(row: Row) -> Sample:
         sample = _single(row, values)
     else:
         fields = ", ".join(map(str, row.values)) or "none"
-        raise row.error(f"no layout of preferences; known: {LAYOUTS}; fields here: {fields}")
+        raise row.error(
+            f"not a known layout of preferences; known: {LAYOUTS}; fields here: {fields}"
+        )
     check_preference(sample, row.where)
     return sample
 
@@ -59,7 +61,7 @@ def check_preference(sample: Sample, where: str) -> None:
 
 
 def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The value without the fields that are null: tables write absent ones so, at any depth."""
+    """The value without null fields, at any depth: that is how tables write absent ones."""
     if isinstance(value, Mapping):
         return {name: without_nulls(item) for name, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
@@ -114,7 +116,7 @@ def _pair(row: Row, values: dict[str, Any]) -> Sample:
             )
         prompt = before[0]
     elif any(turns_before and turns_before != prompt for turns_before in before):
-        raise row.error("'chosen' or 'rejected' repeats another conversation than 'prompt'")
+        raise row.error("'chosen' or 'rejected' starts with a conversation other than 'prompt'")
     return _sample(row, values, prompt, answers, (1.0, 0.0))
 
 

@@ -17,7 +17,7 @@ from deemster.training.data.layouts import check_preference, preference_of
 from deemster.training.data.source import DataSource, source_rows
 
 Placed = tuple[str, Sample]
-"""A sample and where it stands, for error texts."""
+"""A sample and its place, for error texts."""
 
 
 def load_preferences(
@@ -62,7 +62,7 @@ def check_preferences(samples: Iterable[Sample], *, what: str = "sample") -> Non
 
 
 def _chosen(source: DataSource, base: Path, seed: int, problems: list[str]) -> list[Placed]:
-    """The good samples of a source after its filters and its limit."""
+    """The usable samples of a source after its filters and its limit."""
     before, first = len(problems), None
     good: list[Placed] = []
     for item in _SAMPLES[_kind(source)](source, base, seed):

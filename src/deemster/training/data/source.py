@@ -1,4 +1,4 @@
-"""Where training data comes from, as a recipe says it, and its rows one by one."""
+"""Where training data comes from, as written in a recipe, and its rows one by one."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _is_json_lines(path: Path) -> bool:
 
 
 def _json_lines(path: Path) -> Iterator[Row | InputError]:
-    """The lines of a file; unlike in `read_rows`, one that is no object does not end them."""
+    """The lines of a file; unlike in `read_rows`, one that is not an object does not end them."""
     empty = True
     for number, line in read_text_lines(path):
         if not line.strip():
@@ -141,7 +141,7 @@ def _dataset_rows(source: DataSource, name: str, base: Path) -> Iterator[Row]:
     except (OSError, ValueError, LookupError) as error:  # an empty one is an IndexError
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{str(folder)!r} is no saved dataset, or holds no rows: {reason}"
+            f"{str(folder)!r} is not a saved dataset, or holds no rows: {reason}"
         ) from error
     if isinstance(loaded, DatasetDict):
         if split not in loaded:

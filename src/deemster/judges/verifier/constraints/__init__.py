@@ -1,7 +1,7 @@
 """Constraints on the form of a response, in the families of IFEval (arXiv 2311.07911).
 
-Each is decided by counting or by looking for marks, so two implementations agree but for the
-words "word" and "sentence"; what counts as one is said where it is counted (`counting`).
+Each is decided by counting or by looking for marks, so implementations differ only in what they
+call a "word" and a "sentence"; `counting` defines ours.
 """
 
 from deemster.judges.verifier.constraints.counting import Bound, Relation

@@ -26,7 +26,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LOOK_BACK = 16
-"""Characters before a full stop in which an abbreviation is looked for."""
+"""Characters before a full stop that are searched for an abbreviation."""
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def ifeval_checks(
 ) -> list[Check]:
     """One check per instruction of an IFEval row.
 
-    Where IFEval's own program leans on a tokenizer (sentences, words in capitals) the counts may
+    Where IFEval's own program relies on a tokenizer (sentences, words in capitals) the counts may
     differ by one or two on unusual texts. "All in capitals" checks the capitals, not that the
     language is English.
 

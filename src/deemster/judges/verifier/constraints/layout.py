@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"\[[^\[\]\n]+\]")
 
 @dataclass(frozen=True)
 class HasBullets(TextCheck):
-    """So many lines are bullet points (`*`, `-`, `+` or `•` and text)."""
+    """A given number of lines are bullet points (`*`, `-`, `+` or `•` and text)."""
 
     bound: Bound
 
@@ -35,7 +35,7 @@ class HasBullets(TextCheck):
 
 @dataclass(frozen=True)
 class HasNumberedList(TextCheck):
-    """So many lines are numbered items (`1.` or `1)` and text)."""
+    """A given number of lines are numbered items (`1.` or `1)` and text)."""
 
     bound: Bound
 
@@ -51,7 +51,7 @@ class HasNumberedList(TextCheck):
 
 @dataclass(frozen=True)
 class HasHighlights(TextCheck):
-    """So many pieces are highlighted as `*this*` or `**this**`, each within a line."""
+    """A given number of pieces are highlighted as `*this*` or `**this**`, each within a line."""
 
     bound: Bound
 
@@ -87,7 +87,7 @@ class HasTitle(TextCheck):
 
 @dataclass(frozen=True)
 class HasSections(TextCheck):
-    """So many sections begin with a word and a number: `Section 1`, `PART 2`."""
+    """A given number of sections begin with a word and a number: `Section 1`, `PART 2`."""
 
     word: str
     bound: Bound
@@ -132,7 +132,7 @@ class HasPostscript(TextCheck):
 
 @dataclass(frozen=True)
 class HasPlaceholders(TextCheck):
-    """So many placeholders stand in square brackets, `[address]`."""
+    """A given number of placeholders are in square brackets, `[address]`."""
 
     bound: Bound
 
@@ -148,7 +148,7 @@ class HasPlaceholders(TextCheck):
 
 @dataclass(frozen=True)
 class IsQuoted(TextCheck):
-    """All of it stands in double quotation marks."""
+    """The response is in double quotation marks."""
 
     @property
     def name(self) -> str:
@@ -164,7 +164,7 @@ class IsQuoted(TextCheck):
 
 @dataclass(frozen=True)
 class TwoResponses(TextCheck):
-    """There are exactly two different answers, parted by six stars, `******`."""
+    """There are exactly two different answers, separated by six stars, `******`."""
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ _COUNT = {"words": words, "tokens": tokens, "sentences": sentences, "paragraphs"
 
 @dataclass(frozen=True)
 class Length(TextCheck):
-    """The response has so many words, sentences, paragraphs or characters.
+    """The response has a given number of words, sentences, paragraphs or characters.
 
     Attributes:
         unit: what is counted; see `counting`. `divided paragraphs` are those between `***`.
@@ -56,7 +56,7 @@ class Length(TextCheck):
 
 @dataclass(frozen=True)
 class ParagraphStartsWith(TextCheck):
-    """There are exactly so many paragraphs, and one of them starts with a word.
+    """There is an exact number of paragraphs, and one of them starts with a given word.
 
     Attributes:
         paragraphs: how many, >= 1.

@@ -13,7 +13,7 @@ from deemster.judges.verifier.constraints.counting import Bound, words
 
 
 def count_of(phrase: str, text: str, *, whole_words: bool) -> int:
-    """How often a phrase occurs, whatever its case; words of it may be parted by any white space.
+    """How often a phrase occurs, whatever its case; its words may be separated by any white space.
 
     Args:
         phrase: not blank.
@@ -58,7 +58,7 @@ class HasKeywords(TextCheck):
 
 @dataclass(frozen=True)
 class AvoidsWords(TextCheck):
-    """None of the words occurs, in any case; words of which one is a part may."""
+    """None of the words occurs, in any case; longer words that contain one may."""
 
     words: tuple[str, ...]
 
@@ -78,7 +78,7 @@ class AvoidsWords(TextCheck):
 
 @dataclass(frozen=True)
 class KeywordFrequency(TextCheck):
-    """A keyword occurs so often, in any case."""
+    """A keyword occurs a given number of times, in any case."""
 
     keyword: str
     bound: Bound
@@ -100,7 +100,7 @@ class KeywordFrequency(TextCheck):
 
 @dataclass(frozen=True)
 class LetterFrequency(TextCheck):
-    """A character occurs so often; letters in either case."""
+    """A character occurs a given number of times; letters in either case."""
 
     letter: str
     bound: Bound
@@ -122,7 +122,7 @@ class LetterFrequency(TextCheck):
 
 @dataclass(frozen=True)
 class CapitalWords(TextCheck):
-    """So many words are in capitals throughout (`I` and `A` are such words, digits are not)."""
+    """A given number of words are all capitals (`I` and `A` are such words, digits are not)."""
 
     bound: Bound
 
@@ -163,7 +163,7 @@ class HasCase(TextCheck):
 
 @dataclass(frozen=True)
 class NoCommas(TextCheck):
-    """There is no comma, of any script."""
+    """There is no comma in any script."""
 
     @property
     def name(self) -> str:
@@ -259,7 +259,7 @@ class ContainsOneOf(TextCheck):
 
 @dataclass(frozen=True)
 class InLanguage(TextCheck):
-    """It is written in a language, according to a detector that the caller brings.
+    """It is written in a given language, according to the caller's detector.
 
     Attributes:
         language: as the detector names it, for example the code `de`.

@@ -1,4 +1,4 @@
-"""Runs code that nobody trusts: see `child/confine.py` for what is guaranteed where."""
+"""Runs untrusted code: see `child/confine.py` for what is guaranteed where."""
 
 from deemster.judges.verifier.sandbox.box import SandboxError
 from deemster.judges.verifier.sandbox.limits import Limits

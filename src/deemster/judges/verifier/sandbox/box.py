@@ -20,7 +20,7 @@ from deemster.errors import DeemsterError, FailureStatus
 from deemster.judges.verifier.sandbox.limits import Limits
 
 _TICK = 0.1
-"""Seconds between looks at the disk use."""
+"""Seconds between checks of the disk use."""
 
 # Not `-m`: the child must not import deemster, whose packages take longer than most tests.
 _BOOT = (
@@ -71,9 +71,9 @@ class Box:
         self.close()
 
     def open(self) -> None:
-        """Make the directory; from now on the time runs."""
-        # Real path: where the directory for temporary files is a link, the guard would take
-        # its own directory for another.
+        """Make the directory; the time limit starts now."""
+        # Real path: if the directory for temporary files is a link, the guard would mistake its
+        # own directory for another.
         path = Path(tempfile.mkdtemp(prefix="deemster-")).resolve()
         self.workdir = str(path)
         self._stack.callback(shutil.rmtree, path, ignore_errors=True)
@@ -96,7 +96,7 @@ class Box:
         return ends
 
     def close_fds(self, *fds: int) -> None:
-        """Close this process's copies of ends of pipes: else no end would see the other close."""
+        """Close this process's copies of the pipes' ends, or no end would see the other close."""
         for fd in fds:
             os.close(fd)
         self._fds.difference_update(fds)
@@ -167,7 +167,7 @@ class Box:
         """End every process."""
         for child in self._children:
             if child.process.poll() is None:
-                # The group: where the kernel bars nothing, it may have children.
+                # The group: without the kernel's isolation it may have children.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.process.pid, 9)
                 child.process.wait()

@@ -30,9 +30,9 @@ class ProgramRun:
 
 @dataclass(frozen=True)
 class TestRun:
-    """Outcome of tests: whether all passed, and what happened."""
+    """Result of tests: whether all passed, and what happened."""
 
-    __test__: ClassVar[bool] = False  # not a test case, whatever pytest makes of the name
+    __test__: ClassVar[bool] = False  # not a test case, despite its name
 
     passed: bool
     evidence: str
@@ -66,7 +66,7 @@ def run_tests(
 
     Args:
         source: the code under test.
-        test: statements that raise where the code is wrong. Where it defines `check`, that is
+        test: statements that raise if the code is wrong. If they define `check`, that is
             called with the entry point.
         entry_point: the function under test, also known to the tests as `candidate`; empty if
             the tests call several functions by their names.

@@ -20,7 +20,7 @@ _CPU = 3600.0
 
 
 class Undecided(SandboxError):  # noqa: N818 - an outcome
-    """The request took too long, or more than the worker has."""
+    """The request took too long, or more resources than the worker has."""
 
     status = "timeout"
 
@@ -45,8 +45,8 @@ class Worker:
         """The worker's reply.
 
         Raises:
-            Undecided: none came in time, or the worker died of the request.
-            SandboxError: the worker does not start.
+            Undecided: no reply came in time, or the request killed the worker.
+            SandboxError: the worker cannot be started.
         """
         with self._lock:
             for attempt in (1, 2):
@@ -66,7 +66,7 @@ class Worker:
                 self._stop()
                 # It may have died before: it ends with the thread that started it.
                 if attempt == 2:
-                    raise Undecided("not decided: the process died of it")
+                    raise Undecided("not decided: the process died")
         raise AssertionError  # unreachable
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class _Running:
     def __init__(self, role: str, limits: Limits) -> None:
         self.asked = 0
         box = Box(replace(limits, seconds=_CPU, packages=True))
-        # Also when it is forgotten, and at the end of the interpreter.
+        # Also when it is garbage-collected, and when the interpreter exits.
         self.close = weakref.finalize(self, box.close)
         box.open()
         asks, self._asks = box.pipe()

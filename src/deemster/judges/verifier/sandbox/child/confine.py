@@ -1,4 +1,4 @@
-"""Takes rights away from the process that calls it, for good.
+"""Permanently removes rights from the process that calls it.
 
 On Linux (x86_64, aarch64; kernel 5.13 or newer with Landlock), by the kernel:
 
@@ -10,8 +10,8 @@ On Linux (x86_64, aarch64; kernel 5.13 or newer with Landlock), by the kernel:
   are dropped, `no_new_privs` is set; the process dies with its parent.
 
 Elsewhere only the resource limits are the kernel's. Then `confine(..., strict=False)` adds a
-Python audit hook that refuses the same things; it stops accidents and simple attacks, and code
-that goes around Python (ctypes, a bug in an extension) gets past it.
+Python audit hook that refuses the same things; it stops accidents and simple attacks, but code
+that bypasses Python (ctypes, a bug in an extension) gets past it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def confine(
         return
     libc = ctypes.CDLL(None, use_errno=True)
     _call(libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "PR_SET_PDEATHSIG")
-    if os.getppid() != parent:  # the parent died before the line above
+    if os.getppid() != parent:  # the parent died before the line above ran
         os._exit(1)
     _limit(memory, cpu, file_bytes)
     _call(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")

@@ -1,4 +1,4 @@
-"""A Python audit hook: the second-best bar, where the kernel offers none."""
+"""A Python audit hook: the second-best barrier, where the kernel offers none."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def load() -> Callable[[str, str], dict[str, Any]]:
 
     from math_verify import parse, verify  # noqa: PLC0415 - heavy, third-party
 
-    # It warns about switched-off timeouts, whose part the parent process plays.
+    # It warns that timeouts are off; the parent process enforces them.
     logging.disable(logging.CRITICAL)
 
     def compare(reference: str, answer: str) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def load() -> Callable[[str, str], dict[str, Any]]:
 
 
 def serve(compare: Callable[[str, str], dict[str, Any]], *, asks: int, answers: int) -> None:
-    """Answer comparisons until told to end."""
+    """Answer comparisons until asked to end."""
     send(answers, {"ready": True})
     while (ask := receive(asks)) is not None:
         try:

@@ -16,14 +16,14 @@ def run_program(source: str) -> None:
 
 
 def serve(source: str, *, asks: int, answers: int) -> None:
-    """Run the definitions, say which callables there are, then answer calls until told to end."""
+    """Run the definitions, report the callables, then answer calls until asked to end."""
     module = _module("solution")
     try:
         exec(compile(source, "solution.py", "exec"), module)  # noqa: S102 - as above
     except BaseException as error:  # noqa: BLE001 - whatever it raises is its outcome
         send(answers, {"broken": _described(error)})
         return
-    # The code can put anything into its own dictionary; the tester looks at what arrives.
+    # The code can put anything into its own dictionary; the tester checks what arrives.
     send(answers, {"names": [name for name, value in list(module.items()) if callable(value)]})
     while (call := receive(asks)) is not None:
         send(answers, _answer(module, call))

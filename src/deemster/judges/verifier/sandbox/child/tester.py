@@ -1,7 +1,7 @@
 """Runs the tests, in a process of its own: the code under test never runs here.
 
 The tests see proxies; a call goes to the other process and comes back as plain data. Only this
-process can write the outcome, so nothing that the code under test prints, raises or overwrites
+process can write the result, so nothing that the code under test prints, raises or overwrites
 looks like a pass.
 """
 
@@ -17,7 +17,7 @@ from .wire import WireError, decode, encode, receive, send
 
 
 class _Broken(BaseException):
-    """The code under test is gone; not an `Exception`, so that no test swallows it."""
+    """The code under test has died; not an `Exception`, so that no test swallows it."""
 
 
 class _Unrunnable(BaseException):
@@ -113,7 +113,7 @@ def run_tests(job: dict[str, str], *, asks: int, answers: int, outcome: int) -> 
         passed, evidence = None, str(unrunnable)
     except BaseException as error:  # noqa: BLE001 - a failed test may raise anything
         evidence = remote.broken or _described(error, job["test"], remote.last_call)
-    if remote.unrunnable:  # even where a bare `except` of the tests swallowed it
+    if remote.unrunnable:  # even if a bare `except` of the tests swallowed it
         passed, evidence = None, remote.unrunnable
     os.write(outcome, json.dumps({"passed": passed, "evidence": evidence}).encode())
 
@@ -124,7 +124,7 @@ def _run(remote: _Remote, job: dict[str, str]) -> None:
     if entry and entry not in names:
         raise _Broken(f"it defines no function {entry!r}")
     space: dict[str, Any] = {"__name__": "tests"}
-    # The setup's own helpers win over what the solution calls by the same name.
+    # The setup's own helpers take precedence over the solution's of the same name.
     try:
         exec(compile(job["setup"], "setup.py", "exec"), space)  # noqa: S102 - in the sandbox
     except Exception as error:

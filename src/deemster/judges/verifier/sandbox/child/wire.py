@@ -82,7 +82,7 @@ def send(fd: int, message: object) -> None:
 
     Raises:
         WireError: it is longer than `LARGEST`, or too deeply nested.
-        OSError: nobody reads.
+        OSError: nobody reads it.
     """
     try:
         body = json.dumps(message).encode()
