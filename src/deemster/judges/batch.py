@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
-from deemster.errors import BackendError, InputError
+from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.judges.decide import unscored
 from deemster.schemas import Sample, Verdict
 
@@ -27,6 +27,8 @@ async def score_sample(scorer: Scorer, sample: Sample) -> Verdict:
             reference=sample.reference,
             principles=sample.principles or None,
         )
+    except UnusableModelError:
+        raise  # the others would meet the same
     except (InputError, BackendError) as error:
         return unscored(str(error), status_error=error, k=max(scorer.info.k, 1), info=scorer.info)
 
