@@ -2,6 +2,7 @@
 
 DeemsterError
 ├── InputError              the caller's input is wrong; the command line exits with 2
+│   └── UnusableModelError  the model cannot be asked for any sample; ends a run
 ├── BackendError            a model call gave no completion; becomes a Failure
 │   ├── BackendTimeout      status "timeout"
 │   ├── RateLimitError      the provider said: not so fast
@@ -34,6 +35,13 @@ class DeemsterError(Exception):
 
 class InputError(DeemsterError, ValueError):
     """The caller's input is wrong. The text says what, the value, what is allowed, the remedy."""
+
+
+class UnusableModelError(InputError):
+    """The model cannot be used as it is set up: no key, no such model, no credit.
+
+    It is so for every sample, so a run ends with it, and `--resume` goes on.
+    """
 
 
 class BackendError(DeemsterError):
@@ -121,4 +129,5 @@ __all__ = [
     "ParseError",
     "RateLimitError",
     "RefusedError",
+    "UnusableModelError",
 ]

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.support.command_line import Done, deemster
+from tests.support.openai_server import OpenAIServer
 from tests.support.small_suite import write_small_suite
 
+ServerFactory = Callable[..., OpenAIServer]
 ROOT = Path(__file__).parents[2]
 QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
 GOOD = "name: s\ndata: {samples: [{query: q, responses: [a, b], ground_truth: [1, 0]}]}\n"
@@ -68,6 +71,35 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "24" in done.stdout
     assert not (tmp_path / "run").exists()
+
+
+PAID = "judges: {model: hosted_vllm/judge, options: {prices: {tokens_in: 1, tokens_out: 1}}}\n"
+
+
+def test_what_cannot_be_asked_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    path, out = suite(tmp_path, GOOD + PAID), tmp_path / "run"
+    nowhere = {"HOSTED_VLLM_API_BASE": ""}
+    said = one_line(deemster("run", path, "--out", str(out), env=nowhere))
+    assert "model 'hosted_vllm/judge' needs the URL of its server" in said
+    assert not out.exists()
+    done = deemster("run", path, "--dry-run", env=nowhere)
+    assert done.returncode == 2
+    assert "hosted_vllm/judge" in done.stdout  # the plan is shown all the same
+    assert "needs the URL of its server" in done.stderr
+
+
+def test_the_same_refusal_again_and_again_ends_a_run(
+    openai_server: ServerFactory, tmp_path: Path
+) -> None:
+    server = openai_server(faults=lambda _: "401")
+    rows = ", ".join(f"{{query: q{i}, responses: [a, b]}}" for i in range(40))
+    judge = f"{{model: hosted_vllm/judge, options: {{api_base: '{server.url}', concurrency: 1}}}}"
+    text = f"name: s\ndata: {{samples: [{rows}]}}\njudges: {judge}\n"
+    done = deemster("run", suite(tmp_path, text), "--out", str(tmp_path / "run"))
+    assert done.returncode == 2
+    assert "HTTP 401: Incorrect API key provided" in done.stderr
+    assert "nothing more is sent" in done.stderr
+    assert server.ledger.hits == 3
 
 
 def test_dry_run_of_the_quickstart(tiny_nano: Path) -> None:

@@ -32,7 +32,7 @@ from deemster.backends.limits import Budget, Patience, check_limits
 from deemster.backends.loops import PerLoop
 from deemster.backends.pace import Pace, shared_pace
 from deemster.backends.structured import StructuredMode, check_mode
-from deemster.errors import InputError
+from deemster.errors import InputError, UnusableModelError
 from deemster.schemas import Usage, first_problem
 
 if TYPE_CHECKING:
@@ -164,9 +164,10 @@ class APIBackend:
         """Draw `request.n` outcomes; a lost draw is its error in the list.
 
         Raises:
-            InputError: the provider is unknown, there is no key or URL, the model does not give
-                what the dialect needs, a budget in money is set and the model's price is
-                unknown, or request after request was refused for the same reason.
+            InputError: the provider is unknown.
+            UnusableModelError: there is no key or URL, the model does not give what the dialect
+                needs, a budget in money is set and the model's price is unknown, or request
+                after request was refused for the same reason.
         """
         shared = self._shared
         if shared is None:  # in a thread, because the first import of LiteLLM takes seconds
@@ -174,7 +175,7 @@ class APIBackend:
         profile = shared.profile
         needs = needed(request.sampling)
         if needs and profile.supported is not None and not needs <= profile.supported:
-            raise InputError(
+            raise UnusableModelError(
                 f"model {self.name!r} gives no log-probabilities, which this dialect needs; "
                 "use another dialect or another model"
             )
@@ -241,7 +242,7 @@ class APIBackend:
 
     def _check_price(self, profile: Profile) -> None:
         if self._budget.usd is not None and not profile.pricing.known:
-            raise InputError(
+            raise UnusableModelError(
                 f"a budget in USD needs the price of {self.name!r}, which LiteLLM does not list; "
                 "give prices=Prices(tokens_in=…, tokens_out=…), or a budget in tokens or calls"
             )

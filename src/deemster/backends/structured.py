@@ -61,11 +61,11 @@ def choose_mode(model: str, provider: str, supported: frozenset[str]) -> Structu
 def request_options(
     mode: StructuredMode, schema: dict[str, Any], messages: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Messages and options that ask for an answer matching `schema`."""
+    """Messages and options that ask for an answer matching `schema`; not to be changed."""
     text = json.dumps(schema)
     if mode in {"json_schema", "tools"}:
         # These leave the messages alone, so one preparation serves all requests of a schema.
-        return {"messages": messages, **copy.deepcopy(_schema_options(mode, text))}
+        return {"messages": messages, **_schema_options(mode, text)}
     return _prepared(mode, text, messages)
 
 

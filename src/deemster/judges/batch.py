@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextlib import aclosing
 
-from deemster.errors import BackendError, InputError
+from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.judges.decide import unscored
 from deemster.judges.scorer import Scorer
 from deemster.schemas import Sample, Verdict
@@ -24,6 +24,8 @@ async def score_sample(scorer: Scorer, sample: Sample) -> Verdict:
             reference=sample.reference,
             principles=sample.principles or None,
         )
+    except UnusableModelError:
+        raise  # the others would meet the same
     except (InputError, BackendError) as error:
         return unscored(error, k=max(scorer.info.k, 1), info=scorer.info)
 

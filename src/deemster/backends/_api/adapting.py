@@ -11,7 +11,7 @@ from typing import Any
 
 from deemster.backends._api.faults import Fault
 from deemster.backends.structured import StructuredMode
-from deemster.errors import InputError
+from deemster.errors import UnusableModelError
 
 _KEPT = frozenset({"model", "messages", "stream"})
 """Without these there is no request."""
@@ -97,13 +97,13 @@ class Adaptations:
             needs: parameters without which the answers are of no use.
 
         Raises:
-            InputError: it refuses one of `needs`.
+            UnusableModelError: it refuses one of `needs`.
         """
         if not fault.is_bad_request:
             return False
         name = self._named(fault, sent)
         if name in needs:
-            raise InputError(
+            raise UnusableModelError(
                 f"{self._model} does not give {name} ({fault.text}), which this dialect needs; "
                 "use another dialect or another model"
             )

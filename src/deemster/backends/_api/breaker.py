@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 
-from deemster.errors import InputError
+from deemster.errors import UnusableModelError
 
 _ENOUGH = 3
 _HOPELESS = frozenset({401, 402, 403, 404})
@@ -27,10 +27,10 @@ class Breaker:
         """Refuse to send.
 
         Raises:
-            InputError: it was the same refusal too often.
+            UnusableModelError: it was the same refusal too often.
         """
         if self._times >= _ENOUGH:
-            raise InputError(
+            raise UnusableModelError(
                 f"{self._reason}; the last {self._times} requests were refused so, "
                 "and nothing more is sent"
             )

@@ -11,7 +11,7 @@ from deemster.backends._api.prices import Prices, Pricing
 from deemster.backends._api.providers import ANY, LEAN, Access, Provider, find_access
 from deemster.backends._api.road import Road
 from deemster.backends.structured import StructuredMode, choose_mode
-from deemster.errors import InputError
+from deemster.errors import InputError, UnusableModelError
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def check_access(wanted: Wanted) -> None:
     if wanted.api_base is None and (
         missing := with_litellm.missing_keys(wanted.name, wanted.api_key, wanted.api_base)
     ):
-        raise InputError(
+        raise UnusableModelError(
             f"no API key for model {wanted.name!r}; set {', '.join(missing)}, or give api_key"
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from deemster.backends.structured import StructuredMode
-from deemster.errors import InputError
+from deemster.errors import UnusableModelError
 
 
 @dataclass(frozen=True)
@@ -108,18 +108,18 @@ def find_access(
     """URL and key from the arguments, else from the environment, else the provider's own.
 
     Raises:
-        InputError: there is no URL, or no key where the provider's own service needs one.
+        UnusableModelError: there is no URL, or no key where the provider's own service needs one.
     """
     base = api_base or _first(provider.bases) or provider.base
     if base is None:
         variable = f", or set {provider.bases[0]}" if provider.bases else ""
-        raise InputError(
+        raise UnusableModelError(
             f"model {name!r} needs the URL of its server; give api_base, for example "
             f"'http://127.0.0.1:8000/v1'{variable}"
         )
     key = api_key or _first(provider.keys) or ""
     if not key and base == provider.base:
-        raise InputError(
+        raise UnusableModelError(
             f"no API key for model {name!r}; set {provider.keys[0]}, or give api_key, "
             "or the api_base of a server that needs none"
         )

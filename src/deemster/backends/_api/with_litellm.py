@@ -5,6 +5,7 @@ Importing this module imports LiteLLM, which takes seconds: do so in a thread.
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import replace
 from typing import Any
@@ -56,7 +57,8 @@ class LiteLLMRoad:
         try:
             # LiteLLM keeps a client, and a queue of its own, for every loop it is used on, and
             # never gives one up: all its calls run on one loop.
-            response = await run_in_background(_complete(self._options | body))
+            # It also changes what it is given.
+            response = await run_in_background(_complete(self._options | copy.deepcopy(body)))
         except Exception as error:  # noqa: BLE001 - boundary to third-party code
             raise _translated(error) from None
         answer = read_answer(response.model_dump())
