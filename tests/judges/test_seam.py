@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from deemster.aggregators import Mean
 from deemster.backends import FakeBackend
@@ -14,7 +15,7 @@ from deemster.judges import BaseJudge, Cascade, Debate, Judge, Panel, decide
 from deemster.judges.case import Case
 from deemster.judges.verifier import ExactMatch, Verifier
 from deemster.principles import principles_hash
-from deemster.schemas import JudgeInfo, Judgment, Principle, Verdict
+from deemster.schemas import Completion, JudgeInfo, Judgment, Principle, Verdict
 
 
 class Longest(BaseJudge):
@@ -130,6 +131,20 @@ def test_wrong_principles_do_not_type_check() -> None:
         Judge(FakeBackend(""), principles=123)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="principles must be"):
         judge().score_sync("q", ["a"], principles=123)  # type: ignore[arg-type]
+
+
+async def test_what_was_sent_is_in_the_record_and_the_fingerprint() -> None:
+    def reply(sent: dict[str, JsonValue] | None) -> Completion:
+        return Completion(text="Scores: \\boxed{3, 8}", sent=sent)
+
+    given = Judge(FakeBackend(lambda *_: reply(None)), temperature=0.5)
+    refused = Judge(FakeBackend(lambda *_: reply({"max_tokens": 2048})), temperature=0.5)
+    plain = await given.score("q", ["a", "b"])
+    changed = await refused.score("q", ["a", "b"])
+    assert plain.judge == given.info == refused.info
+    assert plain.judge.sent is None
+    assert changed.judge.sent == {"max_tokens": 2048}  # no temperature
+    assert changed.judge.fingerprint != plain.judge.fingerprint
 
 
 async def test_a_finished_fingerprint_does_not_stick_to_a_changed_copy() -> None:

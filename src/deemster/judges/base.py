@@ -95,10 +95,15 @@ class BaseJudge(ABC):
     async def score_case(self, case: Case) -> Verdict:
         """`score` of what has been read already: how judges made of judges ask their members."""
         verdict = await self._judge(case)
-        if not (case.principles and self.uses_principles):
+        known: dict[str, object] = {}
+        if case.principles and self.uses_principles:
+            known["principles"] = principles_hash(case.principles)
+        sent = next((vote.sent for vote in verdict.votes if vote.sent is not None), None)
+        if sent is not None and not self.members:
+            known["sent"] = sent
+        if not known:
             return verdict
-        given = {"principles": principles_hash(case.principles)}
-        return verdict.model_copy(update={"judge": verdict.judge.model_copy(update=given)})
+        return verdict.model_copy(update={"judge": verdict.judge.model_copy(update=known)})
 
     def score_sync(
         self,

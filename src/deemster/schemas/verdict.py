@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from deemster.errors import DeemsterError
 from deemster.records import Count, Finite, Record, Whole
@@ -29,6 +29,9 @@ class JudgeInfo(Record):
     principles: str = ""
     """Where the principles came from: `self`, `ahead`, or the name and hash of a fixed set."""
     sampling: Sampling | None = None
+    sent: dict[str, JsonValue] | None = None
+    """Decoding parameters as they were sent, in a verdict's record, where the provider's model
+    does not take all of `sampling`; None where it does, or nothing was sent."""
     k: Count = 1
     seed: Whole = 0
     aggregator: str = ""
