@@ -107,8 +107,8 @@ class Gate:
         """Whether the first waiter is turned away, because it would wait in vain."""
         if quiet <= waiting[0].patience:
             return False
-        told = f"the provider asked to wait {quiet:.1f} s more, which is past the deadline"
-        waiting.popleft().admitted.set_exception(BackendTimeout(told))
+        reason = f"the provider asked to wait {quiet:.1f} s more, which is past the deadline"
+        waiting.popleft().admitted.set_exception(BackendTimeout(reason))
         return True
 
     def _look_again(self, wait: float) -> None:

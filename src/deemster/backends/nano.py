@@ -1,7 +1,7 @@
 """The model that ships with the package (`nano`): a demonstration that needs nothing else.
 
 It has about a million parameters and was trained by `recipes/nano.yaml` on a synthetic world of
-short judging tasks. It says so once per process, and whenever a query is none of those tasks.
+short judging tasks. It says so once per process, and whenever a query is not one of those tasks.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MOST_LOGGED = 5
 
 
 class NanoBackend(TransformersBackend):
-    """Draws from the embedded model, on the CPU unless told otherwise.
+    """Draws from the embedded model, on the CPU by default.
 
     Completions of a prompt that is unlike its training prompts carry a warning (see `Domain`).
 
@@ -154,6 +154,6 @@ def assets() -> Path:
 @functools.cache
 def _tell_once() -> None:
     """Say on stderr what kind of model this is."""
-    # Not by logging: a program that has set that up otherwise must hear it too.
+    # Not by logging: a program that has set that up otherwise must show it too.
     if os.environ.get("DEEMSTER_NANO_NOTICE") != "0" and sys.stderr is not None:
         sys.stderr.write(f"{_NOTICE}\n")

@@ -61,7 +61,7 @@ class RecordBackend:
         self.spent = Usage()
         """What the inner backend was asked for since this was made; recorded draws cost nothing."""
         with Cassette(path) as cassette:
-            cassette.models()  # a file that is no cassette is told now, not in the first vote
+            cassette.models()  # a file that is not a cassette is reported now, not at the first vote
         self.cassette = cassette
 
     @property
@@ -222,10 +222,10 @@ def _settings(recorded: Request, asked: Request) -> str:
         for name in type(asked.sampling).model_fields
     ]
     pairs.append(("prefix", recorded.prefix, asked.prefix))
-    told = [f"{name} {old!r} instead of {new!r}" for name, old, new in pairs if old != new]
+    changes = [f"{name} {old!r} instead of {new!r}" for name, old, new in pairs if old != new]
     if recorded.json_schema != asked.json_schema:
-        told.append("another json_schema" if recorded.json_schema else "no json_schema")
-    return ", ".join(told)
+        changes.append("another json_schema" if recorded.json_schema else "no json_schema")
+    return ", ".join(changes)
 
 
 def _text(request: Request) -> str:

@@ -32,7 +32,7 @@ def check_mode(mode: str) -> None:
     """Refuse an unknown mode.
 
     Raises:
-        InputError: it is none of `StructuredMode`.
+        InputError: it is not one of `StructuredMode`.
     """
     if mode not in get_args(StructuredMode):
         known = ", ".join(get_args(StructuredMode))

@@ -124,14 +124,14 @@ def _first_token(choice: Mapping[str, Any]) -> dict[str, Any]:
         chances = {str(token["token"]): token["logprob"] for token in tokens}
     except (KeyError, IndexError, TypeError):
         raise ParseError("no alternatives of the first token in 'logprobs'") from None
-    told = {token: value for token, value in chances.items() if token in _PLACES}
-    if not all(isinstance(value, float) or type(value) is int for value in told.values()):
-        raise ParseError(f"log-probabilities must be numbers, got {told!r:.80}")
-    return told
+    given = {token: value for token, value in chances.items() if token in _PLACES}
+    if not all(isinstance(value, float) or type(value) is int for value in given.values()):
+        raise ParseError(f"log-probabilities must be numbers, got {given!r:.80}")
+    return given
 
 
 def _weigh(logprobs: Mapping[str, float]) -> tuple[float, float]:
-    """Probabilities of `m` and `M` relative to each other; one that is not told has none."""
+    """Probabilities of `m` and `M` relative to each other; a token that is not listed has none."""
     first, second = (
         probability(logprobs[token]) if token in logprobs else 0.0 for token in ("m", "M")
     )

@@ -54,7 +54,7 @@ class Dialect(ABC):
     min_responses: ClassVar[int] = 1
     max_responses: ClassVar[int | None] = None
     temperature: ClassVar[float] = 0.5
-    """At which a judge draws several votes, unless told otherwise; the paper's."""
+    """Default for several votes; the paper's."""
     top_logprobs: ClassVar[int] = 0
     """How many alternatives per token the parser wants to see."""
     template_name: ClassVar[str] = ""

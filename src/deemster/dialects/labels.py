@@ -23,7 +23,7 @@ _NAMES = {
         r"(?:final[ ])?scores?|(?:最终)?(?:评分|得分|分数|打分)|(?:scores?|notes?)[ ]finale?s?"
         r"|(?:puntuaci[oó]n(?:es)?|puntajes?|calificaci[oó]n(?:es)?)(?:[ ]final(?:es)?)?"
         r"|(?:end)?bewertung(?:en)?|(?:end)?punkt(?:e|zahl(?:en)?)"
-        # An English note is none of these.
+        # An English note is not one of these.
         r"|note[ns]?(?=[ \t*_:$]{0,12}\\boxed)"
     ),
 }

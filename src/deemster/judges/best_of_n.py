@@ -102,7 +102,7 @@ async def best_of_n(
         query: what to answer, as in `BaseJudge.score`.
         generate: an async callable `(query)` or `(query, number)` that returns one response, or
             a model string or `Backend` to draw from.
-        n: how many to generate, 1 to 10,000. One that fails is left out and told in `failures`.
+        n: how many to generate, 1 to 10,000. One that fails is left out and listed in `failures`.
         method: see `rerank`.
         group: see `rerank`.
         rounds: see `rerank`.

@@ -79,14 +79,14 @@ class Cascade(Composite):
     def info(self) -> JudgeInfo:
         """Everything that decides its verdicts."""
         infos = tuple(member.info for member in self.members)
-        told = "abstain, " if self.abstain else ""
+        abstaining = "abstain, " if self.abstain else ""
         return JudgeInfo(
             name=self.name,
             model="cascade",
             k=sum(info.k for info in infos),
             seed=self.seed,
             aggregator=str(PerJudge()),
-            stop=f"cascade({told}thresholds={list(self.thresholds)})",
+            stop=f"cascade({abstaining}thresholds={list(self.thresholds)})",
             members=infos,
         )
 

@@ -114,7 +114,7 @@ class Classifier:
         """What the model says about every text of `encode`, which runs in the model's thread.
 
         A text longer than the context is not read (nothing is cut), and an output that is not
-        finite is none.
+        finite counts as no output.
 
         Raises:
             InputError: the model cannot be loaded, or has more than one output.

@@ -50,7 +50,7 @@ TEMPLATE = "cloud"
 """The critic's prompt that ships."""
 MAX_K = 10_000
 MAX_TOKENS = 1024
-"""Of a critique, unless told otherwise."""
+"""Default length of a critique."""
 _NO_SCALE = Scale(low=0, high=1)  # the prompt has no slot for scores
 
 

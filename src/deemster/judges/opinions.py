@@ -54,7 +54,7 @@ class Opinion:
         """In words, with responses numbered from 1 in the order `order`.
 
         `Response 2` in the judge's own text is renumbered; other ways to point at a response
-        (`the second answer`) cannot be told from ordinary text and are left as they are.
+        (`the second answer`) cannot be distinguished from ordinary text and are left as they are.
         """
         place = {response: number for number, response in enumerate(order, start=1)}
         lines = [

@@ -1,4 +1,4 @@
-"""What judging takes, told before anything is sent."""
+"""What judging will take, known before anything is sent."""
 
 from __future__ import annotations
 

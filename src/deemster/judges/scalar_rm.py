@@ -77,7 +77,7 @@ class ClassifierJudge(BaseJudge):
             sample unscored; nothing is cut.
 
     Raises:
-        InputError: an argument is wrong. That the model cannot be loaded is told at first use.
+        InputError: an argument is wrong. A model that cannot be loaded is reported at first use.
     """
 
     uses_principles = False

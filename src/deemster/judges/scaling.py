@@ -69,7 +69,7 @@ class PanelScaling(Record):
 
     @classmethod
     def fit(cls, verdicts: Iterable[Verdict], *, kind: str = "zscore") -> Self:
-        """Measure the rewards of each judge, told apart by name.
+        """Measure the rewards of each judge, identified by name.
 
         Args:
             verdicts: of the members on their own, or of a panel with `scale="none"`; unscored

@@ -73,7 +73,7 @@ def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Red
     """The reducer meant: the plain sum if none is given, or with a meta RM that of the top half.
 
     Raises:
-        InputError: it is none, or it selects by meta reward what there is not.
+        InputError: it is not a reducer, or it needs meta rewards and there is no meta RM.
     """
     if given is None:
         return TopK() >> Sum() if has_meta else Sum()

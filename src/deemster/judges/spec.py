@@ -130,7 +130,7 @@ JUDGE_DEFINITION = "Judge"
 AnyJudge = Annotated[
     JudgeSpec, PlainValidator(read_spec), PlainSerializer(_dump), _JudgeSchema(named=False)
 ]
-"""A judge of any type, told by its `type`."""
+"""A judge of any type; its `type` says which."""
 Part = Annotated[
     str | JudgeSpec, PlainValidator(_read_part), PlainSerializer(_dump), _JudgeSchema(named=True)
 ]

@@ -68,7 +68,7 @@ def knockout_calls(n: int, group: int = GROUP) -> int:
 
 
 def swiss_rounds(n: int, group: int = GROUP) -> int:
-    """Rounds of a Swiss tournament unless told otherwise: those of a knockout, and one more."""
+    """Default number of rounds of a Swiss tournament: those of a knockout, and one more."""
     return 1 if n <= group else math.ceil(math.log(n, group) - 1e-9) + 1
 
 
@@ -100,7 +100,7 @@ async def rerank(
     match counts for nobody; in a knockout the response with the best earlier record goes on, or,
     where records are equal, all of those: never one picked at random. If failures leave the
     tournament open when the bound on calls is reached, `best` is None. Responses tied on top of a
-    match with rewards are told apart by their records, then by the seed.
+    match with rewards are ranked by their records, then by the seed.
 
     Args:
         judge: anything with `score`.

@@ -45,7 +45,7 @@ _SYNTAX = re.compile(
     r"|\]{1,99}(?=\])"
     r"|\[[ ]{0,8}(?i:RESULT)[ ]{0,8}\]"
     rf"|\[(?=(?i:{_tags(_BRACKET)}))"
-    # Control tokens of chat templates, which are told apart by case.
+    # Control tokens of chat templates, which differ by case.
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|IMG"
     r"|BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK)\])"
     r"|<(?=<?[|/A-Za-z])(?:"

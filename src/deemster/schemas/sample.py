@@ -89,8 +89,8 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    told = first["type"] in {"value_error", "missing"}
-    value = "" if told else f", got {first['input']!r:.80}"
+    in_message = first["type"] in {"value_error", "missing"}
+    value = "" if in_message else f", got {first['input']!r:.80}"
     if not field or message.startswith(field):  # validators of one field name it themselves
         return f"{message}{value}"
     return f"{field}: {message}{value}"

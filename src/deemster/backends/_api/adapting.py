@@ -67,18 +67,18 @@ class Adaptations:
     def apply(self, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this server takes it, and what the user should know about it."""
         fitted = {self._renamed.get(name, name): value for name, value in body.items()}
-        told = [
+        notes = [
             f"{self._model} does not take {name}={fitted.pop(name)!r}; its own default was used"
             for name in self._dropped & fitted.keys()
         ]
         for name, most in self._most.items():
             if fitted.get(name, 0) > most:
-                told.append(f"{self._model} takes {name} up to {most}, not {fitted[name]}")
+                notes.append(f"{self._model} takes {name} up to {most}, not {fitted[name]}")
                 fitted[name] = most
         if self._folds_system and any(m["role"] == "system" for m in fitted["messages"]):
-            told.append(f"{self._model} takes no system message; its text is in the first turn")
+            notes.append(f"{self._model} takes no system message; its text is in the first turn")
             fitted["messages"] = fold_system(fitted["messages"])
-        return fitted, tuple(sorted(told))
+        return fitted, tuple(sorted(notes))
 
     def learn(
         self,

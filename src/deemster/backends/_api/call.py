@@ -63,7 +63,7 @@ class Call:
             whole = {
                 k: v for k, v in (asked.prepared.body(mode) | self._more).items() if v is not None
             }
-            body, told = shared.adaptations.apply(whole)
+            body, notes = shared.adaptations.apply(whole)
             try:
                 answer = await self._send(body)
             except UnansweredError as unanswered:
@@ -74,7 +74,7 @@ class Call:
                 shared.breaker.failed(fault.status, str(error), final=not error.retryable)
                 raise error from None
             shared.breaker.answered()
-            return self._read(answer, body, told, mode)
+            return self._read(answer, body, notes, mode)
         raise AssertionError("unreachable: the last round returns or raises")
 
     async def _send(self, body: dict[str, Any]) -> WireAnswer:
@@ -104,7 +104,7 @@ class Call:
         self,
         answer: WireAnswer,
         body: dict[str, Any],
-        told: tuple[str, ...],
+        notes: tuple[str, ...],
         mode: StructuredMode,
     ) -> list[Outcome]:
         asked = self._asked
@@ -113,7 +113,7 @@ class Call:
             raise BackendError("the server's answer has no choice", retryable=True)
         reported = reported_usage(answer)
         if reported is not None and (cut := probably_cut(reported.tokens_in, asked.words)):
-            told = (*told, cut)
+            notes = (*notes, cut)
         each = share(reported or Usage(), len(choices))
         sent = asked.prepared.changed(body)
         outcomes = [
@@ -129,10 +129,10 @@ class Call:
         ]
         if len(outcomes) == 1 and isinstance(outcomes[0], BackendError) and outcomes[0].retryable:
             raise outcomes[0]
-        if not told and sent is None:
+        if not notes and sent is None:
             return outcomes
         return [
-            outcome.model_copy(update={"sent": sent, "warnings": (*outcome.warnings, *told)})
+            outcome.model_copy(update={"sent": sent, "warnings": (*outcome.warnings, *notes)})
             if isinstance(outcome, Completion)
             else outcome
             for outcome in outcomes

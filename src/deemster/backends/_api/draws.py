@@ -140,9 +140,9 @@ class Draws:
             spent = outcome.usage + usage_of(better)
             if not isinstance(better, Completion):
                 return with_usage(outcome, spent)
-            told = f"asked again, because the first answer did not match the schema: {problem}"
+            note = f"asked again, because the first answer did not match the schema: {problem}"
             outcome = better.model_copy(
-                update={"usage": spent, "warnings": (*better.warnings, told)}
+                update={"usage": spent, "warnings": (*better.warnings, note)}
             )
         return outcome
 

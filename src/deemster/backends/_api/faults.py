@@ -132,9 +132,9 @@ class Fault:
             pass
         if self.status not in {429, 503, 529}:
             return None
-        told = re.search(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"', self.hidden)
-        if told:
-            return float(told.group(1))
+        delay = re.search(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"', self.hidden)
+        if delay:
+            return float(delay.group(1))
         for kind in ("requests", "tokens"):
             if self.headers.get(f"x-ratelimit-remaining-{kind}") == "0":
                 wait = _span(self.headers.get(f"x-ratelimit-reset-{kind}", ""))
