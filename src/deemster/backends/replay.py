@@ -61,7 +61,7 @@ class RecordBackend:
         self.spent = Usage()
         """What the inner backend was asked for since this was made; recorded draws cost nothing."""
         with Cassette(path) as cassette:
-            cassette.models()  # a file that is not a cassette is reported now, not at the first vote
+            cassette.models()  # not a cassette? say so now, not at the first vote
         self.cassette = cassette
 
     @property

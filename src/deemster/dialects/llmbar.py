@@ -30,7 +30,8 @@ class LlmBar(Dialect):
 
     Rule `strict` reads the phrases `Output (a) is better` and, where there is none, the lines
     that hold nothing but a label. A judge that quotes such a phrase from a response cannot be
-    distinguished from one that says it: prompts respell it, but prefer another dialect for live judging.
+    distinguished from one that says it: prompts respell it, but prefer another dialect for live
+    judging.
     """
 
     name = "llmbar"
