@@ -77,7 +77,7 @@ def test_the_recipe_that_ships_passes(folder: Path) -> None:
         ("train_batch_size: 128", "train_batch_size: 100", "100, is not a multiple of 128"),
         ("n_gpus_per_node: 8", "n_gpus_per_node: 7", "512, is not a multiple of 28"),
         ("data/train.parquet", "data/gone.parquet", "cannot read '.*gone.parquet'"),
-        ("runs/spct/rft/model", "runs/spct/rft/none", "no folder and no OWNER/REPOSITORY"),
+        ("runs/spct/rft/model", "runs/spct/rft/none", "neither a folder nor OWNER/REPOSITORY"),
         ("recipes/verl/reward.py", "reward.py", "is not a Python file"),
         ("name: compute_score", "name: score", "has no function 'score'"),
         ("data:", "data: [", "not YAML"),
