@@ -204,7 +204,7 @@ def test_a_stage_trained_again_leaves_later_ones_behind(home: Path, stages: Stag
 
     run(stages)
     shutil.rmtree("run/rft")
-    with pytest.raises(InputError, match=r"'rl' in 'run' was made from a stage 'rft' that is no"):
+    with pytest.raises(InputError, match=r"'rl' in 'run' was made from a stage 'rft' that is gone"):
         run(Stages(), resume=True)
 
 
