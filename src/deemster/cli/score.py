@@ -77,10 +77,12 @@ def score(
 @asynccontextmanager
 async def judging(built: SuiteJudges, record: Path | None) -> AsyncIterator[BaseJudge]:
     """The judge of a command, recorded if asked for, and closed at the end."""
+    from deemster.backends import checked
     from deemster.judges.recording import recorded
 
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(built)
+        built.judges[0].wrap_backends(checked)  # a missing key is one line, not k failures
         if record is not None:
             await stack.enter_async_context(recorded(built.judges, record))
         yield built.judges[0]
