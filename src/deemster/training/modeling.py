@@ -174,12 +174,13 @@ def _read(
     """Tokenizer, model and the names of the weights that were not in its files."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
-    from deemster.backends._local.loading import LOADING  # noqa: PLC0415 - heavy
+    from deemster.backends._local.conversion import LOADING  # noqa: PLC0415 - heavy
+    from deemster.backends._local.sources import whole  # noqa: PLC0415 - as above
 
-    path = str(Path(model).expanduser()) if Path(model).expanduser().exists() else str(model)
     if settings.lora is not None and settings.lora.quantize:
         config["quantization_config"] = _quantization()
     try:
+        path = whole(str(model))  # the trainers read it again, so an adapter is merged first
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         with LOADING:
             loaded, report = kind.from_pretrained(
