@@ -85,13 +85,14 @@ def load(
     vocabulary = min(max(tokenizer.get_vocab().values()) + 1, config.vocab_size)
     with torch.inference_mode():
         runner = Runner(model, vocabulary, exact=exact)
+    encoder = SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer)
+    chat = Chat(tokenizer, encoder, template_args)
+    turn_end = chat.turn_end()
     return LocalModel(
         tokenizer=tokenizer,
-        chat=Chat(
-            tokenizer, SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer), template_args
-        ),
+        chat=chat,
         runner=runner,
-        eos=_eos_ids(model, tokenizer),
+        eos=_eos_ids(model, tokenizer) | ({turn_end} if turn_end is not None else set()),
         context=max_context or getattr(config, "max_position_embeddings", None),
     )
 
@@ -198,4 +199,4 @@ def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - tr
     for source in (generation, model.config.get_text_config(), tokenizer):
         ids = getattr(source, "eos_token_id", None)
         found.update([ids] if isinstance(ids, int) else ids or [])
-    return frozenset(found)
+    return frozenset(one for one in found if one >= 0)  # some configs say -1 for none
