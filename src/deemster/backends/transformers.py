@@ -100,7 +100,7 @@ class TransformersBackend:
             "threads": threads,
             "exact": exact,
         }
-        self._size = 1 if exact else batch_size
+        self._exact = exact
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
@@ -138,7 +138,7 @@ class TransformersBackend:
             self._model.runner.close()
         self._model = self._prompt = None
 
-    def _begin(self, request: Request) -> Work:
+    def _begin(self, request: Request, rows: int) -> Work:
         import torch  # noqa: PLC0415 - heavy
 
         from deemster.backends._local import loading  # noqa: PLC0415 - loads torch
@@ -156,7 +156,7 @@ class TransformersBackend:
             self._prompt = None  # frees its memory before the next is read
             with torch.inference_mode():
                 self._prompt = model.runner.prefill(ids)
-        work = Work(model, self._prompt, draws, plan, size=self._size)
+        work = Work(model, self._prompt, draws, plan, size=1 if self._exact else rows)
         work.cached = known
         work.seconds = time.perf_counter() - begun
         return work

@@ -53,7 +53,7 @@ class Chat:
         return self.encoder.encode(self._text(messages, ask=False))
 
     def turn_end(self) -> int | None:
-        """Id of the control token that ends the assistant's turn in the template; None if none does.
+        """Id of the control token that ends an assistant's turn in the template, if one does.
 
         It is often not the tokenizer's end token: Gemma's turns end with `<end_of_turn>`, its
         texts with `<eos>`.

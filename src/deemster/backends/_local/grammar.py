@@ -79,6 +79,7 @@ class Vocabulary:
         self.size = size
         self.executor = LLExecutor()
         self.eos = eos[0]
+        self.eos_ids = frozenset(eos)
         texts = [self.ll.decode_bytes([token]) for token in range(size)]
         self.single: dict[int, int] = {
             text[0]: i for i, text in reversed(list(enumerate(texts))) if len(text) == 1
