@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -68,7 +69,10 @@ def with_adapter(
     from peft import PeftModel  # noqa: PLC0415 - of the extra train
 
     try:
-        adapted = PeftModel.from_pretrained(model, source.adapter)
+        with warnings.catch_warnings():
+            # peft asks for a name that transformers is about to drop.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            adapted = PeftModel.from_pretrained(model, source.adapter)
     except (RuntimeError, ValueError) as error:  # shapes, or layers that are not there
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
