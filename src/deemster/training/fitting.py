@@ -257,7 +257,7 @@ class _WarmFirstStep(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
 
 def _one_ahead(factor: Callable[[int], float], warmup: int) -> Callable[[int], float]:
-    return lambda step: factor(step + 1 if step < warmup else step)
+    return lambda step: (step + 1) / warmup if step < warmup else factor(step)
 
 
 def _no_room(error: Exception) -> bool:
