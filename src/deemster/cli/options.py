@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -61,6 +62,13 @@ Timeout = Annotated[
     float | None,
     typer.Option(rich_help_panel=_LIMITS, help="Seconds per request, retries included."),
 ]
+TemplateArgs = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=_JUDGE,
+        help="Variables of a local model's chat template, as JSON: '{\"enable_thinking\": false}'.",
+    ),
+]
 BudgetSpec = Annotated[
     str | None,
     typer.Option(
@@ -72,6 +80,7 @@ BudgetSpec = Annotated[
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
 _SHARED: dict[str, Any] = {
     "judge_text": (JudgeText, None),
+    "template_args": (TemplateArgs, None),
     "api_base": (ApiBase, None),
     "concurrency": (Concurrency, None),
     "rate": (Rate, None),
@@ -132,6 +141,8 @@ class JudgeOptions:
         given["model"] = default_model(given["model"])
         limits = {key: self.given[key] for key in _LIMIT_NAMES}
         given["options"] = {key: value for key, value in limits.items() if value is not None}
+        if self.given["template_args"] is not None:
+            given["options"]["template_args"] = _mapping(self.given["template_args"])
         try:
             return GrmSpec.model_validate(given)
         except ValidationError as error:
@@ -279,6 +290,18 @@ def default_model(given: str | None) -> str:
     from deemster.backends import EMBEDDED
 
     return given or os.environ.get("DEEMSTER_MODEL") or EMBEDDED
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"--template-args {text!r:.80} is no JSON object; give '{{\"enable_thinking\": false}}'"
+        )
+    return found
 
 
 def _budget(text: str) -> Budget:
