@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import torch
 from tests.support.tiny_model import chat_tokenizer, save_tiny_model, save_windowed_model
 
 from deemster.backends import Backend, Request, generate_all, open_backend
@@ -88,6 +89,53 @@ async def test_seed_decides_the_text(backend: TransformersBackend) -> None:
 
 def logprobs(completion: Completion) -> list[float]:
     return [token.logprob for token in completion.logprobs or ()]
+
+
+OUT_OF_MEMORY = {
+    "gpu": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."),
+    "cpu": RuntimeError(
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+    ),
+    "python": MemoryError("no room"),
+}
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY.values(), ids=OUT_OF_MEMORY)
+@pytest.mark.parametrize("when", ["rows", "step"])
+async def test_a_request_too_large_for_the_memory_is_drawn_in_parts(
+    error: Exception, when: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    backend = TransformersBackend(str(tiny_model))
+    asked = request("Which?", n=12, max_tokens=8)
+    alone = await draw(backend, asked)
+    assert backend._model is not None
+    runner = backend._model.runner
+    step, rows = runner.step, runner.rows
+
+    def small_step(steps: Any) -> Any:
+        if when == "step" and sum(len(tokens) for _, tokens in steps) > 3:
+            raise error
+        return step(steps)
+
+    def small_rows(prompt: Any, count: int, room: int) -> Any:
+        if when == "rows" and count > 3:
+            raise error
+        return rows(prompt, count, room)
+
+    monkeypatch.setattr(runner, "step", small_step)
+    monkeypatch.setattr(runner, "rows", small_rows)
+    assert [one.text for one in await draw(backend, asked)] == [one.text for one in alone]
+    assert "12 draws do not fit into memory" in caplog.text
+    assert "going on with 3 at a time" in caplog.text
+
+    def never(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(runner, when, never)
+    with pytest.raises(type(error)):  # not even one fits
+        await backend.generate(asked)
+    await backend.aclose()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -320,7 +368,7 @@ async def test_a_request_that_fails_harms_no_other(
 
     def failing_step(steps: Any) -> Any:
         if any(len(tokens) == 4 for _, tokens in steps):
-            raise RuntimeError("out of memory\nwith details")
+            raise RuntimeError("a kernel failed\nwith details")
         return step(steps)
 
     def failing_prefill(ids: Any) -> Any:
@@ -343,7 +391,7 @@ async def test_a_request_that_fails_harms_no_other(
         assert not isinstance(some, BaseException)
         assert [getattr(c, "text", None) for c in some] == [c.text for c in expected]
     assert "side by side (no room for a prompt); going on with 5 at a time" in caplog.text
-    assert "side by side (out of memory); going on with 2 at a time" in caplog.text
+    assert "side by side (a kernel failed); going on with 2 at a time" in caplog.text
     assert backend._server._together == 16  # the one that failed alone was to blame
     await backend.aclose()
 

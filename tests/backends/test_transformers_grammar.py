@@ -6,7 +6,8 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from tests.support.tiny_model import chat_tokenizer
+from numpy.typing import NDArray
+from tests.support.tiny_model import CHATML_WORDS, chat_tokenizer
 
 from deemster.backends._local.grammar import (
     _SLACK,
@@ -15,6 +16,7 @@ from deemster.backends._local.grammar import (
     Vocabulary,
     allowed_tokens,
 )
+from deemster.dialects import open_dialect
 
 
 def record(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
@@ -80,20 +82,34 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def vocabulary() -> Vocabulary:
-    tokenizer = chat_tokenizer()
+RUNS = (
+    *('"}', '"},', '"]', '"],', '"}, {"', '", "', '": "', '": [', "],", '], "', "]},", "}]", "}],"),
+    *('}, {"', ', "', "1}", "1},", "5],", "7]}, {", '{"', "[]", '""', ' 1, "', " 10,"),
+)
+"""Punctuation in one token, as tokenizers of real models have it."""
+
+
+@pytest.fixture(scope="module", params=[(), RUNS], ids=["characters", "runs-of-punctuation"])
+def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
+    tokenizer = chat_tokenizer(words=(*CHATML_WORDS, *request.param))
     eos = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
     return Vocabulary(tokenizer, len(tokenizer), eos)
 
 
 def write(
-    vocabulary: Vocabulary, constraint: Constraint, room: int, rng: np.random.Generator
+    vocabulary: Vocabulary,
+    constraint: Constraint,
+    room: int,
+    rng: np.random.Generator,
+    *,
+    preferred: NDArray[np.bool_] | None = None,
 ) -> list[int]:
-    """Ids of a text of random allowed tokens."""
+    """Ids of a text of random allowed tokens, mostly `preferred` ones where they are allowed."""
     ids: list[int] = []
     while len(ids) < room and not constraint.done:
         allowed = allowed_tokens([constraint], vocabulary)[0]
+        if preferred is not None and rng.random() < 0.8 and (allowed & preferred).any():
+            allowed &= preferred
         token = constraint.accept(int(rng.choice(np.flatnonzero(allowed))))
         if token == vocabulary.eos:
             break
@@ -119,6 +135,23 @@ def test_random_text_is_valid_in_any_room(name: str, vocabulary: Vocabulary) -> 
     assert early > 0  # the rules were needed
 
 
+@pytest.mark.parametrize("spare", [0, 1, 2, 4, 8, 16, _SLACK, _SLACK + 8])
+@pytest.mark.parametrize("longest", [False, True], ids=["any-token", "longest-punctuation"])
+def test_a_judgment_is_valid_from_the_least_room_on(
+    spare: int, longest: bool, vocabulary: Vocabulary
+) -> None:
+    """Its values are bounded, so rule 3 leaves no way to run out."""
+    schema = open_dialect("json").json_schema(2)
+    assert schema is not None
+    texts = [vocabulary.ll.decode_bytes([token]) for token in range(vocabulary.size)]
+    runs = np.array([len(text) > 1 and bool(set(text) & set(b'"{}[],')) for text in texts])
+    room, rng = closing_length(vocabulary, schema) + spare, np.random.default_rng(spare)
+    for _ in range(8):
+        constraint = Constraint(vocabulary, vocabulary.matcher(schema), room)
+        ids = write(vocabulary, constraint, room, rng, preferred=runs if longest else None)
+        jsonschema.validate(json.loads(vocabulary.ll.decode_str(ids)), schema)
+
+
 def test_a_long_item_opened_too_late_is_taken_back(vocabulary: Vocabulary) -> None:
     keys = {f"a_key_with_a_name_that_takes_many_tokens_{i}": TEXT for i in range(6)}
     schema = {"type": "array", "items": record(keys)}
@@ -136,12 +169,14 @@ def test_values_are_never_filled_in(vocabulary: Vocabulary) -> None:
     room = closing_length(vocabulary, schema) + 4
     rng = np.random.default_rng(2)
     seen: set[int] = set()
+    early = 0
     for _ in range(150):
         constraint = Constraint(vocabulary, vocabulary.matcher(schema), room)
         ids = write(vocabulary, constraint, room, rng)
         data = json.loads(vocabulary.ll.decode_str(ids))
         seen.update(data["scores"])
-        assert constraint.closed_early
+        early += constraint.closed_early
+    assert early > 100
     assert seen == set(range(1, 11))
 
 

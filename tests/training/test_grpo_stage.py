@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.support.tiny_model import chat_tokenizer
+from tests.support.tiny_model import chat_tokenizer, save_tiny_model
 from tests.support.tiny_trainers import FAST, NANO, save_base, sft, single, verdict
 
 from deemster import Judge
@@ -34,6 +34,7 @@ from deemster.training.settings import (
 from deemster.training.sft import train_sft
 
 SAMPLES = [single(i) for i in range(8)]
+PAIR = Sample(id="p", query="Which?", responses=["a", "b"], ground_truth=(0, 1))
 TRIPLE = Sample(id="t", query="Which?", responses=["a", "b", "c"], ground_truth=(0.5, 2, 1))
 
 
@@ -202,6 +203,29 @@ def test_a_collapsed_run_keeps_its_last_good_checkpoint(policy: Path, tmp_path: 
     steps = [int(path.name.split("-")[1]) for path in (tmp_path / "checkpoints").glob("*-*")]
     assert max(steps) == int(error.last_good.name.split("-")[1]) == error.step - 4
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("lora", [None, LoraSettings(rank=2)], ids=["full", "lora"])
+def test_json_is_drawn_under_its_grammar(lora: LoraSettings | None, tmp_path: Path) -> None:
+    """A model of random weights writes what parses, as it does when it judges."""
+    base = save_tiny_model(tmp_path / "base", hidden=32)
+    seen: list[dict[str, Any]] = []
+    train_grpo(
+        [*SAMPLES[:2], PAIR],
+        model=base,
+        dialect=open_dialect("json"),
+        out=tmp_path,
+        settings=grpo(max_steps=2, max_length=4096, max_completion_length=160, lora=lora),
+        log=lambda **step: seen.append(step),
+    )
+    assert [step["parse_failures"] for step in seen] == [0, 0]
+
+
+def test_vllm_draws_no_json(policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deemster.training.grpo.need_package", lambda *_, **__: None)
+    with pytest.raises(InputError, match="dialect 'json' is drawn under a grammar, which vllm"):
+        train_grpo(SAMPLES, model=policy, dialect=open_dialect("json"), out=tmp_path,
+                   settings=grpo(vllm=VllmSettings()))  # fmt: skip
 
 
 def test_adapters_need_no_second_model(policy: Path, tmp_path: Path) -> None:

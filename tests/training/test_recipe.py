@@ -163,3 +163,15 @@ def test_errors_name_the_field(
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read recipe '.*none\.yaml'"):
         load_recipe(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", ["m/a.gguf", "m#a.gguf"], ids=["file", "folder-and-file"])
+def test_a_gguf_base_is_found_beside_the_recipe_and_hashed(name: str, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "a.gguf").write_bytes(b"GGUF")
+    made = TrlRecipe.model_validate(
+        {"name": "n", "data": {"train": {"path": "t"}}, "model": {"base": name}, "rl": {}}
+    ).in_folder(tmp_path)
+    file = str((tmp_path / "m" / "a.gguf").resolve())
+    assert made.locate(name) == file
+    assert ("model.base", Path(file)) in list(made.files())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +13,22 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.support.tiny_model import chat_tokenizer
+from tests.support.tiny_model import CHATML, chat_tokenizer
 from tests.support.tiny_trainers import save_base, sft, single, verdict
 
 from deemster import Judge
+from deemster.backends._local.chat import Chat
+from deemster.backends._local.encoding import Encoder
+from deemster.backends.transformers import TransformersBackend
 from deemster.errors import InputError
 from deemster.schemas import Message
 from deemster.training.checkpoints import last_complete
 from deemster.training.modeling import completion_ids, prompt_encoder
 from deemster.training.monitor import TrainingCollapsedError
+from deemster.training.sections import ModelSection, RftSection
 from deemster.training.settings import LoraSettings
 from deemster.training.sft import Example, sft_rows, train_sft
+from deemster.training.stage_sampling import judge_of
 
 EXAMPLES = [verdict(single(i), str(i % 2)) for i in range(8)]
 
@@ -76,6 +82,70 @@ def test_prompts_and_completions_become_the_ids_of_inference() -> None:
     assert written[-1] == end
     assert tokenizer.decode(written[:-1]) == text
     assert tokenizer.convert_tokens_to_ids("<think>") in written  # a model writes it as one token
+
+
+def test_a_turn_ends_with_the_token_of_the_template(base: Path, tmp_path: Path) -> None:
+    """As in Gemma: turns end with another token than texts, which alone the configuration has."""
+    other = shutil.copytree(base, tmp_path / "gemma")
+    tokenizer = chat_tokenizer(eos="<|endoftext|>")
+    tokenizer.save_pretrained(other)
+    for name in ("config.json", "generation_config.json"):
+        config = json.loads((other / name).read_text())
+        config["eos_token_id"] = tokenizer.eos_token_id
+        (other / name).write_text(json.dumps(config))
+    train_sft(EXAMPLES, model=other, out=tmp_path, settings=sft(max_steps=60))
+    judge = Judge(f"hf:{tmp_path / 'model'}", dialect="nano", max_tokens=40, device="cpu")
+    vote = judge.score_sync(single(3).query, single(3).responses).judgments[0]
+    assert vote.raw == "Scores: \\boxed{1}"
+    assert vote.usage.tokens_out < 40  # it stopped by itself
+    saved = json.loads((tmp_path / "model" / "tokenizer_config.json").read_text())
+    assert saved["eos_token"] == "<|im_end|>"
+
+
+THINKING = CHATML.replace(
+    "<|im_start|>assistant\n",
+    "<|im_start|>assistant\n{% if enable_thinking is false %}<think></think>{% endif %}",
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "end"),
+    [
+        (CHATML, "<|im_end|>"),
+        (CHATML.replace("<|im_end|>", " <|endoftext|> "), "<|endoftext|>"),
+        (THINKING, "<|im_end|>"),
+        (CHATML.replace("<|im_end|>", ""), None),
+        ("{{ raise_exception('no') }}", None),
+        (None, None),
+    ],
+    ids=["chatml", "spaced", "thinking", "no-end", "refuses", "no-template"],
+)
+def test_the_end_of_a_turn_is_found(template: str | None, end: str | None) -> None:
+    tokenizer = chat_tokenizer(template)
+    found = Chat(tokenizer, Encoder(tokenizer)).turn_end()
+    assert found == (None if end is None else tokenizer.convert_tokens_to_ids(end))
+
+
+def test_variables_of_the_template_hold_in_training_and_sampling(base: Path) -> None:
+    given = {"enable_thinking": False}
+    tokenizer = chat_tokenizer(THINKING)
+    prompt = (Message(role="user", content="Judge this"),)
+    (row,), _ = sft_rows(tokenizer, [Example(prompt, "1")], 256, given)
+    (plain,), _ = sft_rows(tokenizer, [Example(prompt, "1")], 256)
+    assert "<think></think>1" in tokenizer.decode(row["input_ids"])
+    assert "<think>" not in tokenizer.decode(plain["input_ids"])
+    section = ModelSection.model_validate({"base": str(base), "template_args": given})
+    judge = judge_of(str(base), section, RftSection(), seed=0)
+    assert isinstance(judge.backend, TransformersBackend)
+    assert judge.backend._options["template_args"] == given
+
+
+@pytest.mark.parametrize("schedule", ["constant_with_warmup", "cosine", "linear"])
+def test_the_first_step_of_the_warm_up_counts(schedule: str, base: Path, tmp_path: Path) -> None:
+    settings = sft(max_steps=1, warmup=0.5, schedule=schedule)
+    train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings)
+    before, after = weights(base), weights(tmp_path / "model")
+    assert any(not before[name].equal(after[name]) for name in before)
 
 
 def test_long_examples_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:

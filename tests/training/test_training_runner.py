@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -280,3 +282,28 @@ def test_metrics_survive_a_torn_line(home: Path, stages: Stages) -> None:
     found = read_metrics(context.folder)
     assert [(line["step"], line["loss"]) for line in found] == [(0, 1.0), (1, 0.5), (2, 0.1)]
     assert json.loads(metrics.read_text("utf-8").splitlines()[0])["kl"] is None
+
+
+def test_a_stages_model_is_freed_before_the_next_stage(home: Path) -> None:
+    """Trainer and model refer to each other: nothing else frees them before the next is loaded."""
+
+    class Model:
+        def __init__(self) -> None:
+            self.trainer = self
+
+    models: list[weakref.ref[Model]] = []
+    alive: list[int] = []
+
+    def train(context: StageContext[Any]) -> dict[str, Any]:
+        alive.append(sum(model() is not None for model in models))
+        models.append(weakref.ref(Model()))
+        return {}
+
+    given = recipe()
+    gc.disable()
+    try:
+        run_recipe(given, home / "out", functions=dict.fromkeys(given.stages, train))
+    finally:
+        gc.enable()
+    assert alive == [0] * len(given.stages)
+    assert len(alive) > 1

@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deemster.backends._local.serving import Server
+from deemster.backends._local.sources import check_path
 from deemster.backends.base import Outcome, Request
 from deemster.errors import ContextLengthError, InputError
 from deemster.extras import need
@@ -48,7 +48,9 @@ class TransformersBackend:
     is valid JSON (see `_local.grammar`) and stop strings are not looked for.
 
     Args:
-        path: a folder or a repository, with safetensors weights.
+        path: a folder or a repository, with safetensors weights or an adapter of PEFT; or a GGUF
+            file, `FILE.gguf` or `FOLDER_OR_REPOSITORY#file.gguf`, which is dequantised once, into
+            the cache.
         device: as torch names it; by default a GPU if there is one.
         dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
         batch_size: draws, of all requests, that step together; more take turns.
@@ -80,7 +82,7 @@ class TransformersBackend:
         exact: bool = False,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
-        self._path = _checked_path(path)
+        self._path = check_path(path)
         for what, value in (
             ("batch_size", batch_size),
             ("max_context", max_context),
@@ -98,7 +100,7 @@ class TransformersBackend:
             "threads": threads,
             "exact": exact,
         }
-        self._size = 1 if exact else batch_size
+        self._exact = exact
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
@@ -136,7 +138,7 @@ class TransformersBackend:
             self._model.runner.close()
         self._model = self._prompt = None
 
-    def _begin(self, request: Request) -> Work:
+    def _begin(self, request: Request, rows: int) -> Work:
         import torch  # noqa: PLC0415 - heavy
 
         from deemster.backends._local import loading  # noqa: PLC0415 - loads torch
@@ -154,7 +156,7 @@ class TransformersBackend:
             self._prompt = None  # frees its memory before the next is read
             with torch.inference_mode():
                 self._prompt = model.runner.prefill(ids)
-        work = Work(model, self._prompt, draws, plan, size=self._size)
+        work = Work(model, self._prompt, draws, plan, size=1 if self._exact else rows)
         work.cached = known
         work.seconds = time.perf_counter() - begun
         return work
@@ -238,22 +240,3 @@ def _draws(model: LocalModel, request: Request, plan: Plan) -> list[Draw]:
             draw.stream = TextStream(model.tokenizer)
         draws.append(draw)
     return draws
-
-
-def _checked_path(path: str) -> str:
-    """The path without `~`; a folder is looked into, so that mistakes show at once."""
-    if not path.strip():
-        raise InputError("the model path is empty; give 'hf:FOLDER' or 'hf:OWNER/REPOSITORY'")
-    folder = Path(path).expanduser()
-    if not folder.exists():
-        if path.startswith(("/", "./", "../", "~")):
-            raise InputError(f"model folder {path!r} does not exist; give a folder or a repository")
-        return path
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{path!r} holds no model: config.json is missing")
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{path!r} has no safetensors weights; other formats are not loaded because they "
-            "can run code: save the model with safe_serialization=True"
-        )
-    return str(folder)

@@ -18,6 +18,7 @@ from deemster.cli import (
     cascade,
     doctor,
     judges,
+    models,
     principles,
     probe,
     report,
@@ -58,6 +59,7 @@ app.add_typer(principles.app, name="principles")
 app.add_typer(train.app, name="train")
 add_judging_command(app, "probe", probe.probe, leave_out=probe.NO_PART)
 app.add_typer(judges.app, name="judges")
+app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 
 

@@ -71,6 +71,13 @@ Extra = Annotated[
         "seed=null removes one. Repeat for several.",
     ),
 ]
+TemplateArgs = Annotated[
+    str | None,
+    typer.Option(
+        rich_help_panel=_JUDGE,
+        help="Variables of a local model's chat template, as JSON: '{\"enable_thinking\": false}'.",
+    ),
+]
 BudgetSpec = Annotated[
     str | None,
     typer.Option(
@@ -82,6 +89,7 @@ BudgetSpec = Annotated[
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
 _SHARED: dict[str, Any] = {
     "judge_text": (JudgeText, None),
+    "template_args": (TemplateArgs, None),
     "api_base": (ApiBase, None),
     "concurrency": (Concurrency, None),
     "rate": (Rate, None),
@@ -144,6 +152,8 @@ class JudgeOptions:
         limits = {key: self.given[key] for key in _LIMIT_NAMES}
         limits["extra"] = read_extra(self.given["extra"])
         given["options"] = {key: value for key, value in limits.items() if value is not None}
+        if self.given["template_args"] is not None:
+            given["options"]["template_args"] = _mapping(self.given["template_args"])
         try:
             return GrmSpec.model_validate(given)
         except ValidationError as error:
@@ -313,6 +323,18 @@ def read_extra(given: list[str] | None) -> dict[str, Any] | None:
         except ValueError:
             extra[key.strip()] = value
     return extra
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"--template-args {text!r:.80} is no JSON object; give '{{\"enable_thinking\": false}}'"
+        )
+    return found
 
 
 def _budget(text: str) -> Budget:

@@ -192,7 +192,10 @@ class Classifier:
         config = model.config.get_text_config()
         context = self._max_context or getattr(config, "max_position_embeddings", None)
         encoder = SafeEncoder(tokenizer)
-        return _Loaded(model.to(place).eval(), tokenizer, encoder, config.pad_token_id, context)
+        pad = config.pad_token_id
+        if pad is not None and pad < 0:  # some configurations say -1 for none
+            pad = None
+        return _Loaded(model.to(place).eval(), tokenizer, encoder, pad, context)
 
 
 def _forward(loaded: _Loaded, batch: Sequence[list[int]]) -> list[float]:

@@ -82,17 +82,19 @@ def _longest_prompt(recipe: TrlRecipe, corpus: Corpus) -> tuple[int, int]:
     """Tokens of the longest training prompt, and how many were encoded."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
+    from deemster.backends._local.sources import whole  # noqa: PLC0415 - of the extra local
+
     model = needed(recipe.model, "model")
     dialect = open_dialect(model.dialect)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(recipe.locate(model.base))
+        tokenizer = AutoTokenizer.from_pretrained(whole(recipe.locate(model.base)))
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
             f"cannot load the tokenizer of model.base {model.base!r}: {reason}; give a folder or "
             "a repository with tokenizer files"
         ) from error
-    encode = prompt_encoder(tokenizer)
+    encode = prompt_encoder(tokenizer, model.template_args)
     samples = corpus.train[:_MOST_PROMPTS]
     lengths = [
         len(encode(training_messages(one, dialect, order=range(len(one.responses)), seed=0)))

@@ -108,6 +108,7 @@ def fit(
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(follower)
+    trainer.add_callback(_WarmFirstStep())
     state = PartialState()
     if state.is_main_process:
         if resume:
@@ -231,6 +232,32 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         PartialState().wait_for_everyone()  # every process writes a part
         if state.is_world_process_zero:
             mark_complete(self._checkpoints / f"checkpoint-{state.global_step}")
+
+
+class _WarmFirstStep(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Lets the warm-up begin one step ahead: transformers' first step has rate 0 and is wasted."""
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 - the signature is transformers'
+        lr_scheduler: Any = None,  # noqa: ANN401 - torch's, or accelerate's around it
+        **_: object,
+    ) -> None:
+        schedule = getattr(lr_scheduler, "scheduler", lr_scheduler)
+        warmup = args.get_warmup_steps(state.max_steps)
+        if not warmup or not hasattr(schedule, "lr_lambdas"):
+            return
+        schedule.lr_lambdas = [_one_ahead(factor, warmup) for factor in schedule.lr_lambdas]
+        for group, base, factor in zip(
+            schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
+        ):
+            group["lr"] = base * factor(schedule.last_epoch)
+
+
+def _one_ahead(factor: Callable[[int], float], warmup: int) -> Callable[[int], float]:
+    return lambda step: (step + 1) / warmup if step < warmup else factor(step)
 
 
 def _no_room(error: Exception) -> bool:

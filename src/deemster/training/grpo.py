@@ -7,7 +7,7 @@ the responses of an item are shuffled anew for every epoch.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,6 +84,7 @@ def train_grpo(
     settings: GrpoSettings,
     resume: bool = False,
     log: Log | None = None,
+    template_args: Mapping[str, Any] | None = None,
 ) -> dict[str, JsonValue]:
     """Train a judge by RL; the result is in `out/model`, checkpoints are in `out/checkpoints`.
 
@@ -96,6 +97,7 @@ def train_grpo(
         settings: of the run.
         resume: continue from the last complete checkpoint in `out`.
         log: takes the figures of each step.
+        template_args: further variables of the chat template.
 
     Returns:
         Figures: `items`, `too_easy`, `too_hard`, `too_long` (left out), and those of
@@ -109,6 +111,11 @@ def train_grpo(
     need("train", "training")
     if settings.vllm is not None:
         need_package("vllm", "drawing by vLLM", otherwise="leave the section vllm out")
+        if dialect.json_schema(2) is not None:
+            raise InputError(
+                f"dialect {dialect.name!r} is drawn under a grammar, which vllm of rl.train does "
+                "not do; leave the section vllm out, or take dialect 'grm'"
+            )
     filtered = filter_by_difficulty(
         samples,
         rollouts,
@@ -117,7 +124,7 @@ def train_grpo(
     )
     with quiet():
         tokenizer, policy = load_judge(model, settings)
-        encode = prompt_encoder(tokenizer)
+        encode = prompt_encoder(tokenizer, template_args)
         fitting, too_long = _fitting(filtered.kept, dialect, encode, settings)
         if not fitting:
             raise InputError(

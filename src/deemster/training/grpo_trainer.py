@@ -5,15 +5,18 @@ Imports trl; `grpo` imports this when a run starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
+from deemster.backends._local.grammar import Constraint, Vocabulary
+from deemster.backends._local.processor import GrammarProcessor
 from deemster.dialects import Dialect
 from deemster.errors import InputError
-from deemster.schemas import as_query
+from deemster.schemas import Sampling, as_query
 from deemster.training.fitting import arguments
 from deemster.training.modeling import Encode
 from deemster.training.reward import reward_text
@@ -27,7 +30,8 @@ class JudgeGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
     """GRPOTrainer with the project's prompts and reward.
 
     TRL would let control tokens spelled in candidates take effect in the prompt; `encode` does
-    not. With a KL coefficient TRL reads the reference policy from the path that the policy was
+    not. Completions of a dialect with a JSON Schema are drawn under its grammar, as at inference.
+    With a KL coefficient TRL reads the reference policy from the path that the policy was
     loaded from (`config._name_or_path`), so that must be what `load_judge` has just read: a model
     made in memory has no path, and one changed in memory would get a wrong reference.
 
@@ -41,10 +45,46 @@ class JudgeGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
 
     def __init__(self, *, encode: Encode, dialect: Dialect, **rest: Any) -> None:  # noqa: ANN401
         self._encode = encode
+        self._dialect = dialect
+        self._shown: list[int] = []
+        self._vocabulary: Vocabulary | None = None
         super().__init__(reward_funcs=reward_function(dialect), **rest)
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [self._encode(as_query(prompt)) for prompt in prompts], None, {}
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - trl is untyped
+        self._shown = [len(row["order"]) for row in inputs]  # what a row's schema depends on
+        return super()._generate_and_score_completions(inputs)
+
+    def _generate_single_turn(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - trl is untyped
+        schemas = [self._dialect.json_schema(n) for n in self._shown]
+        constrained = [schema for schema in schemas if schema is not None]
+        if not constrained:
+            return super()._generate_single_turn(*args, **options)
+        policy = self.accelerator.unwrap_model(self.model_wrapped)
+        # TRL calls `generate` without a way to pass a processor through.
+        policy.generate = functools.partial(
+            policy.generate, logits_processor=[self._grammar(constrained)]
+        )
+        try:
+            return super()._generate_single_turn(*args, **options)
+        finally:
+            del policy.generate
+
+    def _grammar(self, schemas: Sequence[Mapping[str, Any]]) -> GrammarProcessor:
+        """Draws completions as the local backend does under these schemas, one per row."""
+        room = self.args.max_completion_length
+        if self._vocabulary is None:
+            size = self.model.config.get_text_config().vocab_size
+            size = min(max(self._tokenizer.get_vocab().values()) + 1, size)
+            self._vocabulary = Vocabulary(self._tokenizer, size, self.eos_token_ids)
+        vocabulary = self._vocabulary
+        return GrammarProcessor(
+            [Constraint(vocabulary, vocabulary.matcher(schema), room) for schema in schemas],
+            vocabulary,
+            Sampling(temperature=self.args.temperature, top_p=self.args.top_p),
+        )
 
 
 def reward_function(dialect: Dialect) -> Callable[..., list[float]]:

@@ -7,7 +7,7 @@ candidates stay text. Weights are read from safetensors and no code of a reposit
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,31 @@ def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
     tokenizer, loaded, missing = _read(AutoModelForCausalLM, model, settings)
     if missing:
         raise _unloadable(model, f"weights are missing: {', '.join(missing[:3])}")
+    _end_turns(tokenizer)
     if tokenizer.eos_token_id is None:
         raise _unloadable(model, "its tokenizer names no end-of-text token")
+    _no_negative_pad(loaded)
     return tokenizer, loaded
+
+
+def _end_turns(tokenizer: Any) -> None:  # noqa: ANN401 - transformers is untyped
+    """Let the end token be the one that ends turns in the chat template.
+
+    Completions are trained to end with it, and generation stops at it.
+    """
+    from deemster.backends._local.chat import Chat  # noqa: PLC0415 - jinja2
+    from deemster.backends._local.encoding import Encoder  # noqa: PLC0415 - as above
+
+    end = Chat(tokenizer, Encoder(tokenizer)).turn_end()
+    if end is not None:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+
+
+def _no_negative_pad(model: Any) -> None:  # noqa: ANN401 - transformers is untyped
+    """Some configurations say -1 where there is no padding token; trainers would look it up."""
+    for config in (model.config, model.config.get_text_config(), model.generation_config):
+        if config is not None and (config.pad_token_id or 0) < 0:
+            config.pad_token_id = None
 
 
 def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
@@ -86,13 +108,16 @@ def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]
                 weight.zero_()
     config = loaded.config.get_text_config()
     pads = (config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    pad = next(token for token in pads if token is not None)
+    pad = next(token for token in pads if token is not None and token >= 0)  # -1 stands for none
     loaded.config.pad_token_id = config.pad_token_id = pad
     return tokenizer, loaded
 
 
-def prompt_encoder(tokenizer: Any) -> Encode:  # noqa: ANN401 - transformers is untyped
-    """Encodes prompts exactly as the local backend does.
+def prompt_encoder(
+    tokenizer: Any,  # noqa: ANN401 - transformers is untyped
+    template_args: Mapping[str, Any] | None = None,
+) -> Encode:
+    """Encodes prompts exactly as the local backend does, with the same `template_args`.
 
     The returned function raises `InputError` if a prompt has images or the chat template refuses
     it.
@@ -100,7 +125,7 @@ def prompt_encoder(tokenizer: Any) -> Encode:  # noqa: ANN401 - transformers is 
     from deemster.backends._local.chat import Chat  # noqa: PLC0415 - jinja2 and torch
     from deemster.backends._local.encoding import SafeEncoder  # noqa: PLC0415 - as above
 
-    chat = Chat(tokenizer, SafeEncoder(tokenizer))
+    chat = Chat(tokenizer, SafeEncoder(tokenizer), template_args or {})
 
     def encode(messages: Conversation) -> list[int]:
         try:
@@ -174,12 +199,13 @@ def _read(
     """Tokenizer, model and the names of the weights that were not in its files."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
-    from deemster.backends._local.loading import LOADING  # noqa: PLC0415 - heavy
+    from deemster.backends._local.conversion import LOADING  # noqa: PLC0415 - heavy
+    from deemster.backends._local.sources import whole  # noqa: PLC0415 - as above
 
-    path = str(Path(model).expanduser()) if Path(model).expanduser().exists() else str(model)
     if settings.lora is not None and settings.lora.quantize:
         config["quantization_config"] = _quantization()
     try:
+        path = whole(str(model))  # the trainers read it again, so an adapter is merged first
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         with LOADING:
             loaded, report = kind.from_pretrained(

@@ -83,6 +83,12 @@ class Recipe(Record):
         return str(self.local(model) or model)
 
     def local(self, name: str) -> Path | None:
-        """The file or folder of that name, relative to the recipe; None if there is none."""
-        path = self.folder / Path(name).expanduser()
-        return path.resolve() if path.exists() else None
+        """The file or folder of that name, seen from the recipe; None if there is none.
+
+        `FOLDER#FILE` is a file in a folder.
+        """
+        place, mark, file = name.partition("#")
+        path = self.folder / Path(place).expanduser()
+        if not path.exists():
+            return None
+        return path.resolve() / file if mark else path.resolve()

@@ -8,6 +8,7 @@ inputs it was begun with.
 from __future__ import annotations
 
 import errno
+import gc
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,6 +122,7 @@ def _run_stage(
             raise InputError(f"stage {plan.stage!r}: {error}") from error
         except StageError as error:
             raise StageError(f"stage {plan.stage!r}: {error}") from error
+    _free_memory()
 
     def finish() -> None:
         from deemster.training.plots import plot_metrics  # noqa: PLC0415 - slow to import
@@ -135,6 +137,17 @@ def _run_stage(
         manifest.model_copy(update=done).write(plan.folder)
 
     processes.first(finish)
+
+
+def _free_memory() -> None:
+    """Free what the stage's model took before the next one is loaded.
+
+    A trainer and its model refer to each other, so nothing else would free them for long.
+    """
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _begun(recipe: Recipe, plan: StagePlan, out: Path) -> Manifest:

@@ -51,6 +51,15 @@ class ModelSection(Record):
     """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
     `max_context`, `threads`."""
 
+    template_args: dict[str, JsonValue] = Field(default_factory=dict)
+    """Further variables of the chat template, in training and when it is sampled from:
+    `{enable_thinking: false}` for a model that would think aloud first."""
+
+    @property
+    def backend_options(self) -> dict[str, JsonValue]:
+        """What the `hf:` backend is opened with."""
+        return {**self.options, "template_args": self.template_args}
+
     @field_validator("options")
     @classmethod
     def _of_sampling_only(cls, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -58,7 +67,7 @@ class ModelSection(Record):
         if unknown:
             raise ValueError(
                 f"unknown option {unknown[0]!r}; allowed: {', '.join(_OPTIONS)} (what changes the "
-                "prompt would not hold in training)"
+                "prompt stands in template_args, beside options)"
             )
         return given
 

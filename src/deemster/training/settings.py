@@ -60,7 +60,7 @@ class TrainerSettings(Record):
     max_length: Positive = 4096
     """Most tokens of prompt and completion together. Longer ones are left out, never cut."""
     warmup: Share = 0.03
-    """Share of the steps in which the learning rate rises from 0."""
+    """Share of the steps in which the learning rate rises to its peak; the first is not 0."""
     schedule: Literal["constant_with_warmup", "linear", "cosine"] = "cosine"
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = 0.0
     max_grad_norm: Annotated[Number, Field(gt=0)] = 1.0

@@ -7,7 +7,7 @@ on completions only.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,6 +56,7 @@ def train_sft(
     settings: SftSettings,
     resume: bool = False,
     log: Log | None = None,
+    template_args: Mapping[str, Any] | None = None,
 ) -> dict[str, JsonValue]:
     """Fine-tune a model; the result is in `out/model`, checkpoints are in `out/checkpoints`.
 
@@ -67,6 +68,7 @@ def train_sft(
         settings: of the run.
         resume: continue from the last complete checkpoint in `out`.
         log: takes the figures of each step.
+        template_args: further variables of the chat template.
 
     Returns:
         Figures: `examples`, `instructions`, `too_long` (left out), `tokens` (with loss, per
@@ -88,32 +90,21 @@ def train_sft(
             seed=settings.seed,
         )
     with quiet():
-        return _train(examples, instructions, model, out, settings, resume=resume, log=log)
-
-
-def _train(
-    examples: Sequence[Example],
-    instructions: Sequence[Example],
-    model: str | Path,
-    out: Path,
-    settings: SftSettings,
-    *,
-    resume: bool,
-    log: Log | None,
-) -> dict[str, JsonValue]:
-    from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
-
-    tokenizer, loaded = load_judge(model, settings)
-    rows, too_long = sft_rows(tokenizer, [*examples, *instructions], settings.max_length)
-    if not rows:
-        raise InputError(
-            f"all {too_long} examples are longer than max_length {settings.max_length} tokens; "
-            "raise it"
+        tokenizer, loaded = load_judge(model, settings)
+        rows, too_long = sft_rows(
+            tokenizer, [*examples, *instructions], settings.max_length, template_args
         )
-    random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
-    trainer = _trainer(loaded, tokenizer, rows, out, settings)
-    figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
-    save(trainer, model, out, settings)
+        if not rows:
+            raise InputError(
+                f"all {too_long} examples are longer than max_length {settings.max_length} tokens; "
+                "raise it"
+            )
+        from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
+
+        random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
+        trainer = _trainer(loaded, tokenizer, rows, out, settings)
+        figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
+        save(trainer, model, out, settings)
     return {
         "examples": len(examples),
         "instructions": len(instructions),
@@ -127,13 +118,14 @@ def sft_rows(
     tokenizer: Any,  # noqa: ANN401 - transformers is untyped
     examples: Iterable[Example],
     max_length: int,
+    template_args: Mapping[str, Any] | None = None,
 ) -> tuple[list[dict[str, list[int]]], int]:
     """Examples as `input_ids` and `labels`, and how many were too long and left out.
 
     A prompt gets the same ids as at inference, the completion those of its text alone, so that the
     boundary between them is the one that the model meets when it generates.
     """
-    encode = prompt_encoder(tokenizer)
+    encode = prompt_encoder(tokenizer, template_args)
     rows, too_long = [], 0
     for messages, completion in examples:
         prompt, written = encode(messages), completion_ids(tokenizer, completion)

@@ -120,7 +120,7 @@ def judge_of(path: str, model: ModelSection, section: SampledSection, *, seed: i
     Raises:
         InputError: a setting is wrong, or the folder holds no model.
     """
-    options: dict[str, Any] = dict(model.options)
+    options: dict[str, Any] = dict(model.backend_options)
     return Judge(
         f"hf:{path}",
         dialect=open_dialect(model.dialect),

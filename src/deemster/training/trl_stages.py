@@ -89,6 +89,7 @@ def rl(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
         settings=_seeded(section.train, recipe),
         resume=context.resume,
         log=context.log,
+        template_args=_model(recipe).template_args,
     )
     return {"data": corpus.counts, "grpo": figures}
 
@@ -137,7 +138,7 @@ def evaluation(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
             context,
             meta_rm=f"hf:{_model_in(context, 'meta')}" if "meta" in context.inputs else None,
             dialect=model.dialect,
-            options=model.options,
+            options=model.backend_options,
         )
         plot_evaluation(found, context.folder)
         figures.update(found.model_dump(mode="json"))
@@ -184,6 +185,7 @@ def _fine_tune(
         settings=_seeded(settings, context.recipe),
         resume=context.resume,
         log=context.log,
+        template_args=_model(context.recipe).template_args,
     )
 
 

@@ -52,6 +52,24 @@ class Chat:
         """
         return self.encoder.encode(self._text(messages, ask=False))
 
+    def turn_end(self) -> int | None:
+        """Id of the control token that ends an assistant's turn in the template, if one does.
+
+        It is often not the tokenizer's end token: Gemma's turns end with `<end_of_turn>`, its
+        texts with `<eos>`.
+        """
+        mark = "0a1b2c"
+        turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": mark}]
+        if not self.tokenizer.chat_template:
+            return None
+        try:
+            after = self._apply(turns, ask=False).rpartition(mark)[2].lstrip()
+        except (TemplateError, TypeError, ValueError):
+            return None
+        controls = self.tokenizer.get_added_vocab()
+        found = max((one for one in controls if after.startswith(one)), key=len, default=None)
+        return None if found is None else controls[found]
+
     def _text(self, messages: Sequence[Message], *, ask: bool) -> str:
         """The rendered text; with `ask` up to where the assistant's next turn begins."""
         if any(message.images for message in messages):

@@ -7,8 +7,8 @@ stands (its *closing*), and three rules hold:
 1. A token after which the closing would no longer fit into the room left is taken back, and the
    closing is followed instead.
 2. When the room left comes within `_SLACK` tokens of the closing, strings and lists are ended:
-   inside a string only its closing quote is allowed, and where a list or object may end, nothing
-   may be added to it.
+   inside a string only its closing quote is allowed, where a list or object may end, nothing
+   may be added to it, and a value is not written in one token with what comes after it.
 3. Values are the model's. Numbers, enumerated values and booleans are always sampled among all
    that the schema allows, never filled in: the closing reserves room for the longest bounded
    number, and `_SLACK` covers enumerated values of different lengths. A number without bounds,
@@ -22,6 +22,7 @@ A text that was ended by rule 1 or 2 has `closed_early`, and its completion fini
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,8 +47,16 @@ _LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator"
 _PROSE = bytes(set(range(32, 127)) - set(b'0123456789"{}[],:+-.\\ tfneE'))
 _PROSE_COUNT = 8
 
-_ENDING = b"]}0123456789.eE+-"
-"""How tokens begin that end a list or an object, or go on with a number before that."""
+# Real tokenizers have tokens of several characters, such as `"},` and `], "`. What counts is all of
+# a token: one that ends a list may open an item of the next.
+_CLOSES_STRING = re.compile(rb'"[\]}]*')
+"""Tokens that end a string and open nothing."""
+_ENDS = re.compile(rb"[0-9.eE+-]*[\]}]*")
+"""Tokens that end a list or an object, or go on with a number before that."""
+_VALUE_AND_MORE = re.compile(rb"[^\"\[\]{},:]+[^,\[{]*[,\[{].*", re.DOTALL)
+"""Tokens that choose a value, or its end, and open what comes after it in one."""
+_STRUCTURE = re.compile(rb'["\]}\[{,: ]+')
+"""Tokens that choose no value."""
 
 Bits = NDArray[np.uint8]
 
@@ -70,13 +79,15 @@ class Vocabulary:
         self.size = size
         self.executor = LLExecutor()
         self.eos = eos[0]
+        self.eos_ids = frozenset(eos)
         texts = [self.ll.decode_bytes([token]) for token in range(size)]
         self.single: dict[int, int] = {
             text[0]: i for i, text in reversed(list(enumerate(texts))) if len(text) == 1
         }
         self.prose = [self.single[byte] for byte in _PROSE if byte in self.single]
-        self.quotes = np.array([text.startswith(b'"') for text in texts])
-        self.ending = np.array([text[:1] != b"" and text[:1] in _ENDING for text in texts])
+        self.quotes = np.array([bool(_CLOSES_STRING.fullmatch(text)) for text in texts])
+        self.ending = np.array([bool(text and _ENDS.fullmatch(text)) for text in texts])
+        self.and_more = np.array([bool(_VALUE_AND_MORE.fullmatch(text)) for text in texts])
         self._grammars: OrderedDict[str, LLMatcher] = OrderedDict()
 
     def matcher(self, schema: Mapping[str, Any]) -> LLMatcher:
@@ -156,6 +167,9 @@ class Constraint:
         elif self._allows(allowed, b"]") or self._allows(allowed, b"}"):
             narrowed = allowed & self._vocabulary.ending
         else:
+            # What a value opens cannot be taken back without the value.
+            apart = allowed & ~self._vocabulary.and_more
+            allowed[:] = apart if apart.any() else allowed
             return
         if narrowed.any() and narrowed.sum() < allowed.sum():
             allowed[:] = narrowed
@@ -170,26 +184,38 @@ class Constraint:
             self._closing = before[1:]
         elif token == self._vocabulary.eos or self.done:
             self._closing = []
-        elif not self._closes(before):
-            found = [] if self.complete else self._find_closing()
-            if (found is None or len(found) > self._left) and self._is_structure(before[:1]):
-                self.matcher.rollback(1)
-                self.matcher.consume_token(before[0])
-                self.closed_early = True
-                self._closing = before[1:]
-                return int(before[0])
-            self._closing = found if found is not None else before
+        else:
+            found = self._closing_from(before)
+            if (found is None or len(found) > self._left) and self._take_back(token, before):
+                return before[0]
+            self._closing = before if found is None else found
         return token
+
+    def _closing_from(self, before: list[int]) -> list[int] | None:
+        """The closing after a token that did not follow the one before; None if unknown."""
+        if len(before) <= self._left and self._closes(before):
+            return before
+        return [] if self.complete else self._find_closing()
+
+    def _take_back(self, token: int, closing: list[int]) -> bool:
+        """Put the closing's first token in the place of the last, unless it chooses a value."""
+        self.matcher.rollback(1)
+        follows = bool(closing) and self._chooses_nothing(closing[0])
+        self.matcher.consume_token(closing[0] if follows else token)
+        if follows:
+            self.closed_early = True
+            self._closing = closing[1:]
+        return follows
 
     def _closes(self, tokens: list[int]) -> bool:
         """Whether the tokens, and then the end, are allowed from here."""
         whole = [*tokens, self._vocabulary.eos]
         return bool(self.matcher.validate_tokens(whole) == len(whole))
 
-    def _is_structure(self, tokens: list[int]) -> bool:
-        """Whether taking this token chooses no value."""
-        text = self._vocabulary.ll.decode_bytes(tokens)
-        return bool(text) and text[:1] in {b'"', b"]", b"}", b",", b":", b" "}
+    def _chooses_nothing(self, token: int) -> bool:
+        """Whether a token that may come next is structure, or the only text there can be."""
+        text = self._vocabulary.ll.decode_bytes([token])
+        return bool(_STRUCTURE.fullmatch(text)) or self.matcher.compute_ff_tokens()[:1] == [token]
 
     def _allows(self, allowed: Bits, text: bytes) -> bool:
         token = self._vocabulary.single.get(text[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,24 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 
 from deemster.backends._local.chat import Chat
+from deemster.backends._local.conversion import LOADING, complete, head_of, no_bars, with_adapter
 from deemster.backends._local.decoding import Runner
 from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.grammar import Vocabulary
+from deemster.backends._local.sources import source_of
 from deemster.errors import InputError
 
 _SMALL = 8_000_000
 """Parameters below which a step is so short that threads wait for each other most of the time;
 on a busy machine that made it 50 times slower."""
-
-LOADING = threading.Lock()
-"""Held while transformers reads a model. It replaces functions of its own classes and torch's
-default type meanwhile, for the whole process, and puts back what it found: of two threads at once
-the second finds the first one's stand-ins and leaves them there, and models after that come out
-with untied or uninitialized weights."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,14 @@ def load(
     vocabulary = min(max(tokenizer.get_vocab().values()) + 1, config.vocab_size)
     with torch.inference_mode():
         runner = Runner(model, vocabulary, exact=exact)
+    encoder = SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer)
+    chat = Chat(tokenizer, encoder, template_args)
+    turn_end = chat.turn_end()
     return LocalModel(
         tokenizer=tokenizer,
-        chat=Chat(
-            tokenizer, SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer), template_args
-        ),
+        chat=chat,
         runner=runner,
-        eos=_eos_ids(model, tokenizer),
+        eos=_eos_ids(model, tokenizer) | ({turn_end} if turn_end is not None else set()),
         context=max_context or getattr(config, "max_position_embeddings", None),
     )
 
@@ -101,35 +100,32 @@ def load(
 def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: ANN401 - transformers is untyped
     """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
 
-    Threads wait for each other.
+    An adapter is merged into its base. Threads wait for each other.
 
     Args:
         kind: one of transformers' `AutoModelFor…` classes.
-        path: a folder or a repository.
+        path: see `sources`.
         dtype: of the weights.
 
     Raises:
+        InputError: see `sources.source_of`; or an adapter does not fit.
         ValueError: weights are missing.
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
-    with LOADING:
-        bars = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()  # stderr belongs to the program, not to its libraries
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-            model, report = kind.from_pretrained(
-                path,
-                dtype=dtype,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-        finally:
-            if bars:
-                logging.enable_progress_bar()
-    if report["missing_keys"]:
-        # transformers would fill them with random numbers and go on.
-        raise ValueError(f"weights are missing: {', '.join(sorted(report['missing_keys'])[:3])}")
+    source = source_of(path)
+    scalar = kind is AutoModelForSequenceClassification
+    with LOADING, no_bars():
+        tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+        model, report = kind.from_pretrained(
+            source.base,
+            dtype=dtype,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **head_of(source, scalar=scalar),
+        )
+        model, missing = with_adapter(model, source, set(report["missing_keys"]))
+    complete(missing)
     return tokenizer, model
 
 
@@ -137,7 +133,7 @@ def _unloadable(path: str, error: Exception) -> InputError:
     reason = str(error).strip().partition("\n")[0]
     return InputError(
         f"cannot load model 'hf:{path}': {reason}; give a folder or a repository with "
-        "config.json, tokenizer files and safetensors weights"
+        "config.json, tokenizer files and safetensors weights, or a .gguf file"
     )
 
 
@@ -203,4 +199,4 @@ def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - tr
     for source in (generation, model.config.get_text_config(), tokenizer):
         ids = getattr(source, "eos_token_id", None)
         found.update([ids] if isinstance(ids, int) else ids or [])
-    return frozenset(found)
+    return frozenset(one for one in found if one >= 0)  # some configs say -1 for none

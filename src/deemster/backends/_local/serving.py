@@ -35,12 +35,19 @@ class _Job:
     def rows(self) -> int:
         return 0 if self.work is None else self.work.rows
 
+    def most_rows(self, limit: int) -> int:
+        """Draws that step together at most; 0 until its prompt has been read."""
+        return 0 if self.work is None else min(len(self.work.draws), limit)
+
 
 class Server:
     """Runs `begin` on every request, steps what it returns to its end, and then `finish`.
 
+    What does not fit into memory is done again with half of the draws at a time.
+
     Args:
-        begin: reads the prompt of a request; called in the server's thread, like all of them.
+        begin: reads the prompt of a request, whose draws start so many at a time; called in the
+            server's thread, like all of them.
         finish: makes completions of the draws.
         rows: draws, of all requests, that step together; more take turns.
         together: requests on their way at a time, each of which holds a prompt in memory.
@@ -48,7 +55,7 @@ class Server:
 
     def __init__(
         self,
-        begin: Callable[[Request], Work],
+        begin: Callable[[Request, int], Work],
         finish: Callable[[Request, Work], list[Outcome]],
         *,
         rows: int,
@@ -110,9 +117,11 @@ class Server:
             going[:] = [job for job in going if not self._settled(job)]
             for job in list(going):
                 while job.work is not None and self._fits(going, job.work.next_rows):
-                    if not self._tried(job, job.work.start):
+                    try:
+                        job.work.start()
+                    except Exception as error:  # noqa: BLE001 - it goes to whoever asked
                         going.remove(job)
-                        break
+                        self._retreat([job], error, together=len(going))
             with self._lock:
                 head = self._waiting[0] if self._waiting else None
                 if head is None and not going:
@@ -135,7 +144,7 @@ class Server:
         running = job.future.running() or job.future.set_running_or_notify_cancel()
         if not running or job.cancelled():
             return running
-        job.work = self._begin(job.request)
+        job.work = self._begin(job.request, self._rows)
         job.work.start()
         return True
 
@@ -151,15 +160,10 @@ class Server:
         work = job.work
         if work is None or not work.ended:
             return False
-        self._tried(job, lambda: job.future.set_result(self._finish(job.request, work)))
-        return True
-
-    def _tried(self, job: _Job, call: Callable[[], None]) -> bool:
         try:
-            call()
+            job.future.set_result(self._finish(job.request, work))
         except Exception as error:  # noqa: BLE001 - it goes to whoever asked
             _fail(job, error)
-            return False
         return True
 
     def _retreat(self, jobs: list[_Job], error: Exception, *, together: int) -> None:
@@ -169,20 +173,36 @@ class Server:
         memory than there is. Draws have random streams of their own, so their texts stay the
         same up to rounding.
         """
-        if not together:
+        rows = max(job.most_rows(self._rows) for job in jobs)
+        if not together and rows > 1 and _out_of_memory(error):
+            self._rows = rows // 2
+            logger.warning(
+                "deemster: %d draws do not fit into memory (%s); going on with %d at a time",
+                rows, str(error).partition("\n")[0], self._rows,
+            )  # fmt: skip
+        elif not together:
             self._together = self._most  # it was this one, and no lack of room
             for job in jobs:
                 _fail(job, error)
             return
-        self._together = together
-        logger.warning(
-            "deemster: requests failed side by side (%s); going on with %d at a time",
-            str(error).partition("\n")[0], together,
-        )  # fmt: skip
+        else:
+            self._together = together
+            logger.warning(
+                "deemster: requests failed side by side (%s); going on with %d at a time",
+                str(error).partition("\n")[0], together,
+            )  # fmt: skip
         for job in jobs:
             job.work = None
         with self._lock:
             self._waiting.extendleft(reversed(jobs))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether it says so: torch has a class of its own for GPUs, and a plain text for the CPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        said in text for said in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 def _fail(job: _Job, error: Exception) -> None:

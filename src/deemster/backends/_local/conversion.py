@@ -1,0 +1,150 @@
+"""GGUF files and adapters, made into models that transformers saves as safetensors."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+from transformers.utils import logging
+
+from deemster.errors import InputError
+
+if TYPE_CHECKING:
+    from deemster.backends._local.sources import Source
+
+LOADING = threading.Lock()
+"""Held while transformers reads a model. It replaces functions of its own classes and torch's
+default type meanwhile, for the whole process, and puts back what it found: of two threads at once
+the second finds the first one's stand-ins and leaves them there, and models after that come out
+with untied or uninitialized weights."""
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """No progress bars of transformers: stderr belongs to the program, not to its libraries."""
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
+def complete(missing: set[str]) -> None:
+    """Raise `ValueError` if weights are missing: transformers would invent them."""
+    if missing:
+        raise ValueError(f"weights are missing: {', '.join(sorted(missing)[:3])}")
+
+
+def with_adapter(
+    model: Any,  # noqa: ANN401 - transformers is untyped
+    source: Source,
+    missing: set[str],
+) -> tuple[Any, set[str]]:
+    """The model with its source's adapter merged in, and the weights that are still missing.
+
+    Args:
+        model: the base as it was read.
+        source: where it came from.
+        missing: names of weights that the base's files lack; an adapter may bring a head.
+
+    Raises:
+        InputError: the adapter does not fit the base.
+    """
+    if source.adapter is None:
+        return model, missing
+    from peft import PeftModel  # noqa: PLC0415 - of the extra train
+
+    try:
+        with warnings.catch_warnings():
+            # peft asks for a name that transformers is about to drop.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            adapted = PeftModel.from_pretrained(model, source.adapter)
+    except (RuntimeError, ValueError) as error:  # shapes, or layers that are not there
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"adapter {source.adapter!r} does not fit its base {source.base!r}: {reason}"
+        ) from error
+    brought = set(adapted.peft_config["default"].modules_to_save or ())
+    left = {name for name in missing if not brought & set(name.split("."))}
+    return adapted.merge_and_unload(), left
+
+
+def dequantise(place: str, file: str, out: Path) -> None:
+    """Save a GGUF file's model in float16, whose rounding is finer than any quantisation's steps.
+
+    Args:
+        place: a folder or a repository.
+        file: name of the GGUF file there.
+        out: an empty folder.
+    """
+    with LOADING, no_bars(), redirect_stderr(io.StringIO()):  # a bar that has no switch
+        tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=file)
+        config = AutoConfig.from_pretrained(place, gguf_file=file)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            place, gguf_file=file, dtype=torch.float16, output_loading_info=True, **_dense()
+        )
+        complete(set(report["missing_keys"]))
+        # transformers refuses to save what was quantised; a plain model takes the weights over.
+        config.dtype = torch.float16
+        with torch.device("meta"):
+            plain = AutoModelForCausalLM.from_config(config)
+        plain.load_state_dict(model.state_dict(), assign=True, strict=False)
+        plain.tie_weights()
+        plain.generation_config = model.generation_config
+        plain.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+
+
+def _dense() -> Mapping[str, Any]:
+    """Newer versions of transformers keep the blocks packed unless told otherwise."""
+    try:
+        from transformers import GgufConfig  # noqa: PLC0415 - newer versions only
+    except ImportError:
+        return {}
+    return {"quantization_config": GgufConfig(dequantize=True)}
+
+
+def save_merged(source: Source, out: Path) -> None:
+    """Save a base with its adapter merged in, in the base's type; merged in float32.
+
+    Args:
+        source: names an adapter.
+        out: an empty folder.
+    """
+    from peft import PeftConfig  # noqa: PLC0415 - of the extra train
+
+    scalar = PeftConfig.from_pretrained(source.adapter).task_type == "SEQ_CLS"
+    kind: Any = AutoModelForSequenceClassification if scalar else AutoModelForCausalLM
+    with LOADING, no_bars():
+        model, report = kind.from_pretrained(
+            source.base,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            **head_of(source, scalar=scalar),
+        )
+        merged, missing = with_adapter(model, source, set(report["missing_keys"]))
+        complete(missing)
+        stored = AutoConfig.from_pretrained(source.base).dtype
+        merged.to(stored or torch.float32).save_pretrained(out)
+        AutoTokenizer.from_pretrained(source.tokenizer).save_pretrained(out)
+
+
+def head_of(source: Source, *, scalar: bool) -> dict[str, Any]:
+    """Settings of a base without a head of its own, whose adapter brings one: it has one output."""
+    return {"num_labels": 1} if scalar and source.adapter is not None else {}

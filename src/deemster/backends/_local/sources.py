@@ -1,0 +1,214 @@
+"""What may stand after `hf:`, made into what transformers reads.
+
+- a folder or repository of transformers: taken as it is;
+- a GGUF file (`FILE.gguf`, `DIR#file.gguf`, `OWNER/REPOSITORY#file.gguf`, or a folder with one such
+  file and no config.json): dequantised once, into a folder of the cache;
+- an adapter of PEFT (a folder or repository with adapter_config.json): read over its base.
+
+Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from deemster.backends._local.model_cache import kept
+from deemster.errors import InputError
+from deemster.extras import need_package
+
+ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+class Source(NamedTuple):
+    """Where a model's weights are."""
+
+    base: str
+    """A folder or repository of transformers, with safetensors weights."""
+    adapter: str | None = None
+    """A folder or repository of an adapter that goes over it."""
+
+    @property
+    def tokenizer(self) -> str:
+        """Where its tokenizer is: an adapter may bring one with tokens of its own."""
+        own = self.adapter is not None and (Path(self.adapter) / "tokenizer_config.json").is_file()
+        return self.adapter if own and self.adapter is not None else self.base
+
+
+def check_path(path: str) -> str:
+    """The path without `~`; what is on this machine is looked into, so that mistakes show at once.
+
+    Raises:
+        InputError: it is empty, does not exist, or holds no model that can be read.
+    """
+    if not path.strip():
+        raise InputError("the model path is empty; give 'hf:FOLDER' or 'hf:OWNER/REPOSITORY'")
+    place, mark, file = path.partition("#")
+    folder = Path(place).expanduser()
+    if not folder.exists():
+        if place.startswith(("/", "./", "../", "~")) or place.endswith(".gguf"):
+            kind = "file" if place.endswith(".gguf") else "folder"
+            raise InputError(
+                f"model {kind} {place!r} does not exist; give a folder or a repository"
+            )
+        return path
+    if gguf_in(path) is not None:
+        return f"{folder}{mark}{file}"
+    if _is_adapter(folder):
+        _checked_base(folder)
+        return str(folder)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{path!r} holds no model: config.json is missing (or {ADAPTER_CONFIG} of an adapter, "
+            "or a .gguf file)"
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{path!r} has no safetensors weights; other formats are not loaded because they "
+            "can run code: save the model with safe_serialization=True"
+        )
+    return str(folder)
+
+
+def gguf_in(path: str) -> tuple[str, str] | None:
+    """Folder (or repository) and name of the GGUF file that a path names; None if it names none.
+
+    Raises:
+        InputError: the folder has several and none is named, or lacks the one that is.
+    """
+    place, mark, file = path.partition("#")
+    at = Path(place).expanduser()
+    if mark:
+        if not file.endswith(".gguf"):
+            raise InputError(f"{path!r}: after '#' stands the name of a .gguf file, got {file!r}")
+        if at.is_dir() and not (at / file).is_file():
+            raise InputError(f"{place!r} has no file {file!r}; it has {_listed(_ggufs(at))}")
+        return (str(at) if at.is_dir() else place), file
+    if at.is_file():
+        if at.suffix != ".gguf":
+            raise InputError(f"{path!r} is a file, but no .gguf; give a folder or a .gguf file")
+        return str(at.parent), at.name
+    if not at.is_dir() or (at / "config.json").is_file() or (at / ADAPTER_CONFIG).is_file():
+        return None
+    found = _ggufs(at)
+    if len(found) > 1:
+        raise InputError(
+            f"{path!r} has several .gguf files, {_listed(found)}; say which: {path}#{found[0]}"
+        )
+    return (str(at), found[0]) if found else None
+
+
+def _ggufs(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.glob("*.gguf"))
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "no .gguf file"
+
+
+def source_of(path: str) -> Source:
+    """Where the weights of a model are; a GGUF file is dequantised into the cache by this.
+
+    Raises:
+        InputError: a file, an adapter's base or a package is missing.
+        OSError, ValueError, KeyError: whatever transformers raises about a GGUF file.
+    """
+    gguf = gguf_in(path)
+    if gguf is not None:
+        return Source(_dequantised(*gguf))
+    at = Path(path).expanduser()
+    if at.is_dir():
+        return Source(whole(_checked_base(at)), str(at)) if _is_adapter(at) else Source(str(at))
+    from transformers.utils.peft_utils import find_adapter_config_file  # noqa: PLC0415 - heavy
+
+    config = find_adapter_config_file(path)
+    if config is None:
+        return Source(path)
+    return Source(whole(_base_of(Path(config), path)), path)
+
+
+def whole(path: str) -> str:
+    """A folder or repository that holds the whole model, as training needs it.
+
+    Trainers read the weights more than once (the reference policy, the merging of adapters), so
+    an adapter over its base becomes a model in the cache.
+
+    Raises:
+        InputError, OSError, ValueError, KeyError: see `source_of`.
+    """
+    source = source_of(path)
+    if source.adapter is None:
+        return source.base
+    folder = Path(source.adapter)
+    files = [folder / _ADAPTER_WEIGHTS, folder / ADAPTER_CONFIG] if folder.is_dir() else []
+
+    def make(out: Path) -> None:
+        from deemster.backends._local.conversion import save_merged  # noqa: PLC0415 - loads torch
+
+        save_merged(source, out)
+
+    return kept(folder.name, make, origin=path, files=files, key=source.base)
+
+
+def _is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, and no whole model beside it."""
+    return (folder / ADAPTER_CONFIG).is_file() and not any(folder.glob("model*.safetensors"))
+
+
+def _checked_base(folder: Path) -> str:
+    """The base of the adapter in a folder.
+
+    Raises:
+        InputError: the adapter or its base cannot be read.
+    """
+    need_package("peft", f"the adapter {str(folder)!r}", otherwise="give the merged model")
+    if not (folder / _ADAPTER_WEIGHTS).is_file():
+        raise InputError(
+            f"adapter {str(folder)!r} has no {_ADAPTER_WEIGHTS}; other formats are not loaded "
+            "because they can run code: save the adapter with safe_serialization=True"
+        )
+    return _base_of(folder / ADAPTER_CONFIG, str(folder))
+
+
+def _base_of(config: Path, adapter: str) -> str:
+    """The base that an adapter_config.json names; relative paths start at its folder, too.
+
+    Raises:
+        InputError: it names none, or one that does not exist.
+    """
+    try:
+        base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"cannot read {str(config)!r}: {error}") from error
+    if not isinstance(base, str) or not base.strip():
+        raise InputError(
+            f"adapter {adapter!r} does not name its base; write base_model_name_or_path into its "
+            f"{ADAPTER_CONFIG}"
+        )
+    place = Path(base.partition("#")[0]).expanduser()
+    for folder in (place, config.parent / place):
+        if folder.exists():
+            return str(folder) + base[len(base.partition("#")[0]) :]
+    if base.startswith(("/", "./", "../", "~")) or base.count("/") > 1:
+        raise InputError(
+            f"the base {base!r} of adapter {adapter!r} does not exist; put it there, or change "
+            f"base_model_name_or_path in its {ADAPTER_CONFIG}"
+        )
+    return base
+
+
+def _dequantised(place: str, file: str) -> str:
+    """Folder of the cache with a GGUF file's model in safetensors."""
+    what = f"model 'hf:{place}#{file}'"
+    files = [Path(place) / file] if Path(place).is_dir() else []
+    for package in ("gguf", "accelerate"):
+        need_package(package, what, otherwise="give a folder with safetensors weights")
+
+    def make(out: Path) -> None:
+        from deemster.backends._local.conversion import dequantise  # noqa: PLC0415 - loads torch
+
+        dequantise(place, file, out)
+
+    return kept(Path(file).stem, make, origin=f"{place}#{file}", files=files)

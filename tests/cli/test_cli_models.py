@@ -1,0 +1,66 @@
+"""`deemster models`, and the variables of chat templates on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.support.command_line import deemster, one_line
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "models" / "mine-0123"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"x" * 3_000_000)
+    (folder / "deemster.json").write_text('{"origin": "here.gguf"}')
+    (tmp_path / "models" / "half.part").mkdir()
+    return {"DEEMSTER_CACHE": str(tmp_path)}
+
+
+def test_the_cache_is_listed(cache: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "models" / "mine-0123"
+    done = deemster("models", "list", env=cache)
+    assert (done.returncode, done.stdout) == (0, f"mine-0123  3 MB  {path}  from here.gguf\n")
+    found = json.loads(deemster("models", "list", "--json", env=cache).stdout)
+    size = 3_000_000 + len('{"origin": "here.gguf"}')
+    assert found == {"name": "mine-0123", "path": str(path), "origin": "here.gguf", "bytes": size}
+
+
+def test_an_empty_cache_is_said(tmp_path: Path) -> None:
+    done = deemster("models", "list", env={"DEEMSTER_CACHE": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"no models in {tmp_path / 'models'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("models", "fetch", "gpt-9"), "unknown model 'gpt-9'; can be fetched: smollm2"),
+        (("models", "fetch", "smollm2", "--from", "moon"), "unknown source 'moon'"),
+        (
+            ("score", "-q", "q", "-r", "a", "-r", "b", "-m", "fake:x", "--template-args", "[1]"),
+            "--template-args '[1]' is no JSON object",
+        ),
+    ],
+    ids=["name", "source", "template-args"],
+)
+def test_mistakes_are_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = deemster(*arguments, env={"DEEMSTER_CACHE": str(tmp_path)})
+    assert done.returncode == 2
+    assert message in one_line(done)
+
+
+def test_variables_of_the_template_reach_the_model(tiny_model: Path) -> None:
+    """A template that insists on one."""
+    template = tiny_model / "chat_template.jinja"
+    asked = ("score", "-q", "q", "-r", "a", "-r", "b", "-m", f"hf:{tiny_model}", "--max-tokens",
+             "4", "--json")  # fmt: skip
+    text = template.read_text()
+    template.write_text("{% if not loud %}{{ raise_exception('not loud') }}{% endif %}" + text)
+    try:
+        assert "not loud" in deemster(*asked).stdout
+        assert "not loud" not in deemster(*asked, "--template-args", '{"loud": true}').stdout
+    finally:
+        template.write_text(text)
