@@ -98,7 +98,8 @@ class BaseJudge(ABC):
         known: dict[str, object] = {}
         if case.principles and self.uses_principles:
             known["principles"] = principles_hash(case.principles)
-        sent = next((vote.sent for vote in verdict.votes if vote.sent is not None), None)
+        votes = getattr(verdict, "votes", ())  # whatever `_judge` returned: whoever asked checks it
+        sent = next((vote.sent for vote in votes if vote.sent is not None), None)
         if sent is not None and not self.members:
             known["sent"] = sent
         if not known:
