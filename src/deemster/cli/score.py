@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,8 +60,13 @@ def score(
     if input_file is not None:
         if query is not None or response or reference is not None:
             raise InputError("give --input or --query and --response, not both")
-        with readable(input_file, columns) as read:
-            total = sum(1 for _ in read())
+        from deemster.data.columns import GivenColumns
+        from deemster.data.samples import read_samples
+
+        given = None if columns is None else GivenColumns.parse(columns)
+        with spooled(input_file) as (path, name):
+            read = partial(read_samples, path, columns=given, name=name)
+            total = sum(1 for _ in read())  # all is checked before anything is asked
             return asyncio.run(_many(built, record, read, total, as_json=as_json, allowed=allowed))
     if columns is not None:
         raise InputError("--columns goes with --input")
@@ -139,18 +145,13 @@ async def _many(
 
 
 @contextmanager
-def readable(source: Path, columns: str | None) -> Iterator[Callable[[], Iterator[Sample]]]:
-    """What reads the samples of an `--input`, more than once: checked first, then judged.
+def spooled(source: Path) -> Iterator[tuple[Path, str]]:
+    """The file to read, more than once, and what errors call it.
 
-    What comes through a pipe is kept in a temporary file: it cannot be read again. A name that is
-    not a file or folder may be that of a data set on the hub.
+    What comes through a pipe is kept in a temporary file: it cannot be read again.
     """
-    from deemster.data.columns import GivenColumns
-    from deemster.data.samples import read_samples
-
-    given = None if columns is None else GivenColumns.parse(columns)
     if str(source) != "-" and not source.is_fifo() and not source.is_char_device():
-        yield lambda: read_samples(source, columns=given)
+        yield source, str(source)
         return
     with tempfile.NamedTemporaryFile() as spool:
         try:
@@ -162,8 +163,7 @@ def readable(source: Path, columns: str | None) -> Iterator[Callable[[], Iterato
         except OSError as error:
             raise InputError(f"cannot read {str(source)!r}: {error.strerror}") from error
         spool.flush()
-        name = "stdin" if str(source) == "-" else str(source)
-        yield lambda: read_samples(Path(spool.name), columns=given, name=name)
+        yield Path(spool.name), "stdin" if str(source) == "-" else str(source)
 
 
 def share(text: str) -> float:

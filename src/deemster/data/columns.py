@@ -54,6 +54,21 @@ class Columns:
         several = (*self.query, *self.responses, *self.truth, *self.policies)
         return tuple(name for name in (*several, *single) if name)
 
+    def part_of(self, name: str) -> str:
+        """What a column is, in words."""
+        if name in self.responses:
+            place = self.responses.index(name)
+            if self.best_first:
+                return "the better response" if place == 0 else "a worse response"
+            return f"response {place}" if len(self.responses) > 1 else "responses"
+        for part in ("query", "truth", "policies"):
+            if name in getattr(self, part):
+                return part
+        for part in ("messages", "id", "subset", "reference", "principles"):
+            if name == getattr(self, part):
+                return "query and response" if part == "messages" else part
+        return "metadata"
+
 
 @dataclass(frozen=True)
 class GivenColumns:

@@ -37,8 +37,16 @@ def read_samples(
         InputError: the file cannot be read, or a row is not a sample that can be judged; the text
             names the line or row.
     """
-    rows = dataset_rows(str(source)) if is_dataset(source) else read_rows(source, name=name)
-    yield from samples_of(rows, columns)
+    yield from samples_of(open_rows(source, name=name), columns)
+
+
+def open_rows(source: Path, *, name: str | None = None) -> Iterator[Row]:
+    """The rows of a file, a folder, or a data set of the `datasets` library.
+
+    Raises:
+        InputError: see `read_rows` and `dataset_rows`.
+    """
+    return dataset_rows(str(source)) if is_dataset(source) else read_rows(source, name=name)
 
 
 def samples_of(
@@ -235,4 +243,4 @@ def _plain(row: Row, value: Any) -> Any:  # noqa: ANN401 - any value of a table
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-__all__ = ["columns_of", "numbered", "read_samples", "sample_of", "samples_of"]
+__all__ = ["columns_of", "numbered", "open_rows", "read_samples", "sample_of", "samples_of"]
