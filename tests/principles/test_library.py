@@ -349,6 +349,74 @@ def test_path_and_inline_mapping(tmp_path: Path) -> None:
     assert as_principles(principle) == (principle,)
 
 
+MEANT = [("Short", "", 30.0), ("Warm", "Says hello", 70.0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            "- {name: Short, weight: 30}\n- {name: Warm, weight: 70, description: Says hello}\n",
+            id="bare-list",
+        ),
+        pytest.param(
+            "principles:\n- {requirement: Short, weight: 30%}\n"
+            "- {criterion: 'Warm: Says hello', weight: 70 %}\n",
+            id="percent",
+        ),
+        pytest.param(
+            "criteria:\n- {description: Short, points: 30}\n"
+            "- {title: Warm, description: Says hello, points: 70, tags: [x]}\n",
+            id="points",
+        ),
+        pytest.param(
+            "rubrics:\n- {name: Short, weight: 30, bands: null}\n"
+            "- {name: Warm, description: Says hello, weight: 70, id: 4}\n",
+            id="null-and-id",
+        ),
+    ],
+)  # fmt: skip
+def test_rubrics_as_others_write_them(tmp_path: Path, text: str) -> None:
+    rubric = load_rubric(write(tmp_path, text))
+    assert rubric.name == "mine"
+    assert [(p.name, p.description, p.weight) for p in rubric.principles] == MEANT
+
+
+def test_a_penalty_is_a_criterion_to_avoid(tmp_path: Path) -> None:
+    text = "- {criterion: States the dose, points: 5}\n- {criterion: Invents a study, points: -8}\n"
+    kept, avoided = load_rubric(write(tmp_path, text)).principles
+    assert (kept.name, kept.weight) == ("States the dose", 5)
+    assert (avoided.name, avoided.weight) == ("Avoids: Invents a study", 8)
+    assert "gets the lowest score" in avoided.description
+    # Rewards stand in the order that the points say, whatever a response has of the two.
+    points = {(dose, fault): 5 * dose - 8 * fault for dose in (0, 1) for fault in (0, 1)}
+    reward = {
+        (dose, fault): kept.weight * dose + avoided.weight * (1 - fault) for dose, fault in points
+    }
+    assert sorted(points, key=points.__getitem__) == sorted(reward, key=reward.__getitem__)
+
+
+def test_score_levels_are_bands() -> None:
+    levels = {f"score{n}_description": f"level {n}" for n in range(1, 6)}
+    [principle] = as_principles({"criteria": "Is it polite?"} | levels)
+    assert principle.name == "Is it polite?"
+    assert [(b.low, b.high, b.meaning) for b in principle.bands] == [
+        (n, n, f"level {n}") for n in range(5, 0, -1)
+    ]
+    assert (
+        as_principles([{"name": "Is it polite?", "scores": {n: f"level {n}" for n in (1, 2)}}])[
+            0
+        ].bands
+        == principle.bands[3:]
+    )
+
+
+def test_shortened_names_that_read_alike_are_numbered() -> None:
+    long = "The answer names the year, the place and the people who took part in it, all three, "
+    names = [principle.name for principle in as_principles([long + "A", long + "B"])]
+    assert names[1] == f"{names[0]} (2)"
+
+
 def test_texts_as_criteria() -> None:
     long = "The answer names the year, the place and the people who took part in it, all three"
     principles = as_principles(
@@ -381,6 +449,12 @@ def test_texts_as_criteria() -> None:
         pytest.param([{"name": "a", "rank": 1}], "rank: unknown key; known: name, w", id="key"),
         pytest.param([{"name": "a", "bands": {True: "x"}}], "band True is not", id="band-bool"),
         pytest.param({"name": "x"}, "principles: Field required", id="mapping-without"),
+        pytest.param([{"name": "a", "weight": "3%"}, "b"], "all of them with %", id="percent"),
+        pytest.param([{"name": "a", "weight": "3"}], "got '3'", id="text-weight"),
+        pytest.param([{"criterion": 7}], "must be a text, got 7; put it in quotes", id="number"),
+        pytest.param(
+            [{"name": "a", "weight": -1, "bands": {1: "x"}}], "penalty has no bands", id="penalty"
+        ),
         pytest.param(
             [{"name": "a", "weight": 1e308}, {"name": "b", "weight": 1e308}],
             "too large to add up",

@@ -12,7 +12,7 @@ from deemster.errors import InputError
 QUERY_NAMES = ("query", "prompt", "question", "instruction", "problem")
 TRUTH_NAMES = ("ground_truth", "label", "preference", "winner")
 _FAMILY = re.compile(r"(response|output|answer|completion)[_ -]?([a-z]|[0-9]{1,2})", re.IGNORECASE)
-_SINGLE = ("response", "completion", "output")
+SINGLE_NAMES = ("response", "completion", "output")
 _OWN = ("id", "subset", "reference", "principles", "policies")
 _KEYS = ("query", "responses", "truth", "chosen", "rejected", "messages", *_OWN, "first")
 
@@ -179,7 +179,7 @@ def known_columns(names: Collection[str]) -> Columns:
         return Columns(query, family, truth, **own)
     if "messages" in names and not query:
         return Columns(messages="messages", truth=truth, **own)
-    single = next(((name,) for name in _SINGLE if name in names), ())
+    single = next(((name,) for name in SINGLE_NAMES if name in names), ())
     if not single and "messages" in names:
         return Columns(messages="messages", truth=truth, **own)
     return Columns(query, single, truth, **own)
@@ -225,4 +225,4 @@ def _pairs(given: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
     return pairs
 
 
-__all__ = ["QUERY_NAMES", "SHAPES", "Columns", "GivenColumns", "known_columns"]
+__all__ = ["QUERY_NAMES", "SHAPES", "SINGLE_NAMES", "Columns", "GivenColumns", "known_columns"]

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deemster.data.columns import QUERY_NAMES, SHAPES, Columns, GivenColumns, known_columns
+from deemster.data.columns import (
+    QUERY_NAMES,
+    SHAPES,
+    SINGLE_NAMES,
+    Columns,
+    GivenColumns,
+    known_columns,
+)
 from deemster.data.files import read_rows
 from deemster.data.hub import dataset_rows, is_dataset
 from deemster.data.row import Row, short
@@ -126,6 +133,7 @@ def _texts(
             raise row.error(f"{name!r}: a conversation needs a turn before the assistant's last")
         return conversation[:-1], [answer]
     if not columns.responses:
+        _check_none_empty(row, values, known_columns(row.values))
         here = ", ".join(values) or "none"
         raise row.error(
             f"no responses found; known shapes: {SHAPES}; columns here: {here}; say which is "
@@ -168,17 +176,16 @@ def _responses(row: Row, values: dict[str, Any], columns: Columns) -> list[tuple
     """Each response with the name that errors call it."""
     names = columns.responses
     if len(names) > 1:
-        absent = [name for name in names if name not in values]
-        if absent:
-            raise row.error(f"{absent[0]!r} is empty; give a response there, or leave the row out")
+        _check_none_empty(row, values, columns)
         return [(name, values[name]) for name in names]
     name, value = names[0], values.get(names[0])
-    if isinstance(value, str) and value.lstrip().startswith("["):
+    if isinstance(value, str) and (name == "responses" or name not in SINGLE_NAMES):
         value = _listed(value)
     if isinstance(value, list):
         if not value:
             raise row.error(f"{name!r} is empty; give 1 or more responses")
         return [(f"{name}.{i}", one) for i, one in enumerate(value)]
+    _check_none_empty(row, values, columns)
     if name == "responses":
         raise row.error(
             f"{name!r} must be a list of 1 or more, got {short(value)}; put a single response in "
@@ -187,12 +194,20 @@ def _responses(row: Row, values: dict[str, Any], columns: Columns) -> list[tuple
     return [(name, value)]
 
 
+def _check_none_empty(row: Row, values: dict[str, Any], columns: Columns) -> None:
+    absent = next((name for name in columns.responses if name not in values), None)
+    if absent is not None:
+        raise row.error(f"{absent!r} is empty; give a response there, or leave the row out")
+
+
 def _listed(text: str) -> object:
+    """The list of texts or messages that a text is as JSON, else the text."""
     try:
-        value = json.loads(text)
+        value = json.loads(text) if text.lstrip().startswith("[") else None
     except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, list) else text
+    usable = isinstance(value, list) and all(isinstance(one, str | dict | list) for one in value)
+    return value if usable else text
 
 
 def _policies(row: Row, values: dict[str, Any], columns: Columns, n: int) -> tuple[str, ...] | None:
@@ -209,7 +224,6 @@ def _policies(row: Row, values: dict[str, Any], columns: Columns, n: int) -> tup
 
 
 def _reference(row: Row, value: Any, name: str) -> Any:  # noqa: ANN401 - `Sample` joins a list
-    value = unpacked(row, value)
     return value if isinstance(value, list) else plain_text(row, value, name)
 
 

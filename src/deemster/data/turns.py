@@ -27,7 +27,10 @@ def turns(row: Row, value: Any, name: str, role: str) -> Conversation:  # noqa: 
     Raises:
         InputError: it is neither; the text names the row and the column.
     """
-    value = unpacked(row, value)
+    if _is_messages(given := unpacked(row, value)):
+        value = given  # of a table of texts; other JSON there is a text
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        raise row.error(f"{name!r} is a list of texts; it must be one text, or messages")
     try:
         if isinstance(value, str | Mapping) and role == "assistant":
             return (as_response(value),)
@@ -36,6 +39,13 @@ def turns(row: Row, value: Any, name: str, role: str) -> Conversation:  # noqa: 
     except InputError as error:
         raise row.error(f"{name!r}: {error}") from error
     raise row.error(f"{name!r} must be text or messages, got {short(value)}{quotes(value)}")
+
+
+def _is_messages(value: object) -> bool:
+    turns_there = value if isinstance(value, list) else [value]
+    return bool(turns_there) and all(
+        isinstance(turn, Mapping) and "role" in turn for turn in turns_there
+    )
 
 
 def answer_of(row: Row, conversation: Conversation, name: str) -> Message:

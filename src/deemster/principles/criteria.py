@@ -99,7 +99,9 @@ def _other_than(name: str, names: set[str]) -> str:
 
 def _fields(item: Mapping[str, Any], path: tuple[str | int, ...]) -> dict[str, Any]:
     """The fields of a `Principle`; unknown keys are left for it to refuse."""
-    fields = {str(key): value for key, value in item.items() if key not in _NOT_READ}
+    fields = {
+        str(key): value for key, value in item.items() if value is not None and key not in _NOT_READ
+    }
     _name(fields, path)
     key, weight = _weight_of(fields)
     if key:
