@@ -14,8 +14,8 @@ from rich.table import Table
 
 from deemster import Judge, Sample, Sum, TopK, Verdict
 from deemster.cli.render import console, show_verdict
+from deemster.data.samples import read_samples
 from deemster.judges.decide import decide
-from deemster.suites.jsonl import read_samples
 from deemster.suites.metrics import CurvePoint, Item, curve, meta_curve
 
 DATA = Path(__file__).parent / "data" / "quickstart.jsonl"

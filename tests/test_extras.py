@@ -18,8 +18,8 @@ from tests.support.openai_server import OpenAIServer
 from tests.support.small_suite import write_small_suite
 
 from deemster import CLoud, Judge, PairRM, ScalarRM
-from deemster.benchmarks.files import read_rows
-from deemster.benchmarks.hub import hub_rows
+from deemster.data.files import read_rows
+from deemster.data.hub import hub_rows
 from deemster.errors import InputError
 from deemster.extras import EXTRAS, missing
 from deemster.judges.meta_hf import HfMetaRM

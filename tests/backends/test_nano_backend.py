@@ -17,12 +17,12 @@ from deemster import Judge, Panel, Verdict
 from deemster.backends import FakeBackend, RecordBackend, nano, only_dialect, open_backend
 from deemster.backends.nano import NanoBackend
 from deemster.backends.replay import ReplayBackend
+from deemster.data.samples import read_samples
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.judges.meta_rm import open_meta_rm
 from deemster.principles import generate_principles
 from deemster.schemas import Completion, Judgment
-from deemster.suites.jsonl import read_samples
 
 ROOT = Path(__file__).parents[2]
 SCORES = r"Scores: \boxed{7, 3}"

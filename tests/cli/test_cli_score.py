@@ -130,7 +130,7 @@ def test_record_then_replay(tmp_path: Path) -> None:
         pytest.param(("-q", "q", "-r", "a", "--budget", "lots"), "--budget 'lots'", id="budget"),
         pytest.param(("-q", "q", "-r", "a", "--principles", "nope"), "nope", id="principles"),
         pytest.param(("-q", "q", "-r", "a", "--template", "/no.j2"), "cannot read", id="template"),
-        pytest.param(("--input", "/none.jsonl"), "cannot read '/none.jsonl'", id="no-file"),
+        pytest.param(("--input", "/none.jsonl"), "no such file or directory", id="no-file"),
         pytest.param(("--input", "x", "-q", "q"), "give --input or --query", id="both"),
         pytest.param(("-q", "q", "-r", "a", "--api-base", "http://x"), "api_base", id="option"),
         pytest.param(("--nonsense",), "No such option", id="unknown-option"),
@@ -217,14 +217,14 @@ def test_doctor_shows_the_embedded_model(tiny_nano: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param("{", "in.jsonl:2: not JSON", id="json"),
-        pytest.param('{"query": "q"}', "in.jsonl:2: responses: Field required", id="missing"),
+        pytest.param("{", "in.jsonl line 2: not JSON", id="json"),
+        pytest.param('{"query": "q"}', "in.jsonl line 2: no responses found", id="missing"),
         pytest.param(
-            '{"query": "q", "responses": "a"}', "in.jsonl:2: responses must be", id="type"
+            '{"query": "q", "responses": "a"}', "in.jsonl line 2: 'responses' must be", id="type"
         ),
         pytest.param(
             '{"query": "q", "responses": ["a"], "principles": [{"name": "x", "weight": NaN}]}',
-            "in.jsonl:2: principles.0.weight",
+            "in.jsonl line 2: principles.0.weight",
             id="nan-weight",
         ),
     ],
@@ -240,7 +240,7 @@ def test_bad_lines_are_told_before_anything_is_asked(
 def test_an_empty_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text("\n", encoding="utf-8")
-    assert "has no samples" in one_line(deemster("score", "--input", str(path), "-m", SINGLE))
+    assert "in.jsonl is empty" in one_line(deemster("score", "--input", str(path), "-m", SINGLE))
 
 
 def test_a_template_without_its_slots(tmp_path: Path) -> None:

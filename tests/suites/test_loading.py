@@ -64,7 +64,11 @@ def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
             ("k: 4", "members: [x]"), "unknown key 'judges.0.model'; allowed: .*members", id="both"
         ),
         pytest.param(("model:", "modl:"), "judges.0", id="no-model"),
-        pytest.param(("  - samples:", "  - path: x\n    samples:"), "path or samples", id="data"),
+        pytest.param(
+            ("  - samples:", "  - path: x\n    samples:"),
+            "one of benchmark, path, dataset and samples; got samples and path",
+            id="data",
+        ),
         pytest.param(
             ("judges:", "budget: {usd: 0}\njudges:"),
             r":6: budget.usd: .*greater than 0",
@@ -187,18 +191,28 @@ judges: {{model: "fake:x"}}
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param("{oops", r"rows.jsonl:2: not JSON", id="json"),
-        pytest.param('{"query": "q"}', r"rows.jsonl:2: responses: Field required", id="missing"),
-        pytest.param('{"query": "q", "responses": []}', r":2: responses is empty", id="empty"),
-        pytest.param('{"query": "", "responses": ["a"]}', r":2: query is empty", id="no-query"),
-        pytest.param('{"query": 3, "responses": ["a"]}', r":2: query must be a str", id="type"),
-        pytest.param('{"query": "q", "responses": ["a"], "x": 1}', r":2: x: Extra", id="extra"),
+        pytest.param("{oops", r"rows.jsonl line 2: not JSON", id="json"),
+        pytest.param('{"query": "q"}', r"rows.jsonl line 2: no responses found", id="missing"),
+        pytest.param(
+            '{"query": "q", "responses": []}', r"line 2: 'responses' is empty", id="empty"
+        ),
+        pytest.param(
+            '{"query": "", "responses": ["a"]}', r"line 2: 'query': query is empty", id="no-query"
+        ),
+        pytest.param(
+            '{"query": 3, "responses": ["a"]}',
+            r"line 2: 'query' must be text or .* put it in quotes",
+            id="type",
+        ),
+        pytest.param(
+            '{"query": "q", "responses": ["a"], "subsets": 1}', "did you mean", id="extra"
+        ),
         pytest.param(
             '{"query": "q", "responses": ["a"], "ground_truth": [NaN]}',
-            r":2: ground_truth.0",
+            r"line 2: ground_truth.0",
             id="nan",
         ),
-        pytest.param("[1]", r":2: expected a JSON object, got list", id="list"),
+        pytest.param("[1]", r"line 2: expected an object, got \[1\]", id="list"),
     ],
 )
 def test_bad_data_lines_are_named(tmp_path: Path, line: str, message: str) -> None:

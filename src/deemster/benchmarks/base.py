@@ -13,8 +13,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from deemster.benchmarks.files import Row, read_rows
-from deemster.benchmarks.hub import hub_rows
+from deemster.data.files import read_rows
+from deemster.data.hub import hub_rows, is_hub_name
+from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.schemas import Sample, Verdict, Vote
 
@@ -177,7 +178,7 @@ class RowBenchmark(ABC):
         if source is None:
             return None
         path = Path(source).expanduser()
-        if path.exists() or isinstance(source, Path) or not _is_hub_name(source):
+        if path.exists() or isinstance(source, Path) or not is_hub_name(source):
             return path
         return None
 
@@ -188,12 +189,6 @@ class RowBenchmark(ABC):
                 f"get {self.home} and give its path"
             )
         return self.hub.rows(split, name=name)
-
-
-def _is_hub_name(source: str) -> bool:
-    owner, slash, rest = source.partition("/")
-    plain = all(part and not part.startswith((".", "~")) for part in (owner, rest))
-    return bool(slash) and plain and "/" not in rest and "\\" not in source
 
 
 __all__ = [

@@ -16,6 +16,7 @@ import typer
 from deemster._version import __version__
 from deemster.cli import (
     cascade,
+    data,
     doctor,
     judges,
     models,
@@ -49,6 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
+app.add_typer(data.app, name="data")
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)

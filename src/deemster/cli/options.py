@@ -85,6 +85,15 @@ BudgetSpec = Annotated[
     ),
 ]
 
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Which column holds what, where the names do not say it: "
+        "query=prompt,responses=a|b,truth=winner.",
+    ),
+]
+
 
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
 _SHARED: dict[str, Any] = {

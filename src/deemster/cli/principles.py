@@ -245,13 +245,11 @@ async def _fill(
     again: bool,
     seed: int,
 ) -> int:
+    from deemster.data.samples import read_samples
     from deemster.principles import PrincipleBank
     from deemster.principles.ahead import fill_bank
-    from deemster.suites.jsonl import read_samples
 
     samples = list(read_samples(input_file))
-    if not samples:
-        raise InputError(f"{str(input_file)!r} has no samples; give one JSON object per line")
     try:
         with PrincipleBank(bank) as opened:
             filled = await fill_bank(

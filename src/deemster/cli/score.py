@@ -6,8 +6,9 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import BaseJudge
+    from deemster.schemas import Sample
     from deemster.suites.building import SuiteJudges
 
 EXIT_UNSCORED = 3
@@ -34,9 +36,10 @@ def score(
         Path | None,
         typer.Option(
             "--input", "-i",
-            help='JSON lines, one sample each: {"query": …, "responses": [...]}; - is stdin.',
+            help="A file of samples: JSONL, JSON, CSV, TSV or Parquet, also .gz; - is stdin.",
         ),
     ] = None,
+    columns: opt.ColumnsOption = None,
     seed: opt.Seed = 0,
     record: Annotated[
         Path | None,
@@ -57,15 +60,16 @@ def score(
     if input_file is not None:
         if query is not None or response or reference is not None:
             raise InputError("give --input or --query and --response, not both")
-        with _spooled(input_file) as (path, name):
-            from deemster.suites.jsonl import read_samples
+        from deemster.data.columns import GivenColumns
+        from deemster.data.samples import read_samples
 
-            total = sum(1 for _ in read_samples(path, name=name))
-            if not total:
-                raise InputError(f"{name} has no samples; give one JSON object per line")
-            return asyncio.run(
-                _many(built, record, path, name, total, as_json=as_json, allowed=allowed)
-            )
+        given = None if columns is None else GivenColumns.parse(columns)
+        with spooled(input_file) as (path, name):
+            read = partial(read_samples, path, columns=given, name=name)
+            total = sum(1 for _ in read())  # all is checked before anything is asked
+            return asyncio.run(_many(built, record, read, total, as_json=as_json, allowed=allowed))
+    if columns is not None:
+        raise InputError("--columns goes with --input")
     if query is None or not response:
         missing = "--query" if query is None else "--response"
         raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")
@@ -118,8 +122,7 @@ async def _one(
 async def _many(
     built: SuiteJudges,
     record: Path | None,
-    path: Path,
-    name: str,
+    read: Callable[[], Iterator[Sample]],
     total: int,
     *,
     as_json: bool,
@@ -127,14 +130,11 @@ async def _many(
 ) -> int:
     from deemster.cli.render import progress_bar, show_verdict
     from deemster.judges.batch import score_ordered
-    from deemster.suites.jsonl import read_samples
 
     unscored = 0
     with progress_bar(total) as advance:
         async with judging(built, record) as judge:
-            verdicts = score_ordered(
-                judge, read_samples(path, name=name), on_done=lambda _, verdict: advance(verdict)
-            )
+            verdicts = score_ordered(judge, read(), on_done=lambda _, verdict: advance(verdict))
             async for sample, verdict in verdicts:
                 unscored += verdict.rewards is None
                 if as_json:
@@ -147,25 +147,25 @@ async def _many(
 
 
 @contextmanager
-def _spooled(path: Path) -> Iterator[tuple[Path, str]]:
-    """The file to read twice (checked first, then judged), and its name in errors.
+def spooled(source: Path) -> Iterator[tuple[Path, str]]:
+    """The file to read, more than once, and what errors call it.
 
     Piped input is kept in a temporary file, as it cannot be read again.
     """
-    if str(path) != "-" and path.is_file():
-        yield path, str(path)
+    if str(source) != "-" and not source.is_fifo() and not source.is_char_device():
+        yield source, str(source)
         return
-    with tempfile.NamedTemporaryFile(suffix=".jsonl") as spool:
-        if str(path) == "-":
-            shutil.copyfileobj(sys.stdin.buffer, spool)
-        else:
-            try:
-                with path.open("rb") as source:
-                    shutil.copyfileobj(source, spool)
-            except OSError as error:
-                raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    with tempfile.NamedTemporaryFile() as spool:
+        try:
+            if str(source) == "-":
+                shutil.copyfileobj(sys.stdin.buffer, spool)
+            else:
+                with source.open("rb") as pipe:
+                    shutil.copyfileobj(pipe, spool)
+        except OSError as error:
+            raise InputError(f"cannot read {str(source)!r}: {error.strerror}") from error
         spool.flush()
-        yield Path(spool.name), "stdin" if str(path) == "-" else str(path)
+        yield Path(spool.name), "stdin" if str(source) == "-" else str(source)
 
 
 def share(text: str) -> float:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -34,6 +35,13 @@ import yaml
 from pydantic import ValidationError
 
 from deemster.errors import InputError
+from deemster.principles.criteria import (
+    LISTS,
+    PRINCIPLE_KEYS,
+    CriterionError,
+    is_criterion,
+    plain_criteria,
+)
 from deemster.principles.yaml_source import MAX_BYTES, Lines, line_of, read_yaml
 from deemster.schemas import Principle, Rubric, first_problem, normalise_weights
 
@@ -47,12 +55,9 @@ FixedPrinciples = (
 )
 """The same principles for every query; see `as_principles`."""
 
-_RANGE = re.compile(r"\s*(-?[0-9]{1,6})\s*(?:[-–]\s*(-?[0-9]{1,6})\s*)?")
+_BULLET = re.compile(r"\s*(?:[-*•]|[0-9]+[.)])\s+")
 _RARE_BREAK = re.compile(r"[\r\x85\u2028\u2029]")
 _RUBRIC_KEYS = ("name", "version", "description", "principles")
-_PRINCIPLE_KEYS = ("name", "weight", "description", "bands")
-_NAME_LENGTH = 80
-"""A criterion given as one text that is longer than this gets a shortened name."""
 
 
 def list_rubrics() -> list[Rubric]:
@@ -124,23 +129,19 @@ def as_principles(value: FixedPrinciples) -> tuple[Principle, ...]:
     if isinstance(value, str | Path):
         value = load_rubric(value)
     elif isinstance(value, Mapping):
-        value = _rubric({"name": "principles", **value}, "principles", {})
+        value = _rubric(value, "principles", {}, name="principles")
     if isinstance(value, Rubric):
         return normalise_weights(value.principles)
     if isinstance(value, Principle):
         value = [value]
-    if not isinstance(value, Sequence):
+    if not isinstance(value, list | tuple):
         raise InputError(
             "principles must be a rubric's name or path, a Rubric, or a list of criteria, "
             f"got {type(value).__name__}"
         )
     if not value:
         raise InputError("principles is empty; give 1 or more, or None to let the judge choose")
-    principles = [_criterion(item, i) for i, item in enumerate(value)]
-    try:
-        return normalise_weights(Rubric(name="principles", principles=tuple(principles)).principles)
-    except ValidationError as error:
-        raise InputError(f"principles: {first_problem(error)}") from error
+    return normalise_weights(read_criteria(value, where="principles"))
 
 
 def principles_hash(principles: Sequence[Principle]) -> str:
@@ -165,80 +166,62 @@ def _builtin(name: str) -> Rubric:
 
 def _parse(data: bytes, where: str) -> Rubric:
     value, lines = read_yaml(data, where)
+    if isinstance(value, list):
+        lines = {("principles", *path): line for path, line in lines.items()}
+        value = {"principles": value}
     if not isinstance(value, Mapping):
         what = "empty" if value is None else f"a {type(value).__name__}"
         raise InputError(f"{where}: a rubric is a mapping with name and principles, this is {what}")
-    return _rubric(value, where, lines)
+    return _rubric(value, where, lines, name=Path(where).stem or "rubric")
 
 
-def _rubric(value: Mapping[str, Any], where: str, lines: Lines) -> Rubric:
-    principles = value.get("principles")
-    fields = dict(value)
+def _rubric(value: Mapping[str, Any], where: str, lines: Lines, *, name: str) -> Rubric:
+    fields = {"name": name, **value}
+    if is_criterion(value):  # one criterion with score levels is a rubric of its own
+        lines = {("principles", 0, *path): line for path, line in lines.items()}
+        fields = {"name": name, "principles": [value]}
+    key = next((one for one in LISTS if isinstance(fields.get(one), list | tuple)), "")
     try:
-        if isinstance(principles, Sequence) and not isinstance(principles, str):
-            fields["principles"] = [
-                _from_text(item, f"{_place(where, lines, ('principles', i))}")
-                if isinstance(item, str)
-                else _with_bands(item, ("principles", i))
-                for i, item in enumerate(principles)
-            ]
+        if key:
+            lines = {("principles", *path[1:]) if path[:1] == (key,) else path: line
+                     for path, line in lines.items()}  # fmt: skip
+            fields["principles"] = plain_criteria(fields.pop(key))
         return Rubric.model_validate(fields)
-    except _BandError as error:
-        raise InputError(f"{_place(where, lines, error.path)}: {error}") from error
+    except CriterionError as error:
+        path = ("principles", *error.path)
+        raise InputError(f"{_place(where, lines, path)}: {error}") from error
     except ValidationError as error:
         raise InputError(_message(error, where, lines)) from error
 
 
-def _criterion(item: object, index: int) -> Principle:
-    where = f"principle {index}"
-    if isinstance(item, Principle):
-        return item
-    if isinstance(item, str):
-        return _from_text(item, where)
-    if not isinstance(item, Mapping):
-        raise InputError(f"{where} must be a text, a mapping or a Principle, got {item!r:.80}")
+def read_criteria(value: object, *, where: str) -> tuple[Principle, ...]:
+    """Criteria that stand in a row of data: a list, a rubric, or a text with one on each line.
+
+    A text may also be the name of a rubric that ships. Weights are left as they are.
+
+    Raises:
+        InputError: they cannot be read; the text begins with `where`.
+    """
+    if isinstance(value, str):
+        if value.strip() in _builtin_names():
+            return _builtin(value.strip()).principles
+        value = [_BULLET.sub("", line) for line in value.splitlines() if line.strip()]
+    if isinstance(value, Mapping):
+        return _rubric(value, where, {}, name="principles").principles
+    if not isinstance(value, list | tuple):
+        raise InputError(f"{where}: must be a list of criteria or a text, got {value!r:.80}")
+    if not value:
+        return ()
     try:
-        return Principle.model_validate(_with_bands(item, ()))
-    except _BandError as error:
-        raise InputError(f"{_place(where, {}, error.path)}: {error}") from error
+        criteria = plain_criteria(value)
+        return Rubric.model_validate({"name": "principles", "principles": criteria}).principles
+    except CriterionError as error:
+        path = ".".join(map(str, error.path))
+        raise InputError(f"{where}.{path}: {error}") from error
     except ValidationError as error:
-        raise InputError(_message(error, where, {}, allowed=_PRINCIPLE_KEYS)) from error
-
-
-def _from_text(text: str, where: str) -> Principle:
-    text = " ".join(text.split())
-    if not text:
-        raise InputError(f"{where} is blank; give a criterion")
-    name, colon, description = text.partition(": ")
-    if colon and len(name) <= _NAME_LENGTH:
-        return Principle(name=name, description=description)
-    if len(text) <= _NAME_LENGTH:
-        return Principle(name=text)
-    return Principle(name=text[: _NAME_LENGTH - 1].rpartition(" ")[0] + "…", description=text)
-
-
-class _BandError(ValueError):
-    def __init__(self, text: str, path: tuple[str | int, ...]) -> None:
-        super().__init__(text)
-        self.path = path
-
-
-def _with_bands(item: object, path: tuple[str | int, ...]) -> object:
-    """Bands written `9-10: meaning` become records, best first whatever their order was."""
-    if not isinstance(item, Mapping) or not isinstance(item.get("bands"), Mapping):
-        return item
-    bands: list[tuple[int, int, str]] = []
-    for key, meaning in item["bands"].items():
-        here = (*path, "bands", str(key))
-        match = _RANGE.fullmatch(str(key))
-        if match is None or isinstance(key, bool):
-            raise _BandError(f"band {key!r} is not a range of scores such as 9-10 or 7", here)
-        if not isinstance(meaning, str) or not meaning.strip():
-            raise _BandError(f"the meaning of band {key} must be a text, got {meaning!r:.80}", here)
-        low = int(match[1])
-        bands.append((low, int(match[2] or low), meaning))
-    bands.sort(reverse=True)
-    return {**item, "bands": [{"low": b[0], "high": b[1], "meaning": b[2]} for b in bands]}
+        problem = _message(error, "", {}).removeprefix(": ")
+        inner = problem.removeprefix("principles.")
+        raise InputError(f"{where}{': ' if inner == problem else '.'}{inner}") from error
 
 
 def _place(where: str, lines: Lines, path: Sequence[str | int]) -> str:
@@ -254,8 +237,10 @@ def _message(
     first = error.errors()[0]
     line = line_of(lines, first["loc"])
     text = f"{where}{f' line {line}' if line else ''}: {first_problem(error)}"
+    if first["type"] == "string_type" and isinstance(first["input"], bool | int | float | date):
+        text += "; put it in quotes"
     if first["type"] == "extra_forbidden":
-        known = _PRINCIPLE_KEYS if len(first["loc"]) > 1 else allowed
+        known = PRINCIPLE_KEYS if len(first["loc"]) > 1 else allowed
         text = f"{_place(where, lines, first['loc'])}: unknown key; known: {', '.join(known)}"
     return text
 

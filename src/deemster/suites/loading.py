@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from deemster.data.files import read_rows
+from deemster.data.hub import dataset_rows
+from deemster.data.row import Row
+from deemster.data.samples import samples_of
 from deemster.errors import InputError
 from deemster.schemas import Sample
 from deemster.suites.spec import DataSpec, SuiteSpec
-from deemster.suites.yaml_file import read_yaml
+from deemster.suites.yaml_file import YamlFile, read_yaml
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Suite:
     written: dict[str, Any]
     """As written, names of variables in place of values: safe to store."""
     path: Path
+    file: YamlFile | None = None
+    """Knows the lines; None of a suite that was not read from a file."""
 
     def samples(self) -> Iterator[Sample]:
         """All samples, with ids that are unique in the suite, in the order of the file.
@@ -36,7 +42,7 @@ class Suite:
         """
         seen: set[str] = set()
         for number, data in enumerate(self.spec.data):
-            for sample in _chosen(data, self.path, self.spec.seed):
+            for sample in _chosen(data, self, number):
                 name = sample.id
                 if name in seen:
                     name = f"{number}:{name}"
@@ -59,37 +65,54 @@ def load_suite(path: str | Path, *, environment: Mapping[str, str] | None = None
     """
     path = Path(path)
     file = read_yaml(path, what="suite", keys="name, data and judges")
-    return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path)
+    return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path, file)
 
 
-def _chosen(data: DataSpec, suite: Path, seed: int) -> Iterable[Sample]:
+def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterable[Sample]:
     """The samples of one source after its filters, in their order there."""
-    wanted = (sample for sample in _source(data, suite) if _wanted(data, sample))
+    wanted = (sample for sample in _source(data, suite, number) if _wanted(data, sample))
     if data.limit is None:
         return wanted
     kept = list(wanted)
     if data.limit >= len(kept):
         return kept
-    drawn = np.random.default_rng([seed, len(kept)]).choice(len(kept), data.limit, replace=False)
+    drawn = np.random.default_rng([suite.spec.seed, len(kept)]).choice(
+        len(kept), data.limit, replace=False
+    )
     return [kept[i] for i in sorted(drawn)]
 
 
-def _source(data: DataSpec, suite: Path) -> Iterator[Sample]:
-    path = None if data.path is None else suite.parent / Path(data.path).expanduser()
+def _source(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:
+    folder = suite.path.parent
+    path = None if data.path is None else folder / Path(data.path).expanduser()
     if data.benchmark is not None:
         from deemster.benchmarks import open_benchmark  # noqa: PLC0415 - only where it is used
 
         if path is not None and not path.exists():
-            raise InputError(f"{suite}: data path {data.path!r} does not exist")
+            raise InputError(f"{suite.path}: data path {data.path!r} does not exist")
         yield from open_benchmark(data.benchmark).load(path, split=data.split)
-    elif path is not None:
-        from deemster.suites.jsonl import read_samples  # noqa: PLC0415
-
-        yield from read_samples(path)
+        return
+    columns = data.given_columns
+    if data.samples is not None:
+        inline = (
+            Row(values, f"{_at(suite, number, i)}: data.samples.{i}")
+            for i, values in enumerate(data.samples)
+        )
+        yield from samples_of(inline, columns, start=0)
+        return
+    if path is not None:
+        rows = read_rows(path, split=data.split)
     else:
-        for number, row in enumerate(data.samples or ()):
-            sample = Sample.parse(row, where=f"{suite}: data.samples.{number}")
-            yield sample if sample.id else sample.model_copy(update={"id": str(number)})
+        name = data.dataset or ""
+        rows = dataset_rows(name, split=data.split, config=data.config, base=folder)
+    yield from samples_of(rows, columns)
+
+
+def _at(suite: Suite, number: int, sample: int) -> str:
+    """File and line of a sample that stands in the suite."""
+    if suite.file is None:
+        return str(suite.path)
+    return f"{suite.path}:{suite.file.line_of('data', number, 'samples', sample)}"
 
 
 def _wanted(data: DataSpec, sample: Sample) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from deemster.data.columns import GivenColumns
 from deemster.judges.registry import JUDGES
 from deemster.judges.spec import JUDGE_DEFINITION, AnyJudge, JudgeSpec
 
@@ -23,14 +24,21 @@ _COMPARISON = re.compile(r"\s*(>=|<=|>|<|==)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 
 
 class DataSpec(_Spec):
-    """Where samples come from: exactly one of `benchmark`, `path` and `samples`."""
+    """Where samples come from: exactly one of `benchmark`, `path`, `dataset` and `samples`."""
 
     benchmark: str | None = None
     """Adapter of a public benchmark, e.g. `judgebench`; `path` then says where its files are."""
     path: str | None = None
-    """A JSON-lines file of samples, or the files of `benchmark`; relative to the suite file."""
+    """A file or folder of samples (JSONL, JSON, CSV, TSV, Parquet; `.gz`), or the files of
+    `benchmark`; relative to the suite file."""
+    dataset: str | None = None
+    """Of the `datasets` library: a folder it saved, or `owner/name` on the hub."""
+    config: str | None = None
+    """Configuration of a `dataset` from the hub, where it has several."""
+    columns: str | dict[str, str | tuple[str, ...]] | None = None
+    """Which column holds what, e.g. `{query: prompt, responses: [a, b], truth: winner}`."""
     split: str | None = None
-    """The part of a benchmark to read."""
+    """The part of a benchmark, a dataset or a folder to read."""
     samples: tuple[dict[str, JsonValue], ...] | None = None
     """Samples given in the suite itself."""
     subsets: tuple[str, ...] | None = None
@@ -42,16 +50,26 @@ class DataSpec(_Spec):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        given = [n for n in ("benchmark", "samples") if getattr(self, n) is not None]
-        if self.path is not None and self.samples is not None:
-            raise ValueError("give path or samples, not both")
-        if self.path is None and len(given) != 1:
-            raise ValueError("give one of benchmark, path and samples")
-        if len(given) > 1:
-            raise ValueError("give benchmark or samples, not both")
-        if self.split is not None and self.benchmark is None:
-            raise ValueError("split goes with benchmark")
+        names = ("benchmark", "dataset", "samples") + ("path",) * (self.benchmark is None)
+        given = [n for n in names if getattr(self, n) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none"
+            raise ValueError(f"give one of benchmark, path, dataset and samples; got {got}")
+        if self.split is not None and self.samples is not None:
+            raise ValueError("split goes with benchmark, path or dataset")
+        if self.config is not None and self.dataset is None:
+            raise ValueError("config goes with dataset")
+        if self.columns is not None and self.benchmark is not None:
+            raise ValueError(
+                "columns goes with path, dataset or samples; a benchmark knows its own"
+            )
+        self.given_columns  # noqa: B018 - read now, so that an error names the line
         return self
+
+    @property
+    def given_columns(self) -> GivenColumns | None:
+        """What `columns` says."""
+        return None if self.columns is None else GivenColumns.parse(self.columns)
 
 
 class BudgetSpec(_Spec):

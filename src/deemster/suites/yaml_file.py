@@ -9,12 +9,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from deemster.data.turns import quotes
 from deemster.errors import InputError
 
 _MAX_BYTES = 8 * 2**20
@@ -58,6 +60,16 @@ class YamlFile:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
             raise InputError(_message(error, self.node, self.path, model, self.written)) from error
+
+    def line_of(self, *keys: str | int) -> int:
+        """The line of a value, or of the nearest thing around it, from 1."""
+        node = self.node
+        for key in keys:
+            child = _child(node, key)
+            if child is None and not (key == 0 and isinstance(node, yaml.MappingNode)):
+                break  # one mapping may stand where a list is expected
+            node = child or node
+        return _line(node)
 
     @property
     def storable(self) -> dict[str, Any]:
@@ -199,6 +211,8 @@ def _message(
         return f"{path}:{_line(node)}: {where} is missing"
     value = first["input"]
     shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
+    if first["type"] == "string_type" or isinstance(value, date):
+        shown += quotes(value)
     return f"{path}:{_line(node)}: {where}: {message}{shown}" if where else f"{path}: {message}"
 
 

@@ -41,7 +41,7 @@ def test_layouts(tmp_path: Path, row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        pytest.param({"text": "a"}, "no instruction; give messages, or prompt", id="no-layout"),
+        pytest.param({"text": "a"}, "no responses found; known shapes: ", id="no-layout"),
         pytest.param({"messages": [ASK]}, "'messages' must end with an assistant turn", id="last"),
         pytest.param({"messages": [REPLY]}, "needs a turn before", id="only-answer"),
         pytest.param({"messages": 3}, "'messages' must be text or messages", id="type"),

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 from pydantic import ValidationError
 
 from deemster.backends import FakeBackend
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.judges import Judge
 from deemster.schemas import Sample
@@ -91,7 +91,7 @@ def test_a_dataset_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         asked.append((name, split, config))
         yield Row({"prompt": "2 + 2?", "chosen": "4", "rejected": "5", "id": 7}, "there row 1")
 
-    monkeypatch.setattr("deemster.training.data.source.hub_rows", rows)
+    monkeypatch.setattr("deemster.data.hub.hub_rows", rows)
     source = DataSource(dataset="owner/name", config="en")
     [sample] = load_preferences(source, base=tmp_path)
     assert sample.id == "7"
@@ -189,29 +189,29 @@ BAD: dict[str, tuple[Any, str]] = {
     "text-label": (PAIR | {"ground_truth": ["1", "0"]}, "ground_truth.0: .*got '1'"),
     "true-label": (PAIR | {"ground_truth": [True, False]}, "ground_truth.0: .*got True"),
     "short-label": (PAIR | {"ground_truth": [1]}, "ground_truth has 1 entries for 2 responses"),
-    "query-type": (PAIR | {"query": 3}, "query must be a string or messages, got int"),
+    "query-type": (
+        PAIR | {"query": 3},
+        "'query' must be text or messages, got 3; put it in quotes",
+    ),
     "blank-query": (PAIR | {"query": " "}, "query is empty"),
     "no-turns": (PAIR | {"query": []}, "query is empty"),
     "no-query": ({"responses": ["a", "b"], "ground_truth": [1, 0]}, "query"),
-    "responses-type": (PAIR | {"responses": "ab"}, "responses must be a list"),
+    "responses-type": (PAIR | {"responses": "ab"}, "'responses' must be a list"),
     "blank-response": (PAIR | {"responses": ["a", " "]}, "response 1 is empty"),
-    "unknown-field": (PAIR | {"rating": 3}, "rating: Extra inputs are not permitted"),
-    "no-layout": (
-        {"text": "a"},
-        "not a known layout of preferences; known: query .*; fields here: text",
-    ),
+    "misspelt-field": (PAIR | {"referense": "4"}, "unknown column 'referense'; did you mean 'ref"),
+    "no-layout": ({"text": "a"}, "no responses found; known shapes: query .*; columns here: text"),
     "not-json": ("{'query'", "not JSON: "),
-    "deep": ("[" * 100_000, "not JSON: |expected an object"),
+    "deep": ("[" * 100_000, "not usable JSON: |expected an object"),
     "no-object": ("[1]", r"expected an object, got \[1\]"),
     "label-type": ({"prompt": "q", "completion": "a", "label": "good"}, "'label' must be true or"),
-    "no-prompt": ({"completion": "a", "label": 1}, "no field 'prompt'"),
+    "no-prompt": ({"completion": "a", "label": 1}, "no query: give one of query, prompt"),
     "chosen-type": ({"prompt": "q", "chosen": 3, "rejected": "b"}, "'chosen' must be text or mess"),
     "chosen-role": ({"prompt": "q", "chosen": TURNS, "rejected": "b"}, "'chosen' must end with an"),
     "other-prompt": (
         {"prompt": "q", "chosen": TURNS + answer("4"), "rejected": answer("5")},
         "starts with a conversation other than",
     ),
-    "no-common-prompt": ({"chosen": "a", "rejected": "b"}, "no prompt: give a field 'prompt'"),
+    "no-common-prompt": ({"chosen": "a", "rejected": "b"}, "no query: give one of query, prompt"),
 }
 
 

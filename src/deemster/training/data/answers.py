@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
+from deemster.data.turns import turns, without_nulls
 from deemster.judges.orders import derive_seed
 from deemster.judges.verifier import Check, ExactMatch, MathMatch, NumericMatch
 from deemster.schemas import Conversation, Sample
-from deemster.training.data.layouts import turns, without_nulls
 
 MATCHINGS: dict[str, Callable[[], Check]] = {
     "exact": ExactMatch,

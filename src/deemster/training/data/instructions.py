@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from deemster.benchmarks.files import Row
+from deemster.data.columns import GivenColumns
+from deemster.data.row import Row
+from deemster.data.samples import sample_of
 from deemster.errors import InputError
 from deemster.schemas import Conversation, Record
-from deemster.training.data.layouts import answer_of, prompt_of, turns, without_nulls
 from deemster.training.data.source import DataSource, source_rows
 
 
@@ -32,7 +33,7 @@ def load_instructions(
     seed: int = 0,
     problems: list[str] | None = None,
 ) -> list[Instruction]:
-    """Conversations from rows with `messages`, or with `prompt` and `completion`.
+    """Conversations from rows with `messages`, or with a query and one response.
 
     Args:
         source: a `path` or a `dataset`.
@@ -47,13 +48,14 @@ def load_instructions(
     if source.benchmark or source.run or source.match:
         raise InputError(f"instructions come from path or dataset, got {source.label!r}")
     problems = [] if problems is None else problems
+    columns = source.given_columns
     found: list[Instruction] = []
     first: InputError | None = None
     for place, row in enumerate(source_rows(source, base or Path()), start=1):
         try:
             if isinstance(row, InputError):
                 raise row
-            found.append(_instruction(row, place))
+            found.append(_instruction(row, place, columns))
         except InputError as error:
             if source.bad_rows == "error":
                 raise
@@ -100,22 +102,14 @@ def _draw(instructions: Sequence[Item], count: int, seed: int) -> list[Item]:
     return [instructions[i] for i in sorted(drawn)]
 
 
-def _instruction(row: Row, place: int) -> Instruction:
-    values = without_nulls(row.values)
-    if "messages" in values:
-        messages = turns(row, values["messages"], "messages", "user")
-        answer_of(row, messages, "messages")
-    else:
-        prompt = prompt_of(row, values)
-        name = "completion" if "completion" in values else "response"
-        if prompt is None or name not in values:
-            fields = ", ".join(map(str, row.values)) or "none"
-            raise row.error(
-                f"no instruction; give messages, or prompt and completion; fields here: {fields}"
-            )
-        messages = (*prompt, answer_of(row, turns(row, values[name], name, "assistant"), name))
-    if len(messages) < 2:
-        raise row.error("a conversation needs a turn before the assistant's last one")
-    if messages[-1].is_blank:
+def _instruction(row: Row, place: int, columns: GivenColumns | None) -> Instruction:
+    sample = sample_of(row, columns)
+    if len(sample.responses) != 1:
+        raise row.error(
+            f"{len(sample.responses)} responses; an instruction has one: give messages, or prompt "
+            "and completion"
+        )
+    [answer] = sample.responses
+    if answer.is_blank:
         raise row.error("the assistant's last turn is empty; leave the row out or give its text")
-    return Instruction(id=row.label("id") if "id" in values else str(place), messages=messages)
+    return Instruction(id=sample.id or str(place), messages=(*sample.query, answer))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from deemster.benchmarks import open_benchmark
+from deemster.data.samples import numbered
 from deemster.errors import InputError
 from deemster.judges.verifier import MathMatch
 from deemster.schemas import Sample
@@ -98,16 +99,21 @@ def _kind(source: DataSource) -> str:
 
 
 def _of_rows(source: DataSource, base: Path, seed: int) -> Iterator[Placed | InputError]:  # noqa: ARG001
+    columns = source.given_columns
+    unseen = set() if columns is None else set(columns.names)
     for place, row in enumerate(source_rows(source, base), start=1):
         if isinstance(row, InputError):
             yield row
             continue
+        unseen -= row.values.keys()
         try:
-            sample = preference_of(row)
+            sample = preference_of(row, columns)
         except InputError as error:
             yield error
             continue
-        yield row.where, sample if sample.id else sample.model_copy(update={"id": str(place)})
+        yield row.where, numbered(sample, place)
+    if columns is not None:
+        columns.check_seen(unseen)
 
 
 def _of_problems(source: DataSource, base: Path, seed: int) -> Iterator[Placed | InputError]:

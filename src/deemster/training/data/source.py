@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from deemster.benchmarks.files import Row, data_files, read_rows, read_text_lines
-from deemster.benchmarks.hub import hub_rows
+from deemster.data.columns import GivenColumns
+from deemster.data.files import data_files, read_items, read_rows
+from deemster.data.hub import dataset_rows
+from deemster.data.row import Row
 from deemster.errors import InputError
-from deemster.extras import need
 
 _Positive = Annotated[int, Field(strict=True, ge=1)]
 
@@ -38,6 +38,8 @@ class DataSource(BaseModel):
     """A run directory: the samples that were judged there."""
     split: str | None = None
     """Part of a dataset (default `train`), a benchmark or a folder."""
+    columns: str | dict[str, str | tuple[str, ...]] | None = None
+    """Which column holds what, e.g. `{query: prompt, chosen: good, rejected: bad}`."""
     match: Literal["exact", "numeric", "math"] | None = None
     """Rows are problems with a reference answer and several solutions; pairs of a right and a
     wrong one are made by comparing answers in this way."""
@@ -64,11 +66,19 @@ class DataSource(BaseModel):
             raise ValueError("config goes with dataset")
         if self.split is not None and self.run is not None:
             raise ValueError("a run has no splits; leave split out")
+        if self.columns is not None and (self.benchmark or self.run or self.match):
+            raise ValueError("columns goes with path or dataset, and not with match")
+        self.given_columns  # noqa: B018 - read now, so that an error names the recipe
         if self.match is not None and (self.benchmark or self.run):
             raise ValueError("match goes with path or dataset")
         if self.pairs != 1 and self.match is None:
             raise ValueError("pairs goes with match")
         return self
+
+    @property
+    def given_columns(self) -> GivenColumns | None:
+        """What `columns` says."""
+        return None if self.columns is None else GivenColumns.parse(self.columns)
 
     @property
     def label(self) -> str:
@@ -88,67 +98,11 @@ def source_rows(source: DataSource, base: Path) -> Iterator[Row | InputError]:
         InputError: the source as a whole cannot be read, or is empty.
     """
     if source.dataset is not None:
-        yield from _dataset_rows(source, source.dataset, base)
+        yield from dataset_rows(source.dataset, split=source.split, config=source.config, base=base)
         return
-    path = _located(source.path or "", base)
+    path = base / Path(source.path or "").expanduser()
     if source.split is not None:
         yield from read_rows(path, split=source.split)
         return
     for file in data_files(path):
-        yield from _json_lines(file) if _is_json_lines(file) else read_rows(file)
-
-
-def _located(path: str, base: Path) -> Path:
-    return base / Path(path).expanduser()
-
-
-def _is_json_lines(path: Path) -> bool:
-    return path.name.lower().removesuffix(".gz").endswith(".jsonl")
-
-
-def _json_lines(path: Path) -> Iterator[Row | InputError]:
-    """The lines of a file; unlike in `read_rows`, one that is not an object does not end them."""
-    empty = True
-    for number, line in read_text_lines(path):
-        if not line.strip():
-            continue
-        empty = False
-        where = f"{path} line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield InputError(f"{where}: not JSON: {error}")
-            continue
-        if isinstance(values, dict):
-            yield Row(values, where, path, number)
-        else:
-            yield InputError(f"{where}: expected an object, got {values!r:.80}")
-    if empty:
-        raise InputError(f"{path} is empty; expected at least one row")
-
-
-def _dataset_rows(source: DataSource, name: str, base: Path) -> Iterator[Row]:
-    folder = _located(name, base)
-    split = source.split or "train"
-    if not folder.is_dir():
-        yield from hub_rows(name, split=split, config=source.config)
-        return
-    need("datasets", f"dataset {name!r}")
-    from datasets import DatasetDict, load_from_disk  # noqa: PLC0415 - an optional extra
-
-    try:
-        loaded = load_from_disk(str(folder))
-    except (OSError, ValueError, LookupError) as error:  # an empty one is an IndexError
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"{str(folder)!r} is not a saved dataset, or holds no rows: {reason}"
-        ) from error
-    if isinstance(loaded, DatasetDict):
-        if split not in loaded:
-            known = ", ".join(map(str, loaded))
-            raise InputError(f"no split {split!r} in {str(folder)!r}; splits there: {known}")
-        loaded = loaded[split]
-    elif source.split is not None:
-        raise InputError(f"{str(folder)!r} has no splits; leave split out")
-    for number, values in enumerate(loaded, start=1):
-        yield Row(dict(values), f"{folder} row {number}", folder, number)
+        yield from read_items(file)

@@ -1,0 +1,404 @@
+"""The one reader: whatever the file, the same samples; whatever the mistake, one line to act on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.command_line import deemster, one_line
+
+from deemster.data.columns import GivenColumns
+from deemster.data.samples import read_samples
+from deemster.errors import InputError
+from deemster.schemas import Sample
+
+FORMS = (
+    ("plain.jsonl", "jsonl"),
+    ("plain.ndjson", "jsonl"),
+    ("lines.json", "jsonl"),
+    ("array.json", "array"),
+    ("wrapped.json", "wrapped"),
+    ("rows.json", "rows"),
+    ("columns.json", "columns"),
+    ("comma.csv", ","),
+    ("semicolon.csv", ";"),
+    ("tab.tsv", "\t"),
+    ("table.parquet", "parquet"),
+    ("no-suffix-lines", "jsonl"),
+    ("no-suffix-array", "array"),
+    ("no-suffix-table", ","),
+    ("no-suffix-parquet", "parquet"),
+)
+"""Every form a file of rows may have, and how it is made."""
+
+ROWS: list[dict[str, Any]] = [
+    {"id": 7, "prompt": "2 + 2?", "a": "4", "b": '5, "or" so', "winner": "a", "hard": 0.5,
+     "ok": True, "note": None},
+    {"id": 8, "prompt": "Why?\nSay.", "a": "ü" * 200_000, "b": "no", "winner": "tie", "hard": 2,
+     "ok": False, "note": "first"},
+]  # fmt: skip
+COLUMNS = "query=prompt,responses=a|b,truth=winner"
+
+
+def written(form: str, rows: list[dict[str, Any]], path: Path) -> None:
+    if form == "parquet":
+        pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+        return
+    texts = {
+        "jsonl": lambda: "\n".join(json.dumps(row) for row in rows) + "\n",
+        "array": lambda: json.dumps(rows, indent=1),
+        "wrapped": lambda: json.dumps({"version": 1, "data": rows}),
+        "rows": lambda: json.dumps({str(row["id"]): row for row in rows}),
+        "columns": lambda: json.dumps(
+            {name: {str(i): row[name] for i, row in enumerate(rows)} for name in rows[0]}
+        ),
+    }
+    path.write_text(texts[form]() if form in texts else as_table(form, rows), encoding="utf-8")
+
+
+def as_table(delimiter: str, rows: list[dict[str, Any]]) -> str:
+    def cell(value: object) -> str:
+        text = "" if value is None else str(value)
+        quoted = any(mark in text for mark in f'"\n{delimiter}')
+        return '"' + text.replace('"', '""') + '"' if quoted else text
+
+    lines: list[list[Any]] = [list(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join(delimiter.join(map(cell, line)) + "\n" for line in lines)
+
+
+def read(path: Path, columns: str | None = None) -> list[Sample]:
+    given = None if columns is None else GivenColumns.parse(columns)
+    return list(read_samples(path, columns=given))
+
+
+EXPECTED = [
+    Sample(id="7", query="2 + 2?", responses=["4", '5, "or" so'], ground_truth=(1.0, 0.0),
+           metadata={"hard": 0.5, "ok": True}),
+    Sample(id="8", query="Why?\nSay.", responses=["ü" * 200_000, "no"], ground_truth=(0.5, 0.5),
+           metadata={"hard": 2, "ok": False, "note": "first"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["as-is", "gz", "bom", "crlf"])
+@pytest.mark.parametrize(("name", "form"), FORMS, ids=[name for name, _ in FORMS])
+def test_every_form_gives_the_same_samples(
+    tmp_path: Path, name: str, form: str, change: str
+) -> None:
+    path = tmp_path / name
+    written(form, ROWS, path)
+    data = path.read_bytes()
+    if change == "gz":
+        path = tmp_path / f"{name}.gz"
+        if form == "parquet":
+            pytest.skip("Parquet is compressed as it is")
+        path.write_bytes(gzip.compress(data))
+    elif form == "parquet":
+        pass
+    elif change == "bom":
+        path.write_bytes(b"\xef\xbb\xbf" + data)
+    elif change == "crlf" and len(form) > 1:
+        path.write_bytes(data.replace(b"\n", b"\r\n"))  # in tables texts would change too
+    assert read(path, COLUMNS) == EXPECTED
+
+
+A_TURN = {"role": "user", "content": "Hi?"}
+
+
+def reply(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+SHAPES: dict[str, tuple[dict[str, Any], list[str], tuple[float, ...] | None]] = {
+    "own": ({"query": "Hi?", "responses": ["x", "y"], "ground_truth": [0, 1]}, ["x", "y"], (0, 1)),
+    "prompt-responses": ({"prompt": "Hi?", "responses": ["x"]}, ["x"], None),
+    "chosen": ({"prompt": "Hi?", "chosen": "x", "rejected": "y"}, ["x", "y"], (1, 0)),
+    "conversational": (
+        {"prompt": [A_TURN], "chosen": [reply("x")], "rejected": [reply("y")]},
+        ["x", "y"],
+        (1, 0),
+    ),
+    "implicit-prompt": (
+        {"chosen": [A_TURN, reply("x")], "rejected": [A_TURN, reply("y")]},
+        ["x", "y"],
+        (1, 0),
+    ),
+    "judgebench": (
+        {"question": "Hi?", "response_A": "x", "response_B": "y", "label": "B>A"},
+        ["x", "y"],
+        (0, 1),
+    ),
+    "strong-comparison": (
+        {"question": "Hi?", "response_a": "x", "response_b": "y", "label": "[[A>>B]]"},
+        ["x", "y"],
+        (1, 0),
+    ),
+    "compared-equal": (
+        {"question": "Hi?", "response_A": "x", "response_B": "y", "label": "A=B"},
+        ["x", "y"],
+        (0.5, 0.5),
+    ),
+    "alpaca": (
+        {"instruction": "Hi?", "output_1": "x", "output_2": "y", "preference": 2},
+        ["x", "y"],
+        (0, 1),
+    ),
+    "alpaca-float": (
+        {"instruction": "Hi?", "output_1": "x", "output_2": "y", "preference": 1.0},
+        ["x", "y"],
+        (1, 0),
+    ),
+    "arena": (
+        {"prompt": "Hi?", "response_a": "x", "response_b": "y", "winner": "model_b"},
+        ["x", "y"],
+        (0, 1),
+    ),
+    "winner-by-model": (
+        {"prompt": "Hi?", "response_a": "x", "response_b": "y", "winner": "crow",
+         "model_a": "auk", "model_b": "crow"},
+        ["x", "y"],
+        (0, 1),
+    ),
+    "three": (
+        {"prompt": "Hi?", "answer_1": "x", "answer_2": "y", "answer_3": "z", "label": 3},
+        ["x", "y", "z"],
+        (0, 0, 1),
+    ),
+    "messages": ({"messages": [A_TURN, reply("x")]}, ["x"], None),
+    "unpaired": ({"prompt": "Hi?", "completion": "x", "label": False}, ["x"], (0,)),
+    "no-label": ({"prompt": "Hi?", "response": "x", "reference": 4}, ["x"], None),
+    "null-label": ({"prompt": "Hi?", "response": "x", "label": None}, ["x"], None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("form", ["jsonl", "array", ",", "parquet"])
+def test_known_shapes_need_no_telling(tmp_path: Path, shape: str, form: str) -> None:
+    row, responses, truth = SHAPES[shape]
+    if form == ",":
+        row = {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()}
+    path = tmp_path / f"rows{'.csv' if form == ',' else ''}"
+    written(form, [row], path)
+    [sample] = read(path)
+    assert sample.query[0].text == "Hi?"
+    assert [one.text for one in sample.responses] == responses
+    assert sample.ground_truth == truth
+    assert sample.metadata == {}
+    assert sample.id == "1"
+
+
+COLUMN_CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "chosen": (
+        {"q": "Q", "good": "x", "bad": "y"},
+        "query=q,chosen=good,rejected=bad",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
+    "one-list": (
+        {"prompt": "Q", "samples": ["x", "y"], "scores": [3, 1], "who": ["m", "n"]},
+        "responses=samples,truth=scores,policies=who",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (3.0, 1.0),
+         "policies": ("m", "n")},
+    ),
+    "scores-apart": (
+        {"prompt": "Q", "x": "x", "y": "y", "sx": 3, "sy": "1.5"},
+        "responses=x|y,truth=sx|sy",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (3.0, 1.5)},
+    ),
+    "joined-query": (
+        {"system": "S", "task": "T", "reply": "x"},
+        "query=system|task,responses=reply",
+        {"query": "S\n\nT", "responses": ["x"]},
+    ),
+    "zero-is-first": (
+        {"prompt": "Q", "response_1": "x", "response_2": "y", "label": 0},
+        "first=0",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
+    "zero-is-a-tie": (
+        {"prompt": "Q", "response_1": "x", "response_2": "y", "label": "0"},
+        "first=1",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.5, 0.5)},
+    ),
+    "no-truth": (
+        {"prompt": "Q", "response_1": "x", "response_2": "y", "label": "spam"},
+        "truth=",
+        {"query": "Q", "responses": ["x", "y"], "metadata": {"label": "spam"}},
+    ),
+    "label-of-other-responses-is-not-read": (
+        {"prompt": "Q", "m1": "x", "m2": "y", "label": 1},
+        "responses=m1|m2",
+        {"query": "Q", "responses": ["x", "y"], "metadata": {"label": 1}},
+    ),
+    "conversation": (
+        {"conversations": [A_TURN, reply("x")], "number": 3.0},
+        "messages=conversations,id=number",
+        {"id": "3", "query": "Hi?", "responses": ["x"]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COLUMN_CASES)
+def test_columns_say_the_rest(tmp_path: Path, case: str) -> None:
+    row, columns, fields = COLUMN_CASES[case]
+    path = tmp_path / "rows.jsonl"
+    written("jsonl", [row], path)
+    assert read(path, columns) == [Sample.parse({"id": "1"} | fields, where="")]
+
+
+def test_columns_in_a_suite_and_on_the_command_line_are_the_same() -> None:
+    spoken = GivenColumns.parse({"query": "prompt", "responses": ["a", "b"], "truth": "winner"})
+    assert spoken == GivenColumns.parse(COLUMNS)
+
+
+@pytest.mark.parametrize("answer", ["[1, 2]", '["a", "b"]', '{"a": 1}', "[not JSON", "1", "true"])
+def test_json_in_a_cell_that_is_an_answer_stays_text(tmp_path: Path, answer: str) -> None:
+    path = tmp_path / "rows.csv"
+    written(",", [{"prompt": answer, "response": answer, "reference": answer}], path)
+    [sample] = read(path)
+    assert sample.query[0].text == sample.responses[0].text == answer
+
+
+MISTAKES: dict[str, tuple[bytes, str | None, str]] = {
+    "null-response": (
+        b"prompt,response_a,response_b\nq,x,y\nq,x,\n",
+        None,
+        r"line 3: 'response_b' is empty; give a response there",
+    ),
+    "unquoted-comma": (b"prompt,response\nq,x, y\n", None, r"line 2: more fields .* in quotes"),
+    "two-of-a-name": (b"prompt,response,response\nq,x,y\n", None, r"two columns .* 'response'"),
+    "not-a-label": (
+        b"prompt,response_a,response_b,label\nq,x,y,good\n",
+        None,
+        r"line 2: 'label' is 'good', which does not say which of 2 .*write A to B, 1 to 2, 'tie'",
+    ),
+    "too-high": (
+        b"prompt,response_a,response_b,label\nq,x,y,3\n",
+        None,
+        r"'label' is '3', which does not say which",
+    ),
+    "zero": (
+        b"prompt,response_a,response_b,label\nq,x,y,0\n",
+        None,
+        r"'label' is '0', a tie in some data and the first response in others; say which",
+    ),
+    "true-of-a-pair": (
+        b'{"prompt": "q", "response_a": "x", "response_b": "y", "label": true}\n',
+        None,
+        "'label' is True, which does not say which",
+    ),
+    "a-number-for-text": (
+        b'{"prompt": "q", "responses": ["x", 4]}\n',
+        None,
+        r"record 1: 'responses.1' must be text or messages, got 4; put it in quotes",
+    ),
+    "unknown-shape": (b"a,b\n1,2\n", None, "known shapes: .*columns here: a, b; say which"),
+    "misspelt": (
+        b'{"prompt": "q", "responses": ["x"], "polices": ["m"]}\n',
+        None,
+        "unknown column 'polices'; did you mean 'policies'",
+    ),
+    "no-such-column": (
+        b"prompt,a,b\nq,x,y\n",
+        "query=prompt,responses=a|c",
+        "columns: responses is to be 'c'; columns here: prompt, a, b",
+    ),
+    "truth-is-nowhere": (
+        b"prompt,a,b,winner\nq,x,y,a\n",
+        "responses=a|b,truth=winer",
+        "columns: no row has a column 'winer'",
+    ),
+    "list-of-texts": (
+        b'{"prompt": "q", "chosen": ["x"], "rejected": ["y"]}\n',
+        None,
+        "'chosen' is a list of texts; it must be one text, or messages",
+    ),
+    "policies": (
+        b'{"prompt": "q", "responses": ["x"], "policies": ["m", "n"]}\n',
+        None,
+        "'policies': 2 policies for 1 responses",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_says_where_and_what_to_write(tmp_path: Path, mistake: str) -> None:
+    content, columns, told = MISTAKES[mistake]
+    path = tmp_path / ("rows.json" if content.startswith(b"{") else "rows.csv")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=told) as caught:
+        read(path, columns)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        pytest.param("prompt", "'prompt' is not KEY=COLUMN", id="no-key"),
+        pytest.param("question=prompt", "unknown key 'question'; known: query, resp", id="key"),
+        pytest.param("query=a,query=b", "'query' is given twice", id="twice"),
+        pytest.param("id=a|b", "'id' is one column, got 'a|b'", id="several"),
+        pytest.param("chosen=a", "give chosen and rejected, or neither", id="half"),
+        pytest.param("chosen=a,rejected=b,truth=c", "chosen and rejected, or resp", id="both"),
+        pytest.param("first=2", "first must be 0 or 1, got '2'", id="first"),
+    ],
+)
+def test_columns_that_make_no_sense(columns: str, told: str) -> None:
+    with pytest.raises(InputError, match=told.replace("|", r"\|")):
+        GivenColumns.parse(columns)
+
+
+CRITERIA: dict[str, Any] = {
+    "texts": ["Short", "Tone: warm"],
+    "lines": "- Short\n- Tone: warm",
+    "requirements": [{"requirement": "Short"}, {"requirement": "Tone: warm"}],
+    "criteria-key": {"criteria": [{"criterion": "Short", "points": 5}, "Tone: warm"]},
+}
+
+
+@pytest.mark.parametrize("kind", CRITERIA)
+def test_a_row_may_have_a_rubric_of_its_own(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    written("jsonl", [{"prompt": "q", "response": "x", "principles": CRITERIA[kind]}], path)
+    [sample] = read(path)
+    named = [(one.name, one.description) for one in sample.principles]
+    assert named == [("Short", ""), ("Tone", "warm")]
+    assert [one.weight for one in sample.principles] == [5 if "key" in kind else 1, 1]
+
+
+def test_a_stored_sample_is_read_back_as_it_was(tmp_path: Path) -> None:
+    [sample] = [
+        Sample(
+            id="s",
+            query=[{"role": "system", "content": "S"}, A_TURN],
+            responses=["x", ""],
+            reference="r",
+            principles=[{"name": "Long", "weight": 30.0}],
+            ground_truth=(0.2, 0.1),
+            policies=("m", "n"),
+            subset="a",
+            metadata={"k": [1, {"deep": "2"}]},
+        )
+    ]
+    path = tmp_path / "kept.jsonl"
+    path.write_text(sample.model_dump_json(exclude_none=True) + "\n", encoding="utf-8")
+    assert read(path) == [sample]
+
+
+def test_stdin_and_data_show(tmp_path: Path) -> None:
+    table = "prompt,a,b,winner\nq,x,y,a\nq,x,y,b\n"
+    told = ("--columns", COLUMNS)
+    scored = deemster("score", "-i", "-", *told, "-m", "fake:Scores: \\boxed{7, 5}", stdin=table)
+    assert scored.returncode == 0, scored.stderr
+    shown = deemster("data", "show", "-", *told, stdin=table)
+    assert shown.returncode == 0, shown.stderr
+    assert "response 1 is best" in shown.stdout
+    assert shown.stdout.count("with ground truth") == 1
+    assert "no responses found" in one_line(deemster("score", "-i", "-", stdin=table))
+    bad = deemster("data", "show", "-", *told, stdin=table.replace("y,b", "y,both?"))
+    assert bad.returncode == 2
+    assert "line 3: 'winner' is 'both?'" in bad.stderr
