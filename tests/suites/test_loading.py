@@ -216,7 +216,7 @@ def test_matrix_makes_every_combination(tmp_path: Path) -> None:
         (1, "balanced"), (1, "fixed"), (8, "balanced"), (8, "fixed"),
     ]  # fmt: skip
     assert judges[0].label == "fake:text k=1 orders=balanced"
-    with pytest.raises(InputError, match="matrix key 'colour' is no judge setting"):
+    with pytest.raises(InputError, match="matrix key 'colour' is not a judge setting"):
         load_suite(write(tmp_path, GOOD + "matrix: {colour: [1]}\n"))
 
 

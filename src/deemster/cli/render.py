@@ -218,13 +218,15 @@ def progress_bar(total: int) -> Iterator[Callable[[Verdict], None]]:
 def show_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], out: Console | None = None
 ) -> None:
-    """A plain table; numbers are right-aligned."""
+    """A plain table; numbers are right-aligned. Nothing at all without rows."""
+    if not rows:
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
+        numeric = all(_is_number(row[position]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(v if isinstance(v, Text) else Text(_cell(v)) for v in row))
     # Not as the table's title: that wraps at the width of the table.
     (out or console()).print(Text(title, style="bold"), table, sep="\n")
 
@@ -237,6 +239,10 @@ def show_facts(facts: Mapping[str, object], out: Console | None = None) -> None:
     for name, value in facts.items():
         table.add_row(name, Text(_cell(value)))
     (out or console()).print(table)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, Text) and value.plain.isdigit())
 
 
 def _cell(value: object) -> str:
