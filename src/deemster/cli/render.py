@@ -80,6 +80,9 @@ def _rewards(sample: Sample, verdict: Verdict) -> Table:
     table.add_column("rank", justify="right", width=4)
     table.add_column("response", justify="right", width=8)
     table.add_column("reward", justify="right", width=10)
+    scores = verdict.scores if verdict.scores != verdict.rewards else None
+    if scores is not None:
+        table.add_column("score", justify="right", width=8)
     table.add_column("text", ratio=1, overflow="fold")
     order = verdict.ranking if verdict.ranking is not None else range(len(sample.responses))
     places = _places(verdict)
@@ -89,7 +92,8 @@ def _rewards(sample: Sample, verdict: Verdict) -> Table:
         name = sample.policies[i] if sample.policies else ""
         label = f"{i + 1}" + (f" {name}" if name else "")
         text = _cut(sample.responses[i].text, _SNIPPET)
-        table.add_row(places.get(i, "–"), Text(label), reward, Text(text), style=style)
+        score = () if scores is None else (f"{scores[i]:.4g}",)
+        table.add_row(places.get(i, "–"), Text(label), reward, *score, Text(text), style=style)
     return table
 
 

@@ -175,7 +175,7 @@ def _dry_run(suite: Suite) -> int:
     return 0
 
 
-class _Observer:
+class Figures:
     """Keeps the figures that the progress line shows."""
 
     def __init__(self, started: float) -> None:
@@ -212,7 +212,7 @@ class _Observer:
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
     """A bar per judge on a terminal; elsewhere one line at the start and every 30 seconds."""
-    seen: dict[str, _Observer] = {}
+    seen: dict[str, Figures] = {}
     begun = time.monotonic()
     mode: Literal["bar", "lines"] = "bar" if sys.stderr.isatty() else "lines"
     from rich.progress import (
@@ -249,7 +249,7 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
         nonlocal begun, reported
         if judge not in seen:
             # Judges run one after the other: a judge begins where the one before it ended.
-            seen[judge] = _Observer(begun)
+            seen[judge] = Figures(begun)
         begun = time.monotonic()
         figures = seen[judge]
         figures.add(sample, verdict)

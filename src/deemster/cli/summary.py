@@ -96,7 +96,7 @@ def show_judges(
             "best" if one is standings[0] else _difference(one),
         ]
         if unscored:
-            cells.insert(1, _percent(None if one.figure is None else one.figure.value))
+            cells.insert(1, percent(None if one.figure is None else one.figure.value))
         table.add_row(Text(one.judge), *cells)
     title = f"judges, best first by {RANKED_BY[by]}" + (" with unscored as wrong" * unscored)
     (out or console()).print(Text(title, style="bold"), table, sep="\n")
@@ -171,7 +171,7 @@ def _curves(summary: Summary, out: Console | None) -> None:
     if not many or summary.accuracy is None:
         return
     ks = list(dict.fromkeys(chain.from_iterable(many.values())))
-    rows = [[name, *(_percent(points.get(k)) for k in ks)] for name, points in many.items()]
+    rows = [[name, *(percent(points.get(k)) for k in ks)] for name, points in many.items()]
     title = f"accuracy at k (n = {summary.detail.scored.n})"
     show_table(title, ["", *(f"k={k}" for k in ks)], rows, out)
 
@@ -184,7 +184,7 @@ def _subsets(summary: Summary, out: Console | None) -> None:
     for name, one in known.items():
         cells = [name, one.scored.n, _rate(one.scored), one.ties, one.unscored]
         if lost:
-            cells.append(_percent(one.overall.value))
+            cells.append(percent(one.overall.value))
         rows.append([Text(str(cell), "dim") for cell in cells] if one.scored.n < FEW else cells)
     columns = ["subset", "n", "accuracy", "ties", "unscored"]
     columns += ["unscored as wrong"] if lost else []
@@ -230,5 +230,6 @@ def _rate(figure: Estimate) -> str:
     return f"{figure.value:.2%}{interval}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share as a percentage with 2 decimals; a dash for None."""
     return "–" if value is None else f"{value:.2%}"

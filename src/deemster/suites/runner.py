@@ -62,6 +62,12 @@ class RunResult:
         """Thresholds that do not hold, one line each."""
         return tuple(str(one) for one in self.thresholds if not one.passed)
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        from deemster.suites.run_html import run_html  # noqa: PLC0415 - for notebooks
+
+        return run_html(self)
+
 
 @dataclass(frozen=True)
 class Plan:
