@@ -19,6 +19,7 @@ from deemster.cli import (
     cascade,
     compare,
     doctor,
+    init,
     judges,
     principles,
     probe,
@@ -50,6 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
