@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from deemster.cli.summary import show_judges, show_summary, show_thresholds
 from deemster.errors import InputError
 from deemster.schemas import Failure, JudgeInfo, Judgment, Sample, Verdict, Vote
 from deemster.suites.loading import load_suite
@@ -206,6 +209,36 @@ def test_wrong_changes(change: str, said: str, tmp_path: Path) -> None:
 def test_a_threshold_that_no_figure_meets_is_refused(asked: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"suite.yaml:\d+: thresholds.accuracy: .*from 0 to 1"):
         load_suite(written(tmp_path, SUITE.replace(">= 50%", asked)))
+
+
+def test_a_terminal_says_what_figures_rest_on() -> None:
+    rows = [
+        Item.from_scores(
+            str(i), [[1, 0] if i % 3 else [float("nan")] * 2], ground_truth=(1, 0),
+            subset="small" if i < 9 else "large",
+        )
+        for i in range(60)
+    ]  # fmt: skip
+    out = Console(file=io.StringIO(), width=100, force_terminal=True)
+    show_summary(summarise(rows), out)
+    assert isinstance(out.file, io.StringIO)
+    text = out.file.getvalue()
+    for part in ("of 40 scored items", "66.67%", "of all 60 items", "fewer than 20 items"):
+        assert part in text
+    grey = "\x1b[2m"
+    lines = {line.split()[0]: line for line in text.splitlines() if "%" in line and "small" in line}
+    assert any(grey in line for line in lines.values())
+    (large,) = [line for line in text.splitlines() if "large" in line]
+    assert grey not in large
+
+
+def test_no_empty_tables() -> None:
+    out = Console(file=io.StringIO(), width=100)
+    show_summary(summarise([]), out)
+    show_thresholds((), out)
+    show_judges((), {}, out)
+    assert isinstance(out.file, io.StringIO)
+    assert "─" not in out.file.getvalue()
 
 
 def test_judgments_are_no_failures() -> None:

@@ -98,7 +98,8 @@ def show_judges(
         if unscored:
             cells.insert(1, percent(None if one.figure is None else one.figure.value))
         table.add_row(Text(one.judge), *cells)
-    title = f"judges, best first by {RANKED_BY[by]}" + (" with unscored as wrong" * unscored)
+    name = RANKED_BY[by] if by in _NUMBERS else RANKED_BY[by].lower()
+    title = f"judges, best first by {name}" + (" with unscored as wrong" * unscored)
     (out or console()).print(Text(title, style="bold"), table, sep="\n")
 
 
