@@ -64,43 +64,37 @@ def show_judges(
     """Print the judges of a run side by side, best first."""
     if len(standings) < 2:
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("judge", overflow="fold")
+    out = out or console()
     by = standings[0].ranked_by
-    columns = [
-        RANKED_BY[by],
-        "scored",
-        "ties",
-        "k",
-        "cost",
-        "calls",
-        "failed\nvotes",
-        "to the best",
-    ]
+    name = RANKED_BY[by] if by in _NUMBERS else RANKED_BY[by].lower()
     unscored = by == "accuracy" and any(one.n_scored < one.n for one in summaries.values())
-    if unscored:
-        columns.insert(1, "unscored\nas wrong")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for one in standings:
+    long = any(len(one.judge) > _NAME for one in standings)
+    # Figures are never cut: where room is short, the names give way.
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("judge", overflow="fold")
+    columns = [name, "scored", "ties", "k", "cost,\ncalls", "failed\nvotes", "to the best"]
+    for column in columns[:1] + ["unscored\nas wrong"] * unscored + columns[1:]:
+        table.add_column(column, justify="right", no_wrap=True)
+    for place, one in enumerate(standings, 1):
         summary = summaries[one.judge]
         figure = summary.detail.scored if by == "accuracy" else one.figure
-        cells = [
-            _two_lines(figure, percent=by not in _NUMBERS),
+        wrong = percent(None if one.figure is None else one.figure.value)
+        cost = summary.usage.cost
+        table.add_row(
+            Text(str(place) if long else one.judge),
+            _two_lines(figure, plain=by in _NUMBERS),
+            *[wrong] * unscored,
             f"{summary.n_scored}/{summary.n}",
             str(summary.ties),
             "–" if summary.judge is None else str(summary.judge.k),
-            "unknown" if summary.usage.cost is None else f"${summary.usage.cost:.4g}",
-            str(summary.usage.calls),
+            f"{'unknown' if cost is None else f'${cost:.4g}'}\n{summary.usage.calls}",
             f"{sum(summary.failures.values())}/{summary.n_votes}",
-            "best" if one is standings[0] else _difference(one),
-        ]
-        if unscored:
-            cells.insert(1, percent(None if one.figure is None else one.figure.value))
-        table.add_row(Text(one.judge), *cells)
-    name = RANKED_BY[by] if by in _NUMBERS else RANKED_BY[by].lower()
+            "best" if place == 1 else _difference(one),
+        )
     title = f"judges, best first by {name}" + (" with unscored as wrong" * unscored)
-    (out or console()).print(Text(title, style="bold"), table, sep="\n")
+    out.print(Text(title, style="bold"), table, sep="\n")
+    for place, one in enumerate(standings, 1) if long else ():
+        out.print(Text(f"{place}: {one.judge}"))
 
 
 def show_thresholds(thresholds: Sequence[ThresholdResult], out: Console | None = None) -> None:
@@ -118,6 +112,8 @@ def show_thresholds(thresholds: Sequence[ThresholdResult], out: Console | None =
     show_table("thresholds", ("judge", "figure", "is", "asked", ""), rows, out)
 
 
+_NAME = 22
+"""Longest name of a judge that stands in the table; else numbers do, and the names below."""
 _NUMBERS = ("roc_auc", "spearman", "kendall")
 """Figures that are not shares of something and shown as plain numbers."""
 
@@ -210,9 +206,15 @@ def _difference(one: Standing) -> str:
     )
 
 
-def _two_lines(figure: Estimate | None, *, percent: bool) -> str:
-    text = "–" if figure is None else _rate(figure) if percent else _number(figure)
-    return text.replace(" [", "\n[")
+def _two_lines(figure: Estimate | None, *, plain: bool) -> str:
+    """The figure, and below it the interval, in per cent unless `plain`."""
+    if figure is None or figure.value is None:
+        return "–"
+    text = f"{figure.value:.3f}" if plain else f"{figure.value:.2%}"
+    if figure.low is None or figure.high is None:
+        return text
+    low, high = (f"{end:.3f}" if plain else f"{100 * end:.1f}" for end in (figure.low, figure.high))
+    return f"{text}\n[{low}, {high}]"
 
 
 def _number(figure: Estimate) -> str:

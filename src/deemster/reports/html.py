@@ -97,7 +97,8 @@ def render(report: Report, browser: Browser) -> str:
     )
     environment.filters["figure"] = figure
     environment.filters["heat"] = _heat
-    overview = overview_plot(report.judges)
+    ranking = _ranking(report)
+    overview = overview_plot([report.judges[at] for at, _ in ranking])
     weak = next(
         (f"weak-{n}-{m}" for n, s in enumerate(report.judges) for m in range(len(s.weaknesses))),
         None,
@@ -116,7 +117,7 @@ def render(report: Report, browser: Browser) -> str:
             }
             for drawn in (judge_plots(s, name=f"j{i}") for i, s in enumerate(report.judges))
         ],
-        ranking=_ranking(report),
+        ranking=ranking,
         ranked_by=RANKED_BY[report.standings[0].ranked_by] if report.standings else "",
         unscored=bool(report.standings)
         and any(section.summary.detail.unscored for section in report.judges),
