@@ -16,7 +16,10 @@ from tests.support.command_line import Done, deemster
 from tests.support.openai_server import OpenAIServer
 from tests.support.small_suite import write_small_suite
 
+from deemster.cli.run import Figures
+
 ServerFactory = Callable[..., OpenAIServer]
+
 ROOT = Path(__file__).parents[2]
 QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
 GOOD = "name: s\ndata: {samples: [{query: q, responses: [a, b], ground_truth: [1, 0]}]}\n"
@@ -217,3 +220,29 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert "interrupted" in stderr
     assert "--resume" in stderr
     assert "Traceback" not in stderr
+
+
+def test_compare_is_for_ci(tmp_path: Path) -> None:
+    small = str(write_small_suite(tmp_path))
+    good, bad = str(tmp_path / "good"), str(tmp_path / "bad")
+    assert deemster("run", small, "-o", good).returncode == 0
+    worse = deemster("run", small, "-o", bad, "-m", "fake:no scores", "-k", "1", "--limit", "4")
+    assert worse.returncode == 3
+    assert "4 votes failed (parse_error)" in worse.stdout
+    done = deemster("compare", good, bad, "--judge", "scripted")
+    assert done.returncode == 0, done.stderr  # four items are too few for the test
+    assert "2 items only in the first" in done.stdout
+    page = tmp_path / "compared.json"
+    done = deemster("compare", good, bad, "--max-drop", "2%", "--json", "-o", str(page))
+    assert done.returncode == 3
+    assert "is worse than" in done.stderr
+    assert json.loads(done.stdout) == json.loads(page.read_text("utf-8"))
+    assert len(json.loads(done.stdout)["changes"]) == 4
+    assert "--max-drop '2x'" in one_line(deemster("compare", good, bad, "--max-drop", "2x"))
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+def test_no_rate_over_a_moment(seconds: int) -> None:
+    figures = Figures(time.monotonic() - seconds)
+    figures.votes = 600
+    assert ("votes/s" in figures.note) is (seconds > 0)

@@ -63,14 +63,16 @@ def test_input_file_keeps_order_and_model_from_environment(tmp_path: Path) -> No
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n", encoding="utf-8")
     done = deemster("score", "--input", str(path), "--json", env={"DEEMSTER_MODEL": FAKE})
     assert done.returncode == 0, done.stderr
-    assert len([Verdict.model_validate_json(line) for line in done.stdout.splitlines()]) == 5
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line.pop("id") for line in lines] == [f"s{i}" for i in range(5)]
+    assert all(Verdict.model_validate_json(json.dumps(line)).is_scored for line in lines)
 
 
 def test_stdin(tmp_path: Path) -> None:
     row = json.dumps({"query": "q", "responses": ["a"]})
     done = deemster("score", "--input", "-", "-m", SINGLE, "--json", stdin=row)
     assert done.returncode == 0, done.stderr
-    assert Verdict.model_validate_json(done.stdout).rewards == (8.0,)
+    assert json.loads(done.stdout)["rewards"] == [8.0]
 
 
 def test_unscored_is_exit_3_unless_allowed(tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ from deemster.judges.decide import unscored
 from deemster.reports import load_report, write_report
 from deemster.reports.collect import Compared, collect_report
 from deemster.schemas import JudgeInfo, Judgment, Sample, Verdict
-from deemster.suites.metrics import Item, summarise
-from deemster.suites.summaries import curve_rule
+from deemster.suites.summaries import summarise_verdicts
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +41,8 @@ def test_figures_are_those_of_the_metrics(run: Path, tmp_path: Path) -> None:
     report = write_report([run], tmp_path / "r.html", title="A <title> & more")
     rows = samples(60, characters=200)
     info, verdicts = judged(rows, name="a", seed=0, characters=60)
-    items = [Item.from_verdict(sample, verdict) for sample, verdict in verdicts]
-    reducer, k_meta = curve_rule(info)
-    assert report.judges[0].summary == summarise(items, judge=info, reducer=reducer, k_meta=k_meta)
+    _, summary = summarise_verdicts(verdicts, info)
+    assert report.judges[0].summary == summary
     assert report.title == "A <title> & more"
     assert [(i.judge, i.id) for i in report.items] == [
         (judge, sample.id) for judge in (0, 1) for sample in rows

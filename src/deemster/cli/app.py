@@ -1,6 +1,7 @@
 """Entry point: collects the commands and turns errors into exit statuses.
 
-Exit status: 0 scored; 2 bad input or usage, one line; 3 finished, but more unscored than allowed;
+Exit status: 0 scored; 2 bad input or usage, one line; 3 finished, but more unscored than allowed,
+a threshold that does not hold, or a run worse than another (compare);
 130 interrupted. Anything else is a bug and shows its traceback.
 """
 
@@ -16,8 +17,10 @@ import typer
 from deemster._version import __version__
 from deemster.cli import (
     cascade,
+    compare,
     data,
     doctor,
+    init,
     judges,
     models,
     principles,
@@ -44,16 +47,18 @@ app = typer.Typer(
     name="deemster",
     help="LLM judges that write their principles, draw k votes and say how sure they are.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
 app.add_typer(data.app, name="data")
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.add_typer(cascade.app, name="cascade")

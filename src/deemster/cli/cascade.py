@@ -26,7 +26,7 @@ Runs = Annotated[
 @app.command()
 def fit(
     runs: Runs,
-    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file to write.")],
     level: Annotated[
         float | None, typer.Option(help="Agreement with the labels that must hold, e.g. 0.8.")
     ] = None,
@@ -75,7 +75,9 @@ def fit(
 def apply(
     rule: Annotated[Path, typer.Argument(help="What `deemster cascade fit` wrote.")],
     runs: Runs,
-    out: Annotated[Path | None, typer.Option(help="Write the summary here as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the summary here as JSON.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """What a fitted cascade does with stored runs: agreement, coverage, samples of each judge."""

@@ -80,6 +80,9 @@ def _rewards(sample: Sample, verdict: Verdict) -> Table:
     table.add_column("rank", justify="right", width=4)
     table.add_column("response", justify="right", width=8)
     table.add_column("reward", justify="right", width=10)
+    scores = verdict.scores if verdict.scores != verdict.rewards else None
+    if scores is not None:
+        table.add_column("score", justify="right", width=8)
     table.add_column("text", ratio=1, overflow="fold")
     order = verdict.ranking if verdict.ranking is not None else range(len(sample.responses))
     places = _places(verdict)
@@ -89,7 +92,8 @@ def _rewards(sample: Sample, verdict: Verdict) -> Table:
         name = sample.policies[i] if sample.policies else ""
         label = f"{i + 1}" + (f" {name}" if name else "")
         text = _cut(sample.responses[i].text, _SNIPPET)
-        table.add_row(places.get(i, "–"), Text(label), reward, Text(text), style=style)
+        score = () if scores is None else (f"{scores[i]:.4g}",)
+        table.add_row(places.get(i, "–"), Text(label), reward, *score, Text(text), style=style)
     return table
 
 
@@ -218,14 +222,16 @@ def progress_bar(total: int) -> Iterator[Callable[[Verdict], None]]:
 def show_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], out: Console | None = None
 ) -> None:
-    """A plain table; numbers are right-aligned."""
+    """A plain table; numbers are right-aligned. Nothing at all without rows."""
+    if not rows:
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
+        numeric = all(_is_number(row[position]) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    # Not as the table's title, which would wrap at the width of the table.
+        table.add_row(*(v if isinstance(v, Text) else Text(_cell(v)) for v in row))
+    # Not as the table's title: that wraps at the width of the table.
     (out or console()).print(Text(title, style="bold"), table, sep="\n")
 
 
@@ -237,6 +243,10 @@ def show_facts(facts: Mapping[str, object], out: Console | None = None) -> None:
     for name, value in facts.items():
         table.add_row(name, Text(_cell(value)))
     (out or console()).print(table)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, Text) and value.plain.isdigit())
 
 
 def _cell(value: object) -> str:

@@ -43,7 +43,7 @@ def report(
 
 def _show(made: Report) -> None:
     from deemster.cli.render import show_table
-    from deemster.cli.summary import show_summary
+    from deemster.cli.summary import show_judges, show_summary, show_thresholds
 
     for section in made.judges:
         show_summary(section.summary)
@@ -63,6 +63,8 @@ def _show(made: Report) -> None:
                     for one in found.weaknesses
                 ],
             )
+    show_judges(made.standings, {section.label: section.summary for section in made.judges})
+    show_thresholds([one for section in made.judges for one in section.thresholds])
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from deemster.schemas import Sample, Verdict
+    from deemster.suites.loading import Suite
+    from deemster.suites.overrides import Override
     from deemster.suites.runner import Observer, Plan, RunResult
 
 EXIT_UNSCORED = 3
+_RATED = 2.0
+"""Seconds after which the progress line says votes per second."""
 
 
 def run(
@@ -29,7 +33,21 @@ def run(
         Path | None, typer.Argument(help="The suite, a YAML file.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory. Default: runs/NAME-OF-THE-SUITE.")
+        Path | None,
+        typer.Option("--out", "-o", help="Run directory. Default: runs/NAME-OF-THE-SUITE."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Another model, for every judge.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("--k", "-k", help="Votes, for every judge.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="At most this many samples of each source of data.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Change a setting: judge.k=8 (of all judges), seed=1. Repeatable."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an unfinished run; retry failed votes.")
@@ -58,9 +76,9 @@ def run(
 
     if engine != "local":
         raise InputError(f"unknown engine {engine!r}; known: local")
-    suite = load_suite(suite_file)
+    suite = load_suite(suite_file, overrides=_overrides(model, k, limit, changes or ()))
     if dry_run:
-        return _dry_run(suite_file)
+        return _dry_run(suite)
     directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
 
     from deemster.suites.runner import run_suite
@@ -75,6 +93,16 @@ def run(
         raise
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
+
+
+def _overrides(
+    model: str | None, k: int | None, limit: int | None, changes: Sequence[str]
+) -> list[Override]:
+    from deemster.suites.overrides import parse_override
+
+    short = (("judge.model", model), ("judge.k", k), ("data.limit", limit))
+    given = [(path, value) for path, value in short if value is not None]
+    return given + [parse_override(text) for text in changes]
 
 
 def _status(result: RunResult, *, asked: bool) -> int:
@@ -101,11 +129,13 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
     if as_json:
         typer.echo((result.directory / "summary.json").read_text("utf-8"), nl=False)
         return
-    from deemster.cli.summary import show_summary
+    from deemster.cli.summary import show_judges, show_summary, show_thresholds
 
     for summary in result.summaries.values():
         show_summary(summary, metrics=metrics)
         typer.echo()
+    show_judges(result.standings, result.summaries)
+    show_thresholds(result.thresholds)
     used, spent = (
         sum(usage.calls for usage in usages)
         for usages in (
@@ -118,14 +148,12 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
     typer.echo(f"run written to {result.directory}", err=True)
 
 
-def _dry_run(suite_file: Path) -> int:
+def _dry_run(suite: Suite) -> int:
     from deemster.backends import checked
     from deemster.cli.render import show_table
     from deemster.suites.building import build_judges
-    from deemster.suites.loading import load_suite
     from deemster.suites.planning import plan_suite
 
-    suite = load_suite(suite_file)
     rows = [
         (
             plan.judge,
@@ -149,11 +177,11 @@ def _dry_run(suite_file: Path) -> int:
     return 0
 
 
-class _Observer:
+class Figures:
     """Holds the figures that the progress line shows."""
 
-    def __init__(self) -> None:
-        self.started = time.monotonic()
+    def __init__(self, started: float) -> None:
+        self.started = started
         self.done = self.failed = self.right = self.asked = self.votes = 0
         self.cost: float | None = 0.0
 
@@ -171,8 +199,9 @@ class _Observer:
     @property
     def note(self) -> str:
         """Failed, votes per second, cost and accuracy so far."""
-        seconds = max(time.monotonic() - self.started, 1e-9)
-        parts = [f"{self.votes / seconds:.1f} votes/s"]
+        seconds = time.monotonic() - self.started
+        # A rate over a moment says nothing, least of all of votes that a cassette held.
+        parts = [f"{self.votes / seconds:.1f} votes/s"] if seconds >= _RATED else []
         if self.asked:
             parts.append(f"accuracy {self.right / self.asked:.1%}")
         if self.cost:
@@ -185,7 +214,8 @@ class _Observer:
 @contextmanager
 def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
     """A bar per judge on a terminal; elsewhere one line at the start and every 30 seconds."""
-    seen: dict[str, _Observer] = {}
+    seen: dict[str, Figures] = {}
+    begun = time.monotonic()
     mode: Literal["bar", "lines"] = "bar" if sys.stderr.isatty() else "lines"
     from rich.progress import (
         BarColumn,
@@ -218,8 +248,12 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
                 typer.echo(f"{one.judge}: {one.todo} of {one.total} samples to judge", err=True)
 
     def observe(judge: str, sample: Sample, verdict: Verdict) -> None:
-        nonlocal reported
-        figures = seen.setdefault(judge, _Observer())
+        nonlocal begun, reported
+        if judge not in seen:
+            # Judges run one after the other: a judge begins where the one before it ended.
+            seen[judge] = Figures(begun)
+        begun = time.monotonic()
+        figures = seen[judge]
         figures.add(sample, verdict)
         if mode == "bar":
             bar.update(tasks[judge], advance=1, note=figures.note)

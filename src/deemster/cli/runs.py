@@ -18,7 +18,7 @@ def import_traces(
         str, typer.Option("--format", help="Layout of the log, e.g. judgebench; see the docs.")
     ],
     traces: Annotated[Path, typer.Option(help="The judge's log.")],
-    out: Annotated[Path, typer.Option(help="Run directory to make.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run directory to make.")],
     data: Annotated[
         Path | None, typer.Option(help="The data set, where the log does not hold it.")
     ] = None,
@@ -46,7 +46,9 @@ def import_traces(
 
 def rescore(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    out: Annotated[Path | None, typer.Option(help="Write a new run here; else only print.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write a new run here; else only print.")
+    ] = None,
     judge: Annotated[
         str | None, typer.Option(help="Which judge, where the run has several.")
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import BaseJudge
-    from deemster.schemas import Sample
+    from deemster.schemas import Sample, Verdict
     from deemster.suites.building import SuiteJudges
 
 EXIT_UNSCORED = 3
@@ -46,7 +47,7 @@ def score(
         typer.Option(help="Keep every completion in this cassette, for --model replay:FILE."),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One verdict per line, for machines.")
+        bool, typer.Option("--json", help="One verdict a line, with --input by sample id.")
     ] = False,
     allow_unscored: Annotated[
         str, typer.Option(help="Share of samples that may stay unscored, e.g. 1%.")
@@ -138,12 +139,19 @@ async def _many(
             async for sample, verdict in verdicts:
                 unscored += verdict.rewards is None
                 if as_json:
-                    typer.echo(verdict.model_dump_json())
+                    typer.echo(_line(sample, verdict))
                 else:
                     show_verdict(sample, verdict)
     if unscored:
         typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
     return EXIT_UNSCORED if unscored > allowed * total else 0
+
+
+def _line(sample: Sample, verdict: Verdict) -> str:
+    """A verdict as a line of JSON that begins with the id of its sample."""
+    return json.dumps(
+        {"id": sample.id, **verdict.model_dump(mode="json")}, ensure_ascii=False, allow_nan=False
+    )
 
 
 @contextmanager
@@ -168,7 +176,7 @@ def spooled(source: Path) -> Iterator[tuple[Path, str]]:
         yield Path(spool.name), "stdin" if str(source) == "-" else str(source)
 
 
-def share(text: str) -> float:
+def share(text: str, *, option: str = "--allow-unscored") -> float:
     """A share such as `1%` or `0.01`."""
     number, percent, rest = text.strip().partition("%")
     try:
@@ -176,5 +184,5 @@ def share(text: str) -> float:
     except ValueError:
         value = -1.0
     if rest or not 0 <= value <= 1:
-        raise InputError(f"--allow-unscored {text!r}; give a share such as 1% or 0.01")
+        raise InputError(f"{option} {text!r}; give a share such as 1% or 0.01")
     return value

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from deemster.cli.render import show_facts, show_table, usage_line
-from deemster.suites.metrics import Estimate, Summary
+from deemster.cli.render import console, show_facts, show_table, usage_line
+from deemster.suites.metrics import RANKED_BY, Estimate, Standing, Summary
+from deemster.suites.metrics.accuracy import FEW
+from deemster.suites.thresholds import ThresholdResult
+
+_RAW = 600
+"""Characters of a failed vote's text that are shown; `summary.json` has all of it."""
 
 
 def show_summary(
@@ -37,60 +45,179 @@ def show_summary(
         facts["failed votes"] = f"{failed} of {summary.n_votes}"
     facts["usage"] = usage_line(summary.usage)
     show_facts(facts, out)
+    _show_failures(summary, out)
     if wanted("curve"):
         _curves(summary, out)
-    if wanted("subsets") and any(one.n for one in summary.subsets.values()):
-        rows = [
-            (name, one.n, _percent(one.scored.value), one.ties, one.unscored)
-            for name, one in summary.subsets.items()
-        ]
-        show_table("subsets", ("subset", "items", "accuracy", "ties", "unscored"), rows, out)
+    if wanted("subsets"):
+        _subsets(summary, out)
     if wanted("win_rates") and summary.win_rates:
         wins = [
-            (name, one.n, _percent(one.value), _corrected(summary, name))
+            (name, one.n, _rate(one), _corrected(summary, name))
             for name, one in summary.win_rates.items()
         ]
         show_table("win rates", ("policy", "items", "won", "corrected by labels"), wins, out)
 
 
+def show_judges(
+    standings: Sequence[Standing], summaries: Mapping[str, Summary], out: Console | None = None
+) -> None:
+    """Print the judges of a run side by side, best first."""
+    if len(standings) < 2:
+        return
+    out = out or console()
+    by = standings[0].ranked_by
+    name = RANKED_BY[by] if by in _NUMBERS else RANKED_BY[by].lower()
+    unscored = by == "accuracy" and any(one.n_scored < one.n for one in summaries.values())
+    long = any(len(one.judge) > _NAME for one in standings)
+    # Figures are never cut: where room is short, the names give way.
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("judge", overflow="fold")
+    columns = [name, "scored", "ties", "k", "cost,\ncalls", "failed\nvotes", "to the best"]
+    for column in columns[:1] + ["unscored\nas wrong"] * unscored + columns[1:]:
+        table.add_column(column, justify="right", no_wrap=True)
+    for place, one in enumerate(standings, 1):
+        summary = summaries[one.judge]
+        figure = summary.detail.scored if by == "accuracy" else one.figure
+        wrong = percent(None if one.figure is None else one.figure.value)
+        cost = summary.usage.cost
+        table.add_row(
+            Text(str(place) if long else one.judge),
+            _two_lines(figure, plain=by in _NUMBERS),
+            *[wrong] * unscored,
+            f"{summary.n_scored}/{summary.n}",
+            str(summary.ties),
+            "–" if summary.judge is None else str(summary.judge.k),
+            f"{'unknown' if cost is None else f'${cost:.4g}'}\n{summary.usage.calls}",
+            f"{sum(summary.failures.values())}/{summary.n_votes}",
+            "best" if place == 1 else _difference(one),
+        )
+    title = f"judges, best first by {name}" + (" with unscored as wrong" * unscored)
+    out.print(Text(title, style="bold"), table, sep="\n")
+    for place, one in enumerate(standings, 1) if long else ():
+        out.print(Text(f"{place}: {one.judge}"))
+
+
+def show_thresholds(thresholds: Sequence[ThresholdResult], out: Console | None = None) -> None:
+    """Print what the suite asks for and whether it holds."""
+    rows = [
+        (
+            one.judge,
+            one.figure,
+            "–" if one.found is None else f"{one.found:.4g}",
+            one.asked,
+            Text("passed", "green") if one.passed else Text("FAILED", "bold red"),
+        )
+        for one in thresholds
+    ]
+    show_table("thresholds", ("judge", "figure", "is", "asked", ""), rows, out)
+
+
+_NAME = 22
+"""Longest name of a judge that stands in the table; else numbers do, and the names below."""
+_NUMBERS = ("roc_auc", "spearman", "kendall")
+"""Figures that are not shares of something and shown as plain numbers."""
+
+
 def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
     """(metric, label, text) of every single figure that applies."""
     if summary.accuracy is not None:
-        interval = "" if summary.ci95 is None else " [{:.1%}, {:.1%}]".format(*summary.ci95)
-        text = f"{summary.accuracy:.2%}{interval}, {summary.ties} ties counted wrong"
-        yield "accuracy", "accuracy", text
-        if summary.n_scored < summary.n:
-            overall = _percent(summary.detail.overall.value)
-            yield "accuracy", "accuracy over all items", overall
+        scored, overall = summary.detail.scored, summary.detail.overall
+        ties = f"; {summary.ties} ties counted wrong" if summary.ties else ""
+        if summary.detail.unscored:
+            yield "accuracy", "accuracy", f"{_rate(scored)} of {scored.n} scored items{ties}"
+            yield "accuracy", "unscored as wrong", f"{_rate(overall)} of all {overall.n} items"
+        else:
+            yield "accuracy", "accuracy", f"{_rate(scored)} of {scored.n} items{ties}"
     for name, label, figure in (
         ("macro", "macro accuracy", summary.macro),
         ("with_ties", "agreement with true ties", summary.with_ties),
+        ("accuracy", "pairwise accuracy", summary.pairwise),
         ("roc_auc", "ROC-AUC", summary.roc_auc),
         ("spearman", "Spearman", summary.spearman),
         ("kendall", "Kendall tau-b", summary.kendall),
     ):
         if figure is not None and figure.value is not None:
-            yield name, label, _estimate(figure)
+            text = _number(figure) if name in _NUMBERS else _rate(figure)
+            if name == "kendall" and summary.kendall_cap is not None:
+                text += f", at most {summary.kendall_cap:.3f} without tied rewards"
+            yield name, label, f"{text} (n = {figure.n})"
     if summary.position_consistency is not None:
-        share = _percent(summary.position_consistency.by_item.value)
-        yield "position_consistency", "position consistency", share
+        share = summary.position_consistency.by_item
+        yield "position_consistency", "position consistency", f"{_rate(share)} (n = {share.n})"
+
+
+def _show_failures(summary: Summary, out: Console | None) -> None:
+    """Why votes failed, with a text of each kind."""
+    out = out or console()
+    for reason in summary.failure_reasons:
+        head = Text(f"{reason.count} votes failed" if reason.count > 1 else "1 vote failed", "bold")
+        head.append(
+            f" ({reason.status}), such as vote {reason.draw + 1} on {reason.sample!r}: ", ""
+        )
+        out.print(head + Text(reason.message, style="not bold"))
+        if reason.raw.strip():
+            cut = len(reason.raw) > _RAW
+            shown = reason.raw[: _RAW // 2] + " […] " + reason.raw[-_RAW // 2 :]
+            out.print(Text(shown if cut else reason.raw, style="dim"), new_line_start=True)
+            if cut:
+                out.print(Text(f"({len(reason.raw)} characters; all in summary.json)", "dim"))
 
 
 def _curves(summary: Summary, out: Console | None) -> None:
     many = {name: points for name, points in summary.curve.items() if len(points) > 1}
-    if not many:
+    if not many or summary.accuracy is None:
         return
     ks = list(dict.fromkeys(chain.from_iterable(many.values())))
-    rows = [[name, *(_percent(points.get(k)) for k in ks)] for name, points in many.items()]
-    show_table("accuracy at k", ["", *(f"k={k}" for k in ks)], rows, out)
+    rows = [[name, *(percent(points.get(k)) for k in ks)] for name, points in many.items()]
+    title = f"accuracy at k (n = {summary.detail.scored.n})"
+    show_table(title, ["", *(f"k={k}" for k in ks)], rows, out)
+
+
+def _subsets(summary: Summary, out: Console | None) -> None:
+    known = {name: one for name, one in summary.subsets.items() if one.n}
+    lost = any(one.unscored for one in known.values())
+    few = any(one.scored.n < FEW for one in known.values())
+    rows = []
+    for name, one in known.items():
+        cells = [name, one.scored.n, _rate(one.scored), one.ties, one.unscored]
+        if lost:
+            cells.append(percent(one.overall.value))
+        rows.append([Text(str(cell), "dim") for cell in cells] if one.scored.n < FEW else cells)
+    columns = ["subset", "n", "accuracy", "ties", "unscored"]
+    columns += ["unscored as wrong"] if lost else []
+    grey = f"; grey: fewer than {FEW} items, read nothing into one" if few else ""
+    show_table(f"subsets (n: scored items{grey})", columns, rows, out)
 
 
 def _corrected(summary: Summary, policy: str) -> str:
     found = summary.corrected.get(policy)
-    return "–" if found is None else _estimate(found.mean)
+    return "–" if found is None else _rate(found.mean)
 
 
-def _estimate(figure: Estimate) -> str:
+def _difference(one: Standing) -> str:
+    found = one.against_best
+    if found is None or found.difference.value is None:
+        return "–"
+    text = f"{100 * found.difference.value:+.1f}"
+    if found.difference.low is not None and found.difference.high is not None:
+        text += f"\n[{100 * found.difference.low:+.1f}, {100 * found.difference.high:+.1f}]"
+    return f"{text}\nn={found.difference.n}" + (
+        "" if found.p_value is None else f" p={found.p_value:.2g}"
+    )
+
+
+def _two_lines(figure: Estimate | None, *, plain: bool) -> str:
+    """The figure, and below it the interval, in per cent unless `plain`."""
+    if figure is None or figure.value is None:
+        return "–"
+    text = f"{figure.value:.3f}" if plain else f"{figure.value:.2%}"
+    if figure.low is None or figure.high is None:
+        return text
+    low, high = (f"{end:.3f}" if plain else f"{100 * end:.1f}" for end in (figure.low, figure.high))
+    return f"{text}\n[{low}, {high}]"
+
+
+def _number(figure: Estimate) -> str:
     if figure.value is None:
         return "–"
     known = figure.low is not None and figure.high is not None
@@ -98,5 +225,14 @@ def _estimate(figure: Estimate) -> str:
     return f"{figure.value:.3f}{interval}"
 
 
-def _percent(value: float | None) -> str:
+def _rate(figure: Estimate) -> str:
+    if figure.value is None:
+        return "–"
+    known = figure.low is not None and figure.high is not None
+    interval = f" [{figure.low:.1%}, {figure.high:.1%}]" if known else ""
+    return f"{figure.value:.2%}{interval}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage with 2 decimals; a dash for None."""
     return "–" if value is None else f"{value:.2%}"

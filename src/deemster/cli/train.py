@@ -45,7 +45,10 @@ class _RecipeFirst(TyperGroup):
 
 app = typer.Typer(cls=_RecipeFirst, help="Train a judge by a recipe.", no_args_is_help=False)
 
-Out = Annotated[Path | None, typer.Option(help="Folder of the run. Default: the recipe's `out`.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder of the run. Default: the recipe's `out`."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")]
 
 
@@ -107,7 +110,8 @@ def meta_rm(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write. Default: runs/meta-rm-NAME-OF-THE-RUN.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder to write. Default: runs/meta-rm-NAME-OF-THE-RUN."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides held-out items and batches.")] = 0,
     resume: Annotated[

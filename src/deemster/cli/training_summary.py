@@ -15,7 +15,7 @@ from deemster.training.manifest import Manifest
 
 _KEPT = (
     "trajectories", "kept", "kept_hinted", "too_easy", "too_hard", "examples", "instructions",
-    "items", "steps", "loss", "reward", "accuracy", "auc", "auc_within", "stopped",
+    "items", "steps", "reward_first", "reward", "loss", "accuracy", "auc", "auc_within", "stopped",
 )  # fmt: skip
 """Figures of a stage that are shown; its manifest has the others."""
 
@@ -27,6 +27,8 @@ def show_training(done: Mapping[str, Manifest], out: Console | None = None) -> N
     for stage, manifest in done.items():
         evaluation = evaluation or _evaluation(manifest)
         figures = dict(_flat({k: v for k, v in manifest.figures.items() if k != "data"}))
+        if "reward" in figures:  # of RL, whose loss says nothing about progress
+            figures.pop("loss", None)
         shown = [
             f"{name} {_number(figures[name])}" for name in _KEPT if figures.get(name) is not None
         ]

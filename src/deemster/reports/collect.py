@@ -27,14 +27,17 @@ from deemster.reports.weakness_change import compare_weaknesses
 from deemster.reports.weakness_records import Change, WeaknessReport
 from deemster.schemas import JudgeInfo, Sample, Verdict
 from deemster.suites.metrics import (
+    FailureReasons,
     Item,
+    Standing,
     compare,
     judge_agreement,
+    standings,
     summarise,
     win_rate,
 )
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import curve_rule
+from deemster.suites.summaries import curve_rule, read_thresholds
 
 _MOST_COMPARED = 6
 _MOST_POLICIES = 40
@@ -116,6 +119,7 @@ def _collected(
         title=title,
         judges=tuple(sections),
         agreement=judge_agreement(runs) if several else None,
+        standings=_standings(runs, sections, notes) if several else (),
         comparisons=_comparisons(runs, notes) if several else (),
         notes=tuple(dict.fromkeys(notes)),
         items=tuple(rows),
@@ -141,11 +145,13 @@ def _section(
     source: _Source, label: str, number: int, browser: Browser
 ) -> tuple[list[Item], JudgeSection, list[ItemRow]]:
     items, rows, seconds = [], [], []
+    reasons = FailureReasons()
     for sample, verdict in source.rows():
         item = Item.from_verdict(sample, verdict)
         row = _row(number, item, verdict)
         browser.add(row, sample, verdict)
         items.append(item)
+        reasons.add(sample, verdict)
         rows.append(row)
         seconds += [vote.usage.seconds for vote in verdict.votes if vote.usage.seconds > 0]
     reducer, k_meta = curve_rule(source.info)
@@ -153,7 +159,16 @@ def _section(
     section = JudgeSection(
         label=label,
         run=source.run,
-        summary=summarise(items, judge=source.info, reducer=reducer, k_meta=k_meta),
+        summary=summarise(
+            items,
+            judge=source.info,
+            reducer=reducer,
+            k_meta=k_meta,
+            failure_reasons=reasons.commonest(),
+        ),
+        thresholds=tuple(
+            one for one in read_thresholds(source.store.directory) if one.judge == source.info.name
+        ),
         latency=_latency(seconds),
         policies=tuple(
             PolicyRate(policy=name, win_rate=win_rate(items, name))
@@ -238,6 +253,16 @@ def _changes(
         notes.append(f"The earlier report has no weakness analysis of {found[0].policy}.")
         return ()
     return compare_weaknesses(found[0], old)
+
+
+def _standings(
+    runs: dict[str, list[Item]], sections: Sequence[JudgeSection], notes: list[str]
+) -> tuple[Standing, ...]:
+    try:
+        return standings(runs, {section.label: section.summary for section in sections})
+    except InputError as error:
+        notes.append(f"The judges are not ranked: {error}")
+        return ()
 
 
 def _comparisons(runs: dict[str, list[Item]], notes: list[str]) -> tuple[Paired, ...]:

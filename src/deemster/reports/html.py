@@ -17,6 +17,8 @@ from deemster.reports.collect import Compared, collect_report
 from deemster.reports.embed import escaped_json
 from deemster.reports.plots import judge_plots, overview_plot
 from deemster.reports.records import Report
+from deemster.suites.metrics import RANKED_BY, Standing
+from deemster.suites.metrics.accuracy import FEW
 from deemster.suites.summaries import write_json
 
 
@@ -95,7 +97,8 @@ def render(report: Report, browser: Browser) -> str:
     )
     environment.filters["figure"] = figure
     environment.filters["heat"] = _heat
-    overview = overview_plot(report.judges)
+    ranking = _ranking(report)
+    overview = overview_plot([report.judges[at] for at, _ in ranking])
     weak = next(
         (f"weak-{n}-{m}" for n, s in enumerate(report.judges) for m in range(len(s.weaknesses))),
         None,
@@ -114,6 +117,11 @@ def render(report: Report, browser: Browser) -> str:
             }
             for drawn in (judge_plots(s, name=f"j{i}") for i, s in enumerate(report.judges))
         ],
+        ranking=ranking,
+        ranked_by=RANKED_BY[report.standings[0].ranked_by] if report.standings else "",
+        unscored=bool(report.standings)
+        and any(section.summary.detail.unscored for section in report.judges),
+        few=FEW,
         votes=sum(section.summary.n_votes for section in report.judges),
         weak=weak,
         index=Markup(escaped_json(browser.index([s.label for s in report.judges]))),  # noqa: S704
@@ -123,18 +131,28 @@ def render(report: Report, browser: Browser) -> str:
     return f"{page}\n"
 
 
+def _ranking(report: Report) -> list[tuple[int, Standing | None]]:
+    """Positions of the judges, best first, with their standings if there are any."""
+    places = {section.label: number for number, section in enumerate(report.judges)}
+    if not report.standings:
+        return [(number, None) for number in places.values()]
+    return [(places[one.judge], one) for one in report.standings]
+
+
 def figure(value: float | None, kind: str) -> str:
     """A number as readers want it; an en dash for None.
 
     Args:
         value: the number.
-        kind: percent, points (percentage points with sign), number, count, usd, seconds or p.
+        kind: percent, points (percentage points with sign), number, number4 (4 digits),
+            count, usd, seconds or p.
     """
     if value is None:
         return "–"
     formats: dict[str, Any] = {
         "percent": lambda: f"{value:.1%}".replace("%", "\u202f%"),
         "points": lambda: f"{100 * value:+.1f}".replace("-", "−"),
+        "number4": lambda: f"{value:.4g}",
         "number": lambda: f"{value:.2f}".replace("-", "−"),
         "count": lambda: f"{value:,.0f}".replace(",", "\u202f"),
         "usd": lambda: f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deemster.reports.records import JudgeSection, Latency
 from deemster.reports.svg import GRID, INK, MUTED, PAPER, SERIES, drawing, plain, to_svg
 from deemster.suites.metrics import Calibration, CurvePoint, Estimate, Summary
+from deemster.suites.metrics.accuracy import FEW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,14 +135,18 @@ def _subsets(summary: Summary) -> Figure | None:
     shown = {name: one.scored for name, one in summary.subsets.items() if one.scored.n}
     if not 1 < len(shown) <= _MOST_BARS:
         return None
-    return _bars(shown, line=summary.accuracy)
+    return _bars(shown, line=summary.accuracy, fewest=FEW)
 
 
-def _bars(estimates: Mapping[str, Estimate], *, line: float | None = None) -> Figure:
+def _bars(
+    estimates: Mapping[str, Estimate], *, line: float | None = None, fewest: int = 0
+) -> Figure:
+    """Bars with intervals; grey ones rest on fewer than `fewest` items."""
     figure, axes = _figure(0.75 + 0.26 * len(estimates))
     places = list(range(len(estimates)))[::-1]
     values = [_value(estimate) for estimate in estimates.values()]
-    axes.barh(places, values, height=0.62, color=SERIES[0], alpha=0.85, linewidth=0)
+    colours = [GRID if estimate.n < fewest else SERIES[0] for estimate in estimates.values()]
+    axes.barh(places, values, height=0.62, color=colours, alpha=0.85, linewidth=0)
     for place, estimate in zip(places, estimates.values(), strict=True):
         low, high = _ends(estimate)
         axes.plot([low, high], [place, place], color=INK, linewidth=1.1)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from deemster.reports.weakness_records import Change, WeaknessReport
 from deemster.schemas import Count, Record
-from deemster.suites.metrics import Agreement, Comparison, Estimate, Summary
+from deemster.suites.metrics import Agreement, Comparison, Estimate, Standing, Summary
+from deemster.suites.thresholds import ThresholdResult
 
 Correctness = Literal["right", "wrong", "tied", "unscored", "unknown"]
 """`tied`: on top, counted as wrong; `unscored`: too few valid votes; `unknown`: the truth is not
@@ -59,6 +60,8 @@ class JudgeSection(Record):
     run: str
     """Name of the run's directory."""
     summary: Summary
+    thresholds: tuple[ThresholdResult, ...] = ()
+    """Those of the run's suite."""
     latency: Latency | None
     policies: tuple[PolicyRate, ...]
     """Empty where the data do not say who wrote the responses."""
@@ -84,6 +87,9 @@ class Report(Record):
     judges: tuple[JudgeSection, ...]
     agreement: Agreement | None
     """Between judges, and with the truth; None with a single judge."""
+    standings: tuple[Standing, ...] = ()
+    """The judges by their labels, best first; empty with a single judge, or where the runs are of
+    other data."""
     comparisons: tuple[Paired, ...]
     """Every two judges, where there are at most 6 and they share items."""
     notes: tuple[str, ...]

@@ -122,6 +122,12 @@ class Verdict(Record):
             raise UnscoredError(self)
         return self
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        from deemster.schemas.verdict_html import verdict_html  # noqa: PLC0415 - for notebooks
+
+        return verdict_html(self)
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why not to rely on this verdict, as the votes say, each reason once."""

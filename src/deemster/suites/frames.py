@@ -48,18 +48,30 @@ def load_run(directory: str | Path) -> RunFrames:
 def export_run(directory: str | Path, out: str | Path, *, table: Table = "votes") -> int:
     """Write one table of a run to a `.jsonl` or `.parquet` file; returns the number of rows.
 
+    In Parquet the column `metadata` is text, the JSON of it: its keys and types may differ from row
+    to row, or there may be none. The file is replaced in one step.
+
     Raises:
-        InputError: the ending is neither, or pyarrow is not installed.
+        InputError: the ending is neither, pyarrow is not installed, or the file cannot be written.
     """
     out = Path(out)
     if table not in TABLES:
         raise InputError(f"unknown table {table!r}; known: {', '.join(TABLES)}")
-    if out.suffix == ".jsonl":
-        with RunStore(directory) as store, out.open("w", encoding="utf-8") as file:
-            return _write_lines(rows(store, table), file)
-    if out.suffix == ".parquet":
-        return _write_parquet(directory, out, table)
-    raise InputError(f"cannot export to {out.name!r}; end the name in .jsonl or .parquet")
+    if out.suffix not in (".jsonl", ".parquet"):
+        raise InputError(f"cannot export to {out.name!r}; end the name in .jsonl or .parquet")
+    temporary = out.with_name(f".{out.name}.tmp")
+    try:
+        if out.suffix == ".parquet":
+            count = _write_parquet(directory, temporary, table)
+        else:
+            with RunStore(directory) as store, temporary.open("w", encoding="utf-8") as file:
+                count = _write_lines(rows(store, table), file)
+        temporary.replace(out)
+    except OSError as error:
+        raise InputError(f"cannot write {str(out)!r}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
 
 
 def rows(store: RunStore, table: Table) -> Iterator[dict[str, Any]]:
@@ -86,7 +98,9 @@ def _verdict_row(judge: str, sample: Sample, verdict: Verdict) -> dict[str, Any]
         "sample": sample.id,
         "subset": sample.subset,
         "rewards": verdict.rewards,
+        "scores": verdict.scores,
         "best": verdict.best,
+        "is_tie": verdict.is_tie,
         "ranking": verdict.ranking,
         "right": right,
         "confidence": verdict.confidence,
@@ -131,7 +145,9 @@ def _write_lines(records: Iterator[dict[str, Any]], file: TextIO) -> int:
 
 
 def _write_parquet(directory: str | Path, out: Path, table: Table) -> int:
-    need("parquet", f"export to {out.name!r}", otherwise="export to .jsonl")
+    need("parquet", "export to .parquet", otherwise="export to .jsonl")
     frame: pd.DataFrame = getattr(load_run(directory), table)
+    if "metadata" in frame:
+        frame["metadata"] = [json.dumps(one, ensure_ascii=False) for one in frame["metadata"]]
     frame.to_parquet(out, index=False)
     return len(frame)

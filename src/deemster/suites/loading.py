@@ -5,8 +5,8 @@ A run keeps the suite as written, with names of variables in place of their valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from deemster.data.row import Row
 from deemster.data.samples import samples_of
 from deemster.errors import InputError
 from deemster.schemas import Sample
+from deemster.suites.overrides import Override, overridden
 from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.suites.yaml_file import YamlFile, read_yaml
 
@@ -52,12 +53,19 @@ class Suite:
                 yield sample if name == sample.id else sample.model_copy(update={"id": name})
 
 
-def load_suite(path: str | Path, *, environment: Mapping[str, str] | None = None) -> Suite:
+def load_suite(
+    path: str | Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    overrides: Sequence[Override] = (),
+) -> Suite:
     """Read and check a suite file.
 
     Args:
         path: the YAML file.
         environment: where `${NAME}` is looked up; None is the process's environment.
+        overrides: changes to what the file says, see `overridden`; a run keeps the suite with
+            them.
 
     Raises:
         InputError: it cannot be read or something in it is not allowed. The text names file,
@@ -65,7 +73,15 @@ def load_suite(path: str | Path, *, environment: Mapping[str, str] | None = None
     """
     path = Path(path)
     file = read_yaml(path, what="suite", keys="name, data and judges")
-    return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path, file)
+    if not overrides:
+        return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path, file)
+    file = replace(file, written=overridden(file.written, overrides))
+    try:
+        return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path, file)
+    except InputError as error:
+        # The fault may be in the file or in a change to it, and the line is the file's.
+        changes = ", ".join(f"{key}={value}" for key, value in overrides)
+        raise InputError(f"{error} (with {changes})") from error
 
 
 def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterable[Sample]:

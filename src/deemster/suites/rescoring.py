@@ -23,9 +23,9 @@ from deemster.schemas import (
     Vote,
 )
 from deemster.suites.importing import check_new
-from deemster.suites.metrics import Item, Summary, summarise
+from deemster.suites.metrics import Summary
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import curve_rule, summarise_judge, write_summary
+from deemster.suites.summaries import summarise_judge, summarise_verdicts, write_summary
 
 Reread = Callable[[Sample, Vote], Vote]
 STORED = "stored"
@@ -91,9 +91,7 @@ def rescore_run(
             new = new.model_copy(update={"stop": str(rule)})
         rows = _decided(store, position, new, k=k, dialect=dialect, used=used)
         if out is None:
-            items = [Item.from_verdict(sample, verdict) for sample, verdict in rows]
-            reducer, k_meta = curve_rule(new)
-            return summarise(items, judge=new, reducer=reducer, k_meta=k_meta)
+            return summarise_verdicts(rows, new)[1]
         check_new(out)
         return _write(out, new, rows)
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,10 +26,10 @@ from deemster.judges.recording import recorded
 from deemster.schemas import Sample, Usage, Verdict
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
-from deemster.suites.metrics import Summary
-from deemster.suites.spec import SuiteSpec, Threshold
+from deemster.suites.metrics import Standing, Summary
 from deemster.suites.store import RunStore, holds_run
-from deemster.suites.summaries import summarise_judge, write_json, write_summary
+from deemster.suites.summaries import summarise_run, write_json, write_summary
+from deemster.suites.thresholds import ThresholdResult, check_thresholds
 
 COMPLETIONS = "completions.sqlite"
 _PACKAGES = ("litellm", "instructor", "openai", "torch", "transformers", "pydantic", "numpy")
@@ -48,12 +48,25 @@ class RunResult:
     spent: dict[str, Usage]
     """By judge name: what was requested of models for it. Less than the usage of its verdicts where
     another judge of the suite had already drawn the same votes."""
-    broken: tuple[str, ...]
-    """Thresholds that do not hold, one line each."""
+    standings: tuple[Standing, ...]
+    """The judges, best first; empty where there is one, or no figure to compare."""
+    thresholds: tuple[ThresholdResult, ...]
+    """Those of the suite, for every judge."""
     over_budget: bool
     """The budget ended the run; `--resume` with a larger one continues it."""
     unscored: int
     """Samples without rewards, over all judges."""
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Thresholds that do not hold, one line each."""
+        return tuple(str(one) for one in self.thresholds if not one.passed)
+
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        from deemster.suites.run_html import run_html  # noqa: PLC0415 - for notebooks
+
+        return run_html(self)
 
 
 @dataclass(frozen=True)
@@ -112,19 +125,21 @@ async def run_suite(
             over_budget = await _judge_all(
                 store, judges, todo, in_flight=suite.spec.in_flight, observer=observer
             )
-            summaries = {info.name: summarise_judge(store, j) for j, info in enumerate(infos)}
+            summaries, best_first = summarise_run(store)
             spent = {info.name: store.spent(j) for j, info in enumerate(infos)}
             finished = all(
                 len(store.done(j, with_failures=False)) == n_samples for j in range(len(infos))
             )
-    write_summary(out, summaries, spent=spent)
+    thresholds = tuple(check_thresholds(suite.spec, summaries))
+    write_summary(out, summaries, spent=spent, standings=best_first, thresholds=thresholds)
     if finished:
         _remove_cassette(out)
     return RunResult(
         directory=out,
         summaries=summaries,
         spent=spent,
-        broken=tuple(broken_thresholds(suite.spec, summaries)),
+        standings=best_first,
+        thresholds=thresholds,
         over_budget=over_budget,
         unscored=sum(n_samples - one.n_scored for one in summaries.values()),
     )
@@ -252,35 +267,6 @@ def _revision(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def broken_thresholds(spec: SuiteSpec, summaries: dict[str, Summary]) -> Iterator[str]:
-    """One line for every judge and threshold that does not hold."""
-    for judge, summary in summaries.items():
-        for name, threshold in spec.thresholds.items():
-            figure = figure_of(summary, name)
-            if not threshold.holds(figure):
-                yield _broken(judge, name, figure, threshold)
-
-
-def figure_of(summary: Summary, name: str) -> float | None:
-    """The figure that a threshold names; None if it does not exist for this data."""
-    if name == "unscored":
-        return None if not summary.n else 1 - summary.n_scored / summary.n
-    if name == "ties":
-        return None if not summary.n_scored else summary.ties / summary.n_scored
-    if name == "accuracy":
-        return summary.accuracy
-    if name == "position_consistency":
-        found = summary.position_consistency
-        return None if found is None else found.by_item.value
-    estimate = {"macro": summary.macro, "roc_auc": summary.roc_auc}[name]
-    return None if estimate is None else estimate.value
-
-
-def _broken(judge: str, name: str, figure: float | None, threshold: Threshold) -> str:
-    shown = "does not exist for this data" if figure is None else f"is {figure:.4g}"
-    return f"judge {judge!r}: {name} {shown}; the suite asks for {threshold}"
 
 
 def written_suite(directory: Path) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
@@ -103,6 +103,18 @@ class Threshold(_Spec):
         comparison, number, percent = match.groups()
         return {"comparison": comparison, "value": float(number) / (100 if percent else 1)}
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        """Every figure is a share; `>= 80` is meant as `>= 80%`."""
+        if not 0 <= self.value <= 1:
+            raise ValueError(
+                f"figures are shares from 0 to 1, so {str(self)!r} is out of range; "
+                "write for example '>= 0.8' or '>= 80%'"
+            )
+        if (self.comparison, self.value) in {(">", 1.0), ("<", 0.0)}:
+            raise ValueError(f"no figure can be {self}; figures are shares from 0 to 1")
+        return self
+
     def holds(self, figure: float | None) -> bool:
         """Whether a figure meets it; a missing figure does not."""
         if figure is None:
@@ -138,6 +150,9 @@ FIGURES = ("accuracy", "macro", "unscored", "ties", "position_consistency", "roc
 
 class SuiteSpec(_Spec):
     """An evaluation suite."""
+
+    verbatim: ClassVar[frozenset[str]] = frozenset({"samples", "principles"})
+    """Keys of texts that judges read: no environment variable is put into them."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     description: str = ""

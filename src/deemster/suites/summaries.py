@@ -3,23 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from deemster.aggregators import Pipeline, Reducer, Selector, TopK, parse_aggregator
-from deemster.schemas import JudgeInfo, Usage
-from deemster.suites.metrics import Item, Summary, summarise
+from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
+from deemster.suites.metrics import (
+    FailureReasons,
+    Item,
+    Standing,
+    Summary,
+    standings,
+    summarise,
+)
 from deemster.suites.store import RunStore
+from deemster.suites.thresholds import ThresholdResult
 
 FILE = "summary.json"
+_THRESHOLDS = TypeAdapter(tuple[ThresholdResult, ...])
 
 
 def summarise_judge(store: RunStore, judge: int) -> Summary:
     """The figures of one judge of a run; reads the store once, keeps no texts."""
-    info = store.judges()[judge]
-    items = [Item.from_verdict(sample, verdict) for sample, verdict in store.verdicts(judge)]
+    return _judged(store, judge)[1]
+
+
+def summarise_run(store: RunStore) -> tuple[dict[str, Summary], tuple[Standing, ...]]:
+    """The figures of every judge of a run, by name, and the judges best first if several."""
+    runs, summaries = {}, {}
+    for number, info in enumerate(store.judges()):
+        runs[info.name], summaries[info.name] = _judged(store, number)
+    return summaries, standings(runs, summaries) if len(runs) > 1 else ()
+
+
+def _judged(store: RunStore, judge: int) -> tuple[list[Item], Summary]:
+    return summarise_verdicts(store.verdicts(judge), store.judges()[judge])
+
+
+def summarise_verdicts(
+    rows: Iterable[tuple[Sample, Verdict]], info: JudgeInfo
+) -> tuple[list[Item], Summary]:
+    """The items and figures of one judge's verdicts, read once."""
+    items, reasons = [], FailureReasons()
+    for sample, verdict in rows:
+        items.append(Item.from_verdict(sample, verdict))
+        reasons.add(sample, verdict)
     reducer, k_meta = curve_rule(info)
-    return summarise(items, judge=info, reducer=reducer, k_meta=k_meta)
+    summary = summarise(
+        items, judge=info, reducer=reducer, k_meta=k_meta, failure_reasons=reasons.commonest()
+    )
+    return items, summary
 
 
 def curve_rule(info: JudgeInfo) -> tuple[Reducer | None, int | None]:
@@ -35,7 +70,12 @@ def curve_rule(info: JudgeInfo) -> tuple[Reducer | None, int | None]:
 
 
 def write_summary(
-    directory: Path, summaries: Mapping[str, Summary], *, spent: Mapping[str, Usage] | None = None
+    directory: Path,
+    summaries: Mapping[str, Summary],
+    *,
+    spent: Mapping[str, Usage] | None = None,
+    standings: Sequence[Standing] = (),
+    thresholds: Sequence[ThresholdResult] = (),
 ) -> None:
     """Write `summary.json`: the first judge's figures, and all of them under `judges`.
 
@@ -45,13 +85,28 @@ def write_summary(
         directory: of the run.
         summaries: by judge.
         spent: by judge, what was requested of models for it; None if nothing was.
+        standings: the judges, best first.
+        thresholds: of the suite, and whether they hold.
     """
     first = next(iter(summaries.values()))
     record = first.model_dump(mode="json")
     record["judges"] = {name: one.model_dump(mode="json") for name, one in summaries.items()}
     if spent is not None:
         record["spent"] = {name: one.model_dump(mode="json") for name, one in spent.items()}
+    if standings:
+        record["standings"] = [one.model_dump(mode="json") for one in standings]
+    if thresholds:
+        record["thresholds"] = [one.model_dump(mode="json") for one in thresholds]
     write_json(directory / FILE, record)
+
+
+def read_thresholds(directory: Path) -> tuple[ThresholdResult, ...]:
+    """The thresholds of a finished run as `write_summary` noted them; empty if it has none."""
+    try:
+        record = json.loads((directory / FILE).read_text("utf-8"))
+        return _THRESHOLDS.validate_python(record.get("thresholds", ()))
+    except (OSError, ValueError, AttributeError, ValidationError):
+        return ()
 
 
 def write_json(path: Path, record: object) -> None:

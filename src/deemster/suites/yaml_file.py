@@ -1,6 +1,8 @@
 """A YAML file that describes something, read into a pydantic model: errors name line and key.
 
-`${NAME}` in a scalar is replaced by an environment variable; variables are read nowhere else.
+`${NAME}` in a scalar is replaced by an environment variable, except in texts of the data
+(`verbatim` of the model); `$${NAME}` stands for the characters themselves. Variables are read
+nowhere else.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ _MAX_BYTES = 8 * 2**20
 _MAX_NODES = 200_000
 _SECRET = re.compile(r"api_?key|token|secret|passw|authorization|credential", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_REFERENCE = re.compile(r"(\$?)" + _VARIABLE.pattern)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -55,7 +58,8 @@ class YamlFile:
                 value and what is allowed.
         """
         environment = os.environ if environment is None else environment
-        filled = _fill(self.written, self.node, self.path, environment)
+        verbatim: frozenset[str] = getattr(model, "verbatim", frozenset())
+        filled = _fill(self.written, self.node, self.path, environment, verbatim)
         try:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
@@ -147,23 +151,39 @@ def _check_size(root: yaml.Node, path: Path) -> None:
             stack += node.value
 
 
-def _fill(value: Any, node: yaml.Node | None, path: Path, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
-    """Replace `${NAME}` in strings."""
+def _fill(
+    value: Any,  # noqa: ANN401 - any YAML value, as is what comes back
+    node: yaml.Node | None,
+    path: Path,
+    environment: Mapping[str, str],
+    verbatim: frozenset[str],
+) -> Any:  # noqa: ANN401
+    """Replace `${NAME}` in strings, except in the lists and mappings under a key of `verbatim`."""
+
+    def inner(key: object, item: Any) -> Any:  # noqa: ANN401
+        if key in verbatim and isinstance(item, list | dict):
+            return item
+        return _fill(item, _child(node, key), path, environment, verbatim)
+
     if isinstance(value, dict):
-        return {k: _fill(v, _child(node, k), path, environment) for k, v in value.items()}
+        return {key: inner(key, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_fill(v, _child(node, i), path, environment) for i, v in enumerate(value)]
+        return [inner(i, item) for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def found(match: re.Match[str]) -> str:
-        if match[1] not in environment:
+        escaped, name = match.groups()
+        if escaped:
+            return match[0][1:]
+        if name not in environment:
             raise InputError(
-                f"{path}:{_line(node)}: the environment variable {match[1]!r} is not set"
+                f"{path}:{_line(node)}: the environment variable {name!r} is not set; "
+                f"for the characters themselves write $${{{name}}}"
             )
-        return environment[match[1]]
+        return environment[name]
 
-    return _VARIABLE.sub(found, value)
+    return _REFERENCE.sub(found, value)
 
 
 def _child(node: yaml.Node | None, key: object) -> yaml.Node | None:

@@ -9,6 +9,7 @@ import errno
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from accelerate import PartialState
@@ -135,6 +136,7 @@ def fit(
     return {
         "steps": done.global_step,
         "loss": follower.loss,
+        **follower.rewards(),
         "resumed_from": None if last is None else int(last.name.rpartition("-")[2]),
         "stopped": None if follower.stop is None else follower.stop.reason,
     }
@@ -194,6 +196,17 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         self._log = log
         self._checkpoints = checkpoints
         self._owed = False
+        self._rewards: list[float] = []
+
+    def rewards(self) -> dict[str, float]:
+        """Mean `reward` over the last tenth of the logged steps, `reward_first` over the first.
+
+        Of RL only, whose loss says nothing about progress; empty elsewhere.
+        """
+        if not self._rewards:
+            return {}
+        part = max(1, len(self._rewards) // 10)
+        return {"reward_first": fmean(self._rewards[:part]), "reward": fmean(self._rewards[-part:])}
 
     def on_log(
         self,
@@ -208,6 +221,9 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         if self._log is not None and state.is_world_process_zero:
             self._log(step=state.global_step, **logs)
         self.loss = logs["loss"]
+        reward = logs.get("reward")
+        if reward is not None:
+            self._rewards.append(reward)
         self.stop = self.stop or self.monitor.observe(logs)
         if self.stop is not None:
             control.should_training_stop = True

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from deemster.training.evaluation import Evaluation
 
 _PANELS = {
-    "loss": ("loss", "eval_loss"),
     "reward": ("reward",),
+    "loss": ("loss", "eval_loss"),
     "KL to the reference": ("kl",),
     "parse failures": ("parse_failures",),
     "AUC": ("auc", "auc_within"),
@@ -88,6 +88,8 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
             if found.greedy.value is not None:
                 all_axes[0].axhline(found.greedy.value, color=colour, linewidth=0.8, linestyle=":")
         all_axes[0].set_xscale("log", base=2)
+        # The default labels of a log axis are mathematics, which would be drawn as source text.
+        all_axes[0].xaxis.set_major_formatter(lambda votes, _: f"{votes:g}")
         all_axes[0].set_xlabel("votes (dotted: greedy)")
         all_axes[0].set_title("accuracy")
         all_axes[0].legend(frameon=False)
@@ -170,6 +172,7 @@ def _figure(panels: int) -> Iterator[tuple[Any, list[Any]]]:
         "lines.linewidth": 1.5,
         "svg.hashsalt": "deemster",
         "text.parse_math": False,
+        "axes.formatter.use_mathtext": False,
     }
     with rc_context(settings):
         figure = Figure(figsize=(3.6 * panels, 2.9), layout="constrained")

@@ -26,6 +26,7 @@ from deemster.suites.metrics.calibration import Bin, Calibration, calibrate, cal
 from deemster.suites.metrics.compare import Comparison, compare, compare_by_subset
 from deemster.suites.metrics.curves import CurvePoint, Draws, curve, default_ks, meta_curve
 from deemster.suites.metrics.estimate import Bootstrap, Estimate
+from deemster.suites.metrics.failures import FailureReason, FailureReasons
 from deemster.suites.metrics.headline import (
     Headline,
     StyleMatrix,
@@ -42,12 +43,15 @@ from deemster.suites.metrics.ranking import (
     correlation,
     correlation_over_items,
     kendall,
+    kendall_without_ties,
     roc_auc,
     spearman,
 )
+from deemster.suites.metrics.standings import RANKED_BY, Standing, standings
 from deemster.suites.metrics.summary import Summary, summarise
 
 __all__ = [
+    "RANKED_BY",
     "Accuracy",
     "Agreement",
     "BestOfN",
@@ -59,9 +63,12 @@ __all__ = [
     "CurvePoint",
     "Draws",
     "Estimate",
+    "FailureReason",
+    "FailureReasons",
     "Headline",
     "Item",
     "PositionConsistency",
+    "Standing",
     "StyleMatrix",
     "Summary",
     "accuracy",
@@ -81,6 +88,7 @@ __all__ = [
     "is_binary",
     "judge_agreement",
     "kendall",
+    "kendall_without_ties",
     "krippendorff_alpha",
     "macro_accuracy",
     "meta_curve",
@@ -91,6 +99,7 @@ __all__ = [
     "roc_auc",
     "single_accuracy",
     "spearman",
+    "standings",
     "stratified_mean",
     "style_matrix",
     "summarise",

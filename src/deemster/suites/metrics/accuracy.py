@@ -12,6 +12,9 @@ from deemster.schemas import Count, Record
 from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate
 from deemster.suites.metrics.items import Item, groups, signs, stack_pairs, top_set
 
+FEW = 20
+"""Below this many items an accuracy says little: its 95 % interval is up to 45 points wide."""
+
 
 class Accuracy(Record):
     """Strict accuracy, with unscored items left out or counted as wrong, and the ties.

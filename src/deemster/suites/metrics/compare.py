@@ -14,7 +14,10 @@ from deemster.suites.metrics.items import Item
 
 
 class Comparison(Record):
-    """Paired comparison over the items that both judges scored and that have a unique best."""
+    """Paired comparison over the items with a unique best that both judges scored.
+
+    With `unscored_as_wrong`, over all items with a unique best.
+    """
 
     first: Estimate
     """Strict accuracy of the first judge on the shared items."""
@@ -33,15 +36,29 @@ class Comparison(Record):
 
 
 def compare(
-    first: Sequence[Item], second: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT
+    first: Sequence[Item],
+    second: Sequence[Item],
+    *,
+    unscored_as_wrong: bool = False,
+    bootstrap: Bootstrap = DEFAULT,
 ) -> Comparison:
     """Compare two runs on the items they share, matched by id.
+
+    Args:
+        first: the first judge's run.
+        second: the second's.
+        unscored_as_wrong: count an item that a judge did not score as one it got wrong, instead
+            of leaving it out.
+        bootstrap: how intervals are drawn.
 
     Raises:
         InputError: an id occurs twice in a run, or an item's truth differs between the runs.
     """
     pairs = _matched(first, second)
-    decided = [(a.right, b.right) for a, b in pairs if a.right is not None and b.right is not None]
+    rights = [(a.right, b.right) for a, b in pairs]
+    if unscored_as_wrong:
+        rights = [(bool(one), bool(other)) for one, other in rights]
+    decided = [pair for pair in rights if None not in pair]
     table = np.array(decided, dtype=float).reshape(-1, 2)
     one, two = table.T
     only_first, only_second = int((one > two).sum()), int((two > one).sum())

@@ -11,7 +11,7 @@ import numpy as np
 from deemster.benchmarks.rm_bench import STYLES
 from deemster.errors import InputError
 from deemster.schemas import Record
-from deemster.suites.metrics.estimate import DEFAULT, Bools, Bootstrap, Estimate, Floats
+from deemster.suites.metrics.estimate import DEFAULT, Bools, Bootstrap, Estimate, Floats, tidy
 from deemster.suites.metrics.items import Item
 
 T = TypeVar("T")
@@ -75,6 +75,8 @@ def stratified_mean(
 ) -> Headline:
     """Weighted mean of the means of several strata, each resampled within itself.
 
+    It has no interval if a stratum has a single item.
+
     Args:
         values: one value per item, by stratum.
         weights: of the strata, > 0; 1 where not given.
@@ -93,6 +95,9 @@ def stratified_mean(
     shares = np.array([weights.get(name, 1.0) for name in values])
     shares /= shares.sum()
     value = float(shares @ [part.mean() for part in values.values()])
+    if any(len(part) < 2 for part in values.values()):
+        # A single item resampled is itself: the interval would be too narrow, even of width 0.
+        return Headline(value=Estimate(value=tidy(value), low=None, high=None, n=n), parts=parts)
     draws = np.zeros(bootstrap.resamples)
     for number, (share, part) in enumerate(zip(shares, values.values(), strict=True)):
         # Another seed for each: strata vary independently.

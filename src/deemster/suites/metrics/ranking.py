@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.errors import InputError
-from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats, Ints
+from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats, Ints, tidy
 from deemster.suites.metrics.items import Item, groups, signs, stack_pairs
 
 Measure = Callable[[Floats, Floats], Floats]
@@ -63,6 +63,17 @@ def kendall(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Estimat
     gives all responses of an item the same reward gets 0 there: it ranks nothing.
     """
     return bootstrap.mean(_per_item(items, _tau))
+
+
+def kendall_without_ties(items: Sequence[Item]) -> float | None:
+    """The highest `kendall` that rewards without ties reach on these items; None if that is 1.
+
+    Where truths are tied, tau-b of an item is at most the root of the share of pairs that are not:
+    0.71 for one right response among four.
+    """
+    caps = _per_item(items, _cap)
+    cap = tidy(float(caps.mean())) if len(caps) else None
+    return None if cap == 1 else cap
 
 
 def spearman(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Estimate:
@@ -165,6 +176,13 @@ def _tau(rewards: Floats, truths: Floats) -> Floats:
     spread = np.sqrt((given**2).sum(axis=(1, 2)) * (true**2).sum(axis=(1, 2)))
     tau: Floats = np.divide(agree, spread, out=np.zeros_like(agree), where=spread > 0)
     return tau
+
+
+def _cap(_rewards: Floats, truths: Floats) -> Floats:
+    n = truths.shape[1]
+    untied = (signs(truths) ** 2).sum(axis=(1, 2))
+    cap: Floats = np.sqrt(untied / (n * (n - 1)))
+    return cap
 
 
 def _rho(rewards: Floats, truths: Floats) -> Floats:

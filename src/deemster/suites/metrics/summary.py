@@ -24,11 +24,17 @@ from deemster.suites.metrics.accuracy import pairwise_accuracy as pairs_accuracy
 from deemster.suites.metrics.calibration import Calibration, calibration
 from deemster.suites.metrics.curves import ALL_SUBSETS, CurvePoint, Draws, curve, meta_curve
 from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
+from deemster.suites.metrics.failures import FailureReason
 from deemster.suites.metrics.headline import by_subset, macro_accuracy
 from deemster.suites.metrics.items import Item
 from deemster.suites.metrics.position import PositionConsistency, position_consistency
 from deemster.suites.metrics.ppi import Corrected, ppi
-from deemster.suites.metrics.ranking import correlation_over_items, kendall, roc_auc
+from deemster.suites.metrics.ranking import (
+    correlation_over_items,
+    kendall,
+    kendall_without_ties,
+    roc_auc,
+)
 
 
 class Summary(Record):
@@ -53,6 +59,8 @@ class Summary(Record):
     judge: JudgeInfo | None
     failures: dict[FailureStatus, int]
     """Votes without a verdict, by status."""
+    failure_reasons: tuple[FailureReason, ...] = ()
+    """The commonest reasons, at most 3, each with one failed vote in full."""
     n_votes: Count
     """Votes drawn, failures included."""
     samples_per_item: float | None
@@ -74,6 +82,9 @@ class Summary(Record):
     """Single responses with graded truth: over items."""
     kendall: Estimate | None
     """Lists of 3 or more: mean tau-b within items."""
+    kendall_cap: float | None = None
+    """The highest `kendall` of a judge that gives no two responses the same reward: below 1,
+    because the truth has ties. None where it has none."""
     position_consistency: PositionConsistency | None
     """Pairs judged in both orders."""
     calibration: Calibration | None
@@ -98,6 +109,7 @@ def summarise(
     draws: Draws = ALL_SUBSETS,
     min_valid: int = 1,
     bootstrap: Bootstrap = DEFAULT,
+    failure_reasons: Sequence[FailureReason] = (),
 ) -> Summary:
     """All figures of a run. Equal votes give equal summaries, in whatever order they arrived.
 
@@ -111,6 +123,7 @@ def summarise(
         draws: which subsets of votes the curves are over.
         min_valid: the judge's; fewer valid votes leave an item unscored.
         bootstrap: how intervals are drawn. `ci95` follows its level.
+        failure_reasons: why votes failed, see `FailureReasons`; items do not hold it.
     """
     items = sorted(items, key=lambda item: (item.id, item.subset))
     binary = is_binary(items)
@@ -138,6 +151,7 @@ def summarise(
         usage=Usage.total(item.usage for item in items),
         judge=judge,
         failures=_failures(items),
+        failure_reasons=tuple(failure_reasons),
         n_votes=votes,
         samples_per_item=tidy(votes / len(items)) if items else None,
         detail=hits,
@@ -146,6 +160,7 @@ def summarise(
         curves=curves,
         position_consistency=_position(items, bootstrap),
         calibration=calibration(items, bootstrap=bootstrap),
+        kendall_cap=kendall_without_ties([item for item in items if item.n_responses > 2]),
         win_rates=_win_rates(items, bootstrap),
         corrected=_corrected(items, bootstrap.level),
         **_where_it_applies(items, bootstrap),

@@ -1,0 +1,64 @@
+"""A run as HTML for notebooks: the judges side by side, thresholds, and why votes failed."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from deemster.schemas.verdict_html import table_html
+from deemster.suites.metrics import Estimate, Summary
+
+if TYPE_CHECKING:
+    from deemster.suites.runner import RunResult
+
+_COLUMNS = (
+    "judge", "accuracy", "unscored as wrong", "scored", "ties", "k", "cost", "calls",
+    "failed votes",
+)  # fmt: skip
+
+
+def run_html(result: RunResult) -> str:
+    """The tables that `deemster run` prints."""
+    order = [one.judge for one in result.standings] or list(result.summaries)
+    parts = [
+        f"<p>run in <code>{escape(str(result.directory))}</code></p>",
+        table_html(_COLUMNS, [_row(name, result.summaries[name]) for name in order]),
+    ]
+    if result.thresholds:
+        rows = [
+            (t.judge, t.figure, "–" if t.found is None else f"{t.found:.4g}", t.asked,
+             "passed" if t.passed else "FAILED")
+            for t in result.thresholds
+        ]  # fmt: skip
+        parts.append(table_html(("judge", "figure", "is", "asked", ""), rows))
+    reasons = [
+        (name, reason.count, reason.status, reason.message)
+        for name in order
+        for reason in result.summaries[name].failure_reasons
+    ]
+    if reasons:
+        parts.append(table_html(("judge", "failed votes", "status", "such as"), reasons))
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _row(name: str, summary: Summary) -> tuple[object, ...]:
+    cost = summary.usage.cost
+    return (
+        name,
+        _rate(summary.detail.scored),
+        _rate(summary.detail.overall),
+        f"{summary.n_scored} of {summary.n}",
+        summary.ties,
+        "–" if summary.judge is None else summary.judge.k,
+        "unknown" if cost is None else f"${cost:.4g}",
+        summary.usage.calls,
+        f"{sum(summary.failures.values())} of {summary.n_votes}",
+    )
+
+
+def _rate(figure: Estimate) -> str:
+    if figure.value is None:
+        return "–"
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.1%} (n = {figure.n})"
+    return f"{figure.value:.1%} [{figure.low:.1%}, {figure.high:.1%}] (n = {figure.n})"
