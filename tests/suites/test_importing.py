@@ -346,7 +346,7 @@ BAD = {
     ),
     "another-layout": Bad(
         ("--format", "realmistake", "--traces", str(DATA / "auto-j.jsonl")),
-        ("line 1", "no field 'judge_model'"),
+        ("line 1", "no field 'samples' or 'response'"),
     ),
     "same-sample-twice": Bad(
         ("--format", "llmbar", "--traces", "twice.jsonl", "--judge", "Heron/CoT"),

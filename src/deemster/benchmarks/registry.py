@@ -35,6 +35,7 @@ TRACE_FORMATS: Registry[type[TraceFormat]] = Registry(
     builtin={
         "alpaca-eval": "deemster.benchmarks.traces.alpaca_eval:AlpacaEvalTraces",
         "auto-j": "deemster.benchmarks.traces.auto_j:AutoJTraces",
+        "columns": "deemster.benchmarks.traces.columns:ColumnTraces",
         "judgebench": "deemster.benchmarks.traces.judgebench:JudgeBenchTraces",
         "llmbar": "deemster.benchmarks.traces.llmbar:LLMBarTraces",
         "mt-bench-pairs": "deemster.benchmarks.traces.mt_bench:MTBenchPairs",
