@@ -320,7 +320,7 @@ BROKEN = {
         data=PAIRS,
     ),
     "judgebench-twice": Broken(
-        "judgebench", "judgebench/traces/heron.jsonl", {"game": 0}, "stands there twice", data=PAIRS
+        "judgebench", "judgebench/traces/heron.jsonl", {"game": 0}, "occurs twice", data=PAIRS
     ),
     "judgebench-scores": Broken(
         "judgebench", "judgebench/scalar.jsonl", {"scores": [1]}, "must be two numbers", data=PAIRS
@@ -450,7 +450,9 @@ def test_malformed_row_names_its_line(tmp_path: Path, case: Broken) -> None:
     ("content", "message"),
     [
         pytest.param("", "is empty", id="empty"),
-        pytest.param('{"unrelated": 1}', "line 1: no field|holds no", id="other-file"),
+        pytest.param(
+            '{"unrelated": 1}', "line 1: no field|holds no|has no column", id="other-file"
+        ),
         pytest.param("{", "line 1: not JSON", id="not-json"),
     ],
 )

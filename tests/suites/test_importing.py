@@ -110,7 +110,7 @@ CASES = {
     ),
     "llmbar-ratings": Case(
         ("llmbar", "llmbar/traces.jsonl", None, "Heron/Rating"),
-        {"LLMBar/Natural/Rating/correct_average": 50, "LLMBar/Natural/Rating/correct_both": 1},
+        {"LLMBar/Natural/Rating/correct_average": 75, "LLMBar/Natural/Rating/correct_both": 1},
         n=2, scored=1,
     ),
     "realmistake": Case(
@@ -247,7 +247,7 @@ def test_stored_dialect_reads_every_row_as_the_import_did(name: str, tmp_path: P
     first = summary_of(run, *arguments(*CASES[name].log))
     done = deemster("rescore", str(run), "--dialect", "stored", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == first | {"published": {}}
+    assert json.loads(done.stdout) == first | {"published": {}, "notes": []}
 
 
 def test_stored_dialect_where_rows_differ(tmp_path: Path) -> None:

@@ -75,16 +75,11 @@ def _stored(row: Row) -> JsonValue:
     """The tool's own preference, where it is a clear one: shares of probability are rounded."""
     if "preference" not in row.values:
         return None
-    known: dict[float | None, JsonValue] = {
-        None: "none",
-        -1: "none",
-        0: "tie",
-        1: 0,
-        1.5: "tie",
-        2: 1,
-    }
     preference = row.get("preference")
-    return known.get(preference) if preference is None or type(preference) in {int, float} else None
+    if preference is None:
+        return "none"
+    clear: dict[float, JsonValue] = {-1: "none", 0: "tie", 1: 0, 1.5: "tie", 2: 1}
+    return clear.get(preference) if type(preference) in {int, float} else None
 
 
 def _figures(rows: Judged) -> Figures:
