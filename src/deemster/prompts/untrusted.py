@@ -2,9 +2,9 @@ r"""Text from outside, made safe to stand in a judge's prompt.
 
 Queries, responses and references come from strangers. Before they enter a prompt:
 
-- verdict syntax (`\boxed{`, `[[A]]`, `[RESULT]`, `<answer>`, `Output (a)`, `"scores"` and `"score"` as
-  whole JSON strings, reasoning tags) is respelled, so that a judge that quotes a response never writes
-  a verdict by quoting;
+- verdict syntax (`\boxed{`, `[[A]]`, `[RESULT]`, `<answer>`, `Output (a)`, `"scores"` as a whole
+  JSON string, `"score"` as a key, reasoning tags) is respelled, so that a judge that quotes a
+  response never writes a verdict by quoting;
 - chat-template control tokens (`<|im_end|>` and relatives) are respelled, for servers that
   would turn them into control ids;
 - invisible and control characters are removed.
@@ -38,7 +38,9 @@ _BRACKET = r"\["
 # Every alternative begins with one literal character, by which the search skips most of a text.
 _SYNTAX = re.compile(
     r"\\boxed(?![A-Za-z])"
-    r"|\"(?:scores?|critiques|principles|ordered_models)(?=\")"
+    r"|\"(?:scores|critiques|principles|ordered_models)(?=\")"
+    # A word of code, too: only where it is a key.
+    r"|\"score(?=\"[ \t\r\n]*+:)"
     r"|o(?i:utput) \((?=(?i:[ab])\))"
     r"|O(?i:utput) \((?=(?i:[ab])\))"
     r"|\[{1,99}(?=\[)"
