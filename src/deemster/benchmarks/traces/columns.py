@@ -45,6 +45,8 @@ from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Sample, Vote
 
+_UNREAD = "the log's tool read no verdict"
+
 
 @dataclass(frozen=True)
 class ColumnTraces(TraceReader):
@@ -68,6 +70,8 @@ class ColumnTraces(TraceReader):
     aggregator: ClassVar[str] = "mean"
     failed: ClassVar[tuple[str, ...]] = ()
     """Texts that the tool writes in place of a completion when a call fails."""
+    reshaped: ClassVar[bool] = False
+    """Whether `rows` names columns after their roles (`ROLES`), and there are no others."""
 
     def rows(self, traces: Path) -> Iterator[Row]:
         """The rows, one a judgment; subclasses reshape those of nested logs."""
@@ -84,7 +88,8 @@ class ColumnTraces(TraceReader):
         if data is not None:
             raise InputError(f"format {self.name!r} takes no --data; the log's columns hold it")
         rows = list(self.rows(traces))
-        columns = resolve(self.columns, [row.values for row in rows])
+        given = self._own(rows) | dict(self.columns)
+        columns = resolve(given, [row.values for row in rows])
         fields = listed(dict.fromkeys(str(key) for row in rows for key in row.values))
         self._check(columns, traces, fields)
         rows, name = of_judge(rows, lambda row: cell_text(row, columns["judge"]), judge, traces)
@@ -94,6 +99,13 @@ class ColumnTraces(TraceReader):
         ids = Ids()
         for members in groups.values():
             yield self._judged(members, columns, name, ids)
+
+    def _own(self, rows: Sequence[Row]) -> dict[str, tuple[Column, ...]]:
+        """The columns that `rows` made, where it reshapes a log: named like their roles."""
+        if not self.reshaped:
+            return {}
+        made = {key for row in rows for key in row.values}
+        return {role: (Column(role),) if role in made else () for role in ROLES}
 
     def _check(self, columns: Columns, traces: Path, fields: str) -> None:
         texts = [role for role in ("output", "swapped_output") if columns.get(role)]
@@ -179,8 +191,8 @@ class ColumnTraces(TraceReader):
             else:
                 raw = "" if text is None else as_text(text)
                 vote = _of_verdict(said, raw, n, order=order, draw=draw + i, judge=judge)
-            if reason and isinstance(vote, Failure) and vote.message == NO_COMPLETION:
-                vote = vote.model_copy(update={"message": reason})
+            if reason and isinstance(vote, Failure) and vote.message in {NO_COMPLETION, _UNREAD}:
+                vote = vote.model_copy(update={"status": "api_error", "message": reason})
             yield vote, said
 
 
@@ -191,7 +203,7 @@ def _of_verdict(
     if said is None:
         return failure("api_error", NO_COMPLETION, order, draw, judge, raw=raw)
     if said == "none":
-        return failure("parse_error", "the log's tool read no verdict", order, draw, judge, raw=raw)
+        return failure("parse_error", _UNREAD, order, draw, judge, raw=raw)
     if isinstance(said, list):
         scores, scale = [None if one is None else float(one) for one in said], None  # type: ignore[arg-type]
     elif said == "tie":
