@@ -88,6 +88,10 @@ def said(votes: tuple[Vote, ...]) -> list[object]:
             "truth=mark[1=a 2=b 0=tie]", None, [(7, 3.5)], (0, 1), id="scores",
         ),
         pytest.param(
+            PAIR | {"raw_judge_A": "[[7]]", "raw_judge_B": "none", "score_a": 7, "score_b": 3},
+            None, "mt-bench-single", [(7, None), "parse_error"], None, id="each-alone",
+        ),
+        pytest.param(
             {"question": "q", "answer": "x", "score": 0.25, "label": 1},
             None, None, [(0.25,)], (1,), id="single",
         ),

@@ -10,14 +10,12 @@ from typing import Any, ClassVar
 
 from pydantic import JsonValue
 
-from deemster.benchmarks.base import TIE, TraceReader
+from deemster.benchmarks.base import TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.cells import (
-    MISSING,
     as_text,
     cell_text,
     every,
-    score_of,
     scores_of,
     shown_order,
     single,
@@ -29,23 +27,18 @@ from deemster.benchmarks.traces.column_map import (
     listed,
     resolve,
 )
+from deemster.benchmarks.traces.column_verdicts import UNREAD, stored_verdicts, truth, vote_of
 from deemster.benchmarks.traces.common import (
     NO_COMPLETION,
     REPEATED,
     STORED,
-    UNIT,
     Ids,
-    failure,
-    from_scores,
     from_text,
     of_judge,
 )
-from deemster.benchmarks.traces.verdicts import Said, winner
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Sample, Vote
-
-_UNREAD = "the log's tool read no verdict"
 
 
 @dataclass(frozen=True)
@@ -108,7 +101,7 @@ class ColumnTraces(TraceReader):
         return {role: (Column(role),) if role in made else () for role in ROLES}
 
     def _check(self, columns: Columns, traces: Path, fields: str) -> None:
-        texts = [role for role in ("output", "swapped_output") if columns.get(role)]
+        texts = [role for role in ("output", "swapped_output", "output_each") if columns.get(role)]
         verdicts = [r for r in ("scores", "winner", "shown_winner") if columns.get(r)]
         if not texts and not verdicts:
             raise InputError(
@@ -137,7 +130,12 @@ class ColumnTraces(TraceReader):
         stored: list[JsonValue] = []
         for row in rows:
             for flipped in (False, True):
-                made = self._votes(row, columns, names, judge, len(votes), flipped=flipped)
+                if not (columns.get("output_each") and self.dialect):
+                    made = self._votes(row, columns, names, judge, len(votes), flipped=flipped)
+                elif flipped:
+                    continue
+                else:
+                    made = self._each(row, columns, n, judge, len(votes))
                 for vote, said in made:
                     votes.append(vote)
                     stored.append(said)
@@ -151,7 +149,7 @@ class ColumnTraces(TraceReader):
             id=cell_text(first, columns.get("id")) or f"row {first.number}",
             query=single(first, columns.get("query")) or (),
             responses=responses,
-            ground_truth=_truth(first, columns.get("truth"), names),
+            ground_truth=truth(first, columns.get("truth"), names),
             reference=single(first, columns.get("reference")),
             policies=policies if len(policies) == n else None,
             subset=cell_text(first, columns.get("subset")) or "",
@@ -178,77 +176,43 @@ class ColumnTraces(TraceReader):
                 return
             order = order[::-1]
         texts = every(row, columns.get(prefix + "output"))
-        verdicts = _verdicts(row, columns, names, order=order, prefix=prefix, votes=len(texts))
+        verdicts = stored_verdicts(
+            row, columns, names, order=order, prefix=prefix, votes=len(texts)
+        )
         reason = cell_text(row, columns.get("error"))
         for i in range(max(len(texts), len(verdicts), 1)):
             said = verdicts[i] if i < len(verdicts) else None
             text = texts[i] if i < len(texts) else None
-            if self.dialect and (text is not None or said is None):
+            if self.dialect:
                 vote = from_text(
                     open_dialect(self.dialect), text if text is None else as_text(text),
                     order=order, n=n, draw=draw + i, judge=judge, failed=self.failed,
                 )  # fmt: skip
             else:
                 raw = "" if text is None else as_text(text)
-                vote = _of_verdict(said, raw, n, order=order, draw=draw + i, judge=judge)
-            if reason and isinstance(vote, Failure) and vote.message in {NO_COMPLETION, _UNREAD}:
+                vote = vote_of(said, raw, n, order=order, draw=draw + i, judge=judge)
+            if reason and isinstance(vote, Failure) and vote.message in {NO_COMPLETION, UNREAD}:
                 vote = vote.model_copy(update={"status": "api_error", "message": reason})
             yield vote, said
 
-
-def _of_verdict(
-    said: JsonValue, raw: str, n: int, *, order: Sequence[int], draw: int, judge: str
-) -> Vote:
-    """A vote out of the log's own verdict."""
-    if said is None:
-        return failure("api_error", NO_COMPLETION, order, draw, judge, raw=raw)
-    if said == "none":
-        return failure("parse_error", _UNREAD, order, draw, judge, raw=raw)
-    if isinstance(said, list):
-        scores, scale = [None if one is None else float(one) for one in said], None  # type: ignore[arg-type]
-    elif said == "tie":
-        scores, scale = [0.5] * n, UNIT
-    else:
-        scores, scale = [float(i == said) for i in range(n)], UNIT
-    vote = from_scores(scores, draw=draw, judge=judge, order=order, scale=scale)
-    return vote.model_copy(update={"raw": raw})
-
-
-def _verdicts(
-    row: Row,
-    columns: Columns,
-    names: list[list[str]],
-    *,
-    order: Sequence[int],
-    prefix: str,
-    votes: int,
-) -> list[JsonValue]:
-    """What the log itself read, one entry a vote, in the caller's order."""
-    for role in ("winner", "shown_winner"):
-        found = every(row, columns.get(prefix + role))
-        if found and len(names) > 1:
-            try:
-                shown = [
-                    winner(value, names if role == "winner" else [[]] * len(names))
-                    for value in found
-                ]
-            except InputError as error:
-                raise row.error(f"{columns[prefix + role][0].name!r}: {error}") from None
-            return [_back(said, order) if role == "shown_winner" else said for said in shown]
-    given = None if prefix else scores_of(row, columns.get("scores"))
-    if not given:
-        return []
-    if len(names) == 1:
-        return ["none" if one is None else [one] for one in given]
-    if len(given) != len(names):
-        raise row.error(f"{len(given)} scores for {len(names)} responses; name a column of each")
-    if votes > 1:
-        return []
-    return ["none" if all(one is None for one in given) else list(given)]
-
-
-def _back(said: Said, order: Sequence[int]) -> Said:
-    return order[said] if isinstance(said, int) else said
+    def _each(
+        self, row: Row, columns: Columns, n: int, judge: str, draw: int
+    ) -> Iterator[tuple[Vote, JsonValue]]:
+        """A vote on each response alone, from the text about it."""
+        texts = every(row, columns["output_each"])
+        if len(texts) != n:
+            raise row.error(f"{len(texts)} texts on one response each, for {n} responses")
+        given = scores_of(row, columns.get("scores"))
+        for i, text in enumerate(texts):
+            vote = from_text(
+                open_dialect(self.dialect), text if text is None else as_text(text),
+                order=(i,), n=n, draw=draw + i, judge=judge, failed=self.failed,
+            )  # fmt: skip
+            said: JsonValue = None
+            if len(given) == n:
+                alone: list[JsonValue] = [given[i] if j == i else None for j in range(n)]
+                said = "none" if given[i] is None else alone
+            yield vote, said
 
 
 def _key(row: Row, columns: Columns) -> str:
@@ -264,9 +228,14 @@ def _responses(row: Row, columns: Columns) -> tuple[int, list[Any]]:
     texts = every(row, columns.get("responses"))
     if texts:
         return len(texts), ["" if text is None else text for text in texts]
-    policies = len(every(row, columns.get("policies")))
     pair = any(columns.get(role) for role in ("winner", "shown_winner", "swapped_output"))
-    n = policies if policies > 1 else (2 if pair else max(len(columns.get("scores", ())), 1))
+    known = (
+        len(every(row, columns.get("policies"))),
+        len(columns.get("output_each", ())),
+        len(columns.get("scores", ())),
+        2 if pair else 1,
+    )
+    n = next((one for one in known if one > 1), 1)
     return n, [""] * n
 
 
@@ -279,26 +248,6 @@ def _names(columns: Sequence[Column], policies: list[str], n: int) -> list[list[
         if len(columns) == n:
             known += [columns[i].name, columns[i].name.rpartition("_")[2]]
     return names
-
-
-def _truth(row: Row, columns: Sequence[Column] | None, names: list[list[str]]) -> Any:  # noqa: ANN401
-    values = every(row, columns)
-    if not columns or all(str(value).strip().lower() in MISSING for value in values):
-        return None
-    if len(values) == len(names) and all(score_of(value) is not None for value in values):
-        return [score_of(value) for value in values]
-    if len(values) != 1 or len(names) == 1:
-        raise row.error(
-            f"the truth {values!r:.60} must be a number for each of {len(names)} responses; "
-            "leave it out with --columns truth="
-        )
-    try:
-        said = winner(values[0], names)
-    except InputError as error:
-        raise row.error(f"{columns[0].name!r}: {str(error).replace('winner=', 'truth=')}") from None
-    if said == "none":
-        return None
-    return list(TIE) if said == "tie" else [float(i == said) for i in range(len(names))]
 
 
 __all__ = ["ROLES", "ColumnTraces"]

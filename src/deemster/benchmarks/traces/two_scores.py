@@ -36,7 +36,7 @@ class FastChatReviews(ColumnTraces):
                     "id": row.label("question_id"),
                     "judge": row.get("reviewer_id"),
                     "output": row.get("text"),
-                    "scores": None if score in ([-1, -1], [-1.0, -1.0]) else score,
+                    "scores": [None, None] if score == [-1, -1] else score,
                     "policies": [str(row.need(f"answer{i}_id")) for i in (1, 2)],
                     "subset": row.get("category"),
                 },
