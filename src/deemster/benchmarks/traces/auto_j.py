@@ -78,7 +78,7 @@ class AutoJTraces(TraceReader):
 
     def _vote(self, row: Row, draw: int, judge: str) -> Vote:
         key, order = _FIELDS[draw]
-        if isinstance(row.get(key), str):
+        if isinstance(row.get(key), str) and row.get(key) not in map(str, LABELS):
             return from_text(
                 open_dialect(self.dialect), row.get(key), order=order, n=2, draw=draw, judge=judge
             )
