@@ -24,9 +24,16 @@ if TYPE_CHECKING:
     from deemster.usage import Usage
 
 FailureStatus = Literal[
-    "parse_error", "ambiguous", "refused", "api_error", "timeout", "cancelled", "over_budget"
+    "parse_error",
+    "ambiguous",
+    "empty",
+    "refused",
+    "api_error",
+    "timeout",
+    "cancelled",
+    "over_budget",
 ]
-"""Why a vote has no scores."""
+"""Why a vote has no scores. `empty`: the judge answered with nothing, or nothing but blanks."""
 
 
 class DeemsterError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def test_mt_bench_pairs() -> None:
     assert second[0].subset == "writing"
     assert rewards("mt-bench-pairs", second[1]) == (1, 1)
     ((_, failed),) = read("mt-bench-pairs", "mt-bench/pairs.jsonl", None, "Ibis-2B")
-    assert said(failed) == ["parse_error", "api_error"]
+    assert said(failed) == ["parse_error", "empty"]
 
 
 def test_fastchat_pairs_and_ratings_in_one_file() -> None:
@@ -282,9 +283,53 @@ def test_several_judges_must_be_told_apart(name: str, traces: str, judges: str) 
     ("name", "traces"),
     [("judgebench", "judgebench/official.jsonl"), ("auto-j", "auto-j.jsonl")],
 )
-def test_wrong_name_of_the_only_judge(name: str, traces: str) -> None:
-    with pytest.raises(InputError, match="no judge 'nobody'"):
-        read(name, traces, judge="nobody")
+def test_a_log_that_names_no_judge_takes_the_given_name(name: str, traces: str) -> None:
+    found = read(name, traces, judge="mine")
+    assert {sample.metadata["judge"] for sample, _ in found} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("name", "traces", "data", "judge"),
+    [
+        ("judgebench", "judgebench/traces/heron.jsonl", PAIRS, None),
+        ("judgebench", "judgebench/scalar.jsonl", PAIRS, None),
+        ("mt-bench-pairs", "mt-bench/pairs.jsonl", None, "Heron-7B"),
+        ("llmbar", "llmbar/traces.jsonl", None, "Heron/CoT"),
+        ("realmistake", "realmistake/traces.jsonl", None, "heron"),
+        ("rb2-ratings", "rb2-ratings.jsonl", None, "full"),
+        ("auto-j", "auto-j.jsonl", None, None),
+    ],
+)
+def test_a_csv_file_is_read_as_the_jsonl_it_was_made_of(
+    tmp_path: Path, name: str, traces: str, data: str | None, judge: str | None
+) -> None:
+    whole = read(name, traces, data, judge)
+    rows = [json.loads(line) for line in (DATA / traces).read_text().splitlines() if line.strip()]
+    path = tmp_path / f"{Path(traces).stem}.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.DictWriter(stream, list(dict.fromkeys(key for row in rows for key in row)))
+        table.writeheader()
+        for row in rows:
+            held = (list, dict)
+            table.writerow({k: json.dumps(v) if isinstance(v, held) else v for k, v in row.items()})
+    again = list(
+        open_trace_format(name).read(path, None if data is None else DATA / data, judge=judge)
+    )
+    assert [said(votes) for _, votes in again] == [said(votes) for _, votes in whole]
+    assert [sample.ground_truth for sample, _ in again] == [one.ground_truth for one, _ in whole]
+
+
+def test_llmbar_official_layout_from_inside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (log,) = (DATA / "llmbar/official").rglob("result.json")
+    monkeypatch.chdir(log.parent)
+    ((sample, votes),) = open_trace_format("llmbar").read(Path("result.json"))
+    assert said(votes) == [(1, 0), (1, 0)]
+    assert (sample.id, sample.metadata["judge"]) == ("LLMBar/Natural/0", "Heron/CoT")
+
+
+def test_rb2_keeps_why_a_response_has_no_rating() -> None:
+    (mini, _) = read("rb2-ratings", "rb2-ratings.jsonl", None, "mini")
+    assert "response 3 has no rating" in mini[1][1].warnings[0]
 
 
 def test_judgebench_needs_the_pairs() -> None:
@@ -450,7 +495,9 @@ def test_malformed_row_names_its_line(tmp_path: Path, case: Broken) -> None:
     ("content", "message"),
     [
         pytest.param("", "is empty", id="empty"),
-        pytest.param('{"unrelated": 1}', "line 1: no field|holds no", id="other-file"),
+        pytest.param(
+            '{"unrelated": 1}', "line 1: no field|holds no|has no column", id="other-file"
+        ),
         pytest.param("{", "line 1: not JSON", id="not-json"),
     ],
 )

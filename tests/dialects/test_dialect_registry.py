@@ -27,6 +27,7 @@ def test_names() -> None:
     assert DIALECTS.names() == sorted(
         [
             *("alpaca-eval", "arena-hard", "auto-j", "grm", "json", "judgelrm", "llmbar"),
+            *("score-json", "two-scores"),
             *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "nano", "pairwise"),
             *("pairwise-tokenprob", "prometheus", "realmistake"),
         ]

@@ -34,12 +34,14 @@ HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
     ("judgelrm", 2): ("<answer>2</answer><answer>9</answer>", (2, 9)),
     ("llmbar", 2): ("Output (b) is better.", (0, 1)),
     ("json", 2): (OTHER, (3, 8)),
+    ("score-json", 1): ('{"reasoning": "poor", "score": 0.2}', (0.2,)),
+    ("two-scores", 2): ("2 9", (2, 9)),
     ("alpaca-eval", 2): (RANKED, (0, 1)),
     ("auto-j", 2): ("The final decision is Response 2.", (0, 1)),
     ("realmistake", 1): ("The response contains an error.", (0,)),
     ("llmbar-rating", 1): ("1", (1,)),
 }
-PLAIN_WORDS = {"auto-j", "realmistake", "llmbar-rating"}
+PLAIN_WORDS = {"two-scores", "auto-j", "realmistake", "llmbar-rating"}
 """Their verdicts are ordinary words and numbers, which no prompt can respell."""
 DEFUSED = [key for key in HONEST if key[0] not in PLAIN_WORDS]
 

@@ -110,7 +110,7 @@ CASES = {
     ),
     "llmbar-ratings": Case(
         ("llmbar", "llmbar/traces.jsonl", None, "Heron/Rating"),
-        {"LLMBar/Natural/Rating/correct_average": 50, "LLMBar/Natural/Rating/correct_both": 1},
+        {"LLMBar/Natural/Rating/correct_average": 75, "LLMBar/Natural/Rating/correct_both": 1},
         n=2, scored=1,
     ),
     "realmistake": Case(
@@ -253,7 +253,7 @@ def test_stored_dialect_reads_every_row_as_the_import_did(name: str, tmp_path: P
     assert [(one["status"], one["raw"]) for one in reasons] == [
         (one["status"], one["raw"]) for one in before
     ]
-    assert again == first | {"published": {}}
+    assert again == first | {"published": {}, "notes": []}
 
 
 def test_stored_dialect_where_rows_differ(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ BAD = {
     ),
     "another-layout": Bad(
         ("--format", "realmistake", "--traces", str(DATA / "auto-j.jsonl")),
-        ("line 1", "no field 'judge_model'"),
+        ("line 1", "no field 'samples' or 'response'"),
     ),
     "same-sample-twice": Bad(
         ("--format", "llmbar", "--traces", "twice.jsonl", "--judge", "Heron/CoT"),

@@ -2,6 +2,7 @@
 
 from deemster.benchmarks.base import Benchmark, Figures, Hub, Judged, RowBenchmark, TraceFormat
 from deemster.benchmarks.files import Row, read_rows
+from deemster.benchmarks.opening import open_reader
 from deemster.benchmarks.registry import (
     BENCHMARKS,
     TRACE_FORMATS,
@@ -20,6 +21,7 @@ __all__ = [
     "RowBenchmark",
     "TraceFormat",
     "open_benchmark",
+    "open_reader",
     "open_trace_format",
     "read_rows",
 ]

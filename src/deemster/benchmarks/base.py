@@ -61,11 +61,17 @@ class TraceFormat(Protocol):
     description: ClassVar[str]
     aggregator: ClassVar[str]
     """Spec of the aggregator that is closest to the tool's published rule."""
-    dialect: ClassVar[str]
-    """Spec of the dialect that reads its raw text; empty if it never has text. Where rows need
-    different ones, the metadata of each sample name it as `dialect`."""
     count_unscored: ClassVar[bool]
     """Whether the published figure counts a sample without verdict as wrong, or leaves it out."""
+
+    @property
+    def dialect(self) -> str:
+        """Spec of the dialect that reads its raw text; empty if it never has text.
+
+        Where rows need different ones, the metadata of each sample name it as `dialect`. What
+        the log's tool itself read is there as `stored`, see `traces.verdicts.agrees`.
+        """
+        ...
 
     def read(
         self, traces: Path, data: Path | None = None, *, judge: str | None = None

@@ -15,7 +15,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")
 
 def import_traces(
     format_name: Annotated[
-        str, typer.Option("--format", help="Layout of the log, e.g. judgebench; see the docs.")
+        str,
+        typer.Option(
+            "--format",
+            help="Layout of the log, e.g. judgebench, or columns for any table; or module:name "
+            "of your own reader. See docs/importing.md.",
+        ),
     ],
     traces: Annotated[Path, typer.Option(help="The judge's log.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Run directory to make.")],
@@ -23,12 +28,25 @@ def import_traces(
         Path | None, typer.Option(help="The data set, where the log does not hold it.")
     ] = None,
     judge: Annotated[
-        str | None, typer.Option(help="Which judge, where the log holds several.")
+        str | None,
+        typer.Option(help="Which judge, where the log holds several; its name, where it has none."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Which column holds what, e.g. 'query=prompt,responses=a|b,output=judgment'."
+        ),
+    ] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="Reads the judge's text. Default: that of the format.")
     ] = None,
     aggregator: Annotated[
         str | None, typer.Option(help="E.g. mean. Default: the rule of the log's own tool.")
     ] = None,
     k: Annotated[int | None, typer.Option("-k", "--k", help="Only the first k votes.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also write report.html into the run directory.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Turn another tool's judge log into a run: parsed by our parsers from its raw text.
@@ -39,8 +57,20 @@ def import_traces(
     from deemster.suites.importing import import_run
 
     summary = import_run(
-        format_name, traces=traces, data=data, judge=judge, out=out, aggregator=aggregator, k=k
+        format_name,
+        traces=traces,
+        data=data,
+        judge=judge,
+        out=out,
+        aggregator=aggregator,
+        k=k,
+        dialect=dialect,
+        columns=columns,
     )
+    if report:
+        from deemster.reports import write_report
+
+        write_report([out], out / "report.html")
     _show(summary, out, as_json=as_json)
 
 
@@ -114,5 +144,7 @@ def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
 
     show_summary(summary)
     show_published(summary.published)
+    for note in summary.notes:
+        typer.echo(f"note: {note}", err=True)
     if out is not None:
         typer.echo(f"run written to {out}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,8 @@ class Row:
             InputError: it is not one of the allowed values.
         """
         value = self.need(key)
+        if isinstance(value, str) and value not in allowed:  # a cell of a table is text
+            value = next((one for one in allowed if str(one) == value), value)
         try:
             return allowed[value]
         except (KeyError, TypeError):
@@ -94,9 +97,20 @@ class Row:
 
     def _typed(self, keys: tuple[str, ...], kind: type, what: str) -> Any:  # noqa: ANN401
         value = self.need(*keys)
+        if isinstance(value, str) and kind in {list, dict}:
+            value = _from_cell(value)
         if not isinstance(value, kind):
             raise self.error(f"field {keys[0]!r} must be {what}, got {short(value)}")
         return value
+
+
+def _from_cell(text: str) -> object:
+    """A list or an object that a table holds as JSON; the text itself if it is neither."""
+    try:
+        value: object = json.loads(text) if text[:1] in {"[", "{"} else text
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def short(value: object) -> str:

@@ -26,6 +26,8 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "llmbar-rating": "deemster.dialects.llmbar:LlmBarRating",
         "alpaca-eval": "deemster.dialects.alpaca_eval:AlpacaEval",
         "realmistake": "deemster.dialects.realmistake:RealMistake",
+        "score-json": "deemster.dialects.score_json:ScoreJson",
+        "two-scores": "deemster.dialects.two_scores:TwoScores",
         "auto-j": "deemster.dialects.autoj:AutoJ",
     },
 )

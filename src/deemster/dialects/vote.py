@@ -49,6 +49,8 @@ def read_vote(
         )
     except ParseError as error:
         status, message = error.status, str(error)
+        if not completion.text.strip():
+            status = "empty"
         if not completion.text and completion.warnings:
             message = completion.warnings[0]  # why there is no text, and what to do about it
         elif status == "parse_error" and refuses(completion.text):

@@ -224,7 +224,7 @@ def _takes_number(generate: Generate) -> bool:
 def _checked(response: ResponseLike, draw: int) -> Message | Failure:
     message = as_response(response, draw)
     if message.is_blank:
-        return Failure(status="parse_error", message=f"candidate {draw} is empty", draw=draw)
+        return Failure(status="empty", message=f"candidate {draw} is empty", draw=draw)
     return message
 
 

@@ -32,7 +32,7 @@ from deemster.suites.metrics import (
 
 _DRAWN = Bootstrap(proportions="wilson")
 _NONE = Estimate(value=None, low=None, high=None, n=0)
-_UNREADABLE = ("parse_error", "ambiguous")
+_UNREADABLE = ("parse_error", "ambiguous", "empty")
 
 
 def draw_card(

@@ -3,8 +3,8 @@ r"""Text from outside, made safe to stand in a judge's prompt.
 Queries, responses and references come from strangers. Before they enter a prompt:
 
 - verdict syntax (`\boxed{`, `[[A]]`, `[RESULT]`, `<answer>`, `Output (a)`, `"scores"` as a whole
-  JSON string, reasoning tags) is respelled, so that a judge that quotes a response never writes
-  a verdict by quoting;
+  JSON string, `"score"` as a key, reasoning tags) is respelled, so that a judge that quotes a
+  response never writes a verdict by quoting;
 - chat-template control tokens (`<|im_end|>` and relatives) are respelled, for servers that
   would turn them into control ids;
 - invisible and control characters are removed.
@@ -39,6 +39,8 @@ _BRACKET = r"\["
 _SYNTAX = re.compile(
     r"\\boxed(?![A-Za-z])"
     r"|\"(?:scores|critiques|principles|ordered_models)(?=\")"
+    # A word of code, too: only where it is a key.
+    r"|\"score(?=\"[ \t\r\n]*+:)"
     r"|o(?i:utput) \((?=(?i:[ab])\))"
     r"|O(?i:utput) \((?=(?i:[ab])\))"
     r"|\[{1,99}(?=\[)"

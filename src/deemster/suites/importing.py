@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from deemster.aggregators import parse_aggregator
-from deemster.benchmarks import Judged, TraceFormat, open_trace_format
+from deemster.benchmarks import Judged, TraceFormat, open_reader
+from deemster.benchmarks.opening import Read
 from deemster.errors import InputError
 from deemster.judges import decide
-from deemster.schemas import JudgeInfo, Sample, Vote
+from deemster.schemas import JudgeInfo
+from deemster.suites.log_checks import Log, check_judged, notes_on
 from deemster.suites.metrics import Summary
+from deemster.suites.rereading import rereader
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_judge, write_summary
 
-Log = Sequence[tuple[Sample, tuple[Vote, ...]]]
-
 
 def import_run(
-    format_name: str,
+    reader: str | TraceFormat | Read,
     *,
     traces: Path,
     out: Path,
@@ -27,49 +27,72 @@ def import_run(
     judge: str | None = None,
     aggregator: str | None = None,
     k: int | None = None,
+    dialect: str | None = None,
+    columns: str | None = None,
 ) -> Summary:
     """Make a run of a judge log.
 
     Args:
-        format_name: a name in `deemster.benchmarks.TRACE_FORMATS`.
+        reader: a name in `deemster.benchmarks.TRACE_FORMATS`, `module:name` of a reader, or a
+            reader itself: an object, or a function from a path to samples with their votes.
         traces: the log.
         out: run directory to make; it must not hold a run yet.
         data: the judged data, where the log does not hold it.
-        judge: which judge, where the log holds several.
+        judge: which judge, where the log holds several; its name, where the log has none.
         aggregator: spec; None for the rule of the log's own tool.
         k: only the first k votes of each sample.
+        dialect: reads the judge's texts, in place of the format's own.
+        columns: which column of a table holds what, see `parse_columns`.
 
     Returns:
         The summary. Its `published` figures are those of the whole log by the rule of the log's
-        own tool: neither `aggregator` nor `k` changes them.
+        own tool: neither `aggregator` nor `k` changes them. Its `notes` say how many of the
+        verdicts that the log stores are read otherwise here.
 
     Raises:
-        InputError: a file or an argument is wrong; nothing is written then.
+        InputError: a file or an argument is wrong, or the log holds no judgment that the reader
+            knows; nothing is written then.
     """
-    reader = open_trace_format(format_name)
-    own = _spec(reader.aggregator)
-    spec = _spec(aggregator or reader.aggregator)
+    opened = open_reader(reader, columns=columns, dialect=dialect)
+    own = _spec(opened.aggregator)
+    spec = _spec(aggregator or opened.aggregator)
     if k is not None and k < 1:
         raise InputError(f"k must be >= 1, got {k}")
     check_new(out)
-    log = list(reader.read(traces, data, judge=judge))
+    log: Log = list(opened.read(traces, data, judge=judge))
     if not log:
         raise InputError(f"{str(traces)!r} has no rows")
     _check_ids(log)
+    check_judged(log, traces, opened.name)
     most = max(len(votes) for _, votes in log)
-    name = judge or str(log[0][0].metadata.get("judge") or format_name)
+    name = judge or str(log[0][0].metadata.get("judge") or opened.name)
     info = JudgeInfo(
-        name=name, model=name, dialect=reader.dialect, k=most, aggregator=own,
-        principles="imported", min_valid=reader.min_valid(most),
+        name=name, model=name, dialect=dialect or opened.dialect, k=most, aggregator=own,
+        principles="imported", min_valid=opened.min_valid(most),
     )  # fmt: skip
-    judged = _decided(log, info, reader)
-    figures = reader.figures(judged)
+    if dialect and dialect != opened.dialect:
+        log = _reread(log, dialect, info)
+    judged = _decided(log, info, opened)
+    figures = opened.figures(judged)
     if (spec, k) != (own, None):
         info = info.model_copy(update={"aggregator": spec, "k": min(k or most, most)})
-        judged = _decided([(sample, votes[:k]) for sample, votes in log], info, reader)
-    summary = _write(out, info, judged).model_copy(update={"published": figures})
+        judged = _decided([(sample, votes[:k]) for sample, votes in log], info, opened)
+    about = {"published": figures, "notes": notes_on(log)}
+    summary = _write(out, info, judged).model_copy(update=about)
     write_summary(out, {info.name: summary})
     return summary
+
+
+def _reread(log: Log, dialect: str, info: JudgeInfo) -> Log:
+    """The log, its texts read by another dialect."""
+    read = rereader(dialect, info)
+    return [
+        (
+            sample.model_copy(update={"metadata": sample.metadata | {"dialect": dialect}}),
+            tuple(read(sample, vote) for vote in votes),
+        )
+        for sample, votes in log
+    ]
 
 
 def _spec(aggregator: str) -> str:

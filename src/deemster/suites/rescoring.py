@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 
 from deemster.aggregators import parse_aggregator, parse_stop, selects_by_meta
-from deemster.dialects import Dialect, open_dialect
-from deemster.dialects.vote import read_vote
 from deemster.errors import InputError
 from deemster.judges import decide
 from deemster.judges.adaptive import StoredVotes
 from deemster.schemas import (
-    Completion,
-    Failure,
     JudgeInfo,
-    Judgment,
     Sample,
     Usage,
     Verdict,
@@ -24,14 +18,9 @@ from deemster.schemas import (
 )
 from deemster.suites.importing import check_new
 from deemster.suites.metrics import Summary
+from deemster.suites.rereading import STORED, rereader
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_judge, summarise_verdicts, write_summary
-
-Reread = Callable[[Sample, Vote], Vote]
-STORED = "stored"
-"""In place of a dialect's name: the one that read each text, as recorded in the run."""
-_READ = ("parse_error", "ambiguous", "refused")
-"""Statuses of failures to read a text, where there is one (a provider that refuses gives none)."""
 
 
 def rescore_run(
@@ -142,7 +131,7 @@ def _votes(
     store: RunStore, judge: int, info: JudgeInfo, *, k: int | None, dialect: str | None
 ) -> Iterator[tuple[Sample, Verdict, tuple[Vote, ...]]]:
     """Each sample with its stored verdict and the votes to decide it by."""
-    reread = _parser(dialect, info) if dialect else None
+    reread = rereader(dialect, info) if dialect else None
     for sample, verdict in store.verdicts(judge):
         votes = verdict.votes[:k]
         if reread is not None:
@@ -158,46 +147,6 @@ def _stored(
     for sample, verdict, votes in _votes(store, judge, info, k=k, dialect=dialect):
         kept.add(votes, n=len(sample.responses), k=verdict.k if k is None else min(k, verdict.k))
     return kept
-
-
-def _parser(name: str, info: JudgeInfo) -> Reread:
-    opened = cache(_open)
-    if name != STORED:
-        opened(name)  # a wrong name is an error whatever the run holds
-
-    def reread(sample: Sample, vote: Vote) -> Vote:
-        if isinstance(vote, Failure) and (not vote.raw or vote.status not in _READ):
-            return vote
-        if not vote.raw:
-            if name == STORED:
-                return vote
-            raise InputError(
-                f"sample {sample.id!r}: the run has no raw text to parse again; leave out --dialect"
-            )
-        noted = str(sample.metadata.get("dialect") or info.dialect)
-        dialect = opened(noted if name == STORED else name)
-        n = len(sample.responses)
-        order = vote.order or tuple(range(n))
-        dialect.check_n(len(order))
-        completion = Completion(text=vote.raw, usage=vote.usage, warnings=vote.warnings)
-        read = read_vote(
-            dialect, completion, order=order, n=n, draw=vote.draw, seed=vote.seed, judge=vote.judge
-        )
-        if isinstance(read, Judgment) and isinstance(vote, Judgment):
-            kept = {"meta_reward": vote.meta_reward, "superseded": vote.superseded}
-            return read.model_copy(update=kept)
-        return read
-
-    return reread
-
-
-def _open(spec: str) -> Dialect:
-    if not spec:
-        raise InputError("the run does not say which dialect read its texts; name one: --dialect")
-    dialect = open_dialect(spec)
-    if dialect.top_logprobs:
-        raise InputError(f"dialect {spec!r} reads token probabilities, which runs do not keep")
-    return dialect
 
 
 def _unvoted(verdict: Verdict) -> Usage:

@@ -40,7 +40,7 @@ from deemster.training.stage import StageContext
 
 SAMPLES = "samples.jsonl"
 FILE = "evaluation.json"
-_PARSE_FAILURES = ("parse_error", "ambiguous")
+_PARSE_FAILURES = ("parse_error", "ambiguous", "empty")
 
 
 @dataclass(frozen=True)

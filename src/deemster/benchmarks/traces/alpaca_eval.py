@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import JsonValue
+
 from deemster.benchmarks.alpaca_eval import BASELINE, AlpacaEval, instruction_id
 from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import (
     FORWARD,
+    STORED,
     SWAPPED,
     UNIT,
     failure,
@@ -46,12 +49,14 @@ class AlpacaEvalTraces(TraceReader):
         self, traces: Path, data: Path | None = None, *, judge: str | None = None
     ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
         """See `TraceFormat.read`; `data` is the file of instructions."""
-        rows, name = of_judge(read_rows(traces), lambda row: row.text("annotator"), judge, traces)
+        rows, name = of_judge(read_rows(traces), _judge_name, judge, traces)
         known = {} if data is None else {one.id: one for one in AlpacaEval().load(data)}
         dialect = open_dialect(self.dialect)
         for row in rows:
             sample = _sample(row, name, known)
-            yield sample, (_vote(row, sample, dialect, name),)
+            vote = _vote(row, sample, dialect, name)
+            about = sample.metadata | {STORED: [_stored(row) if vote.raw else None]}
+            yield sample.model_copy(update={"metadata": about}), (vote,)
 
     def figures(self, rows: Judged) -> Figures:
         """See `TraceFormat.figures`; of each model.
@@ -60,6 +65,21 @@ class AlpacaEvalTraces(TraceReader):
         `n`: scored instructions; `n_null`: those without a preference, left out.
         """
         return within(rows, _figures, lambda sample: sample.subset)
+
+
+def _judge_name(row: Row) -> str | None:
+    return None if row.get("annotator") is None else row.text("annotator")
+
+
+def _stored(row: Row) -> JsonValue:
+    """The tool's own preference, where it is a clear one: shares of probability are rounded."""
+    if "preference" not in row.values:
+        return None
+    preference = row.get("preference")
+    if preference is None:
+        return "none"
+    clear: dict[float, JsonValue] = {-1: "none", 0: "tie", 1: 0, 1.5: "tie", 2: 1}
+    return clear.get(preference) if type(preference) in {int, float} else None
 
 
 def _figures(rows: Judged) -> Figures:

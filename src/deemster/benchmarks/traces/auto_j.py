@@ -14,7 +14,6 @@ from deemster.benchmarks.traces.common import (
     FORWARD,
     SWAPPED,
     UNIT,
-    choose,
     from_scores,
     from_text,
 )
@@ -46,7 +45,7 @@ class AutoJTraces(TraceReader):
         self, traces: Path, data: Path | None = None, *, judge: str | None = None
     ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
         """See `TraceFormat.read`; pairs come from `data` where the log does not repeat them."""
-        name = choose([_JUDGE], judge, traces)
+        name = judge or _JUDGE
         given = None if data is None else iter(AutoJ().load(data))
         for row in read_rows(traces):
             if given is None:
@@ -58,7 +57,7 @@ class AutoJTraces(TraceReader):
                     raise InputError(f"{row.where}: there are fewer rows in {data}")
                 sample = following
             about = sample.model_copy(update={"metadata": sample.metadata | {"judge": name}})
-            yield about, tuple(self._vote(row, draw) for draw in range(len(_FIELDS)))
+            yield about, tuple(self._vote(row, draw, name) for draw in range(len(_FIELDS)))
 
     def figures(self, rows: Judged) -> Figures:
         """See `TraceFormat.figures`.
@@ -77,15 +76,15 @@ class AutoJTraces(TraceReader):
             "pairs": len(rows),
         }
 
-    def _vote(self, row: Row, draw: int) -> Vote:
+    def _vote(self, row: Row, draw: int, judge: str) -> Vote:
         key, order = _FIELDS[draw]
-        if isinstance(row.get(key), str):
+        if isinstance(row.get(key), str) and row.get(key) not in map(str, LABELS):
             return from_text(
-                open_dialect(self.dialect), row.get(key), order=order, n=2, draw=draw, judge=_JUDGE
+                open_dialect(self.dialect), row.get(key), order=order, n=2, draw=draw, judge=judge
             )
         shown = row.choice(key, LABELS)
         scores = shown if order == FORWARD else shown[::-1]
-        return from_scores(scores, draw=draw, judge=_JUDGE, order=order, scale=UNIT)
+        return from_scores(scores, draw=draw, judge=judge, order=order, scale=UNIT)
 
 
 __all__ = ["AutoJTraces"]

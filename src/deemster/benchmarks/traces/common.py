@@ -15,6 +15,12 @@ from deemster.schemas import Completion, Failure, Judgment, Sample, Scale, Vote
 
 FORWARD, SWAPPED = (0, 1), (1, 0)
 """Orders in which a pair was shown."""
+NO_COMPLETION = "the log has no completion"
+"""Message of a vote of which the log holds neither text nor verdict."""
+STORED = "stored"
+"""Metadata: what the log's own tool read, one entry a vote, see `agrees`."""
+REPEATED = "repeated_rows"
+"""Metadata: how many rows behind the sample are word for word the same as another one."""
 UNIT = Scale(low=0, high=1, integer=False)
 """The scale of verdicts that are given as a preference."""
 
@@ -33,17 +39,23 @@ class Ids:
 
 
 def of_judge(
-    rows: Iterable[Row], name_of: Callable[[Row], str], judge: str | None, path: Path
+    rows: Iterable[Row], name_of: Callable[[Row], str | None], judge: str | None, path: Path
 ) -> tuple[list[Row], str]:
     """The rows of one judge, and its name.
+
+    Where no row says whose it is (`name_of` gives None), `judge` names it: `judge` if not given.
 
     Raises:
         InputError: there are several judges and none is named, or the named one is not there.
     """
-    by_name: dict[str, list[Row]] = {}
+    by_name: dict[str | None, list[Row]] = {}
     for row in rows:
         by_name.setdefault(name_of(row), []).append(row)
-    name = choose(by_name, judge, path)
+    if None in by_name:
+        if len(by_name) > 1:
+            raise by_name[None][0].error("this row does not say which judge it is of; others do")
+        return by_name[None], judge or "judge"
+    name = choose([name for name in by_name if name is not None], judge, path)
     return by_name[name], name
 
 
@@ -74,7 +86,7 @@ def from_text(
 
     Args:
         dialect: whose parser reads it.
-        text: the completion; None or blank if the log has none.
+        text: the completion; None if the log has none, blank if the judge gave none.
         order: the responses as shown.
         n: how many responses the sample has.
         draw: number of the vote.
@@ -82,8 +94,10 @@ def from_text(
         failed: texts that the tool wrote in place of a completion when its call failed.
         finish: `length` if the text was cut.
     """
-    if text is None or not text.strip() or text.strip() in failed:
-        return failure("api_error", "the log has no completion", order, draw, judge, raw=text or "")
+    if text is None or text.strip() in failed:
+        return failure("api_error", NO_COMPLETION, order, draw, judge, raw=text or "")
+    if not text.strip():
+        return failure("empty", "the completion is blank", order, draw, judge, raw=text)
     completion = Completion(text=text, finish=finish)
     return read_vote(dialect, completion, order=order, n=n, draw=draw, judge=judge)
 
@@ -134,6 +148,9 @@ def need_data(data: Path | None, name: str, what: str) -> Path:
 
 __all__ = [
     "FORWARD",
+    "NO_COMPLETION",
+    "REPEATED",
+    "STORED",
     "SWAPPED",
     "UNIT",
     "Ids",

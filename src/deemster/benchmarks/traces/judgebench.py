@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import JsonValue
+
 from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.judgebench import JudgeBench
 from deemster.benchmarks.traces.common import (
     FORWARD,
+    STORED,
     SWAPPED,
     from_scores,
     from_text,
@@ -20,12 +23,16 @@ from deemster.benchmarks.traces.common import (
     of_judge,
 )
 from deemster.benchmarks.traces.figures import Preference, preference, share, within
+from deemster.benchmarks.traces.verdicts import winner
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Judgment, Sample, Vote
 
 _ORDERS = (FORWARD, SWAPPED)
 _LABEL = re.compile(r"\[\[([AB<>=]+)\]\]")
 """What the tool accepts as a verdict, sensible (`A>B`) or not (`A>A`)."""
+
+
+_SENSIBLE = re.compile("A>>?B|A=B|B>>?A")
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,17 @@ class JudgeBenchTraces(TraceReader):
     def read(
         self, traces: Path, data: Path | None = None, *, judge: str | None = None
     ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
-        """See `TraceFormat.read`; a file is of one judge, who is named after it."""
-        rows, name = of_judge(read_rows(traces), _judge_of, judge, traces)
+        """See `TraceFormat.read`; a file is of one judge: `judge`, else named after the file."""
+        several = judge is None or traces.is_dir()
+        rows, name = of_judge(
+            read_rows(traces), _judge_of if several else lambda _: None, judge, traces
+        )
         dialect = open_dialect(self.dialect)
         if "judgments" in rows[0].values:
             for row in rows:
                 (sample,) = JudgeBench().samples(row)
                 games = [_official(row, entry) for entry in row.items("judgments")]
-                yield _about(sample, name), _votes(row, games, dialect, name)
+                yield _about(sample, name, games), _votes(row, games, dialect, name)
             return
         pairs = need_data(data, self.name, "the file of pairs")
         samples = {sample.id: sample for sample in JudgeBench().load(pairs)}
@@ -65,7 +75,7 @@ class JudgeBenchTraces(TraceReader):
             known = samples.get(row.label("pair_id"))
             if known is None:
                 raise row.error(f"no pair {row.label('pair_id')!r} in {pairs}")
-            yield _about(known, name), _votes(row, games, dialect, name)
+            yield _about(known, name, games), _votes(row, games, dialect, name)
 
     def figures(self, rows: Judged) -> Figures:
         """See `TraceFormat.figures`; of the log, then of each category.
@@ -103,15 +113,31 @@ def _judge_of(row: Row) -> str:
     return row.path.name.partition(".jsonl")[0]
 
 
-def _about(sample: Sample, judge: str) -> Sample:
-    return sample.model_copy(update={"metadata": sample.metadata | {"judge": judge}})
+def _about(sample: Sample, judge: str, games: list[Row]) -> Sample:
+    stored = [_stored(game, order) for game, order in zip(games, _ORDERS, strict=False)]
+    about = {"judge": judge, STORED: stored}
+    return sample.model_copy(update={"metadata": sample.metadata | about})
+
+
+def _stored(game: Row, order: tuple[int, ...]) -> JsonValue:
+    """What the log's tool read from a text; of a reward model's scores nothing is read."""
+    if "decision" not in game.values or game.get("scores") is not None:
+        return None
+    decision = game.get("decision")
+    if decision is not None and not _SENSIBLE.fullmatch(str(decision)):
+        return "none"  # a label such as `A>A`, which counts for neither response
+    said = winner(decision, ((), ()))
+    return order[said] if isinstance(said, int) else said
 
 
 def _official(row: Row, entry: Any) -> Row:  # noqa: ANN401 - rows are untyped
     """The fields of one game: text or scores."""
     if entry is None:  # the tool writes null if the call failed
         return Row({}, row.where)
-    return Row({"judgments": entry}, row.where).record("judgments").record("judgment")
+    game = Row({"judgments": entry}, row.where).record("judgments")
+    decision = game.pick("decision") if game.get("decision") else {"decision": None}
+    inner = game.record("judgment")
+    return Row({**inner.values, **(decision if "decision" in game.values else {})}, inner.where)
 
 
 def _by_pair(rows: list[Row]) -> Iterator[tuple[Row, list[Row]]]:
@@ -136,6 +162,8 @@ def _votes(row: Row, games: list[Row], dialect: Dialect, judge: str) -> tuple[Vo
 
 def _vote(game: Row, dialect: Dialect, judge: str, draw: int) -> Vote:
     order = _ORDERS[draw]
+    if game.values and not {"response", "scores"} & game.values.keys():
+        game.need("response", "scores")
     if game.get("scores") is None:
         return from_text(dialect, game.get("response"), order=order, n=2, draw=draw, judge=judge)
     shown = game.items("scores")

@@ -7,15 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pydantic import JsonValue
+
 from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.llmbar import LABELS, LLMBar
-from deemster.benchmarks.traces.common import FORWARD, SWAPPED, failure, from_text, of_judge
+from deemster.benchmarks.traces.common import (
+    FORWARD,
+    NO_COMPLETION,
+    STORED,
+    SWAPPED,
+    failure,
+    from_text,
+    of_judge,
+)
 from deemster.benchmarks.traces.figures import Preference, preference, share, within
+from deemster.benchmarks.traces.verdicts import winner
 from deemster.dialects import Dialect, open_dialect
+from deemster.errors import FailureStatus, InputError
 from deemster.schemas import Sample, Verdict, Vote
 
 _GAMES = (("swap = False", FORWARD), ("swap = True", SWAPPED))
+_WINNERS = "stored_winners"
+"""Metadata: the winners that the tool read in both orders."""
 _RATINGS = (("score_1", (0,)), ("score_2", (1,)))
 
 
@@ -45,7 +59,9 @@ class LLMBarTraces(TraceReader):
         strategy = name.rpartition("/")[2]
         for row in rows:
             spec = _spec(strategy, len(row.items("results")))
-            yield _sample(row, name, spec, samples), _votes(row, open_dialect(spec), name)
+            sample = _sample(row, name, spec, samples)
+            sample = sample.model_copy(update={"metadata": sample.metadata | _stored(row)})
+            yield sample, _votes(row, open_dialect(spec), name)
 
     def figures(self, rows: Judged) -> Figures:
         """See `TraceFormat.figures`; of each set and strategy, named `SET/STRATEGY/FIGURE`.
@@ -56,6 +72,10 @@ class LLMBarTraces(TraceReader):
         Two ratings are one verdict for both orders; of equal ratings the tool prefers the second
         response in the first game, the first in the other. Its kappas are not repeated: they
         come from a wrong mapping of labels.
+
+        Where the log holds the winners that the tool read, these are counted, not ours: for one
+        evaluator upstream took the rule of labels where its strategies ask for a phrase, and a
+        rating that a provider's filter kept back still gave a winner.
         """
         return within(rows, _figures, _set_and_strategy)
 
@@ -65,7 +85,7 @@ def _set_and_strategy(sample: Sample) -> str:
 
 
 def _figures(rows: Judged) -> Figures:
-    played = [(sample.best, _games(votes, verdict)) for sample, votes, verdict in rows]
+    played = [(sample.best, _games(sample, votes, verdict)) for sample, votes, verdict in rows]
     first = sum(said[0] == best for best, said in played)
     second = sum(said[1] == best for best, said in played)
     return {
@@ -78,8 +98,28 @@ def _figures(rows: Judged) -> Figures:
     }
 
 
-def _games(votes: tuple[Vote, ...], verdict: Verdict) -> tuple[Preference, Preference]:
-    """What was preferred in the given order and in the swapped one."""
+def _stored(row: Row) -> dict[str, JsonValue]:
+    """The winners that the log holds: by game, and by vote where each vote is a game."""
+    steps = row.items("results")
+    last = steps[-1] if steps and isinstance(steps[-1], dict) else {}
+    games = [game for key, _ in _GAMES if isinstance(game := last.get(key), dict)]
+    if len(games) < len(_GAMES) or not all("winner" in game for game in games):
+        return {}
+    try:
+        said: list[JsonValue] = [winner(game["winner"], (("1",), ("2",))) for game in games]
+    except InputError as error:
+        raise row.error(str(error)) from None
+    return {_WINNERS: said} if _RATINGS[0][0] in last else {_WINNERS: said, STORED: said}
+
+
+def _games(
+    sample: Sample, votes: tuple[Vote, ...], verdict: Verdict
+) -> tuple[Preference, Preference]:
+    """What was preferred in the given order and in the swapped one, by the tool if it says."""
+    stored = sample.metadata.get(_WINNERS)
+    if isinstance(stored, list):
+        first, second = (None if said == "none" else said for said in stored)
+        return first, second  # type: ignore[return-value]  # as `_stored` writes them
     if all(len(vote.order) == 2 for vote in votes):
         return preference(votes[0]), preference(votes[1])
     if verdict.rewards is None:
@@ -101,7 +141,7 @@ def _spec(strategy: str, steps: int) -> str:
 
 def _place(row: Row) -> tuple[str, str, str]:
     """Set, evaluator and strategy, from the path of the official layout."""
-    parts = row.path.parts
+    parts = row.path.absolute().parts  # the log may be named from inside the layout
     if "evaluators" not in parts[:-2]:
         return "", "", ""
     at = parts.index("evaluators")
@@ -142,7 +182,7 @@ def _sample(row: Row, judge: str, spec: str, samples: dict[str, Sample]) -> Samp
 
 
 def _set_folder(path: Path) -> Path:
-    parts = path.parts
+    parts = path.absolute().parts
     if "evaluators" not in parts:
         return path
     return Path(*parts[: parts.index("evaluators")], "dataset.json")
@@ -177,8 +217,9 @@ def _vote(
     if len(entry) != 2 or not all(isinstance(part, str) for part in entry):
         raise row.error(f"a completion must be [text, reason of its end], got {entry!r:.80}")
     text, reason = str(entry[0]), str(entry[1])
-    if not text and "policy" in reason:
-        return failure("refused", reason, order, draw, judge)
+    if not text.strip() and reason not in {"stop", "length"}:
+        status: FailureStatus = "refused" if "policy" in reason else "api_error"
+        return failure(status, reason or NO_COMPLETION, order, draw, judge)
     finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
     return from_text(dialect, text, order=order, n=2, draw=draw, judge=judge, finish=finish)
 

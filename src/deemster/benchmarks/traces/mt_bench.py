@@ -18,8 +18,9 @@ from pydantic import JsonValue
 from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.mt_bench import query, read_questions
-from deemster.benchmarks.traces.common import FORWARD, SWAPPED, Ids, from_text, of_judge
+from deemster.benchmarks.traces.common import FORWARD, STORED, SWAPPED, Ids, from_text, of_judge
 from deemster.benchmarks.traces.figures import preference, share, within
+from deemster.benchmarks.traces.verdicts import winner
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Sample, Vote
@@ -28,7 +29,7 @@ _FAILED = ("$ERROR$",)
 """What FastChat writes in place of a completion when all attempts have failed."""
 _PAIR_FIELDS = (("judgment_ab", "judgment_ba"), ("g1_judgment", "g2_judgment"))
 _TURNS = (1, 2)
-_STORED = "stored_score"
+_SCORE = "stored_score"
 """Metadata: the score that the log itself keeps, -1 where its tool read none."""
 _NO_SCORE = -1
 
@@ -69,7 +70,9 @@ class MTBenchPairs(TraceReader):
                 for draw, (text, order) in enumerate(zip(texts, (FORWARD, SWAPPED), strict=True))
             )
             turn = row.choice("turn", {1: 1, 2: 2})
-            about: dict[str, JsonValue] = {"judge": name, "dialect": spec}
+            about: dict[str, JsonValue] = {
+                "judge": name, "dialect": spec, STORED: _winners(row, models),
+            }  # fmt: skip
             yield ids.apart(_sample(row, models, turn, questions, about)), tuple(votes)
 
     def figures(self, rows: Judged) -> Figures:
@@ -128,8 +131,10 @@ class MTBenchSingle(TraceReader):
 
 def _figures(rows: Judged) -> Figures:
     scores = [verdict.rewards[0] for _, _, verdict in rows if verdict.rewards is not None]
-    silent = sum(isinstance(one, Failure) and one.status == "api_error" for _, (one,), _ in rows)
-    stored = [(row[0].metadata[_STORED], row) for row in rows if _STORED in row[0].metadata]
+    silent = sum(
+        isinstance(one, Failure) and one.status in {"api_error", "empty"} for _, (one,), _ in rows
+    )
+    stored = [(row[0].metadata[_SCORE], row) for row in rows if _SCORE in row[0].metadata]
     return {
         **({"mean": fmean(scores)} if scores else {}),
         "valid_scores": len(scores),
@@ -152,7 +157,25 @@ def _stored(row: Row, turn: int) -> dict[str, JsonValue]:
         return {}
     if isinstance(score, bool) or not isinstance(score, int | float):
         raise row.error(f"{key} {score!r} is not a number")
-    return {_STORED: score}
+    return {_SCORE: score, STORED: ["none" if score == _NO_SCORE else [score]]}
+
+
+def _winners(row: Row, models: tuple[str, ...]) -> list[JsonValue]:
+    """What the log's tool read from the two games, where the row says it."""
+    stored: list[JsonValue] = [None, None]
+    # FastChat names models, mt_bench_repro the letter shown.
+    theirs = (("g1_winner", FORWARD), ("g2_winner", FORWARD))
+    others = (("winner_ab", FORWARD), ("winner_ba", SWAPPED))
+    names = [(f"model_{i + 1}", model) for i, model in enumerate(models)]
+    for fields in (theirs, others):
+        for game, (key, order) in enumerate(fields):
+            if key in row.values:
+                try:
+                    said = winner(row.get(key), names)
+                except InputError as error:
+                    raise row.error(f"{key!r}: {error}") from None
+                stored[game] = order[said] if isinstance(said, int) else said
+    return stored
 
 
 def _pair_fields(row: Row) -> tuple[str, str] | None:
@@ -173,7 +196,9 @@ def _of_judge(rows: list[Row], judge: str | None, traces: Path, what: str) -> tu
     return of_judge(rows, _judge_name, judge, traces)
 
 
-def _judge_name(row: Row) -> str:
+def _judge_name(row: Row) -> str | None:
+    if row.get("judge_id") is None and row.get("judge") is None:
+        return None
     if row.get("judge_id") is not None:
         return row.text("judge_id")
     return row.texts("judge")[0] if isinstance(row.get("judge"), list) else row.text("judge")

@@ -118,7 +118,13 @@ def _votes(row: Row, judge: str) -> Iterator[Vote]:
         scores = [_rating(row, ratings[i][draw]) for i in range(n)]
         if any(score is not None for score in scores):
             # Every response was rated in a call of its own; there is no order.
-            yield from_scores(scores, draw=draw, judge=judge, order=(), scale=_SCALE)
+            vote = from_scores(scores, draw=draw, judge=judge, order=(), scale=_SCALE)
+            lost = tuple(
+                f"response {i + 1} has no rating: {errors[i][draw] if errors else 'not said why'}"
+                for i in range(n)
+                if scores[i] is None
+            )
+            yield vote.model_copy(update={"warnings": lost})
         else:
             reasons = [str(errors[i][draw]) for i in range(n)] if errors else ["no rating"]
             message = "; ".join(dict.fromkeys(reasons))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import JsonValue
+
 from deemster.benchmarks.base import Figures, Judged, TraceReader
 from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.realmistake import LABELS, ReaLMistake
-from deemster.benchmarks.traces.common import from_text, of_judge
+from deemster.benchmarks.traces.common import STORED, from_text, of_judge
 from deemster.benchmarks.traces.figures import within
 from deemster.dialects import open_dialect
 from deemster.schemas import Judgment, Sample, Vote
@@ -35,10 +37,12 @@ class ReaLMistakeTraces(TraceReader):
         self, traces: Path, data: Path | None = None, *, judge: str | None = None
     ) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
         """See `TraceFormat.read`; texts come from `data`, which may be left out."""
-        rows, name = of_judge(read_rows(traces), lambda row: row.text("judge_model"), judge, traces)
+        rows, name = of_judge(read_rows(traces), _judge_name, judge, traces)
         samples = {} if data is None else {one.id: one for one in ReaLMistake().load(data)}
         dialect = open_dialect(self.dialect)
         for row in rows:
+            if not {"samples", "response"} & row.values.keys():
+                row.need("samples", "response")  # raises
             texts = row.items("samples") if "samples" in row.values else [row.get("response")]
             if not texts or not all(text is None or isinstance(text, str) for text in texts):
                 raise row.error("'samples' must be a list of 1 or more texts")
@@ -46,7 +50,9 @@ class ReaLMistakeTraces(TraceReader):
                 from_text(dialect, text, order=(0,), n=1, draw=draw, judge=name)
                 for draw, text in enumerate(texts)
             )
-            yield _sample(row, name, samples), votes
+            sample = _sample(row, name, samples)
+            about = sample.metadata | {STORED: _stored(row, len(texts))}
+            yield sample.model_copy(update={"metadata": about}), votes
 
     def min_valid(self, k: int) -> int:
         """More than half: the tool counts unreadable texts as a class that can win."""
@@ -61,6 +67,18 @@ class ReaLMistakeTraces(TraceReader):
         `n`: responses.
         """
         return within(rows, _figures, lambda sample: sample.subset)
+
+
+def _judge_name(row: Row) -> str | None:
+    return None if row.get("judge_model") is None else row.text("judge_model")
+
+
+def _stored(row: Row, votes: int) -> list[JsonValue]:
+    """What the tool read from each text; it writes another word than the labels for nothing."""
+    said = row.get("predictions_list")
+    if not isinstance(said, list) or len(said) != votes:
+        return [None] * votes
+    return [list(LABELS[one]) if one in LABELS else "none" for one in said]
 
 
 def _figures(rows: Judged) -> Figures:

@@ -97,6 +97,9 @@ class Summary(Record):
     items are a random draw from all."""
     published: dict[str, float | int] = Field(default_factory=dict)
     """Figures of an imported log by its own tool's rule, see `TraceFormat.figures`; else empty."""
+    notes: tuple[str, ...] = ()
+    """What a reader of an imported log should know: repeated rows, verdicts read otherwise than
+    by the log's own tool."""
 
 
 def summarise(
