@@ -68,7 +68,7 @@ async def test_candidates_that_fail_are_left_out_and_told(judge: Judge) -> None:
     assert [(one.draw, one.status) for one in found.failures] == [
         (1, "api_error"),
         (2, "refused"),
-        (3, "parse_error"),
+        (3, "empty"),
     ]
     assert found.text == "xxxxxx"
 
