@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -234,14 +235,20 @@ def _metadata(row: Row, values: dict[str, Any], columns: Columns, *, told: bool)
     for name, value in values.items():
         if name in read or (name == "metadata" and isinstance(given, Mapping)):
             continue
-        near = difflib.get_close_matches(name, [one for one in _OWN if one not in values], 1, 0.85)
-        if near and not told:
+        near = "" if told else _nearly(name)
+        if near and near not in values:
             raise row.error(
-                f"unknown column {name!r}; did you mean {near[0]!r}? Rename it, or say what is "
+                f"unknown column {name!r}; did you mean {near!r}? Rename it, or say what is "
                 "what by columns"
             )
         found[name] = _plain(row, value)
     return found | (dict(given) if isinstance(given, Mapping) else {})
+
+
+@lru_cache(maxsize=4096)
+def _nearly(name: str) -> str:
+    """The name of a part that a column's name nearly is."""
+    return next(iter(difflib.get_close_matches(name, _OWN, 1, 0.85)), "")
 
 
 def _plain(row: Row, value: Any) -> Any:  # noqa: ANN401 - any value of a table
