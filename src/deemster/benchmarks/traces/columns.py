@@ -176,6 +176,8 @@ class ColumnTraces(TraceReader):
                 return
             order = order[::-1]
         texts = every(row, columns.get(prefix + "output"))
+        if row.textual:  # a table cannot say null: a cell without text is a blank completion
+            texts = ["" if text is None else text for text in texts]
         verdicts = stored_verdicts(
             row, columns, names, order=order, prefix=prefix, votes=len(texts)
         )
