@@ -1,7 +1,6 @@
 """Public data sets as samples, and other tools' judge logs as samples with votes."""
 
 from deemster.benchmarks.base import Benchmark, Figures, Hub, Judged, RowBenchmark, TraceFormat
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.opening import open_reader
 from deemster.benchmarks.registry import (
     BENCHMARKS,
@@ -9,6 +8,8 @@ from deemster.benchmarks.registry import (
     open_benchmark,
     open_trace_format,
 )
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 
 __all__ = [
     "BENCHMARKS",

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from deemster.benchmarks.base import FIRST, SECOND, TIE, RowBenchmark
-from deemster.benchmarks.files import Row, read_rows, read_text_lines
+from deemster.data.files import read_rows, read_text_lines
+from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.schemas import Sample
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from deemster.benchmarks.base import FIRST, SECOND, Hub, RowBenchmark
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
 from deemster.schemas import Sample
 
 LABELS = {"A>B": FIRST, "B>A": SECOND}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from deemster.benchmarks.base import FIRST, SECOND, TIE, Hub, RowBenchmark
-from deemster.benchmarks.files import Row, data_files, read_rows
+from deemster.data.files import data_files, read_rows
+from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.schemas import Sample
 

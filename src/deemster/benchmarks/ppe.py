@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from deemster.benchmarks.base import FIRST, SECOND, TIE, Hub, RowBenchmark
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.schemas import Sample
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from deemster.benchmarks.base import Hub, RowBenchmark
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
 from deemster.schemas import Sample
 
 LABELS = {"no_error": (1.0,), "error": (0.0,)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from deemster.benchmarks.base import FIRST, RowBenchmark
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
 from deemster.schemas import Sample
 
 _HOME = "https://github.com/Zhou-Zoey/RMB-Reward-Model-Benchmark (RMB_dataset/)"

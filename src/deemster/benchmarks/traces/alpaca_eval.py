@@ -13,7 +13,6 @@ from pydantic import JsonValue
 
 from deemster.benchmarks.alpaca_eval import BASELINE, AlpacaEval, instruction_id
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import (
     FORWARD,
     STORED,
@@ -25,6 +24,8 @@ from deemster.benchmarks.traces.common import (
     of_judge,
 )
 from deemster.benchmarks.traces.figures import share, within
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Sample, Vote
 

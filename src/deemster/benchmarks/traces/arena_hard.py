@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deemster.benchmarks.files import Row
 from deemster.benchmarks.traces.columns import ColumnTraces
+from deemster.data.row import Row
 
 _BASELINE = "baseline"
 

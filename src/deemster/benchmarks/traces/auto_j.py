@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from deemster.benchmarks.auto_j import LABELS, AutoJ
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import (
     FORWARD,
     SWAPPED,
@@ -18,6 +17,8 @@ from deemster.benchmarks.traces.common import (
     from_text,
 )
 from deemster.benchmarks.traces.figures import preference, share
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sample, Vote

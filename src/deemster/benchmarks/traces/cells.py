@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from deemster.benchmarks.files import Row
 from deemster.benchmarks.traces.column_map import Column, Columns, flat
+from deemster.data.row import Row
 
 MISSING = {"", "none", "null", "nan", "n/a"}
 _YES, _NO = {"true", "yes", "1", "swapped"}, {"false", "no", "0", "", "none", "original"}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from deemster.benchmarks.base import TIE
-from deemster.benchmarks.files import Row
 from deemster.benchmarks.traces.cells import MISSING, every, score_of, scores_of
 from deemster.benchmarks.traces.column_map import Column, Columns
 from deemster.benchmarks.traces.common import NO_COMPLETION, UNIT, failure, from_scores
 from deemster.benchmarks.traces.verdicts import Said, winner
+from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.schemas import Vote
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from pydantic import JsonValue
 
 from deemster.benchmarks.base import TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.cells import (
     as_text,
     cell_text,
@@ -36,6 +35,8 @@ from deemster.benchmarks.traces.common import (
     from_text,
     of_judge,
 )
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Sample, Vote

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from deemster.benchmarks.files import Row
+from deemster.data.row import Row
 from deemster.dialects import Dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import FailureStatus, InputError

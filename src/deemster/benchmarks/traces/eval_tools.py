@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deemster.benchmarks.files import Row
 from deemster.benchmarks.traces.columns import ColumnTraces
+from deemster.data.row import Row
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0}
 """inspect_ai's letters; `N`, no answer, is no score."""

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from pydantic import JsonValue
 
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.judgebench import JudgeBench
 from deemster.benchmarks.traces.common import (
     FORWARD,
@@ -24,6 +23,8 @@ from deemster.benchmarks.traces.common import (
 )
 from deemster.benchmarks.traces.figures import Preference, preference, share, within
 from deemster.benchmarks.traces.verdicts import winner
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Judgment, Sample, Vote
 

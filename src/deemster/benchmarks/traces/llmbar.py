@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 from pydantic import JsonValue
 
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.llmbar import LABELS, LLMBar
 from deemster.benchmarks.traces.common import (
     FORWARD,
@@ -23,6 +22,8 @@ from deemster.benchmarks.traces.common import (
 )
 from deemster.benchmarks.traces.figures import Preference, preference, share, within
 from deemster.benchmarks.traces.verdicts import winner
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import FailureStatus, InputError
 from deemster.schemas import Sample, Verdict, Vote

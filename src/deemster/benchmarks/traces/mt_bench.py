@@ -16,11 +16,12 @@ from typing import ClassVar
 from pydantic import JsonValue
 
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.mt_bench import query, read_questions
 from deemster.benchmarks.traces.common import FORWARD, STORED, SWAPPED, Ids, from_text, of_judge
 from deemster.benchmarks.traces.figures import preference, share, within
 from deemster.benchmarks.traces.verdicts import winner
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Sample, Vote

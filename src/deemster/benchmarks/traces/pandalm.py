@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from deemster.benchmarks.files import Row
 from deemster.benchmarks.traces.columns import ColumnTraces
+from deemster.data.row import Row
 
 _MEANS = {"1": "a", "2": "b", "0": "tie", "tie": "tie"}
 _JUDGES = ("pandalm", "gpt")

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 from deemster.aggregators import parse_aggregator, strict_best
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.traces.common import choose, failure, from_scores
 from deemster.benchmarks.traces.figures import share
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.errors import FailureStatus
 from deemster.schemas import Sample, Scale, Vote
 

@@ -10,10 +10,11 @@ from typing import ClassVar
 from pydantic import JsonValue
 
 from deemster.benchmarks.base import Figures, Judged, TraceReader
-from deemster.benchmarks.files import Row, read_rows
 from deemster.benchmarks.realmistake import LABELS, ReaLMistake
 from deemster.benchmarks.traces.common import STORED, from_text, of_judge
 from deemster.benchmarks.traces.figures import within
+from deemster.data.files import read_rows
+from deemster.data.row import Row
 from deemster.dialects import open_dialect
 from deemster.schemas import Judgment, Sample, Vote
 
