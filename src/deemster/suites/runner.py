@@ -157,11 +157,17 @@ async def _judge_all(
     async with recorded(judges, store.directory / COMPLETIONS) as recorders:
         for j, judge in enumerate(judges):
             earlier, others = store.spent(j), _spent(recorders)
+
+            def note(j: int = j, earlier: Usage = earlier, others: Usage = others) -> None:
+                store.set_spent(j, earlier + _spent(recorders).minus(others))
+
             try:
-                if await _judge(store, j, judge, todo[j], in_flight=in_flight, observer=observer):
+                if await _judge(
+                    store, j, judge, todo[j], in_flight=in_flight, observer=observer, note=note
+                ):
                     return True
             finally:
-                store.set_spent(j, earlier + _spent(recorders).minus(others))
+                note()
     return False
 
 
@@ -182,8 +188,12 @@ async def _judge(
     *,
     in_flight: int,
     observer: Observer | None,
+    note: Callable[[], None],
 ) -> bool:
-    """Judge samples and store each verdict as it comes; True if the budget ended it."""
+    """Judge samples and store each verdict as it comes; True if the budget ended it.
+
+    What was spent is noted with each, so that a killed run loses only what was in flight.
+    """
     # Samples are identified by their number: a source may give equal ones, or one twice.
     samples = (store.sample(position) for position in pending)
     name = scorer.info.name
@@ -193,6 +203,7 @@ async def _judge(
             if any(failure.status == "over_budget" for failure in verdict.failures):
                 return True
             store.put(judge, pending[number], verdict)
+            note()
             if observer is not None:
                 observer(name, sample, verdict)
     return False
