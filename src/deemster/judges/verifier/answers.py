@@ -33,7 +33,7 @@ _NUMBER = re.compile(
 )
 _BRACE = re.compile(r"\\boxed\{|\\fbox\{|\\[{}\\]|[{}]")
 _LONGEST_NUMBER = 1000
-"""Most digits; nobody answers with a longer number."""
+"""Digits, written out or not; longer ones are not numbers that anyone answers with."""
 _TEN_TO = re.compile(r"10\s?(?:\^|\*\*)\s?\{?([-+]?\d+)\}?|[eE]([-+]?\d+)")
 
 
@@ -126,14 +126,13 @@ def _value(parts: dict[str, str | None]) -> Fraction:
     if parts["over"] is not None:
         part = _fraction(parts["over"]) / _fraction(parts["under"])
         return part + _fraction(parts["whole"] or "0")
-    value = _fraction(parts["plain"])
-    if parts["exponent"]:
-        found = _TEN_TO.search(parts["exponent"])
-        exponent = int(found[1] or found[2]) if found else 0
-        if abs(exponent) > _LONGEST_NUMBER:
-            raise ValueError("exponent out of range")
-        value *= Fraction(10) ** exponent
-    return value ** int(parts["power"]) if parts["power"] else value
+    found = _TEN_TO.search(parts["exponent"] or "")
+    exponent = int(found[1] or found[2]) if found else 0
+    power = int(parts["power"] or 1)
+    # What a few characters can ask for must not take longer than what is written out.
+    if (len(parts["plain"] or "") + abs(exponent)) * power > _LONGEST_NUMBER:
+        raise ValueError("a number of too many digits")
+    return (_fraction(parts["plain"]) * Fraction(10) ** exponent) ** power
 
 
 def _fraction(digits: str | None) -> Fraction:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from deemster.errors import InputError
 from deemster.judges.verifier.base import Finding, need_reference, shorten
 from deemster.judges.verifier.sandbox import Limits, SandboxError, run_program, run_tests
 
-_BLOCK = re.compile(
-    r"^(?P<fence>```+|~~~+)[ \t]*(?P<language>[\w+.-]*)[^\n]*\n"
-    r"(?P<code>.*?)(?:^(?P=fence)[ \t]*$|\Z)",
-    re.DOTALL | re.MULTILINE,
-)
+# As in CommonMark: what follows the back-ticks on their line has none itself.
+_FENCE = re.compile(r"(?P<fence>`{3,}+(?=[^`]*$)|~{3,}+)[ \t]*(?P<language>[\w+.-]*)")
 _PYTHON = ("", "python", "python3", "py", "py3")
 
 
@@ -24,13 +22,31 @@ def extract_code(response: str, *, entry_point: str = "") -> str:
     else the last; without blocks the response itself. A block that is never closed reaches to
     the end.
     """
-    found = [
-        match["code"] for match in _BLOCK.finditer(response) if match["language"].lower() in _PYTHON
-    ]
+    found = [code for language, code in _blocks(response) if language.lower() in _PYTHON]
     if not found:
         return response
     defining = [code for code in found if entry_point and defines(code, entry_point)]
     return (defining or found)[-1]
+
+
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """(language, content) of the fenced blocks of a Markdown text, in one pass over its lines."""
+    opened: re.Match[str] | None = None
+    inside: list[str] = []
+    for line in text.split("\n"):
+        if opened is None:
+            opened, inside = _FENCE.match(line), []
+        elif _closes(opened["fence"], line):
+            yield opened["language"], "".join(inside)
+            opened = None
+        else:
+            inside.append(f"{line}\n")
+    if opened is not None and inside:
+        yield opened["language"], "".join(inside)[:-1]  # the text's last line has no line feed
+
+
+def _closes(fence: str, line: str) -> bool:
+    return line.startswith(fence) and not line.rstrip().strip(fence[0])
 
 
 def defines(code: str, name: str) -> bool:

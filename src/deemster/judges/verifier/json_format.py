@@ -11,23 +11,27 @@ from typing import Any, NoReturn
 
 import jsonschema
 import jsonschema.validators
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import SchemaRegistry
 
 from deemster.errors import InputError
 from deemster.judges.verifier.base import Finding, TextCheck
-from deemster.judges.verifier.patterns import SECONDS, compile_pattern
+from deemster.judges.verifier.sandbox.box import SandboxError
+from deemster.judges.verifier.sandbox.limits import Limits
+from deemster.judges.verifier.sandbox.worker import Worker
 
 _FENCE = re.compile(r"```[ \t]*(?:json)?[ \t]*\r?\n", re.IGNORECASE)
-_OFFLINE: SchemaRegistry = Registry()
-"""Has no other schemas: a `$ref` to an address is an error, never a download."""
+_LONGEST_INTEGER = 4300
+"""Digits that Python turns into a number; the time this takes grows with their square."""
+
+
+class UnreadError(ValueError):
+    """JSON, as far as it was read, but more than is read."""
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
     """The one JSON value that a response consists of, a Markdown fence around it allowed.
 
     Raises:
+        UnreadError: it is nested too deeply, or has an integer of more than 4,300 digits.
         ValueError: it is not JSON, has trailing text, repeats a key, or holds NaN or Infinity.
     """
     body = text.strip()
@@ -35,9 +39,17 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
     if opened and body.endswith("```"):
         body = body[opened.end() : -3]
     try:
-        return json.loads(body, object_pairs_hook=_object, parse_constant=_refuse)
+        return json.loads(
+            body, object_pairs_hook=_object, parse_int=_integer, parse_constant=_refuse
+        )
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise UnreadError("nested too deeply") from error
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise UnreadError(f"an integer of {len(digits)} characters")
+    return int(digits)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -67,8 +79,14 @@ class IsJson(TextCheck):
         try:
             read_json(response)
         except ValueError as error:
-            return Finding(0.0, f"not JSON: {error}")
+            return _unread(error)
         return Finding(1.0, "valid JSON")
+
+
+def _unread(error: ValueError) -> Finding:
+    if isinstance(error, UnreadError):
+        return Finding(None, f"not decided: {error}")
+    return Finding(0.0, f"not JSON: {error}")
 
 
 @dataclass(frozen=True)
@@ -76,18 +94,21 @@ class MatchesSchema(TextCheck):
     """The response is JSON that a JSON Schema allows.
 
     The draft is the schema's `$schema`, 2020-12 by default. References outside the schema are
-    refused at construction, and patterns in it are searched with a time limit.
+    refused at construction. A schema can ask for work without end (patterns, `uniqueItems`), so
+    a sandboxed process compares, and a response that takes it too long is left unscored (status
+    `timeout`).
 
     Attributes:
         schema: the schema, or its JSON text.
         label: what records call the check.
-        seconds: time for one search of a pattern.
+        seconds: time for one response, > 0.
     """
 
     schema: Mapping[str, Any] | str
     label: str = "matches the JSON schema"
-    seconds: float = SECONDS
+    seconds: float = 5.0
     _parsed: dict[str, Any] = field(init=False, repr=False, compare=False)
+    _worker: Worker = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         given = self.schema
@@ -103,11 +124,15 @@ class MatchesSchema(TextCheck):
                     f"schema refers to {reference!r:.120}; put that schema under '$defs' and "
                     "refer to it as '#/$defs/NAME'"
                 )
-        object.__setattr__(self, "_parsed", parsed)
+        kind = jsonschema.validators.validator_for(parsed, default=jsonschema.Draft202012Validator)
         try:
-            self._kind().check_schema(parsed)
+            kind.check_schema(parsed)
         except jsonschema.SchemaError as error:
             raise InputError(f"not a JSON schema: {error.message:.200}") from error
+        object.__setattr__(self, "_parsed", parsed)
+        # Not strict, as for `MathMatch`: it runs no code of the response's.
+        limits = Limits(seconds=self.seconds, strict=False)
+        object.__setattr__(self, "_worker", Worker("schema", limits))
 
     @property
     def name(self) -> str:
@@ -119,49 +144,17 @@ class MatchesSchema(TextCheck):
         try:
             value = read_json(response)
         except ValueError as error:
-            return Finding(0.0, f"not JSON: {error}")
-        checker = jsonschema.validators.extend(
-            self._kind(),
-            {"pattern": self._pattern, "patternProperties": self._pattern_properties},
-        )
+            return _unread(error)
         try:
-            errors = checker(self._parsed, registry=_OFFLINE).iter_errors(value)
-            first = next(iter(sorted(errors, key=lambda error: list(map(str, error.path)))), None)
-        except TimeoutError:
-            evidence = f"a pattern of the schema was not decided within {self.seconds:g} s"
-            return Finding(None, evidence, status="timeout")
-        except (Unresolvable, jsonschema.exceptions._WrappedReferencingError) as error:  # noqa: SLF001 - what it raises
-            return Finding(None, f"a reference of the schema cannot be resolved: {error}")
-        except RecursionError:
-            return Finding(None, "not decided: the value or the schema is nested too deeply")
-        if first is None:
-            return Finding(1.0, "the schema allows it")
-        return Finding(0.0, f"{first.json_path}: {first.message}")
+            reply = self._worker.ask({"schema": self._parsed, "value": value})
+        except SandboxError as error:
+            return Finding(None, str(error), status=error.status)
+        score = None if reply["valid"] is None else float(reply["valid"])
+        return Finding(score, str(reply["why"]))
 
-    def _kind(self) -> Any:  # noqa: ANN401 - a class that jsonschema makes
-        return jsonschema.validators.validator_for(
-            self._parsed, default=jsonschema.Draft202012Validator
-        )
-
-    def _search(self, pattern: str, text: str) -> bool:
-        compiled = compile_pattern(pattern)
-        return compiled.search(text, timeout=self.seconds, concurrent=True) is not None
-
-    def _pattern(self, _: Any, pattern: str, value: object, __: object) -> Iterator[Any]:  # noqa: ANN401
-        if isinstance(value, str) and not self._search(pattern, value):
-            yield jsonschema.ValidationError(f"{value!r:.100} does not match {pattern!r:.100}")
-
-    def _pattern_properties(
-        self,
-        validator: Any,  # noqa: ANN401 - jsonschema's
-        patterns: Mapping[str, Any],
-        value: object,
-        _: object,
-    ) -> Iterator[Any]:
-        for pattern, subschema in patterns.items() if isinstance(value, dict) else ():
-            for key, item in value.items():  # type: ignore[attr-defined]  # a dict, see above
-                if self._search(pattern, key):
-                    yield from validator.descend(item, subschema, path=key, schema_path=pattern)
+    def close(self) -> None:
+        """End the process that compares; another comparison starts one."""
+        self._worker.close()
 
 
 def _references(schema: object) -> Iterator[str]:

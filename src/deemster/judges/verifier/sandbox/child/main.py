@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from . import maths, solution, tester
+from . import maths, schema, solution, tester
 from .confine import ConfineError, confine
 
 _REMEDY: dict[type[Exception], str] = {
@@ -21,10 +21,11 @@ def main(job_fd: int, status_fd: int) -> None:
     `status_fd` gets "ready", or why it cannot be done, and is closed before any untrusted code
     runs, so that such code can neither claim that it never ran nor that all is well.
     """
+    workers: dict[str, Any] = {"maths": maths, "schema": schema}
     with os.fdopen(job_fd) as file:
         job: dict[str, Any] = json.load(file)
     try:
-        compare = maths.load() if job["role"] == "maths" else None
+        work = workers[job["role"]].load() if job["role"] in workers else None
         confine(**job["confine"])
     except (ConfineError, ImportError, OSError, ValueError) as error:
         os.write(status_fd, _REMEDY.get(type(error), "{}").format(error).encode())
@@ -33,8 +34,8 @@ def main(job_fd: int, status_fd: int) -> None:
     os.close(status_fd)
     sys.argv = ["solution.py"]
     fds = job["fds"]
-    if compare is not None:
-        maths.serve(compare, asks=fds["asks"], answers=fds["answers"])
+    if work is not None:
+        workers[job["role"]].serve(work, asks=fds["asks"], answers=fds["answers"])
     elif job["role"] == "tester":
         tester.run_tests(job, asks=fds["asks"], answers=fds["answers"], outcome=fds["outcome"])
     elif job["role"] == "functions":
