@@ -41,12 +41,7 @@ class Format:
 
     def create(self, db: sqlite3.Connection) -> None:
         """Make the tables, inside a transaction of the caller's."""
-        statement = ""
-        for part in self.schema.split(";")[:-1]:
-            statement += f"{part};"
-            if sqlite3.complete_statement(statement):  # a trigger has semicolons inside
-                db.execute(statement)
-                statement = ""
+        run_script(db, self.schema)
         db.execute(f"PRAGMA application_id = {self.application}")
         db.execute(f"PRAGMA user_version = {self.version}")
 
@@ -118,6 +113,16 @@ def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def run_script(db: sqlite3.Connection, script: str) -> None:
+    """Execute statements, each ended by a semicolon, inside a transaction of the caller's."""
+    statement = ""
+    for part in script.split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):  # a trigger has semicolons inside
+            db.execute(statement)
+            statement = ""
 
 
 def is_blank(db: sqlite3.Connection) -> bool:

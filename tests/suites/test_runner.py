@@ -18,7 +18,8 @@ from deemster.schemas import Sample, Verdict
 from deemster.suites.loading import Suite, load_suite
 from deemster.suites.planning import plan_suite
 from deemster.suites.runner import RunResult, run_suite
-from deemster.suites.store import RunStore, StoreError
+from deemster.suites.store import RunStore
+from deemster.suites.store_format import StoreError
 
 N, K = 12, 4
 

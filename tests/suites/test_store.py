@@ -1,7 +1,14 @@
+"""What is stored comes back, or its damage is told."""
+
+# ruff: noqa: E501 - a table of changes is easier to read in long lines
+
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
+import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,7 +31,8 @@ from deemster.schemas import (
     Verdict,
     Vote,
 )
-from deemster.suites.store import RunStore, StoreError
+from deemster.suites.store import RunStore
+from deemster.suites.store_format import StoreError
 
 INFO = JudgeInfo(name="j", model="fake", aggregator="sum()", k=3)
 
@@ -118,19 +126,141 @@ def test_another_judge_is_refused(tmp_path: Path) -> None:
             store.set_judges([INFO, other])
 
 
-@pytest.mark.parametrize("table", ["votes", "verdicts", "samples"])
-def test_a_flipped_bit_is_told(tmp_path: Path, table: str) -> None:
+def written(directory: Path, n: int = 20) -> Path:
+    """The file of a store with two judges."""
+    with RunStore(directory, write=True) as store:
+        store.set_judges([INFO, INFO.model_copy(update={"name": "other"})])
+        store.add_samples([sample(i) for i in range(n)])
+        for judge in range(2):
+            for i in range(n):
+                store.put(judge, i, verdict(i))
+        store.set_spent(0, Usage(calls=3))
+    return store.path
+
+
+def read(directory: Path) -> tuple[object, ...]:
+    """All that can be asked of a store."""
+    with RunStore(directory) as store:
+        verdicts = [list(store.verdicts(judge)) for judge in range(len(store.judges()))]
+        done = [store.done(judge) for judge in range(2)]
+        return store.judges(), list(store.samples()), verdicts, done, store.spent(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param("UPDATE votes SET body = x'00' WHERE draw = 0", "votes: 40 with a", id="body"),
+        pytest.param("UPDATE votes SET status = 'x' WHERE sample = 3", "votes: 6 with", id="status"),
+        pytest.param("UPDATE votes SET sample = 99 WHERE sample = 1", "votes: 6 with", id="moved"),
+        pytest.param("UPDATE verdicts SET n_failed = 0", "verdicts: 40 with", id="failures"),
+        pytest.param("UPDATE samples SET id = 'y' WHERE position = 1", "samples: 1", id="sample-id"),
+        pytest.param("UPDATE judges SET info = replace(info, '3', '4')", "judges: 2", id="judge"),
+        pytest.param("UPDATE run SET value = '{}' WHERE key = 'spent:0'", "run: 1", id="spent"),
+        pytest.param("DELETE FROM votes WHERE sample = 4", "votes: 6 missing", id="no-votes"),
+        pytest.param("DELETE FROM verdicts WHERE judge = 1", "verdicts: 20 missing", id="no-verdicts"),
+        pytest.param("DELETE FROM samples WHERE position = 19", "samples: 1 missing", id="no-sample"),
+        pytest.param("DELETE FROM judges WHERE position = 1", "judges: 1 missing", id="no-judge"),
+        pytest.param("DELETE FROM run WHERE key = 'spent:0'", "run: 1 missing", id="no-fact"),
+        pytest.param(
+            "INSERT INTO run SELECT 'x', value, checksum FROM run WHERE key = 'format'",
+            "run: 1 with a wrong checksum",
+            id="a-row-more",
+        ),
+        pytest.param("DELETE FROM tallies", "samples: not what was written", id="tallies"),
+        pytest.param("DROP TABLE tallies", "samples: not what was written", id="no-tallies"),
+        pytest.param("DROP TABLE votes", "votes: no such table", id="no-table"),
+    ],
+)  # fmt: skip
+def test_what_was_changed_or_is_missing_is_told_in_one_line(
+    tmp_path: Path, change: str, told: str
+) -> None:
+    with closing(sqlite3.connect(written(tmp_path))) as db:
+        for (trigger,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            db.execute(f"DROP TRIGGER {trigger}")  # damage does not keep the tallies
+        db.execute(change)
+        db.commit()
+    for write in (False, True):
+        with pytest.raises(StoreError, match="is damaged") as caught:
+            RunStore(tmp_path, write=write)
+        text = str(caught.value)
+        assert told in text
+        assert "undamaged are" in text
+        assert "restore it from a copy, or run again with another --out" in text
+        assert "\n" not in text
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """What a disk may give back in place of what was written."""
+    at = rng.randrange(len(data))
+    page = 4096 * (at // 4096)
+    other = 4096 * rng.randrange(len(data) // 4096)
+    spoilt = bytearray(data)
+    kind = rng.choice(["bit", "truncated", "zeros", "pages exchanged"])
+    if kind == "bit":
+        spoilt[at] ^= 1 << rng.randrange(8)
+    elif kind == "truncated":
+        del spoilt[at:]
+    elif kind == "zeros":
+        spoilt[page : page + 512] = bytes(512)
+    else:
+        spoilt[page : page + 4096] = data[other : other + 4096]
+        spoilt[other : other + 4096] = data[page : page + 4096]
+    return bytes(spoilt)
+
+
+def test_no_damage_changes_what_is_read_in_silence(tmp_path: Path) -> None:
+    data = written(tmp_path / "run").read_bytes()
+    whole = read(tmp_path / "run")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    rng = random.Random(23)
+    told = 0
+    for _ in range(150):
+        for file in copy.iterdir():
+            file.unlink()
+        (copy / "run.sqlite").write_bytes(damaged(data, rng))
+        try:
+            found = read(copy)
+        except (StoreError, InputError) as error:
+            told += len(str(error).splitlines()) == 1
+        else:
+            assert found == whole  # the damage is where nothing is written
+    assert told > 100
+
+
+def as_format_1(path: Path) -> None:
+    """The file as it was before rows other than bodies had checksums."""
+    with closing(sqlite3.connect(path)) as db:
+        db.create_function("crc32", 1, zlib.crc32)
+        for kind, name in db.execute(
+            "SELECT type, name FROM sqlite_master WHERE type = 'trigger' OR name = 'tallies'"
+        ).fetchall():
+            db.execute(f"DROP {kind} {name}")
+        for table in ("run", "judges"):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
+        for table in ("samples", "votes", "verdicts"):
+            db.execute(f"UPDATE {table} SET checksum = crc32(body)")
+        db.execute("UPDATE run SET value = '1' WHERE key = 'format'")
+        db.commit()
+
+
+def test_a_store_of_the_format_before_is_read_and_brought_up_to_date(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    whole = read(tmp_path)
+    as_format_1(path)
+    assert read(tmp_path) == whole
+    with RunStore(tmp_path) as store:
+        assert store.value("format") == "1"
     with RunStore(tmp_path, write=True) as store:
-        store.set_judges([INFO])
-        store.add_samples([sample(0)])
-        store.put(0, 0, verdict())
-    with sqlite3.connect(tmp_path / "run.sqlite") as db:
-        (body,) = db.execute(f"SELECT body FROM {table}").fetchone()
-        broken = bytes([*body[:-3], body[-3] ^ 4, *body[-2:]])
-        db.execute(f"UPDATE {table} SET body = ?", (broken,))
-    db.close()
-    with RunStore(tmp_path) as store, pytest.raises(StoreError, match="damaged"):
-        list(store.verdicts(0))
+        store.put(0, 3, verdict(3))
+        assert store.value("format") == "2"
+    assert read(tmp_path) == whole
+    as_format_1(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE votes SET body = x'00' WHERE sample = 1")
+        db.commit()
+    with pytest.raises(StoreError, match="votes: 6 with a wrong checksum"):
+        RunStore(tmp_path, write=True)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +281,7 @@ def test_no_run(tmp_path: Path, content: bytes | None, message: str) -> None:
 def test_another_format_is_told(tmp_path: Path) -> None:
     with RunStore(tmp_path, write=True) as store:
         store.set_value("format", "99")
-    with pytest.raises(InputError, match="has format '99', this version reads '1'"):
+    with pytest.raises(InputError, match="has format '99', this version reads '1' and '2'"):
         RunStore(tmp_path)
 
 

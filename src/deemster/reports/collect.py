@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -79,12 +80,9 @@ def collect_report(
     """
     if not run_dirs:
         raise InputError("no run directory given; give one or more")
-    stores = [RunStore(directory) for directory in run_dirs]
-    try:
+    with ExitStack() as opened:
+        stores = [opened.enter_context(RunStore(directory)) for directory in run_dirs]
         return _collected(stores, title, compared)
-    finally:
-        for store in stores:
-            store.close()
 
 
 def _collected(

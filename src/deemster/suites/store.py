@@ -1,7 +1,8 @@
 """The run store: samples, judges, votes and verdicts of one run in one SQLite file.
 
-One writer at a time; others may read during a run (WAL). A row per vote, checksummed, with
-the raw completion kept, so that everything can be parsed, voted and weighed again without a call.
+One writer at a time; readers may look on while a run goes (WAL). A row per vote, with the raw
+completion kept, so that everything can be parsed, voted and weighed again without a call. Whoever
+opens a store reads all of it once and is told what is damaged; see `store_format`.
 """
 
 from __future__ import annotations
@@ -12,59 +13,27 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from deemster.errors import DeemsterError, InputError
-from deemster.schemas import Failure, JudgeInfo, Sample, Usage, Verdict, Vote
-from deemster.sqlite_file import Format, is_blank, open_readonly, open_writable, transaction
+from deemster.errors import InputError
+from deemster.schemas import (
+    Failure,
+    JudgeInfo,
+    Sample,
+    Usage,
+    Verdict,
+    Vote,
+    first_problem,
+)
+from deemster.sqlite_file import is_blank, open_readonly, open_writable, transaction
+from deemster.suites.store_format import FORMAT, REMEDY, StoreError, row_checksum, upgrade
 
 FILE = "run.sqlite"
+M = TypeVar("M", bound=BaseModel)
 _VOTE: TypeAdapter[Vote] = TypeAdapter(Vote)
-
-
-class StoreError(DeemsterError):
-    """The store cannot be written, or what is in it is damaged."""
-
-
-class _RunFormat(Format):
-    """Run stores keep their version in a table."""
-
-    def check(self, db: sqlite3.Connection, path: Path) -> None:
-        """See `Format.check`."""
-        if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone() is None:
-            raise InputError(f"{str(path)!r} is not a run store")
-        row = db.execute("SELECT value FROM run WHERE key = 'format'").fetchone()
-        found = row and row[0]
-        if found != "1":
-            raise InputError(f"{str(path)!r} has format {found!r}, this version reads '1'")
-
-
-_FORMAT = _RunFormat(
-    what="run store",
-    schema="""
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE judges (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT NOT NULL);
-CREATE TABLE samples (
-    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, subset TEXT NOT NULL,
-    body BLOB NOT NULL, checksum INTEGER NOT NULL
-);
-CREATE TABLE votes (
-    judge INTEGER NOT NULL, sample INTEGER NOT NULL, draw INTEGER NOT NULL,
-    status TEXT NOT NULL, scores TEXT, shown TEXT NOT NULL, seed INTEGER, meta_reward REAL,
-    seconds REAL NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY (judge, sample, draw)
-) WITHOUT ROWID;
-CREATE TABLE verdicts (
-    judge INTEGER NOT NULL, sample INTEGER NOT NULL, n_failed INTEGER NOT NULL,
-    body BLOB NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY (judge, sample)
-) WITHOUT ROWID;
-INSERT INTO run VALUES ('format', '1');
-""",
-)
 
 
 def holds_run(directory: Path) -> bool:
@@ -88,6 +57,7 @@ class RunStore:
 
     Raises:
         InputError: there is no run, it is from another version, or another process writes it.
+        StoreError: it is damaged; the text says what is not.
     """
 
     def __init__(self, directory: str | Path, *, write: bool = False) -> None:
@@ -110,7 +80,8 @@ class RunStore:
             raise InputError(f"cannot write to {str(self.directory)!r}: {error}") from error
         try:
             with self._translated():
-                self._db = open_writable(self.path, _FORMAT, log=True)
+                self._db = open_writable(self.path, FORMAT, log=True)
+                upgrade(self._db)
         except BaseException:
             self._lock.release()
             raise
@@ -119,7 +90,7 @@ class RunStore:
         if not self.path.is_file():
             raise InputError(f"no run in {str(self.directory)!r}: {FILE} is not there")
         with self._translated():
-            self._db = open_readonly(self.path, _FORMAT)
+            self._db = open_readonly(self.path, FORMAT)
 
     def close(self) -> None:
         """Merge the log into the file and close it. Idempotent."""
@@ -145,22 +116,38 @@ class RunStore:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except sqlite3.OperationalError as error:  # locked, no space, not readable
             raise StoreError(f"run store {str(self.path)!r}: {error}") from error
+        except sqlite3.ProgrammingError:  # a store that was closed
+            raise
+        except (sqlite3.DatabaseError, zlib.error) as error:
+            raise StoreError(
+                f"run store {str(self.path)!r} is damaged: {error}; {REMEDY}"
+            ) from error
+        except ValidationError as error:
+            raise StoreError(
+                f"run store {str(self.path)!r} holds a record that this version of deemster "
+                f"cannot read: {first_problem(error)}"
+            ) from error
 
     def value(self, key: str) -> str | None:
-        """A recorded fact about the run, or None."""
-        row = self._db.execute("SELECT value FROM run WHERE key = ?", (key,)).fetchone()
+        """A fact about the run, or None."""
+        row = next(self._rows("SELECT value FROM run WHERE key = ?", key), None)
         return None if row is None else str(row[0])
 
     def set_value(self, key: str, value: str) -> None:
-        """Record a fact about the run."""
-        self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
+        """Note a fact about the run."""
+        with self._translated():
+            self._db.execute(
+                "INSERT INTO run VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
+                (key, value, row_checksum(key, value)),
+            )
 
     def spent(self, judge: int) -> Usage:
         """What was requested of models for a judge so far; see `RunResult.spent`."""
         text = self.value(f"spent:{judge}")
-        return Usage() if text is None else Usage.model_validate_json(text)
+        return Usage() if text is None else self._read(Usage, text)
 
     def set_spent(self, judge: int, spent: Usage) -> None:
         """Record what was requested of models for a judge."""
@@ -168,8 +155,8 @@ class RunStore:
 
     def judges(self) -> list[JudgeInfo]:
         """The judges of the run, in order."""
-        rows = self._db.execute("SELECT info FROM judges ORDER BY position")
-        return [JudgeInfo.model_validate_json(info) for (info,) in rows]
+        rows = self._rows("SELECT info FROM judges ORDER BY position")
+        return [self._read(JudgeInfo, info) for (info,) in rows]
 
     def set_judges(self, judges: Sequence[JudgeInfo]) -> None:
         """Record the judges, or check that they are those the run was begun with.
@@ -189,14 +176,12 @@ class RunStore:
             return
         with self._translated(), self.transaction():
             for position, info in enumerate(judges):
-                self._db.execute(
-                    "INSERT INTO judges VALUES (?, ?, ?)",
-                    (position, info.name, info.model_dump_json()),
-                )
+                row = (position, info.name, info.model_dump_json())
+                self._db.execute("INSERT INTO judges VALUES (?, ?, ?, ?)", _summed(*row))
 
     def count_samples(self) -> int:
         """How many samples the run has."""
-        (count,) = self._db.execute("SELECT count(*) FROM samples").fetchone()
+        ((count,),) = self._rows("SELECT count(*) FROM samples")
         return int(count)
 
     def add_samples(self, samples: Iterable[Sample]) -> int:
@@ -220,7 +205,7 @@ class RunStore:
         try:
             self._db.execute(
                 "INSERT INTO samples VALUES (?, ?, ?, ?, ?)",
-                (position, named.id, named.subset, body, zlib.crc32(body)),
+                _summed(position, named.id, named.subset, body),
             )
         except sqlite3.IntegrityError as error:
             raise InputError(
@@ -229,20 +214,15 @@ class RunStore:
 
     def samples(self) -> Iterator[tuple[int, Sample]]:
         """(position, sample) in order."""
-        rows = self._db.execute(
-            "SELECT position, id, body, checksum FROM samples ORDER BY position"
-        )
-        for position, name, body, checksum in rows:
-            yield position, self._sample(name, body, checksum)
+        for position, body in self._rows("SELECT position, body FROM samples ORDER BY position"):
+            yield position, self._read(Sample, zlib.decompress(body))
 
     def sample(self, position: int) -> Sample:
         """One sample by its position."""
-        row = self._db.execute(
-            "SELECT id, body, checksum FROM samples WHERE position = ?", (position,)
-        ).fetchone()
+        row = next(self._rows("SELECT body FROM samples WHERE position = ?", position), None)
         if row is None:
             raise InputError(f"no sample number {position} in {str(self.directory)!r}")
-        return self._sample(*row)
+        return self._read(Sample, zlib.decompress(row[0]))
 
     def put(self, judge: int, sample: int, verdict: Verdict) -> None:
         """Store a verdict and its votes at once; one stored before is replaced."""
@@ -251,15 +231,16 @@ class RunStore:
 
     def put_in_transaction(self, judge: int, sample: int, verdict: Verdict) -> None:
         """`put` inside a transaction of the caller's."""
-        rows = [(judge, sample, *_vote_row(vote)) for vote in verdict.votes]
-        # Only what the votes do not hold: they are put back in when the verdict is read.
+        rows = [_summed(judge, sample, *_vote_row(vote)) for vote in verdict.votes]
+        # Only what the votes do not tell: they are put back in when the verdict is read.
         rest = verdict.model_copy(update={"votes": ()})
         body = _pack(rest.model_dump_json())
         self._db.execute("DELETE FROM votes WHERE judge = ? AND sample = ?", (judge, sample))
         self._db.executemany("INSERT INTO votes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._db.execute(
-            "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?)",
-            (judge, sample, len(verdict.failures), body, zlib.crc32(body)),
+            "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " n_failed = excluded.n_failed, body = excluded.body, checksum = excluded.checksum",
+            _summed(judge, sample, len(verdict.failures), body),
         )
 
     def done(self, judge: int, *, with_failures: bool = True) -> set[int]:
@@ -269,63 +250,70 @@ class RunStore:
             judge: its position.
             with_failures: count those too whose verdict has a failed vote.
         """
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT sample FROM verdicts WHERE judge = ? AND n_failed <= ?",
-            (judge, 2**62 if with_failures else 0),
+            judge,
+            2**62 if with_failures else 0,
         )
         return {sample for (sample,) in rows}
 
     def has_meta_rewards(self, judge: int) -> bool:
         """Whether any vote of a judge was rated by a meta RM."""
-        row = self._db.execute(
-            "SELECT 1 FROM votes WHERE judge = ? AND meta_reward IS NOT NULL LIMIT 1", (judge,)
-        ).fetchone()
-        return row is not None
+        rows = self._rows(
+            "SELECT 1 FROM votes WHERE judge = ? AND meta_reward IS NOT NULL LIMIT 1", judge
+        )
+        return next(rows, None) is not None
 
     def verdicts(self, judge: int) -> Iterator[tuple[Sample, Verdict]]:
         """(sample, verdict) of one judge in sample order, votes included; read lazily.
 
         Raises:
-            StoreError: a row's checksum is wrong.
+            InputError: there is no such judge.
         """
         n_judges = len(self.judges())
         if not 0 <= judge < n_judges:
             raise InputError(f"no judge number {judge}; the run has {n_judges}")
         votes = self._votes(judge)
         pending = next(votes, None)
-        rows = self._db.execute(
-            "SELECT samples.position, samples.id, samples.body, samples.checksum, verdicts.body,"
-            " verdicts.checksum FROM verdicts JOIN samples ON samples.position = verdicts.sample"
+        rows = self._rows(
+            "SELECT samples.position, samples.body, verdicts.body FROM verdicts"
+            " JOIN samples ON samples.position = verdicts.sample"
             " WHERE verdicts.judge = ? ORDER BY verdicts.sample",
-            (judge,),
+            judge,
         )
-        for position, name, sample_body, sample_sum, body, checksum in rows:
+        for position, sample, body in rows:
             cast: list[Vote] = []
             while pending is not None and pending[0] <= position:
                 if pending[0] == position:
                     cast.append(pending[1])
                 pending = next(votes, None)
-            sample = self._sample(name, sample_body, sample_sum)
-            text = self._unpack(body, checksum, f"verdict of sample {name!r}")
-            verdict = Verdict.model_validate_json(text)
-            yield sample, verdict.model_copy(update={"votes": tuple(cast)})
+            verdict = self._read(Verdict, zlib.decompress(body))
+            yield (
+                self._read(Sample, zlib.decompress(sample)),
+                verdict.model_copy(update={"votes": tuple(cast)}),
+            )
 
     def _votes(self, judge: int) -> Iterator[tuple[int, Vote]]:
-        rows = self._db.execute(
-            "SELECT sample, draw, body, checksum FROM votes WHERE judge = ? ORDER BY sample, draw",
-            (judge,),
+        rows = self._rows(
+            "SELECT sample, body FROM votes WHERE judge = ? ORDER BY sample, draw", judge
         )
-        for sample, draw, body, checksum in rows:
-            text = self._unpack(body, checksum, f"vote {draw} on sample number {sample}")
-            yield sample, _VOTE.validate_json(text)
+        for sample, body in rows:
+            with self._translated():
+                vote = _VOTE.validate_json(zlib.decompress(body))
+            yield sample, vote
 
-    def _sample(self, name: str, body: bytes, checksum: int) -> Sample:
-        return Sample.model_validate_json(self._unpack(body, checksum, f"sample {name!r}"))
+    def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        with self._translated():
+            for row in self._db.execute(query, values):
+                yield row
 
-    def _unpack(self, body: bytes, checksum: int, what: str) -> bytes:
-        if zlib.crc32(body) != checksum:
-            raise StoreError(f"{what} in {str(self.path)!r} is damaged: its checksum is wrong")
-        return zlib.decompress(body)
+    def _read(self, model: type[M], text: str | bytes) -> M:
+        with self._translated():
+            return model.model_validate_json(text)
+
+
+def _summed(*row: object) -> tuple[object, ...]:
+    return (*row, row_checksum(*row))
 
 
 def _vote_row(vote: Vote) -> tuple[object, ...]:
@@ -342,9 +330,8 @@ def _vote_row(vote: Vote) -> tuple[object, ...]:
         json.dumps(vote.order),
         vote.seed,
         meta_reward,
-        vote.usage.seconds,
+        float(vote.usage.seconds),
         body,
-        zlib.crc32(body),
     )
 
 
