@@ -304,7 +304,9 @@ class RunStore:
 
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         with self._translated():
-            for row in self._db.execute(query, values):
+            rows = self._db.execute(query, values)
+            # Not `yield from`: it would close the cursor when the generator goes, after the store.
+            while (row := rows.fetchone()) is not None:
                 yield row
 
     def _read(self, model: type[M], text: str | bytes) -> M:
