@@ -23,8 +23,9 @@ from deemster.errors import InputError
 
 T = TypeVar("T")
 
-_GRACE = 5.0
-"""Seconds that cancelled work gets to clean up."""
+_GRACE = 0.5
+"""Seconds that cancelled work gets to clean up; at the end of the process the loop gets as much
+again."""
 
 
 class LoopThread:

@@ -7,6 +7,8 @@ a threshold that does not hold, or a run worse than another (compare);
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -88,6 +90,9 @@ def _root(
 
 def main() -> None:
     """Run the command line and exit."""
+    # What the last garbage collection would take apart (LiteLLM: a second and more) ends with the
+    # process; everything that has to be closed is closed by then.
+    atexit.register(gc.freeze)
     _end_politely()
     try:
         status = app(standalone_mode=False)
