@@ -2,8 +2,10 @@
 
 On Linux (x86_64, aarch64; kernel 5.13 or newer with Landlock), by the kernel:
 
-- no network: `socket` is refused, TCP by Landlock too, `io_uring` is refused;
+- no network and no sockets at all, TCP by Landlock too;
 - no other process: no fork, no exec, no signals to others, no ptrace, no threads unless asked;
+- no other system calls than those of a list (`syscalls.ALLOWED`), which names what a program that
+  computes needs: what a newer kernel brings is not on it;
 - no file outside the working directory can be written or, but for the Python installation,
   read; in it plain files only, no directories or links; no chmod, chown, xattr anywhere;
 - memory, CPU time, file size and open files are limited; limits cannot be raised; capabilities
@@ -24,13 +26,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 from .guard import install_guard
-from .syscalls import AUDIT_ARCH, DENIED, FILTERED
+from .syscalls import ALLOWED, AUDIT_ARCH, FILTERED
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _SIGKILL, _EPERM, _ENOSYS = 9, 1, 38
 _CLONE_THREAD = 0x10000
 _SIGNAL_OWNERS = {"fcntl": (8, 10, 15), "ioctl": (0x8901, 0x8902)}
 """F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP: they make the kernel signal others."""
+_PRCTL_READS = (2, 3, 15, 16, 23, 27, 30, 39)
+"""PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ,
+PR_GET_SECUREBITS, PR_GET_TIMERSLACK, PR_GET_NO_NEW_PRIVS: the rest is refused, above all the
+setting of the signal that ends it with its parent."""
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -174,6 +180,7 @@ def _filter(machine: str, pid: int, *, threads: bool) -> list[_Line]:
     """A classic BPF program; a line is (code, jump if true, jump if false, k)."""
     deny = (_RET, 0, 0, _ERRNO | _EPERM)
     allow = (_RET, 0, 0, _ALLOW)
+    absent = (_RET, 0, 0, _ERRNO | _ENOSYS)  # what libraries know from older kernels
     lines: list[_Line] = [
         (_LOAD, 0, 0, 4),  # the ABI of the call: a 32-bit one has other numbers
         (_JEQ, 1, 0, AUDIT_ARCH[machine]),
@@ -182,18 +189,20 @@ def _filter(machine: str, pid: int, *, threads: bool) -> list[_Line]:
     ]
     if machine == "x86_64":  # the x32 ABI numbers calls from here on
         lines += [(_JGE, 0, 1, 0x40000000), deny]
-    for number in sorted(DENIED[machine].values()):
-        lines += [(_JEQ, 0, 1, number), deny]
+    for number in sorted(ALLOWED[machine].values()):
+        lines += [(_JEQ, 0, 1, number), allow]
     numbers = FILTERED[machine]
 
     def when(name: str, body: list[_Line]) -> None:
         lines.extend([(_JEQ, 0, len(body), numbers[name]), *body])
 
-    when("clone3", [(_RET, 0, 0, _ERRNO | _ENOSYS)])  # its flags are out of reach; libc uses clone
+    when("clone3", [absent])  # its flags are out of reach; libc uses clone
     if threads:
         when("clone", [_argument(0), (_JSET, 0, 1, _CLONE_THREAD), allow, deny])
     else:
         when("clone", [deny])
+    permitted = [line for which in _PRCTL_READS for line in ((_JEQ, 0, 1, which), allow)]
+    when("prctl", [_argument(0), *permitted, deny])
     for name in ("kill", "tgkill"):
         when(name, [_argument(0), (_JEQ, 0, 1, pid), allow, deny])
     # Limits may be read (no new value: a null pointer, both halves of it), never set.
@@ -202,7 +211,7 @@ def _filter(machine: str, pid: int, *, threads: bool) -> list[_Line]:
     for name, commands in _SIGNAL_OWNERS.items():
         tests = [line for command in commands for line in ((_JEQ, 0, 1, command), deny)]
         when(name, [_argument(1), *tests, allow])
-    return [*lines, allow]
+    return [*lines, absent]
 
 
 def _argument(index: int, *, high: bool = False) -> _Line:
