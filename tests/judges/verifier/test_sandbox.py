@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -115,6 +116,12 @@ def test_memory_hog_gets_an_error(limits: Limits) -> None:
         pytest.param("import socket\nsocket.socket()", id="tcp"),
         pytest.param("import socket\nsocket.socket(socket.AF_UNIX)", id="unix-socket"),
         pytest.param("import socket\nsocket.socket(type=socket.SOCK_DGRAM)", id="udp"),
+        pytest.param("import socket\nsocket.socketpair()", id="socket-pair"),
+        pytest.param("import ctypes\nl = ctypes.CDLL(None)\nif l.prctl(1, 0, 0, 0, 0) < 0: raise OSError", id="outlive-parent"),
+        pytest.param("import ctypes\nl = ctypes.CDLL(None)\nif l.prctl(1, 9, 0, 0, 0) < 0: raise OSError", id="set-parent-signal"),
+        pytest.param("import ctypes\nl = ctypes.CDLL(None)\nif l.syscall(9999) < 0: raise OSError", id="unknown-call"),
+        pytest.param("import os\nos.setuid(65534)", id="identity"),
+        pytest.param("import os\nos.nice(1)", id="priority"),
         pytest.param("import resource as r\nr.setrlimit(r.RLIMIT_AS, (-1, -1))", id="raise-limit"),
         pytest.param("import resource as r, os\nr.prlimit(os.getppid(), r.RLIMIT_CPU, (0, 0))", id="limit-parent"),
         pytest.param("import os\nos.sched_setaffinity(os.getppid(), {0})", id="affinity"),
@@ -284,13 +291,9 @@ EQUAL = "class E:\n    def __eq__(self, other): return True\n    def __hash__(se
             "import os\nm = b'{\"value\": true}'\nfor fd in range(60):\n"
             "  try: os.write(fd, len(m).to_bytes(4, 'big') + m)\n  except OSError: pass\ndef f(x): return 0",
             "", id="forges-answers"),
-        pytest.param(EQUAL + "def f(x): return E()", "not plain data", id="equals-everything"),
         pytest.param("class I(int):\n    __eq__ = lambda s, o: True\ndef f(x): return I(0)", "gave 0", id="int-that-equals-everything"),
         pytest.param("class L(list):\n    __eq__ = lambda s, o: True\ndef f(x): return L()", "gave []", id="list-that-equals-everything"),
         pytest.param("import builtins\nbuiltins.AssertionError = Exception\ncheck = lambda c: None\ndef f(x): return 0", "gave 0", id="overwrites-the-tests"),
-        pytest.param("def f(x): return [[]] * 2_000_000", "", id="huge-answer"),
-        pytest.param("def f(x):\n    y = []\n    y.append(y)\n    return y", "", id="endless-answer"),
-        pytest.param("def f(x):\n    y = []\n    for _ in range(500_000): y = [y]\n    return y", "", id="deep-answer"),
         pytest.param("import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f(x)", "", id="stack-overflow"),
         pytest.param("def f(x): return bytearray(4 << 30)", "MemoryError", id="memory"),
         pytest.param("def f(x): raise AssertionError('x')", "AssertionError", id="raises"),
@@ -305,6 +308,57 @@ def test_no_trick_passes(program: str, why: str) -> None:
     run = run_tests(program, TEST, entry_point="f", limits=QUICK)
     assert not run.passed, run
     assert why in run.evidence, run
+
+
+@kernel
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(EQUAL + "def f(x): return E()", id="equals-everything"),
+        pytest.param("def f(x): return [[]] * 700_000", id="huge"),
+        pytest.param("def f(x):\n    y = []\n    y.append(y)\n    return y", id="endless"),
+        pytest.param(
+            "def f(x):\n    y = []\n    for _ in range(500_000): y = [y]\n    return y", id="deep"
+        ),
+        pytest.param("def f(x): return (i for i in [x])", id="generator"),
+        pytest.param("def f(x): return lambda: x", id="function"),
+    ],
+)
+def test_a_result_that_cannot_be_carried_is_not_decided(program: str) -> None:
+    for test in (
+        TEST,
+        "def check(candidate):\n    try:\n        candidate(1)\n    except:\n        pass\n",
+    ):
+        with pytest.raises(SandboxError, match="returned a value that is"):
+            run_tests(program, test, entry_point="f", limits=QUICK)
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("program", "test"),
+    [
+        pytest.param("def f(x): return 10 ** x", "assert f(5000) == 10 ** 5000", id="long-result"),
+        pytest.param("def f(x): return x % 7", "assert f(10 ** 5000) == 10 ** 5000 % 7", id="long-argument"),
+        pytest.param("class Bad(ValueError): pass\ndef f(x): raise Bad('why')",
+                     "try: f(1)\nexcept ValueError as e: assert str(e) == 'why' and type(e).__name__ == 'Bad'", id="subclass-of-an-exception"),
+        pytest.param("import json\ndef f(x): return json.loads('{')",
+                     "try: f(1)\nexcept ValueError: pass\nelse: assert False", id="exception-of-a-module"),
+        pytest.param("class Bad(KeyError): pass\nclass Worse(Bad): pass\ndef f(x): raise Worse",
+                     "try: f(1)\nexcept LookupError: pass", id="subclass-of-a-subclass"),
+        pytest.param("def f(x): return range(x)", "assert f(3) == range(3) and list(f(2)) == [0, 1]", id="range"),
+        pytest.param("from collections import deque\ndef f(x): return deque([x], 3)",
+                     "from collections import deque\nassert f(1) == deque([1]) and f(1).maxlen == 3", id="deque"),
+        pytest.param("from fractions import Fraction\ndef f(x): return Fraction(x, 3)",
+                     "from fractions import Fraction\nassert f(1) == Fraction(1, 3)", id="fraction"),
+        pytest.param("from decimal import Decimal\ndef f(x): return Decimal(x) / 8",
+                     "from decimal import Decimal\nassert f(1) == Decimal('0.125')", id="decimal"),
+        pytest.param("from collections import Counter\ndef f(x): return Counter(x)", "assert f('aa') == {'a': 2}", id="counter"),
+        pytest.param("def check(x): return x > 0\ndef f(x): return check(x)", "assert f(1) is True", id="helper-named-check"),
+    ],
+)  # fmt: skip
+def test_right_code_is_not_failed_for_what_the_tester_cannot_carry(program: str, test: str) -> None:
+    run = run_tests(program, test, entry_point="f", limits=QUICK)
+    assert run.passed, run
 
 
 @kernel
@@ -387,6 +441,41 @@ def test_leaves_no_process_no_descriptor() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
     assert children == ""
+
+
+@kernel
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+def test_no_program_outlives_a_killed_parent() -> None:
+    program = (
+        "import ctypes, time\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\n"
+        "open('ready', 'w').close()\ntime.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c",
+         "from deemster.judges.verifier.sandbox import Limits, run_program\n"
+         f"run_program({program!r}, limits=Limits(seconds=60))"],
+    )  # fmt: skip
+    try:
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        deadline = time.monotonic() + 60
+        ready = False
+        while not ready and time.monotonic() < deadline:
+            time.sleep(0.05)
+            found = children.read_text().split()
+            ready = bool(found) and Path(f"/proc/{found[0]}/cwd/ready").exists()
+        assert ready
+    finally:
+        parent.kill()
+        parent.wait()
+    (child,) = found
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+        state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+        if state in "ZX":  # dead, and nobody has asked yet
+            break
+        time.sleep(0.05)
+    else:
+        assert not Path(f"/proc/{child}").exists()
 
 
 @pytest.mark.parametrize(

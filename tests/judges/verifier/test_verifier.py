@@ -36,7 +36,7 @@ class Says:
 
     def run(self, query: str, response: str, reference: str | None) -> Finding:
         time.sleep(self.seconds)
-        if self.error is not None and response == "bad":
+        if self.error is not None and response.startswith("bad"):
             raise self.error
         return Finding(self.score, f"{query}/{response}/{reference}")
 
@@ -110,7 +110,7 @@ async def test_weights_by_name_and_equal_names() -> None:
         pytest.param(
             Says(error=OSError("disk full")),
             "api_error",
-            "check 'says' of response 1: OSError: disk full",
+            "check 'says' of response 0: OSError: disk full",
             id="raises",
         ),
         pytest.param(Matches(r"(a|aa)+$", seconds=0.1), "timeout", "not decided within", id="slow"),
@@ -120,7 +120,7 @@ async def test_weights_by_name_and_equal_names() -> None:
 async def test_a_check_that_cannot_run_never_becomes_a_number(
     check: Check, status: str, message: str
 ) -> None:
-    responses = ["good" + "a" * 70 + "b", "bad"]
+    responses = ["bad" + "a" * 70 + "b"]
     async with Verifier([Says(1.0, name="fine"), check]) as verifier:
         verdict = await verifier.score("q", responses)
     assert verdict.rewards is None
@@ -130,6 +130,18 @@ async def test_a_check_that_cannot_run_never_becomes_a_number(
     assert vote.status == status
     assert message in vote.message
     assert "- fine: passed" in vote.raw
+
+
+async def test_a_response_that_breaks_a_check_leaves_the_others_their_scores() -> None:
+    check = Says(error=OSError("tester\x1b[2J\ud800 broken"))
+    async with Verifier([Says(1.0, name="fine"), check]) as verifier:
+        verdict = await verifier.score("q", ["good", "bad", "good"])
+    assert verdict.rewards is None  # they cannot all be compared
+    (vote,) = verdict.judgments
+    assert vote.scores == (1.0, None, 1.0)
+    said = vote.critiques[1].text
+    assert r"says: not decided (OSError: tester\x1b[2J\ud800 broken)" in said
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
 @pytest.mark.parametrize("score", [1.5, -0.1, float("nan"), float("inf")])

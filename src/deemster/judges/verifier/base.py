@@ -32,8 +32,10 @@ class Finding:
             raise ValueError(f"the score of a finding must be from 0 to 1, got {self.score!r}")
         status = None if self.score is not None else self.status or "api_error"
         object.__setattr__(self, "status", status)
-        # One line: quoted text must not be able to look like another finding.
-        object.__setattr__(self, "evidence", shorten(" ".join(self.evidence.split())))
+        # One line: quoted text must not be able to look like another finding. Escaped: it must
+        # not steer a terminal, and lone surrogates cannot be stored.
+        line = shorten(" ".join(self.evidence.split()))
+        object.__setattr__(self, "evidence", printable(line))
 
     @classmethod
     def of(cls, passed: bool, evidence: str) -> Finding:
@@ -83,6 +85,11 @@ class TextCheck(ABC):
     @abstractmethod
     def examine(self, response: str) -> Finding:
         """Examine one response."""
+
+
+def printable(text: str) -> str:
+    """The text, with escapes in place of what is not printed (control characters, surrogates)."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def shorten(text: str, limit: int = LONGEST_EVIDENCE) -> str:

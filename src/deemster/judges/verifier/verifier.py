@@ -72,9 +72,10 @@ class Verifier(BaseJudge):
     Works alone, as a member of a panel, or as a tool: `findings` gives a judge the facts. The
     checks are the criteria: principles have no effect.
 
-    A check that could not be run (no sandbox, search timed out) makes the vote a `Failure` and
-    the verdict unscored: part of at least one response's score is unknown, so nothing can be
-    compared.
+    A check that could not be run (sandbox not available, search out of time, a result that the
+    tests cannot look at) leaves its response without a score: None in the judgment, whose critique
+    says why. The others keep theirs; the verdict, which compares all responses, is unscored. If no
+    response has a score the vote is a `Failure`.
 
     Args:
         checks: what to examine; see `deemster.judges.verifier` for the built-in ones. Your
@@ -177,19 +178,11 @@ class Verifier(BaseJudge):
 
     def _vote(self, findings: Findings, *, seconds: float) -> Vote:
         usage = Usage(seconds=seconds)
-        raw = findings.text()
-        for index, row in enumerate(findings.by_response):
-            for name, finding in zip(findings.checks, row, strict=True):
-                if finding.score is None:
-                    return Failure(
-                        status=finding.status or "api_error",
-                        message=f"check {name!r} of response {index}: {finding.evidence}",
-                        judge=self.name,
-                        raw=raw,
-                        usage=usage,
-                    )
+        scores = tuple(self._score(row) for row in findings.by_response)
+        if all(score is None for score in scores):
+            return self._failure(findings, usage)
         return Judgment(
-            scores=tuple(self._score(row) for row in findings.by_response),
+            scores=scores,
             scale=Scale(low=0.0, high=1.0, integer=False),
             principles=self.principles,
             critiques=tuple(
@@ -205,16 +198,34 @@ class Verifier(BaseJudge):
             ),
             judge=self.name,
             order=tuple(range(len(findings.by_response))),
-            raw=raw,
+            raw=findings.text(),
             usage=usage,
         )
 
-    def _score(self, row: Sequence[Finding]) -> float:
+    def _failure(self, findings: Findings, usage: Usage) -> Failure:
+        """Why no response has a score: the first check that could not be run."""
+        index, name, finding = next(
+            (index, name, finding)
+            for index, row in enumerate(findings.by_response)
+            for name, finding in zip(findings.checks, row, strict=True)
+            if finding.score is None
+        )
+        return Failure(
+            status=finding.status or "api_error",
+            message=f"check {name!r} of response {index}: {finding.evidence}",
+            judge=self.name,
+            raw=findings.text(),
+            usage=usage,
+        )
+
+    def _score(self, row: Sequence[Finding]) -> float | None:
         scored = [
             (principle.weight, finding.score)
             for principle, finding in zip(self.principles, row, strict=True)
             if finding.score is not None
         ]
+        if len(scored) < len(row):  # a part of it is unknown
+            return None
         if self.combine == "min":
             return min(score for weight, score in scored if weight > 0)
         # Rounding may leave the weights' sum slightly above 1.

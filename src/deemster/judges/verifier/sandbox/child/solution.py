@@ -26,7 +26,11 @@ def serve(source: str, *, asks: int, answers: int) -> None:
     # The code can put anything into its own dictionary; the tester checks what arrives.
     send(answers, {"names": [name for name, value in list(module.items()) if callable(value)]})
     while (call := receive(asks)) is not None:
-        send(answers, _answer(module, call))
+        answer = _answer(module, call)
+        try:
+            send(answers, answer)
+        except (WireError, MemoryError) as error:
+            send(answers, {"unsendable": _told(error)})
 
 
 def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,11 +39,12 @@ def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
         kwargs = decode(call["kwargs"])
         value = module[call["name"]](*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - as above
-        return {"raised": type(error).__name__, "message": _text(error)}
+        bases = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+        return {"raised": type(error).__name__, "bases": bases, "message": _text(error)}
     try:
         return {"value": encode(value)}
-    except (WireError, RecursionError) as error:
-        return {"unsendable": _described(error)}
+    except (WireError, RecursionError, MemoryError) as error:
+        return {"unsendable": _told(error)}
 
 
 def _module(name: str) -> dict[str, Any]:

@@ -103,10 +103,12 @@ limits; namespaces, mounts, `io_uring`, `bpf` and whatever a newer kernel brings
 
 FILTERED: dict[str, dict[str, int]] = {
     "x86_64": {
-        "clone": 56, "clone3": 435, "kill": 62, "tgkill": 234, "prlimit64": 302, "fcntl": 72, "ioctl": 16, "prctl": 157,
+        "clone": 56, "clone3": 435, "kill": 62, "tgkill": 234, "prlimit64": 302,
+        "fcntl": 72, "ioctl": 16, "prctl": 157,
     },
     "aarch64": {
-        "clone": 220, "clone3": 435, "kill": 129, "tgkill": 131, "prlimit64": 261, "fcntl": 25, "ioctl": 29, "prctl": 167,
+        "clone": 220, "clone3": 435, "kill": 129, "tgkill": 131, "prlimit64": 261,
+        "fcntl": 25, "ioctl": 29, "prctl": 167,
     },
 }  # fmt: skip
 """Calls allowed only with certain arguments; see `confine`."""

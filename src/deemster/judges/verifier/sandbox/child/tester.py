@@ -51,7 +51,7 @@ class _Remote:
         try:
             message = {"name": name, "args": encode(args), "kwargs": encode(kwargs)}
             shown = ", ".join(
-                [repr(arg) for arg in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
+                [_shown(arg) for arg in args] + [f"{k}={_shown(v)}" for k, v in kwargs.items()]
             )
             self.last_call = f"{name}({shown:.200})"
             send(self._asks, message)
@@ -66,19 +66,14 @@ class _Remote:
                 value = decode(reply["value"])
             except (WireError, RecursionError) as error:
                 self._break(f"it answered with a {error}")
-            self.last_call += f" gave {value!r:.200}"
+            self.last_call += f" gave {_shown(value):.200}"
             return value
         if "unsendable" in reply:
-            self._break(f"{self.last_call} returned a value that is {reply['unsendable']!s:.300}")
+            told = f"{self.last_call} returned a value that is {reply['unsendable']!s:.300}"
+            self.unrunnable = told
+            raise _Unrunnable(told)
         self.last_call += f" raised {reply.get('raised')!s:.50}: {reply.get('message')!s:.200}"
-        kind = getattr(builtins, str(reply.get("raised")), None)
-        if not (isinstance(kind, type) and issubclass(kind, Exception)):
-            kind = RuntimeError
-        try:
-            raised = kind(reply.get("message", ""))
-        except TypeError:  # UnicodeDecodeError and others want more arguments
-            raised = RuntimeError(reply.get("message", ""))
-        raise raised
+        raise _exception(reply)
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -94,6 +89,29 @@ class _Remote:
     def _break(self, why: str) -> NoReturn:
         self.broken = why
         raise _Broken(why)
+
+
+def _exception(reply: dict[str, Any]) -> Exception:
+    """What was raised there, as the nearest built-in exception that it is one of."""
+    name, message = str(reply.get("raised")), str(reply.get("message", ""))
+    bases = reply.get("bases")
+    for base in bases if isinstance(bases, list) else ():
+        kind = getattr(builtins, str(base), None)
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            own = kind if kind.__name__ == name else type(name, (kind,), {})
+            try:
+                raised: Exception = own(message)
+            except (TypeError, ValueError):  # UnicodeDecodeError and others want more arguments
+                continue
+            return raised
+    return RuntimeError(message)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an integer of more digits than Python writes out
+        return f"<{type(value).__name__}>"
 
 
 def run_tests(job: dict[str, str], *, asks: int, answers: int, outcome: int) -> None:
@@ -134,8 +152,9 @@ def _run(remote: _Remote, job: dict[str, str]) -> None:
             space[name] = remote.function(name)
     if entry:
         space["candidate"] = space[entry]
+    helper = space.get("check")  # of the solution's or the setup's, who may have one
     exec(compile(job["test"], "tests.py", "exec"), space)  # noqa: S102 - in the sandbox
-    if entry and callable(check := space.get("check")):
+    if entry and callable(check := space.get("check")) and check is not helper:
         check(space[entry])
 
 

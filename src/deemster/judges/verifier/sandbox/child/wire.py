@@ -1,15 +1,19 @@
 """Plain data between the process that tests and the process that is tested.
 
 Neither side can hand the other an object with behaviour: what arrives is `None`, booleans,
-numbers, text, bytes, and lists, tuples, sets and dicts of them. So a returned value that claims
-to equal everything arrives as what it is, or not at all.
+numbers, text, bytes, ranges, and lists, tuples, sets, deques and dicts of them. So a returned
+value that claims to equal everything arrives as what it is, or not at all.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from binascii import a2b_base64, b2a_base64
+from collections import deque
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 LARGEST = 4 << 20
@@ -34,8 +38,6 @@ def encode(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON; one line per 
         return float(value)
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, complex):
-        return ["c", value.real, value.imag]
     if isinstance(value, bytes | bytearray):
         return ["y" if isinstance(value, bytes) else "a", b2a_base64(value, newline=False).decode()]
     if isinstance(value, dict):
@@ -43,6 +45,23 @@ def encode(value: object) -> Any:  # noqa: ANN401, PLR0911 - JSON; one line per 
     for tag, kind in _CONTAINERS.items():
         if isinstance(value, kind):
             return [tag, *map(encode, kind.__iter__(value))]
+    return _encode_rare(value)
+
+
+def _encode_rare(value: object) -> list[Any]:
+    if isinstance(value, complex):
+        return ["c", value.real, value.imag]
+    if isinstance(value, range):
+        return ["r", *map(encode, (value.start, value.stop, value.step))]
+    if isinstance(value, deque):
+        return ["q", value.maxlen, *map(encode, deque.__iter__(value))]
+    # Not imported here: who has such a number has imported its module, and most code does not.
+    fraction = getattr(sys.modules.get("fractions"), "Fraction", None)
+    if fraction is not None and isinstance(value, fraction):
+        return ["/", encode(value.numerator), encode(value.denominator)]
+    decimal = getattr(sys.modules.get("decimal"), "Decimal", None)
+    if decimal is not None and isinstance(value, decimal):
+        return ["D", decimal.__str__(value)]
     raise WireError(f"not plain data: {type(value).__name__}")
 
 
@@ -63,18 +82,26 @@ def decode(data: Any) -> Any:  # noqa: ANN401 - JSON
         tag, *items = data
         if tag in _CONTAINERS:
             return _CONTAINERS[tag](map(decode, items))
-        if tag == "d":
-            return {decode(key): decode(item) for key, item in items}
-        if tag == "i":
-            return int(items[0], 16)
-        if tag == "c":
-            return complex(*items)
-        if tag in ("y", "a"):
-            raw = a2b_base64(items[0], strict_mode=True)
-            return raw if tag == "y" else bytearray(raw)
-    except (TypeError, ValueError, IndexError) as error:
+        return _DECODE[tag](items)
+    except (TypeError, ValueError, IndexError, KeyError, ArithmeticError) as error:
         raise WireError(f"malformed value: {error}") from error
-    raise WireError("malformed value")
+
+
+def _imported(module: str, name: str) -> Any:  # noqa: ANN401 - a class
+    return getattr(import_module(module), name)
+
+
+_DECODE: dict[str, Callable[[list[Any]], Any]] = {
+    "d": lambda items: {decode(key): decode(item) for key, item in items},
+    "i": lambda items: int(items[0], 16),
+    "c": lambda items: complex(*items),
+    "r": lambda items: range(*map(decode, items)),
+    "q": lambda items: deque(map(decode, items[1:]), items[0]),
+    "/": lambda items: _imported("fractions", "Fraction")(*map(decode, items)),
+    "D": lambda items: _imported("decimal", "Decimal")(items[0]),
+    "y": lambda items: a2b_base64(items[0], strict_mode=True),
+    "a": lambda items: bytearray(a2b_base64(items[0], strict_mode=True)),
+}
 
 
 def send(fd: int, message: object) -> None:
