@@ -452,8 +452,7 @@ def test_no_program_outlives_a_killed_parent() -> None:
     )
     parent = subprocess.Popen(
         [sys.executable, "-c",
-         "from deemster.judges.verifier.sandbox import Limits, run_program\n"
-         f"run_program({program!r}, limits=Limits(seconds=60))"],
+         f"from deemster.judges.verifier.sandbox import *\nrun_program({program!r}, limits=Limits(seconds=60))"],
     )  # fmt: skip
     try:
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")

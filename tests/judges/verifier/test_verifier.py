@@ -17,9 +17,13 @@ from deemster.judges.verifier import (
     ExactMatch,
     Finding,
     Findings,
+    FunctionTests,
+    Limits,
     Matches,
+    MatchesSchema,
     NotDegenerate,
     NumericMatch,
+    ProgramTests,
     Verifier,
 )
 from deemster.schemas import Failure, Judgment, Sample, Verdict
@@ -142,6 +146,31 @@ async def test_a_response_that_breaks_a_check_leaves_the_others_their_scores() -
     said = vote.critiques[1].text
     assert r"says: not decided (OSError: tester\x1b[2J\ud800 broken)" in said
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+ENDLESS = "while True: pass"
+MINUTE = Limits(seconds=60, strict=False)
+
+
+@pytest.mark.parametrize(
+    ("check", "response"),
+    [
+        pytest.param(FunctionTests("f(1)", limits=MINUTE), ENDLESS, id="function"),
+        pytest.param(ProgramTests((("", "1"), ("", "2")), limits=MINUTE), ENDLESS, id="program"),
+        pytest.param(
+            MatchesSchema({"pattern": "^(a|aa)+$"}, seconds=60), f'"{"a" * 70}b"', id="schema"
+        ),
+    ],
+)
+async def test_closing_ends_what_runs(check: Check, response: str) -> None:
+    started = time.monotonic()
+    verifier = Verifier(check, parallel=1)
+    judging = asyncio.create_task(verifier.score("q", [response] * 3))
+    await asyncio.sleep(1.5)
+    await verifier.aclose()
+    judging.cancel()
+    await asyncio.to_thread(verifier._pool.shutdown)
+    assert time.monotonic() - started < 40  # a gross limit, below one of the three runs
 
 
 @pytest.mark.parametrize("score", [1.5, -0.1, float("nan"), float("inf")])

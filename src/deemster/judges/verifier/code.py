@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from deemster.errors import InputError
 from deemster.judges.verifier.base import Finding, need_reference, shorten
-from deemster.judges.verifier.sandbox import Limits, SandboxError, run_program, run_tests
+from deemster.judges.verifier.sandbox import Boxes, Limits, SandboxError, run_program, run_tests
 
 # As in CommonMark: what follows the back-ticks on their line has none itself.
 _FENCE = re.compile(r"(?P<fence>`{3,}+(?=[^`]*$)|~{3,}+)[ \t]*(?P<language>[\w+.-]*)")
@@ -111,6 +111,7 @@ class FunctionTests:
     entry_point: str = ""
     prompt: str = ""
     limits: Limits = field(default_factory=Limits)
+    _boxes: Boxes = field(default_factory=Boxes, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _compiles(self.test or ""):
@@ -134,10 +135,15 @@ class FunctionTests:
                 entry_point=self.entry_point,
                 setup=closed(self.prompt),
                 limits=self.limits,
+                boxes=self._boxes,
             )
         except SandboxError as error:
             return Finding(None, str(error), status=error.status)
         return Finding.of(run.passed, run.evidence)
+
+    def close(self) -> None:
+        """End what runs."""
+        self._boxes.cancel()
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,7 @@ class ProgramTests:
     cases: tuple[tuple[str, str], ...]
     partial: bool = False
     limits: Limits = field(default_factory=Limits)
+    _boxes: Boxes = field(default_factory=Boxes, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.cases or not all(len(case) == 2 for case in self.cases):
@@ -183,8 +190,12 @@ class ProgramTests:
                 return Finding(0.0, why)
         return Finding(passed / len(self.cases), why)
 
+    def close(self) -> None:
+        """End what runs."""
+        self._boxes.cancel()
+
     def _problem(self, source: str, stdin: str, wanted: str) -> str:
-        run = run_program(source, stdin=stdin, limits=self.limits)
+        run = run_program(source, stdin=stdin, limits=self.limits, boxes=self._boxes)
         if run.stopped:
             return run.stopped
         if run.exit_status != 0:

@@ -174,7 +174,17 @@ class Verifier(BaseJudge):
         return Findings(names, tuple(rows))
 
     def _row(self, query: str, response: str, reference: str | None) -> tuple[Finding, ...]:
-        return tuple(_run(check, query, response, reference) for check in self.checks)
+        return tuple(self._run(check, query, response, reference) for check in self.checks)
+
+    def _run(self, check: Check, query: str, response: str, reference: str | None) -> Finding:
+        if self._closed:
+            return Finding(None, "the verifier was closed before it was decided")
+        try:
+            return check.run(query, response, reference)
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a check's failure is data, whatever it is
+            return Finding(None, f"{type(error).__name__}: {error}")
 
     def _vote(self, findings: Findings, *, seconds: float) -> Vote:
         usage = Usage(seconds=seconds)
@@ -230,15 +240,6 @@ class Verifier(BaseJudge):
             return min(score for weight, score in scored if weight > 0)
         # Rounding may leave the weights' sum slightly above 1.
         return min(1.0, math.fsum(weight * score for weight, score in scored))
-
-
-def _run(check: Check, query: str, response: str, reference: str | None) -> Finding:
-    try:
-        return check.run(query, response, reference)
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a check's failure is data, whatever it is
-        return Finding(None, f"{type(error).__name__}: {error}")
 
 
 def _names(checks: Sequence[Check]) -> list[str]:

@@ -10,7 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,7 @@ class Box:
         self._children: list[Child] = []
         self._fds: set[int] = set()
         self._deadline = 0.0
+        self._cancelled = False
 
     def __enter__(self) -> Self:
         self.open()
@@ -84,6 +87,11 @@ class Box:
         """End every process, close every file, remove the directory."""
         self.end()
         self._stack.close()
+
+    def cancel(self) -> None:
+        """End every process from another thread; who waits for one gets an error."""
+        self._cancelled = True
+        self.end()
 
     def file(self) -> IO[bytes]:
         """A file without a name."""
@@ -114,6 +122,7 @@ class Box:
         Raises:
             SandboxError: no process can be started.
         """
+        self._check_cancelled()
         if not sys.executable:
             raise SandboxError("this Python does not know its own path, so it cannot start another")
         fds = fds or {}
@@ -147,6 +156,7 @@ class Box:
             self.close_fds(held)
         child = Child(process, status, stdout, stderr, lifeline)
         self._children.append(child)
+        self._check_cancelled()  # just now
         return child
 
     def wait(self, child: Child) -> str:
@@ -161,7 +171,12 @@ class Box:
             stopped = self._broken_limit()
         stopped = stopped or self._broken_limit()
         self.end()
+        self._check_cancelled()
         return stopped
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled:
+            raise SandboxError("it was ended before it was decided")
 
     def end(self) -> None:
         """End every process."""
@@ -187,6 +202,34 @@ class Box:
         if size > limits.disk_bytes:
             return f"its files are larger than {limits.disk_bytes} bytes"
         return ""
+
+
+class Boxes:
+    """The boxes that are open for a check, so that all can be ended at once. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: set[Box] = set()
+
+    @contextlib.contextmanager
+    def box(self, limits: Limits) -> Iterator[Box]:
+        """A new box, open inside."""
+        box = Box(limits)
+        with self._lock:
+            self._open.add(box)
+        try:
+            with box:
+                yield box
+        finally:
+            with self._lock:
+                self._open.discard(box)
+
+    def cancel(self) -> None:
+        """See `Box.cancel`."""
+        with self._lock:
+            boxes = list(self._open)
+        for box in boxes:
+            box.cancel()
 
 
 def text_of(file: IO[bytes]) -> str:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from deemster.judges.verifier.sandbox.box import Box, Child, SandboxError, text_of
+from deemster.judges.verifier.sandbox.box import Boxes, Child, SandboxError, text_of
 from deemster.judges.verifier.sandbox.limits import Limits
 
 
@@ -38,14 +38,22 @@ class TestRun:
     evidence: str
 
 
-def run_program(source: str, *, stdin: str = "", limits: Limits | None = None) -> ProgramRun:
+def run_program(
+    source: str, *, stdin: str = "", limits: Limits | None = None, boxes: Boxes | None = None
+) -> ProgramRun:
     """Run source code as a program.
+
+    Args:
+        source: the program.
+        stdin: what it reads.
+        limits: what it may use.
+        boxes: who can end it.
 
     Raises:
         SandboxError: it could not be run in the sandbox.
     """
     limits = limits or Limits()
-    with Box(limits) as box:
+    with (boxes or Boxes()).box(limits) as box:
         child = box.start({"role": "program", "source": source}, stdin=stdin)
         stopped = box.wait(child)
         _check_started(child)
@@ -57,7 +65,13 @@ def run_program(source: str, *, stdin: str = "", limits: Limits | None = None) -
 
 
 def run_tests(
-    source: str, test: str, *, entry_point: str, setup: str = "", limits: Limits | None = None
+    source: str,
+    test: str,
+    *,
+    entry_point: str,
+    setup: str = "",
+    limits: Limits | None = None,
+    boxes: Boxes | None = None,
 ) -> TestRun:
     """Run tests against the functions that source code defines.
 
@@ -72,12 +86,13 @@ def run_tests(
             the tests call several functions by their names.
         setup: trusted definitions that the tests need.
         limits: for each of the two processes; the time is for both together.
+        boxes: who can end them.
 
     Raises:
         SandboxError: the tests could not be run in the sandbox.
     """
     job: dict[str, Any] = {"test": test, "entry_point": entry_point, "setup": setup}
-    with Box(limits or Limits()) as box:
+    with (boxes or Boxes()).box(limits or Limits()) as box:
         asks_read, asks = box.pipe()
         answers_read, answers = box.pipe()
         outcome = box.file()

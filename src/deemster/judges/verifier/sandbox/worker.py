@@ -40,6 +40,7 @@ class Worker:
         self._limits = limits
         self._lock = threading.Lock()
         self._running: _Running | None = None
+        self._closings = 0
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The worker's reply.
@@ -49,6 +50,7 @@ class Worker:
             SandboxError: the worker cannot be started.
         """
         with self._lock:
+            closings = self._closings
             for attempt in (1, 2):
                 if self._running is None or self._running.asked >= _RENEW:
                     self._stop()
@@ -64,13 +66,18 @@ class Worker:
                 if reply is not None:
                     return reply
                 self._stop()
+                if closings != self._closings:
+                    raise Undecided("not decided: it was closed")
                 # It may have died before: it ends with the thread that started it.
                 if attempt == 2:
                     raise Undecided("not decided: the process died")
         raise AssertionError  # unreachable
 
     def close(self) -> None:
-        """End the process. Another request starts a new one."""
+        """End the process, whatever it is at. Another request starts a new one."""
+        self._closings += 1
+        if (running := self._running) is not None:
+            running.cancel()  # then whoever holds the lock lets go of it
         with self._lock:
             self._stop()
 
@@ -86,6 +93,7 @@ class _Running:
         box = Box(replace(limits, seconds=_CPU, packages=True))
         # Also when it is garbage-collected, and when the interpreter exits.
         self.close = weakref.finalize(self, box.close)
+        self.cancel = box.cancel
         box.open()
         asks, self._asks = box.pipe()
         self._answers, answers = box.pipe()
