@@ -144,8 +144,8 @@ def check_rows(db: sqlite3.Connection, path: Path) -> None:
         tallies = {} if before else _read_tallies(db)
         tables = [_examined(db, name, tallies.get(name), before=before) for name in _KEYS]
         problems = [f"{table.name}: {table.problem}" for table in tables if table.problem]
-        if not problems:  # whole rows in the wrong place
-            found = _first_line(lambda: db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        if not problems:  # indexes, and pages that nothing uses
+            found = _first_line(lambda: db.execute("PRAGMA integrity_check(1)").fetchone()[0])
             problems = [] if found == "ok" else [found]
     finally:
         db.execute("ROLLBACK")
