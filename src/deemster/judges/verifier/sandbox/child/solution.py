@@ -30,7 +30,7 @@ def serve(source: str, *, asks: int, answers: int) -> None:
         try:
             send(answers, answer)
         except (WireError, MemoryError) as error:
-            send(answers, {"unsendable": _told(error)})
+            send(answers, {"unsendable": _described(error)})
 
 
 def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {"value": encode(value)}
     except (WireError, RecursionError, MemoryError) as error:
-        return {"unsendable": _told(error)}
+        return {"unsendable": _described(error)}
 
 
 def _module(name: str) -> dict[str, Any]:
