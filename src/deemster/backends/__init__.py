@@ -3,6 +3,7 @@
 from deemster.backends.base import (
     EMBEDDED,
     Backend,
+    Checkable,
     DrawsOneByOne,
     KnowsDialect,
     Outcome,
@@ -25,6 +26,7 @@ __all__ = [
     "Backend",
     "Budget",
     "Cassette",
+    "Checkable",
     "Completion",
     "DrawsOneByOne",
     "FakeBackend",

@@ -113,6 +113,15 @@ class Priced(Protocol):
         ...
 
 
+@runtime_checkable
+class Checkable(Protocol):
+    """Optional: a backend that needs something before its first call, a key say."""
+
+    def check(self) -> None:
+        """Raise `InputError` if it cannot be asked; the text says what to do. Sends nothing."""
+        ...
+
+
 def only_dialect(backend: Backend) -> str | None:
     """Name of the only dialect that a backend's model was trained on; None: it takes any."""
     return backend.dialect if isinstance(backend, KnowsDialect) else None
@@ -121,14 +130,11 @@ def only_dialect(backend: Backend) -> str | None:
 def checked(backend: Backend) -> Backend:
     """The same backend, if it can be asked.
 
-    A backend that needs something before its first call, a key say, has a method `check`.
-
     Raises:
         InputError: it cannot; the text says what to do. Nothing was sent.
     """
-    check = getattr(backend, "check", None)
-    if check is not None:
-        check()
+    if isinstance(backend, Checkable):
+        backend.check()
     return backend
 
 
