@@ -56,6 +56,8 @@ CORPUS = (
     '{"ordered_models": [{"model": "m", "rank": 1}, {"model": "M", "rank": 2}]}',
     "[{'model': 'model_1', 'rank': 1}, {'model': 'model_2', 'rank': 2}]",
     '{"logprobs": {"content": [{"top_logprobs": [{"token": "m", "logprob": -0.1}]}]}}',
+    "9 8.5\nThe first is more precise.",
+    '{"reasoning": "right, but long", "score": 0.8}',
 )
 PIECES = (
     *(r"\boxed{", "}", "{", ", ", "[[", "]]", "A>B", "A", "C", "[RESULT]", "Scores:", "Analysis:"),

@@ -36,7 +36,7 @@ def dataset_rows(
     except (OSError, ValueError, LookupError) as error:  # an empty one is an IndexError
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{str(folder)!r} is no saved dataset, or holds no rows: {reason}"
+            f"{str(folder)!r} is not a saved dataset, or holds no rows: {reason}"
         ) from error
     if isinstance(loaded, DatasetDict):
         part = split or "train"

@@ -156,7 +156,7 @@ def _texts(
     query = _query(row, values, asked)
     if any(one and one != query for one in before):
         names = " or ".join(map(repr, columns.responses))
-        raise row.error(f"{names} repeats another conversation than {asked[0]!r}")
+        raise row.error(f"{names} starts with a conversation other than {asked[0]!r}")
     return query, answers
 
 

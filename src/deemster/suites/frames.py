@@ -59,6 +59,8 @@ def export_run(directory: str | Path, out: str | Path, *, table: Table = "votes"
         raise InputError(f"unknown table {table!r}; known: {', '.join(TABLES)}")
     if out.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"cannot export to {out.name!r}; end the name in .jsonl or .parquet")
+    if out.suffix == ".parquet":
+        need("parquet", f"export to {out.name!r}", otherwise="export to .jsonl")
     temporary = out.with_name(f".{out.name}.tmp")
     try:
         if out.suffix == ".parquet":
@@ -145,7 +147,6 @@ def _write_lines(records: Iterator[dict[str, Any]], file: TextIO) -> int:
 
 
 def _write_parquet(directory: str | Path, out: Path, table: Table) -> int:
-    need("parquet", "export to .parquet", otherwise="export to .jsonl")
     frame: pd.DataFrame = getattr(load_run(directory), table)
     if "metadata" in frame:
         frame["metadata"] = [json.dumps(one, ensure_ascii=False) for one in frame["metadata"]]
