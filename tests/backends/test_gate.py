@@ -168,3 +168,18 @@ def test_patience_is_learned(seen: list[float], limit: float) -> None:
         patience.saw(seconds)
     assert patience.limit(100.0) == limit
     assert Patience(3.0).limit(100.0) == 3.0
+
+
+async def test_attempts_under_way_are_shortened_once_the_limit_is_learned() -> None:
+    patience = Patience()
+    async with asyncio.timeout(patience.limit(80.0)) as scope:
+        with patience.bounding(scope, 80.0):
+            before = scope.when()
+            for _ in range(8):
+                patience.saw(0.01)
+            await asyncio.sleep(0)
+            after = scope.when()
+    assert before is not None
+    assert after is not None
+    assert before - after == pytest.approx(60.0 - 10.0)
+    patience.saw(0.01)  # nothing is left to shorten

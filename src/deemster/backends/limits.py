@@ -11,7 +11,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from deemster.backends.gate import Gate
@@ -113,6 +114,10 @@ def check_limits(
             raise InputError(f"{name} must be a number of seconds above 0, got {seconds!r}")
 
 
+_ENOUGH = 8
+"""Answers from which the limit of an attempt is learned."""
+
+
 class Patience:
     """How long one attempt may take, learned from the answers that came.
 
@@ -125,10 +130,35 @@ class Patience:
     def __init__(self, fixed: float | None = None) -> None:
         self._fixed = fixed
         self._seen: deque[float] = deque(maxlen=64)
+        self._guessing: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Timeout, float]] = {}
+        """Attempts that began before anything was learned, with when they end at the latest."""
 
     def saw(self, seconds: float) -> None:
         """An answer took so long."""
         self._seen.append(seconds)
+        if len(self._seen) == _ENOUGH and self._guessing:
+            here = asyncio.get_running_loop()
+            for loop, scope, timeout in list(self._guessing.values()):
+                until = scope.when()
+                if loop is here and until is not None:  # of other loops: they keep their guess
+                    began = until - self._guess(timeout)
+                    scope.reschedule(min(until, began + self.limit(timeout)))
+
+    @contextmanager
+    def bounding(self, scope: asyncio.Timeout, timeout: float) -> Iterator[None]:
+        """While inside, an attempt's limit is shortened as soon as it can be learned."""
+        if self._fixed is not None or len(self._seen) >= _ENOUGH:
+            yield
+            return
+        self._guessing[id(scope)] = (asyncio.get_running_loop(), scope, timeout)
+        try:
+            yield
+        finally:
+            del self._guessing[id(scope)]
+
+    @staticmethod
+    def _guess(timeout: float) -> float:
+        return 0.75 * timeout
 
     def limit(self, timeout: float) -> float:
         """Seconds for an attempt of a call that has `timeout` seconds in all.
@@ -138,9 +168,9 @@ class Patience:
         """
         if self._fixed is not None:
             return self._fixed
-        if len(self._seen) < 8:
-            return 0.75 * timeout
-        return min(max(4 * max(self._seen), timeout / 8), 0.75 * timeout)
+        if len(self._seen) < _ENOUGH:
+            return self._guess(timeout)
+        return min(max(4 * max(self._seen), timeout / 8), self._guess(timeout))
 
 
 async def with_retries(
@@ -178,8 +208,8 @@ async def with_retries(
         while True:
             try:
                 last = failed + 1 == attempts
-                limit = None if last else patience.limit(timeout)
-                return await _try_once(attempt, gate.pace, started, limit)
+                bounds = None if last else (patience, timeout)
+                return await _try_once(attempt, gate.pace, started, bounds)
             except BackendError as error:
                 limited = isinstance(error, RateLimitError)
                 failed, refused = failed + (not limited), refused + limited
@@ -206,16 +236,22 @@ async def with_retries(
 
 
 async def _try_once(
-    attempt: Callable[[], Awaitable[T]], pace: Pace, started: float, limit: float | None
+    attempt: Callable[[], Awaitable[T]],
+    pace: Pace,
+    started: float,
+    bounds: tuple[Patience, float] | None,
 ) -> T:
     """One attempt, bounded; what its outcome says about the provider's limit goes to `pace`."""
+    began = time.monotonic()
     try:
-        async with asyncio.timeout(limit) as scope:
-            answer = await attempt()
+        async with asyncio.timeout(bounds and bounds[0].limit(bounds[1])) as scope:
+            with bounds[0].bounding(scope, bounds[1]) if bounds else nullcontext():
+                answer = await attempt()
     except TimeoutError:
         if not scope.expired():
             raise
-        raise BackendTimeout(f"no answer within {limit:g} s", retryable=True) from None
+        took = time.monotonic() - began
+        raise BackendTimeout(f"no answer within {took:.3g} s", retryable=True) from None
     except BackendError as error:
         if isinstance(error, RateLimitError):
             pace.refused(started, error.retry_after)
