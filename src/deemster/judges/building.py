@@ -17,6 +17,8 @@ from deemster.judges.spec import JudgeSpec, ModelSpec
 
 _FILES = ("hf", "replay")
 """Schemes of models that may be a file or a folder beside the suite."""
+_PAID = ("api", "litellm")
+"""Schemes of models that cost money; model strings without a scheme do too."""
 
 
 @dataclass
@@ -84,7 +86,8 @@ class Site:
                 f"option {taken[0]!r} is a setting of the judge; write it beside options"
             )
         options: dict[str, Any] = dict(spec.options)
-        if self.budget is not None and spec.model.partition(":")[0] not in BACKENDS:
+        scheme = spec.model.partition(":")[0]
+        if self.budget is not None and (scheme in _PAID or scheme not in BACKENDS):
             options["budget"] = self.budget
         return options
 
