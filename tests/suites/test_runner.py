@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import ServerFactory
 
 from deemster.backends import FakeBackend, Request
 from deemster.backends.fake import Reply
@@ -190,6 +191,25 @@ async def test_the_budget_ends_a_run_that_can_go_on(tmp_path: Path) -> None:
     assert not result.over_budget
     assert summary(out)["n"] == N
     assert poor.total + rich.total == N * K
+
+
+@pytest.mark.parametrize("model", ["openai/m", "api:openai/m", "litellm:openai/m"])
+async def test_a_budget_holds_whatever_scheme_a_model_names(
+    tmp_path: Path,
+    model: str,
+    openai_server: ServerFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = openai_server(lambda _call, _choice: "Scores: \\boxed{3, 9}")
+    monkeypatch.setenv("OPENAI_API_BASE", server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    suite(tmp_path, "budget: {calls: 3}\nin_flight: 1\n")
+    path = tmp_path / "suite.yaml"
+    path.write_text(path.read_text("utf-8").replace("fake:x", model), encoding="utf-8")
+    made = load_suite(path)
+    result = await run_suite(made, tmp_path / "run")
+    assert result.over_budget
+    assert len(server.ledger.calls) == 3
 
 
 async def test_thresholds(tmp_path: Path) -> None:
