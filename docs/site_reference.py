@@ -16,7 +16,7 @@ import deemster
 from deemster.cli.app import app
 from deemster.cli.judges import values_of
 from deemster.cli.statuses import BAD_INPUT, STATUSES, STOPPED
-from deemster.errors import DeemsterError, InputError
+from deemster.errors import DeemsterError
 from deemster.suites.spec import BudgetSpec, DataSpec, SuiteSpec
 
 
