@@ -49,7 +49,7 @@ check: $(STAMP)  ## Formatting, lint, types, layer rules
 	$(BIN)/lint-imports
 
 docs: $(STAMP)  ## Build the docs site into build/site; warnings are errors
-	$(BIN)/mkdocs build --quiet
+	$(BIN)/mkdocs build  # --quiet would not count warnings
 
 format: $(STAMP)  ## Format and mend what ruff can mend
 	$(BIN)/ruff format .
