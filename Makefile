@@ -8,9 +8,10 @@ LOCAL := $(VENV)/.installed-local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 export HF_HUB_OFFLINE := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format bench study clean
+.PHONY: help install demo test test-slow check docs format bench study clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +47,9 @@ check: $(STAMP)  ## Formatting, lint, types, layer rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(STAMP)  ## Build the docs site into build/site; warnings are errors
+	$(BIN)/mkdocs build  # --quiet would not count warnings
 
 format: $(STAMP)  ## Format and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -1,125 +1,169 @@
-"""What README.md and docs/judging.md show runs when it is pasted.
+"""Every fenced block of README.md and of the pages in `docs` runs when it is pasted.
 
-The blocks of a page are run in order and share their names. Models behind an API are a server on
-loopback. A block that cannot run offline has a comment before it in the page that says why.
+CONTRIBUTING.md says how pages mark their blocks.
 """
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-import subprocess
+import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType
-from typing import Any, NamedTuple
 
 import pytest
 from tests.conftest import ServerFactory
-from tests.support.openai_server import Call
+from tests.support.answering import answer
+from tests.support.doc_blocks import (
+    LANGUAGES,
+    REASONS,
+    ROOT,
+    Block,
+    Session,
+    blocks,
+    check_usage,
+    command_lines,
+)
 from tests.support.tiny_nano import needs_model
 
-ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/judging.md")
-NOT_RUN = {"README.md": 1, "docs/judging.md": 0}
-"""Blocks that a comment takes out: a new one must be meant."""
-_BLOCK = re.compile(
-    r"(?:<!-- not run by the tests: (?P<reason>[^\n]+) -->\n)?"
-    r"^```(?P<language>\w*)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
-_SERVED = {"anthropic/": "openai/"}
-"""The server on loopback speaks one protocol, so it stands in for the other providers too."""
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+]
+_SLOW = "<!-- slow -->"
+_KEYS = ("OPENAI", "ANTHROPIC", "GEMINI", "MISTRAL", "GROQ", "OPENROUTER", "DEEPSEEK")
 
 
-class Block(NamedTuple):
-    """A fenced block of a page."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-    reason: str
-    """Why it is not run; empty if it is."""
-
-
-def blocks(page: str, language: str) -> list[Block]:
-    text = (ROOT / page).read_text("utf-8")
-    return [
-        Block(page, text.count("\n", 0, match.start("text")) + 1, language, match["text"],
-              match["reason"] or "")
-        for match in _BLOCK.finditer(text)
-        if match["language"] == language
-    ]  # fmt: skip
-
-
-def compiled(block: Block) -> CodeType:
-    source = "\n" * (block.line - 1) + block.text
-    for provider, stand_in in _SERVED.items():
-        source = source.replace(f'"{provider}', f'"{stand_in}')
-    code = compile(source, block.page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    assert isinstance(code, CodeType)
-    return code
-
-
-def judgment(_call: Call, _choice: int) -> str:
-    return (
-        "Specific criteria:\n1. Correctness (Weight: 100%): is it right?\n"
-        "Analysis:\n- Response 1: wrong.\n- Response 2: right.\nScores: \\boxed{3, 9}"
-    )
+def marked(page: str) -> object:
+    slow = _SLOW in (ROOT / page).read_text("utf-8")
+    return pytest.param(page, id=page, marks=[pytest.mark.slow] if slow else [])
 
 
 @pytest.fixture
-def served(openai_server: ServerFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """API models answer from loopback; files are looked for, and made, in an empty folder."""
-    server = openai_server(judgment)
+def session(
+    openai_server: ServerFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Session]:
+    """A folder that holds what the root of a clone has for users; API models on loopback."""
+    server = openai_server(answer)
+    for name in list(os.environ):
+        if name.endswith("_BASE_URL") or name == "DEEMSTER_MODEL":
+            monkeypatch.delenv(name)
+    for key in _KEYS:
+        monkeypatch.setenv(f"{key}_API_KEY", "key")
     monkeypatch.setenv("OPENAI_API_BASE", server.url)
-    monkeypatch.setenv("OPENAI_API_KEY", "key")
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    monkeypatch.delenv("DEEMSTER_MODEL", raising=False)
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "page"
+    folder.mkdir()
+    for name in ("examples", "recipes", "suites"):
+        shutil.copytree(ROOT / name, folder / name)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    yield Session(folder, tmp_path / "shell")
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
 
 
 @needs_model
-@pytest.mark.parametrize("page", PAGES)
-async def test_python_blocks_run(page: str, served: None) -> None:
-    shown = blocks(page, "python")
-    run = [block for block in shown if not block.reason]
-    assert len(shown) - len(run) == NOT_RUN[page]
-    names: dict[str, Any] = {"__name__": "pasted"}
-    for block in run:
-        result = eval(compiled(block), names)
-        if inspect.iscoroutine(result):
-            await result
-    assert len(run) >= 3
-    # What the last verdict came to: an answer that could not be read would not stop a block.
-    assert names["verdict"].n_valid == names["verdict"].k
-    assert names["verdict"].rewards is not None
-
-
-@needs_model
-@pytest.mark.parametrize(
-    "block",
-    [block for page in PAGES for block in blocks(page, "bash")],
-    ids=lambda block: f"{block.page}:{block.line}",
-)
-def test_command_lines_run(block: Block, served: None) -> None:
-    command = f'set -e\ndeemster() {{ "{sys.executable}" -m deemster "$@"; }}\n{block.text}'
-    done = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "verdict" in done.stdout
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
+async def test_blocks_run(page: str, session: Session) -> None:
+    for block in blocks(page):
+        try:
+            await session.take(block)
+        except BaseException as error:
+            error.add_note(f"in the block at {block.where}")
+            raise
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_says_what_it_is(page: str) -> None:
+def test_blocks_are_marked_as_they_should(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(list(_BLOCK.finditer(text)))
+    found = blocks(page)
+    assert text.count("\n```") + text.startswith("```") == 2 * len(found), "a fence is not read"
+    assert [(one.where, one.language) for one in found if one.language not in LANGUAGES] == []
+    reasons = [one for one in found if one.reason and not one.reason.startswith(REASONS)]
+    assert [(one.where, one.reason) for one in reasons] == []
 
 
-def test_a_block_that_does_not_run_fails() -> None:
-    block = Block("page.md", 7, "python", "judge.score(query)\n", "")
-    with pytest.raises(NameError, match="judge"):
-        eval(compiled(block), {})
+PYTHON = "judge.score(query)\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "error"),
+    [
+        pytest.param("python", PYTHON, NameError, id="python"),
+        pytest.param("bash", "deemster score --nope\n", AssertionError, id="bash"),
+        pytest.param("bash", "false\ntrue\n", AssertionError, id="bash, not the last line"),
+        pytest.param("console", "$ echo two\none\n", AssertionError, id="console"),
+        pytest.param("yaml", "judges: {k: 0}\n", ValueError, id="suite"),
+        pytest.param("yaml", "rft: {train: {learning_rate: fast}}\n", ValueError, id="recipe"),
+        pytest.param("yaml", "principles: [{weight: 3}]\n", ValueError, id="rubric"),
+        pytest.param("yaml", "what: this\n", AssertionError, id="some yaml"),
+        pytest.param("json", "{'a': 1}\n", ValueError, id="json"),
+        pytest.param("jsonl", '{"a": 1}\n{\n', ValueError, id="jsonl"),
+        pytest.param("toml", "a = \n", ValueError, id="toml"),
+        pytest.param("csv", "a,b\n1\n", AssertionError, id="csv"),
+    ],
+)
+async def test_a_block_that_is_wrong_fails(
+    language: str, text: str, error: type[Exception], session: Session
+) -> None:
+    with pytest.raises(error):
+        await session.take(Block("page.md", 7, language, text))
+
+
+async def test_a_page_is_one_session(session: Session) -> None:
+    page = """
+```python title="mine.py"
+x = 6
+```
+
+```bash
+export Y=7; mkdir sub; cd sub
+```
+
+```console
+$ echo "$Y" in "$(basename "$PWD")"
+7 in ...
+```
+
+```python
+from mine import x
+assert x == 6
+```
+
+<!-- status: 3 -->
+```bash
+exit 3
+```
+
+<!-- not run by the tests: needs a key -->
+```python
+raise SystemExit
+```
+"""
+    found = blocks("page.md", page)
+    assert [block.line for block in found][:2] == [3, 7]
+    for block in found:
+        await session.take(block)
+    assert (session.folder / "mine.py").read_text("utf-8") == "x = 6\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("deemster run suite.yaml --limit 3", True),
+        ("deemster train recipe.yaml --resume", True),
+        ("deemster cascade fit A B --level 0.8 | tee log", True),
+        ("deemster --version", True),
+        ("deemster run suite.yaml --limits 3", False),
+        ("deemster judge x", False),
+        ("cat x | deemster score --input - --jsn", False),
+    ],
+)
+def test_the_usage_of_what_is_not_run_is_checked(line: str, right: bool) -> None:
+    [words] = command_lines(line)
+    if right:
+        check_usage(words)
+        return
+    with pytest.raises(Exception, match=r"(?i)no such"):
+        check_usage(words)

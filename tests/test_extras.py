@@ -189,7 +189,7 @@ def test_the_extras_are_those_of_the_package() -> None:
                 found.add(name.replace("-", "_"))
         return found
 
-    assert set(declared) == {*EXTRAS, "all", "dev"}
+    assert set(declared) == {*EXTRAS, "all", "dev", "docs"}
     for extra, brought in EXTRAS.items():
         assert modules(extra) == set(brought)
     assert modules("all") == set(OPTIONAL) <= modules("dev")

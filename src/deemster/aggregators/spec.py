@@ -31,6 +31,7 @@ AGGREGATORS: Registry[type[Selector | Reducer]] = Registry(
         "weighted": "deemster.aggregators.selectors:Weighted",
     },
 )
+"""Selectors and reducers by the names that specs use."""
 
 _STEP = re.compile(r"\s*([a-z][a-z0-9_-]*)\s*(?:\((.*)\))?\s*", re.IGNORECASE | re.DOTALL)
 

@@ -28,6 +28,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
         "replay": "deemster.backends.replay:ReplayBackend",
     },
 )
+"""Backends by the scheme of model strings."""
 
 
 def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each backend has its own

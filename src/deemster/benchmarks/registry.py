@@ -28,6 +28,7 @@ BENCHMARKS: Registry[type[Benchmark]] = Registry(
         "rmb-pairs": "deemster.benchmarks.rmb:RMBPairs",
     },
 )
+"""Benchmarks by name."""
 
 TRACE_FORMATS: Registry[type[TraceFormat]] = Registry(
     "trace format",
@@ -55,6 +56,7 @@ TRACE_FORMATS: Registry[type[TraceFormat]] = Registry(
         "realmistake": "deemster.benchmarks.traces.realmistake:ReaLMistakeTraces",
     },
 )
+"""Layouts of judge logs by name, as `deemster import --format` takes them."""
 
 
 def open_benchmark(name: str) -> Benchmark:

@@ -1,9 +1,4 @@
-"""Entry point: collects the commands and turns errors into exit statuses.
-
-Exit status: 0 scored; 2 bad input or usage, one line; 3 finished, but more unscored than allowed,
-a threshold that does not hold, or a run worse than another (compare);
-130 interrupted. Anything else is a bug and shows its traceback.
-"""
+"""Entry point: collects the commands and turns errors into exit statuses (`statuses`)."""
 
 from __future__ import annotations
 
@@ -34,9 +29,8 @@ from deemster.cli import (
     train,
 )
 from deemster.cli.options import add_judging_command
+from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
 from deemster.errors import DeemsterError
-
-INTERRUPTED = 130
 
 # typer may bring a click of its own; its errors are recognised by their common base.
 _USAGE_ERROR: type[Exception] = next(
@@ -98,19 +92,19 @@ def main() -> None:
         status = app(standalone_mode=False)
     except _USAGE_ERROR as error:
         _fail(_message(error))
-        sys.exit(2)
+        sys.exit(BAD_INPUT)
     except DeemsterError as error:
         _fail(str(error))
-        sys.exit(2)
+        sys.exit(BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except BrokenPipeError:
         # The reader of stdout went away (`| head`); nobody is left to read.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(DONE)
     if status == INTERRUPTED:
         _fail("interrupted")
-    sys.exit(status if isinstance(status, int) else 0)
+    sys.exit(status if isinstance(status, int) else DONE)
 
 
 def _end_politely() -> None:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.statuses import WORSE
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.suites.comparing import RunComparison
     from deemster.suites.metrics import Comparison
-
-EXIT_WORSE = 3
 
 
 def compare(
@@ -63,7 +62,7 @@ def compare(
     typer.echo(
         f"deemster: {second} is worse than {first}: {100 * found.change:+.2f} points", err=True
     )
-    return EXIT_WORSE
+    return WORSE
 
 
 def _show(found: RunComparison, most: int) -> None:

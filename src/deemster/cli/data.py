@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.statuses import BAD_ROWS
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from deemster.data.row import Row
     from deemster.schemas import Sample
 
-EXIT_BAD_ROWS = 2
 _TOLD = 5
 """Bad rows that are reported in full."""
 
@@ -71,7 +71,7 @@ def show(
         console(stderr=True).print(f"deemster: {problem}", markup=False, soft_wrap=True)
     if given is not None:
         given.check_seen(unseen)
-    return EXIT_BAD_ROWS if bad else 0
+    return BAD_ROWS if bad else 0
 
 
 def _parts(row: Row, columns: Columns) -> list[tuple[str, str, str]]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.statuses import UNSCORED
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.backends import Backend
     from deemster.principles import PrincipleBank
 
-EXIT_UNSCORED = 3
 app = typer.Typer(help="Show rubrics; generate, mine and show principles.", no_args_is_help=True)
 Bank = Annotated[
     Path | None, typer.Option("--bank", help="Principle bank (SQLite file), made if missing.")
@@ -267,4 +267,4 @@ async def _fill(
     )
     for line in filled.failed[:5]:
         typer.echo(f"deemster: no principles for {' '.join(line.split())}", err=True)
-    return EXIT_UNSCORED if filled.failed else 0
+    return UNSCORED if filled.failed else 0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from deemster.cli import options as opt
-from deemster.cli.score import EXIT_UNSCORED, judging, share
+from deemster.cli.score import judging, share
+from deemster.cli.statuses import UNSCORED
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def probe(
         typer.echo(
             f"deemster: {card.n_unscored} of {card.n_verdicts} verdicts are unscored", err=True
         )
-    return EXIT_UNSCORED if card.n_unscored > allowed * card.n_verdicts else 0
+    return UNSCORED if card.n_unscored > allowed * card.n_verdicts else 0
 
 
 async def _probe(built: SuiteJudges, record: Path | None, plan: ProbePlan) -> HealthCard:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from deemster.cli.statuses import MISSED, UNSCORED
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from deemster.suites.overrides import Override
     from deemster.suites.runner import Observer, Plan, RunResult
 
-EXIT_UNSCORED = 3
 _RATED = 2.0
 """Seconds after which the progress line says votes per second."""
 
@@ -121,8 +121,9 @@ def _status(result: RunResult, *, asked: bool) -> int:
             f"deemster: {result.unscored} samples have no verdict; --resume tries them again",
             err=True,
         )
-    unscored = result.unscored and not asked
-    return EXIT_UNSCORED if result.broken or result.over_budget or unscored else 0
+    if result.broken or result.over_budget:
+        return MISSED
+    return UNSCORED if result.unscored and not asked else 0
 
 
 def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) -> None:

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.statuses import UNSCORED
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import BaseJudge
     from deemster.schemas import Sample, Verdict
     from deemster.suites.building import SuiteJudges
-
-EXIT_UNSCORED = 3
 
 
 def score(
@@ -117,7 +116,7 @@ async def _one(
         from deemster.cli.render import show_verdict
 
         show_verdict(Sample(query=query, responses=responses), verdict)
-    return EXIT_UNSCORED if verdict.rewards is None and allowed < 1 else 0
+    return UNSCORED if verdict.rewards is None and allowed < 1 else 0
 
 
 async def _many(
@@ -144,7 +143,7 @@ async def _many(
                     show_verdict(sample, verdict)
     if unscored:
         typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
-    return EXIT_UNSCORED if unscored > allowed * total else 0
+    return UNSCORED if unscored > allowed * total else 0
 
 
 def _line(sample: Sample, verdict: Verdict) -> str:

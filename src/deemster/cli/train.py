@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from deemster.cli.statuses import STOPPED
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from deemster.training.recipe import Recipe
     from deemster.training.stage import ProgressListener
 
-EXIT_STOPPED = 3
-"""A stage stopped before its end, for example because RL collapsed."""
 _SHOWN = ("step", "loss", "reward", "kl", "parse_failures", "auc")
 """Logged figures shown beside a bar."""
 _QUIET = 30.0
@@ -166,7 +165,7 @@ def _run(
         raise
     except StageError as error:
         typer.echo(f"deemster: {error}", err=True)
-        return EXIT_STOPPED
+        return STOPPED
     if processes.is_main():
         _show(done, out, as_json=as_json)
     return 0

@@ -31,6 +31,7 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "auto-j": "deemster.dialects.autoj:AutoJ",
     },
 )
+"""Dialects by name."""
 
 
 def open_dialect(spec: str, *, template: str | Path | None = None) -> Dialect:

@@ -13,6 +13,7 @@ from deemster.schemas import Count, JudgeInfo, Record, Usage
 from deemster.suites.metrics import Bin, Estimate
 
 State = Literal["ok", "suspect", "fault", "not measured"]
+"""What a figure says about a judge."""
 
 
 class Figure(Record):

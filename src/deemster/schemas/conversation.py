@@ -102,6 +102,7 @@ class Message(Record):
 
 
 Conversation = tuple[Message, ...]
+"""Turns of a conversation, oldest first."""
 QueryLike = str | Sequence[Message | Mapping[str, Any]]
 """What callers may pass as a query: one user turn as text, or a conversation."""
 ReferenceLike = str | Sequence[str]

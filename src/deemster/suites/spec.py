@@ -44,7 +44,9 @@ class DataSpec(_Spec):
     subsets: tuple[str, ...] | None = None
     """Keep only these subsets."""
     min_responses: _Positive = 1
+    """Keep only samples with at least this many responses."""
     max_responses: _Positive | None = None
+    """Keep only samples with at most this many responses."""
     limit: _Positive | None = None
     """At most this many samples, drawn at random with the suite's seed."""
 
@@ -76,8 +78,11 @@ class BudgetSpec(_Spec):
     """What a run may spend; reaching it ends the run, which `--resume` can continue."""
 
     usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Money; needs models whose price is known."""
     tokens: _Positive | None = None
+    """Tokens, of prompts and completions together."""
     calls: _Positive | None = None
+    """Requests to models."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -155,9 +160,13 @@ class SuiteSpec(_Spec):
     """Keys of texts that judges read: no environment variable is put into them."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
+    """Name of the suite; runs are written to runs/NAME unless told otherwise."""
     description: str = ""
+    """What it is for, in your own words."""
     data: Annotated[tuple[DataSpec, ...], Field(min_length=1)]
+    """Where samples come from: one source, or a list of them."""
     judges: Annotated[tuple[AnyJudge, ...], Field(min_length=1)]
+    """One judge, or a list of them; each judges every sample."""
     matrix: dict[str, tuple[JsonValue, ...]] = Field(default_factory=dict)
     """Judge settings with several values each: every judge runs with every combination."""
     seed: Annotated[int, Field(strict=True, ge=0)] = 0
@@ -165,6 +174,7 @@ class SuiteSpec(_Spec):
     metrics: tuple[Metric, ...] | None = None
     """Which figures the closing table shows; default: all that apply. The run keeps them all."""
     budget: BudgetSpec | None = None
+    """What the run may spend; default: no limit."""
     thresholds: dict[
         Literal["accuracy", "macro", "unscored", "ties", "position_consistency", "roc_auc"],
         Threshold,

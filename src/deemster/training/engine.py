@@ -44,6 +44,7 @@ ENGINES: Registry[Engine[Any]] = Registry(
     group="deemster.engines",
     builtin={"trl": "deemster.training.trl_engine:ENGINE"},
 )
+"""Engines by the name that recipes give."""
 
 
 def open_engine(name: str, *, folder: Path) -> Engine[Any]:
