@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs format bench study clean
+.PHONY: help install demo test test-slow check docs format bench study walk clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ docs: $(STAMP)  ## Build the docs site into build/site; warnings are errors
 format: $(STAMP)  ## Format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+walk:  ## Follow docs/tutorial.md word for word in a fresh environment
+	$(PYTHON) docs/walk.py
 
 bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
