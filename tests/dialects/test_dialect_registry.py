@@ -30,6 +30,9 @@ def test_names() -> None:
             *("score-json", "two-scores"),
             *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "nano", "pairwise"),
             *("pairwise-tokenprob", "prometheus", "realmistake"),
+            *("deepseek-grm", "rewardanything", "rm-r1", "rm-r1-distilled", "j1", "j1-scores"),
+            *("nemotron-genrm", "nemotron-genrm-json", "nemotron-principle"),
+            *("think-rm", "think-rm-scale", "br-rm"),
         ]
     )
 
@@ -41,7 +44,8 @@ def test_name_rules_and_template(name: str) -> None:
     for rule in dialect.rules[1:]:
         spec = f"{name}:{rule}"
         assert open_dialect(spec).spec == spec
-    assert {"conversation", "responses"} <= dialect.template.slots
+    needed = {"responses"} if dialect.template.by_role else {"conversation", "responses"}
+    assert needed <= dialect.template.slots
 
 
 def test_unknown_dialect_and_rule() -> None:

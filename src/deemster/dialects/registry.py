@@ -31,6 +31,18 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "score-json": "deemster.dialects.score_json:ScoreJson",
         "two-scores": "deemster.dialects.two_scores:TwoScores",
         "auto-j": "deemster.dialects.autoj:AutoJ",
+        "deepseek-grm": "deemster.dialects.deepseek_grm:DeepSeekGrm",
+        "rewardanything": "deemster.dialects.reward_anything:RewardAnything",
+        "nemotron-genrm": "deemster.dialects.nemotron:NemotronGenRm",
+        "nemotron-genrm-json": "deemster.dialects.nemotron:NemotronGenRmJson",
+        "nemotron-principle": "deemster.dialects.nemotron_principle:NemotronPrinciple",
+        "rm-r1": "deemster.dialects.rm_r1:RmR1",
+        "rm-r1-distilled": "deemster.dialects.rm_r1:RmR1Distilled",
+        "j1": "deemster.dialects.j1:J1",
+        "j1-scores": "deemster.dialects.j1:J1Scores",
+        "think-rm": "deemster.dialects.think_rm:ThinkRm",
+        "think-rm-scale": "deemster.dialects.think_rm:ThinkRmScale",
+        "br-rm": "deemster.dialects.br_rm:BrRm",
     },
 )
 

@@ -38,7 +38,7 @@ from deemster.schemas import Message, Role
 _BLOCKS: tuple[Role, ...] = (
     *("system", "user", "principle", "assistant", "response_1", "response_2"),
 )
-"""In the order in which they are sent."""
+"""Sent in the order of the template, a system turn first."""
 _BY_ROLE = frozenset({"principle", "assistant", "response_1", "response_2"})
 _SECOND = "second"
 _ALLOWED = (
@@ -158,7 +158,8 @@ class PromptTemplate:
             if second:
                 text = run_bounded(template.blocks[_SECOND], context)
                 return (Message(role="user", content=text),)
-            names = [name for name in _BLOCKS if name in template.blocks]
+            names = [name for name in template.blocks if name != _SECOND]
+            names.sort(key=lambda name: name != "system")
             if not names:
                 text = run_bounded(template.root_render_func, context)
                 return (Message(role="user", content=text),)
@@ -167,7 +168,10 @@ class PromptTemplate:
             raise InputError(f"template {self.name!r} cannot be filled: {error}") from error
         except (MemoryError, RecursionError) as error:
             raise InputError(f"template {self.name!r} grows without end") from error
-        return tuple(Message(role=name, content=text) for name, text in texts.items() if text)
+        roles = {str(role): role for role in _BLOCKS}
+        return tuple(
+            Message(role=roles[name], content=text) for name, text in texts.items() if text
+        )
 
 
 @cache

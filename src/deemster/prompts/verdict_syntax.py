@@ -39,6 +39,9 @@ the colon only right behind them (emphasis may stand between), so that a space d
 BRACKETED: tuple[str, ...] = (
     "the begin of",
     "the end of",
+    "the start of",
+    "quality assessment",
+    "quality analysis",
 )
 """Words, in lower case, that follow an opening bracket; matched without regard to case."""
 
