@@ -108,13 +108,13 @@ def shown(name: str, n: int, attack: str) -> str:
     messages = dialect.render(view)
     if "fence" not in dialect.template.slots:
         # In the makers' layout the response stands between their marks, or is a message.
-        text = defuse(attack)
-        forms = (f"]\n{text}\n[", json.dumps(text, ensure_ascii=False))
+        seen = defuse(attack)
+        forms = (f"]\n{seen}\n[", json.dumps(seen, ensure_ascii=False))
         assert any(
-            message.text == text or any(form in message.text for form in forms)
+            message.text == seen.strip() or any(form in message.text for form in forms)
             for message in messages
         )
-        return text
+        return seen
     prompt = messages[-1].text
     nonce = re.escape(view.nonce)
     blocks = re.findall(
