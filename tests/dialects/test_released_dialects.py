@@ -76,6 +76,25 @@ def test_rm_r1_solves_a_reasoning_task_without_a_rubric() -> None:
     assert parsed.analysis.endswith("<eval>B errs</eval>")
 
 
+@pytest.mark.parametrize(
+    ("rubric", "names"),
+    [
+        pytest.param("<rubric>1. Tone (60%): x</rubric>", ["Tone"], id="plain"),
+        pytest.param("<RUBRIC>1. Tone: x<justify>2. no", [], id="not closed"),
+        pytest.param("<rubric>1. Tone<justify>2. no</rubric>", ["Tone"], id="open reasons"),
+        pytest.param(
+            "<rubric><justify>why</justify>1. Tone</rubric>", ["Tone"], id="reasons first"
+        ),
+        pytest.param("no rubric", [], id="none"),
+        pytest.param("<rubric>" * 30_000, [], id="many"),
+        pytest.param("<rubric>" + "<justify>" * 30_000 + "</rubric>", [], id="many reasons"),
+    ],
+)
+def test_forms_of_a_rubric(rubric: str, names: list[str]) -> None:
+    parsed = read("rm-r1", f"{rubric}<answer>[[A]]</answer>")
+    assert [one.name for one in parsed.principles] == names
+
+
 NEMOTRON = r"""[The Begin of other criteria and weights]
 1. Safety (weight: 40%): nothing harmful
 2. Depth (weight: 60%): as deep as needed

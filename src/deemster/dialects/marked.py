@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from deemster.dialects.criteria import read_principles
+from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Critique, Principle
 
@@ -28,14 +29,18 @@ class Marked:
 
 
 def marked(text: str) -> tuple[Marked, ...]:
-    """The parts in order, at most 256; one that is not closed ends where the next begins."""
+    """The parts in order; one that is not closed ends where the next begins.
+
+    Raises:
+        ParseError: there are more than 256.
+    """
     folded = fold(text)
     found: list[Marked] = []
     label: str | None = None
     start = 0
     for mark in _MARK.finditer(folded):
         if len(found) == _MOST:
-            return tuple(found)
+            raise ParseError(f"more than {_MOST} marked parts")
         if label is not None:
             found.append(Marked(label, text[start : mark.start()].strip(" \t\r\n*")))
         closes = (mark["kind"] or "").lower() == "end"

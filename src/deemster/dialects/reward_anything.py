@@ -42,10 +42,11 @@ class RewardAnything(Dialect):
                 "user": '{"principle": {% if principles %}{{ quote(principles | '
                 "map(attribute='description') | join('\\n')) }}{% else %}"
                 '"A response is good if it is helpful, correct and clear."{% endif %}, '
-                '"prompt": {{ quote(conversation) }}, "responses": {'
+                '"prompt": {{ quote(conversation) }}, "responses": {{ "{" }}'
                 "{% for response in responses %}{{ '' if loop.first else ', ' }}"
                 '"model-{{ loop.index }}": {{ quote(response) }}{% endfor %}}}'
             },
+            digest="5b34a6fe8a93",
         )
     }
 

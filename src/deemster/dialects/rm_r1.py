@@ -19,8 +19,7 @@ from deemster.prompts import OfficialPrompt
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
-_RUBRIC = re.compile(r"<rubric>(?P<text>[^\0]{0,20000}?)</rubric>", re.IGNORECASE)
-_JUSTIFY = re.compile(r"<justify>(?P<text>[^\0]{0,20000}?)(?:</justify>|\Z)", re.IGNORECASE)
+_TAG = re.compile(r"</?(?:rubric|justify)>", re.IGNORECASE | re.ASCII)
 _ANSWER = re.compile(r"<answer>[^<>]{0,200}</answer>", re.IGNORECASE)
 _FILE = "RM-R1-UIUC/RM-R1, eval/reward-bench/rewardbench/generative.py"
 _SLOTS = {"question": "conversation", "answer_a": "responses[0]", "answer_b": "responses[1]"}
@@ -49,10 +48,19 @@ class RmR1(Dialect):
         """Read the letter and the rubric; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
         scores = read_letter(text)
-        rubric = _RUBRIC.search(fold(text))
-        listed = text[rubric.start("text") : rubric.end("text")] if rubric else ""
-        principles = read_principles(_JUSTIFY.sub("", listed))
+        principles = read_principles(_rubric(text))
         return Parsed(scores, principles, analysis=_ANSWER.sub("", text).strip())
+
+
+def _rubric(text: str) -> str:
+    """What stands in the first rubric tags, without the justification; nothing if not closed."""
+    tags = {tag[0].lower(): tag.span() for tag in reversed([*_TAG.finditer(fold(text))])}
+    (_, start), (end, _) = tags.get("<rubric>", (0, -1)), tags.get("</rubric>", (-1, 0))
+    if not 0 < start <= end:
+        return ""
+    justified, _ = tags.get("<justify>", (end, end))
+    _, closed = tags.get("</justify>", (end, end))
+    return text[start : min(justified, end)] + text[min(closed, end) : end]
 
 
 @dataclass(frozen=True)

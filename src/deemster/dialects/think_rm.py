@@ -20,10 +20,10 @@ _FILE = "IlgeeHong/Think-RM, VERL/examples/data_preprocess/prompt_templates.py"
 _SLOTS = {"context": "conversation", "response1": "responses[0]", "response2": "responses[1]"}
 
 
-def _official(kind: str) -> dict[str, OfficialPrompt]:
+def _official(kind: str, digest: str) -> dict[str, OfficialPrompt]:
     where = f"NaiveReasoning{kind}PromptTemplate.__init__."
     parts = {"system": f"{where}system_msg", "user": f"{where}user_msg"}
-    return {"strict": OfficialPrompt(_FILE, parts, _SLOTS)}
+    return {"strict": OfficialPrompt(_FILE, parts, _SLOTS, digest=digest)}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ThinkRm(Dialect):
     scale = Scale(low=0, high=1)
     min_responses = 2
     max_responses = 2
-    officials: ClassVar[Mapping[str, OfficialPrompt]] = _official("Binary")
+    officials: ClassVar[Mapping[str, OfficialPrompt]] = _official("Binary", "4114987c2312")
 
     def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
         """Read the letter; see `Dialect.parse`."""
@@ -56,7 +56,7 @@ class ThinkRmScale(Dialect):
     scale = Scale(low=0, high=1, integer=False)
     min_responses = 2
     max_responses = 2
-    officials: ClassVar[Mapping[str, OfficialPrompt]] = _official("Multiclass")
+    officials: ClassVar[Mapping[str, OfficialPrompt]] = _official("Multiclass", "dcdf6073a949")
 
     def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
         """Read the number; see `Dialect.parse`."""
