@@ -98,7 +98,12 @@ class Dialect(ABC):
                 if most == self.min_responses
                 else f"{self.min_responses} to {most or 'many'}"
             )
-            raise InputError(f"dialect {self.name!r} judges {allowed} responses at once, got {n}")
+            remedy = (
+                "; more are ranked by a tournament (judges.rerank)" if most and n > most else ""
+            )
+            raise InputError(
+                f"dialect {self.name!r} judges {allowed} responses at once, got {n}{remedy}"
+            )
 
     def render(self, view: View) -> Conversation:
         """The messages to send.
