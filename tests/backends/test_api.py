@@ -486,3 +486,28 @@ async def test_cancelling_leaves_no_task_and_no_call(openai_server: ServerFactor
     assert asyncio.all_tasks() <= before
     await _until(lambda: server.ledger.in_flight == 0)
     assert server.ledger.hits == 8
+
+
+async def test_roles_of_a_judge_reach_the_server(openai_server: ServerFactory) -> None:
+    from deemster.judges import Judge
+
+    verdicts = ('{"score_1": 5, "score_2": 2, "ranking": 1}', '{"score_1": 2, "score_2": 5}')
+    server = openai_server(
+        lambda call, _choice: verdicts["four" not in call.body["messages"][-2]["content"]]
+    )
+    judge = Judge(
+        "hosted_vllm/judge", api_base=server.url, dialect="nemotron-genrm-json", k=2,
+        principles=[{"name": "Accuracy", "description": "is right"}],
+    )  # fmt: skip
+    verdict = await judge.score(
+        [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"},
+         {"role": "user", "content": "2+2?"}],
+        ["five", "four"],
+    )  # fmt: skip
+    await judge.aclose()
+    assert verdict.best == 1
+    for call in server.ledger.calls:
+        assert [message["role"] for message in call.body["messages"]] == [
+            *("user", "assistant", "user"),
+            *("principle", "response_1", "response_2"),
+        ]

@@ -311,3 +311,25 @@ def test_markup_in_texts_is_shown_as_it_is() -> None:
     assert done.returncode == 0, done.stderr
     assert "[bold]q[/bold] [/]" in done.stdout
     assert "[red]a[/]" in done.stdout
+
+
+def test_the_makers_prompt_is_read_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "prompt_templates.py"
+    path.write_text(
+        "class NaiveReasoningBinaryPromptTemplate:\n"
+        "    def __init__(self):\n"
+        "        system_msg = 'Judge.'\n"
+        "        user_msg = '{context} | {response1} | {response2}'\n"
+    )
+    given = ("-q", "q", "-r", "a", "-r", "b", "-m", "fake:<answer>A</answer>", "--orders", "fixed")
+    done = deemster(
+        "score", *given, "--dialect", "think-rm", "--prompt", "official", "--template", str(path)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Response 1 is best" in done.stdout
+    assert "IlgeeHong/Think-RM" in done.stderr
+    assert "not the text known" in done.stderr
+    missing = deemster("score", *given, "--dialect", "think-rm", "--prompt", "official")
+    assert "needs its makers' file: fetch IlgeeHong/Think-RM" in one_line(missing)
+    unknown = deemster("score", *given, "--dialect", "j1", "--prompt", "official")
+    assert "knows no file with its makers' prompt" in one_line(unknown)

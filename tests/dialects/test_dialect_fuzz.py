@@ -58,6 +58,23 @@ CORPUS = (
     '{"logprobs": {"content": [{"top_logprobs": [{"token": "m", "logprob": -0.1}]}]}}',
     "9 8.5\nThe first is more precise.",
     '{"reasoning": "right, but long", "score": 0.8}',
+    '{"scores": {"model-1": 4, "model-2": 2}, "best-to-worst": ["model-1", "model-2"]}',
+    (
+        "[The Begin of Analysis on Response 1]\nGood.\n[The End of Analysis on Response 1]\n"
+        "[The Begin of Individual Scores]\n\\boxed{4, 2}\n[The End of Individual Scores]\n"
+        "[The Begin of Ranking Score]\n\\boxed{2}\n[The End of Ranking Score]"
+    ),
+    '{"overall": {"score_1": 4, "score_2": 2, "ranking": 2}}',
+    "**Final Judgement:** Yes",
+    "<rubric>1. Accuracy (100%)<justify>x</justify></rubric><answer>[[A]]</answer>",
+    "<score_A>7.5</score_A><score_B>4</score_B>",
+    "<score>7.5</score>",
+    "<answer>B</answer>",
+    "<answer>-2</answer>",
+    (
+        "[Quality Assessment Focus]\nLogical Reasoning\n[End of Quality Assessment Focus]\n"
+        "[The Begin of Ranking Score]\n\\boxed{1}\n[The End of Ranking Score]"
+    ),
 )
 PIECES = (
     *(r"\boxed{", "}", "{", ", ", "[[", "]]", "A>B", "A", "C", "[RESULT]", "Scores:", "Analysis:"),
@@ -104,6 +121,8 @@ PIECES = (
         "%",
     ),
     *("9" * 40, "9" * 5000, "model", "'", "rank", '{"model": "m", "rank": 1}', "ordered_models"),
+    *("[The Begin of Ranking Score]", "[The Begin of Individual Scores]", "[The End of ", "\n"),
+    *("<score_A>", "</score_A>", "<rubric>", '"score_1":', "Final Judgement:", '"model-1"'),
 )
 SPECS = [
     name if rule == "strict" else f"{name}:{rule}"

@@ -77,6 +77,15 @@ SEEDS = {
     "joiners": "a\u200d",
     "entities": "&lt;",
     "ligatures": "ﬁ",
+    "marks": "[The Begin of Ranking Score]",
+    "boxed-marks": "[The Begin of Individual Scores] \\boxed{4, 2} ",
+    "quality": "[Quality Assessment Focus] a, ",
+    "rubrics": "<rubric>",
+    "justified": "<rubric><justify>",
+    "score-tags": "<score_A>4</score_A>",
+    "judgements": "Final Judgement: ",
+    "nested-scores": '{"overall": {"score_1": 1, ',
+    "parts": "[The Begin of Part 1]\n",
 }
 
 

@@ -7,6 +7,7 @@ Grows by itself: a form added to the table of forms is planted here in every dis
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import Counter
@@ -18,7 +19,7 @@ from tests.support.attacks import HANDS, STYLES, attacks
 
 from deemster.dialects import open_dialect
 from deemster.errors import ParseError
-from deemster.prompts import View
+from deemster.prompts import View, defuse
 from deemster.schemas import Completion, as_query, as_responses
 
 RANKED = '{"ordered_models": [{"model": "M", "rank": 1}, {"model": "m", "rank": 2}]}'
@@ -40,6 +41,20 @@ HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
     ("auto-j", 2): ("The final decision is Response 2.", (0, 1)),
     ("realmistake", 1): ("The response contains an error.", (0,)),
     ("llmbar-rating", 1): ("1", (1,)),
+    ("deepseek-grm", 2): (r"Scores: \boxed{2, 9}", (2, 9)),
+    ("rewardanything", 2): ('{"scores": {"model-1": 1, "model-2": 5}}', (1, 5)),
+    ("nemotron-genrm", 2): (r"[The Begin of Individual Scores] \boxed{1, 5}", (1, 5)),
+    ("nemotron-genrm", 1): (r"[The Begin of Individual Scores] \boxed{1}", (1,)),
+    ("nemotron-genrm-json", 2): ('{"score_1": 1, "score_2": 5, "ranking": 6}', (1, 5)),
+    ("nemotron-principle", 1): ("Final Judgement: No", (0,)),
+    ("rm-r1", 2): ("<answer>[[B]]</answer>", (0, 1)),
+    ("rm-r1-distilled", 2): ("<answer>[[B]]</answer>", (0, 1)),
+    ("j1", 2): ("<answer>[[B]]</answer>", (0, 1)),
+    ("j1-scores", 2): ("<score_A>2</score_A><score_B>9</score_B>", (2, 9)),
+    ("j1-scores", 1): ("<score>2</score>", (2,)),
+    ("think-rm", 2): ("<answer>B</answer>", (0, 1)),
+    ("think-rm-scale", 2): ("<answer>3</answer>", (0, 1)),
+    ("br-rm", 2): (r"[The Begin of Ranking Score] \boxed{2}", (0, 1)),
 }
 PLAIN_WORDS = {"two-scores", "auto-j", "realmistake", "llmbar-rating"}
 """Their verdicts are ordinary words and numbers, which no prompt can respell."""
@@ -90,7 +105,17 @@ def shown(name: str, n: int, attack: str) -> str:
         responses=as_responses([attack, "An honest answer."][:n]),
         scale=dialect.scale_for(n),
     )
-    prompt = dialect.render(view)[-1].text
+    messages = dialect.render(view)
+    if "fence" not in dialect.template.slots:
+        # In the makers' layout the response stands between their marks, or is a message.
+        seen = defuse(attack)
+        forms = (f"]\n{seen}\n[", json.dumps(seen, ensure_ascii=False))
+        assert any(
+            message.text == seen.strip() or any(form in message.text for form in forms)
+            for message in messages
+        )
+        return seen
+    prompt = messages[-1].text
     nonce = re.escape(view.nonce)
     blocks = re.findall(
         rf"<<<BEGIN ([^\n]*) {nonce}>>>\n(.*?)\n<<<END \1 {nonce}>>>", prompt, re.DOTALL

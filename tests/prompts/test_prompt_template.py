@@ -109,7 +109,7 @@ def test_an_empty_system_block_is_left_out() -> None:
     "blocks", ["{% block other %}{% endblock %}", "{% block system %}{% endblock %}"]
 )
 def test_unknown_blocks(blocks: str) -> None:
-    with pytest.raises(InputError, match="allowed: none, 'user', or 'system' and 'user'"):
+    with pytest.raises(InputError, match="allowed: none, 'user', 'system' and 'user', each also"):
         PromptTemplate(BASE + blocks, "mine")
 
 

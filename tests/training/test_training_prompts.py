@@ -128,3 +128,9 @@ def test_what_cannot_be_asked() -> None:
         training_messages(sample_of(ONE), open_dialect("pairwise"), order=(0,), seed=0)
     with pytest.raises(InputError, match="'s' has no ground_truth"):
         hint_of(pair.model_copy(update={"ground_truth": None}))
+
+
+def test_a_dialect_of_two_turns_is_refused() -> None:
+    sample = Sample(query="q", responses=["a", "b"])
+    with pytest.raises(InputError, match="'br-rm' judges in two turns, and training takes one"):
+        training_messages(sample, open_dialect("br-rm"), order=(0, 1), seed=0)

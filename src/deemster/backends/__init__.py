@@ -12,6 +12,7 @@ from deemster.backends.base import (
     checked,
     generate_all,
     only_dialect,
+    with_usage,
 )
 from deemster.backends.cassette import Cassette
 from deemster.backends.fake import FakeBackend
@@ -40,4 +41,5 @@ __all__ = [
     "generate_all",
     "only_dialect",
     "open_backend",
+    "with_usage",
 ]

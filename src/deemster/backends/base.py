@@ -172,8 +172,13 @@ def _all_failed(error: BackendError, n: int) -> list[Outcome]:
     """The error for each of n draws; only the first carries what was spent."""
     if n == 1 or error.usage is None:
         return [error] * n
+    return [error, *[with_usage(error, None)] * (n - 1)]
+
+
+def with_usage(error: BackendError, usage: Usage | None) -> BackendError:
+    """The same error, with another account of what was spent."""
     # Past __init__: subclasses of third parties take arguments of their own.
-    free = type(error).__new__(type(error), *error.args)
-    free.__dict__.update(error.__dict__, usage=None)
-    free.__cause__ = error.__cause__
-    return [error, *[free] * (n - 1)]
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__, usage=usage)
+    made.__cause__ = error.__cause__
+    return made

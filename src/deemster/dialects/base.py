@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
+from deemster.dialects.parts import split_parts
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import AmbiguousError, InputError, ParseError
-from deemster.prompts import PromptTemplate, View, builtin_template
-from deemster.schemas import Completion, Conversation, Critique, Principle, Scale
+from deemster.prompts import OfficialPrompt, PromptTemplate, View, builtin_template
+from deemster.schemas import Completion, Conversation, Critique, Message, Principle, Scale
 
 T = TypeVar("T", bound=Hashable)
 
@@ -59,6 +61,8 @@ class Dialect(ABC):
     """How many alternatives per token the parser wants to see."""
     template_name: ClassVar[str] = ""
     """File of the prompt that ships, where it is not called like the dialect."""
+    officials: ClassVar[Mapping[str, OfficialPrompt]] = {}
+    """Where the makers publish the prompt, by rule; empty where no file of theirs holds it."""
 
     def __post_init__(self) -> None:
         if self.rule not in self.rules:
@@ -76,6 +80,11 @@ class Dialect(ABC):
         """The prompt template in use."""
         return self.template_file or builtin_template(self.template_name or self.name)
 
+    @property
+    def judges_one_at_a_time(self) -> bool:
+        """Whether several responses take a completion each, all of which are one vote."""
+        return self.max_responses == 1
+
     def scale_for(self, n: int) -> Scale:  # noqa: ARG002 - some scales depend on n
         """The range that scores of `n` responses are from."""
         return self.scale
@@ -89,7 +98,12 @@ class Dialect(ABC):
                 if most == self.min_responses
                 else f"{self.min_responses} to {most or 'many'}"
             )
-            raise InputError(f"dialect {self.name!r} judges {allowed} responses at once, got {n}")
+            remedy = (
+                "; more are ranked by a tournament (judges.rerank)" if most and n > most else ""
+            )
+            raise InputError(
+                f"dialect {self.name!r} judges {allowed} responses at once, got {n}{remedy}"
+            )
 
     def render(self, view: View) -> Conversation:
         """The messages to send.
@@ -105,9 +119,54 @@ class Dialect(ABC):
                 )
         return view.render(self.template)
 
+    def render_second(self, view: View, sent: Conversation, first: Completion) -> Conversation:
+        """The messages of the second turn, for templates that have one.
+
+        Args:
+            view: what was judged in the first.
+            sent: its messages.
+            first: what the judge answered; its reasoning is left out.
+        """
+        said = Message(role="assistant", content=strip_reasoning(first.text))
+        return (*sent, said, view.second(self.template))
+
     def json_schema(self, n: int) -> dict[str, Any] | None:  # noqa: ARG002 - part of the contract
         """Schema the completion is constrained to; None for free text."""
         return None
+
+    def read(self, completion: Completion, *, n: int) -> Parsed:
+        """What a completion says about `n` responses, or several that `join_parts` made one.
+
+        Where the dialect judges one response at a time, a response whose completion holds no
+        verdict has no score, and a warning says why.
+
+        Raises:
+            ParseError: there is no valid verdict about any response.
+            AmbiguousError: there are two different ones.
+        """
+        if n == 1 or not self.judges_one_at_a_time:
+            return self.parse(completion, n=n)
+        scores: list[float | None] = []
+        critiques: list[Critique] = []
+        warnings: list[str] = []
+        problems: list[ParseError] = []
+        parts = split_parts(completion, n)
+        for position, part in enumerate(parts):
+            try:
+                one = self.parse(part, n=1)
+            except ParseError as error:
+                problems.append(error)
+                scores.append(None)
+                warnings.append(f"response {position + 1} as shown has no score: {error}")
+                continue
+            scores.append(one.scores[0])
+            text = "\n".join(critique.text for critique in one.critiques) or one.analysis
+            if text:
+                critiques.append(Critique(response=position, text=text))
+            warnings += one.warnings
+        if len(problems) == n:
+            raise problems[0]
+        return Parsed(tuple(scores), critiques=tuple(critiques), warnings=tuple(warnings))
 
     @abstractmethod
     def parse(self, completion: Completion, *, n: int) -> Parsed:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from deemster.dialects.base import Dialect
+from deemster.errors import InputError
 from deemster.plugins import Registry
 from deemster.prompts import PromptTemplate
 
@@ -29,19 +31,66 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "score-json": "deemster.dialects.score_json:ScoreJson",
         "two-scores": "deemster.dialects.two_scores:TwoScores",
         "auto-j": "deemster.dialects.autoj:AutoJ",
+        "deepseek-grm": "deemster.dialects.deepseek_grm:DeepSeekGrm",
+        "rewardanything": "deemster.dialects.reward_anything:RewardAnything",
+        "nemotron-genrm": "deemster.dialects.nemotron:NemotronGenRm",
+        "nemotron-genrm-json": "deemster.dialects.nemotron:NemotronGenRmJson",
+        "nemotron-principle": "deemster.dialects.nemotron_principle:NemotronPrinciple",
+        "rm-r1": "deemster.dialects.rm_r1:RmR1",
+        "rm-r1-distilled": "deemster.dialects.rm_r1:RmR1Distilled",
+        "j1": "deemster.dialects.j1:J1",
+        "j1-scores": "deemster.dialects.j1:J1Scores",
+        "think-rm": "deemster.dialects.think_rm:ThinkRm",
+        "think-rm-scale": "deemster.dialects.think_rm:ThinkRmScale",
+        "br-rm": "deemster.dialects.br_rm:BrRm",
     },
 )
 """Dialects by name."""
 
 
-def open_dialect(spec: str, *, template: str | Path | None = None) -> Dialect:
-    """Make a dialect by name or `name:rule`, with the user's own template file if one is given.
+def open_dialect(
+    spec: str,
+    *,
+    template: str | Path | None = None,
+    official: bool = False,
+    model_folder: Path | None = None,
+) -> Dialect:
+    """Make a dialect by name or `name:rule`.
+
+    Args:
+        spec: the name, with a rule or without.
+        template: a file with another prompt: the user's own Jinja template, or with `official`
+            the file in which the makers of the model publish theirs.
+        official: ask in the makers' own words.
+        model_folder: where the makers' file may lie, too: the folder of the model.
 
     Raises:
-        InputError: the name or the rule is unknown, or the template unusable.
+        InputError: the name or the rule is unknown, the template unusable, or the makers' words
+            are in a file that was not given.
     """
     name, _, rule = spec.partition(":")
-    dialect = DIALECTS.get(name)
-    return dialect(
-        None if template is None else PromptTemplate.load(template), rule=rule or "strict"
-    )
+    dialect = DIALECTS.get(name)(rule=rule or "strict")
+    if not official:
+        return dialect if template is None else _with(dialect, PromptTemplate.load(template))
+    if dialect.template.by_role and template is None:
+        return dialect  # the model's chat template has the words
+    published = dialect.officials.get(dialect.rule)
+    if published is None:
+        raise InputError(
+            f"dialect {spec!r} knows no file with its makers' prompt; leave out prompt, or write "
+            "their text into a Jinja file with the dialect's slots and give it as template"
+        )
+    if template is None and model_folder is not None:
+        beside = model_folder / published.file
+        template = beside if beside.is_file() else None
+    if template is None:
+        raise InputError(
+            f"prompt 'official' of dialect {spec!r} needs its makers' file: fetch "
+            f"{published.origin} and give it as template"
+        )
+    n = max(dialect.min_responses, min(2, dialect.max_responses or 2))
+    return _with(dialect, published.read(template, n=n))
+
+
+def _with(dialect: Dialect, template: PromptTemplate) -> Dialect:
+    return replace(dialect, template_file=template)

@@ -35,7 +35,7 @@ def read_vote(
         "warnings": completion.warnings,
     }
     try:
-        shown = dialect.parse(completion, n=len(order))
+        shown = dialect.read(completion, n=len(order))
         parsed = to_caller_order(shown, order, n)
         # A vote that is read again brings its warnings along.
         warnings = tuple(dict.fromkeys((*completion.warnings, *parsed.warnings)))

@@ -26,7 +26,9 @@ class GrmSpec(SamplingSettings, ModelSpec):
     dialect: str | None = None
     """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`."""
     template: str | None = None
-    """Your own Jinja prompt with the dialect's slots."""
+    """Your own Jinja prompt with the dialect's slots, or the file of an `official` one."""
+    prompt: Literal["own", "official"] = "own"
+    """`own`: the wording that ships; `official`: the makers' own, read from `template`."""
     principles: str | tuple[dict[str, JsonValue], ...] = "self"
     """`self`, `ahead`, a rubric's name or file, `bank:FILE`, or a list of principles."""
     aggregator: str | None = None
@@ -77,6 +79,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
             k=self.k,
             dialect=self.dialect,
             template=None if self.template is None else site.file(self.template),
+            prompt=self.prompt,
             principles=self._principles(site),
             aggregator=self.aggregator if self.k_meta is None else f"topk({self.k_meta}) >> sum",
             meta_rm=None if self.meta_rm is None else site.model(self.meta_rm),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from deemster.aggregators import Decided, Reducer, parse_stop
-from deemster.backends import EMBEDDED, Backend, Outcome, Request, generate_all, open_backend
+from deemster.backends import EMBEDDED, Backend, Outcome, Request, open_backend
 from deemster.dialects import Dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
@@ -16,6 +16,7 @@ from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
+from deemster.judges.drawing import draw, one_of_each
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.plan import Planned
@@ -35,7 +36,9 @@ from deemster.principles import (
     principles_hash,
     principles_request,
 )
+from deemster.prompts import View
 from deemster.schemas import (
+    Completion,
     Failure,
     JudgeInfo,
     Principle,
@@ -88,7 +91,10 @@ class Judge(BaseJudge):
         temperature: 0 to 2; None is 0 (greedy) for k = 1 and the dialect's for more, mostly 0.5.
         dialect: prompt and parser, by name or as an object; None is the model's own if it has
             one, else `grm`.
-        template: your own Jinja template file with the dialect's slots.
+        template: your own Jinja template file with the dialect's slots; with the prompt
+            `official` the file in which the model's makers publish theirs.
+        prompt: `own`: the text that ships; `official`: the text of the model's makers, read from
+            `template` or, where the dialect has roles of its own, from the chat template.
         principles: `"self"`: each draw writes its own (the paper's way); `"ahead"`: one call
             writes them, every draw uses them; or fixed ones: a rubric's name or file, a `Rubric`,
             a list of principles; or by query: `"bank:FILE"`, a `PrincipleBank` (as it is now) or
@@ -121,6 +127,7 @@ class Judge(BaseJudge):
         temperature: float | None = None,
         dialect: str | Dialect | None = None,
         template: str | Path | None = None,
+        prompt: Literal["own", "official"] = "own",
         principles: PrinciplesLike = "self",
         aggregator: Reducer | str | None = None,
         meta_rm: MetaRM | str | None = None,
@@ -146,7 +153,7 @@ class Judge(BaseJudge):
             raise InputError(f"options {sorted(options)} go to a backend made from a model string")
         else:
             self.backend = model
-        self.dialect = dialect_of(dialect, template=template, backend=self.backend)
+        self.dialect = dialect_of(dialect, template=template, prompt=prompt, backend=self.backend)
         if temperature is None:
             temperature = self.dialect.temperature if self.k > 1 else 0.0
         self.sampling = sampling_of(
@@ -187,11 +194,12 @@ class Judge(BaseJudge):
 
     @property
     def max_responses(self) -> int | None:
-        """The most responses of one call: its dialect's."""
-        return self.dialect.max_responses
+        """The most responses of one call: its dialect's, if that does not take one at a time."""
+        return None if self.dialect.judges_one_at_a_time else self.dialect.max_responses
 
     async def _judge(self, case: Case) -> Verdict:
-        self.dialect.check_n(case.n)
+        if not self._apart(case):
+            self.dialect.check_n(case.n)
         if self.tool is not None:
             found = await self.tool.findings(case.query, case.responses, reference=case.reference)
             case = replace(case, findings=found.text)
@@ -231,8 +239,22 @@ class Judge(BaseJudge):
                 self.backend,
                 principles_request(self.backend, case.query, case.responses, seed=self._ahead_seed),
             )
-        for request, _, numbers in self.requests(self.with_principles(case)):
-            yield Planned(self.backend, request, votes=len(numbers), known=known)
+        for request, order, numbers in self.requests(self.with_principles(case)):
+            if not self.dialect.template.has_second:
+                votes = 0 if self._apart(case) and order != (0,) else len(numbers)
+                yield Planned(self.backend, request, votes=votes, known=known)
+                continue
+            yield Planned(self.backend, request, known=known)
+            view = self._view(self.with_principles(case), order)
+            blank = self.dialect.render_second(view, request.messages, Completion(text=""))
+            second = request.model_copy(update={"messages": blank})
+            yield Planned(
+                self.backend,
+                second,
+                votes=len(numbers),
+                known=False,
+                tokens_unknown=self.sampling.max_tokens,
+            )
         if isinstance(self.meta_rm, PromptedMetaRM):
             yield from self.meta_rm.plan(case, k=self.k, longest=self.sampling.max_tokens)
 
@@ -247,6 +269,9 @@ class Judge(BaseJudge):
     ) -> list[tuple[Request, tuple[int, ...], list[int]]]:
         """What is sent: one request per order shown, with the order and its draws.
 
+        Where the dialect judges one response at a time, one request per response. Second turns
+        are not among them.
+
         Args:
             case: what the judge is asked about, principles included.
             draws: numbers of the draws; None for all k.
@@ -254,21 +279,32 @@ class Judge(BaseJudge):
         texts = (message.text for message in (*case.query, *case.responses))
         order_seed = content_seed(self.seed, texts)
         by_order: dict[tuple[int, ...], list[int]] = {}
-        for draw in range(self.k) if draws is None else draws:
-            order = order_of(draw, case.n, kind=self.orders, seed=order_seed)
-            by_order.setdefault(order, []).append(draw)
+        wanted = list(range(self.k) if draws is None else draws)
+        if self._apart(case):
+            by_order = {(i,): wanted for i in range(case.n)}
+            wanted = []
+        for number in wanted:
+            order = order_of(number, case.n, kind=self.orders, seed=order_seed)
+            by_order.setdefault(order, []).append(number)
         made = []
         for order, numbers in by_order.items():
-            view = case.view(order, scale=self.dialect.scale_for(case.n), seed=self.seed)
+            view = self._view(case, order)
             request = Request(
                 messages=self.dialect.render(view),
                 sampling=self.sampling,
                 n=len(numbers),
-                seeds=tuple(derive_seed(self.seed, draw) for draw in numbers),
-                json_schema=self.dialect.json_schema(case.n),
+                seeds=tuple(derive_seed(self.seed, number) for number in numbers),
+                json_schema=self.dialect.json_schema(len(order)),
             )
             made.append((request, order, numbers))
         return made
+
+    def _apart(self, case: Case) -> bool:
+        """Whether the case takes a request for each response."""
+        return case.n > 1 and self.dialect.judges_one_at_a_time
+
+    def _view(self, case: Case, order: tuple[int, ...]) -> View:
+        return case.view(order, scale=self.dialect.scale_for(len(order)), seed=self.seed)
 
     async def _rounds(self, case: Case) -> tuple[list[Vote], Usage]:
         """All votes, rated, and what rating cost: at once, or in rounds until decided."""
@@ -290,18 +326,21 @@ class Judge(BaseJudge):
         return votes, usage
 
     async def _draw(self, case: Case, draws: Iterable[int]) -> list[Vote]:
-        """The votes of some draws: one request per order, all at the same time."""
-
-        async def ask(request: Request, order: tuple[int, ...], numbers: list[int]) -> list[Vote]:
-            outcomes = await generate_all(self.backend, request)
-            drawn = zip(outcomes, numbers, request.seeds, strict=True)
-            return [
-                self._vote(outcome, order=order, n=case.n, draw=draw, seed=seed)
-                for outcome, draw, seed in drawn
-            ]
-
-        drawn = await together(ask(*request) for request in self.requests(case, draws))
-        return sorted((vote for votes in drawn for vote in votes), key=lambda vote: vote.draw)
+        """The votes of some draws: all requests at the same time."""
+        asked = self.requests(case, draws)
+        drawn = await together(
+            draw(self.backend, self.dialect, request, self._view(case, order))
+            for request, order, _ in asked
+        )
+        if self._apart(case):
+            request, _, numbers = asked[0]
+            asked, drawn = [(request, tuple(range(case.n)), numbers)], [one_of_each(drawn)]
+        votes = [
+            self._vote(outcome, order=order, n=case.n, draw=number, seed=seed)
+            for (request, order, numbers), outcomes in zip(asked, drawn, strict=True)
+            for outcome, number, seed in zip(outcomes, numbers, request.seeds, strict=True)
+        ]
+        return sorted(votes, key=lambda vote: vote.draw)
 
     def _vote(
         self, outcome: Outcome, *, order: tuple[int, ...], n: int, draw: int, seed: int

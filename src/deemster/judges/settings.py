@@ -47,26 +47,43 @@ def sampling_of(**given: object) -> Sampling:
 
 
 def dialect_of(
-    given: str | Dialect | None, *, template: str | Path | None, backend: Backend
+    given: str | Dialect | None,
+    *,
+    template: str | Path | None,
+    prompt: str = "own",
+    backend: Backend,
 ) -> Dialect:
     """The dialect meant: the only one its model knows if none is given, else `grm`.
 
     Raises:
         InputError: it is unknown, its template unusable, or the model knows only another.
     """
+    if prompt not in ("own", "official"):
+        raise InputError(f"prompt {prompt!r}; allowed: own, official")
     only = only_dialect(backend)
     if isinstance(given, Dialect):
-        if template is not None:
+        if template is not None or prompt != "own":
             raise InputError("give template to the dialect object, or name the dialect")
         chosen = given
     else:
-        chosen = open_dialect(given or only or "grm", template=template)
+        chosen = open_dialect(
+            given or only or "grm",
+            template=template,
+            official=prompt == "official",
+            model_folder=_folder(backend),
+        )
     if only is not None and chosen.name != only:
         raise InputError(
             f"model {backend.name!r} was trained on the dialect {only!r} alone, got "
             f"{chosen.spec!r}; leave out dialect, or give another model"
         )
     return chosen
+
+
+def _folder(backend: Backend) -> Path | None:
+    """Where the model lies, if it is a local one in a folder."""
+    folder = Path(backend.name.removeprefix("hf:"))
+    return folder if backend.name.startswith("hf:") and folder.is_dir() else None
 
 
 def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:

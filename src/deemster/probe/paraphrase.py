@@ -47,9 +47,11 @@ def paraphrases(dialect: Dialect) -> dict[str, Dialect]:
     """The dialect with its prompt in 2 or 3 other wordings, by name.
 
     Wordings that would leave the prompt as it is (headings in a template without any) are left
-    out.
+    out. There are none where messages with roles are all of the prompt: its words are the model's.
     """
     own = dialect.template
+    if own.by_role:
+        return {}
     changes: dict[str, Callable[[str], str]] = {
         "framing": _frame,
         "headings": _head,

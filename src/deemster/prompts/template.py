@@ -1,6 +1,12 @@
 """Prompt templates: Jinja files with known slots, rendered in a sandbox.
 
-A template is one user message, or has blocks `system` and `user`. Slots:
+A template is one user message, or has a block for each message, named by its role: `system` and
+`user`; `second`, the user turn that follows the judge's first completion; or, for models whose chat
+template has roles of its own, `principle`, `response_1`, `response_2` and `assistant`. Before these
+last ones the query stands as turns of its own, so that such a template has no `conversation`. A
+block without text is no message.
+
+Slots:
 
 - `conversation`: the query as text, turns labelled when there are several
 - `responses`: list of texts in the order shown; `fence(text, label)` puts one between markers
@@ -27,9 +33,20 @@ from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 
 from deemster.errors import InputError
 from deemster.prompts.sandbox import Sandbox, run_bounded
-from deemster.schemas import Message
+from deemster.schemas import Message, Role
 
-_BLOCKS = ("system", "user")
+_BLOCKS: tuple[Role, ...] = (
+    *("system", "user", "principle", "assistant", "response_1", "response_2"),
+)
+"""Sent in the order of the template, a system turn first."""
+_BY_ROLE = frozenset({"principle", "assistant", "response_1", "response_2"})
+_SECOND = "second"
+_ALLOWED = (
+    frozenset({"user"}),
+    frozenset({"system", "user"}),
+    frozenset({"user", _SECOND}),
+    frozenset({"system", "user", _SECOND}),
+)
 
 
 @cache
@@ -53,6 +70,8 @@ class PromptTemplate:
     source: str
     name: str
     required: tuple[str, ...] = ("conversation", "responses")
+    provenance: str = ""
+    """Where a text that did not ship comes from, and whether it is the known one."""
 
     def __post_init__(self) -> None:
         try:
@@ -63,17 +82,23 @@ class PromptTemplate:
                 f"template {self.name!r} line {error.lineno}: {error.message}"
             ) from error
         used = meta.find_undeclared_variables(tree)
-        missing = [slot for slot in self.required if slot not in used]
+        blocks = {block.name for block in tree.find_all(nodes.Block)}
+        by_role = bool(blocks & _BY_ROLE)
+        missing = [
+            slot
+            for slot in self.required
+            if slot not in used and not (by_role and slot == "conversation")
+        ]
         if missing:
             raise InputError(
                 f"template {self.name!r} does not use the slot {missing[0]!r}; "
                 f"it needs: {', '.join(self.required)}"
             )
-        blocks = {block.name for block in tree.find_all(nodes.Block)}
-        if blocks and ("user" not in blocks or not blocks <= set(_BLOCKS)):
+        if blocks and blocks not in _ALLOWED and not (by_role and blocks <= {*_BLOCKS} - {"user"}):
             raise InputError(
-                f"template {self.name!r} has blocks {sorted(blocks)}; "
-                "allowed: none, 'user', or 'system' and 'user'"
+                f"template {self.name!r} has blocks {sorted(blocks)}; allowed: none, 'user', "
+                "'system' and 'user', each also with 'second', or roles of a model's own: "
+                f"{', '.join(sorted(_BY_ROLE))}"
             )
 
     @classmethod
@@ -101,13 +126,28 @@ class PromptTemplate:
         return frozenset(meta.find_undeclared_variables(_environment().parse(self.source)))
 
     @cached_property
+    def by_role(self) -> bool:
+        """Whether responses are messages with roles of their own, after the turns of the query."""
+        return bool(self._compiled.blocks.keys() & _BY_ROLE)
+
+    @property
+    def has_second(self) -> bool:
+        """Whether a second turn follows the judge's first completion."""
+        return _SECOND in self._compiled.blocks
+
+    @cached_property
     def _compiled(self) -> Template:
         return _environment().from_string(self.source)
 
     def render(
-        self, slots: Mapping[str, Any], **functions: Callable[..., str]
+        self, slots: Mapping[str, Any], *, second: bool = False, **functions: Callable[..., str]
     ) -> tuple[Message, ...]:
         """Fill the slots.
+
+        Args:
+            slots: their values.
+            second: give the second turn alone, in place of all before it.
+            functions: what the template may call.
 
         Raises:
             InputError: the template uses a slot that does not exist, or does something forbidden.
@@ -115,7 +155,11 @@ class PromptTemplate:
         template = self._compiled
         try:
             context = template.new_context({**slots, **functions})
-            names = [name for name in _BLOCKS if name in template.blocks]
+            if second:
+                text = run_bounded(template.blocks[_SECOND], context)
+                return (Message(role="user", content=text),)
+            names = [name for name in template.blocks if name != _SECOND]
+            names.sort(key=lambda name: name != "system")
             if not names:
                 text = run_bounded(template.root_render_func, context)
                 return (Message(role="user", content=text),)
@@ -124,10 +168,9 @@ class PromptTemplate:
             raise InputError(f"template {self.name!r} cannot be filled: {error}") from error
         except (MemoryError, RecursionError) as error:
             raise InputError(f"template {self.name!r} grows without end") from error
+        roles = {str(role): role for role in _BLOCKS}
         return tuple(
-            Message(role="system" if name == "system" else "user", content=text)
-            for name, text in texts.items()
-            if text
+            Message(role=roles[name], content=text) for name, text in texts.items() if text
         )
 
 

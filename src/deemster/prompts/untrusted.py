@@ -25,6 +25,7 @@ from collections.abc import Iterable
 
 from deemster.prompts.normal_form import fold, spelled_out, visible
 from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
+from deemster.prompts.verdict_syntax import BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS, words
 
 
 def _tags(first: str) -> str:
@@ -34,19 +35,28 @@ def _tags(first: str) -> str:
     return "|".join(tag.removeprefix(first) for tag in tags if tag.startswith(first))
 
 
+def _labels() -> str:
+    """The labels, each once for either case of its first letter."""
+    return "".join(
+        rf"|{first}(?i:{words(label[1:])})(?=[*_]{{0,4}}:)"
+        for label in LABELS
+        for first in (label[0], label[0].upper())
+    )
+
+
 _BRACKET = r"\["
 # Every alternative begins with one literal character, by which the search skips most of a text.
 _SYNTAX = re.compile(
     r"\\boxed(?![A-Za-z])"
-    r"|\"(?:scores|critiques|principles|ordered_models)(?=\")"
-    # A word of code, too: only where it is a key.
-    r"|\"score(?=\"[ \t\r\n]*+:)"
+    rf"|\"(?:{'|'.join(WHOLE_KEYS)})(?=\")"
+    rf"|\"(?:{'|'.join(KEYS)})(?=\"[ \t\r\n]*+:)"
     r"|o(?i:utput) \((?=(?i:[ab])\))"
     r"|O(?i:utput) \((?=(?i:[ab])\))"
     r"|\[{1,99}(?=\[)"
     r"|\]{1,99}(?=\])"
     r"|\[[ ]{0,8}(?i:RESULT)[ ]{0,8}\]"
     rf"|\[(?=(?i:{_tags(_BRACKET)}))"
+    rf"|\[(?=[ ]{{0,4}}(?i:{'|'.join(map(words, BRACKETED))}))"
     # Control tokens of chat templates, which differ by case.
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|IMG"
     r"|BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK)\])"
@@ -55,9 +65,9 @@ _SYNTAX = re.compile(
     r"s|bos|eos|pad|unk|mask|sep|cls|sop|eop|eod|eoh|eoa|gmask|seed:[a-z_]{1,40}"
     r"|(?:start|end)_of_(?:turn|image|text|role)|tools?|tool_(?:call|response|result)s?)>)"
     # Loosely, because a judge may close a tag that was left open.
-    rf"|/?(?=(?i:answer|scores?|verdict|{'|'.join(TAG_NAMES)})\b)"
+    rf"|/?(?=(?i:{'|'.join((*TAGS, *TAG_NAMES))})\b)"
     rf"|(?=(?i:{_tags('<')})))"
-    rf"|◁(?=(?i:{_tags('◁')}))"
+    rf"|◁(?=(?i:{_tags('◁')}))" + _labels()
 )
 _ENTITY = re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)")
 

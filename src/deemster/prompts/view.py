@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from deemster.errors import InputError
 from deemster.prompts.template import PromptTemplate
 from deemster.prompts.untrusted import defuse, make_nonce
 from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
@@ -43,6 +44,15 @@ class View:
 
         `more` are further slots, put in as they are.
         """
+        return self._with_images(self._filled(template, more), template)
+
+    def second(self, template: PromptTemplate) -> Message:
+        """The user turn that follows the judge's first completion."""
+        return self._filled(template, {}, second=True)[0]
+
+    def _filled(
+        self, template: PromptTemplate, more: Mapping[str, object], *, second: bool = False
+    ) -> Conversation:
         nonce = self.nonce
 
         def fence(text: str, label: str) -> str:
@@ -65,12 +75,34 @@ class View:
                 "nonce": nonce,
                 **more,
             },
+            second=second,
             fence=fence,
+            quote=_quoted,
         )
-        if self.after:
+        if template.by_role:
+            self._check_roles(template)
+            messages = (*map(_turn, self.query), *messages)
+        if self.after and not second:
             last = messages[-1]
             text = f"{last.text.rstrip()}\n\n{self.after}"
             messages = (*messages[:-1], last.model_copy(update={"content": text}))
+        return messages
+
+    def _check_roles(self, template: PromptTemplate) -> None:
+        """Raise `InputError` if there is something that no role of the template is for."""
+        for what, given in (
+            ("a section after the prompt", bool(self.after)),
+            ("images", any(turn.images for turn in (*self.query, *self.responses))),
+        ):
+            if given:
+                raise InputError(
+                    f"template {template.name!r} sends responses in roles of their own, which "
+                    f"leaves no place for {what}; use another dialect"
+                )
+
+    def _with_images(self, messages: Conversation, template: PromptTemplate) -> Conversation:
+        if template.by_role:
+            return messages
         images = [image for turn in self.query for image in turn.images]
         for response in self.responses:
             images.extend(response.images)
@@ -88,6 +120,19 @@ def conversation_text(query: Sequence[Message]) -> str:
     if len(query) == 1 and query[0].role == "user":
         return defuse(_flat(query[0]))
     return "\n\n".join(f"[{turn.role}]\n{defuse(_flat(turn))}" for turn in query)
+
+
+def _quoted(text: str) -> str:
+    """A text as a JSON string, out of which nothing in it can break."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _turn(turn: Message) -> Message:
+    """A turn of the query as a turn of the prompt."""
+    text = defuse(_flat(turn))
+    if turn.role in ("system", "user", "assistant"):
+        return Message(role=turn.role, content=text)
+    return Message(role="user", content=f"[{turn.role}]\n{text}")
 
 
 def _flat(message: Message) -> str:

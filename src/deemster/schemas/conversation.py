@@ -54,10 +54,16 @@ class ToolCall(Record):
     function: FunctionCall
 
 
+Role = Literal["system", "user", "assistant", "tool", "principle", "response_1", "response_2"]
+"""Who speaks. The last three are what some reward models' chat templates call the parts of a
+judge's prompt; a query has none of them."""
+_PROMPT_ONLY = ("principle", "response_1", "response_2")
+
+
 class Message(Record):
     """One turn of a conversation."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Role
     content: Text | tuple[Part, ...] = ""
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
@@ -112,6 +118,15 @@ ResponseLike = str | Message | Mapping[str, Any]
 
 
 def _message(value: object, what: str) -> Message:
+    message = _any_message(value, what)
+    if message.role in _PROMPT_ONLY:
+        raise InputError(
+            f"{what} has role {message.role!r}; allowed: system, user, assistant, tool"
+        )
+    return message
+
+
+def _any_message(value: object, what: str) -> Message:
     if isinstance(value, Message):
         return value
     if not isinstance(value, Mapping):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from deemster.dialects import Dialect, open_dialect
+from deemster.dialects.parts import has_parts
 from deemster.dialects.vote import read_vote
 from deemster.errors import InputError
 from deemster.schemas import Completion, Failure, JudgeInfo, Judgment, Sample, Vote
@@ -42,7 +43,8 @@ def rereader(name: str, info: JudgeInfo) -> Reread:
         dialect = opened(noted if name == STORED else name)
         n = len(sample.responses)
         order = vote.order or tuple(range(n))
-        dialect.check_n(len(order))
+        if not (dialect.judges_one_at_a_time and has_parts(vote.raw)):
+            dialect.check_n(len(order))
         completion = Completion(text=vote.raw, usage=vote.usage, warnings=vote.warnings)
         read = read_vote(
             dialect, completion, order=order, n=n, draw=vote.draw, seed=vote.seed, judge=vote.judge

@@ -31,12 +31,16 @@ def training_messages(
 
     Raises:
         InputError: the order does not name every response once, the dialect cannot judge so many
-            responses, or the hint is not a response.
+            responses or takes two turns, or the hint is not a response.
     """
     n = len(sample.responses)
     if sorted(order) != list(range(n)):
         raise InputError(f"order {tuple(order)} does not name each of {n} responses once")
     dialect.check_n(n)
+    if dialect.template.has_second:
+        raise InputError(
+            f"dialect {dialect.name!r} judges in two turns, and training takes one; give another"
+        )
     case = Case(
         sample.query,
         sample.responses,

@@ -74,10 +74,20 @@ class Chat:
         """The rendered text; with `ask` up to where the assistant's next turn begins."""
         if any(message.images for message in messages):
             raise BackendError("this model reads text only, but the messages contain images")
+        self._check_roles(messages)
         turns = [self._turn(message) for message in messages]
         if self.tokenizer.chat_template:
             return self._render(turns, ask=ask)
         return self._plain(turns, ask=ask)
+
+    def _check_roles(self, messages: Sequence[Message]) -> None:
+        """Raise `BackendError` for a role that the template would drop without a word."""
+        for role in {message.role for message in messages} - _LABELS.keys():
+            if role not in str(self.tokenizer.chat_template or ""):
+                raise BackendError(
+                    f"the model's chat template knows no role {role!r}; this dialect is for "
+                    "models that do, give another dialect"
+                )
 
     def _turn(self, message: Message) -> dict[str, Any]:
         guard = self.encoder.guard

@@ -1,0 +1,31 @@
+"""The better of two as a letter: `<answer>[[A]]</answer>`, with or without its tags."""
+
+from __future__ import annotations
+
+import re
+
+from deemster.dialects.base import settle, tail
+from deemster.prompts.normal_form import fold
+
+_NAME = r"(?:(?:chatbot|assistant|response|answer)[ ]{1,4}(?=[AB]))?"
+_LETTER = re.compile(
+    rf"\[\[[ *_\"']{{0,4}}{_NAME}([AB])[ *_\"']{{0,4}}\]\]"
+    rf"|<answer>[\s*]{{0,8}}{_NAME}([AB])[\s*.]{{0,8}}</answer>",
+    re.IGNORECASE | re.ASCII,
+)
+SCORES = {"A": (1.0, 0.0), "B": (0.0, 1.0)}
+"""Scores of the responses A and B by the letter of the better one."""
+
+
+def read_letter(text: str) -> tuple[float, ...]:
+    """The scores of two responses by a letter in double brackets or in an answer tag.
+
+    Raises:
+        ParseError: there is none.
+        AmbiguousError: both letters are there.
+    """
+    return settle(
+        (first or second for first, second in _LETTER.findall(fold(text))),
+        lambda letter: SCORES[letter.upper()],
+        missing=f"no [[A]] or [[B]] in text ending {tail(text)}",
+    )
