@@ -15,6 +15,7 @@ PACKAGES = (
     "deemster.aggregators",
     "deemster.backends",
     "deemster.benchmarks",
+    "deemster.data",
     "deemster.dialects",
     "deemster.judges",
     "deemster.judges.verifier",

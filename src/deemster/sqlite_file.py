@@ -160,7 +160,8 @@ def transaction(db: sqlite3.Connection, *, wait: bool = True) -> Iterator[None]:
 
 def fold(path: Path) -> None:
     """Merge the log into the file and leave log mode; whoever else has it open will do it."""
-    with suppress(sqlite3.Error), closing(_connect(path)) as db:
+    there = f"{path.resolve().as_uri()}?mode=rw"  # nothing is made where the file is gone
+    with suppress(sqlite3.Error), closing(_connect(there, uri=True)) as db:
         db.execute("PRAGMA busy_timeout = 0")
         _patiently(lambda: db.execute("PRAGMA journal_mode = DELETE").fetchone(), wait_s=0.2)
 

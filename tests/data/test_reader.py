@@ -402,3 +402,30 @@ def test_stdin_and_data_show(tmp_path: Path) -> None:
     bad = deemster("data", "show", "-", *told, stdin=table.replace("y,b", "y,both?"))
     assert bad.returncode == 2
     assert "line 3: 'winner' is 'both?'" in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        pytest.param("train", None, id="there"),
+        pytest.param("dev", "no split 'dev' in", id="not-there"),
+    ],
+)
+def test_a_split_on_the_command_line(tmp_path: Path, split: str, told: str | None) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        {"id": one, "split": one, "query": "q", "responses": ["a"]} for one in ("test", "train")
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    shown = deemster("data", "show", str(path), "--split", split)
+    scored = deemster(
+        "score", "-i", str(path), "--split", split, "--json", "-m", "fake:\\boxed{7}", "-k", "1"
+    )
+    if told is not None:
+        assert told in one_line(shown)
+        assert told in one_line(scored)
+        return
+    assert "sample train" in shown.stdout
+    assert "sample test" not in shown.stdout
+    assert [json.loads(line)["id"] for line in scored.stdout.splitlines()] == ["train"]
+    assert "goes with --input" in one_line(deemster("score", "-q", "q", "-r", "a", "--split", "x"))

@@ -436,7 +436,9 @@ def test_texts_as_criteria() -> None:
         pytest.param([], "principles is empty", id="empty"),
         pytest.param((), "principles is empty", id="empty-tuple"),
         pytest.param(7, "got int", id="number"),
-        pytest.param([7], "principles.0: Input should be", id="number-inside"),
+        pytest.param(
+            [7], "principles.0: must be a text, got 7; put it in quotes", id="number-inside"
+        ),
         pytest.param([["a"]], "principles.0: Input should be", id="list-inside"),
         pytest.param([""], "principles.0: blank", id="blank"),
         pytest.param("no-such", "neither a rubric nor a file", id="unknown-name"),

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from deemster.errors import InputError
+from deemster.judges import Judge
 from deemster.judges.grm import GrmSpec
 from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
@@ -267,3 +268,62 @@ def test_the_json_schema_accepts_what_the_models_accept(tmp_path: Path) -> None:
     for wrong in ("k: 0", "colour: red"):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(yaml.safe_load(GOOD.replace("k: 4", wrong)), schema)
+
+
+PRINCIPLES = {
+    "texts": ('["Clear: easy to read", Short]', [("Clear", 0.5), ("Short", 0.5)]),
+    "requirement-points": (
+        "[{requirement: Says the dose, points: 3}, {criterion: Invents facts, points: -1}]",
+        [("Says the dose", 0.75), ("Avoids: Invents facts", 0.25)],
+    ),
+    "percent": (
+        "[{name: a, weight: 30%}, {description: b, weight: 70%}]", [("a", 0.3), ("b", 0.7)],
+    ),
+    "rubric": ("{criteria: [a, b]}", [("a", 0.5), ("b", 0.5)]),
+    "score-levels": (
+        "{criteria: Polite, score1_description: rude, score2_description: kind}",
+        [("Polite", 1.0)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PRINCIPLES)
+def test_principles_in_a_suite_are_read_as_in_a_rubric_file(tmp_path: Path, name: str) -> None:
+    text, expected = PRINCIPLES[name]
+    path = tmp_path / "suite.yaml"
+    path.write_text(
+        "name: s\ndata: {samples: [{query: q, responses: [a, b]}]}\n"
+        f"judges: {{model: 'fake:x', principles: {text}}}\n",
+        encoding="utf-8",
+    )
+    (judge,) = build_judges(load_suite(path, environment={}).spec, folder=tmp_path).judges
+    assert isinstance(judge, Judge)
+    assert {one.name: one.weight for one in judge.principles} == pytest.approx(dict(expected))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param(
+            "[a, 3]", "principles.1: must be a text, got 3; put it in quotes", id="number"
+        ),
+        pytest.param("[a, yes]", "principles.1: must be a text, got True", id="boolean"),
+        pytest.param("[a, '']", "principles.1: blank; give a criterion", id="blank"),
+        pytest.param("[]", "principles is empty", id="empty"),
+        pytest.param("[{name: a, pints: 3}]", "principles.0.pints: unknown key", id="unknown-key"),
+        pytest.param(
+            "[{name: a, weight: 30%}, {name: b, weight: 7}]", "write all of them with %", id="mixed"
+        ),
+    ],
+)
+def test_bad_principles_in_a_suite_name_the_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text(
+        "name: s\ndata: {samples: [{query: q, responses: [a, b]}]}\n"
+        f"judges:\n  model: 'fake:x'\n  principles: {text}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as error:
+        load_suite(path, environment={})
+    assert f"{path}:5: judges" in str(error.value)
+    assert told in str(error.value)

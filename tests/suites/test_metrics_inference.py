@@ -114,6 +114,28 @@ class TestCompare:
         width = 2 * 1.96 * (0.0125 * 0.9875 / 400) ** 0.5
         assert found.high - found.low == pytest.approx(width, rel=0.15)
 
+    @pytest.mark.parametrize(
+        ("first", "second", "value"),
+        [
+            pytest.param(True, True, 0.0, id="both-right"),
+            pytest.param(False, False, 0.0, id="both-wrong"),
+            pytest.param(True, False, 1.0, id="only-the-first"),
+            pytest.param(False, True, -1.0, id="only-the-second"),
+        ],
+    )
+    def test_pairs_that_are_all_alike_leave_room_on_both_sides(
+        self, first: bool, second: bool, value: float
+    ) -> None:
+        """What was not seen in 100 pairs may still be as frequent as 3.6 %."""
+        unseen = 1 - 0.025 ** (1 / 100)
+        ones, twos = ([float(hit)] * 100 for hit in (first, second))
+        found = Bootstrap().difference(ones, twos)
+        room = (1 + abs(value)) * unseen
+        assert found.value == value
+        assert (found.low, found.high) == pytest.approx(
+            (max(-1, value - room), min(1, value + room)), abs=1e-9
+        )
+
     def test_wrong_input(self) -> None:
         with pytest.raises(InputError, match="'0' occurs twice"):
             compare(run("+") * 2, run("+"))

@@ -315,3 +315,21 @@ def test_readers_in_other_threads(tmp_path: Path) -> None:
         thread.start()
         thread.join()
         assert seen == [1]
+
+
+def test_a_run_at_rest_is_one_file(tmp_path: Path) -> None:
+    def files() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir() if path.name != ".lock")
+
+    with RunStore(tmp_path, write=True) as store:
+        store.set_judges([INFO])
+        reader = RunStore(tmp_path)
+    assert reader.judges() == [INFO]
+    reader.close()  # the last to go, after the writer
+    assert files() == ["run.sqlite"]
+    RunStore(tmp_path).close()
+    assert files() == ["run.sqlite"]
+    with closing(sqlite3.connect(tmp_path / "run.sqlite")) as db:  # as runs were left before
+        db.execute("PRAGMA journal_mode = WAL")
+    RunStore(tmp_path).close()
+    assert files() == ["run.sqlite"]

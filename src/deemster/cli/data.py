@@ -35,6 +35,7 @@ def show(
         Path, typer.Argument(help="A file, a folder, a data set of `datasets`, or - for stdin.")
     ],
     columns: opt.ColumnsOption = None,
+    split: opt.SplitOption = None,
     rows: Annotated[int, typer.Option(min=0, help="So many rows are shown as samples.")] = 2,
 ) -> int:
     """Show how the first rows are understood, and count what all of them have.
@@ -51,7 +52,7 @@ def show(
     bad: list[str] = []
     unseen = set() if given is None else set(given.names)
     with spooled(file) as (path, name):
-        for place, row in enumerate(open_rows(path, name=name)):
+        for place, row in enumerate(open_rows(path, split=split, name=name)):
             counts["rows"] += 1
             unseen -= row.values.keys()
             try:

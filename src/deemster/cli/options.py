@@ -94,6 +94,14 @@ ColumnsOption = Annotated[
     ),
 ]
 
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="Only this split of a data set; of a folder, the files of that name; else the rows "
+        "whose column split says it.",
+    ),
+]
 
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
 _SHARED: dict[str, Any] = {

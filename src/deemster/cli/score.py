@@ -40,6 +40,7 @@ def score(
         ),
     ] = None,
     columns: opt.ColumnsOption = None,
+    split: opt.SplitOption = None,
     seed: opt.Seed = 0,
     record: Annotated[
         Path | None,
@@ -65,11 +66,12 @@ def score(
 
         given = None if columns is None else GivenColumns.parse(columns)
         with spooled(input_file) as (path, name):
-            read = partial(read_samples, path, columns=given, name=name)
+            read = partial(read_samples, path, columns=given, split=split, name=name)
             total = sum(1 for _ in read())  # all is checked before anything is asked
             return asyncio.run(_many(built, record, read, total, as_json=as_json, allowed=allowed))
-    if columns is not None:
-        raise InputError("--columns goes with --input")
+    for option, value in (("--columns", columns), ("--split", split)):
+        if value is not None:
+            raise InputError(f"{option} goes with --input")
     if query is None or not response:
         missing = "--query" if query is None else "--response"
         raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")

@@ -32,29 +32,36 @@ _OWN = ("responses", "reference", "principles", "ground_truth", "policies", "sub
 
 
 def read_samples(
-    source: Path, *, columns: GivenColumns | None = None, name: str | None = None
+    source: Path,
+    *,
+    columns: GivenColumns | None = None,
+    split: str | None = None,
+    name: str | None = None,
 ) -> Iterator[Sample]:
     """Samples of a file or folder, one a row; a sample without an id gets the row's place.
 
     Args:
         source: see `read_rows`; or, of the `datasets` library, a folder it saved or `owner/name`.
         columns: which column holds what, where the names do not say it.
+        split: only this part, see `read_rows`; of a data set, its split.
         name: what errors call the file.
 
     Raises:
         InputError: the file cannot be read, or a row is not a sample that can be judged; the text
             names the line or row.
     """
-    yield from samples_of(open_rows(source, name=name), columns)
+    yield from samples_of(open_rows(source, split=split, name=name), columns)
 
 
-def open_rows(source: Path, *, name: str | None = None) -> Iterator[Row]:
-    """The rows of a file, a folder, or a data set of the `datasets` library.
+def open_rows(source: Path, *, split: str | None = None, name: str | None = None) -> Iterator[Row]:
+    """The rows of a file, a folder, or a data set of the `datasets` library, or of one split.
 
     Raises:
         InputError: see `read_rows` and `dataset_rows`.
     """
-    return dataset_rows(str(source)) if is_dataset(source) else read_rows(source, name=name)
+    if is_dataset(source):
+        return dataset_rows(str(source), split=split)
+    return read_rows(source, split=split, name=name)
 
 
 def samples_of(

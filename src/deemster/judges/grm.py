@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -13,8 +13,11 @@ from deemster.judges.building import Site
 from deemster.judges.judge import MAX_K, Finder, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
-from deemster.principles import PrinciplesLike
+from deemster.principles import PrinciplesLike, as_principles
 from deemster.schemas import SamplingSettings
+
+PrinciplesGiven = str | dict[str, JsonValue] | tuple[str | dict[str, JsonValue], ...]
+"""What may stand in a suite: a word, a rubric, or a list of criteria."""
 
 
 class GrmSpec(SamplingSettings, ModelSpec):
@@ -29,8 +32,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     """Your own Jinja prompt with the dialect's slots, or the file of an `official` one."""
     prompt: Literal["own", "official"] = "own"
     """`own`: the wording that ships; `official`: the makers' own, read from `template`."""
-    principles: str | tuple[dict[str, JsonValue], ...] = "self"
-    """`self`, `ahead`, a rubric's name or file, `bank:FILE`, or a list of principles."""
+    principles: PrinciplesGiven = "self"
+    """`self`, `ahead`, a rubric's name or file, `bank:FILE`, or criteria as in a rubric file."""
     aggregator: str | None = None
     """How votes become rewards, e.g. `sum`, `topk(4) >> mean`; default: the sum."""
     meta_rm: str | None = None
@@ -45,6 +48,13 @@ class GrmSpec(SamplingSettings, ModelSpec):
     """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
     tool: Part | None = None
     """A verifier whose findings are put before the judge as facts: its name, or described here."""
+
+    @field_validator("principles", mode="before")
+    @classmethod
+    def _criteria(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        if isinstance(given, list | tuple | dict):
+            as_principles(given)
+        return given
 
     @field_validator("stop")
     @classmethod
@@ -95,7 +105,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
 
     def _principles(self, site: Site) -> PrinciplesLike:
         if not isinstance(self.principles, str):
-            return list(self.principles)
+            return self.principles
         if self.principles.startswith("bank:"):
             return f"bank:{site.file(self.principles.removeprefix('bank:'))}"
         if site.file(self.principles).is_file():

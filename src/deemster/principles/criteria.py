@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 PRINCIPLE_KEYS = ("name", "weight", "description", "bands")
@@ -70,6 +71,8 @@ def plain_criteria(items: Sequence[Any]) -> list[Any]:
 def _one(item: object, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - `Rubric` validates it
     if isinstance(item, str):
         return _from_text(item, path)
+    if isinstance(item, bool | int | float | date):
+        raise CriterionError(f"must be a text, got {item!s:.80}; put it in quotes", path)
     return _fields(item, path) if isinstance(item, Mapping) else item
 
 

@@ -28,7 +28,7 @@ from deemster.schemas import (
     Vote,
     first_problem,
 )
-from deemster.sqlite_file import is_blank, open_readonly, open_writable, transaction
+from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, transaction
 from deemster.suites.store_format import FORMAT, REMEDY, StoreError, row_checksum, upgrade
 
 FILE = "run.sqlite"
@@ -93,11 +93,15 @@ class RunStore:
             self._db = open_readonly(self.path, FORMAT)
 
     def close(self) -> None:
-        """Merge the log into the file and close it. Idempotent."""
+        """Merge the log into the file and close it: a run at rest is one file. Idempotent."""
         if self._lock is not None:
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
+        # A reader that looked on until after the writer had gone leaves an empty log.
+        log = self.path.with_name(f"{FILE}-wal")
+        if self._lock is not None or (log.exists() and not log.stat().st_size):
+            fold(self.path)
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -72,7 +72,7 @@ def compare(
     return Comparison(
         first=bootstrap.mean(one),
         second=bootstrap.mean(two),
-        difference=bootstrap.mean(one - two),
+        difference=bootstrap.difference(one, two),
         only_first=only_first,
         only_second=only_second,
         p_value=p_value,

@@ -144,6 +144,26 @@ class Bootstrap:
         value = float(counts @ distinct) / len(rows)
         return self.estimate(value, counts, lambda w: w @ distinct / len(rows))
 
+    def difference(self, one: npt.ArrayLike, two: npt.ArrayLike) -> Estimate:
+        """Mean of `one` less `two` over items, resampled in pairs. Undefined for no items.
+
+        Where all pairs differ alike, resampling would give a width of 0: the interval then allows
+        for the largest share of other pairs that could have stayed unseen (exact).
+
+        Args:
+            one: (n,), 0 or 1.
+            two: (n,), 0 or 1.
+        """
+        rows = np.asarray(one, dtype=float) - np.asarray(two, dtype=float)
+        distinct, counts = np.unique(rows, return_counts=True)
+        if len(distinct) != 1:
+            value = float(counts @ distinct) / len(rows) if len(rows) else np.nan
+            return self.estimate(value, counts, lambda w: w @ distinct / len(rows))
+        value = float(distinct[0])
+        room = (1 + abs(value)) * (self._proportion(0, len(rows)).high or 0.0)
+        low, high = max(-1.0, value - room), min(1.0, value + room)
+        return Estimate(value=tidy(value), low=tidy(low), high=tidy(high), n=len(rows))
+
     def ratio(self, tops: npt.ArrayLike, bottoms: npt.ArrayLike) -> Estimate:
         """Sum of `tops` over sum of `bottoms`, both (n,), resampled together by item.
 
