@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from deemster.backends import FakeBackend
 from deemster.dialects import DIALECTS, Dialect, Parsed, open_dialect, to_caller_order
 from deemster.dialects.base import number, tail
 from deemster.dialects.boxed import read_boxed
 from deemster.dialects.vote import read_vote
 from deemster.errors import InputError, ParseError
-from deemster.prompts import View
+from deemster.judges import Judge
+from deemster.prompts import OfficialPrompt, View
 from deemster.schemas import (
     Completion,
     Critique,
@@ -171,3 +174,58 @@ def test_a_third_partys_impossible_scores_are_a_failure() -> None:
     assert vote.status == "parse_error"
     assert "off the scale" in vote.message
     assert dialect.json_schema(1) is None
+
+
+OFFICIAL = [
+    (name if rule == "strict" else f"{name}:{rule}", published)
+    for name in DIALECTS.names()
+    for rule, published in DIALECTS.get(name).officials.items()
+]
+
+
+def python_file(published: OfficialPrompt) -> str:
+    """A file like the makers': each text at its name, with all of their placeholders."""
+    text = " | ".join(f"{{{name}}}" for name in published.slots) or "Words."
+    lines = []
+    for block, name in published.parts.items():
+        *outer, last = name.split(".")
+        for depth, part in enumerate(outer):
+            lines.append(f"{'    ' * depth}{'class' if depth == 0 else 'def'} {part}():")
+        said = text if block == "user" else "Words."
+        lines.append(f"{'    ' * len(outer)}{last} = {said!r}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("spec", "published"),
+    [one for one in OFFICIAL if one[1].file.endswith(".py")],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_makers_file_is_read(spec: str, published: OfficialPrompt, tmp_path: Path) -> None:
+    path = tmp_path / published.file
+    path.write_text(python_file(published))
+    dialect = open_dialect(spec, official=True, template=path)
+    n = max(dialect.min_responses, min(2, dialect.max_responses or 2))
+    view = replace(VIEW, responses=VIEW.responses[:n])
+    said = "\n".join(message.text for message in dialect.render(view))
+    assert all(text in said for text in ("q?", "first", "second")[: n + 1])
+    assert published.origin in dialect.template.provenance
+    assert published.digest is None or re.fullmatch("[0-9a-f]{12}", published.digest)
+    assert open_dialect(spec, official=True, model_folder=tmp_path).template == dialect.template
+
+
+def test_the_makers_file_must_be_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="needs its makers' file: fetch YzjiaoNvd/BR-RM"):
+        open_dialect("br-rm", official=True, model_folder=tmp_path)
+    with pytest.raises(InputError, match="'grm' knows no file with its makers' prompt"):
+        open_dialect("grm", official=True)
+    assert open_dialect("nemotron-genrm-json", official=True).template.provenance == ""
+
+
+async def test_the_makers_file_lies_beside_a_local_model(tmp_path: Path) -> None:
+    (published,) = DIALECTS.get("br-rm").officials.values()
+    (tmp_path / published.file).write_text(python_file(published))
+    judge = Judge(FakeBackend("x", name=f"hf:{tmp_path}"), dialect="br-rm", prompt="official")
+    assert judge.dialect.template.provenance.startswith("official prompt of YzjiaoNvd/BR-RM")
+    with pytest.raises(InputError, match="prompt 'theirs'; allowed: own, official"):
+        Judge(FakeBackend("x"), prompt="theirs")  # type: ignore[arg-type]

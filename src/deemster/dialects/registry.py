@@ -48,7 +48,11 @@ DIALECTS: Registry[type[Dialect]] = Registry(
 
 
 def open_dialect(
-    spec: str, *, template: str | Path | None = None, official: bool = False
+    spec: str,
+    *,
+    template: str | Path | None = None,
+    official: bool = False,
+    model_folder: Path | None = None,
 ) -> Dialect:
     """Make a dialect by name or `name:rule`.
 
@@ -57,6 +61,7 @@ def open_dialect(
         template: a file with another prompt: the user's own Jinja template, or with `official`
             the file in which the makers of the model publish theirs.
         official: ask in the makers' own words.
+        model_folder: where the makers' file may lie, too: the folder of the model.
 
     Raises:
         InputError: the name or the rule is unknown, the template unusable, or the makers' words
@@ -74,6 +79,9 @@ def open_dialect(
             f"dialect {spec!r} knows no file with its makers' prompt; leave out prompt, or write "
             "their text into a Jinja file with the dialect's slots and give it as template"
         )
+    if template is None and model_folder is not None:
+        beside = model_folder / published.file
+        template = beside if beside.is_file() else None
     if template is None:
         raise InputError(
             f"prompt 'official' of dialect {spec!r} needs its makers' file: fetch "

@@ -67,7 +67,10 @@ def dialect_of(
         chosen = given
     else:
         chosen = open_dialect(
-            given or only or "grm", template=template, official=prompt == "official"
+            given or only or "grm",
+            template=template,
+            official=prompt == "official",
+            model_folder=_folder(backend),
         )
     if only is not None and chosen.name != only:
         raise InputError(
@@ -75,6 +78,12 @@ def dialect_of(
             f"{chosen.spec!r}; leave out dialect, or give another model"
         )
     return chosen
+
+
+def _folder(backend: Backend) -> Path | None:
+    """Where the model lies, if it is a local one in a folder."""
+    folder = Path(backend.name.removeprefix("hf:"))
+    return folder if backend.name.startswith("hf:") and folder.is_dir() else None
 
 
 def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
