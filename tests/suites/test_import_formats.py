@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.command_line import deemster
+from tests.support.command_line import deemster, one_line
 
 from deemster.schemas import Failure, Judgment
 from deemster.suites.store import RunStore
@@ -28,8 +30,34 @@ PANDA = {
     "idx": 0, "instruction": "Add.", "input": "2 2", "response1": "4", "response2": "5",
     "annotator1": 1, "annotator2": 1, "annotator3": 2,
 }  # fmt: skip
+ATTACHED = {
+    "eval": {"model": "auk"},
+    "samples": [
+        {
+            "id": "a", "epoch": 1, "target": ["4", "four"],
+            "input": [
+                {"id": "m1", "role": "system", "content": "Be brief."},
+                {"id": "m2", "role": "user", "source": "input", "content": "attachment://0ab"},
+            ],
+            "attachments": {"0ab": "A long question", "1cd": "Well argued."},
+            "output": {
+                "choices": [
+                    {"message": {"role": "assistant", "content": [
+                        {"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "4"}]}}
+                ]
+            },
+            "scores": {
+                "rubric": {"value": {"style": 3, "facts": 5}, "explanation": "attachment://1cd"}
+            },
+        },
+        {
+            "id": "b", "epoch": 1, "input": "3+3?", "target": "6", "scores": {},
+            "error": {"message": "RuntimeError('sandbox gone')", "traceback": "…"},
+        },
+    ],
+}  # fmt: skip
 SCORES = {"instruction": "Write.", "response": "ok", "gpt4_score": [5, 4, 5]}
-INSPECT = {
+INSPECT: dict[str, Any] = {
     "eval": {"model": "auk"},
     "samples": [
         {
@@ -58,6 +86,71 @@ PROMPTFOO = {
         ],
     }
 }  # fmt: skip
+PROMPTFOO_FAILED: dict[str, Any] = {
+    "results": {
+        "version": 3,
+        "results": [
+            {
+                "prompt": {"raw": "2+2?"}, "response": {"output": {"sum": 4}},
+                "provider": {"id": "auk"}, "success": False,
+                "gradingResult": {
+                    "componentResults": [
+                        {"pass": False, "score": 0, "reason": "Could not extract JSON",
+                         "metadata": {"graderError": True}, "assertion": {"type": "llm-rubric"}},
+                    ]
+                },
+            },
+            {
+                "prompt": {"raw": "3+3?"}, "provider": {"id": "auk"}, "gradingResult": None,
+                "success": False, "error": "HTTP 500",
+                "testCase": {"assert": [{"type": "llm-rubric", "value": "is right"}]},
+            },
+            {
+                "prompt": {"raw": "4+4?"}, "response": {"output": "8"}, "provider": {"id": "auk"},
+                "gradingResult": {
+                    "componentResults": [
+                        {"pass": True, "score": 1, "reason": "ok",
+                         "assertion": {"type": "llm-rubric"}},
+                    ]
+                },
+            },
+        ],
+    }
+}  # fmt: skip
+DEEPEVAL_RESULT = {
+    "test_results": [
+        {
+            "name": "t", "success": False, "input": "2+2?", "actual_output": "4",
+            "metrics_data": [
+                {"name": "Correctness", "score": 0.75, "reason": "fine", "success": True},
+            ],
+        },
+        {
+            "name": "u", "success": False, "input": "3+3?", "actual_output": "7",
+            "metrics_data": [
+                {"name": "Correctness", "score": None, "success": False, "error": "timed out"},
+            ],
+        },
+    ]
+}  # fmt: skip
+OPENJUDGE = [
+    {
+        "index": 0, "grader": "RelevanceGrader", "min_expect_score": 3,
+        "parameters": {"query": [{"message": {"role": "user", "content": "2+2?"}}],
+                       "response": "4", "reference_response": "4"},
+        "result": {"name": "relevance", "score": 5.0, "reason": "right", "metadata": {}},
+    },
+    {
+        "index": 1, "grader": "RelevanceGrader", "max_expect_score": 2,
+        "parameters": {"query": "3+3?", "tool_calls": [{"id": "c", "function": {"name": "add"}}]},
+        "result": {"name": "relevance", "error": "Timeout occurred", "reason": "", "metadata": {}},
+    },
+    {
+        "index": 2, "grader": "RelevanceGrader",
+        "parameters": {"query": "Which?", "responses": ["a", "b", "c"]},
+        "result": {"name": "ranker", "rank": [2, 1, 3], "reason": "b first", "metadata": {}},
+    },
+]  # fmt: skip
 DEEPEVAL = {
     "testCases": [
         {
@@ -129,6 +222,23 @@ CASES = {
         [(1.0, 0.0), "api_error"],
     ),
     "inspect": Case("inspect", [INSPECT], [(1.0,), "api_error"]),
+    "inspect-attachments": Case(
+        "inspect", [ATTACHED], [(5.0,), "api_error"], ("--judge", "rubric/facts")
+    ),
+    "promptfoo-failed": Case("promptfoo", [PROMPTFOO_FAILED], ["api_error", "api_error", (1.0,)]),
+    "promptfoo-lines": Case(
+        "promptfoo", PROMPTFOO_FAILED["results"]["results"], ["api_error", "api_error", (1.0,)]
+    ),
+    "deepeval-result": Case("deepeval", [DEEPEVAL_RESULT], [(0.75,), "api_error"]),
+    "openjudge": Case("openjudge", OPENJUDGE, [(5.0,), "api_error", (1.0, 2.0, 0.0)]),
+    "lm-eval-one-metric": Case(
+        "lm-eval",
+        [
+            HARNESS | {"filter": name, "metrics": ["judge_score"], "judge_score": score}
+            for name, score in (("strict", 0.0), ("flexible", 1.0))
+        ],
+        [(0.0,), (1.0,)],
+    ),
     "promptfoo": Case("promptfoo", [PROMPTFOO], [(0.9,)]),
     "deepeval": Case("deepeval", [DEEPEVAL], [(0.75,)]),
     "lm-eval": Case("lm-eval", [HARNESS], [(1.0,)], ("--columns", "scores=judge_score")),
@@ -146,6 +256,12 @@ CASES = {
         [(1.0, 0.0)], ("--dialect", "mt-bench-pair"), note="read otherwise here: 1",
     ),
 }  # fmt: skip
+
+REASONS = {
+    "grader timed out", "HTTP 500", "RuntimeError('sandbox gone')", "Could not extract JSON",
+    "timed out", "Timeout occurred",
+}  # fmt: skip
+"""Why calls failed, as the logs say it."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -166,8 +282,8 @@ def test_from_file_to_report(name: str, tmp_path: Path) -> None:
     got = [vote.scores if isinstance(vote, Judgment) else vote.status for vote in votes]
     assert got == case.votes
     for vote in votes:
-        if isinstance(vote, Failure) and name in {"inspect", "wildbench-failed"}:
-            assert vote.message in {"grader timed out", "HTTP 500"}
+        if isinstance(vote, Failure) and vote.status == "api_error" and name != "arena-hard-v2":
+            assert vote.message in REASONS
 
 
 @pytest.mark.parametrize("name", sorted({case.name for case in CASES.values()} - {"inspect"}))
@@ -190,3 +306,82 @@ def test_a_log_without_a_single_judgment_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "fields there: question_id, model, judge, games" in done.stderr
+
+
+def archive(path: Path, *, header: str = "header.json") -> Path:
+    """A `.eval` log: a zip of JSON entries, one a sample."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("_journal/summaries/1.json", "[{}]")
+        for sample in INSPECT["samples"]:
+            made.writestr(f"samples/{sample['id']}_epoch_1.json", json.dumps(sample))
+        made.writestr("summaries.json", "[]")
+        made.writestr(header, json.dumps({"version": 2, "eval": INSPECT["eval"]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "folder"),
+    [
+        pytest.param("header.json", False, id="finished"),
+        pytest.param("_journal/start.json", False, id="cut-off"),
+        pytest.param("header.json", True, id="folder"),
+    ],
+)
+def test_an_inspect_archive_is_read_like_its_json(
+    header: str, folder: bool, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    log = archive(logs / "run.eval", header=header)
+    done = deemster(
+        "import", "--format", "inspect", "--traces", str(logs if folder else log),
+        "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with RunStore(tmp_path / "run") as store:
+        judged = list(store.verdicts(0))
+    assert [sample.id for sample, _ in judged] == ["1/1", "2/1"]
+    assert judged[0][1].rewards == (1.0,)
+    assert [one.message for one in judged[1][1].failures] == ["grader timed out"]
+
+
+def zstandard(path: Path) -> None:
+    """Say of each entry that it is compressed with method 93."""
+    archive(path)
+    data = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        place = data.find(mark)
+        while place >= 0:
+            data[place + at : place + at + 2] = (93).to_bytes(2, "little")
+            place = data.find(mark, place + 1)
+    path.write_bytes(data)
+
+
+def cut(path: Path) -> None:
+    archive(path)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def other(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("a.txt", "hello")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        pytest.param(zstandard, "inspect log convert --to json", id="zstandard"),
+        pytest.param(cut, "log.eval", id="cut"),
+        pytest.param(other, "no header.json", id="other-zip"),
+    ],
+)
+def test_archives_that_cannot_be_read(
+    make: Callable[[Path], None], told: str, tmp_path: Path
+) -> None:
+    make(tmp_path / "log.eval")
+    done = deemster(
+        "import", "--format", "inspect", "--traces", str(tmp_path / "log.eval"),
+        "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert told in one_line(done)
+    assert not (tmp_path / "run").exists()

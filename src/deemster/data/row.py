@@ -65,6 +65,17 @@ class Row:
         values = self._typed(keys, dict, "an object")
         return Row(values, f"{self.where}: in {keys[0]!r}", self.path, self.number)
 
+    def records(self, *keys: str) -> list[Row]:
+        """The first of `keys`, which must be a list of objects, as rows of their own."""
+        items = self.items(*keys)
+        wrong = next((i for i, item in enumerate(items, 1) if not isinstance(item, dict)), 0)
+        if wrong:
+            raise self.error(f"item {wrong} of {keys[0]!r} is not an object")
+        return [
+            Row(item, f"{self.where}: item {number} of {keys[0]!r}", self.path, number)
+            for number, item in enumerate(items, 1)
+        ]
+
     def choice(self, key: str, allowed: Mapping[Any, T]) -> T:
         """What the value of `key` means.
 

@@ -1,7 +1,8 @@
-"""Results of evaluation tools that call judges: inspect_ai, promptfoo, deepeval, lm-eval."""
+"""Results of evaluation tools that call judges: promptfoo, deepeval, lm-eval."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,52 +11,14 @@ from typing import Any, ClassVar
 from deemster.benchmarks.traces.columns import ColumnTraces
 from deemster.data.row import Row
 
-_GRADES = {"C": 1.0, "P": 0.5, "I": 0.0}
-"""inspect_ai's letters; `N`, no answer, is no score."""
-
-
-@dataclass(frozen=True)
-class InspectTraces(ColumnTraces):
-    """An inspect_ai log as JSON: `samples`, each with `scores` by scorer, who is the judge.
-
-    Letters are 1 (correct), one half (partly) and 0. A `.eval` log is converted by
-    `inspect log convert --to json`.
-    """
-
-    name: ClassVar[str] = "inspect"
-    description: ClassVar[str] = "inspect_ai logs (JSON) with scores by model graders"
-    reshaped: ClassVar[bool] = True
-
-    def rows(self, traces: Path) -> Iterator[Row]:
-        """One row per sample and scorer."""
-        for log in self.source(traces):
-            model = log.record("eval").get("model") if log.get("eval") else None
-            for sample in _records(log, "samples"):
-                output = sample.get("output")
-                answer = output.get("completion") if isinstance(output, dict) else None
-                for scorer, score in _named(sample, "scores").items():
-                    value = score.get("value")
-                    yield replace(
-                        sample,
-                        values={
-                            "id": f"{sample.label('id')}/{sample.get('epoch', 1)}",
-                            "query": sample.get("input"),
-                            "responses": [answer or ""],
-                            "reference": sample.get("target"),
-                            "scores": _grade(value),
-                            "output": score.get("explanation"),
-                            "error": score.get("reason"),
-                            "policies": [model] if model else None,
-                            "judge": scorer,
-                        },
-                    )
-
 
 @dataclass(frozen=True)
 class PromptfooTraces(ColumnTraces):
-    """A promptfoo result file (`--output results.json`).
+    """A promptfoo result file (`--output results.json`, or `.jsonl`).
 
-    Each graded assertion of a result is a judgment; its kind (`llm-rubric`, …) is the judge.
+    Each graded assertion of a result is a judgment; its kind (`llm-rubric`, …) is the judge. An
+    assertion of a result that failed, or whose grader failed, is a failed vote, whatever score
+    the tool wrote down.
     """
 
     name: ClassVar[str] = "promptfoo"
@@ -66,40 +29,59 @@ class PromptfooTraces(ColumnTraces):
         """One row per assertion."""
         for log in self.source(traces):
             results = log.get("results")
+            if results is None and "gradingResult" in log.values:
+                yield from _graded(log, log.number)  # a line of `.jsonl`
+                continue
             held = replace(log, values=results) if isinstance(results, dict) else log
-            for number, result in enumerate(_records(held, "results")):
-                grading = result.get("gradingResult")
-                parts = (grading or {}).get("componentResults") or []
-                for at, part in enumerate(part for part in parts if isinstance(part, dict)):
-                    assertion = part.get("assertion") or {}
-                    yield replace(
-                        result,
-                        values=_promptfoo(result)
-                        | {
-                            "id": f"{number}/{at}",
-                            "scores": part.get("score"),
-                            "output": part.get("reason"),
-                            "judge": assertion.get("type") or "assertion",
-                            "subset": assertion.get("metric"),
-                        },
-                    )
+            for number, result in enumerate(held.records("results")):
+                yield from _graded(result, number)
+
+
+def _graded(result: Row, number: int) -> Iterator[Row]:
+    """A row per assertion of one result; of those that were to come, where it failed."""
+    about = _promptfoo(result)
+    grading = result.get("gradingResult") or {}
+    parts = [part for part in grading.get("componentResults") or [] if isinstance(part, dict)]
+    if not parts:
+        case = result.get("testCase") or {}
+        planned = case.get("assert") if isinstance(case, dict) else None
+        parts = [{"assertion": one} for one in planned or [] if isinstance(one, dict)]
+    for at, part in enumerate(parts):
+        assertion = part.get("assertion") or {}
+        broken = (part.get("metadata") or {}).get("graderError")
+        yield replace(
+            result,
+            values=about
+            | {
+                "id": f"{number}/{at}",
+                "scores": None if broken else part.get("score"),
+                "output": None if broken else part.get("reason"),
+                "error": part.get("reason") if broken else result.get("error"),
+                "judge": assertion.get("type") or "assertion",
+                "subset": assertion.get("metric"),
+            },
+        )
 
 
 def _promptfoo(result: Row) -> dict[str, Any]:
     response, prompt, provider = (result.get(key) for key in ("response", "prompt", "provider"))
     answer = response.get("output") if isinstance(response, dict) else None
+    if answer is not None and not isinstance(answer, str):
+        answer = json.dumps(answer, ensure_ascii=False)
     model = provider.get("id") if isinstance(provider, dict) else provider
     return {
         "query": prompt.get("raw") if isinstance(prompt, dict) else None,
-        "responses": [answer if isinstance(answer, str) else ""],
+        "responses": [answer or ""],
         "policies": [model] if model else None,
-        "error": result.get("error"),
     }
 
 
 @dataclass(frozen=True)
 class DeepevalTraces(ColumnTraces):
-    """A deepeval test run: `testCases`, each with `metricsData`; a metric is a judge."""
+    """A deepeval test run: `testCases`, each with `metricsData`; a metric is a judge.
+
+    The result of `evaluate` as JSON is the same with `test_results` and `metrics_data`.
+    """
 
     name: ClassVar[str] = "deepeval"
     description: ClassVar[str] = "deepeval test runs with metrics by judges"
@@ -109,19 +91,20 @@ class DeepevalTraces(ColumnTraces):
         """One row per case and metric."""
         for log in self.source(traces):
             run = log.record("testRunData") if log.get("testRunData") else log
-            for number, case in enumerate(_records(run, "testCases")):
-                metrics = case.get("metricsData") or []
+            for number, case in enumerate(run.records("testCases", "test_results")):
+                metrics = case.get("metricsData") or case.get("metrics_data") or []
                 for metric in (one for one in metrics if isinstance(one, dict)):
+                    failed = metric.get("error")
                     yield replace(
                         case,
                         values={
                             "id": f"{number}/{case.get('name', '')}",
                             "query": case.get("input"),
-                            "responses": [case.get("actualOutput", "")],
-                            "reference": case.get("expectedOutput"),
-                            "scores": metric.get("score"),
-                            "output": metric.get("reason"),
-                            "error": metric.get("error"),
+                            "responses": [case.get("actualOutput", case.get("actual_output", ""))],
+                            "reference": case.get("expectedOutput", case.get("expected_output")),
+                            "scores": None if failed else metric.get("score"),
+                            "output": None if failed else metric.get("reason"),
+                            "error": failed,
                             "judge": metric.get("name") or "metric",
                         },
                     )
@@ -129,7 +112,11 @@ class DeepevalTraces(ColumnTraces):
 
 @dataclass(frozen=True)
 class LmEvalTraces(ColumnTraces):
-    """lm-evaluation-harness's `samples_*.jsonl`; `--columns scores=METRIC` names the metric."""
+    """lm-evaluation-harness's `samples_*.jsonl`.
+
+    The metric is the judge's score: the only one in `metrics`, or `--columns scores=METRIC`. A
+    document that several filters read is a sample by each.
+    """
 
     name: ClassVar[str] = "lm-eval"
     description: ClassVar[str] = "lm-evaluation-harness samples with a judge's metric"
@@ -144,22 +131,20 @@ class LmEvalTraces(ColumnTraces):
                 arguments = list(arguments.values())
             asked = _innermost(arguments)
             target = row.get("target")
+            metrics = row.get("metrics")
+            only = metrics[0] if isinstance(metrics, list) and len(metrics) == 1 else None
+            kept = row.get("filter", "none")
             yield replace(
                 row,
                 values=row.values
                 | {  # type: ignore[operator]  # a mapping that a reader made
-                    "id": row.label("doc_id"),
+                    "id": row.label("doc_id") + (f"/{kept}" if kept != "none" else ""),
                     "query": asked if isinstance(asked, str) else None,
                     "responses": [_innermost(answers) or ""],
                     "reference": target if isinstance(target, str) else None,
-                },
+                }
+                | ({"scores": row.get(only)} if only and "scores" not in self.columns else {}),
             )
-
-
-def _grade(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return None if value == "N" else _GRADES.get(value, value)
 
 
 def _innermost(value: Any) -> Any:  # noqa: ANN401 - rows are untyped
@@ -169,16 +154,4 @@ def _innermost(value: Any) -> Any:  # noqa: ANN401 - rows are untyped
     return value
 
 
-def _records(row: Row, key: str) -> Iterator[Row]:
-    for number, value in enumerate(row.items(key), start=1):
-        if not isinstance(value, dict):
-            raise row.error(f"item {number} of {key!r} is no object")
-        yield Row(value, f"{row.where}: item {number} of {key!r}", row.path, number)
-
-
-def _named(row: Row, key: str) -> dict[str, dict[str, Any]]:
-    found = row.get(key) or {}
-    return {name: value for name, value in dict(found).items() if isinstance(value, dict)}
-
-
-__all__ = ["DeepevalTraces", "InspectTraces", "LmEvalTraces", "PromptfooTraces"]
+__all__ = ["DeepevalTraces", "LmEvalTraces", "PromptfooTraces"]
