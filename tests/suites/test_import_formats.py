@@ -57,7 +57,7 @@ ATTACHED = {
     ],
 }  # fmt: skip
 SCORES = {"instruction": "Write.", "response": "ok", "gpt4_score": [5, 4, 5]}
-INSPECT = {
+INSPECT: dict[str, Any] = {
     "eval": {"model": "auk"},
     "samples": [
         {
@@ -86,7 +86,7 @@ PROMPTFOO = {
         ],
     }
 }  # fmt: skip
-PROMPTFOO_FAILED = {
+PROMPTFOO_FAILED: dict[str, Any] = {
     "results": {
         "version": 3,
         "results": [

@@ -187,6 +187,32 @@ def test_equal_ratings_go_to_each_response_once(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("ratings", "winners", "differ"),
+    [
+        pytest.param(("7", "9"), ("2", "2"), 0, id="same"),
+        pytest.param(("7", "7"), ("2", "1"), 0, id="equal-ratings"),
+        pytest.param(("7", "9"), ("1", "1"), 1, id="other-winner"),
+        pytest.param(("7", ""), ("2", "1"), 1, id="a-rating-kept-back"),
+    ],
+)
+def test_winners_by_ratings_are_compared_with_ours(
+    ratings: tuple[str, str], winners: tuple[str, str], differ: int, tmp_path: Path
+) -> None:
+    step: dict[str, Any] = {
+        f"score_{i}": [text, "stop" if text else "content_filter"]
+        for i, text in enumerate(ratings, 1)
+    }
+    games = ("swap = False", "swap = True")
+    step |= {game: {"winner": who} for game, who in zip(games, winners, strict=True)}
+    row = {"set": "S", "evaluator": "Heron", "strategy": "Rating", "idx": 0, "label": 2,
+           "results": [step]}  # fmt: skip
+    (tmp_path / "log.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    found = summary_of(tmp_path / "run", *arguments("llmbar", "log.jsonl", root=tmp_path))
+    (note,) = found["notes"]
+    assert note.startswith(f"verdicts stored in the log: 1; read otherwise here: {differ}")
+
+
 def test_senseless_labels_and_equal_scores_as_judgebench_counts_them(tmp_path: Path) -> None:
     games = [
         {"pair_id": "p-law", "game": 0, "response": "[[A>A]]"},

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deemster.schemas import Failure, JudgeInfo, Judgment, Verdict
+from deemster.suites.frames import load_run
 from deemster.suites.loading import load_suite
 from deemster.suites.runner import run_suite
 
@@ -75,3 +76,11 @@ async def test_a_run(tmp_path: Path) -> None:
     assert set(page.tags) <= KNOWN
     for part in ("<b>run", "good", "100.0%", "0 of 1", "passed", "FAILED", "parse_error"):
         assert part in page.text
+    alone = Reader(result.summaries["bad"]._repr_html_())
+    assert set(alone.tags) <= KNOWN
+    for part in ("bad", "0 of 1", "1 of 1", "parse_error", BAD[:20]):
+        assert part in alone.text
+    tables = Reader(load_run(tmp_path / "<b>run")._repr_html_())
+    assert set(tables.tags) <= KNOWN
+    for part in ("samples1", "verdicts2", "votes2", "ground_truth", "critiques"):
+        assert part in tables.text

@@ -31,6 +31,12 @@ class RunFrames:
     votes: pd.DataFrame
     """One row per vote: status, scores, order, principles, critiques, raw text, usage."""
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        from deemster.suites.run_html import frames_html  # noqa: PLC0415 - for notebooks
+
+        return frames_html(self)
+
 
 def load_run(directory: str | Path) -> RunFrames:
     """Read a run directory.

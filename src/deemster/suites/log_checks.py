@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from deemster.benchmarks import read_rows
-from deemster.benchmarks.traces.common import REPEATED, STORED
-from deemster.benchmarks.traces.verdicts import agrees
+from deemster.benchmarks.traces.common import REPEATED, STORED, STORED_TOGETHER
+from deemster.benchmarks.traces.verdicts import agrees, together
 from deemster.errors import InputError
 from deemster.schemas import Judgment, Sample, Vote
 
@@ -54,6 +54,10 @@ def _stored(log: Log) -> Iterator[str]:
             same = agrees(vote, said)
             compared += same is not None
             if same is False:
+                differ.append(sample.id)
+        if STORED_TOGETHER in sample.metadata:
+            compared += 1
+            if together(votes) != sample.metadata[STORED_TOGETHER]:
                 differ.append(sample.id)
     if compared:
         where = ", ".join(islice(dict.fromkeys(differ), _SHOWN))

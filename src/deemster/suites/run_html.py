@@ -1,4 +1,4 @@
-"""A run as HTML for notebooks: the judges side by side, thresholds, and why votes failed."""
+"""Runs as HTML for notebooks: the judges side by side, thresholds, and why votes failed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from deemster.schemas.verdict_html import table_html
-from deemster.suites.metrics import Estimate, Summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deemster.suites.frames import RunFrames
+    from deemster.suites.metrics import Estimate, Summary
     from deemster.suites.runner import RunResult
 
 _COLUMNS = (
@@ -22,7 +25,7 @@ def run_html(result: RunResult) -> str:
     order = [one.judge for one in result.standings] or list(result.summaries)
     parts = [
         f"<p>run in <code>{escape(str(result.directory))}</code></p>",
-        table_html(_COLUMNS, [_row(name, result.summaries[name]) for name in order]),
+        _judges(order, result.summaries),
     ]
     if result.thresholds:
         rows = [
@@ -31,14 +34,43 @@ def run_html(result: RunResult) -> str:
             for t in result.thresholds
         ]  # fmt: skip
         parts.append(table_html(("judge", "figure", "is", "asked", ""), rows))
+    parts.append(_reasons(order, result.summaries))
+    return f"<div>{''.join(parts)}</div>"
+
+
+def summary_html(summary: Summary) -> str:
+    """The figures of one judge, and why its votes failed."""
+    by_name = {"judge" if summary.judge is None else summary.judge.name: summary}
+    order = list(by_name)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in summary.notes)
+    return f"<div>{_judges(order, by_name)}{_reasons(order, by_name)}{notes}</div>"
+
+
+def frames_html(frames: RunFrames) -> str:
+    """How many rows each table has, and which columns."""
+    tables = ("samples", "verdicts", "votes")
+    rows = [
+        (name, len(frame), ", ".join(map(str, frame.columns)))
+        for name in tables
+        for frame in [getattr(frames, name)]
+    ]
+    return f"<div>{table_html(('table', 'rows', 'columns'), rows)}</div>"
+
+
+def _judges(order: Sequence[str], summaries: Mapping[str, Summary]) -> str:
+    return table_html(_COLUMNS, [_row(name, summaries[name]) for name in order])
+
+
+def _reasons(order: Sequence[str], summaries: Mapping[str, Summary]) -> str:
+    """Why votes failed; nothing where none did."""
     reasons = [
         (name, reason.count, reason.status, reason.message)
         for name in order
-        for reason in result.summaries[name].failure_reasons
+        for reason in summaries[name].failure_reasons
     ]
-    if reasons:
-        parts.append(table_html(("judge", "failed votes", "status", "such as"), reasons))
-    return f"<div>{''.join(parts)}</div>"
+    if not reasons:
+        return ""
+    return table_html(("judge", "failed votes", "status", "such as"), reasons)
 
 
 def _row(name: str, summary: Summary) -> tuple[object, ...]:

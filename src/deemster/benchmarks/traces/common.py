@@ -19,6 +19,8 @@ NO_COMPLETION = "the log has no completion"
 """Message of a vote of which the log holds neither text nor verdict."""
 STORED = "stored"
 """Metadata: what the log's own tool read, one entry a vote, see `agrees`."""
+STORED_TOGETHER = "stored_together"
+"""Metadata: what the tool read from votes on one response each taken together, see `together`."""
 REPEATED = "repeated_rows"
 """Metadata: how many rows behind the sample are word for word the same as another one."""
 UNIT = Scale(low=0, high=1, integer=False)
@@ -151,6 +153,7 @@ __all__ = [
     "NO_COMPLETION",
     "REPEATED",
     "STORED",
+    "STORED_TOGETHER",
     "SWAPPED",
     "UNIT",
     "Ids",

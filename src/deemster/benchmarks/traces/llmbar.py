@@ -15,6 +15,7 @@ from deemster.benchmarks.traces.common import (
     FORWARD,
     NO_COMPLETION,
     STORED,
+    STORED_TOGETHER,
     SWAPPED,
     failure,
     from_text,
@@ -110,7 +111,11 @@ def _stored(row: Row) -> dict[str, JsonValue]:
         said: list[JsonValue] = [winner(game["winner"], (("1",), ("2",))) for game in games]
     except InputError as error:
         raise row.error(str(error)) from None
-    return {_WINNERS: said} if _RATINGS[0][0] in last else {_WINNERS: said, STORED: said}
+    if _RATINGS[0][0] not in last:
+        return {_WINNERS: said, STORED: said}
+    # Equal ratings go to the second response in the first game and to the first in the other.
+    both: JsonValue = said[0] if said[0] == said[1] else "tie" if said == [1, 0] else "none"
+    return {_WINNERS: said, STORED_TOGETHER: both}
 
 
 def _games(

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from deemster.aggregators import strict_best
 from deemster.benchmarks.traces.figures import preference
 from deemster.errors import InputError
 from deemster.schemas import Judgment, Vote
@@ -87,4 +88,17 @@ def agrees(vote: Vote, stored: JsonValue) -> bool | None:
     return stored == ("none" if said is None else said)
 
 
-__all__ = ["Said", "agrees", "winner"]
+def together(votes: Sequence[Vote]) -> Said:
+    """The better response by votes on one response each; no verdict if one has no score."""
+    rows = [vote.scores for vote in votes if isinstance(vote, Judgment)]
+    given = [
+        next((one for one in column if one is not None), None) for column in zip(*rows, strict=True)
+    ]
+    scores = [one for one in given if one is not None]
+    if not scores or len(scores) < len(given):
+        return "none"
+    best = strict_best(scores)
+    return "tie" if best is None else best
+
+
+__all__ = ["Said", "agrees", "together", "winner"]

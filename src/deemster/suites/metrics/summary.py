@@ -101,6 +101,12 @@ class Summary(Record):
     """What a reader of an imported log should know: repeated rows, verdicts read otherwise than
     by the log's own tool."""
 
+    def _repr_html_(self) -> str:
+        """How notebooks show it."""
+        from deemster.suites.run_html import summary_html  # noqa: PLC0415 - for notebooks
+
+        return summary_html(self)
+
 
 def summarise(
     items: Sequence[Item],
