@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 from collections.abc import Callable
@@ -284,6 +285,82 @@ def test_from_file_to_report(name: str, tmp_path: Path) -> None:
     for vote in votes:
         if isinstance(vote, Failure) and vote.status == "api_error" and name != "arena-hard-v2":
             assert vote.message in REASONS
+
+
+TABLE = [
+    {"question": "2+2?", "response_a": "4, four", "response_b": "5", "label": "A",
+     "judgment": "The first.\n[[A]]"},
+    {"question": "3+3?", "response_a": "7", "response_b": "6", "label": "B",
+     "judgment": "Both fine: [[C]]"},
+]  # fmt: skip
+PAIRS = [
+    {"prompt": "2+2?", "chosen": "4", "rejected": "5", "judgment": "[[A]]"},
+    {"prompt": "3+3?", "chosen": "6", "rejected": "7", "judgment": "[[B]]"},
+]
+
+
+def write_csv(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        made = csv.DictWriter(file, rows[0])
+        made.writeheader()
+        made.writerows(rows)
+
+
+def write_parquet(path: Path, rows: list[dict[str, str]]) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+
+
+def write_array(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def write_lines(path: Path, rows: list[dict[str, str]]) -> None:
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "rows", "write", "rewards"),
+    [
+        pytest.param("log.csv", TABLE, write_csv, [(1, 0), (0.5, 0.5)], id="csv"),
+        pytest.param("log.parquet", TABLE, write_parquet, [(1, 0), (0.5, 0.5)], id="parquet"),
+        pytest.param("log.json", TABLE, write_array, [(1, 0), (0.5, 0.5)], id="array"),
+        pytest.param("log.jsonl", PAIRS, write_lines, [(1, 0), (0, 1)], id="chosen-rejected"),
+    ],
+)
+def test_a_table_of_any_kind_from_file_to_report(
+    file: str,
+    rows: list[dict[str, str]],
+    write: Callable[[Path, list[dict[str, str]]], None],
+    rewards: list[tuple[float, ...]],
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / file, rows)
+    done = deemster(
+        "import", "--format", "columns", "--traces", str(tmp_path / file),
+        "--dialect", "mt-bench-pair", "--judge", "heron", "--out", str(tmp_path / "run"),
+        "--report", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["judge"]["name"] == "heron"
+    assert json.loads(done.stdout)["accuracy"] == 0.5
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "heron: verdicts stored in the log: none to compare with" in page
+    with RunStore(tmp_path / "run") as store:
+        assert [verdict.rewards for _, verdict in store.verdicts(0)] == rewards
+    assert not list((tmp_path / "run").glob("run.sqlite-*"))
+
+
+def test_the_truth_of_chosen_and_rejected_may_be_left_out(tmp_path: Path) -> None:
+    write_lines(tmp_path / "log.jsonl", PAIRS)
+    done = deemster(
+        "import", "--format", "columns", "--traces", str(tmp_path / "log.jsonl"),
+        "--dialect", "mt-bench-pair", "--columns", "truth=", "--out", str(tmp_path / "run"),
+        "--json",
+    )  # fmt: skip
+    assert json.loads(done.stdout)["accuracy"] is None
 
 
 @pytest.mark.parametrize("name", sorted({case.name for case in CASES.values()} - {"inspect"}))

@@ -38,7 +38,7 @@ from deemster.suites.metrics import (
     win_rate,
 )
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import curve_rule, read_thresholds
+from deemster.suites.summaries import curve_rule, read_notes, read_thresholds
 
 _MOST_COMPARED = 6
 _MOST_POLICIES = 40
@@ -110,6 +110,11 @@ def _collected(
     if len(unknown) == len(sources):
         raise InputError(unknown[0])
     notes += unknown
+    notes += [
+        f"{label}: {note}"
+        for source, label in zip(sources, labels, strict=True)
+        for note in read_notes(source.store.directory, source.info.name)
+    ]
     runs = dict(zip(labels, items, strict=True))
     several = len(labels) > 1
     report = Report(

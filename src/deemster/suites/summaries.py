@@ -23,6 +23,7 @@ from deemster.suites.thresholds import ThresholdResult
 
 FILE = "summary.json"
 _THRESHOLDS = TypeAdapter(tuple[ThresholdResult, ...])
+_NOTES = TypeAdapter(tuple[str, ...])
 
 
 def summarise_judge(store: RunStore, judge: int) -> Summary:
@@ -106,6 +107,15 @@ def read_thresholds(directory: Path) -> tuple[ThresholdResult, ...]:
         record = json.loads((directory / FILE).read_text("utf-8"))
         return _THRESHOLDS.validate_python(record.get("thresholds", ()))
     except (OSError, ValueError, AttributeError, ValidationError):
+        return ()
+
+
+def read_notes(directory: Path, judge: str) -> tuple[str, ...]:
+    """What `summary.json` notes of a judge (an imported log's peculiarities); empty if nothing."""
+    try:
+        record = json.loads((directory / FILE).read_text("utf-8"))
+        return _NOTES.validate_python(record["judges"][judge]["notes"])
+    except (OSError, ValueError, LookupError, TypeError, ValidationError):
         return ()
 
 

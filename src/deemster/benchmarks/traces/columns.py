@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import JsonValue
 
-from deemster.benchmarks.base import TraceReader
+from deemster.benchmarks.base import FIRST, TraceReader
 from deemster.benchmarks.traces.cells import (
     as_text,
     cell_text,
@@ -150,13 +150,20 @@ class ColumnTraces(TraceReader):
             id=cell_text(first, columns.get("id")) or f"row {first.number}",
             query=single(first, columns.get("query")) or (),
             responses=responses,
-            ground_truth=truth(first, columns.get("truth"), names),
+            ground_truth=self._truth(first, columns, names),
             reference=single(first, columns.get("reference")),
             policies=policies if len(policies) == n else None,
             subset=cell_text(first, columns.get("subset")) or "",
             metadata=about,
         )
         return ids.apart(sample), tuple(votes)
+
+    def _truth(self, row: Row, columns: Columns, names: list[list[str]]) -> Sequence[float] | None:
+        """What the column says; without one, `chosen` is better than `rejected`."""
+        responses = [column.name.lower() for column in columns.get("responses", ())]
+        if responses == ["chosen", "rejected"] and not columns["truth"]:
+            return None if "truth" in self.columns else FIRST
+        return truth(row, columns.get("truth"), names)
 
     def _votes(
         self,
