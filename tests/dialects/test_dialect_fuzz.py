@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.dialects import judge_forms
 
 from deemster.dialects import DIALECTS, Dialect, open_dialect
 from deemster.dialects.vote import read_vote
@@ -75,6 +76,7 @@ CORPUS = (
         "[Quality Assessment Focus]\nLogical Reasoning\n[End of Quality Assessment Focus]\n"
         "[The Begin of Ranking Score]\n\\boxed{1}\n[The End of Ranking Score]"
     ),
+    *(texts[0] for _, _, texts in judge_forms.READ),
 )
 PIECES = (
     *(r"\boxed{", "}", "{", ", ", "[[", "]]", "A>B", "A", "C", "[RESULT]", "Scores:", "Analysis:"),
@@ -123,6 +125,7 @@ PIECES = (
     *("9" * 40, "9" * 5000, "model", "'", "rank", '{"model": "m", "rank": 1}', "ordered_models"),
     *("[The Begin of Ranking Score]", "[The Begin of Individual Scores]", "[The End of ", "\n"),
     *("<score_A>", "</score_A>", "<rubric>", '"score_1":', "Final Judgement:", '"model-1"'),
+    *("**Result:**", "Winner:", "[Model A]", '"Choice":', '"更好的回答":', "Tie", "Response A"),
 )
 SPECS = [
     name if rule == "strict" else f"{name}:{rule}"
@@ -170,6 +173,14 @@ logprobs = st.one_of(
 )
 
 
+def fitting(dialect: Dialect, n: int) -> int:
+    """A number of responses of one completion near `n`."""
+    if dialect.judges_one_at_a_time:
+        return 1
+    least = 2 if dialect.rule == "pair" else dialect.min_responses
+    return max(least, min(n, dialect.max_responses or n))
+
+
 def check(dialect: Dialect, completion: Completion, n: int) -> None:
     try:
         parsed = dialect.parse(completion, n=n)
@@ -193,7 +204,7 @@ def check(dialect: Dialect, completion: Completion, n: int) -> None:
 @given(text=texts, n=st.integers(1, 4), tokens=logprobs)
 def test_any_text(spec: str, text: str, n: int, tokens: tuple[TokenLogprob, ...] | None) -> None:
     dialect = open_dialect(spec)
-    n = max(dialect.min_responses, min(n, dialect.max_responses or n))
+    n = fitting(dialect, n)
     check(dialect, Completion(text=text, logprobs=tokens), n)
     if tokens:
         check(dialect, Completion(text="".join(t.token for t in tokens), logprobs=tokens), n)
@@ -216,7 +227,7 @@ def test_a_million_texts(spec: str) -> None:
                     for _ in range(random.randrange(4))
                 ],
             )
-        n = max(dialect.min_responses, min(random.randint(1, 4), dialect.max_responses or 4))
+        n = fitting(dialect, random.randint(1, 4))
         check(dialect, Completion(text=text), n)
 
 
@@ -264,7 +275,7 @@ def test_the_corpus_is_valid() -> None:
     for spec in SPECS:
         dialect = open_dialect(spec)
         for n in (1, 2):
-            if not dialect.min_responses <= n <= (dialect.max_responses or n):
+            if fitting(dialect, n) != n:
                 continue
             for text in CORPUS:
                 try:

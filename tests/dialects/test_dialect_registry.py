@@ -36,6 +36,8 @@ def test_names() -> None:
             *("deepseek-grm", "rewardanything", "rm-r1", "rm-r1-distilled", "j1", "j1-scores"),
             *("nemotron-genrm", "nemotron-genrm-json", "nemotron-principle"),
             *("think-rm", "think-rm-scale", "br-rm"),
+            *("selene", "flow-judge", "glider", "compass-judger", "con-j", "rise"),
+            *("skywork-critic", "r3", "rubric-rm", "pandalm", "judgelm", "critic-json"),
         ]
     )
 

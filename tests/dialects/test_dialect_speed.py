@@ -86,6 +86,13 @@ SEEDS = {
     "judgements": "Final Judgement: ",
     "nested-scores": '{"overall": {"score_1": 1, ',
     "parts": "[The Begin of Part 1]\n",
+    "results-labelled": "**Result:** 4\n",
+    "results-open-label": "Result:        ",
+    "winners": "Winner: Response A\n",
+    "choices": '{"Choice": "Model A"} ',
+    "broken-choices": '{"Choice": "a "b"", ',
+    "critiques-of": "\n**Response A:**",
+    "ties": "Tie\n",
 }
 
 

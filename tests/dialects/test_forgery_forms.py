@@ -55,10 +55,31 @@ HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
     ("think-rm", 2): ("<answer>B</answer>", (0, 1)),
     ("think-rm-scale", 2): ("<answer>3</answer>", (0, 1)),
     ("br-rm", 2): (r"[The Begin of Ranking Score] \boxed{2}", (0, 1)),
+    ("selene", 1): ("**Result:** 2", (2,)),
+    ("selene", 2): ("**Result:** B", (0, 1)),
+    ("selene:yes-no", 1): ("**Result:** No", (0,)),
+    ("flow-judge", 1): ("<score>2</score>", (2,)),
+    ("glider", 1): ("<score>2</score>", (2,)),
+    ("compass-judger", 2): ('{"Choice": "Model B"}', (0, 1)),
+    ("con-j", 2): ('{"原因": "好", "更好的回答": 2}', (0, 1)),
+    ("rise", 2): ("[[B]]", (0, 1)),
+    ("skywork-critic", 2): ("[[B]]", (0, 1)),
+    ("r3", 1): ('{"explanation": "poor", "score": 2}', (2,)),
+    ("r3", 2): ('{"explanation": "poor", "score": "Response 2"}', (0, 1)),
+    ("r3:binary", 1): ('{"explanation": "wrong", "score": false}', (0,)),
+    ("rubric-rm", 2): ("Winner: Response B", (0, 1)),
+    ("auto-j", 1): ("Rating: [[3]]", (3,)),
+    ("critic-json", 2): ('{"critiques": ["bad", "good"], "scores": [1, 9]}', (1, 9)),
+    ("critic-json", 1): ('{"critique": "bad", "score": 2}', (2,)),
+    ("pandalm", 2): ("2", (0, 1)),
+    ("judgelm", 2): ("2 9", (2, 9)),
 }
-PLAIN_WORDS = {"two-scores", "auto-j", "realmistake", "llmbar-rating"}
+PLAIN_WORDS = {
+    *(("two-scores", 2), ("auto-j", 2), ("realmistake", 1), ("llmbar-rating", 1)),
+    *(("pandalm", 2), ("judgelm", 2)),
+}
 """Their verdicts are ordinary words and numbers, which no prompt can respell."""
-DEFUSED = [key for key in HONEST if key[0] not in PLAIN_WORDS]
+DEFUSED = [key for key in HONEST if key not in PLAIN_WORDS]
 
 
 @dataclass

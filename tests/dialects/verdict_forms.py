@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.dialects import judge_forms
+
 DOCUMENT = (
     '{"principles": [{"name": "Accuracy", "description": "", "weight": 100}], "critiques": '
     '[{"text": "good", "scores": [8]}, {"text": "bad", "scores": [3]}], "scores": [8, 3]}'
@@ -302,6 +304,7 @@ READ: list[Form] = [
         "[The Begin of Ranking Score] $\\boxed{\\text{Response 1}}$",
         "**[The Begin of Ranking Score]**\n**\\boxed{1}**<|im_end|>",
     ),
+    *(form for name, scores, texts in judge_forms.READ for form in _read(name, scores, *texts)),
 ]
 
 REFUSED: list[Form] = [
@@ -572,6 +575,7 @@ REFUSED: list[Form] = [
             "two different verdicts",
         ),
     ),
+    *(form for name, n, rows in judge_forms.REFUSED for form in _refused(name, n, *rows)),
 ]
 
 

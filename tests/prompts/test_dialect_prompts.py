@@ -41,7 +41,12 @@ def text_of(messages: tuple[Message, ...]) -> str:
 
 
 FENCED = [case for case in CASES if "fence" in open_dialect(case[0]).template.slots]
-"""The others are in their makers' layout: tests/prompts/test_released_prompts.py."""
+"""The others mark responses as their makers do: tests/prompts/test_released_prompts.py."""
+ONE_TURN = {
+    *("selene", "flow-judge", "glider", "compass-judger", "con-j", "rise", "r3", "rubric-rm"),
+    *("pandalm", "auto-j"),
+}
+"""In their makers' layout: all in one user turn, in their order."""
 
 
 @pytest.mark.parametrize(("name", "n"), FENCED)
@@ -57,7 +62,8 @@ def test_every_slot_is_shown(name: str, n: int, given: tuple[bool, bool, bool]) 
     extra |= {"principles": (PRINCIPLE,)} if principles else {}
     shown = view(dialect, n, **extra)
     messages = dialect.render(shown)
-    assert [message.role for message in messages] == ["system", "user"]
+    roles = ["user"] if name in ONE_TURN else ["system", "user"]
+    assert [message.role for message in messages] == roles
     prompt = text_of(messages)
     blocks = re.findall(
         rf"<<<BEGIN ([^\n]*) {shown.nonce}>>>\n(.*?)\n<<<END \1 {shown.nonce}>>>", prompt, re.DOTALL
@@ -67,10 +73,17 @@ def test_every_slot_is_shown(name: str, n: int, given: tuple[bool, bool, bool]) 
     wanted += ["The sum is 4."] if reference else []
     wanted += ["It is four.", "It is five.", "Who knows."][:n]
     wanted += ["python says 4"] if findings else []
-    assert texts == wanted
+    if name in ONE_TURN or name == "prometheus":
+        assert sorted(texts) == sorted(wanted)
+        assert [text for text in texts if text.startswith("It is")] == [
+            "It is four.",
+            "It is five.",
+        ][:n]
+    else:
+        assert texts == wanted
     assert len({label for label, _ in blocks}) == len(blocks)
     assert ("Tone (weight 25%): kind" in prompt) is principles
-    assert ("2-10: warm" in prompt and "  - 1: rude" in prompt) is principles
+    assert ("2-10: warm" in prompt and "1: rude" in prompt) is principles
     assert not re.search(r"\{[{%#]|[}%#]\}|\n\n\n", prompt)
 
 

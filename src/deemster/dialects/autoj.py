@@ -1,13 +1,16 @@
-"""Auto-J's verdicts on a pair: `So, the final decision is Response 1`, `Response 2` or `Tie`."""
+"""Auto-J's verdicts: `Rating: [[5]]`; on a pair `So, the final decision is Response 1` or `Tie`."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.base import Parsed, settle, tail
+from deemster.dialects.mt_bench import read_rating
+from deemster.dialects.point_or_pair import PointOrPair
 from deemster.dialects.reasoning import strip_reasoning
-from deemster.schemas import Completion, Scale
+from deemster.schemas import Completion, Critique, Scale
 
 _DECISION = re.compile(
     r"\bfinal decision is:?[ \t*]{1,8}(Response 1|Response 2|Tie)\b(?!/)",
@@ -17,22 +20,24 @@ _SCORES = {"response 1": (1.0, 0.0), "response 2": (0.0, 1.0), "tie": (0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class AutoJ(Dialect):
-    """The better of two responses, or a tie.
+class AutoJ(PointOrPair):
+    """One response rated 1 to 10, or the better of two, or a tie.
 
-    Auto-J's own reader takes the last decision; here two different ones are ambiguous. Verdicts
-    in plain words can be quoted, so look-alikes of their letters are not read, and another dialect
-    is better for live judging.
+    Auto-J's own reader takes the last decision; here two different ones are ambiguous. Decisions
+    in plain words can be quoted, so look-alikes of their letters are not read, and for pairs
+    another dialect is better for live judging.
     """
 
     name = "auto-j"
-    scale = Scale(low=0, high=1, integer=False)
-    min_responses = 2
-    max_responses = 2
+    scale = Scale(low=1, high=10, integer=False)
+    pair_scale: ClassVar[Scale] = Scale(low=0, high=1, integer=False)
 
-    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
-        """Read the decision; see `Dialect.parse`."""
+    def parse(self, completion: Completion, *, n: int) -> Parsed:
+        """Read the rating or the decision; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
+        if n == 1:
+            score = read_rating(text, self.scale)
+            return Parsed((score,), critiques=(Critique(response=0, text=text.strip()),))
         scores = settle(
             _DECISION.findall(text),
             lambda decision: _SCORES[decision.lower()],

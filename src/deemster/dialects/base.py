@@ -53,6 +53,8 @@ class Dialect(ABC):
     name: ClassVar[str]
     scale: ClassVar[Scale]
     rules: ClassVar[tuple[str, ...]] = ("strict",)
+    point_rules: ClassVar[tuple[str, ...]] = ()
+    """Rules by which several responses are judged one at a time."""
     min_responses: ClassVar[int] = 1
     max_responses: ClassVar[int | None] = None
     temperature: ClassVar[float] = 0.5
@@ -83,7 +85,7 @@ class Dialect(ABC):
     @property
     def judges_one_at_a_time(self) -> bool:
         """Whether several responses take a completion each, all of which are one vote."""
-        return self.max_responses == 1
+        return self.max_responses == 1 or self.rule in self.point_rules
 
     def scale_for(self, n: int) -> Scale:  # noqa: ARG002 - some scales depend on n
         """The range that scores of `n` responses are from."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from deemster.dialects.base import Dialect, Parsed, number, settle, tail
-from deemster.dialects.letters import read_letter
+from deemster.dialects.letters import LetterPair
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
@@ -17,18 +17,10 @@ _TAGS = re.compile(
 
 
 @dataclass(frozen=True)
-class J1(Dialect):
+class J1(LetterPair):
     """The better of two responses: `<answer>[[A]]</answer>` (the paper's PaV)."""
 
     name = "j1"
-    scale = Scale(low=0, high=1)
-    min_responses = 2
-    max_responses = 2
-
-    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
-        """Read the letter; see `Dialect.parse`."""
-        text = strip_reasoning(completion.text)
-        return Parsed(read_letter(text), analysis=text.strip())
 
 
 @dataclass(frozen=True)

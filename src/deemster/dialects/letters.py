@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from deemster.dialects.base import settle, tail
+from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.reasoning import strip_reasoning
 from deemster.prompts.normal_form import fold
+from deemster.schemas import Completion, Scale
 
 _NAME = r"(?:(?:chatbot|assistant|response|answer)[ ]{1,4}(?=[AB]))?"
 _LETTER = re.compile(
@@ -29,3 +32,31 @@ def read_letter(text: str) -> tuple[float, ...]:
         lambda letter: SCORES[letter.upper()],
         missing=f"no [[A]] or [[B]] in text ending {tail(text)}",
     )
+
+
+@dataclass(frozen=True)
+class LetterPair(Dialect):
+    """The better of two responses as a letter; there is no tie."""
+
+    scale = Scale(low=0, high=1)
+    min_responses = 2
+    max_responses = 2
+
+    def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 2
+        """Read the letter; see `Dialect.parse`."""
+        text = strip_reasoning(completion.text)
+        return Parsed(read_letter(text), analysis=text.strip())
+
+
+@dataclass(frozen=True)
+class SkyworkCritic(LetterPair):
+    """Skywork-Critic's: `[[A]]` or `[[B]]`, in MT-bench's layout."""
+
+    name = "skywork-critic"
+
+
+@dataclass(frozen=True)
+class Rise(LetterPair):
+    """RISE-Judge's: an analysis that ends in `[[A]]` or `[[B]]`; asked in Chinese."""
+
+    name = "rise"

@@ -74,13 +74,22 @@ class MtBenchSingle(Dialect):
     def parse(self, completion: Completion, *, n: int) -> Parsed:  # noqa: ARG002 - n is 1
         """Read the rating; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
-        score = _decide(
-            self.rule,
-            _THEIR_RATINGS.get(self.rule, _RATING).findall(fold(text)),
-            lambda rating: number(rating.removesuffix("."), self.scale),
-            missing=f"no [[rating]] in text ending {tail(text)}",
-        )
-        return Parsed((score,), analysis=text.strip())
+        return Parsed((read_rating(text, self.scale, self.rule),), analysis=text.strip())
+
+
+def read_rating(text: str, scale: Scale, rule: str = "strict") -> float:
+    """The rating in double brackets of a text without reasoning.
+
+    Raises:
+        ParseError: there is none.
+        AmbiguousError: there are two different ones.
+    """
+    return _decide(
+        rule,
+        _THEIR_RATINGS.get(rule, _RATING).findall(fold(text)),
+        lambda rating: number(rating.removesuffix("."), scale),
+        missing=f"no [[rating]] in text ending {tail(text)}",
+    )
 
 
 def _decide(rule: str, findings: Sequence[str], read: Callable[[str], T], *, missing: str) -> T:

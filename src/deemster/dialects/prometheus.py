@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.base import Parsed, number, settle, tail
+from deemster.dialects.letters import SCORES
+from deemster.dialects.point_or_pair import PointOrPair
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
+from deemster.prompts import OfficialPrompt
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
@@ -15,20 +20,41 @@ _MARK = r"\[RESULT\][ \t*:]{0,8}+\n?+[ \t]{0,8}+(?:Response[ ])?[(\[*]{0,3}+"
 # Findings start like a verdict and run to the end of the line, so that "4 or 5" is not a 4.
 _SCORE = re.compile(_MARK + r"([+-]?[0-9][^\n]{0,60})", re.IGNORECASE | re.ASCII)
 _LETTER = re.compile(_MARK + r"([AB]\b[^\n]{0,60})", re.IGNORECASE | re.ASCII)
-_SCORES = {"A": (1.0, 0.0), "B": (0.0, 1.0)}
+_ORIGIN = "prometheus-eval/prometheus-eval, libs/prometheus-eval/prometheus_eval/prompts.py"
+_RUBRIC = (
+    "{% for principle in principles %}[{{ principle.description }}]"
+    "{% for band in principle.bands %}{{ '\n' }}Score {{ band.low }}"
+    "{{ '' if band.low == band.high else '-' ~ band.high }}: {{ band.meaning }}{% endfor %}"
+    "{{ '' if loop.last else '\n' }}"
+    "{% else %}[Does the response do what was asked, correctly and completely?]{% endfor %}"
+)
 
 
 @dataclass(frozen=True)
-class Prometheus(Dialect):
+class Prometheus(PointOrPair):
     """One response scored 1 to 5, or the better of two."""
 
     name = "prometheus"
     scale = Scale(low=1, high=5)
-    max_responses = 2
-
-    def scale_for(self, n: int) -> Scale:
-        """1 to 5 for one response, 0 or 1 for each of two."""
-        return self.scale if n == 1 else Scale(low=0, high=1)
+    officials: ClassVar[Mapping[str, OfficialPrompt]] = {
+        "points": OfficialPrompt(
+            _ORIGIN,
+            {"system": "ABS_SYSTEM_PROMPT", "user": "ABSOLUTE_PROMPT_WO_REF"},
+            {"instruction": "conversation", "response": "responses[0]", "rubric": _RUBRIC},
+            digest="2ed25de0f609",
+        ),
+        "pair": OfficialPrompt(
+            _ORIGIN,
+            {"system": "REL_SYSTEM_PROMPT", "user": "RELATIVE_PROMPT_WO_REF"},
+            {
+                "instruction": "conversation",
+                "response_A": "responses[0]",
+                "response_B": "responses[1]",
+                "rubric": _RUBRIC,
+            },
+            digest="14084caa2745",
+        ),
+    }
 
     def parse(self, completion: Completion, *, n: int) -> Parsed:
         """Read what stands behind `[RESULT]`; see `Dialect.parse`."""
@@ -47,9 +73,9 @@ class Prometheus(Dialect):
 
 def _letter(finding: str) -> tuple[float, ...]:
     letter = _bare(finding).upper()
-    if letter not in _SCORES:
+    if letter not in SCORES:
         raise ParseError(f"expected A or B and nothing after it, got {finding!r}")
-    return _SCORES[letter]
+    return SCORES[letter]
 
 
 def _bare(finding: str) -> str:

@@ -43,6 +43,18 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "think-rm": "deemster.dialects.think_rm:ThinkRm",
         "think-rm-scale": "deemster.dialects.think_rm:ThinkRmScale",
         "br-rm": "deemster.dialects.br_rm:BrRm",
+        "selene": "deemster.dialects.selene:Selene",
+        "flow-judge": "deemster.dialects.tagged_score:FlowJudge",
+        "glider": "deemster.dialects.tagged_score:Glider",
+        "compass-judger": "deemster.dialects.choice_json:CompassJudger",
+        "con-j": "deemster.dialects.choice_json:ConJ",
+        "rise": "deemster.dialects.letters:Rise",
+        "skywork-critic": "deemster.dialects.letters:SkyworkCritic",
+        "r3": "deemster.dialects.r3:R3",
+        "rubric-rm": "deemster.dialects.rubric_rm:RubricRm",
+        "pandalm": "deemster.dialects.pandalm:PandaLm",
+        "judgelm": "deemster.dialects.two_scores:JudgeLm",
+        "critic-json": "deemster.dialects.critic_json:CriticJson",
     },
 )
 """Dialects by name."""
@@ -76,9 +88,12 @@ def open_dialect(
         return dialect  # the model's chat template has the words
     published = dialect.officials.get(dialect.rule)
     if published is None:
+        others = " or ".join(f"{name}:{rule}" for rule in dialect.officials)
         raise InputError(
-            f"dialect {spec!r} knows no file with its makers' prompt; leave out prompt, or write "
-            "their text into a Jinja file with the dialect's slots and give it as template"
+            f"dialect {spec!r} knows no file with its makers' prompt; "
+            + (f"name {others}" if others else "leave out prompt")
+            + ", or write their text into a Jinja file with the dialect's slots and give it as "
+            "template"
         )
     if template is None and model_folder is not None:
         beside = model_folder / published.file
@@ -88,7 +103,8 @@ def open_dialect(
             f"prompt 'official' of dialect {spec!r} needs its makers' file: fetch "
             f"{published.origin} and give it as template"
         )
-    n = max(dialect.min_responses, min(2, dialect.max_responses or 2))
+    most = 1 if dialect.judges_one_at_a_time else dialect.max_responses or 2
+    n = max(dialect.min_responses, min(2, most))
     return _with(dialect, published.read(template, n=n))
 
 

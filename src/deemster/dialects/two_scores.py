@@ -55,3 +55,10 @@ class TwoScores(Dialect):
 
     def _scores(self, found: re.Match[str]) -> tuple[float, ...]:
         return tuple(number(token, self.scale) for token in found.groups())
+
+
+@dataclass(frozen=True)
+class JudgeLm(TwoScores):
+    """JudgeLM's: the form of `two-scores`, asked in the layout that it was trained on."""
+
+    name = "judgelm"

@@ -19,10 +19,12 @@ _INVISIBLE = re.compile(
 )
 # Joiners, variation selectors and fillers spell Persian, Hindi, Korean and many emoji. Between
 # two characters of ASCII, or what folds to it, they spell nothing.
-_JOINERS = re.compile(
-    "(?<=[ -~])[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u3164\ufe00-\ufe0f\uffa0"
-    "\U000e0100-\U000e01ef]+(?=[ -~])"
+_JOINER = (
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]+"
 )
+_JOINERS = re.compile(f"(?<=[ -~]){_JOINER}(?=[ -~])")
+_ANY_JOINERS = re.compile(_JOINER)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -64,6 +66,11 @@ def visible(text: str) -> str:
     starts = [0, *(end for _, end in spans)]
     ends = [*(start for start, _ in spans), len(text)]
     return "".join(text[start:end] for start, end in zip(starts, ends, strict=True))
+
+
+def without_joiners(text: str) -> str:
+    """The text without any joiners, as whoever copies it may write it."""
+    return _ANY_JOINERS.sub("", text)
 
 
 def fold(text: str, *, all_forms: bool = False) -> str:

@@ -38,7 +38,7 @@ class OfficialPrompt:
         parts: by block of our template (`system`, `user`, `second`): the name of the text in the
             file, dotted where it is nested (`Class.method.variable`, `mapping.key`).
         slots: what a placeholder of theirs (`question` of `{question}`) is in our slots, as a
-            Jinja expression.
+            Jinja expression, or as Jinja source where it has braces.
         literal: by block: Jinja source of ours, for messages that the makers' code puts together
             without a text of its own.
         digest: of the known text, as `digest_of` gives it for each number of responses shown;
@@ -103,7 +103,7 @@ class OfficialPrompt:
                 f"{', '.join(self.slots)}"
             )
         return "".join(
-            _escaped(literal) + ("" if name is None else f"{{{{ {self.slots[name]} }}}}")
+            _escaped(literal) + ("" if name is None else _source(self.slots[name]))
             for literal, name in pieces
         )
 
@@ -131,6 +131,11 @@ def digest_of(template: PromptTemplate, n: int = 2) -> str:
         messages.append(["user", view.second(template).text])
     text = json.dumps(messages, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _source(slot: str) -> str:
+    """A slot as Jinja source that leaves the line break behind it alone."""
+    return slot + "{{ '' }}" if "{" in slot else f"{{{{ {slot} }}}}"
 
 
 def _escaped(text: str) -> str:

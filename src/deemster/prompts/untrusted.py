@@ -23,7 +23,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from deemster.prompts.normal_form import fold, spelled_out, visible
+from deemster.prompts.normal_form import fold, spelled_out, visible, without_joiners
 from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
 from deemster.prompts.verdict_syntax import BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS, words
 
@@ -80,6 +80,11 @@ def defuse(text: str) -> str:
     seen = _respell(visible(text))
     if not seen.isascii() and _SYNTAX.search(unicodedata.normalize("NFKC", seen)):
         seen = _respell(spelled_out(seen))
+    if not seen.isascii():
+        # Of keys in Chinese: between their characters joiners are kept, and look-alikes stay.
+        for plain in (without_joiners(seen), unicodedata.normalize("NFKC", without_joiners(seen))):
+            if _SYNTAX.search(fold(plain, all_forms=True)):
+                seen = _respell(plain)
     if "&" in seen and _SYNTAX.search(fold(visible(html.unescape(seen)), all_forms=True)):
         seen = _ENTITY.sub("& ", seen)
     return seen

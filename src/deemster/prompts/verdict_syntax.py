@@ -12,6 +12,7 @@ WHOLE_KEYS: tuple[str, ...] = (
     "ordered_models",
     "best-to-worst",
     "best-to-worse",
+    "更好的回答",
 )
 """JSON strings that are respelled wherever they stand: no ordinary text has them."""
 KEYS: tuple[str, ...] = (
@@ -19,6 +20,7 @@ KEYS: tuple[str, ...] = (
     "score_1",
     "score_2",
     "ranking",
+    "Choice",
 )
 """JSON strings that are words of code, too: respelled where a colon follows."""
 TAGS: tuple[str, ...] = (
@@ -33,6 +35,8 @@ TAGS: tuple[str, ...] = (
 LABELS: tuple[str, ...] = (
     "final judgement",
     "final judgment",
+    "result",
+    "winner",
 )
 """Words, in lower case, before the colon of a verdict; matched without regard to case. Parsers read
 the colon only right behind them (emphasis may stand between), so that a space defuses them."""
@@ -42,6 +46,8 @@ BRACKETED: tuple[str, ...] = (
     "the start of",
     "quality assessment",
     "quality analysis",
+    "model a",
+    "model b",
 )
 """Words, in lower case, that follow an opening bracket; matched without regard to case."""
 
