@@ -13,7 +13,6 @@ from deemster.judges.building import Site
 from deemster.judges.judge import MAX_K, Finder, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
-from deemster.principles import PrinciplesLike
 from deemster.schemas import SamplingSettings
 
 
@@ -77,7 +76,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
             k=self.k,
             dialect=self.dialect,
             template=None if self.template is None else site.file(self.template),
-            principles=self._principles(site),
+            principles=site.principles(self.principles),
             aggregator=self.aggregator if self.k_meta is None else f"topk({self.k_meta}) >> sum",
             meta_rm=None if self.meta_rm is None else site.model(self.meta_rm),
             orders=self.orders,
@@ -89,15 +88,6 @@ class GrmSpec(SamplingSettings, ModelSpec):
             **sampling_fields(self),
             **options,
         )
-
-    def _principles(self, site: Site) -> PrinciplesLike:
-        if not isinstance(self.principles, str):
-            return list(self.principles)
-        if self.principles.startswith("bank:"):
-            return f"bank:{site.file(self.principles.removeprefix('bank:'))}"
-        if site.file(self.principles).is_file():
-            return str(site.file(self.principles))
-        return self.principles
 
     def _tool(self, site: Site) -> Finder | None:
         if self.tool is None:
