@@ -179,6 +179,8 @@ class OpenAIServer:
         keep_calls: keep every request in the ledger (not for long runs).
     """
 
+    paths: tuple[str, ...] = ("chat/completions",)
+
     def __init__(
         self,
         script: Script = _default_script,
@@ -244,7 +246,8 @@ class OpenAIServer:
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=64 * 1024**2)
         # Any prefix: Azure puts the deployment there.
-        app.router.add_post("/{prefix:.*}/chat/completions", self._handle)
+        for path in self.paths:
+            app.router.add_post(f"/{{prefix:.*}}/{path}", self._handle)
         # Handlers that hang or trickle end with the client's connection.
         runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2

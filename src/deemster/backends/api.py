@@ -26,7 +26,7 @@ from deemster.backends._api.profile import Wanted, check_access, read_pricing, r
 from deemster.backends._api.providers import seems_to_reason
 from deemster.backends._api.request import needed, prepare
 from deemster.backends._api.shared import LoopState, NMode, Several, Shared
-from deemster.backends.base import Outcome, Request
+from deemster.backends.base import Outcome, Request, refuse_questions
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, check_limits
 from deemster.backends.loops import PerLoop
@@ -120,7 +120,7 @@ class APIBackend:
             api_base=api_base,
             api_key=api_key,
             structured=structured,
-            prices=prices if prices is None else _prices(prices),
+            prices=prices if prices is None else read_prices(prices),
             timeout=float(timeout),
             headers=self._extra.pop("extra_headers", None) or {},
             only_litellm=only_litellm,
@@ -138,7 +138,7 @@ class APIBackend:
         self._pace: Pace | None = None
         self._lock = threading.Lock()
         self._states: PerLoop[LoopState] = PerLoop(
-            self._open, close=_close_state, abandon=_abandon_state
+            self._open, close=close_state, abandon=abandon_state
         )
 
     @property
@@ -169,6 +169,7 @@ class APIBackend:
                 needs, a budget in money is set and the model's price is unknown, or request
                 after request was refused for the same reason.
         """
+        refuse_questions(self.name, request)
         shared = self._shared
         if shared is None:  # in a thread, because the first import of LiteLLM takes seconds
             shared = await asyncio.to_thread(self._load)
@@ -261,18 +262,24 @@ def _check_count(name: str, value: object) -> None:
         raise InputError(f"{name} must be a whole number >= 0, got {value!r}")
 
 
-def _prices(given: Prices | Mapping[str, float]) -> Prices:
+def read_prices(given: Prices | Mapping[str, float]) -> Prices:
+    """Prices from an object or a mapping with its fields.
+
+    Raises:
+        InputError: a field is missing, unknown or out of range.
+    """
     try:
         return Prices.model_validate(given if isinstance(given, Prices) else dict(given))
     except ValidationError as error:
         raise InputError(f"prices: {first_problem(error)}") from error
 
 
-async def _close_state(state: LoopState) -> None:
+async def close_state(state: LoopState) -> None:
+    """Close the connections of a loop."""
     await state.session.close()
 
 
-def _abandon_state(state: LoopState) -> None:
+def abandon_state(state: LoopState) -> None:
     """Free what can be freed of connections whose loop was closed under them."""
     connector = state.session.connector
     if connector is not None:

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Protocol, Self, runtime_checkable
 
 from pydantic import Field, model_validator
 
-from deemster.errors import BackendError, InputError
-from deemster.schemas import Completion, Conversation, Record, Sampling, Usage, Whole
+from deemster.errors import BackendError, InputError, UnusableModelError
+from deemster.schemas import Completion, Conversation, Question, Record, Sampling, Usage, Whole
 
 Outcome = Completion | BackendError
 """What one draw gives: text, or the error that stands for it."""
@@ -32,12 +32,25 @@ class Request(Record):
     prefix: str = ""
     """Text the completion must start with, where the backend can force it (it is not repeated
     in `Completion.text`)."""
+    questions: tuple[Question, ...] = ()
+    """What a decision model is asked about the text of `messages`. The text of the completion is
+    then `dump_decisions` of the answers, the same for every draw: nothing is sampled."""
 
     @model_validator(mode="after")
     def _one_seed_per_draw(self) -> Self:
         if self.seeds and len(self.seeds) != self.n:
             raise ValueError(f"{len(self.seeds)} seeds for n={self.n}; give one per draw")
+        names = [question.name for question in self.questions]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names of questions must differ, got {names}")
         return self
+
+    @property
+    def length(self) -> int:
+        """Characters of all that a model reads."""
+        return sum(len(message.text) for message in self.messages) + sum(
+            len(question.text) for question in self.questions
+        )
 
     @cached_property
     def _shared(self) -> str:
@@ -48,6 +61,8 @@ class Request(Record):
             "schema": self.json_schema,
             "prefix": self.prefix,
         }
+        if self.questions:  # not in the identity of requests for text, which is older
+            identity["questions"] = [one.model_dump(mode="json") for one in self.questions]
         text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
@@ -92,6 +107,21 @@ class KnowsDialect(Protocol):
     def dialect(self) -> str | None:
         """Its name; None: the model takes any."""
         ...
+
+
+def refuse_questions(backend: str, request: Request) -> None:
+    """Raise `UnusableModelError` if a backend that gives text is asked for decisions."""
+    if request.questions:
+        raise UnusableModelError(
+            f"model {backend!r} answers with text and takes no questions; give "
+            "'decisions:provider/model', 'systemone:provider/model' or 'hf:PATH'"
+        )
+
+
+def nothing_sampled(completion: Completion, n: int) -> list[Outcome]:
+    """The outcomes of `n` draws that are the same; the first carries what it cost."""
+    free = completion.model_copy(update={"usage": Usage()})
+    return [completion, *[free] * (n - 1)]
 
 
 @runtime_checkable

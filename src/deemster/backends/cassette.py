@@ -18,7 +18,7 @@ from typing import Self
 
 from deemster.backends.base import Request
 from deemster.errors import InputError
-from deemster.schemas import Completion, Message, Sampling
+from deemster.schemas import Completion, Message, Question, Sampling
 from deemster.sqlite_file import Format, fold, open_readonly, open_writable, transaction
 
 _FORMAT = Format(
@@ -218,15 +218,15 @@ def _dump(completion: Completion) -> str:
 
 def _readable(request: Request) -> str:
     """The request as JSON without what tells its draws apart."""
-    return json.dumps(
-        {
-            "messages": [message.to_openai() for message in request.messages],
-            "sampling": request.sampling.model_dump(mode="json"),
-            "json_schema": request.json_schema,
-            "prefix": request.prefix,
-        },
-        ensure_ascii=False,
-    )
+    fields: dict[str, object] = {
+        "messages": [message.to_openai() for message in request.messages],
+        "sampling": request.sampling.model_dump(mode="json"),
+        "json_schema": request.json_schema,
+        "prefix": request.prefix,
+    }
+    if request.questions:
+        fields["questions"] = [question.model_dump(mode="json") for question in request.questions]
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _request(text: str) -> Request:
@@ -236,4 +236,5 @@ def _request(text: str) -> Request:
         sampling=Sampling.model_validate(fields["sampling"]),
         json_schema=fields["json_schema"],
         prefix=fields["prefix"],
+        questions=tuple(Question.model_validate(one) for one in fields.get("questions", ())),
     )

@@ -21,11 +21,13 @@ BACKENDS: Registry[BackendFactory] = Registry(
     group="deemster.backends",
     builtin={
         "api": "deemster.backends.api:APIBackend",
+        "decisions": "deemster.backends.decisions:DecisionsBackend",
         "fake": "deemster.backends.fake:open_fake",
         "hf": "deemster.backends.transformers:TransformersBackend",
         "litellm": "deemster.backends.api:through_litellm",
         EMBEDDED: "deemster.backends.nano:NanoBackend",
         "replay": "deemster.backends.replay:ReplayBackend",
+        "systemone": "deemster.backends.decisions:systemone",
     },
 )
 """Backends by the scheme of model strings."""

@@ -10,15 +10,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deemster.backends._local.serving import Server
-from deemster.backends._local.sources import check_path
+from deemster.backends._local.sources import check_path, source_of
 from deemster.backends.base import Outcome, Request
-from deemster.errors import ContextLengthError, InputError
+from deemster.backends.decision_file import DecisionFile
+from deemster.errors import BackendError, ContextLengthError, InputError
 from deemster.extras import need
 from deemster.schemas import Completion, Usage
 
 if TYPE_CHECKING:
     from deemster.backends._local.decoding import Prefilled
     from deemster.backends._local.generation import Draw, Plan
+    from deemster.backends._local.labels import LabelReader
     from deemster.backends._local.loading import LocalModel
     from deemster.backends._local.work import Work
 
@@ -104,6 +106,7 @@ class TransformersBackend:
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
+        self._reader: LabelReader | None = None
 
     @property
     def name(self) -> str:
@@ -136,7 +139,7 @@ class TransformersBackend:
     def _release(self) -> None:
         if self._model is not None:
             self._model.runner.close()
-        self._model = self._prompt = None
+        self._model = self._prompt = self._reader = None
 
     def _begin(self, request: Request, rows: int) -> Work:
         import torch  # noqa: PLC0415 - heavy
@@ -147,6 +150,8 @@ class TransformersBackend:
         if self._model is None:
             self._model = loading.load(self._path, **self._options)
         model = self._model
+        if request.questions:
+            return self._answers(model, request)
         begun = time.perf_counter()
         ids = model.chat.encode(request.messages, request.prefix)
         plan = self._plan(model, request, len(ids))
@@ -161,7 +166,21 @@ class TransformersBackend:
         work.seconds = time.perf_counter() - begun
         return work
 
+    def _answers(self, model: LocalModel, request: Request) -> Work:
+        from deemster.backends._local.labels import Answers, LabelReader  # noqa: PLC0415 - torch
+
+        if any(message.images for message in request.messages):
+            raise BackendError("this model reads text only, but the messages contain images")
+        if self._reader is None:
+            folder = source_of(self._path).tokenizer
+            self._reader = LabelReader(model, DecisionFile.read(folder))
+        return Answers(self._reader, request, rows=1 if self._exact else self.batch_size)
+
     def _finish(self, request: Request, work: Work) -> list[Outcome]:
+        from deemster.backends._local.labels import Answers  # noqa: PLC0415 - loads torch
+
+        if isinstance(work, Answers):
+            return work.outcomes(self.name, request.n)
         tokens = len(work.prompt.ids)
         # At temperature 0 all draws are the same, so one was made.
         every = [*work.draws] * (request.n // len(work.draws))

@@ -7,7 +7,6 @@ Despite the name, both judge any number of responses from 2 on.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from deemster.dialects.boxed import BOX, plain
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
-from deemster.schemas import Completion, Scale, TokenLogprob
+from deemster.schemas import Completion, Scale, TokenLogprob, label_share
 
 _INDEX = re.compile(r"(?:response|answer)?[ ]{0,4}([0-9]{1,4})", re.IGNORECASE | re.ASCII)
 
@@ -97,14 +96,17 @@ def _probability(token: TokenLogprob, best: int, n: int) -> float:
     """Probability of the index among all indices; alternatives differ from it by the digit."""
     digit = str(best + 1)
     known = dict(token.top)
-    own = probability(token.logprob)
-    if not own:
+    if not probability(token.logprob):
         raise ParseError(f"token {token.token!r} has log-probability {token.logprob}")
-    others = [
-        probability(known[alternative])
+    labels: list[float | None] = [
+        # A full-width digit has no alternatives to compare with.
+        known.get(token.token.replace(digit, str(index))) if digit in token.token else None
         for index in range(1, n + 1)
-        if index != best + 1
-        and digit in token.token  # a full-width digit has no alternatives to compare with
-        and (alternative := token.token.replace(digit, str(index))) in known
     ]
-    return own / math.fsum([own, *others]) if others else own
+    for value in labels:
+        if value is not None:
+            probability(value)  # is it one?
+    labels[best] = token.logprob
+    share = label_share(labels)
+    told_alone = sum(value is not None for value in labels) == 1
+    return share.mass if told_alone else share.probabilities[best]

@@ -9,6 +9,7 @@ from deemster.judges.case import Case
 from deemster.judges.cloud import CLoud
 from deemster.judges.debate import Debate
 from deemster.judges.decide import decide
+from deemster.judges.decision import DecisionJudge
 from deemster.judges.judge import Judge
 from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm
 from deemster.judges.pair_rm import PairRM
@@ -29,6 +30,7 @@ __all__ = [
     "CascadeRule",
     "Case",
     "Debate",
+    "DecisionJudge",
     "Judge",
     "JudgeSpec",
     "MetaRM",

@@ -9,16 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
 from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
+from deemster.principles import PrinciplesLike
 
 _FILES = ("hf", "replay")
 """Schemes of models that may be a file or a folder beside the suite."""
-_PAID = ("api", "litellm")
+_PAID = ("api", "decisions", "litellm", "systemone")
 """Schemes of models that cost money; model strings without a scheme do too."""
+PrinciplesGiven = str | dict[str, JsonValue] | tuple[str | dict[str, JsonValue], ...]
+"""What may stand in a suite: a word, a rubric, or a list of criteria."""
 
 
 @dataclass
@@ -90,6 +95,14 @@ class Site:
         if self.budget is not None and (scheme in _PAID or scheme not in BACKENDS):
             options["budget"] = self.budget
         return options
+
+    def principles(self, given: PrinciplesGiven) -> PrinciplesLike:
+        """Principles as they stand in the suite: a file or bank beside it gets its whole path."""
+        if not isinstance(given, str):
+            return given
+        if given.startswith("bank:"):
+            return f"bank:{self.file(given.removeprefix('bank:'))}"
+        return str(self.file(given)) if self.file(given).is_file() else given
 
     async def aclose(self) -> None:
         """Close all judges that were built. Idempotent."""

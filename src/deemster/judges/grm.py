@@ -5,19 +5,16 @@ from __future__ import annotations
 import inspect
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from deemster.aggregators import parse_stop
 from deemster.errors import InputError
-from deemster.judges.building import Site
+from deemster.judges.building import PrinciplesGiven, Site
 from deemster.judges.judge import MAX_K, Finder, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
-from deemster.principles import PrinciplesLike, as_principles
+from deemster.principles import as_principles
 from deemster.schemas import SamplingSettings
-
-PrinciplesGiven = str | dict[str, JsonValue] | tuple[str | dict[str, JsonValue], ...]
-"""What may stand in a suite: a word, a rubric, or a list of criteria."""
 
 
 class GrmSpec(SamplingSettings, ModelSpec):
@@ -90,7 +87,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
             dialect=self.dialect,
             template=None if self.template is None else site.file(self.template),
             prompt=self.prompt,
-            principles=self._principles(site),
+            principles=site.principles(self.principles),
             aggregator=self.aggregator if self.k_meta is None else f"topk({self.k_meta}) >> sum",
             meta_rm=None if self.meta_rm is None else site.model(self.meta_rm),
             orders=self.orders,
@@ -102,15 +99,6 @@ class GrmSpec(SamplingSettings, ModelSpec):
             **sampling_fields(self),
             **options,
         )
-
-    def _principles(self, site: Site) -> PrinciplesLike:
-        if not isinstance(self.principles, str):
-            return self.principles
-        if self.principles.startswith("bank:"):
-            return f"bank:{site.file(self.principles.removeprefix('bank:'))}"
-        if site.file(self.principles).is_file():
-            return str(site.file(self.principles))
-        return self.principles
 
     def _tool(self, site: Site) -> Finder | None:
         if self.tool is None:

@@ -13,6 +13,7 @@ JUDGES: Registry[type[BaseModel]] = Registry(
         "cascade": "deemster.judges.cascade:CascadeSpec",
         "cloud": "deemster.judges.cloud:CloudSpec",
         "debate": "deemster.judges.debate:DebateSpec",
+        "decision": "deemster.judges.decision:DecisionSpec",
         "grm": "deemster.judges.grm:GrmSpec",
         "pairwise": "deemster.judges.pair_rm:PairwiseSpec",
         "panel": "deemster.judges.panel:PanelSpec",

@@ -19,6 +19,17 @@ from deemster.schemas.conversation import (
     as_response,
     as_responses,
 )
+from deemster.schemas.decision import (
+    TRUE_OR_FALSE,
+    Decision,
+    LabelShare,
+    Option,
+    Question,
+    QuestionKind,
+    dump_decisions,
+    label_share,
+    read_decisions,
+)
 from deemster.schemas.principle import Band, Principle, Rubric, normalise_weights
 from deemster.schemas.sample import Sample, first_problem
 from deemster.schemas.sampling import Sampling, SamplingSettings
@@ -27,11 +38,13 @@ from deemster.schemas.vote import Critique, Failure, Judgment, Scale, Vote
 from deemster.usage import Usage
 
 __all__ = [
+    "TRUE_OR_FALSE",
     "Band",
     "Completion",
     "Conversation",
     "Count",
     "Critique",
+    "Decision",
     "Failure",
     "Finite",
     "FunctionCall",
@@ -39,9 +52,13 @@ __all__ = [
     "ImageUrl",
     "JudgeInfo",
     "Judgment",
+    "LabelShare",
     "Message",
+    "Option",
     "Principle",
     "QueryLike",
+    "Question",
+    "QuestionKind",
     "Record",
     "ReferenceLike",
     "ResponseLike",
@@ -64,6 +81,9 @@ __all__ = [
     "as_reference",
     "as_response",
     "as_responses",
+    "dump_decisions",
     "first_problem",
+    "label_share",
     "normalise_weights",
+    "read_decisions",
 ]

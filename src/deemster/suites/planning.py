@@ -75,9 +75,9 @@ class _Count:
         if not missing:
             self.shared += 1
             return
-        characters = sum(len(message.text) for message in request.messages)
-        tokens_in = math.ceil(characters / CHARACTERS_PER_TOKEN) + planned.tokens_unknown
-        tokens_out = missing * request.sampling.max_tokens
+        tokens_in = math.ceil(request.length / CHARACTERS_PER_TOKEN) + planned.tokens_unknown
+        # A decision is the same for every draw, and no text.
+        tokens_out = 0 if request.questions else missing * request.sampling.max_tokens
         self.requests += 1
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out

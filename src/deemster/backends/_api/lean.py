@@ -56,14 +56,7 @@ class LeanRoad:
             UnansweredError: the server gave an error.
             BackendError: there is no server, or the connection broke.
         """
-        data = json.dumps({"model": self._model, **body}).encode()
-        try:
-            async with session.post(self._access.url, data=data, headers=self._headers) as reply:
-                content, status, headers = await reply.read(), reply.status, reply.headers
-        except (aiohttp.ClientError, OSError) as error:
-            raise connection_error(error, self._access.url) from None
-        if status >= 400:
-            raise UnansweredError(Fault.read(status, _json(content), headers))
+        content = await self.post(session, body)
         answer = read_answer(content)
         if answer is None:
             shown = content[:100].decode(errors="replace")
@@ -72,6 +65,18 @@ class LeanRoad:
         if fault is not None:
             raise UnansweredError(fault)
         return answer
+
+    async def post(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> bytes:
+        """The body of an answer that is no error; raises as `send` does."""
+        data = json.dumps({"model": self._model, **body}).encode()
+        try:
+            async with session.post(self._access.url, data=data, headers=self._headers) as reply:
+                content, status, headers = await reply.read(), reply.status, reply.headers
+        except (aiohttp.ClientError, OSError) as error:
+            raise connection_error(error, self._access.url) from None
+        if status >= 400:
+            raise UnansweredError(Fault.read(status, _json(content), headers))
+        return content
 
 
 def connection_error(error: BaseException, url: str) -> BackendError:

@@ -92,7 +92,7 @@ class Access:
     """Where requests go, and with which key."""
 
     url: str
-    """Of the chat completions."""
+    """Of the endpoint."""
     key: str
     """Empty: none is sent."""
 
@@ -103,9 +103,21 @@ class Access:
 
 
 def find_access(
-    name: str, provider: Provider, *, api_base: str | None, api_key: str | None
+    name: str,
+    provider: Provider,
+    *,
+    api_base: str | None,
+    api_key: str | None,
+    path: str = "/chat/completions",
 ) -> Access:
     """URL and key from the arguments, else from the environment, else the provider's own.
+
+    Args:
+        name: how messages call the model.
+        provider: its service, or its kind of server.
+        api_base: URL of the server; None looks for it.
+        api_key: None looks for it.
+        path: of the endpoint, after the base.
 
     Raises:
         UnusableModelError: there is no URL, or no key where the provider's own service needs one.
@@ -124,7 +136,7 @@ def find_access(
             "or the api_base of a server that needs none"
         )
     url = base.rstrip("/")
-    return Access(url if url.endswith("/chat/completions") else f"{url}/chat/completions", key)
+    return Access(url if url.endswith(path) else f"{url}{path}", key)
 
 
 def _first(variables: tuple[str, ...]) -> str | None:

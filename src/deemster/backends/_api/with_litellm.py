@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ import litellm as litellm  # noqa: PLC0414 - for those who import it from here
 import openai
 
 from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
+from deemster.backends._api.decision_wire import Wire
 from deemster.backends._api.faults import Fault
 from deemster.backends._api.lean import causes
 from deemster.backends._api.road import UnansweredError
@@ -68,6 +70,42 @@ class LiteLLMRoad:
         if fault is not None:
             raise UnansweredError(fault)
         return answer
+
+
+class LiteLLMDecisions:
+    """Requests through `litellm.adecisions` or `litellm.asystemone`.
+
+    Args:
+        wire: which of them.
+        name: LiteLLM model string.
+        options: for every call: `api_base`, `api_key`, `timeout`.
+
+    Raises:
+        InputError: the installed LiteLLM has no decision models.
+    """
+
+    def __init__(self, wire: Wire, name: str, options: dict[str, Any]) -> None:
+        call = getattr(litellm, f"a{wire}", None)
+        if call is None:
+            raise InputError(
+                f"model '{wire}:{name}' needs a LiteLLM with a{wire}; update litellm, or give the "
+                "api_base of a server and one of the providers that are asked directly"
+            )
+        self._call: Callable[..., Awaitable[Any]] = call
+        self._options = {"model": name, "num_retries": 0, **options}
+
+    async def send(self, _session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one request, as the wire's own server would give it."""
+        try:
+            reply = await run_in_background(self._ask(copy.deepcopy(body)))
+        except Exception as error:  # noqa: BLE001 - boundary to third-party code
+            raise _translated(error) from None
+        found: dict[str, Any] = reply.model_dump(mode="json")
+        return found
+
+    async def _ask(self, body: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's responses
+        await _CLIENTS.get()
+        return await self._call(**self._options, **body)
 
 
 async def _complete(options: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's ModelResponse

@@ -100,6 +100,49 @@ class Runner:
         )
         return Prefilled(tuple(ids), self._logits(output)[0], output.past_key_values)
 
+    def after(self, prompts: Sequence[Sequence[int]], *, rows: int) -> tuple[Tensor, int]:
+        """What follows each of several prompts; what they have in common is read once.
+
+        Args:
+            prompts: of one or more tokens.
+            rows: prompts in a batch at most.
+
+        Returns:
+            [prompts, vocabulary] float32 logits on the CPU, and how many tokens were read.
+        """
+        shortest = min(map(len, prompts)) - 1
+        shared = 0
+        while shared < shortest and len({prompt[shared] for prompt in prompts}) == 1:
+            shared += 1
+        cache = self.prefill(prompts[0][:shared]).cache if shared else None
+        found = []
+        for start in range(0, len(prompts), rows):
+            tails = [list(prompt[shared:]) for prompt in prompts[start : start + rows]]
+            found.append(self._after(tails, cache).cpu())
+        return torch.cat(found), shared + sum(len(prompt) - shared for prompt in prompts)
+
+    def _after(self, tails: Sequence[list[int]], cache: Any) -> Tensor:  # noqa: ANN401 - transformers is untyped
+        """[tails, vocabulary] logits after each, going on from a cache."""
+        longest = max(map(len, tails))
+        # Padding stands at the end, where a causal model does not look back at it.
+        ids = torch.tensor([tail + [tail[-1]] * (longest - len(tail)) for tail in tails])
+        ends = torch.tensor([len(tail) - 1 for tail in tails])
+        places = torch.tensor(sorted(set(ends.tolist())))
+        if cache is not None:
+            cache = copy.deepcopy(cache)
+            cache.batch_repeat_interleave(len(tails))
+        keep = {"logits_to_keep": places.to(self.device)} if self._last_only else {}
+        output = self.model(
+            input_ids=ids.to(self.device),
+            past_key_values=cache,
+            use_cache=cache is not None,
+            **keep,
+        )
+        columns = torch.searchsorted(places, ends) if keep else ends
+        rows = torch.arange(len(tails), device=self.device)
+        logits: Tensor = output.logits[rows, columns.to(self.device), : self.vocabulary]
+        return logits.float()
+
     def rows(self, prompt: Prefilled, count: int, room: int) -> Rows:
         """`count` continuations of a prompt, with up to `room` tokens each."""
         if self._attention is not None:

@@ -1,0 +1,96 @@
+"""The roads to a decision model: straight to its endpoint, or through LiteLLM."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+
+from deemster.backends._api.decision_wire import Wire
+from deemster.backends._api.lean import LeanRoad
+from deemster.backends._api.prices import Pricing
+from deemster.backends._api.profile import Wanted, read_pricing
+from deemster.backends._api.providers import ANY, Provider, find_access
+from deemster.errors import BackendError, InputError
+
+
+class DecisionRoad(Protocol):
+    """Sends a request once."""
+
+    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any], /) -> dict[str, Any]:
+        """The answer as it came; errors as those of `Road.send`."""
+        ...
+
+
+@dataclass(frozen=True)
+class DecisionProfile:
+    """The road to a decision model, and its price."""
+
+    road: DecisionRoad
+    host: str
+    key: str
+    pricing: Pricing
+
+
+def read_decision_profile(wanted: Wanted, wire: Wire) -> DecisionProfile:
+    """Look a model up. May import LiteLLM, which takes seconds.
+
+    Raises:
+        InputError: the provider is unknown, a key or URL is missing, or the installed LiteLLM
+            has no decision models.
+    """
+    if (lean := wanted.lean) is not None:
+        return _lean(wanted, wire, *lean)
+    from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
+
+    try:
+        _, provider = with_litellm.find_provider(wanted.name, wanted.api_base)
+    except InputError:
+        if wanted.api_base is None or wanted.only_litellm:
+            raise
+        return _lean(wanted, wire, wanted.name, ANY)  # a server that calls its model so
+    options: dict[str, Any] = {
+        "api_base": wanted.api_base, "api_key": wanted.api_key, "timeout": wanted.timeout,
+    }  # fmt: skip
+    if wanted.headers:
+        options["extra_headers"] = dict(wanted.headers)
+    return DecisionProfile(
+        road=with_litellm.LiteLLMDecisions(wire, wanted.name, options),
+        host=wanted.api_base or provider,
+        key=wanted.api_key or "",
+        pricing=read_pricing(wanted),
+    )
+
+
+def _lean(wanted: Wanted, wire: Wire, model: str, provider: Provider) -> DecisionProfile:
+    access = find_access(
+        wanted.name, provider, api_base=wanted.api_base, api_key=wanted.api_key, path=f"/{wire}"
+    )
+    name = wanted.name.partition("/")[0] if provider.listed else None
+    return DecisionProfile(
+        road=LeanDecisions(LeanRoad(model, access, wanted.headers)),
+        host=access.host,
+        key=access.key,
+        pricing=Pricing(model, name, wanted.prices),
+    )
+
+
+class LeanDecisions:
+    """Requests to one endpoint."""
+
+    def __init__(self, road: LeanRoad) -> None:
+        self._road = road
+
+    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:
+        """See `DecisionRoad.send`."""
+        content = await self._road.post(session, body)
+        try:
+            reply = json.loads(content)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict):
+            shown = content[:100].decode(errors="replace")
+            raise BackendError(f"the answer is not JSON: {shown!r}", retryable=True)
+        return reply

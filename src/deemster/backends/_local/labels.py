@@ -1,0 +1,250 @@
+"""Probabilities of the options' labels as the next token: a local model as a decision model."""
+
+from __future__ import annotations
+
+import math
+import string
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jinja2 import TemplateError
+
+from deemster.backends._local.work import Work
+from deemster.backends.base import Outcome, Request, nothing_sampled
+from deemster.backends.decision_file import KIND_NAMES, DecisionFile
+from deemster.errors import BackendError, ContextLengthError, InputError
+from deemster.schemas import (
+    Completion,
+    Decision,
+    Message,
+    Option,
+    Question,
+    Usage,
+    dump_decisions,
+    label_share,
+)
+
+if TYPE_CHECKING:
+    from deemster.backends._local.loading import LocalModel
+
+_MARK, _SPLIT = "<|mark|>", "<|split|>"
+"""In templates: where the answer is read, and where the encoding is split."""
+_NO_THINKING = {"enable_thinking": False}
+
+
+class LabelReader:
+    """Asks one model questions by the files next to its weights.
+
+    Args:
+        model: in memory.
+        file: how it is asked.
+    """
+
+    def __init__(self, model: LocalModel, file: DecisionFile) -> None:
+        self._model = model
+        self._file = file
+        chat = model.chat
+        # Models that think first would not begin with a label.
+        self._chat = replace(chat, template_args=_NO_THINKING | dict(chat.template_args))
+
+    def read(
+        self, text: str, questions: Sequence[Question], *, rows: int
+    ) -> tuple[list[Decision], int]:
+        """A decision per question, and how many tokens were read.
+
+        What the prompts have in common is read once, the rest in batches.
+
+        Args:
+            text: what is asked about; from outside.
+            questions: all of them.
+            rows: most prompts in a batch.
+
+        Raises:
+            ContextLengthError: a prompt does not fit; nothing was cut.
+            InputError: the labels are not single tokens, are too few, or the template does not
+                mark a place for every question.
+            BackendError: the chat template refuses the prompt, or the model gives no numbers.
+        """
+        labels = [self._label_ids(question) for question in questions]
+        prompts = self._prompts(text, questions)
+        longest = max(map(len, prompts))
+        context = self._model.context
+        if context is not None and longest > context:
+            raise ContextLengthError(
+                f"the prompt of {longest} tokens does not fit the context of {context} tokens; "
+                "nothing was cut: shorten the input or use a model with a longer context"
+            )
+        with torch.inference_mode():
+            logits, tokens = self._model.runner.after(prompts, rows=rows)
+            logprobs = torch.log_softmax(logits.double(), dim=-1)
+        decisions = []
+        for question, ids, row in zip(questions, labels, logprobs, strict=True):
+            values = [torch.logsumexp(row[list(spelled)], 0).item() for spelled in ids]
+            if any(math.isnan(value) for value in values):
+                raise BackendError("the model gave no probabilities (not a number)")
+            temperature = self._file.temperature.get(KIND_NAMES[question.kind], 1.0)
+            chances = label_share([value / temperature for value in values]).probabilities
+            decisions.append(
+                Decision(
+                    name=question.name,
+                    probabilities=chances if any(chances) else None,
+                    label_mass=label_share(values).mass,
+                )
+            )
+        return decisions, tokens
+
+    def _labels(self, question: Question) -> tuple[str, ...]:
+        """One per option, in the question's order."""
+        kind = KIND_NAMES[question.kind]
+        predicate = question.kind == "predicate"
+        labels = self._file.labels.get(kind) or (
+            ("Yes", "No") if predicate else tuple(string.ascii_uppercase)
+        )
+        if len(labels) < len(question.options):
+            raise InputError(
+                f"question {question.name!r} has {len(question.options)} options, but there are "
+                f"{len(labels)} labels; give fewer options, or a decision.json with more labels"
+            )
+        if predicate and self._file.noul_options[0] == "false":
+            return labels[1], labels[0]
+        return labels[: len(question.options)]
+
+    def _label_ids(self, question: Question) -> list[set[int]]:
+        """Per option the tokens that spell its label.
+
+        Labels of a file are spelled as they stand there, others with or without a space before:
+        which one a model says depends on how its prompt ends.
+        """
+        given = KIND_NAMES[question.kind] in self._file.labels
+        tokenizer = self._model.tokenizer
+        found: list[set[int]] = []
+        for label in self._labels(question):
+            spelled = [label] if given else [label, f" {label}"]
+            ids = [tokenizer.encode(one, add_special_tokens=False) for one in spelled]
+            found.append({one[0] for one in ids if len(one) == 1} - {tokenizer.unk_token_id})
+        if not all(found) or len(set.union(*found)) < sum(map(len, found)):
+            raise InputError(
+                f"the labels {list(self._labels(question))} are not distinct single tokens of this "
+                "model; give a decision.json with labels that are"
+            )
+        return found
+
+    def _prompts(self, text: str, questions: Sequence[Question]) -> list[list[int]]:
+        if self._file.chat_template is None:
+            return [
+                self._chat.encode((Message(role="user", content=_default_prompt(text, *parts)),))
+                for parts in ((question, self._labels(question)) for question in questions)
+            ]
+        template = self._file.chat_template
+        groups = [list(questions)] if "questions" in template else [[one] for one in questions]
+        prompts: list[list[int]] = []
+        for group in groups:
+            rendered = self._rendered(template, text, group)
+            pieces = rendered.split(_MARK)
+            if len(pieces) not in {1, len(group) + 1} or (len(pieces) == 1 and len(group) > 1):
+                raise InputError(
+                    f"the decision template marks {len(pieces) - 1} places for {len(group)} "
+                    "questions; models that read more than one place per question need a server: "
+                    "'systemone:provider/model'"
+                )
+            ids: list[int] = []
+            for piece in pieces[: len(group)]:
+                ids = [*ids, *self._encoded(piece)]
+                prompts.append(ids)
+        return prompts
+
+    def _rendered(self, template: str, text: str, group: Sequence[Question]) -> str:
+        asked = [self._as_in_file(question) for question in group]
+        try:
+            rendered: str = self._chat.tokenizer.apply_chat_template(
+                [{"role": "user", "content": ""}],
+                chat_template=template,
+                tokenize=False,
+                add_generation_prompt=True,
+                **{
+                    **self._chat.template_args,
+                    "state": self._guard(text),
+                    "question": asked[0],
+                    "questions": asked,
+                },
+            )
+        except (TemplateError, TypeError, ValueError) as error:
+            raise BackendError(f"the decision template refuses the question: {error}") from error
+        return rendered
+
+    def _as_in_file(self, question: Question) -> dict[str, Any]:
+        """The question as templates take it."""
+        guard = self._guard
+        labels = dict(zip(question.options, self._labels(question), strict=True))
+        options = list(question.options)
+        if question.kind == "predicate":
+            options.sort(key=lambda option: self._file.noul_options.index(option.value))
+        score = question.kind == "score"
+        return {
+            "name": question.name,
+            "type": KIND_NAMES[question.kind],
+            "instructions": guard(question.instructions),
+            "options": [
+                str(i) if score else guard(option.value) for i, option in enumerate(options)
+            ],
+            "labels": [labels[option] for option in options],
+            "descriptions": [
+                guard(_level(option) if score else option.description) or None for option in options
+            ],
+        }
+
+    def _guard(self, text: str) -> str:
+        return self._chat.encoder.guard(text.replace(_MARK, "").replace(_SPLIT, ""))
+
+    def _encoded(self, piece: str) -> list[int]:
+        encoder = self._chat.encoder
+        return [one for part in piece.split(_SPLIT) if part for one in encoder.encode(part)]
+
+
+class Answers(Work):
+    """A request for decisions, which needs no steps: it ends when it begins.
+
+    Args:
+        reader: of the model.
+        request: what is asked.
+        rows: most prompts in a batch.
+    """
+
+    def __init__(self, reader: LabelReader, request: Request, *, rows: int) -> None:
+        begun = time.perf_counter()
+        self.draws, self.parts, self._left = [], [], []
+        text = "\n\n".join(message.text for message in request.messages)
+        self._decisions, self._tokens = reader.read(text, request.questions, rows=rows)
+        self.seconds = time.perf_counter() - begun
+
+    def outcomes(self, model: str, n: int) -> list[Outcome]:
+        """The completion of every draw."""
+        usage = Usage(calls=1, tokens_in=self._tokens, seconds=self.seconds)
+        text = dump_decisions(self._decisions)
+        return nothing_sampled(Completion(text=text, model=model, usage=usage), n)
+
+
+def _level(option: Option) -> str:
+    return f"{option.value}: {option.description}" if option.description else option.value
+
+
+def _default_prompt(text: str, question: Question, labels: Sequence[str]) -> str:
+    """What a model without a decision template is asked."""
+    if question.kind == "predicate":
+        meanings = [
+            f"{label}: {option.description}"
+            for label, option in zip(labels, question.options, strict=True)
+            if option.description
+        ]
+        last = f"Say {labels[0]} or {labels[1]}, and nothing else."
+    else:
+        meanings = [
+            f"{label}. {_level(option)}"
+            for label, option in zip(labels, question.options, strict=True)
+        ]
+        what = "level" if question.kind == "score" else "option"
+        last = f"Say the label of the right {what}, {labels[0]} to {labels[-1]}, and nothing else."
+    return "\n".join([text.rstrip(), "", question.instructions, *meanings, last])
