@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from deemster.redaction import redact
+
 if TYPE_CHECKING:
     from deemster.usage import Usage
 
@@ -41,7 +43,13 @@ class DeemsterError(Exception):
 
 
 class InputError(DeemsterError, ValueError):
-    """The caller's input is wrong. The text says what, the value, what is allowed, the remedy."""
+    """The caller's input is wrong. The text says what, the value, what is allowed, the remedy.
+
+    Secrets are taken out of the text, see `deemster.redaction`.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class UnusableModelError(InputError):
@@ -52,7 +60,7 @@ class UnusableModelError(InputError):
 
 
 class BackendError(DeemsterError):
-    """A model call gave no completion.
+    """A model call gave no completion. Secrets are taken out of the text.
 
     Attributes:
         retryable: whether the same request may succeed later (429, 5xx, connection reset).
@@ -70,7 +78,7 @@ class BackendError(DeemsterError):
         retry_after: float | None = None,
         usage: Usage | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(redact(message))
         self.retryable = retryable
         self.retry_after = retry_after
         self.usage = usage

@@ -158,7 +158,7 @@ async def test_summary_json_explains_itself(tmp_path: Path) -> None:
 
 
 def test_variables_stay_out_of_the_data(tmp_path: Path) -> None:
-    text = SUITE.replace("name: s", "name: ${NAME} $${NAME}")
+    text = SUITE.replace("name: s", "name: n $${NAME}")
     suite = load_suite(written(tmp_path, text), environment={"NAME": "n"})
     assert suite.spec.name == "n ${NAME}"
     assert next(suite.samples()).query[0].text == "${HOME} costs $${x}"

@@ -20,13 +20,14 @@ from deemster.backends._api.adapting import Adaptations
 from deemster.backends._api.breaker import Breaker
 from deemster.backends._api.call import Asked
 from deemster.backends._api.draws import Draws
+from deemster.backends._api.keys import split
 from deemster.backends._api.lean import open_session
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
-from deemster.backends._api.providers import seems_to_reason
+from deemster.backends._api.providers import Given, seems_to_reason, sent_secrets
 from deemster.backends._api.request import needed, prepare
 from deemster.backends._api.shared import LoopState, NMode, Several, Shared
-from deemster.backends.base import Outcome, Request, refuse_questions
+from deemster.backends.base import Outcome, Request, Trust, refuse_questions
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, check_limits
 from deemster.backends.loops import PerLoop
@@ -73,6 +74,8 @@ class APIBackend:
         extra: further parameters of the request, e.g. `{"reasoning_effort": "low"}`; None as a
             value removes one that would be sent (`{"seed": None}`). `extra_headers` is a mapping
             of headers.
+        trust: whose words these options are: True is the caller's; see `Trust` and
+            docs/providers.md for where keys go.
 
     Raises:
         InputError: an argument is out of range.
@@ -98,6 +101,7 @@ class APIBackend:
         prices: Prices | Mapping[str, float] | None = None,
         extra: Mapping[str, Any] | None = None,
         only_litellm: bool = False,
+        trust: Trust = True,
     ) -> None:
         check_limits(
             concurrency=concurrency,
@@ -111,18 +115,24 @@ class APIBackend:
             raise InputError(f"unknown n_mode {n_mode!r}; known: {', '.join(get_args(NMode))}")
         if api_base is not None and not api_base.startswith(("http://", "https://")):
             raise InputError(f"api_base must start with http:// or https://, got {api_base!r}")
+        if api_base is not None and split(api_base) is None:
+            raise InputError(f"api_base is no URL, got {api_base!r}")
         _check_count("structured_retries", structured_retries)
         _check_count("reasoning_room", reasoning_room or 0)
         self.name = model
         self._extra = dict(extra or {})
         self._wanted = Wanted(
-            name=model,
-            api_base=api_base,
-            api_key=api_key,
+            given=Given(
+                name=model,
+                api_base=api_base,
+                api_key=api_key,
+                headers=self._extra.pop("extra_headers", None) or {},
+                extra=self._extra,
+                trust=trust,
+            ),
             structured=structured,
             prices=prices if prices is None else read_prices(prices),
             timeout=float(timeout),
-            headers=self._extra.pop("extra_headers", None) or {},
             only_litellm=only_litellm,
         )
         self._concurrency = concurrency
@@ -235,7 +245,7 @@ class APIBackend:
             patience=self._patience,
             attempts=self._attempts,
             timeout=self._wanted.timeout,
-            secrets=(profile.key,) if profile.key else (),
+            secrets=sent_secrets(self._wanted.given, profile.key),
             label=self.name,
             reasoning_as_answer=self._reasoning_as_answer,
             structured_retries=self._structured_retries,

@@ -95,6 +95,11 @@ class Backend(Protocol):
         ...
 
 
+Trust = bool | frozenset[str]
+"""Whose words a model's options are. True: the caller's own. False: those of a file that may be
+somebody else's, so that they do not decide where keys go. A set: such a file's, but these URLs of
+servers are the caller's."""
+
 EMBEDDED = "nano"
 """Model string of the embedded model, which is also the name of the dialect it was trained on."""
 

@@ -21,10 +21,11 @@ from deemster.backends._api.decision_wire import Wire, read_reply, request_body,
 from deemster.backends._api.lean import open_session
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing
+from deemster.backends._api.providers import Given, sent_secrets
 from deemster.backends._api.road import UnansweredError
 from deemster.backends._api.shared import LoopState
 from deemster.backends.api import abandon_state, close_state, read_prices
-from deemster.backends.base import Outcome, Request, nothing_sampled
+from deemster.backends.base import Outcome, Request, Trust, nothing_sampled
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, check_limits, with_retries
 from deemster.backends.loops import PerLoop
@@ -43,7 +44,7 @@ class DecisionsBackend:
         model: `provider/model`; with `api_base` also the bare name of a model at that server.
         wire: which endpoint: `decisions` is `/v1/decisions`, `systemone` is `/v1/systemone`.
         api_base, api_key, concurrency, rate, timeout, attempt_timeout, retries, budget, prices,
-            extra, only_litellm: see `APIBackend`.
+            extra, only_litellm, trust: see `APIBackend`.
 
     Raises:
         InputError: an argument is out of range.
@@ -65,6 +66,7 @@ class DecisionsBackend:
         prices: Prices | Mapping[str, float] | None = None,
         extra: Mapping[str, Any] | None = None,
         only_litellm: bool = False,
+        trust: Trust = True,
     ) -> None:
         check_limits(
             concurrency=concurrency,
@@ -79,13 +81,17 @@ class DecisionsBackend:
         self._wire: Wire = wire
         self._extra = dict(extra or {})
         self._wanted = Wanted(
-            name=model,
-            api_base=api_base,
-            api_key=api_key,
+            given=Given(
+                name=model,
+                api_base=api_base,
+                api_key=api_key,
+                headers=self._extra.pop("extra_headers", None) or {},
+                extra=self._extra,
+                trust=trust,
+            ),
             structured="auto",
             prices=prices if prices is None else read_prices(prices),
             timeout=float(timeout),
-            headers=self._extra.pop("extra_headers", None) or {},
             only_litellm=only_litellm,
         )
         self._concurrency, self._rate, self._attempts = concurrency, rate, retries
@@ -198,7 +204,7 @@ class _Asked:
             reply = await self._send(body)
         except UnansweredError as unanswered:
             fault = unanswered.fault
-            secrets = (self.profile.key,) if self.profile.key else ()
+            secrets = sent_secrets(one._wanted.given, self.profile.key)  # noqa: SLF001
             error = fault.to_error(one.name, secrets)
             breaker.failed(fault.status, str(error), final=not error.retryable)
             raise error from None

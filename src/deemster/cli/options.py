@@ -49,6 +49,14 @@ JudgeText = Annotated[
         "'{type: panel, members: [...]}'.",
     ),
 ]
+TrustSuite = Annotated[
+    bool,
+    typer.Option(
+        "--trust-suite",
+        rich_help_panel=_LIMITS,
+        help="Servers that the file names may have your keys: see docs/providers.md.",
+    ),
+]
 ApiBase = Annotated[
     str | None, typer.Option(rich_help_panel=_LIMITS, help="URL of an OpenAI-compatible server.")
 ]
@@ -113,6 +121,7 @@ _SHARED: dict[str, Any] = {
     "timeout": (Timeout, None),
     "extra": (Extra, None),
     "budget": (BudgetSpec, None),
+    "trust_suite": (TrustSuite, False),
 }
 """Options beside the settings of a `Judge`."""
 
@@ -146,7 +155,8 @@ class JudgeOptions:
             return SuiteJudges((judge,), site)
         self._nothing_else()
         specs, folder, chosen = _described(described)
-        site = Site(specs=specs, seed=seed, folder=folder, budget=budget)
+        own = described.lstrip().startswith("{") or bool(self.given["trust_suite"])
+        site = Site(specs=specs, seed=seed, folder=folder, budget=budget, trust=own)
         return SuiteJudges((site.judge(chosen),), site)
 
     def _nothing_else(self) -> None:
@@ -156,7 +166,7 @@ class JudgeOptions:
         for name, value in self.given.items():
             field = GrmSpec.model_fields.get(name)
             default = None if field is None or field.is_required() else field.default
-            if value != default and name not in ("judge_text", "budget"):
+            if value != default and name not in ("judge_text", "budget", "trust_suite"):
                 option = f"--{name.replace('_', '-')}"
                 raise InputError(f"{option} {value!r} does not go with --judge; write it there")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import MISSED, UNSCORED
 from deemster.errors import InputError
 
@@ -60,6 +61,7 @@ def run(
         bool, typer.Option("--schema", help="Print the JSON Schema of suites, for editors.")
     ] = False,
     engine: Annotated[str, typer.Option(help="local: on this machine.")] = "local",
+    trust_suite: TrustSuite = False,
 ) -> int:
     """Judge all samples of a suite; stop and resume at any time, nothing is judged twice."""
     if schema:
@@ -76,7 +78,8 @@ def run(
 
     if engine != "local":
         raise InputError(f"unknown engine {engine!r}; known: local")
-    suite = load_suite(suite_file, overrides=_overrides(model, k, limit, changes or ()))
+    overrides = _overrides(model, k, limit, changes or ())
+    suite = load_suite(suite_file, overrides=overrides, trust=trust_suite)
     if dry_run:
         return _dry_run(suite)
     directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
@@ -173,7 +176,7 @@ def _dry_run(suite: Suite) -> int:
         "most cost",
     )  # fmt: skip
     show_table("what the run would take (estimated)", columns, rows)
-    for judge in build_judges(suite.spec, folder=suite.path.parent).judges:
+    for judge in build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges:
         judge.wrap_backends(checked)  # a plan that cannot be run is of no use
     return 0
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import STOPPED
 from deemster.errors import InputError
 
@@ -74,6 +75,7 @@ def recipe_(
         bool, typer.Option("--dry-run", help="Check recipe, data and folder; train nothing.")
     ] = False,
     as_json: Json = False,
+    trust_suite: TrustSuite = False,
 ) -> int:
     """Train a judge by a recipe: distil, rft, rl, meta, eval.
 
@@ -84,7 +86,7 @@ def recipe_(
         raise InputError("RECIPE is missing; give a YAML file, for example recipes/rft-grpo.yaml")
     from deemster.training.loading import load_recipe
 
-    recipe = load_recipe(recipe_file)
+    recipe = load_recipe(recipe_file, trust=trust_suite)
     folder = out or recipe.out_folder
     stages = None if stage is None else [name for name in re.split(r"[,\s]+", stage) if name]
     if stages is not None and not stages:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
 from deemster.errors import InputError
@@ -35,12 +36,14 @@ class Site:
         seed: of orders, draws and tie-breaks.
         folder: what relative paths start from.
         budget: shared by all judges whose model costs money.
+        trust: whose words the judges' options are, which decides where keys go; see `Trust`.
     """
 
     specs: Mapping[str, JudgeSpec] = field(default_factory=dict)
     seed: int = 0
     folder: Path = field(default_factory=Path)
     budget: Budget | None = None
+    trust: Trust = True
     _named: dict[str, BaseJudge] = field(default_factory=dict)
     _built: list[BaseJudge] = field(default_factory=list)
 
@@ -92,8 +95,11 @@ class Site:
             )
         options: dict[str, Any] = dict(spec.options)
         scheme = spec.model.partition(":")[0]
-        if self.budget is not None and (scheme in _PAID or scheme not in BACKENDS):
-            options["budget"] = self.budget
+        if scheme in _PAID or scheme not in BACKENDS:
+            if self.trust is not True or "trust" in options:
+                options["trust"] = self.trust
+            if self.budget is not None:
+                options["budget"] = self.budget
         return options
 
     def principles(self, given: PrinciplesGiven) -> PrinciplesLike:

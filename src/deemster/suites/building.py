@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
 from deemster.judges import BaseJudge
 from deemster.judges.building import Site
@@ -30,12 +31,13 @@ class SuiteJudges:
         await self.aclose()
 
 
-def build_judges(spec: SuiteSpec, *, folder: Path) -> SuiteJudges:
+def build_judges(spec: SuiteSpec, *, folder: Path, trust: Trust = False) -> SuiteJudges:
     """The judges of a suite; they share its budget, and a judge named twice is built once.
 
     Args:
         spec: the suite.
         folder: what relative paths in it start from.
+        trust: whether the suite is the user's own, which decides where keys go; see `Trust`.
 
     Raises:
         InputError: a judge's settings are wrong; the text names the judge.
@@ -45,5 +47,5 @@ def build_judges(spec: SuiteSpec, *, folder: Path) -> SuiteJudges:
     run = spec.expanded()
     # A member may be named as it is written, before the matrix varies it.
     specs = {judge.label: judge for judge in (*spec.judges, *run)}
-    site = Site(specs=specs, seed=spec.seed, folder=folder, budget=budget)
+    site = Site(specs=specs, seed=spec.seed, folder=folder, budget=budget, trust=trust)
     return SuiteJudges(tuple(site.judge(judge.label) for judge in run), site)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from deemster.backends.base import Trust
 from deemster.data.files import read_rows
 from deemster.data.hub import dataset_rows
 from deemster.data.row import Row
@@ -34,6 +35,8 @@ class Suite:
     path: Path
     file: YamlFile | None = None
     """Knows the lines; None of a suite that was not read from a file."""
+    trust: Trust = False
+    """Whether its options are the user's own, which decides where keys go."""
 
     def samples(self) -> Iterator[Sample]:
         """All samples, with ids that are unique in the suite, in the order of the file.
@@ -58,6 +61,7 @@ def load_suite(
     *,
     environment: Mapping[str, str] | None = None,
     overrides: Sequence[Override] = (),
+    trust: bool = False,
 ) -> Suite:
     """Read and check a suite file.
 
@@ -66,6 +70,9 @@ def load_suite(
         environment: where `${NAME}` is looked up; None is the process's environment.
         overrides: changes to what the file says, see `overridden`; a run keeps the suite with
             them.
+        trust: the suite is your own, or you have read it: its servers may have your keys. Without
+            it they go to the providers' own services, and where the user's environment and keys
+            file say (docs/providers.md).
 
     Raises:
         InputError: it cannot be read or something in it is not allowed. The text names file,
@@ -74,14 +81,26 @@ def load_suite(
     path = Path(path)
     file = read_yaml(path, what="suite", keys="name, data and judges")
     if not overrides:
-        return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path, file)
+        spec = file.read_as(SuiteSpec, environment=environment)
+        return Suite(spec, file.storable, path, file, trust)
     file = replace(file, written=overridden(file.written, overrides))
     try:
-        return Suite(file.read_as(SuiteSpec, environment=environment), file.storable, path, file)
+        spec = file.read_as(SuiteSpec, environment=environment)
+        return Suite(spec, file.storable, path, file, trust or _given_bases(overrides))
     except InputError as error:
         # The fault may be in the file or in a change to it, and the line is the file's.
         changes = ", ".join(f"{key}={value}" for key, value in overrides)
         raise InputError(f"{error} (with {changes})") from error
+
+
+def _given_bases(overrides: Sequence[Override]) -> frozenset[str]:
+    """The servers that the user named, not the file."""
+    return frozenset(
+        value
+        for path, given in overrides
+        for value in (given.get("api_base") if isinstance(given, dict) else given,)
+        if isinstance(value, str) and path in ("judge.options", "judge.options.api_base")
+    )
 
 
 def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterable[Sample]:

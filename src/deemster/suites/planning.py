@@ -48,7 +48,7 @@ def plan_suite(suite: Suite) -> list[JudgePlan]:
         InputError: the suite is wrong.
     """
     samples = list(suite.samples())
-    judges = build_judges(suite.spec, folder=suite.path.parent).judges
+    judges = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges
     bought: set[str] | None = set() if len(judges) > 1 else None
     return [_plan(judge, samples, bought) for judge in judges]
 

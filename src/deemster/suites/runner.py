@@ -104,7 +104,7 @@ async def run_suite(
     """
     async with AsyncExitStack() as opened:
         if judges is None:
-            built = build_judges(suite.spec, folder=suite.path.parent)
+            built = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust)
             judges = (await opened.enter_async_context(built)).judges
         for judge in judges:
             judge.wrap_backends(checked)  # before anything is written or sent

@@ -2,7 +2,7 @@
 
 `${NAME}` in a scalar is replaced by an environment variable, except in texts of the data
 (`verbatim` of the model); `$${NAME}` stands for the characters themselves. Variables are read
-nowhere else.
+nowhere else. What came from one under `options` is a secret: it is neither shown nor kept.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from pydantic import BaseModel, ValidationError
 
 from deemster.data.turns import quotes
 from deemster.errors import InputError
+from deemster.redaction import is_secret_variable, note_filled, without_secrets, written_form
 
 _MAX_BYTES = 8 * 2**20
 _MAX_NODES = 200_000
-_SECRET = re.compile(r"api_?key|token|secret|passw|authorization|credential", re.IGNORECASE)
+_SHOWN = frozenset({"name", "description"})
+_HIDDEN = "options"
+"""The key under which secrets may stand."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _REFERENCE = re.compile(r"(\$?)" + _VARIABLE.pattern)
 
@@ -59,11 +62,13 @@ class YamlFile:
         """
         environment = os.environ if environment is None else environment
         verbatim: frozenset[str] = getattr(model, "verbatim", frozenset())
-        filled = _fill(self.written, self.node, self.path, environment, verbatim)
+        filled = _fill(self.written, self.node, self.path, environment, verbatim=verbatim)
         try:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
-            raise InputError(_message(error, self.node, self.path, model, self.written)) from error
+            # Not "from error": that one shows what it was given.
+            message = _message(error, self.node, self.path, model, self.written)
+            raise InputError(message) from None
 
     def line_of(self, *keys: str | int) -> int:
         """The line of a value, or of the nearest thing around it, from 1."""
@@ -78,7 +83,7 @@ class YamlFile:
     @property
     def storable(self) -> dict[str, Any]:
         """As written, without secrets that stand in the file in clear text."""
-        kept: dict[str, Any] = _without_secrets(self.written)
+        kept: dict[str, Any] = without_secrets(self.written)
         return kept
 
 
@@ -97,16 +102,6 @@ def read_yaml(path: Path, *, what: str, keys: str) -> YamlFile:
     if not isinstance(written, dict):
         raise InputError(f"{path}: expected a mapping with {keys}")
     return YamlFile(path, written, node)
-
-
-def _without_secrets(value: Any, key: str = "") -> Any:  # noqa: ANN401 - any YAML value
-    if isinstance(value, dict):
-        return {name: _without_secrets(item, str(name)) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(item, key) for item in value]
-    if isinstance(value, str) and _SECRET.search(key) and not _VARIABLE.fullmatch(value):
-        return "(not stored)"
-    return value
 
 
 def _read(path: Path, what: str) -> str:
@@ -156,14 +151,20 @@ def _fill(
     node: yaml.Node | None,
     path: Path,
     environment: Mapping[str, str],
+    *,
     verbatim: frozenset[str],
+    place: str = "",
 ) -> Any:  # noqa: ANN401
-    """Replace `${NAME}` in strings, except in the lists and mappings under a key of `verbatim`."""
+    """Replace `${NAME}` in strings, except in the lists and mappings under a key of `verbatim`.
+
+    `place` is `options` anywhere under that key, else the last key.
+    """
 
     def inner(key: object, item: Any) -> Any:  # noqa: ANN401
         if key in verbatim and isinstance(item, list | dict):
             return item
-        return _fill(item, _child(node, key), path, environment, verbatim)
+        within = place if place == _HIDDEN or isinstance(key, int) else str(key)
+        return _fill(item, _child(node, key), path, environment, verbatim=verbatim, place=within)
 
     if isinstance(value, dict):
         return {key: inner(key, item) for key, item in value.items()}
@@ -172,18 +173,30 @@ def _fill(
     if not isinstance(value, str):
         return value
 
+    used: dict[str, str] = {}
+
     def found(match: re.Match[str]) -> str:
         escaped, name = match.groups()
         if escaped:
             return match[0][1:]
+        if place in _SHOWN or (place != _HIDDEN and is_secret_variable(name)):
+            raise InputError(
+                f"{path}:{_line(node)}: {place} is shown and kept, so ${{{name}}} is not put into "
+                f"it; secrets stand under options, and for the characters themselves write "
+                f"$${{{name}}}"
+            )
         if name not in environment:
             raise InputError(
                 f"{path}:{_line(node)}: the environment variable {name!r} is not set; "
                 f"for the characters themselves write $${{{name}}}"
             )
+        used[name] = environment[name]
         return environment[name]
 
-    return _REFERENCE.sub(found, value)
+    filled = _REFERENCE.sub(found, value)
+    if used:
+        note_filled(filled, value, used, hide=place == _HIDDEN)
+    return filled
 
 
 def _child(node: yaml.Node | None, key: object) -> yaml.Node | None:
@@ -230,6 +243,9 @@ def _message(
     if first["type"] == "missing":
         return f"{path}:{_line(node)}: {where} is missing"
     value = first["input"]
+    if isinstance(value, str) and (as_written := written_form(value)) is not None:
+        message = message.replace(value, as_written) if value else message
+        value = as_written
     shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
     if first["type"] == "string_type" or isinstance(value, date):
         shown += quotes(value)

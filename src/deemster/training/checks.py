@@ -36,7 +36,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         return {"model": model.base}
     corpus = load_corpus(recipe)
     if recipe.distil is not None and "distil" in stages:
-        teacher_of(recipe.distil, folder=recipe.folder, seed=recipe.seed)
+        teacher_of(recipe.distil, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
     if recipe.rft is not None and recipe.rft.hinted and "rft" in stages:
         _check_hint(recipe, corpus)
     longest, asked = _longest_prompt(recipe, corpus)

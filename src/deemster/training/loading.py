@@ -13,7 +13,9 @@ from deemster.training.engine import Engine, open_engine
 from deemster.training.recipe import DEFAULT_ENGINE, Recipe
 
 
-def load_recipe(path: str | Path, *, environment: Mapping[str, str] | None = None) -> Recipe:
+def load_recipe(
+    path: str | Path, *, environment: Mapping[str, str] | None = None, trust: bool = False
+) -> Recipe:
     """Read and check a recipe file. `${NAME}` in a value is an environment variable.
 
     The engine it names is imported: load only recipes that you would also run.
@@ -21,6 +23,7 @@ def load_recipe(path: str | Path, *, environment: Mapping[str, str] | None = Non
     Args:
         path: the YAML file.
         environment: where `${NAME}` is looked up; None is the process's environment.
+        trust: servers that it names may have your keys, see `load_suite`.
 
     Returns:
         A recipe of the engine's own class.
@@ -33,7 +36,7 @@ def load_recipe(path: str | Path, *, environment: Mapping[str, str] | None = Non
     file = read_yaml(path, what="recipe", keys="name, engine and what the engine reads")
     head = file.read_as(_Head, environment=environment, context=path.parent)
     recipe: Recipe = file.read_as(head.engine.recipe, environment=environment)
-    return recipe.in_folder(path.parent)
+    return recipe.in_folder(path.parent, trust=trust)
 
 
 def _open(name: Any, info: ValidationInfo[Path]) -> Any:  # noqa: ANN401 - validators see raw input

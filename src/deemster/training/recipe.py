@@ -27,6 +27,7 @@ class Recipe(Record):
     out: str | None = None
     """Folder of the run, relative to the working directory; default `runs/NAME`."""
     _folder: Path = PrivateAttr(default=Path())
+    _trust: bool = PrivateAttr(default=False)
 
     @model_validator(mode="after")
     def _no_empty_section(self) -> Self:
@@ -49,10 +50,16 @@ class Recipe(Record):
         """Where the recipe file is: relative paths in it start there."""
         return self._folder
 
-    def in_folder(self, folder: Path) -> Self:
+    @property
+    def trust(self) -> bool:
+        """Whether servers that it names may have the user's keys."""
+        return self._trust
+
+    def in_folder(self, folder: Path, *, trust: bool = False) -> Self:
         """The same recipe, with a folder that its relative paths start from."""
         placed = self.model_copy()
         placed._folder = folder  # noqa: SLF001 - its own class
+        placed._trust = trust  # noqa: SLF001
         return placed
 
     @property

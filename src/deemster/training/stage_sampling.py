@@ -89,19 +89,22 @@ def _counted(context: StageContext[Any], samples: Sequence[Sample], what: str) -
         context.progress(what, number, len(samples))
 
 
-def teacher_of(section: DistilSection, *, folder: Path, seed: int) -> tuple[BaseJudge, SuiteJudges]:
+def teacher_of(
+    section: DistilSection, *, folder: Path, seed: int, trust: bool = False
+) -> tuple[BaseJudge, SuiteJudges]:
     """The judge that is not a member of another, or a panel of those; and all that was built.
 
     Args:
         section: describes the judges.
         folder: what relative paths start from.
         seed: of the judges.
+        trust: see `load_recipe`.
 
     Raises:
         InputError: a judge's settings are wrong.
     """
     suite = section.suite(seed=seed)
-    built = build_judges(suite, folder=folder)
+    built = build_judges(suite, folder=folder, trust=trust)
     members = {part for spec in suite.judges for part in spec.parts if isinstance(part, str)}
     named = zip(built.judges, suite.judges, strict=True)
     tops = [judge for judge, spec in named if spec.label not in members]

@@ -39,7 +39,9 @@ def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     file = RolloutFile(context.folder / ROLLOUTS)
 
     def draw() -> None:
-        teacher, built = teacher_of(section, folder=recipe.folder, seed=recipe.seed)
+        teacher, built = teacher_of(
+            section, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust
+        )
         draw_rollouts(
             context, teacher, corpus.train, n=section.n, out=file, dialect=dialect, built=built
         )

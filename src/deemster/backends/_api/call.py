@@ -124,6 +124,7 @@ class Call:
                 usage=usage,
                 model=str(answer.model or ""),
                 reasoning_as_answer=asked.shared.reasoning_as_answer,
+                secrets=asked.shared.secrets,
             )
             for choice, usage in zip(choices, each, strict=True)
         ]

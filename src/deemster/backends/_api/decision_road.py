@@ -45,32 +45,32 @@ def read_decision_profile(wanted: Wanted, wire: Wire) -> DecisionProfile:
         return _lean(wanted, wire, *lean)
     from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
 
+    given = wanted.given
     try:
-        _, provider = with_litellm.find_provider(wanted.name, wanted.api_base)
+        _, provider = with_litellm.find_provider(wanted.name, given.api_base)
     except InputError:
-        if wanted.api_base is None or wanted.only_litellm:
+        if given.api_base is None or wanted.only_litellm:
             raise
         return _lean(wanted, wire, wanted.name, ANY)  # a server that calls its model so
+    given = with_litellm.with_keys_in_place(given, provider)
     options: dict[str, Any] = {
-        "api_base": wanted.api_base, "api_key": wanted.api_key, "timeout": wanted.timeout,
+        "api_base": given.api_base, "api_key": given.api_key, "timeout": wanted.timeout,
     }  # fmt: skip
-    if wanted.headers:
-        options["extra_headers"] = dict(wanted.headers)
+    if given.headers:
+        options["extra_headers"] = dict(given.headers)
     return DecisionProfile(
         road=with_litellm.LiteLLMDecisions(wire, wanted.name, options),
-        host=wanted.api_base or provider,
-        key=wanted.api_key or "",
+        host=given.api_base or provider,
+        key=given.api_key or "",
         pricing=read_pricing(wanted),
     )
 
 
 def _lean(wanted: Wanted, wire: Wire, model: str, provider: Provider) -> DecisionProfile:
-    access = find_access(
-        wanted.name, provider, api_base=wanted.api_base, api_key=wanted.api_key, path=f"/{wire}"
-    )
+    access = find_access(wanted.given, provider, path=f"/{wire}")
     name = wanted.name.partition("/")[0] if provider.listed else None
     return DecisionProfile(
-        road=LeanDecisions(LeanRoad(model, access, wanted.headers)),
+        road=LeanDecisions(LeanRoad(model, access, wanted.given.headers)),
         host=access.host,
         key=access.key,
         pricing=Pricing(model, name, wanted.prices),

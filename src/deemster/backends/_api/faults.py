@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from deemster.errors import BackendError, ContextLengthError, RateLimitError, RefusedError
+from deemster.redaction import SHORTEST, redact
 
 _RETRYABLE = frozenset({408, 409, 425, 429})
 _NO_CREDIT = re.compile(
@@ -183,12 +183,11 @@ def _raw_words(raw: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Replace keys: the given ones, those in the environment, and whatever looks like one."""
-    known = [*secrets, *(v for k, v in os.environ.items() if k.endswith(("_KEY", "_TOKEN")))]
-    for secret in known:
-        if len(secret) >= 6:
+    """Replace keys: the given ones, the known ones, and whatever looks like one."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST:
             text = text.replace(secret, "***")
-    return _KEY.sub(r"\1-***", text)
+    return _KEY.sub(r"\1-***", redact(text))
 
 
 def _seconds(value: str) -> float:

@@ -13,6 +13,7 @@ import aiohttp
 
 from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.faults import Fault
+from deemster.backends._api.keys import show
 from deemster.backends._api.providers import Access
 from deemster.backends._api.road import UnansweredError
 from deemster.errors import BackendError
@@ -70,13 +71,26 @@ class LeanRoad:
         """The body of an answer that is no error; raises as `send` does."""
         data = json.dumps({"model": self._model, **body}).encode()
         try:
-            async with session.post(self._access.url, data=data, headers=self._headers) as reply:
+            async with session.post(
+                self._access.url, data=data, headers=self._headers, allow_redirects=False
+            ) as reply:
                 content, status, headers = await reply.read(), reply.status, reply.headers
-        except (aiohttp.ClientError, OSError) as error:
-            raise connection_error(error, self._access.url) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise connection_error(error, self._access.shown) from None
+        if 300 <= status < 400:
+            # Neither the key nor the samples go to a place that only the server names.
+            raise redirected(self._access.shown, headers.get("Location", ""))
         if status >= 400:
             raise UnansweredError(Fault.read(status, _json(content), headers))
         return content
+
+
+def redirected(url: str, to: str) -> BackendError:
+    """A redirect, which is not followed."""
+    where = f" to {show(to)}" if to else ""
+    return BackendError(
+        f"{url} redirects{where}, which is not followed; give the final URL as api_base"
+    )
 
 
 def connection_error(error: BaseException, url: str) -> BackendError:

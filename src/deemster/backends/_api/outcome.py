@@ -29,6 +29,7 @@ def read_choice(
     usage: Usage,
     model: str,
     reasoning_as_answer: bool,
+    secrets: tuple[str, ...] = (),
 ) -> Outcome:
     """The completion that a choice holds, or why it holds none.
 
@@ -42,6 +43,7 @@ def read_choice(
         usage: its part of the answer's tokens.
         model: the model that answered, as the provider names it.
         reasoning_as_answer: see `APIBackend`.
+        secrets: what the server was sent and must not come back in a completion, which is kept.
     """
     fault = fault_of(choice)
     if fault is not None:
@@ -54,8 +56,8 @@ def read_choice(
         # Calls that differ stand one after the other, so that the dialect sees all of them and
         # takes none. Some servers ignore a forced tool choice and answer in the content.
         text = "\n".join(arguments_of(choice)) or text
-    text = encodable(text.removeprefix(prepared.prefix))
-    reasoning = encodable(reasoning_of(choice))
+    text = _without(secrets, encodable(text.removeprefix(prepared.prefix)))
+    reasoning = _without(secrets, encodable(reasoning_of(choice)))
     finish = finish_of(choice)
     warnings: tuple[str, ...] = ()
     if not text.strip():
@@ -69,11 +71,22 @@ def read_choice(
         finish=finish,
         logprobs=logprobs_of(choice),
         usage=usage,
-        model=encodable(model),
+        model=_without(secrets, encodable(model)),
         reasoning=reasoning,
         sent=None,
         warnings=warnings,
     )
+
+
+def _without(secrets: tuple[str, ...], text: str) -> str:
+    for secret in secrets:
+        if len(secret) >= _SURE and secret in text:
+            text = text.replace(secret, "***")
+    return text
+
+
+_SURE = 12
+"""Characters from which on a text is a key that came back, and no word that a model may write."""
 
 
 def _only_reasoned(cut: bool, tokens: int) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deemster.backends._api.lean import LeanRoad
 from deemster.backends._api.prices import Prices, Pricing
-from deemster.backends._api.providers import ANY, LEAN, Access, Provider, find_access
+from deemster.backends._api.providers import ANY, LEAN, Access, Given, Provider, find_access
 from deemster.backends._api.road import Road
 from deemster.backends.structured import StructuredMode, choose_mode
 from deemster.errors import InputError, UnusableModelError
@@ -39,14 +38,16 @@ class Profile:
 class Wanted:
     """What the user said about a model."""
 
-    name: str
-    api_base: str | None
-    api_key: str | None
+    given: Given
     structured: StructuredMode
     prices: Prices | None
     timeout: float
-    headers: Mapping[str, str]
     only_litellm: bool
+
+    @property
+    def name(self) -> str:
+        """The model string."""
+        return self.given.name
 
     @property
     def lean(self) -> tuple[str, Provider] | None:
@@ -64,12 +65,15 @@ def check_access(wanted: Wanted) -> None:
         InputError: the text names what to set.
     """
     if (lean := wanted.lean) is not None:
-        find_access(wanted.name, lean[1], api_base=wanted.api_base, api_key=wanted.api_key)
+        find_access(wanted.given, lean[1])
         return
+    given = wanted.given
+    if given.trust is not True:
+        read_profile(wanted)  # finds out where it would go
     from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
 
-    if wanted.api_base is None and (
-        missing := with_litellm.missing_keys(wanted.name, wanted.api_key, wanted.api_base)
+    if given.api_base is None and (
+        missing := with_litellm.missing_keys(wanted.name, given.api_key, given.api_base)
     ):
         raise UnusableModelError(
             f"no API key for model {wanted.name!r}; set {', '.join(missing)}, or give api_key"
@@ -86,25 +90,27 @@ def read_profile(wanted: Wanted) -> Profile:
         return _lean(wanted, *lean)
     from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
 
+    given = wanted.given
     try:
-        model, provider = with_litellm.find_provider(wanted.name, wanted.api_base)
+        model, provider = with_litellm.find_provider(wanted.name, given.api_base)
     except InputError:
-        if wanted.api_base is None or wanted.only_litellm:
+        if given.api_base is None or wanted.only_litellm:
             raise
         return _lean(wanted, wanted.name, ANY)  # a server that calls its model so
+    given = with_litellm.with_keys_in_place(given, provider)
     supported = frozenset(with_litellm.litellm.get_supported_openai_params(model, provider) or ())
     options: dict[str, Any] = {
-        "api_base": wanted.api_base,
-        "api_key": wanted.api_key,
+        "api_base": given.api_base,
+        "api_key": given.api_key,
         "timeout": wanted.timeout,
     }
-    if wanted.headers:
-        options["extra_headers"] = dict(wanted.headers)
+    if given.headers:
+        options["extra_headers"] = dict(given.headers)
     mode = wanted.structured
     return Profile(
         road=with_litellm.LiteLLMRoad(wanted.name, provider, options),
-        host=wanted.api_base or provider,
-        key=wanted.api_key or "",
+        host=given.api_base or provider,
+        key=given.api_key or "",
         supported=supported,
         mode=choose_mode(model, provider, supported) if mode == "auto" else mode,
         most_n=_MOST_N.get(provider, 128) if "n" in supported else 1,
@@ -119,9 +125,9 @@ _MOST_N = {"gemini": 8, "vertex_ai": 8, "vertex_ai_beta": 8}
 
 
 def _lean(wanted: Wanted, model: str, provider: Provider) -> Profile:
-    access = find_access(wanted.name, provider, api_base=wanted.api_base, api_key=wanted.api_key)
+    access = find_access(wanted.given, provider)
     return Profile(
-        road=LeanRoad(model, access, wanted.headers),
+        road=LeanRoad(model, access, wanted.given.headers),
         host=access.host,
         key=access.key,
         supported=None if provider.logprobs else _WITHOUT_LOGPROBS,
@@ -156,4 +162,4 @@ def read_pricing(wanted: Wanted) -> Pricing:
         return _pricing(wanted, *lean)
     from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
 
-    return Pricing(*with_litellm.find_provider(wanted.name, wanted.api_base), wanted.prices)
+    return Pricing(*with_litellm.find_provider(wanted.name, wanted.given.api_base), wanted.prices)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from deemster.backends._api.keys import Grant, check_sent, grant, show, tell_withheld
+from deemster.backends.base import Trust
 from deemster.backends.structured import StructuredMode
 from deemster.errors import UnusableModelError
+from deemster.redaction import note_login, note_secret
 
 
 @dataclass(frozen=True)
@@ -99,45 +103,103 @@ class Access:
     @property
     def host(self) -> str:
         """Host and port."""
-        return urlsplit(self.url).netloc
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages show it, without login and query."""
+        return show(self.url)
 
 
-def find_access(
-    name: str,
-    provider: Provider,
-    *,
-    api_base: str | None,
-    api_key: str | None,
-    path: str = "/chat/completions",
-) -> Access:
+@dataclass(frozen=True)
+class Given:
+    """What was said about the way to a model."""
+
+    name: str
+    """The model string."""
+    api_base: str | None = None
+    api_key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further parameters of the request."""
+    trust: Trust = True
+    """See `APIBackend`."""
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """By option, what goes to the server."""
+        return {
+            "api_key": self.api_key,
+            "extra_headers": self.headers,
+            "extra": self.extra,
+            "api_base": self.api_base,
+        }
+
+
+def sent_secrets(given: Given, key: str) -> tuple[str, ...]:
+    """The secrets that a server is shown, and may show again; no text shows them from now on."""
+    base = urlsplit(given.api_base or "")
+    login = base.netloc.rpartition("@")[0]
+    if login:
+        note_login(login)
+    values = (value for _, value in parse_qsl(base.query))
+    found = (key, *map(str, given.headers.values()), unquote(login.partition(":")[2]), *values)
+    secrets = tuple(text for text in found if len(text) >= _SHORTEST)
+    for secret in secrets:
+        note_secret(secret)
+    return secrets
+
+
+_SHORTEST = 8
+"""Characters of the shortest secret that is looked for in answers; `EMPTY` is no key."""
+
+
+def find_access(given: Given, provider: Provider, *, path: str = "/chat/completions") -> Access:
     """URL and key from the arguments, else from the environment, else the provider's own.
 
     Args:
-        name: how messages call the model.
+        given: what was said of the way to the model; what it lacks is looked for.
         provider: its service, or its kind of server.
-        api_base: URL of the server; None looks for it.
-        api_key: None looks for it.
         path: of the endpoint, after the base.
 
     Raises:
-        UnusableModelError: there is no URL, or no key where the provider's own service needs one.
+        UnusableModelError: there is no URL, or no key where the provider's own service needs one,
+            or a file's server would get what only the user may give it.
     """
-    base = api_base or _first(provider.bases) or provider.base
+    environment = [os.environ[name] for name in provider.bases if os.environ.get(name)]
+    base = given.api_base or next(iter(environment), None) or provider.base
     if base is None:
         variable = f", or set {provider.bases[0]}" if provider.bases else ""
         raise UnusableModelError(
-            f"model {name!r} needs the URL of its server; give api_base, for example "
+            f"model {given.name!r} needs the URL of its server; give api_base, for example "
             f"'http://127.0.0.1:8000/v1'{variable}"
         )
-    key = api_key or _first(provider.keys) or ""
+    allowed = grant(given.api_base, (provider.base, *environment), given.trust)
+    check_sent(base, given.sent, allowed, given.name)
+    key = given.api_key or _key(given, provider, base, allowed)
     if not key and base == provider.base:
         raise UnusableModelError(
-            f"no API key for model {name!r}; set {provider.keys[0]}, or give api_key, "
+            f"no API key for model {given.name!r}; set {provider.keys[0]}, or give api_key, "
             "or the api_base of a server that needs none"
         )
-    url = base.rstrip("/")
-    return Access(url if url.endswith(path) else f"{url}{path}", key)
+    return Access(_endpoint(base, path), key)
 
 
-def _first(variables: tuple[str, ...]) -> str | None:
-    return next((value for name in variables if (value := os.environ.get(name))), None)
+def _key(given: Given, provider: Provider, base: str, allowed: Grant) -> str:
+    """The key of the environment that may go to the server; empty if there is none."""
+    variable = next((name for name in provider.keys if os.environ.get(name)), None)
+    if not allowed.everything:
+        if allowed.variable is not None:
+            return os.environ.get(allowed.variable, "")
+        if variable is not None:
+            tell_withheld(given.name, base, variable)
+        return ""
+    return os.environ[variable] if variable else ""
+
+
+def _endpoint(base: str, path: str) -> str:
+    """The URL of an endpoint under `base`, whose query stays at its end."""
+    url, mark, query = base.partition("?")
+    url = url.rstrip("/")
+    url = url if url.endswith(path) else f"{url}{path}"
+    return f"{url}{mark}{query}"

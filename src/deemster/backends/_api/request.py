@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from deemster.backends.base import Request
 from deemster.backends.structured import StructuredMode, request_options
+from deemster.redaction import redact_all, without_secrets
 from deemster.schemas import Sampling
 
 _NOT_SAMPLING = frozenset(
@@ -46,11 +47,14 @@ class Prepared:
         return body
 
     def changed(self, body: Mapping[str, Any]) -> dict[str, JsonValue] | None:
-        """The decoding parameters in `body`, if they are not those asked for."""
+        """The decoding parameters in `body`, if they are not those asked for; no secrets."""
         sent = {name: value for name, value in body.items() if name not in _NOT_SAMPLING}
         if "max_completion_tokens" in sent:  # another name for the same
             sent["max_tokens"] = sent.pop("max_completion_tokens")
-        return None if sent == self.asked else sent
+        if sent == self.asked:
+            return None
+        kept: dict[str, JsonValue] = without_secrets(redact_all(sent) if self.extra else sent)
+        return kept
 
 
 def prepare(

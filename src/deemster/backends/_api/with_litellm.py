@@ -18,16 +18,37 @@ import aiohttp
 import httpx
 import litellm as litellm  # noqa: PLC0414 - for those who import it from here
 import openai
+from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+from litellm.llms.openai.common_utils import BaseOpenAILLM
 
 from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.decision_wire import Wire
 from deemster.backends._api.faults import Fault
+from deemster.backends._api.keys import check_sent, grant, remedy, show
 from deemster.backends._api.lean import causes
+from deemster.backends._api.providers import LEAN, Given
 from deemster.backends._api.road import UnansweredError
 from deemster.backends.loops import PerLoop
-from deemster.errors import BackendError, InputError
+from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.runtime import run_in_background
 
+
+def _staying(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Clients that follow no redirects: those carry keys in headers other than Authorization."""
+
+    def made(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - httpx.AsyncClient
+        client = make(*args, **options)
+        client.follow_redirects = False
+        return client
+
+    return made
+
+
+# LiteLLM has no setting for it, and makes its clients in these two places.
+AsyncHTTPHandler.create_client = _staying(AsyncHTTPHandler.create_client)
+BaseOpenAILLM._get_async_http_client = staticmethod(  # noqa: SLF001
+    _staying(BaseOpenAILLM._get_async_http_client)  # noqa: SLF001
+)
 litellm.telemetry = False
 litellm.suppress_debug_info = True  # it prints advice to stdout on every error
 
@@ -135,6 +156,66 @@ def find_provider(name: str, api_base: str | None) -> tuple[str, str]:
             "for example 'openai/gpt-5-mini'"
         ) from error
     return model, provider
+
+
+def with_keys_in_place(given: Given, provider: str) -> Given:
+    """The same, with a key for LiteLLM to use where it must not look for one itself.
+
+    Raises:
+        UnusableModelError: the options are a file's, and with them LiteLLM might send the keys
+            of the environment to a server that the user did not name.
+    """
+    if given.trust is True:
+        return given
+    name, base = given.name, given.api_base
+    odd = sorted(given.extra.keys() - _HARMLESS)
+    if odd or "://" in name:
+        what = f"extra {odd[0]!r}" if odd else "a URL in the model's name"
+        raise UnusableModelError(
+            f"model {name!r}: {what} of a file may change where LiteLLM sends keys; "
+            "if that is meant, give --trust-suite (in Python: trust=True)"
+        )
+    if base is None:
+        return given
+    own = LEAN[provider].base if provider in LEAN else None
+    allowed = grant(base, (own, _own_base(name)), given.trust)
+    check_sent(base, given.sent, allowed, name)
+    if allowed.everything or (given.api_key and provider in _BY_KEY_ALONE):
+        return given
+    if allowed.variable is not None and os.environ.get(allowed.variable):
+        return replace(given, api_key=os.environ[allowed.variable])
+    if provider in _KEYLESS:
+        return replace(given, api_key="none")  # LiteLLM would look for one
+    variable = next(iter(missing_keys(name, None, None)), f"{provider.upper()}_API_KEY")
+    raise UnusableModelError(
+        f"model {name!r}: LiteLLM would send keys of the environment to {show(base)}, which a file "
+        f"names; for an OpenAI-compatible server write 'openai/…' or 'hosted_vllm/…'; "
+        + remedy(base, variable)
+    )
+
+
+def _own_base(name: str) -> str | None:
+    """The URL that LiteLLM asks a model at, where it has one for the provider."""
+    try:
+        base: str | None = litellm.get_llm_provider(name)[3]
+    except Exception:  # noqa: BLE001 - it raises plain Exception for a model it does not know
+        return None
+    return base
+
+
+_HARMLESS = frozenset({
+    "api_version", "frequency_penalty", "keep_alive", "logit_bias", "logprobs",
+    "max_completion_tokens", "max_tokens", "min_p", "min_tokens", "n", "num_ctx",
+    "parallel_tool_calls", "presence_penalty", "prompt_cache_key", "reasoning",
+    "reasoning_effort", "repetition_penalty", "response_format", "safety_identifier", "seed",
+    "service_tier", "stop", "store", "temperature", "thinking", "tool_choice", "tools", "top_a",
+    "top_k", "top_logprobs", "top_p", "typical_p", "user", "verbosity",
+})  # fmt: skip
+"""Parameters that change what a model does, not where LiteLLM sends it and with which keys."""
+_KEYLESS = frozenset({"ollama", "ollama_chat", "llamafile", "custom_openai", "xinference"})
+"""Servers of one's own, which need no key."""
+_BY_KEY_ALONE = _KEYLESS | {"deepinfra", "fireworks_ai", "mistral", "nvidia_nim", "perplexity"}
+"""Where a key that is given is all that is sent to tell who asks."""
 
 
 def takes_prefill(model: str, provider: str) -> bool:

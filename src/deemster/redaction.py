@@ -1,0 +1,138 @@
+"""Secrets that this process has read, and their removal from what is shown and kept.
+
+Values of environment variables come into files as `${NAME}`; keys come from the environment or
+from the caller. Whoever reads one says so here, and every error text is redacted as it is made.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+SHORTEST = 6
+"""Characters of the shortest secret that is looked for in texts: shorter ones are in any text."""
+
+_VARIABLES = re.compile(
+    r"(^|_)(keys?|apikey|tokens?|secrets?|pass|passwd|password|pat|pw|credentials?|cookie|dsn|auth)"
+    r"(_|$)",
+    re.IGNORECASE,
+)
+_SETTINGS = re.compile(r"api_?key|token|secret|passw|authorization|credential", re.IGNORECASE)
+_HEADERS = re.compile(r"headers?$", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_USERINFO = re.compile(r"(?<=://)[^/\s@?#\"']+@")
+
+_written: dict[str, str] = {}
+"""What stands in a file, by what it became when the variables were filled in."""
+_hidden: dict[str, str] = {}
+"""What is shown, by what is hidden."""
+
+
+@functools.lru_cache(maxsize=4096)
+def is_secret_variable(name: str) -> bool:
+    """Whether an environment variable of this name holds a secret."""
+    return bool(_VARIABLES.search(name))
+
+
+def note_filled(filled: str, written: str, values: Mapping[str, str], *, hide: bool) -> None:
+    """Remember a text with `${NAME}` in it.
+
+    Args:
+        filled: the text with the variables' values.
+        written: the text as it stands in the file.
+        values: the variables in it.
+        hide: whether the values are hidden wherever they turn up.
+    """
+    _written[filled] = written
+    if hide:
+        for name, value in values.items():
+            note_secret(value, f"${{{name}}}")
+
+
+def note_secret(value: str, shown: str = "***") -> None:
+    """Hide a value from now on, as it is and in the forms that URLs and headers give it."""
+    if len(value) >= SHORTEST:
+        for form in (value, quote(value, safe=""), unquote(value)):
+            _hidden.setdefault(form, shown)
+    parts = urlsplit(value) if "://" in value else None
+    if parts is not None and "@" in parts.netloc:
+        note_login(parts.netloc.rpartition("@")[0])
+
+
+def note_login(login: str) -> None:
+    """Hide the `user:password` of a URL, and the header that is made of it."""
+    password = unquote(login.partition(":")[2])
+    if len(password) >= SHORTEST:
+        note_secret(password)
+    header = base64.b64encode(unquote(login).encode()).decode()
+    if len(header) >= SHORTEST:
+        _hidden.setdefault(header, "***")
+
+
+def written_form(text: str) -> str | None:
+    """What stands in the file in place of `text`; None: it has no variable in it."""
+    return _written.get(text)
+
+
+def variables_in(value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON
+    """Names of the environment variables that came into the texts in `value` from a file."""
+    if isinstance(value, Mapping):
+        return frozenset().union(*(variables_in(item) for pair in value.items() for item in pair))
+    if isinstance(value, list | tuple):
+        return frozenset().union(*map(variables_in, value))
+    written = _written.get(value) if isinstance(value, str) else None
+    return frozenset() if written is None else frozenset(_VARIABLE.findall(written))
+
+
+def known_secrets() -> dict[str, str]:
+    """What is shown in place of each known secret, longest first.
+
+    Those are the noted ones, and the values of the environment's variables with a secret's name.
+    """
+    found = {
+        value: f"${{{name}}}"
+        for name, value in os.environ.items()
+        if len(value) >= 2 * SHORTEST and is_secret_variable(name)
+    }
+    found |= _hidden
+    return dict(sorted(found.items(), key=lambda one: -len(one[0])))
+
+
+def redact(text: str) -> str:
+    """The text without secrets: known ones, and logins in URLs."""
+    for secret, shown in known_secrets().items():
+        if secret in text:
+            text = text.replace(secret, shown)
+    return _USERINFO.sub("***@", text) if "://" in text else text
+
+
+def redact_all(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The texts in a JSON value redacted, keys included."""
+    if isinstance(value, Mapping):
+        return {redact_all(key): redact_all(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_all(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def without_secrets(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any YAML value
+    """What a file says, without the secrets that stand in it in clear text.
+
+    Those are the values of settings with a secret's name, of headers, and logins in URLs. Names
+    of variables stay.
+    """
+    if isinstance(value, Mapping):
+        inner = "headers" if _HEADERS.search(name) else ""
+        return {key: without_secrets(item, inner or str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item, name) for item in value]
+    if not isinstance(value, str):
+        return value
+    if (_SETTINGS.search(name) or _HEADERS.search(name)) and not _VARIABLE.fullmatch(value):
+        return "(not stored)"
+    return _USERINFO.sub("***@", value)
