@@ -60,7 +60,8 @@ def compare(
     if not found.is_worse(alpha=alpha, max_drop=drop):
         return 0
     typer.echo(
-        f"deemster: {second} is worse than {first}: {100 * found.change:+.2f} points", err=True
+        f"deemster: {found.second} is worse than {found.first}: {100 * found.change:+.2f} points",
+        err=True,
     )
     return WORSE
 
