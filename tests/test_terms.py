@@ -25,6 +25,7 @@ PACKAGES = (
     "deemster.schemas",
     "deemster.suites",
     "deemster.training",
+    "deemster.zoo",
 )
 _ROW = re.compile(r"^\| (?P<term>[^|]+) \| (?P<meaning>[^|]+) \| (?P<code>[^|]+) \|$", re.MULTILINE)
 

@@ -27,6 +27,7 @@ from deemster.cli import (
     runs,
     score,
     train,
+    zoo,
 )
 from deemster.cli.options import add_judging_command
 from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
@@ -63,6 +64,7 @@ app.add_typer(train.app, name="train")
 add_judging_command(app, "probe", probe.probe, leave_out=probe.NO_PART)
 app.add_typer(judges.app, name="judges")
 app.add_typer(models.app, name="models")
+app.add_typer(zoo.app, name="zoo")
 app.command("doctor")(doctor.doctor)
 
 

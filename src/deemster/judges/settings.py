@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from deemster.backends import Backend, only_dialect
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sampling, SamplingSettings, first_problem
+from deemster.zoo import find_model
 
 _SAMPLING = frozenset(SamplingSettings.model_fields)
 
@@ -53,14 +56,17 @@ def dialect_of(
     prompt: str = "own",
     backend: Backend,
 ) -> Dialect:
-    """The dialect meant: the only one its model knows if none is given, else `grm`.
+    """The dialect meant: if none is given the model's only one, the zoo's, or `grm`.
 
     Raises:
-        InputError: it is unknown, its template unusable, or the model knows only another.
+        InputError: it is unknown, its template unusable, the model knows only another, or is a
+            scalar model of the zoo.
     """
     if prompt not in ("own", "official"):
         raise InputError(f"prompt {prompt!r}; allowed: own, official")
     only = only_dialect(backend)
+    if given is None and only is None:
+        given = _released_dialect(backend.name)
     if isinstance(given, Dialect):
         if template is not None or prompt != "own":
             raise InputError("give template to the dialect object, or name the dialect")
@@ -84,6 +90,29 @@ def _folder(backend: Backend) -> Path | None:
     """Where the model lies, if it is a local one in a folder."""
     folder = Path(backend.name.removeprefix("hf:"))
     return folder if backend.name.startswith("hf:") and folder.is_dir() else None
+
+
+def _released_dialect(model: str) -> str | None:
+    """The dialect of a released model, said on stderr; None for a model that is not in the zoo."""
+    entry = find_model(model)
+    if entry is None:
+        return None
+    if entry.kind == "scalar":
+        raise InputError(
+            f"model {model!r} is {entry.name}, which writes no verdicts: use judge type scalar "
+            "(type: scalar in a suite), or name a dialect if it is another model"
+        )
+    _announce(
+        f"deemster: {model} is {entry.name} of the zoo: dialect {entry.dialect}; --dialect or "
+        "dialect= names another"
+    )
+    return entry.dialect
+
+
+@cache
+def _announce(line: str) -> None:
+    """Say something on stderr, once."""
+    sys.stderr.write(f"{line}\n")
 
 
 def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:

@@ -1,0 +1,61 @@
+"""Write docs/zoo.md from the table of the zoo: `python docs/zoo.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deemster.zoo import ZooEntry, zoo_entries
+
+PAGE = Path(__file__).with_name("zoo.md")
+HEAD = """# Zoo
+
+Released judges and reward models, and how each is asked. This page is made from the table
+`src/deemster/zoo/zoo.yaml` by `python docs/zoo.py`; `deemster zoo list` and `deemster zoo show
+NAME` show the same, with `--json` for programs.
+
+```sh
+deemster score -m hosted_vllm/rubricreward/R3-Qwen3-8B-14k --api-base http://localhost:8000/v1 …
+```
+
+A model string that names one of these (`hf:`, `hosted_vllm/`, `openai/`, `ollama_chat/hf.co/`, …)
+picks the [dialect](dialects.md) by this table and says so on stderr; `--dialect` wins. Owner and
+name decide together: a name alone picks nothing, nor does a local folder, unless it is one of the
+Hugging Face cache. What a folder says of the model that it was trained from does not count: a
+judge that was trained further is another one. No weights were run here: the tests are of outputs
+written to the grammar. Licences are what was read: read the card.
+"""
+
+
+def _row(entry: ZooEntry) -> str:
+    models = " ".join(f"`{model}`" for model in entry.models)
+    dialects = ", ".join(f"`{one}`" for one in (entry.dialect, *entry.other_dialects) if one)
+    cells = (
+        entry.name,
+        models,
+        dialects or "judge type `scalar`",
+        entry.responses,
+        entry.scale,
+        entry.size,
+        entry.sampling or "–",
+        entry.licence,
+        f"[{entry.paper}](https://arxiv.org/abs/{entry.paper})" if entry.paper else "–",
+        entry.prompt + (f" (`{entry.prompt_hash}`)" if entry.prompt_hash else ""),
+        entry.checked,
+        entry.unchecked,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def page() -> str:
+    """The text of the page."""
+    parts = [HEAD]
+    columns = "model | ids | dialect | responses | scale | size | sampling | licence | paper"
+    columns += " | prompt (hash) | tests | not checked"
+    for kind, title in (("generative", "Judges that write"), ("scalar", "Heads with numbers")):
+        rows = [_row(entry) for entry in zoo_entries() if entry.kind == kind]
+        parts += [f"\n## {title}\n", f"| {columns} |", "|---" * 12 + "|", *rows]
+    return "\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

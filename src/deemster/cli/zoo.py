@@ -1,0 +1,65 @@
+"""`deemster zoo`: released judges and reward models, and how they are asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Released judges and reward models: dialect, scale, licence, what was checked.",
+)
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+@app.command("list")
+def list_models(as_json: _Json = False) -> int:
+    """Show every released model that is known.
+
+    A model string that names one (hf:OWNER/NAME, hosted_vllm/OWNER/NAME, …) picks its dialect;
+    --dialect names another.
+    """
+    from deemster.zoo import zoo_entries
+
+    if as_json:
+        for entry in zoo_entries():
+            typer.echo(entry.model_dump_json())
+        return 0
+    from deemster.cli.render import show_table
+
+    show_table(
+        "",
+        ("name", "models", "dialect", "responses", "scale", "licence"),
+        [
+            (
+                entry.name,
+                " ".join(entry.models),
+                entry.dialect or "(judge type scalar)",
+                entry.responses,
+                entry.scale,
+                entry.licence,
+            )
+            for entry in zoo_entries()
+        ],
+    )
+    return 0
+
+
+@app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="Its name in the list, or OWNER/NAME.")],
+    as_json: _Json = False,
+) -> int:
+    """Show all that is known of one model."""
+    from deemster.zoo import find_name
+
+    entry = find_name(name)
+    if as_json:
+        typer.echo(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False))
+        return 0
+    for field, value in entry.model_dump().items():
+        text = ", ".join(value) if isinstance(value, tuple) else value
+        typer.echo(f"{field.replace('_', ' ')}: {'unknown' if text in (None, '') else text}")
+    return 0
