@@ -255,7 +255,7 @@ async def test_redirects_are_not_followed(
         return Raw({}, status, {"Location": away})
 
     first = openai_server(raw=raw)
-    extra = {"api_version": "v1"} if model == "azure/j" else {}
+    extra: dict[str, Any] = {"api_version": "v1"} if model == "azure/j" else {}
     extra |= {"extra_headers": {"X-Key": CANARY}}
     backend = APIBackend(model, api_base=first.url, api_key=CANARY, retries=1, extra=extra)
     (outcome,) = await generate_all(backend, ask())
