@@ -23,8 +23,8 @@ name decide together: a name alone picks nothing, nor does a local folder, unles
 Hugging Face cache. What a folder says of the model that it was trained from does not count: a
 judge that was trained further is another one. No weights were run here: the tests are of outputs
 written to the grammar. Licences are what was read: read the card.
-Ids, sizes and scales could not be confirmed at the Hub; a model that is published under another name picks
-no dialect: name it with `--dialect`.
+Ids, sizes and scales could not be confirmed at the Hub; a model that is published under another
+name picks no dialect: name it with `--dialect`.
 """
 
 

@@ -26,6 +26,9 @@ _SETTINGS = re.compile(r"api_?key|token|secret|passw|authorization|credential", 
 _HEADERS = re.compile(r"headers?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USERINFO = re.compile(r"(?<=://)[^/\s@?#\"']+@")
+_QUERY = re.compile(
+    r"([?&][^=&#\s]*(?:key|token|secret|passw|auth|sig|cred)[^=&#\s]*=)[^&#\s\"']+", re.IGNORECASE
+)
 
 _written: dict[str, str] = {}
 """What stands in a file, by what it became when the variables were filled in."""
@@ -94,13 +97,17 @@ def known_secrets() -> dict[str, str]:
 
     Those are the noted ones, and the values of the environment's variables with a secret's name.
     """
-    found = {
+    found = environment_secrets() | _hidden
+    return dict(sorted(found.items(), key=lambda one: -len(one[0])))
+
+
+def environment_secrets() -> dict[str, str]:
+    """Of the environment's variables with a secret's name: what is shown, by value."""
+    return {
         value: f"${{{name}}}"
         for name, value in os.environ.items()
         if len(value) >= 2 * SHORTEST and is_secret_variable(name)
     }
-    found |= _hidden
-    return dict(sorted(found.items(), key=lambda one: -len(one[0])))
 
 
 def redact(text: str) -> str:
@@ -108,7 +115,24 @@ def redact(text: str) -> str:
     for secret, shown in known_secrets().items():
         if secret in text:
             text = text.replace(secret, shown)
-    return _USERINFO.sub("***@", text) if "://" in text else text
+    return _without_logins(text)
+
+
+def _without_logins(text: str) -> str:
+    if "://" not in text:
+        return text
+    return _QUERY.sub(r"\1***", _USERINFO.sub("***@", text))
+
+
+def hidden_in(value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON
+    """The hidden values that came into the texts in `value` from a file."""
+    if isinstance(value, Mapping):
+        return frozenset().union(*map(hidden_in, value.values()))
+    if isinstance(value, list | tuple):
+        return frozenset().union(*map(hidden_in, value))
+    if not isinstance(value, str) or value not in _written:
+        return frozenset()
+    return frozenset(secret for secret in _hidden if secret in value)
 
 
 def redact_all(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -135,4 +159,5 @@ def without_secrets(value: Any, name: str = "") -> Any:  # noqa: ANN401 - any YA
         return value
     if (_SETTINGS.search(name) or _HEADERS.search(name)) and not _VARIABLE.fullmatch(value):
         return "(not stored)"
-    return _USERINFO.sub("***@", value)
+    value = _without_logins(value)
+    return re.sub(r"=[^&#]+", "=***", value) if name == "api_base" else value

@@ -84,6 +84,8 @@ class Call:
     """Number of the request since the start, from 0."""
     body: dict[str, Any]
     headers: Mapping[str, str]
+    url: str = ""
+    """Path and query."""
 
     @property
     def query(self) -> str:
@@ -262,7 +264,9 @@ class OpenAIServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         ledger = self.ledger
-        call = Call(ledger.hits, json.loads(await request.read()), dict(request.headers))
+        call = Call(
+            ledger.hits, json.loads(await request.read()), dict(request.headers), request.path_qs
+        )
         ledger.hits += 1
         ledger.in_flight += 1
         ledger.max_in_flight = max(ledger.max_in_flight, ledger.in_flight)

@@ -20,7 +20,7 @@ from deemster.backends._api.adapting import Adaptations
 from deemster.backends._api.breaker import Breaker
 from deemster.backends._api.call import Asked
 from deemster.backends._api.draws import Draws
-from deemster.backends._api.keys import split
+from deemster.backends._api.keys import show, split
 from deemster.backends._api.lean import open_session
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
@@ -114,9 +114,9 @@ class APIBackend:
         if n_mode not in get_args(NMode):
             raise InputError(f"unknown n_mode {n_mode!r}; known: {', '.join(get_args(NMode))}")
         if api_base is not None and not api_base.startswith(("http://", "https://")):
-            raise InputError(f"api_base must start with http:// or https://, got {api_base!r}")
+            raise InputError(f"api_base must start with http:// or https://, got {show(api_base)}")
         if api_base is not None and split(api_base) is None:
-            raise InputError(f"api_base is no URL, got {api_base!r}")
+            raise InputError(f"api_base is no URL, got {show(api_base)}")
         _check_count("structured_retries", structured_retries)
         _check_count("reasoning_room", reasoning_room or 0)
         self.name = model
@@ -279,7 +279,7 @@ def read_prices(given: Prices | Mapping[str, float]) -> Prices:
         InputError: a field is missing, unknown or out of range.
     """
     try:
-        return Prices.model_validate(given if isinstance(given, Prices) else dict(given))
+        return Prices.model_validate(given)
     except ValidationError as error:
         raise InputError(f"prices: {first_problem(error)}") from error
 

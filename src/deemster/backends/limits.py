@@ -105,13 +105,20 @@ def check_limits(
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise InputError(f"{name} must be a whole number >= 1, got {value!r}")
-    if rate is not None and not (math.isfinite(rate) and rate > 0):
+    if rate is not None and not _is_positive(rate):
         raise InputError(
             f"rate must be a number of calls per second above 0, got {rate!r}; None is no limit"
         )
     for name, seconds in (("timeout", timeout), ("attempt_timeout", attempt_timeout)):
-        if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        if seconds is not None and not _is_positive(seconds):
             raise InputError(f"{name} must be a number of seconds above 0, got {seconds!r}")
+
+
+def _is_positive(value: object) -> bool:
+    """Whether it is a finite number above 0: files give any type."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0
 
 
 _ENOUGH = 8

@@ -295,7 +295,11 @@ def _described(text: str) -> tuple[Mapping[str, JudgeSpec], Path, JudgeSpec]:
         try:
             return {}, Path(), read_spec(yaml.safe_load(text))
         except yaml.YAMLError as error:
-            raise InputError(f"--judge {text!r:.80} is not YAML: {error}") from error
+            # Neither the text nor the error, which quotes it: there may be a key in it.
+            problem = getattr(error, "problem", None) or "it cannot be read"
+            mark = getattr(error, "problem_mark", None)
+            place = "" if mark is None else f" (column {mark.column + 1})"
+            raise InputError(f"--judge is not YAML: {problem}{place}") from None
         except ValidationError as error:
             raise InputError(f"--judge: {first_problem(error)}") from error
     path, _, name = text.partition("#")

@@ -2,7 +2,8 @@
 
 `${NAME}` in a scalar is replaced by an environment variable, except in texts of the data
 (`verbatim` of the model); `$${NAME}` stands for the characters themselves. Variables are read
-nowhere else. What came from one under `options` is a secret: it is neither shown nor kept.
+nowhere else. What came from one is not shown in errors, and under `options` it is a
+secret, which is not kept either.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _MAX_NODES = 200_000
 _SHOWN = frozenset({"name", "description"})
 _HIDDEN = "options"
 """The key under which secrets may stand."""
+_NAMED = frozenset({"model", "base", "path", "dataset"})
+"""What runs and errors must be able to name, wherever it came from."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _REFERENCE = re.compile(r"(\$?)" + _VARIABLE.pattern)
 
@@ -195,7 +198,7 @@ def _fill(
 
     filled = _REFERENCE.sub(found, value)
     if used:
-        note_filled(filled, value, used, hide=place == _HIDDEN)
+        note_filled(filled, value, used, hide=place not in _NAMED)
     return filled
 
 

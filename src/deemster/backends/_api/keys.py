@@ -136,8 +136,8 @@ def show(base: str) -> str:
     if written is not None:
         return written
     parts = split(base)
-    if parts is None:
-        return repr(base)
+    if parts is None or not parts.netloc:
+        return repr(base.rpartition("@")[2].partition("?")[0])
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
 

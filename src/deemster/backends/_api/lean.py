@@ -46,8 +46,8 @@ class LeanRoad:
         self._model = model
         self._access = access
         self._headers = {"Content-Type": "application/json"}
-        if access.key:
-            self._headers["Authorization"] = f"Bearer {access.key}"
+        if access.authorization:
+            self._headers["Authorization"] = access.authorization
         self._headers |= headers
 
     async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:

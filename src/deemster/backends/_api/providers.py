@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from deemster.backends._api.keys import Grant, check_sent, grant, show, tell_wit
 from deemster.backends.base import Trust
 from deemster.backends.structured import StructuredMode
 from deemster.errors import UnusableModelError
-from deemster.redaction import note_login, note_secret
+from deemster.redaction import environment_secrets, hidden_in, note_login, note_secret
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,20 @@ class Access:
     """Of the endpoint."""
     key: str
     """Empty: none is sent."""
+    login: str = ""
+    """`user:password` of the URL as it was given, which goes in place of a key."""
 
     @property
     def host(self) -> str:
         """Host and port."""
-        return urlsplit(self.url).netloc.rpartition("@")[2]
+        return urlsplit(self.url).netloc
+
+    @property
+    def authorization(self) -> str:
+        """The header; empty: none."""
+        if self.login:
+            return f"Basic {base64.b64encode(self.login.encode()).decode()}"
+        return f"Bearer {self.key}" if self.key else ""
 
     @property
     def shown(self) -> str:
@@ -143,11 +153,15 @@ def sent_secrets(given: Given, key: str) -> tuple[str, ...]:
     if login:
         note_login(login)
     values = (value for _, value in parse_qsl(base.query))
-    found = (key, *map(str, given.headers.values()), unquote(login.partition(":")[2]), *values)
+    header = base64.b64encode(unquote(login).encode()).decode()
+    password = unquote(login.partition(":")[2])
+    found = [key, *map(str, given.headers.values()), password, header, *values]
+    found += hidden_in(given.sent)
+    found += environment_secrets()  # LiteLLM finds keys by itself
     secrets = tuple(text for text in found if len(text) >= _SHORTEST)
     for secret in secrets:
         note_secret(secret)
-    return secrets
+    return tuple(dict.fromkeys(secrets))
 
 
 _SHORTEST = 8
@@ -176,13 +190,14 @@ def find_access(given: Given, provider: Provider, *, path: str = "/chat/completi
         )
     allowed = grant(given.api_base, (provider.base, *environment), given.trust)
     check_sent(base, given.sent, allowed, given.name)
-    key = given.api_key or _key(given, provider, base, allowed)
+    base, login = _parted(base)
+    key = given.api_key or ("" if login else _key(given, provider, base, allowed))
     if not key and base == provider.base:
         raise UnusableModelError(
             f"no API key for model {given.name!r}; set {provider.keys[0]}, or give api_key, "
             "or the api_base of a server that needs none"
         )
-    return Access(_endpoint(base, path), key)
+    return Access(_endpoint(base, path), key, "" if given.api_key else login)
 
 
 def _key(given: Given, provider: Provider, base: str, allowed: Grant) -> str:
@@ -195,6 +210,13 @@ def _key(given: Given, provider: Provider, base: str, allowed: Grant) -> str:
             tell_withheld(given.name, base, variable)
         return ""
     return os.environ[variable] if variable else ""
+
+
+def _parted(base: str) -> tuple[str, str]:
+    """A URL without its login, and the login."""
+    parts = urlsplit(base)
+    login, at, host = parts.netloc.rpartition("@")
+    return (parts._replace(netloc=host).geturl(), unquote(login)) if at else (base, "")
 
 
 def _endpoint(base: str, path: str) -> str:

@@ -6,7 +6,9 @@ Importing this module imports LiteLLM, which takes seconds: do so in a thread.
 from __future__ import annotations
 
 import copy
+import logging
 import os
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -30,6 +32,7 @@ from deemster.backends._api.providers import LEAN, Given
 from deemster.backends._api.road import UnansweredError
 from deemster.backends.loops import PerLoop
 from deemster.errors import BackendError, InputError, UnusableModelError
+from deemster.redaction import redact
 from deemster.runtime import run_in_background
 
 
@@ -49,6 +52,22 @@ AsyncHTTPHandler.create_client = _staying(AsyncHTTPHandler.create_client)
 BaseOpenAILLM._get_async_http_client = staticmethod(  # noqa: SLF001
     _staying(BaseOpenAILLM._get_async_http_client)  # noqa: SLF001
 )
+
+
+class _Redacting(logging.Filter):
+    """Takes the secrets out of what LiteLLM and the clients under it log, headers above all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)))
+            record.exc_info = None
+        return True
+
+
+for _name in [*logging.root.manager.loggerDict]:
+    if _name.partition(".")[0].partition(" ")[0] in {"LiteLLM", "openai", "httpx", "httpcore"}:
+        logging.getLogger(_name).addFilter(_Redacting())
 litellm.telemetry = False
 litellm.suppress_debug_info = True  # it prints advice to stdout on every error
 

@@ -1,0 +1,322 @@
+"""Secrets planted everywhere, and everything that is written or printed searched for them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import yaml
+from tests.support.command_line import Done, deemster
+from tests.support.openai_server import Call, OpenAIServer, Raw
+from tests.support.toy_training import toy_recipe
+
+from deemster import redaction
+
+ServerFactory = Callable[..., OpenAIServer]
+VERDICT = (
+    "Specific Criteria:\n1. Truth (weight: 100%): x\n\nAnalysis:\n- Response 1: y\n"
+    "- Response 2: z\n\nScores: \\boxed{7, 3}"
+)
+PROVIDER_KEYS = (
+    "OPENAI_API_KEY", "HOSTED_VLLM_API_KEY", "DEEPINFRA_API_KEY", "ANTHROPIC_API_KEY",
+    "AZURE_API_KEY", "OLLAMA_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MISTRAL_API_KEY",
+)  # fmt: skip
+
+
+def canary(name: str) -> str:
+    """A secret that looks like no key and is in no dictionary."""
+    return f"canary.{zlib.crc32(name.encode()):08x}.{name.lower()}"
+
+
+def forms(secret: str) -> tuple[str, ...]:
+    """What it may look like where it leaks."""
+    return secret, quote(secret, safe=""), base64.b64encode(f"user:{secret}".encode()).decode()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Everything that is logged, at DEBUG."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(redaction, "_written", {})
+    monkeypatch.setattr(redaction, "_hidden", {})
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in (*PROVIDER_KEYS, "PLAIN_NAME", "PART"):
+        monkeypatch.setenv(name, canary(name))
+
+
+def echo(call: Call) -> str:
+    """Everything that the server was sent."""
+    return f"you sent {call.url} with {dict(call.headers)} and {json.dumps(call.body)}"
+
+
+def error(status: int) -> Callable[[Call], Raw]:
+    return lambda call: Raw({"error": {"message": echo(call), "code": "x"}}, status)
+
+
+def answer(text: Callable[[Call], str], **more: str) -> Callable[[Call], Raw]:
+    def raw(call: Call) -> Raw:
+        filled = {key: value.format(echo=echo(call)) for key, value in more.items()}
+        message = {"role": "assistant", "content": text(call), **filled}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+        return Raw({"choices": [choice], "usage": usage, "model": filled.get("name", "m")})
+
+    return raw
+
+
+SERVERS: dict[str, Callable[[Call], Raw] | None] = {
+    "scores": answer(lambda _: VERDICT),
+    "400": error(400),
+    "401": error(401),
+    "500": error(500),
+    "text": answer(echo),
+    "text-and-scores": answer(lambda call: VERDICT.replace("z\n", f"{echo(call)}\n")),
+    "reasoning": answer(lambda _: VERDICT, reasoning_content="{echo}"),
+    "refusal": answer(lambda _: "", refusal="{echo}"),
+    "model-name": answer(lambda _: VERDICT, name="{echo}"),
+    "not-a-completion": lambda call: Raw({"detail": echo(call)}),
+    "not-json": lambda call: Raw(echo(call).encode()),
+    "page": lambda call: Raw(f"<p>{echo(call)}".encode(), 502),
+    "redirect": lambda call: Raw({}, 307, {"Location": f"http://user:{call.url}@127.0.0.1:1/"}),
+    "no-server": None,
+}
+
+
+def gone() -> OpenAIServer:
+    """A server that has just ended."""
+    with OpenAIServer() as server:
+        return server
+
+
+PLACES = {
+    "environment": "{api_base: 'URL'}",
+    "api_key": "{api_base: 'URL', api_key: '${PART}'}",
+    "api_key-in-clear-text": "{api_base: 'URL', api_key: 'CLEAR'}",
+    "password": "{api_base: 'http://user:${PART}@HOST'}",
+    "password-in-clear-text": "{api_base: 'http://user:CLEAR@HOST'}",
+    "query": "{api_base: 'URL?token=${PART}'}",
+    "query-in-clear-text": "{api_base: 'URL?token=CLEAR'}",
+    "path": "{api_base: 'URL/${PART}'}",
+    "header": "{api_base: 'URL', extra: {extra_headers: {X-Custom: '${PART}'}}}",
+    "header-in-clear-text": "{api_base: 'URL', extra: {extra_headers: {X-Custom: CLEAR}}}",
+    "bearer": "{api_base: 'URL', extra: {extra_headers: {Authorization: 'Bearer ${PART}'}}}",
+    "body": "{api_base: 'URL', extra: {user: '${PART}', extra_body: {a: [{b: 'x${PART}'}]}}}",
+}
+
+
+def run_all(folder: Path, suite: Path) -> list[Done]:
+    """What is done with a run from its plan to its report."""
+    run, trust = str(folder / "run"), "--trust-suite"
+    return [
+        deemster("run", str(suite), "--dry-run", trust),
+        deemster("run", str(suite), "--out", run, trust),
+        deemster("run", str(suite), "--out", run, trust, "--resume", "--json"),
+        deemster("report", run),
+        deemster("report", run, "--json"),
+        deemster("compare", run, run, "--out", str(folder / "compared.json")),
+        deemster("rescore", run, "--aggregator", "mean", "--out", str(folder / "again")),
+        deemster("export", run, "--out", str(folder / "votes.jsonl")),
+        deemster("export", run, "--out", str(folder / "verdicts.jsonl"), "--table", "verdicts"),
+        deemster("score", "-q", "q", "-r", "a", "-r", "b", "--judge", f"{suite}#J", trust),
+        deemster("score", "-q", "q", "-r", "a", "-r", "b", "--judge", f"{suite}#J", trust,
+                 "--json", "--record", str(folder / "cassette")),
+        deemster("probe", "--judge", f"{suite}#J", trust, "--calls", "4", "--out",
+                 str(folder / "probe")),
+        deemster("doctor", "--json"),
+    ]  # fmt: skip
+
+
+def leaks(folder: Path, done: list[Done], log: str, secrets: list[str]) -> list[str]:
+    """Where a secret is found."""
+    texts = {f"stdout of {i}": one.stdout for i, one in enumerate(done)}
+    texts |= {f"stderr of {i}": one.stderr for i, one in enumerate(done)}
+    texts["log"] = log
+    for file in folder.rglob("*"):
+        if file.is_file():
+            texts[str(file.relative_to(folder))] = file.read_bytes().decode(errors="replace")
+    return [
+        f"{where}: …{text[max(0, text.index(form) - 200) : text.index(form) + 60]}"
+        for where, text in texts.items()
+        for secret in secrets
+        for form in forms(secret)
+        if form in text
+    ]
+
+
+def write(tmp_path: Path, server: OpenAIServer, model: str, options: str) -> Path:
+    suite = tmp_path / "suite.yaml"
+    host = server.url.removeprefix("http://")
+    filled = options.replace("URL", server.url).replace("HOST", host).replace("CLEAR", CLEAR)
+    suite.write_text(
+        f"""
+name: canaries
+data: {{samples: [{{query: q, responses: [a, b], ground_truth: [1, 0]}}]}}
+judges: [{{name: J, model: {model}, options: {{retries: 1, {filled[1:]}}}]
+""",
+        "utf-8",
+    )
+    return suite
+
+
+CLEAR = canary("CLEAR")
+ALL = [CLEAR, *(canary(name) for name in (*PROVIDER_KEYS, "PART"))]
+
+
+def check(
+    tmp_path: Path, server: OpenAIServer, log: io.StringIO, *, model: str, options: str
+) -> None:
+    suite = write(tmp_path, server, model, options)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = run_all(folder, suite)
+    assert not any("Traceback" in one.stderr for one in done)
+    assert not leaks(folder, done, log.getvalue(), ALL)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("behaviour", ["text-and-scores", "400"])
+def test_secrets_of_a_suite(
+    openai_server: ServerFactory, tmp_path: Path, log: io.StringIO, place: str, behaviour: str
+) -> None:
+    server = openai_server(raw=SERVERS[behaviour])
+    check(tmp_path, server, log, model="openai/j", options=PLACES[place])
+    seen = "".join(json.dumps([c.url, dict(c.headers), c.body]) for c in server.ledger.calls)
+    assert any(form in seen for secret in ALL for form in forms(secret))  # it was sent
+
+
+@pytest.mark.parametrize("behaviour", SERVERS)
+def test_servers_that_say_it_again(
+    openai_server: ServerFactory, tmp_path: Path, log: io.StringIO, behaviour: str
+) -> None:
+    raw = SERVERS[behaviour]
+    server = openai_server(raw=raw)
+    if raw is None:
+        server = gone()
+    options = "{api_base: 'URL?token=${PART}', extra: {extra_headers: {X-Custom: CLEAR}}}"
+    check(tmp_path, server, log, model="openai/j", options=options)
+
+
+@pytest.mark.parametrize("model", ["deepinfra/j", "anthropic/j", "ollama_chat/j"])
+@pytest.mark.parametrize("behaviour", ["text-and-scores", "401", "not-json"])
+def test_litellm(
+    openai_server: ServerFactory, tmp_path: Path, log: io.StringIO, model: str, behaviour: str
+) -> None:
+    server = openai_server(raw=SERVERS[behaviour])
+    options = "{api_base: 'URL', extra: {extra_headers: {X-Custom: '${PART}', X-Other: CLEAR}}}"
+    check(tmp_path, server, log, model=model, options=options)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("name: 'x ${PART}'", id="name"),
+        pytest.param("description: '${PART}'", id="description"),
+        pytest.param("seed: '${PART}'", id="seed"),
+        pytest.param("in_flight: ['${PART}']", id="list"),
+        pytest.param("budget: {usd: '${PART}'}", id="budget"),
+        pytest.param("thresholds: {accuracy: '${PART}'}", id="threshold"),
+        pytest.param("metrics: ['${PART}']", id="metric"),
+        pytest.param("judges: {model: 'fake:x', k: '${PART}'}", id="k"),
+        pytest.param("judges: {model: 'fake:x', name: '${PART}'}", id="judge"),
+        pytest.param("judges: {model: 'openai/${OPENAI_API_KEY}'}", id="model"),
+        pytest.param("judges: {model: 'fake:x', aggregator: '${PART}'}", id="aggregator"),
+        pytest.param("judges: {model: 'fake:x', stop: '${PART}'}", id="stop"),
+        pytest.param("judges: {type: '${PART}', model: 'fake:x'}", id="type"),
+        pytest.param("judges: {type: panel, members: ['${PART}', '${PART}']}", id="member"),
+        pytest.param("judges: {model: 'fake:x', temperature: '${PART}'}", id="temperature"),
+        pytest.param("judges: {model: openai/x, options: {timeout: '${PART}'}}", id="timeout"),
+        pytest.param("judges: {model: openai/x, options: {rate: '${PART}'}}", id="rate"),
+        pytest.param("judges: {model: openai/x, options: {n_mode: '${PART}'}}", id="n_mode"),
+        pytest.param("judges: {model: openai/x, options: {api_base: '${PART}'}}", id="api_base"),
+        pytest.param("judges: {model: openai/x, options: {prices: '${PART}'}}", id="prices"),
+        pytest.param("judges: {model: openai/x, options: {prices: {a: '${PART}'}}}", id="price"),
+        pytest.param("judges: {model: openai/x, options: '${PART}'}", id="options"),
+        pytest.param("judges: {model: 'hf:x', options: {device: '${PART}'}}", id="device"),
+        pytest.param("matrix: {k: ['${PART}']}", id="matrix"),
+        pytest.param("data: {dataset: 'x/${HF_TOKEN}'}", id="dataset"),
+        pytest.param("data: {benchmark: '${PART}'}", id="benchmark"),
+        pytest.param("data: {path: '${HF_TOKEN}'}", id="path"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["run", "train"])
+def test_refused_values_are_not_shown(
+    tmp_path: Path, log: io.StringIO, line: str, kind: str
+) -> None:
+    data = {"samples": [{"query": "q", "responses": ["a", "b"]}]}
+    whole = {"name": "s", "data": data, "judges": {"model": "fake:x"}}
+    changed = yaml.safe_load(line)
+    if kind == "train":
+        teacher = changed.pop("judges", {"model": "fake:x"})
+        changed.pop("data", None)
+        whole = toy_recipe(distil={"judges": teacher})
+    path = tmp_path / "file.yaml"
+    path.write_text(yaml.safe_dump({**whole, **changed}), "utf-8")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = [deemster(kind, str(path), "--out", str(folder / "run"), *more) for more in
+            (["--dry-run"], ["--dry-run", "--trust-suite"])]  # fmt: skip
+    if kind == "run":
+        done += [deemster("run", str(path), "--out", str(folder / "run"))]
+        done += [deemster("score", "-q", "q", "-r", "a", "-r", "b", "--judge", f"{path}")]
+    assert kind == "train" or any(one.returncode == 2 for one in done)
+    assert not any("Traceback" in one.stderr for one in done)
+    assert not leaks(folder, done, log.getvalue(), ALL)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--api-base", "http://user:CLEAR@HOST"], id="password"),
+        pytest.param(["--api-base", "URL?token=CLEAR"], id="query"),
+        pytest.param(
+            ["--api-base", "URL", "--extra", 'extra_headers={"X-A": "CLEAR"}'], id="header"
+        ),
+        pytest.param(["--api-base", "user:CLEAR@HOST"], id="no-scheme"),
+        pytest.param(["--judge", "{model: openai/j, options: {api_base: 'URL', api_key: CLEAR}}"],
+                     id="inline"),
+        pytest.param(["--judge", "{model: openai/j, options: {api_key: CLEAR}, k: 1, x"], id="bad"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("behaviour", ["text-and-scores", "401", "no-server"])
+def test_secrets_of_the_command_line(
+    openai_server: ServerFactory, tmp_path: Path, log: io.StringIO, options: list[str],
+    behaviour: str,
+) -> None:  # fmt: skip
+    raw = SERVERS[behaviour]
+    server = openai_server(raw=raw)
+    if raw is None:
+        server = gone()
+    host = server.url.removeprefix("http://")
+    filled = [
+        one.replace("URL", server.url).replace("HOST", host).replace("CLEAR", CLEAR)
+        for one in options
+    ]
+    model = [] if "--judge" in options else ["--model", "openai/j", "--timeout", "5"]
+    pair = ["-q", "q", "-r", "a", "-r", "b"]
+    record = ["--record", str(tmp_path / "cassette")]
+    done = [
+        deemster("score", *pair, *model, *filled),
+        deemster("score", *pair, *model, *filled, "--json", *record),
+        deemster("probe", *model, *filled, "--calls", "4", "--out", str(tmp_path / "probe")),
+    ]
+    assert not any("Traceback" in one.stderr for one in done)
+    assert not leaks(tmp_path, done, log.getvalue(), ALL)
