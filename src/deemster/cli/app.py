@@ -21,6 +21,7 @@ from deemster.cli import (
     cascade,
     compare,
     data,
+    decision,
     doctor,
     init,
     judges,
@@ -69,6 +70,7 @@ app.add_typer(train.app, name="train")
 add_judging_command(app, "probe", probe.probe, leave_out=probe.NO_PART)
 app.add_typer(judges.app, name="judges")
 app.add_typer(models.app, name="models")
+app.add_typer(decision.app, name="decision")
 app.command("doctor")(doctor.doctor)
 
 
