@@ -8,27 +8,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.decision_server import DecisionServer
 from tests.support.openai_server import Call, OpenAIServer
 
 from deemster.backends import (
     Backend,
     FakeBackend,
+    Outcome,
     RecordBackend,
     ReplayBackend,
     Request,
     generate_all,
+    open_backend,
 )
 from deemster.backends.api import APIBackend
+from deemster.backends.decision_file import DecisionFile
 from deemster.backends.nano import NanoBackend
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError
-from deemster.schemas import Completion, Message, Sampling
+from deemster.schemas import Completion, Message, Question, Sampling
 
 SCHEMA = {
     "type": "object",
@@ -76,6 +82,8 @@ class Subject:
     """Made the same way, but none of its draws can succeed."""
     deterministic: bool = True
     """Whether a draw depends on its request and seed alone."""
+    questions: bool = False
+    """Whether it answers questions, the same for every seed, and writes no text."""
     hanging: Callable[[], Backend] | None = None
     """Makes one whose `generate` does not end by itself; None where that cannot be brought about:
     a replay never waits, and local generation ends (its own tests cancel a long one)."""
@@ -168,6 +176,64 @@ def nano(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
     yield Subject(NanoBackend(threads=1), NanoBackend(threads=1, max_context=8))  # nothing fits
 
 
+class Questioned:
+    """A backend of decisions, which asks about the text of whatever it is given."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.name = inner.name
+
+    async def generate(self, request: Request) -> list[Outcome]:
+        question = Question(name="good", kind="predicate", instructions="Is it good?")
+        return await self.inner.generate(request.model_copy(update={"questions": (question,)}))
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+@contextlib.contextmanager
+def _decisions(wire: str) -> Iterator[Subject]:
+    def answer(text: str, _question: dict[str, Any]) -> list[float]:
+        share = sum(text.encode()) % 97 / 97
+        return [share, 1 - share]
+
+    with (
+        DecisionServer(answer) as server,
+        DecisionServer(faults=lambda _call: "400") as broken,
+        DecisionServer(faults=lambda _call: "hang") as silent,
+    ):
+
+        def connect(to: DecisionServer) -> Backend:
+            model = f"{wire}:openai/contract-model"
+            return Questioned(open_backend(model, api_base=to.url, api_key="none"))
+
+        yield Subject(
+            connect(server),
+            connect(broken),
+            hanging=lambda: connect(silent),
+            questions=True,
+        )
+
+
+def decisions(_request: pytest.FixtureRequest, _tmp_path: Path) -> AbstractContextManager[Subject]:
+    return _decisions("decisions")
+
+
+def systemone(_request: pytest.FixtureRequest, _tmp_path: Path) -> AbstractContextManager[Subject]:
+    return _decisions("systemone")
+
+
+@contextlib.contextmanager
+def labels(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+    path = str(shutil.copytree(request.getfixturevalue("tiny_model"), tmp_path / "model"))
+    DecisionFile(labels={"noul": ("a", "b")}).write(path)
+    yield Subject(
+        Questioned(TransformersBackend(path, device="cpu", threads=1)),
+        Questioned(TransformersBackend(path, device="cpu", threads=1, max_context=8)),
+        questions=True,
+    )
+
+
 Maker = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Subject]]
 MAKERS: dict[str, Maker] = {
     "fake": fake,
@@ -176,6 +242,9 @@ MAKERS: dict[str, Maker] = {
     "api": api,
     "transformers": transformers,
     "nano": nano,
+    "decisions": decisions,
+    "systemone": systemone,
+    "labels": labels,
 }
 
 
@@ -307,7 +376,7 @@ def test_a_draw_depends_on_its_seed_alone(subject: Subject) -> None:
     if not subject.deterministic:
         pytest.skip("the provider does not promise equal draws for equal seeds")
     together = texts(subject.backend, ask(n=4, seeds=(11, 12, 13, 14)))
-    assert len(set(together)) > 1
+    assert len(set(together)) == 1 if subject.questions else len(set(together)) > 1
     backwards = texts(subject.backend, ask(n=4, seeds=(14, 13, 12, 11)))
     assert backwards == together[::-1]
     alone = [texts(subject.backend, ask(seeds=(seed,)))[0] for seed in (11, 12, 13, 14)]
@@ -315,5 +384,7 @@ def test_a_draw_depends_on_its_seed_alone(subject: Subject) -> None:
 
 
 def test_takes_a_json_schema(subject: Subject) -> None:
+    if subject.questions:
+        pytest.skip("decisions are no text that could match a schema")
     for text in texts(subject.backend, ask(n=2, seeds=(1, 2), schema=True)):
         assert json.loads(text)["score"] in {1, 2}

@@ -9,13 +9,21 @@ import pytest
 from pydantic import JsonValue
 
 from deemster.aggregators import Mean
-from deemster.backends import FakeBackend
+from deemster.backends import FakeBackend, Request
 from deemster.errors import InputError
-from deemster.judges import BaseJudge, Cascade, Debate, Judge, Panel, decide
+from deemster.judges import BaseJudge, Cascade, Debate, DecisionJudge, Judge, Panel, decide
 from deemster.judges.case import Case
 from deemster.judges.verifier import ExactMatch, Verifier
 from deemster.principles import principles_hash
-from deemster.schemas import Completion, JudgeInfo, Judgment, Principle, Verdict
+from deemster.schemas import (
+    Completion,
+    Decision,
+    JudgeInfo,
+    Judgment,
+    Principle,
+    Verdict,
+    dump_decisions,
+)
 
 
 class Longest(BaseJudge):
@@ -52,9 +60,27 @@ def judge(name: str = "grm") -> Judge:
     return Judge(FakeBackend("Scores: \\boxed{3, 8}"), name=name, orders="fixed")
 
 
+def decision() -> DecisionJudge:
+    """Likes the second response."""
+
+    def answer(request: Request, _draw: int) -> str:
+        return dump_decisions(
+            [
+                Decision(
+                    name=one.name,
+                    probabilities=(0.75, 0.25) if "2" in one.instructions else (0.5, 0.5),
+                )
+                for one in request.questions
+            ]
+        )
+
+    return DecisionJudge(FakeBackend(answer), ask="predicate", orders="fixed")
+
+
 JUDGES: dict[str, Callable[[], BaseJudge]] = {
     "grm": judge,
     "own": Longest,
+    "decision": decision,
     "verifier": lambda: Verifier(ExactMatch()),
     "panel": lambda: Panel([judge(), Longest(), Stranger()]),
     "debate": lambda: Debate([judge(), judge("two"), Stranger()]),

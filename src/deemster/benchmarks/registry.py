@@ -26,6 +26,7 @@ BENCHMARKS: Registry[type[Benchmark]] = Registry(
         "rmb-bon": "deemster.benchmarks.rmb:RMBBestOfN",
         "rmb-bon-pairs": "deemster.benchmarks.rmb:RMBBestOfNPairs",
         "rmb-pairs": "deemster.benchmarks.rmb:RMBPairs",
+        "typed-decisions": "deemster.benchmarks.typed_decisions:TypedDecisions",
     },
 )
 """Benchmarks by name."""

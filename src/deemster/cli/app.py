@@ -16,6 +16,7 @@ from deemster.cli import (
     cascade,
     compare,
     data,
+    decision,
     doctor,
     init,
     judges,
@@ -65,6 +66,7 @@ add_judging_command(app, "probe", probe.probe, leave_out=probe.NO_PART)
 app.add_typer(judges.app, name="judges")
 app.add_typer(models.app, name="models")
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(decision.app, name="decision")
 app.command("doctor")(doctor.doctor)
 
 

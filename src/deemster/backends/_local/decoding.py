@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -132,16 +133,29 @@ class Runner:
             cache = copy.deepcopy(cache)
             cache.batch_repeat_interleave(len(tails))
         keep = {"logits_to_keep": places.to(self.device)} if self._last_only else {}
-        output = self.model(
-            input_ids=ids.to(self.device),
-            past_key_values=cache,
-            use_cache=cache is not None,
-            **keep,
-        )
+        with self._own_masks():
+            output = self.model(
+                input_ids=ids.to(self.device),
+                past_key_values=cache,
+                use_cache=cache is not None,
+                **keep,
+            )
         columns = torch.searchsorted(places, ends) if keep else ends
         rows = torch.arange(len(tails), device=self.device)
         logits: Tensor = output.logits[rows, columns.to(self.device), : self.vocabulary]
         return logits.float()
+
+    @contextmanager
+    def _own_masks(self) -> Iterator[None]:
+        """The model's own attention: several tokens after a cache need a mask."""
+        if self._attention is None:
+            yield
+            return
+        self.model.set_attn_implementation("sdpa")
+        try:
+            yield
+        finally:
+            self.model.set_attn_implementation(self._attention.name)
 
     def rows(self, prompt: Prefilled, count: int, room: int) -> Rows:
         """`count` continuations of a prompt, with up to `room` tokens each."""

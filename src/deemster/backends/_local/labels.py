@@ -220,6 +220,9 @@ class Answers(Work):
         self._decisions, self._tokens = reader.read(text, request.questions, rows=rows)
         self.seconds = time.perf_counter() - begun
 
+    def start(self) -> None:
+        """Nothing is left to start."""
+
     def outcomes(self, model: str, n: int) -> list[Outcome]:
         """The completion of every draw."""
         usage = Usage(calls=1, tokens_in=self._tokens, seconds=self.seconds)
