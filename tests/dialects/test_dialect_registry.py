@@ -207,7 +207,11 @@ def test_the_makers_file_is_read(spec: str, published: OfficialPrompt, tmp_path:
     path = tmp_path / published.file
     path.write_text(python_file(published))
     dialect = open_dialect(spec, official=True, template=path)
-    n = max(dialect.min_responses, min(2, dialect.max_responses or 2))
+    n = (
+        1
+        if spec.endswith(":points")
+        else max(dialect.min_responses, min(2, dialect.max_responses or 2))
+    )
     view = replace(VIEW, responses=VIEW.responses[:n])
     said = "\n".join(message.text for message in dialect.render(view))
     assert all(text in said for text in ("q?", "first", "second")[: n + 1])

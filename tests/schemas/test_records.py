@@ -34,7 +34,8 @@ from deemster.schemas import (
 
 
 def test_every_record_is_covered() -> None:
-    assert set(RECORDS) == all_records()
+    decisions = {"Decision", "LabelShare", "Option", "Question"}  # test_decision.py has these
+    assert set(RECORDS) | decisions == all_records()
 
 
 @pytest.mark.parametrize("name", RECORDS)
