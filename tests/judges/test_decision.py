@@ -24,8 +24,10 @@ from deemster.schemas import (
     Failure,
     Principle,
     Question,
+    Sample,
     dump_decisions,
 )
+from deemster.suites.rereading import STORED, rereader
 
 PAIR = ("What is 2 + 2?", ["It is 4.", "It is 5."])
 TWO = [Principle(name="Right", weight=3), Principle(name="Short", weight=1)]
@@ -333,3 +335,11 @@ async def test_a_suites_judge_asks_its_server() -> None:
     assert verdict.rewards == pytest.approx((0.9, 0.2))
     assert verdict.judge.model == "systemone:hosted_vllm/small"
     assert verdict.usage.tokens_in == server.ledger.tokens_in
+
+
+async def test_stored_votes_are_decided_again_as_they_are() -> None:
+    judge = DecisionJudge(scripted(knows))
+    verdict = await judge.score(*PAIR)
+    sample = Sample.model_validate({"query": PAIR[0], "responses": PAIR[1]})
+    again = rereader(STORED, judge.info)
+    assert [again(sample, vote) for vote in verdict.votes] == list(verdict.votes)
