@@ -24,8 +24,10 @@ from deemster.schemas import (
     Failure,
     Principle,
     Question,
+    Sample,
     dump_decisions,
 )
+from deemster.suites.rereading import STORED, rereader
 
 PAIR = ("What is 2 + 2?", ["It is 4.", "It is 5."])
 TWO = [Principle(name="Right", weight=3), Principle(name="Short", weight=1)]
@@ -221,16 +223,18 @@ async def test_a_lost_part_fails_the_vote_and_its_cost_is_kept() -> None:
 
 
 async def test_what_is_bought_once_is_not_bought_again(tmp_path: Path) -> None:
-    for expected in (2, 0):
-        backend = scripted(knows)
-        judge = DecisionJudge(backend)
+    rewards = []
+    for weight, least, expected in ((3, 0.5, 2), (3, 0.5, 0), (1, 0.1, 0)):
+        backend = scripted(
+            lambda one, _text: (0.9, 0.1) if "Right" in one.instructions else (0.3, 0.7)
+        )
+        principles = [Principle(name="Right", weight=weight), Principle(name="Short")]
+        judge = DecisionJudge(backend, ask="predicate", principles=principles, min_label_mass=least)
         async with recorded([judge], tmp_path / "c.sqlite"):
-            await judge.score(*PAIR)
-        assert len(backend.requests) == expected
-    heavier = DecisionJudge(backend := scripted(knows), min_label_mass=0.1, name="other")
-    async with recorded([heavier], tmp_path / "c.sqlite"):
-        await heavier.score(*PAIR)
-    assert backend.requests == [], "thresholds and weights are no part of what is asked"
+            verdict = await judge.score(*PAIR)
+        assert len(backend.requests) == expected, "neither weights nor thresholds are asked"
+        rewards.append(verdict.rewards)
+    assert rewards == [pytest.approx((0.75, 0.75))] * 2 + [pytest.approx((0.6, 0.6))]
 
 
 async def test_orders_that_repeat_are_one_request() -> None:
@@ -331,3 +335,11 @@ async def test_a_suites_judge_asks_its_server() -> None:
     assert verdict.rewards == pytest.approx((0.9, 0.2))
     assert verdict.judge.model == "systemone:hosted_vllm/small"
     assert verdict.usage.tokens_in == server.ledger.tokens_in
+
+
+async def test_stored_votes_are_decided_again_as_they_are() -> None:
+    judge = DecisionJudge(scripted(knows))
+    verdict = await judge.score(*PAIR)
+    sample = Sample.model_validate({"query": PAIR[0], "responses": PAIR[1]})
+    again = rereader(STORED, judge.info)
+    assert [again(sample, vote) for vote in verdict.votes] == list(verdict.votes)

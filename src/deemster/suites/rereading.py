@@ -40,6 +40,8 @@ def rereader(name: str, info: JudgeInfo) -> Reread:
                 f"sample {sample.id!r}: the run has no raw text to parse again; leave out --dialect"
             )
         noted = str(sample.metadata.get("dialect") or info.dialect)
+        if noted.startswith("decision:"):  # numbers of a decision model, which no dialect reads
+            return vote
         dialect = opened(noted if name == STORED else name)
         n = len(sample.responses)
         order = vote.order or tuple(range(n))
