@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import cast
 
 import pytest
 from packaging.markers import default_environment
@@ -65,7 +66,7 @@ def constraints() -> dict[str, str]:
 def lock() -> dict[str, tuple[str, str, int]]:
     """Version, marker and number of hashes of each package of the lock."""
     text = (ROOT / "requirements-core.lock").read_text("utf-8").replace("\\\n", " ")
-    found = {}
+    found: dict[str, tuple[str, str, int]] = {}
     for line in text.splitlines():
         pin, *hashes = re.split(r"\s+--hash=sha256:", line.strip())
         name, _, rest = pin.partition("==")
@@ -124,7 +125,7 @@ def test_the_lock_holds_all_that_the_core_needs() -> None:
     assert isinstance(dependencies, list)
     left = [Requirement(line) for line in dependencies]
     seen: set[tuple[str, frozenset[str]]] = set()
-    environment = default_environment()
+    environment = cast("dict[str, str]", default_environment())
     while left:
         one = left.pop()
         key = (canonicalize_name(one.name), frozenset(one.extras))
