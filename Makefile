@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs format bench study walk clean
+.PHONY: help install demo test test-slow check docs format bench study walk lock sbom clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,5 +65,23 @@ study: $(STAMP)  ## Sample what is missing of the scaling study and analyse it; 
 	$(BIN)/python -m lab.nano.study
 	$(BIN)/python -m lab.study docs/scaling/votes --docs docs/scaling.md
 
+lock: .tools/.installed  ## Write requirements-core.lock: the core's packages with their hashes
+	.tools/bin/uv pip compile --quiet pyproject.toml --constraint constraints.txt --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+		--output-file requirements-core.lock
+
+sbom: .tools/.installed  ## Write sbom.json (CycloneDX): what an install of the core brings
+	$(PYTHON) -m venv --clear .sbom
+	.sbom/bin/python -m pip install --quiet --require-hashes --requirement requirements-core.lock
+	.sbom/bin/python -m pip install --quiet --no-deps .
+	.tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file sbom.json .sbom/bin/python
+
+# Tools of releases, apart from what they look at.
+.tools/.installed:
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet 'uv>=0.9' 'cyclonedx-bom>=7,<8'
+	@touch $@
+
 clean:  ## Remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .tools .sbom sbom.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

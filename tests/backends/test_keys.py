@@ -315,6 +315,21 @@ def test_everywhere_in_a_suite(
     assert server.ledger.hits == hits
 
 
+def test_a_suite_does_not_trust_itself(openai_server: ServerFactory, tmp_path: Path) -> None:
+    server = openai_server()
+    path = suite(tmp_path, "judge", f"{{api_base: '{server.url}', retries: 1, trust: true}}")
+    deemster("run", path, "--out", str(tmp_path / "run"))
+    assert server.ledger.hits
+    assert CANARY not in sent(server)
+    for field in ("model", "meta_rm"):
+        judge = {"model": "fake:x", "k": 2, field: f"litellm:oobabooga/{server.url}"}
+        whole = {"name": "s", "data": {"samples": []}, "judges": judge}
+        Path(path).write_text(yaml.safe_dump(whole), "utf-8")
+        done = deemster("run", path, "--out", str(tmp_path / "run2"))
+        assert done.returncode == 2
+        assert "of a file names a server" in done.stderr
+
+
 @pytest.mark.parametrize("way", ["base", "base-and-key", "set", "set-options", "inline", "judge",
                                  "judge-trusted", "command", "environment"])  # fmt: skip
 def test_ways_to_a_key(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.extras import need
+
+_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 
 
 def dataset_rows(
@@ -80,6 +83,8 @@ def hub_rows(
         InputError: the library is not installed, or the data set cannot be loaded; the text
             gives the remedy.
     """
+    if not _NAME.fullmatch(name):  # the library would take a URL, too
+        raise InputError(f"{name!r} is no folder and no data set; give a path or 'owner/name'")
     need("datasets", f"loading {name!r} by name", otherwise="give the path of a local copy")
     from datasets import load_dataset  # noqa: PLC0415 - an optional extra
 

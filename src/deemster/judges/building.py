@@ -73,7 +73,16 @@ class Site:
         return self.folder / Path(path).expanduser()
 
     def model(self, model: str) -> str:
-        """A model string; a file or folder that stands beside the suite gets its whole path."""
+        """A model string; a file or folder that stands beside the suite gets its whole path.
+
+        Raises:
+            InputError: it has the URL of a server in it, and the judges are not the user's own.
+        """
+        if self.trust is not True and "://" in model:  # LiteLLM would send a key there
+            raise InputError(
+                f"model {model!r} of a file names a server; if that is meant, give --trust-suite "
+                "(in Python: trust=True)"
+            )
         scheme, _, rest = model.partition(":")
         here = scheme in _FILES and rest and self.file(rest.partition("#")[0]).exists()
         return f"{scheme}:{self.folder / rest}" if here else model

@@ -86,6 +86,7 @@ class LiteLLMRoad:
             # Some of these lose `max_retries` on the way to the OpenAI SDK, which then sends a
             # failed request twice more.
             options = options | {"allowed_openai_params": ["max_retries"]}
+        self._fetches = provider not in _TAKES_URLS
         self._options = {
             "model": name,
             "num_retries": 0,
@@ -96,6 +97,8 @@ class LiteLLMRoad:
 
     async def send(self, _session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
         """The answer to one request; see `Road.send`. LiteLLM has connections of its own."""
+        if self._fetches:
+            _refuse_images_by_url(body["messages"])
         try:
             # LiteLLM keeps a client, and a queue of its own, for every loop it is used on, and
             # never gives one up: all its calls run on one loop.
@@ -146,6 +149,26 @@ class LiteLLMDecisions:
     async def _ask(self, body: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's responses
         await _CLIENTS.get()
         return await self._call(**self._options, **body)
+
+
+_TAKES_URLS = frozenset({*litellm.openai_compatible_providers, "azure", "mistral", "openai"})
+"""Providers to which LiteLLM passes the URL of an image on."""
+
+
+def _refuse_images_by_url(messages: list[dict[str, Any]]) -> None:
+    """Raise `BackendError` if LiteLLM would fetch an image for the provider.
+
+    It does so from this machine, and the URL stands in the data: it may be one of a private
+    network.
+    """
+    for message in messages:
+        for part in message["content"] if isinstance(message.get("content"), list) else ():
+            url = part.get("image_url", {}).get("url", "data:")
+            if not url.startswith("data:"):
+                raise BackendError(
+                    f"the image {url!r:.80} is not fetched, and this provider takes no URLs; "
+                    "put the image itself into the data, as a data: URL"
+                )
 
 
 async def _complete(options: dict[str, Any]) -> Any:  # noqa: ANN401 - LiteLLM's ModelResponse

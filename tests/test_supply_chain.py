@@ -1,0 +1,157 @@
+"""What an install may bring: floors above known-bad releases, and the lock of the core."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+from typing import cast
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+BAD = [
+    # package, releases, why
+    ("litellm", "==1.82.7", "malicious release of March 2026"),
+    ("litellm", "==1.82.8", "malicious release of March 2026"),
+    ("litellm", ">=1.81.16,<1.83.7", "CVE-2026-42208"),
+    ("litellm", "<1.83.7", "CVE-2026-42203"),
+    ("litellm", ">=1.74.2,<1.83.7", "CVE-2026-42271"),
+    ("litellm", "<1.83.14", "CVE-2026-47101"),
+    ("litellm", "<1.83.14", "CVE-2026-47102"),
+    ("litellm", "<1.83.14", "CVE-2026-40217"),
+    ("litellm", "<1.84.0", "CVE-2026-49468"),
+    ("transformers", ">=4.56,<5.3", "CVE-2026-4372"),
+    ("transformers", "<5.3", "CVE-2026-5241"),
+    ("transformers", "<5.3", "CVE-2026-1839"),
+    ("torch", "<2.6", "CVE-2025-32434"),
+    ("jinja2", "<3.1.6", "CVE-2025-27516"),
+]
+
+
+@cache
+def project() -> dict[str, object]:
+    found: dict[str, object] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))[
+        "project"
+    ]
+    return found
+
+
+def every() -> Iterator[Requirement]:
+    """All requirements, those of the extras too."""
+    whole = project()
+    core, extras = whole["dependencies"], whole["optional-dependencies"]
+    assert isinstance(core, list)
+    assert isinstance(extras, dict)
+    for line in [*core, *(line for lines in extras.values() for line in lines)]:
+        yield Requirement(line)
+
+
+@cache
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+@cache
+def lock() -> dict[str, tuple[str, str, int]]:
+    """Version, marker and number of hashes of each package of the lock."""
+    text = (ROOT / "requirements-core.lock").read_text("utf-8").replace("\\\n", " ")
+    found: dict[str, tuple[str, str, int]] = {}
+    for line in text.splitlines():
+        pin, *hashes = re.split(r"\s+--hash=sha256:", line.strip())
+        name, _, rest = pin.partition("==")
+        version, _, marker = rest.partition(";")
+        assert all(re.fullmatch(r"[0-9a-f]{64}", one.strip()) for one in hashes), name
+        found[canonicalize_name(name)] = (version.strip(), marker.strip(), len(hashes))
+    return found
+
+
+def candidates(bad: str) -> set[Version]:
+    """Releases at the edges of a range, and the numbers around them."""
+    edges = {Version(one.version) for one in SpecifierSet(bad)}
+    found = set(edges)
+    for edge in edges:
+        major, minor, micro = (*edge.release, 0, 0)[:3]
+        found |= {
+            Version(f"{major}.{max(0, minor - 1)}.99"),
+            Version(f"{major}.{minor}.{max(0, micro - 1)}"),
+            Version(f"{major}.{minor}.{micro + 1}"),
+        }
+    return {version for version in found if version in SpecifierSet(bad)}
+
+
+@pytest.mark.parametrize(("package", "releases", "why"), BAD, ids=[f"{b[0]}-{b[2]}" for b in BAD])
+def test_no_known_bad_release_is_allowed(package: str, releases: str, why: str) -> None:
+    asked = [one for one in every() if canonicalize_name(one.name) == package]
+    assert asked, f"{package} is not asked for"
+    bad = candidates(releases)
+    assert bad
+    for requirement in asked:
+        assert not [str(version) for version in bad if version in requirement.specifier], why
+    assert Version(constraints()[package]) not in SpecifierSet(releases), why
+    if package in lock():
+        assert Version(lock()[package][0]) not in SpecifierSet(releases), why
+
+
+def test_no_extra_that_brings_a_bad_release() -> None:
+    """`litellm[proxy]` is where LiteLLM's holes are; `instructor[litellm]` caps it at bad ones."""
+    extras = {(canonicalize_name(one.name), extra) for one in every() for extra in one.extras}
+    assert not {("litellm", "proxy"), ("instructor", "litellm")} & extras
+
+
+def test_the_lock_pins_what_the_constraints_pin() -> None:
+    assert len(lock()) > 50
+    for name, (version, _, hashes) in lock().items():
+        assert hashes, name
+        if name in constraints():
+            assert version == constraints()[name], name
+    unknown = {name for name in lock() if name not in constraints()}
+    # Those that no platform of the constraints needs.
+    assert all(lock()[name][1] for name in unknown), unknown
+
+
+def test_the_lock_holds_all_that_the_core_needs() -> None:
+    dependencies = project()["dependencies"]
+    assert isinstance(dependencies, list)
+    left = [Requirement(line) for line in dependencies]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    environment = cast("dict[str, str]", default_environment())
+    while left:
+        one = left.pop()
+        key = (canonicalize_name(one.name), frozenset(one.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        assert key[0] in lock(), one
+        assert Version(lock()[key[0]][0]) in one.specifier, one
+        try:
+            inner = requires(one.name) or []
+        except PackageNotFoundError:
+            continue
+        for line in inner:
+            requirement = Requirement(line)
+            extras = one.extras or {""}
+            if requirement.marker is None or any(
+                requirement.marker.evaluate({**environment, "extra": extra}) for extra in extras
+            ):
+                left.append(requirement)
+    assert len(seen) > 40
+
+
+def test_neither_file_names_where_packages_come_from() -> None:
+    for name in ("requirements-core.lock", "constraints.txt"):
+        text = (ROOT / name).read_text("utf-8")
+        assert "://" not in text
+        assert "--index-url" not in text
+        assert "--find-links" not in text
+        assert " @ " not in text
