@@ -114,6 +114,21 @@ class TestCompare:
         width = 2 * 1.96 * (0.0125 * 0.9875 / 400) ** 0.5
         assert found.high - found.low == pytest.approx(width, rel=0.15)
 
+    @pytest.mark.parametrize(
+        ("first", "second", "low", "high"),
+        [
+            # Exact bound on a share of which 8 items show none: 1 - 0.025 ** (1 / 8) = 0.3694.
+            pytest.param("+-+-+-+-", "+-+-+-+-", -0.3694, 0.3694, id="none-differs"),
+            pytest.param("++++++++", "--------", 0.2612, 1.0, id="all-lost"),
+            pytest.param("--------", "++++++++", -1.0, -0.2612, id="all-won"),
+        ],
+    )
+    def test_difference_interval_where_all_items_agree(
+        self, first: str, second: str, low: float, high: float
+    ) -> None:
+        found = compare(run(first), run(second)).difference
+        assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+
     def test_wrong_input(self) -> None:
         with pytest.raises(InputError, match="'0' occurs twice"):
             compare(run("+") * 2, run("+"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from deemster.errors import InputError
 from deemster.schemas import Count, Record
-from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
+from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats, tidy
 from deemster.suites.metrics.items import Item
 
 
@@ -72,12 +72,27 @@ def compare(
     return Comparison(
         first=bootstrap.mean(one),
         second=bootstrap.mean(two),
-        difference=bootstrap.mean(one - two),
+        difference=_difference(one - two, bootstrap),
         only_first=only_first,
         only_second=only_second,
         p_value=p_value,
         unscored=len(pairs) - len(table),
     )
+
+
+def _difference(values: Floats, bootstrap: Bootstrap) -> Estimate:
+    """Mean of values of -1, 0 and 1, one per item.
+
+    Where all are equal, resampling would give a width of 0. The exact bound on the share of items
+    that are not then says how far the mean may be: 1 away for each of them, or 2 from an end.
+    """
+    if len(np.unique(values)) != 1:
+        return bootstrap.mean(values)
+    value = float(values[0])
+    others = bootstrap.mean(np.zeros(len(values))).high or 0.0
+    away = others * (1 + abs(value))
+    low, high = max(-1.0, value - away), min(1.0, value + away)
+    return Estimate(value=tidy(value), low=tidy(low), high=tidy(high), n=len(values))
 
 
 def compare_by_subset(
