@@ -12,6 +12,7 @@ from typing import Any
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
 from deemster.errors import InputError
+from deemster.files import exists
 from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
 
@@ -67,7 +68,7 @@ class Site:
     def model(self, model: str) -> str:
         """A model string; a file or folder that stands beside the suite gets its whole path."""
         scheme, _, rest = model.partition(":")
-        here = scheme in _FILES and rest and self.file(rest.partition("#")[0]).exists()
+        here = scheme in _FILES and rest and exists(self.file(rest.partition("#")[0]))
         return f"{scheme}:{self.folder / rest}" if here else model
 
     def options(self, spec: ModelSpec, settings: Collection[str]) -> dict[str, Any]:

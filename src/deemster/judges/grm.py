@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from deemster.aggregators import parse_stop
 from deemster.errors import InputError
+from deemster.files import exists
 from deemster.judges.building import Site
 from deemster.judges.judge import MAX_K, Finder, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
@@ -95,7 +96,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
             return list(self.principles)
         if self.principles.startswith("bank:"):
             return f"bank:{site.file(self.principles.removeprefix('bank:'))}"
-        if site.file(self.principles).is_file():
+        if exists(site.file(self.principles)):
             return str(site.file(self.principles))
         return self.principles
 
