@@ -18,7 +18,7 @@ RECORD_BYTES = 16 * 2**20
 """Limit of the records that deemster itself writes: fitted rules, cards, reports."""
 
 _KINDS = (
-    (stat.S_ISFIFO, "is a pipe"),
+    (stat.S_ISFIFO, "is a named pipe"),
     (stat.S_ISCHR, "is a device"),
     (stat.S_ISBLK, "is a device"),
 )

@@ -318,7 +318,7 @@ def hostile_suite_paths(folder: Path) -> dict[str, Hostile]:
         ("random", "/dev/urandom", "is a device"),
         ("null", "/dev/null", "is a device"),
         ("zero-linked", "to-zero", "is a device"),
-        ("pipe", "pipe", "is a pipe"),
+        ("pipe", "pipe", "is a named pipe"),
         ("circle", "circle", "symbolic links|no such file"),
         ("nowhere", "nowhere", "no such file"),
         ("long", "x" * 5_000, "no such file|too long|cannot read"),
@@ -334,7 +334,7 @@ def hostile_suite_paths(folder: Path) -> dict[str, Hostile]:
         )
     pair = "{model: 'fake:x', name: a}, {model: 'fake:y', name: b}"
     for name, path in (("zero", "/dev/zero"), ("pipe", "pipe"), ("no-data", "no-data")):
-        said = "is a device|is a pipe|Is a directory"
+        said = "is a device|is a named pipe|Is a directory"
         made[f"weights-{name}"] = Hostile(
             suite(judges=f"[{{members: [{pair}], weights: {path}}}]"), said
         )
@@ -462,7 +462,7 @@ def hostile_data() -> dict[str, HostileData]:
         "nul": ("z.jsonl", lambda: b"\0" * 1_000, "line 1: not JSON"),
         "utf-16": ("aa.jsonl", lambda: row.decode().encode("utf-16"), "not UTF-8"),
         "latin-1": ("ab.csv", lambda: "query,response\nGröße,x\n".encode("latin-1"), "not UTF-8"),
-        "csv-field": ("ac.csv", lambda: b'a,b\nq,"' + (b"x" * 99 + b"\n") * 200_000, "field larger"),
+        "csv-field": ("ac.csv", lambda: b'a,b\nq,"' + (b"x" * 99 + b"\n") * 200_000, "larger"),
         "csv-line": ("ad.csv", lambda: b"query,response\nq," + b"x" * 20 * MiB, long),
         "csv-columns": ("ae.csv", lambda: b"," * 8 * MiB + b"\n", "more fields than 500,000"),
         "csv-20000-columns": ("ae2.csv", lambda: b"," * 20_000 + b"\n", "more than 10,000 columns"),
@@ -495,7 +495,7 @@ def hostile_data() -> dict[str, HostileData]:
     }  # fmt: skip
     made = {name: HostileData(_bytes(f, d), said) for name, (f, d, said) in texts.items()}
     for name, kind, said in (
-        ("pipe", "pipe", "is a pipe"),
+        ("pipe", "pipe", "is a named pipe"),
         ("circle", "circle", "symbolic links|no such file"),
         ("zero", "/dev/zero", "is a device"),
         ("random", "/dev/urandom", "is a device"),

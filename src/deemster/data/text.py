@@ -14,7 +14,7 @@ from deemster.errors import InputError
 from deemster.files import not_utf8, open_regular
 from deemster.json_text import MAX_ROW
 
-_UNPACKED = 4 * 2**20
+_UNPACKED = 2 * 2**20
 _RATIO = 200
 
 
@@ -45,7 +45,7 @@ def check_ratio(packed: int, unpacked: int, name: str) -> None:
         name: what errors call the file.
 
     Raises:
-        InputError: it unpacks to more than 4 MiB and 200 times its size.
+        InputError: it unpacks to more than 2 MiB and 200 times its size.
     """
     if unpacked > max(_UNPACKED, _RATIO * packed):
         raise InputError(

@@ -212,7 +212,7 @@ class SuiteSpec(_Spec):
                 settings += times * _values(judge.model_dump())
         if asked > MAX_JUDGES:
             raise ValueError(
-                f"{asked:,} judges, with those of the matrix and members of members; at most "
+                f"{asked:,} judges, counting the matrix and members of members; at most "
                 f"{MAX_JUDGES:,} in a suite"
             )
         if settings > _MAX_SETTINGS:
