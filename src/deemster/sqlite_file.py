@@ -78,6 +78,7 @@ def open_writable(
     """
     if not path.parent.is_dir():
         raise InputError(f"cannot make {form.what} {str(path)!r}: its directory does not exist")
+    _check_regular(path, form.what)
     db = _connect(path)
     try:
         if create and is_blank(db):
@@ -94,6 +95,7 @@ def open_writable(
 
 def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
     """Open an existing file without ever writing to it; see `open_writable` for what is raised."""
+    _check_regular(path, form.what)
     options = "mode=ro"
     if not os.access(path.parent, os.W_OK):
         log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
@@ -164,6 +166,12 @@ def fold(path: Path) -> None:
     with suppress(sqlite3.Error), closing(_connect(there, uri=True)) as db:
         db.execute("PRAGMA busy_timeout = 0")
         _patiently(lambda: db.execute("PRAGMA journal_mode = DELETE").fetchone(), wait_s=0.2)
+
+
+def _check_regular(path: Path, what: str) -> None:
+    """SQLite would wait for ever at a named pipe."""
+    if path.exists() and not path.is_file():
+        raise InputError(f"{what} {str(path)!r} is no regular file")
 
 
 def _connect(where: str | Path, *, uri: bool = False) -> sqlite3.Connection:

@@ -341,7 +341,7 @@ def _newer(path: Path) -> None:
         pytest.param(_other_sqlite, "not a cassette", id="other-sqlite"),
         pytest.param(_cut_in_half, "malformed|damaged", id="cut-in-half"),
         pytest.param(_newer, "has format 99", id="newer"),
-        pytest.param(Path.mkdir, "no cassette at|unable to open", id="directory"),
+        pytest.param(Path.mkdir, "no cassette at|unable to open|no regular file", id="directory"),
     ],
 )
 def test_file_that_is_no_cassette(tmp_path: Path, make: Callable[[Path], None], text: str) -> None:

@@ -61,7 +61,7 @@ def test_a_judge_may_be_written_on_the_command_line() -> None:
     [
         pytest.param(("--judge", "{type: nosuch}"), "unknown judge type 'nosuch'", id="type"),
         pytest.param(("--judge", "{model: 'fake:x', kk: 3}"), "--judge: kk", id="field"),
-        pytest.param(("--judge", "{model: ["), "is not YAML", id="yaml"),
+        pytest.param(("--judge", "{model: ["), "--judge:1: not YAML", id="yaml"),
         pytest.param(("--judge", "{}"), "--judge: model", id="empty"),
         pytest.param(("--judge", "{type: panel, members: [x, y]}"), "unknown member 'x'", id="m"),
         pytest.param(("--judge", "/none.yaml#a"), "cannot read suite", id="no-file"),

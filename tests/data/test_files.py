@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deemster.data.files import data_files, read_rows, read_text_lines
+from deemster.data.files import data_files, read_rows
 from deemster.data.row import Row
+from deemster.data.text import read_text_lines
 from deemster.errors import InputError
 
 ROWS = [{"name": "auk", "n": "1"}, {"name": "tørn", "n": "2"}]

@@ -174,7 +174,7 @@ async def test_a_cascade_nests_and_leaves_its_judges_open() -> None:
         pytest.param(
             lambda a, b: Cascade([a, b], thresholds=(0.5, 0.5)), "give 1 thresholds", id="many"
         ),
-        pytest.param(lambda a, b: Cascade([a, b], "no.json"), "cannot read the cascade", id="file"),
+        pytest.param(lambda a, b: Cascade([a, b], "no.json"), "cannot read cascade", id="file"),
         pytest.param(lambda a, b: Cascade([a, b], rule(), min_valid=0), "min_valid", id="min"),
     ],
 )

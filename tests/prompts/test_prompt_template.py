@@ -131,7 +131,7 @@ def test_slots_and_hash() -> None:
 def test_load(tmp_path: Path) -> None:
     path = tmp_path / "mine.j2"
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="cannot read template"):
+    with pytest.raises(InputError, match=r"template .* is not UTF-8"):
         PromptTemplate.load(path)
     path.write_text("only {{ n }}")
     assert PromptTemplate.load(path, required=("n",)).render({"n": 3})[0].text == "only 3"

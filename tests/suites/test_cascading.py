@@ -144,7 +144,7 @@ def test_what_cannot_be_done_is_told_in_one_line(runs: tuple[Path, Path], tmp_pa
         (["fit", both[0], "--level", "0.8", "--out", out], "2 or more runs, got 1"),
         (["fit", both[0], "nowhere", "--level", "0.8", "--out", out], "no run in 'nowhere'"),
         (["fit", *both, "--level", "0.8", "--stop", "soon", "--out", out], "stopping rule 'soon'"),
-        (["apply", "nothing.json", *both], "cannot read the cascade rule 'nothing.json'"),
+        (["apply", "nothing.json", *both], "cannot read cascade rule 'nothing.json'"),
         (["apply", str(runs[0] / "run.sqlite"), *both], "cascade rule"),
     ):
         assert said in one_line(deemster("cascade", *arguments))

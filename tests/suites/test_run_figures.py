@@ -196,7 +196,7 @@ def test_changes(change: str, path: str, value: object, tmp_path: Path) -> None:
         pytest.param("judge=3", "no judge of the suite has a setting", id="no-setting"),
         pytest.param("name.x=3", "'name' holds no settings", id="through-a-text"),
         pytest.param("data=3", "name a setting in it", id="whole"),
-        pytest.param("judge.k=[", "not a YAML value", id="not-yaml"),
+        pytest.param("judge.k=[", "--set judge.k:1: not YAML", id="not-yaml"),
         pytest.param("beauty=3", "unknown key 'beauty'", id="unknown"),
     ],
 )

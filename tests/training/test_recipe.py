@@ -94,7 +94,7 @@ def test_ready_recipes_load(path: Path) -> None:
     [
         pytest.param("- a\n", "expected a mapping with name, engine", id="list"),
         pytest.param("name: [\n", "recipe.yaml:2: not YAML", id="yaml"),
-        pytest.param("name: a\nname: b\n", ":1: key 'name' occurs twice", id="twice"),
+        pytest.param("name: a\nname: b\n", ":2: the key 'name' occurs twice", id="twice"),
         pytest.param(changed("name", ...), "name is missing", id="no-name"),
         pytest.param(changed("colour", 1), "unknown key 'colour'; allowed: name", id="key"),
         pytest.param(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from deemster.aggregators.base import Ballot, Floats, Reducer
 from deemster.aggregators.reducers import Majority, Mean, Median
 from deemster.aggregators.relative import Borda, Centred, Softmax
 from deemster.errors import InputError
+from deemster.json_text import parse_json
 
 FEATURES = ("mean", "median", "low", "high", "softmax", "borda", "wins")
 """Per response: mean, median, lowest and highest score less the votes' levels; mean softmax share;
@@ -71,7 +73,7 @@ class Learned(Reducer):
             InputError: the text is something else.
         """
         try:
-            record = json.loads(text)
+            record: Any = parse_json(text, "it")
             weights = tuple(record["weights"].items())
             right = record["aggregator"] == "learned"
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
 from deemster.aggregators.base import Pipeline, Reducer, Selector
 from deemster.errors import InputError
 from deemster.plugins import Registry
+from deemster.yaml_text import SETTING, read_yaml
 
 AGGREGATORS: Registry[type[Selector | Reducer]] = Registry(
     "aggregator",
@@ -91,6 +90,8 @@ def _arguments(text: str) -> list[str]:
 
 def _value(text: str, spec: str) -> object:
     try:
-        return yaml.safe_load(text.strip())
-    except yaml.YAMLError as error:
-        raise InputError(f"aggregator {spec!r}: cannot read the value {text.strip()!r}") from error
+        return read_yaml(text.strip(), "it", SETTING)[0]
+    except InputError as error:
+        raise InputError(
+            f"aggregator {spec!r:.200}: cannot read the value {text.strip()!r:.80}"
+        ) from error

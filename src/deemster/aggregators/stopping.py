@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from deemster.aggregators.base import Ballot, Floats, Pipeline, Reducer
 from deemster.aggregators.confidence import win_shares
@@ -19,6 +18,7 @@ from deemster.aggregators.reducers import Mean, Sum
 from deemster.aggregators.spread import noise, prefix, step_of
 from deemster.errors import InputError
 from deemster.schemas import Scale
+from deemster.yaml_text import SETTING, read_yaml
 
 Ints = npt.NDArray[np.intp]
 
@@ -200,9 +200,11 @@ def parse_stop(spec: str) -> Decided:
             f"cannot read the stopping rule {spec!r}; write for example 'decided:0.95'"
         )
     given = dict(part.split("=") for part in match[2].split(",") if part.strip())
-    values = {name.strip(): yaml.safe_load(text) for name, text in given.items()}
+    texts = {name.strip(): text for name, text in given.items()}
     if match[1] is not None:
-        values["p"] = yaml.safe_load(match[1])
+        texts["p"] = match[1]
+    where = f"stopping rule {spec!r:.200}"
+    values = {name: read_yaml(text, where, SETTING)[0] for name, text in texts.items()}
     try:
         return Decided(**values)
     except TypeError as error:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deemster.errors import InputError
+from deemster.files import read_text
 from deemster.schemas import QuestionKind, first_problem
 
 CONFIG_NAME, TEMPLATE_NAME = "decision.json", "decision_template.jinja"
@@ -52,13 +53,13 @@ class DecisionFile(BaseModel):
         """
         config, template = _find(path, CONFIG_NAME), _find(path, TEMPLATE_NAME)
         try:
-            given = {} if config is None else json.loads(config.read_text(encoding="utf-8"))
+            given = {} if config is None else json.loads(read_text(config, what="decision file"))
             if template is not None:
-                given["chat_template"] = template.read_text(encoding="utf-8")
+                given["chat_template"] = read_text(template, what="template")
             found = cls.model_validate(given)
         except ValidationError as error:
             raise InputError(f"{str(config)!r}: {first_problem(error)}") from error
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"cannot read the decision files of {str(path)!r}: {error}") from error
         if sorted(found.noul_options) != ["false", "true"]:
             raise InputError(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from deemster.benchmarks.base import FIRST, SECOND, TIE, RowBenchmark
-from deemster.data.files import read_rows, read_text_lines
+from deemster.data.files import read_rows
 from deemster.data.row import Row
+from deemster.data.text import read_text_lines
 from deemster.errors import InputError
 from deemster.schemas import Sample
 

@@ -81,14 +81,12 @@ def apply(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """What a fitted cascade does with stored runs: agreement, coverage, samples of each judge."""
+    from deemster.files import read_text
     from deemster.judges.cascade_rule import CascadeRule
     from deemster.suites.cascading import apply_cascade
     from deemster.suites.summaries import write_json
 
-    try:
-        text = rule.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the cascade rule {str(rule)!r}: {error}") from error
+    text = read_text(rule, what="cascade rule")
     summary = apply_cascade(CascadeRule.from_json(text), runs)
     if out is not None:
         write_json(out, summary.model_dump(mode="json"))

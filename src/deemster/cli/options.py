@@ -287,19 +287,13 @@ def _described(text: str) -> tuple[Mapping[str, JudgeSpec], Path, JudgeSpec]:
     from deemster.suites.loading import load_suite
 
     if text.lstrip().startswith("{"):
-        import yaml
         from pydantic import ValidationError
 
         from deemster.schemas import first_problem
+        from deemster.yaml_text import SETTING, read_yaml
 
         try:
-            return {}, Path(), read_spec(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            # Neither the text nor the error, which quotes it: there may be a key in it.
-            problem = getattr(error, "problem", None) or "it cannot be read"
-            mark = getattr(error, "problem_mark", None)
-            place = "" if mark is None else f" (column {mark.column + 1})"
-            raise InputError(f"--judge is not YAML: {problem}{place}") from None
+            return {}, Path(), read_spec(read_yaml(text, "--judge", SETTING)[0])
         except ValidationError as error:
             raise InputError(f"--judge: {first_problem(error)}") from error
     path, _, name = text.partition("#")

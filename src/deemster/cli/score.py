@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from deemster.judges import BaseJudge
     from deemster.schemas import Sample, Verdict
     from deemster.suites.building import SuiteJudges
+
+_MAX_PIPED = 2 * 2**30
 
 
 def score(
@@ -159,22 +160,29 @@ def _line(sample: Sample, verdict: Verdict) -> str:
 def spooled(source: Path) -> Iterator[tuple[Path, str]]:
     """The file to read, more than once, and what errors call it.
 
-    Piped input is kept in a temporary file, as it cannot be read again.
+    What comes from stdin or a pipe of the shell is kept in a temporary file, as it cannot be read
+    again.
     """
-    if str(source) != "-" and not source.is_fifo() and not source.is_char_device():
+    from deemster.files import is_pipe
+
+    stdin = str(source) == "-"
+    if not stdin and not is_pipe(source):
         yield source, str(source)
         return
+    name = "stdin" if stdin else str(source)
     with tempfile.NamedTemporaryFile() as spool:
         try:
-            if str(source) == "-":
-                shutil.copyfileobj(sys.stdin.buffer, spool)
-            else:
-                with source.open("rb") as pipe:
-                    shutil.copyfileobj(pipe, spool)
+            with nullcontext(sys.stdin.buffer) if stdin else source.open("rb") as pipe:
+                while chunk := pipe.read(2**20):
+                    spool.write(chunk)
+                    if spool.tell() > _MAX_PIPED:
+                        raise InputError(
+                            f"{name} gives more than {_MAX_PIPED >> 30} GiB; save it as a file"
+                        )
         except OSError as error:
-            raise InputError(f"cannot read {str(source)!r}: {error.strerror}") from error
+            raise InputError(f"cannot read {name!r}: {error.strerror}") from error
         spool.flush()
-        yield Path(spool.name), "stdin" if str(source) == "-" else str(source)
+        yield Path(spool.name), name
 
 
 def share(text: str, *, option: str = "--allow-unscored") -> float:

@@ -6,27 +6,27 @@ Lines are streamed; every error names the file and the line, record or row it is
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import json
 import math
-import os
-import zlib
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from deemster.data.row import Row, short
+from deemster.data.text import check_ratio, lines_of, open_text, read_text_lines
 from deemster.errors import InputError
 from deemster.extras import need
+from deemster.files import open_regular
+from deemster.json_text import MAX_ROW, MAX_VALUES, list_items, parse_json
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 """Formats that can be read; all but Parquet also with `.gz` appended."""
 
-_LONGEST_FIELD = 2**31 - 1
-"""Of a CSV file, in characters; the `csv` module stops at 131,072 unless told otherwise."""
+_MAX_WHOLE = 32 * 2**20
+"""Characters of a JSON file that is not a list of rows: it is read as a whole."""
+_MAX_COLUMNS = 10_000
 _WRAPPERS = ("data", "rows", "examples", "samples", "instances")
 """Keys of a JSON object under which files keep their list of rows."""
 
@@ -93,19 +93,12 @@ def data_files(source: Path) -> list[Path]:
         elif source.exists():
             return [source]
         else:
-            raise InputError(f"no such file or directory: {str(source)!r}")
+            raise InputError(f"no such file or directory: {str(source)!r:.300}")
     except OSError as error:
-        raise InputError(f"cannot read {str(source)!r}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {str(source)!r:.300}: {error.strerror or error}") from error
     if not found:
         raise InputError(f"no data file in {str(source)!r}; allowed: {', '.join(SUFFIXES)} (.gz)")
     return found
-
-
-def read_text_lines(path: Path, *, name: str | None = None) -> Iterator[tuple[int, str]]:
-    """Line numbers (from 1) and lines of a text file, plain or gzipped."""
-    with _opened(path, name or str(path)) as stream:
-        for number, line in enumerate(stream, start=1):
-            yield number, line.rstrip("\r\n")
 
 
 def _read_lines(path: Path, name: str) -> Iterator[_Placed]:
@@ -117,29 +110,39 @@ def _read_lines(path: Path, name: str) -> Iterator[_Placed]:
 
 def _read_json(path: Path, name: str) -> Iterator[_Placed]:
     """A list of rows, an object of rows or of columns, one row, or JSON Lines after all."""
-    if _is_lines(path, name):
+    with open_text(path, name) as stream:
+        if _first_sign(stream) == "[":
+            stream.seek(0)
+            for number, item in enumerate(list_items(stream, name), start=1):
+                yield number, f"{name} record {number}", item
+            return
+        stream.seek(0)
+        text = stream.read(_MAX_WHOLE + 1)
+    if _is_lines(text):
         yield from _read_lines(path, name)
         return
-    with _opened(path, name) as stream:
-        text = stream.read()
-    if not text.strip():
-        return
-    value = _parse_json(text, name)
-    if isinstance(value, InputError):
-        raise value
-    for number, record in enumerate(_records(value), start=1):
-        yield number, f"{name} record {number}", record
+    if len(text) > _MAX_WHOLE:
+        raise InputError(
+            f"{name} is one JSON value of more than {_MAX_WHOLE >> 20} MiB, which is read as a "
+            "whole; write a list of rows or JSON Lines"
+        )
+    if text.strip():
+        for number, record in enumerate(_records(parse_json(text, name)), start=1):
+            yield number, f"{name} record {number}", record
 
 
-def _is_lines(path: Path, name: str) -> bool:
+def _first_sign(stream: TextIO) -> str:
+    """The first character that is no blank; empty if there is none."""
+    while text := stream.read(2**16):
+        if text.strip():
+            return text.lstrip()[0]
+    return ""
+
+
+def _is_lines(text: str) -> bool:
     """Whether the first two lines with something in them are an object each."""
-    first = []
-    for _, line in read_text_lines(path, name=name):
-        if line.strip():
-            first.append(line)
-            if not line.lstrip().startswith("{") or len(first) == 2:
-                break
-    return len(first) == 2 and all(isinstance(_parse_json(line, ""), dict) for line in first)
+    found = list(islice(re.finditer(r"\S[^\r\n]*", text), 2))
+    return len(found) == 2 and all(isinstance(_parse_json(one[0], ""), dict) for one in found)
 
 
 def _records(value: object) -> list[Any]:
@@ -161,15 +164,18 @@ def _records(value: object) -> list[Any]:
 
 
 def _read_table(path: Path, name: str, delimiter: str) -> Iterator[_Placed]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    with _opened(path, name) as stream:
-        header = stream.readline()
+    csv.field_size_limit(MAX_ROW)
+    with open_text(path, name) as stream:
+        lines = _few_fields(lines_of(stream, name), delimiter, name)
+        header = next(lines, "")
         if delimiter == "," and ";" in header and "," not in header:
             delimiter = ";"  # how spreadsheets write it where the comma is the decimal point
-        reader = csv.reader(chain([header], stream), delimiter=delimiter, strict=True)
+        if header.count(delimiter) >= _MAX_COLUMNS:
+            raise InputError(f"{name} line 1: more than {_MAX_COLUMNS:,} columns")
+        reader = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
         try:
             names = next(reader, [])
-            twice = next((one for one in names if one and names.count(one) > 1), None)
+            twice = next((one for one, n in Counter(names).items() if one and n > 1), None)
             if twice is not None:
                 raise InputError(f"{name} line 1: two columns are called {twice!r}; rename one")
             for fields in reader:
@@ -188,19 +194,42 @@ def _read_table(path: Path, name: str, delimiter: str) -> Iterator[_Placed]:
             raise InputError(f"{name} line {reader.line_num}: {error}") from error
 
 
+def _few_fields(lines: Iterator[str], delimiter: str, name: str) -> Iterator[str]:
+    """The lines; one with more fields than any table has is refused before it is split."""
+    for number, line in enumerate(lines, start=1):
+        if line.count(delimiter) > MAX_VALUES:
+            raise InputError(f"{name} line {number}: more fields than {MAX_VALUES:,}")
+        yield line
+
+
 def _read_parquet(path: Path, name: str) -> Iterator[_Placed]:
     need("parquet", f"reading {name!r}", otherwise="give the rows as JSONL, JSON or CSV")
     from pyarrow import ArrowException, parquet  # noqa: PLC0415 - an optional extra
 
+    open_regular(path, repr(name)).close()
     try:
         number = 0
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
+            for batch in file.iter_batches(batch_size=_batch_size(file.metadata, name)):
                 for values in batch.to_pylist():
                     number += 1
                     yield number, f"{name} row {number}", values
     except (ArrowException, OSError) as error:
         raise InputError(f"cannot read {name!r}: {str(error).splitlines()[0]}") from error
+
+
+def _batch_size(metadata: Any, name: str) -> int:  # noqa: ANN401 - of pyarrow, which has no types
+    """Rows to read at a time: a text that is written once may stand in each of them."""
+    largest = 1
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for at in range(group.num_columns):
+            column = group.column(at)
+            check_ratio(column.total_compressed_size, column.total_uncompressed_size, name)
+            largest = max(largest, column.total_uncompressed_size)
+            if column.total_uncompressed_size > MAX_ROW * max(1, group.num_rows):
+                raise InputError(f"{name}: a row is longer than {MAX_ROW >> 20} MiB")
+    return max(1, min(256, MAX_ROW // largest))
 
 
 _READERS: Mapping[str, Callable[[Path, str], Iterator[_Placed]]] = {
@@ -215,12 +244,9 @@ _READERS: Mapping[str, Callable[[Path, str], Iterator[_Placed]]] = {
 
 def _sniffed(path: Path, name: str) -> str:
     """The suffix that a file of another name, or what came from stdin, should have had."""
-    try:
-        with path.open("rb") as file:
-            if file.read(4) == b"PAR1":
-                return ".parquet"
-    except OSError as error:
-        raise InputError(f"cannot read {name!r}: {error.strerror or error}") from error
+    with open_regular(path, repr(name)) as file:
+        if file.read(4) == b"PAR1":
+            return ".parquet"
     first = next((line for _, line in read_text_lines(path, name=name) if line.strip()), "")
     if not first:
         raise InputError(f"{name} is empty; expected at least one row")
@@ -236,33 +262,9 @@ def _sniffed(path: Path, name: str) -> str:
 def _parse_json(text: str, where: str) -> object:
     """The value, or the error to raise."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        at = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}"
-        return InputError(f"{where}: not JSON: {error.msg} at {at}")
-    except (ValueError, RecursionError) as error:  # too many digits, or nested too deep
-        return InputError(f"{where}: not usable JSON: {error}")
-
-
-@contextmanager
-def _opened(path: Path, name: str) -> Iterator[TextIO]:
-    """The text of a file, without a byte order mark."""
-    try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
-        packed = zipped or path.suffix == ".gz"
-        with (
-            gzip.open(path) if packed else path.open("rb") as binary,
-            io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream,
-        ):
-            yield stream
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name} is not UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8"
-        ) from error
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {os.fspath(name)!r}: {reason}") from error
+        return parse_json(text, where)
+    except InputError as error:
+        return error
 
 
 def _suffix(path: Path) -> str | None:
@@ -301,4 +303,4 @@ def _of_split(rows: Iterator[Row], split: str, source: str) -> Iterator[Row]:
         raise InputError(f"no split {split!r} in {source!r}; splits there: {known}")
 
 
-__all__ = ["SUFFIXES", "data_files", "read_items", "read_rows", "read_text_lines"]
+__all__ = ["SUFFIXES", "data_files", "read_items", "read_rows"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from deemster.data.row import Row
 from deemster.errors import InputError
 from deemster.extras import need
+from deemster.files import exists
 
 _NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 
@@ -57,7 +58,7 @@ def is_dataset(source: Path) -> bool:
     """Whether a path is a folder that the library saved, or can only be a name on the hub."""
     if source.is_dir():
         return (source / "dataset_info.json").exists() or (source / "dataset_dict.json").exists()
-    return not source.exists() and is_hub_name(str(source)) and not source.suffix
+    return not exists(source) and is_hub_name(str(source)) and not source.suffix
 
 
 def is_hub_name(source: str) -> bool:

@@ -27,7 +27,7 @@ from deemster.errors import InputError
 from deemster.principles.library import read_criteria
 from deemster.schemas import Conversation, Message, Sample
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{,99})(\.[0-9]{1,99})?([eE][+-]?[0-9]{1,2})?")
 _OWN = ("responses", "reference", "principles", "ground_truth", "policies", "subset")
 
 

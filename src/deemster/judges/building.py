@@ -15,6 +15,7 @@ from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS
 from deemster.errors import InputError
+from deemster.files import exists
 from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
 from deemster.principles import PrinciplesLike
@@ -84,7 +85,7 @@ class Site:
                 "(in Python: trust=True)"
             )
         scheme, _, rest = model.partition(":")
-        here = scheme in _FILES and rest and self.file(rest.partition("#")[0]).exists()
+        here = scheme in _FILES and rest and exists(self.file(rest.partition("#")[0]))
         return f"{scheme}:{self.folder / rest}" if here else model
 
     def options(self, spec: ModelSpec, settings: Collection[str]) -> dict[str, Any]:
@@ -117,7 +118,8 @@ class Site:
             return given
         if given.startswith("bank:"):
             return f"bank:{self.file(given.removeprefix('bank:'))}"
-        return str(self.file(given)) if self.file(given).is_file() else given
+        path = self.file(given)  # not a folder: it may have the name of a rubric
+        return str(path) if exists(path) and not path.is_dir() else given
 
     async def aclose(self) -> None:
         """Close all judges that were built. Idempotent."""

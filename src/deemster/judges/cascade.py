@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from deemster.aggregators import Ballot, PerJudge
 from deemster.errors import BackendError, InputError
+from deemster.files import read_text
 from deemster.judges.base import ask
 from deemster.judges.building import Site
 from deemster.judges.cascade_rule import CascadeRule, stage_features
@@ -144,10 +145,9 @@ class Cascade(Composite):
 
 
 def _load(path: str | Path) -> CascadeRule:
+    text = read_text(path, what="cascade rule")
     try:
-        return CascadeRule.from_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the cascade rule {str(path)!r}: {error}") from error
+        return CascadeRule.from_json(text)
     except InputError as error:
         raise InputError(f"{str(path)!r}: {error}") from error
 

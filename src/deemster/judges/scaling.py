@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from deemster.aggregators import Ballot, Borda, Mean, Reducer, Sum, parse_aggregator, rewards_of
 from deemster.aggregators.base import Floats, Pipeline
 from deemster.errors import InputError
+from deemster.files import read_text
 from deemster.schemas import Count, Finite, Record, Verdict, first_problem
 
 R = TypeVar("R", bound=Record)
@@ -143,9 +144,7 @@ def read_record(kind: type[R], path: str | Path) -> R:
         InputError: it cannot be read, or is something else.
     """
     try:
-        return kind.model_validate_json(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {str(path)!r}: {error}") from error
+        return kind.model_validate_json(read_text(path))
     except ValidationError as error:
         raise InputError(f"{str(path)!r}: {first_problem(error)}") from error
 

@@ -35,6 +35,7 @@ import yaml
 from pydantic import ValidationError
 
 from deemster.errors import InputError
+from deemster.files import exists, read_bytes
 from deemster.principles.criteria import (
     LISTS,
     PRINCIPLE_KEYS,
@@ -42,8 +43,8 @@ from deemster.principles.criteria import (
     is_criterion,
     plain_criteria,
 )
-from deemster.principles.yaml_source import MAX_BYTES, Lines, line_of, read_yaml
 from deemster.schemas import Principle, Rubric, first_problem, normalise_weights
+from deemster.yaml_text import RUBRIC, Lines, line_of, read_yaml
 
 FixedPrinciples = (
     str
@@ -77,18 +78,12 @@ def load_rubric(name_or_path: str | Path) -> Rubric:
     if isinstance(name_or_path, str) and name_or_path in _builtin_names():
         return _builtin(name_or_path)
     path = Path(name_or_path)
-    if not path.is_file():
-        what = "is a directory" if path.is_dir() else "is neither a rubric nor a file"
+    if not exists(path):
         raise InputError(
-            f"{str(name_or_path)!r} {what}; rubrics: {', '.join(_builtin_names())}; "
-            "or give the path of a YAML file"
+            f"{str(name_or_path)!r:.300} is neither a rubric nor a file; rubrics: "
+            f"{', '.join(_builtin_names())}; or give the path of a YAML file"
         )
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot read rubric {str(path)!r}: {error.strerror}") from error
-    return _parse(data, str(path))
+    return _parse(read_bytes(path, what="rubric", limit=RUBRIC.size), str(path))
 
 
 def dump_rubric(rubric: Rubric) -> str:
@@ -165,7 +160,7 @@ def _builtin(name: str) -> Rubric:
 
 
 def _parse(data: bytes, where: str) -> Rubric:
-    value, lines = read_yaml(data, where)
+    value, lines = read_yaml(data, where, RUBRIC)
     if isinstance(value, list):
         lines = {("principles", *path): line for path, line in lines.items()}
         value = {"principles": value}
@@ -227,7 +222,7 @@ def read_criteria(value: object, *, where: str) -> tuple[Principle, ...]:
 def _place(where: str, lines: Lines, path: Sequence[str | int]) -> str:
     line = line_of(lines, path)
     shown = ".".join(str(part) for part in path)
-    return f"{where}{f' line {line}' if line else ''}{f': {shown}' if shown else ''}"
+    return f"{where}{f':{line}' if line else ''}{f': {shown}' if shown else ''}"
 
 
 def _message(
@@ -236,7 +231,7 @@ def _message(
     """The first problem with file, line, key, value and, for an unknown key, the known ones."""
     first = error.errors()[0]
     line = line_of(lines, first["loc"])
-    text = f"{where}{f' line {line}' if line else ''}: {first_problem(error)}"
+    text = f"{where}{f':{line}' if line else ''}: {first_problem(error)}"
     if first["type"] == "string_type" and isinstance(first["input"], bool | int | float | date):
         text += "; put it in quotes"
     if first["type"] == "extra_forbidden":

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from deemster.errors import InputError
+from deemster.files import read_bytes
 from deemster.schemas import Count, JudgeInfo, Record, Usage
 from deemster.suites.metrics import Bin, Estimate
 
@@ -210,9 +211,7 @@ def load_card(path: str | Path) -> HealthCard:
         InputError: it cannot be read or is not a health card.
     """
     try:
-        return HealthCard.model_validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read health card {str(path)!r}: {error}") from error
+        return HealthCard.model_validate_json(read_bytes(path, what="health card"))
     except ValidationError as error:
         raise InputError(
             f"{str(path)!r} is not a health card: {error.errors()[0]['msg']}"

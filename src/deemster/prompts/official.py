@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from deemster.errors import InputError
+from deemster.files import read_text
 from deemster.prompts.template import PromptTemplate
 from deemster.prompts.view import View
 from deemster.schemas import Principle, Scale, as_query, as_responses
@@ -72,10 +73,7 @@ class OfficialPrompt:
         path = Path(path)
         if path.suffix in _TEMPLATES:
             return PromptTemplate.load(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read official prompt {str(path)!r}: {error}") from error
+        text = read_text(path, what="official prompt")
         find = _finder(path, text)
         blocks = dict(self.literal)
         for block, name in self.parts.items():

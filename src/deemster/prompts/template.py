@@ -32,9 +32,11 @@ from typing import Any
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
 
 from deemster.errors import InputError
+from deemster.files import read_text
 from deemster.prompts.sandbox import Sandbox, run_bounded
 from deemster.schemas import Message, Role
 
+_MAX_BYTES = 2**20
 _BLOCKS: tuple[Role, ...] = (
     *("system", "user", "principle", "assistant", "response_1", "response_2"),
 )
@@ -109,10 +111,7 @@ class PromptTemplate:
             InputError: it cannot be read, or is not a usable template.
         """
         path = Path(path)
-        try:
-            source = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read template {str(path)!r}: {error}") from error
+        source = read_text(path, what="template", limit=_MAX_BYTES)
         return cls(source, str(path)) if required is None else cls(source, str(path), required)
 
     @property

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deemster.errors import InputError
+from deemster.files import read_bytes
 from deemster.reports.browser import Browser
 from deemster.reports.collect import Compared, collect_report
 from deemster.reports.embed import escaped_json
@@ -77,9 +78,7 @@ def load_report(path: str | Path) -> Report:
         InputError: it cannot be read or is not a report.
     """
     try:
-        return Report.model_validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise InputError(f"cannot read report {str(path)!r}: {error}") from error
+        return Report.model_validate_json(read_bytes(path, what="report"))
     except ValidationError as error:
         raise InputError(
             f"{str(path)!r} is not the JSON of a report: {error.errors()[0]['msg']}"

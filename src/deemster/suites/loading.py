@@ -18,10 +18,11 @@ from deemster.data.hub import dataset_rows
 from deemster.data.row import Row
 from deemster.data.samples import samples_of
 from deemster.errors import InputError
+from deemster.files import exists
 from deemster.schemas import Sample
 from deemster.suites.overrides import Override, overridden
 from deemster.suites.spec import DataSpec, SuiteSpec
-from deemster.suites.yaml_file import YamlFile, read_yaml
+from deemster.suites.yaml_file import YamlFile, read_yaml_file
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def load_suite(
             line, key, value and what is allowed.
     """
     path = Path(path)
-    file = read_yaml(path, what="suite", keys="name, data and judges")
+    file = read_yaml_file(path, what="suite", keys="name, data and judges")
     if not overrides:
         spec = file.read_as(SuiteSpec, environment=environment)
         return Suite(spec, file.storable, path, file, trust)
@@ -123,7 +124,7 @@ def _source(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:
     if data.benchmark is not None:
         from deemster.benchmarks import open_benchmark  # noqa: PLC0415 - only where it is used
 
-        if path is not None and not path.exists():
+        if path is not None and not exists(path):
             raise InputError(f"{suite.path}: data path {data.path!r} does not exist")
         yield from open_benchmark(data.benchmark).load(path, split=data.split)
         return

@@ -6,10 +6,9 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import yaml
-
 from deemster.errors import InputError
 from deemster.judges.spec import spec_type
+from deemster.yaml_text import SETTING, read_yaml
 
 Override = tuple[str, Any]
 """A path, such as `judge.k`, and the value to put there."""
@@ -24,10 +23,7 @@ def parse_override(text: str) -> Override:
     path, equals, value = text.partition("=")
     if not equals or not all(part.strip() for part in path.split(".")):
         raise InputError(f"--set {text!r} is not KEY=VALUE; write for example --set judge.k=8")
-    try:
-        return path.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text!r}: {value!r} is not a YAML value") from error
+    return path.strip(), read_yaml(value, f"--set {path.strip():.100}", SETTING)[0]
 
 
 def overridden(suite: dict[str, Any], overrides: Sequence[Override]) -> dict[str, Any]:

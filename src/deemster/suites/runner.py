@@ -8,7 +8,6 @@ store. The cassette is removed when every vote of the run is a judgment.
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from deemster._version import __version__
 from deemster.backends import RecordBackend, checked
 from deemster.errors import InputError
+from deemster.json_text import read_json
 from deemster.judges import BaseJudge
 from deemster.judges.batch import score_numbered
 from deemster.judges.recording import recorded
@@ -287,7 +287,9 @@ def written_suite(directory: Path) -> dict[str, object]:
         InputError: the directory holds none.
     """
     try:
-        found: dict[str, object] = json.loads((directory / "suite.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        found = read_json(directory / "suite.json")
+    except InputError as error:
         raise InputError(f"no suite in {str(directory)!r}: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"no suite in {str(directory)!r}: suite.json holds no object")
     return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import product
+from math import prod
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -20,6 +22,12 @@ class _Spec(BaseModel):
 _Positive = Annotated[int, Field(strict=True, ge=1)]
 _FIXED = frozenset({"name", "type", "members"})
 """Judge settings that a matrix cannot vary."""
+MAX_JUDGES = 1_000
+"""In a suite: in every combination of the matrix, members counted wherever they are asked."""
+_MAX_SETTINGS = 500_000
+"""Values of all judges together, each combination counted."""
+_MAX_NESTED = 20
+"""Judges of judges of judges."""
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|==)\s*([0-9]+(?:\.[0-9]+)?)\s*(%?)\s*")
 
 
@@ -195,13 +203,38 @@ class SuiteSpec(_Spec):
                 raise ValueError(f"matrix key {key!r} is not a judge setting that can vary")
             if not values:
                 raise ValueError(f"matrix key {key!r} has no values")
-        names = [judge.label for judge in self.expanded()]
-        twice = {name for name in names if names.count(name) > 1}
+        self._check_size()
+        names = Counter(judge.label for judge in self.expanded())
+        twice = [name for name, n in names.items() if n > 1]
         if twice:
             raise ValueError(f"two judges are called {min(twice)!r}; give them names")
-        for judge in self.judges:
-            _check_parts(judge, {one.label: one for one in self.judges}, ())
         return self
+
+    def _check_size(self) -> None:
+        """Count judges and settings before any is made."""
+        known = {judge.label: judge for judge in self.judges}
+        seen: dict[str, tuple[int, int]] = {}
+        asked = settings = 0
+        for judge in self.judges:
+            times = prod(map(len, self._varied(judge).values()))
+            asked += times * _count(judge, known, seen, ())[0]
+            if times > 1:
+                settings += times * _values(judge.model_dump())
+        if asked > MAX_JUDGES:
+            raise ValueError(
+                f"{asked:,} judges, counting the matrix and members of members; at most "
+                f"{MAX_JUDGES:,} in a suite"
+            )
+        if settings > _MAX_SETTINGS:
+            raise ValueError(
+                f"{settings:,} settings in all combinations of the matrix; at most "
+                f"{_MAX_SETTINGS:,}"
+            )
+
+    def _varied(self, judge: JudgeSpec) -> dict[str, tuple[JsonValue, ...]]:
+        """What the matrix varies of a judge; nothing of one made of other judges."""
+        fields = () if judge.parts else type(judge).model_fields
+        return {key: values for key, values in self.matrix.items() if key in fields}
 
     def expanded(self) -> tuple[JudgeSpec, ...]:
         """The judges, each in every combination of the matrix settings that it has.
@@ -210,12 +243,8 @@ class SuiteSpec(_Spec):
         """
         made: list[JudgeSpec] = []
         for judge in self.judges:
-            varied = {
-                key: values
-                for key, values in self.matrix.items()
-                if key in type(judge).model_fields
-            }
-            if judge.parts or not varied:
+            varied = self._varied(judge)
+            if not varied:
                 made.append(judge)
                 continue
             for values in product(*varied.values()):
@@ -226,17 +255,41 @@ class SuiteSpec(_Spec):
         return tuple(made)
 
 
-def _check_parts(judge: JudgeSpec, known: dict[str, JudgeSpec], path: tuple[str, ...]) -> None:
-    if judge.label in path:
-        raise ValueError(
-            f"judges refer to each other in a circle: {' > '.join((*path, judge.label))}"
-        )
+def _count(
+    judge: JudgeSpec,
+    known: dict[str, JudgeSpec],
+    seen: dict[str, tuple[int, int]],
+    path: tuple[str, ...],
+) -> tuple[int, int]:
+    """How many judges one asks, itself included, and how deep they are nested.
+
+    A judge that is named often is looked at once: `seen` holds the counts of those in `known`.
+    """
+    label = judge.label
+    if label in path:
+        raise ValueError(f"judges refer to each other in a circle: {' > '.join((*path, label))}")
+    named = known.get(label) is judge
+    if named and label in seen:
+        return seen[label]
+    asked, nested = 1, 0
     for part in judge.parts:
         if isinstance(part, str) and part not in known:
             names = ", ".join(known)
-            raise ValueError(f"judge {judge.label!r}: unknown member {part!r}; known: {names}")
+            raise ValueError(f"judge {label!r}: unknown member {part!r}; known: {names}")
         inner = known[part] if isinstance(part, str) else part
-        _check_parts(inner, known, (*path, judge.label))
+        more, deeper = _count(inner, known, seen, (*path, label))
+        asked, nested = asked + more, max(nested, deeper + 1)
+    if nested > _MAX_NESTED:
+        raise ValueError(f"judge {label!r}: nested more than {_MAX_NESTED} deep")
+    if named:
+        seen[label] = asked, nested
+    return asked, nested
+
+
+def _values(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(map(_values, value.values()))
+    return 1 + sum(map(_values, value)) if isinstance(value, list | tuple) else 1
 
 
 def suite_json_schema() -> dict[str, Any]:

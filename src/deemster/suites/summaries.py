@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from deemster.aggregators import Pipeline, Reducer, Selector, TopK, parse_aggregator
+from deemster.errors import InputError
+from deemster.json_text import read_json
 from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
 from deemster.suites.metrics import (
     FailureReasons,
@@ -104,18 +106,19 @@ def write_summary(
 def read_thresholds(directory: Path) -> tuple[ThresholdResult, ...]:
     """The thresholds of a finished run as `write_summary` noted them; empty if it has none."""
     try:
-        record = json.loads((directory / FILE).read_text("utf-8"))
-        return _THRESHOLDS.validate_python(record.get("thresholds", ()))
-    except (OSError, ValueError, AttributeError, ValidationError):
+        record = read_json(directory / FILE)
+        given = record.get("thresholds", ()) if isinstance(record, dict) else ()
+        return _THRESHOLDS.validate_python(given)
+    except (InputError, ValidationError):
         return ()
 
 
 def read_notes(directory: Path, judge: str) -> tuple[str, ...]:
     """What `summary.json` notes of a judge (an imported log's peculiarities); empty if nothing."""
     try:
-        record = json.loads((directory / FILE).read_text("utf-8"))
-        return _NOTES.validate_python(record["judges"][judge]["notes"])
-    except (OSError, ValueError, LookupError, TypeError, ValidationError):
+        record = read_json(directory / FILE)
+        return _NOTES.validate_python(record["judges"][judge]["notes"])  # type: ignore[index]
+    except (InputError, LookupError, TypeError, ValidationError):
         return ()
 
 

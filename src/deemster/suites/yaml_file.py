@@ -16,15 +16,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from deemster.data.turns import quotes
 from deemster.errors import InputError
+from deemster.files import read_bytes
 from deemster.redaction import is_secret_variable, note_filled, without_secrets, written_form
+from deemster.yaml_text import SUITE, Lines, line_of, read_yaml
 
-_MAX_BYTES = 8 * 2**20
-_MAX_NODES = 200_000
 _SHOWN = frozenset({"name", "description"})
 _HIDDEN = "options"
 """The key under which secrets may stand."""
@@ -43,7 +42,7 @@ class YamlFile:
     path: Path
     written: dict[str, Any]
     """As written, names of variables in place of their values."""
-    node: yaml.Node | None
+    lines: Lines
 
     def read_as(
         self,
@@ -65,23 +64,17 @@ class YamlFile:
         """
         environment = os.environ if environment is None else environment
         verbatim: frozenset[str] = getattr(model, "verbatim", frozenset())
-        filled = _fill(self.written, self.node, self.path, environment, verbatim=verbatim)
+        filled = self._fill(self.written, (), environment, verbatim)
         try:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
             # Not "from error": that one shows what it was given.
-            message = _message(error, self.node, self.path, model, self.written)
-            raise InputError(message) from None
+            raise InputError(self._message(error, model)) from None
 
     def line_of(self, *keys: str | int) -> int:
         """The line of a value, or of the nearest thing around it, from 1."""
-        node = self.node
-        for key in keys:
-            child = _child(node, key)
-            if child is None and not (key == 0 and isinstance(node, yaml.MappingNode)):
-                break  # one mapping may stand where a list is expected
-            node = child or node
-        return _line(node)
+        path = tuple(key if isinstance(key, int) else str(key) for key in self._placed(keys))
+        return line_of(self.lines, path) or 1
 
     @property
     def storable(self) -> dict[str, Any]:
@@ -89,8 +82,98 @@ class YamlFile:
         kept: dict[str, Any] = without_secrets(self.written)
         return kept
 
+    def _fill(
+        self,
+        value: Any,  # noqa: ANN401 - any YAML value, as is what comes back
+        path: tuple[str | int, ...],
+        environment: Mapping[str, str],
+        verbatim: frozenset[str],
+    ) -> Any:  # noqa: ANN401
+        """Replace `${NAME}` in strings, except in the lists and mappings under `verbatim` keys."""
 
-def read_yaml(path: Path, *, what: str, keys: str) -> YamlFile:
+        def inner(key: Any, item: Any) -> Any:  # noqa: ANN401
+            if key in verbatim and isinstance(item, list | dict):
+                return item
+            return self._fill(item, (*path, key), environment, verbatim)
+
+        if isinstance(value, dict):
+            return {key: inner(key, item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [inner(i, item) for i, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+
+        names = [str(part) for part in path if not isinstance(part, int)]
+        place = _HIDDEN if _HIDDEN in names else next(reversed(names), "")
+        used: dict[str, str] = {}
+
+        def found(match: re.Match[str]) -> str:
+            escaped, name = match.groups()
+            if escaped:
+                return match[0][1:]
+            here = f"{self.path}:{self.line_of(*path)}"
+            if place in _SHOWN or (place != _HIDDEN and is_secret_variable(name)):
+                raise InputError(
+                    f"{here}: {place} is shown and kept, so ${{{name}}} is not put into it; "
+                    f"secrets stand under options, and for the characters themselves write "
+                    f"$${{{name}}}"
+                )
+            if name not in environment:
+                raise InputError(
+                    f"{here}: the environment variable {name!r} is not set; "
+                    f"for the characters themselves write $${{{name}}}"
+                )
+            used[name] = environment[name]
+            return environment[name]
+
+        filled = _REFERENCE.sub(found, value)
+        if used:
+            note_filled(filled, value, used, hide=place not in _NAMED)
+        return filled
+
+    def _placed(self, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+        """The path in the file of what pydantic calls `loc`."""
+        value: object = self.written
+        path: tuple[str | int, ...] = ()
+        for part in loc:
+            if isinstance(value, Mapping):
+                if part == 0 and part not in value:
+                    continue  # one mapping may stand where a list is expected
+                value = value.get(part)
+            elif isinstance(value, Sequence) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            elif isinstance(part, str):
+                break  # the name of a union member, not a key
+            else:
+                value = None
+            path = (*path, part)
+            if value is None:
+                break
+        return path
+
+    def _message(self, error: ValidationError, model: type[BaseModel]) -> str:
+        """The first problem, with its line."""
+        first = error.errors(include_url=False)[0]
+        path = self._placed(first["loc"])
+        where = ".".join(f"{part!s:.100}" for part in path)
+        place = f"{self.path}:{self.line_of(*path)}"
+        if first["type"] == "extra_forbidden":
+            allowed = ", ".join(_allowed(model, first["loc"], self.written))
+            return f"{place}: unknown key {where!r}; allowed: {allowed}"
+        if first["type"] == "missing":
+            return f"{place}: {where} is missing"
+        message = first["msg"].removeprefix("Value error, ")
+        value = first["input"]
+        if isinstance(value, str) and (as_written := written_form(value)) is not None:
+            message = message.replace(value, as_written) if value else message
+            value = as_written
+        shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
+        if first["type"] == "string_type" or isinstance(value, date):
+            shown += quotes(value)
+        return f"{place}: {where}: {message}{shown}" if where else f"{self.path}: {message}"
+
+
+def read_yaml_file(path: Path, *, what: str, keys: str) -> YamlFile:
     """Read a YAML file whose root is a mapping.
 
     Args:
@@ -101,169 +184,10 @@ def read_yaml(path: Path, *, what: str, keys: str) -> YamlFile:
     Raises:
         InputError: it cannot be read, is too large, or is not such a YAML file.
     """
-    node, written = _parse(_read(path, what), path)
+    written, lines = read_yaml(read_bytes(path, what=what, limit=SUITE.size), str(path), SUITE)
     if not isinstance(written, dict):
         raise InputError(f"{path}: expected a mapping with {keys}")
-    return YamlFile(path, written, node)
-
-
-def _read(path: Path, what: str) -> str:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is larger than {_MAX_BYTES >> 20} MiB; put samples in a file")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {what} {str(path)!r}: {error}") from error
-
-
-def _parse(text: str, path: Path) -> tuple[yaml.Node | None, Any]:
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if node is not None:
-            _check_size(node, path)
-        return node, yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
-        raise InputError(f"{path}{line}: not YAML: {error.problem or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not YAML: {str(error).splitlines()[0]}") from error
-
-
-def _check_size(root: yaml.Node, path: Path) -> None:
-    """Count nodes as if aliases were written out: a few lines can otherwise mean gigabytes."""
-    count = 0
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        count += 1
-        if count > _MAX_NODES:
-            raise InputError(f"{path}: more than {_MAX_NODES} values; put samples in a file")
-        if isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for key, value in node.value:
-                stack += [key, value]
-            twice = next((key for key in keys if keys.count(key) > 1), None)
-            if twice is not None:
-                raise InputError(f"{path}:{node.start_mark.line + 1}: key {twice!r} occurs twice")
-        elif isinstance(node, yaml.SequenceNode):
-            stack += node.value
-
-
-def _fill(
-    value: Any,  # noqa: ANN401 - any YAML value, as is what comes back
-    node: yaml.Node | None,
-    path: Path,
-    environment: Mapping[str, str],
-    *,
-    verbatim: frozenset[str],
-    place: str = "",
-) -> Any:  # noqa: ANN401
-    """Replace `${NAME}` in strings, except in the lists and mappings under a key of `verbatim`.
-
-    `place` is `options` anywhere under that key, else the last key.
-    """
-
-    def inner(key: object, item: Any) -> Any:  # noqa: ANN401
-        if key in verbatim and isinstance(item, list | dict):
-            return item
-        within = place if place == _HIDDEN or isinstance(key, int) else str(key)
-        return _fill(item, _child(node, key), path, environment, verbatim=verbatim, place=within)
-
-    if isinstance(value, dict):
-        return {key: inner(key, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [inner(i, item) for i, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    used: dict[str, str] = {}
-
-    def found(match: re.Match[str]) -> str:
-        escaped, name = match.groups()
-        if escaped:
-            return match[0][1:]
-        if place in _SHOWN or (place != _HIDDEN and is_secret_variable(name)):
-            raise InputError(
-                f"{path}:{_line(node)}: {place} is shown and kept, so ${{{name}}} is not put into "
-                f"it; secrets stand under options, and for the characters themselves write "
-                f"$${{{name}}}"
-            )
-        if name not in environment:
-            raise InputError(
-                f"{path}:{_line(node)}: the environment variable {name!r} is not set; "
-                f"for the characters themselves write $${{{name}}}"
-            )
-        used[name] = environment[name]
-        return environment[name]
-
-    filled = _REFERENCE.sub(found, value)
-    if used:
-        note_filled(filled, value, used, hide=place not in _NAMED)
-    return filled
-
-
-def _child(node: yaml.Node | None, key: object) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        for name, value in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.value == str(key):
-                return value if isinstance(value, yaml.Node) else None
-    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-        child = node.value[key]
-        return child if isinstance(child, yaml.Node) else None
-    return None
-
-
-def _line(node: yaml.Node | None) -> int:
-    return 1 if node is None else node.start_mark.line + 1
-
-
-def _message(
-    error: ValidationError,
-    root: yaml.Node | None,
-    path: Path,
-    model: type[BaseModel],
-    written: object,
-) -> str:
-    """The first problem, with its line."""
-    first = error.errors()[0]
-    node, key = root, []
-    for part in first["loc"]:
-        child = _child(node, part)
-        if child is None and isinstance(node, yaml.MappingNode) and part == 0:
-            continue  # one mapping where a list is expected
-        if child is None and isinstance(part, str) and not isinstance(node, yaml.MappingNode):
-            break  # the name of a union member, not a key
-        key.append(str(part))
-        if child is None:
-            break
-        node = child
-    where = ".".join(key)
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        line = _key_line(root, first["loc"])
-        allowed = ", ".join(_allowed(model, first["loc"], written))
-        return f"{path}:{line}: unknown key {where!r}; allowed: {allowed}"
-    if first["type"] == "missing":
-        return f"{path}:{_line(node)}: {where} is missing"
-    value = first["input"]
-    if isinstance(value, str) and (as_written := written_form(value)) is not None:
-        message = message.replace(value, as_written) if value else message
-        value = as_written
-    shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
-    if first["type"] == "string_type" or isinstance(value, date):
-        shown += quotes(value)
-    return f"{path}:{_line(node)}: {where}: {message}{shown}" if where else f"{path}: {message}"
-
-
-def _key_line(root: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
-    node = root
-    for part in loc[:-1]:
-        node = _child(node, part) or node
-    if isinstance(node, yaml.MappingNode):
-        for name, _ in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.value == str(loc[-1]):
-                return name.start_mark.line + 1
-    return _line(node)
+    return YamlFile(path, written, lines)
 
 
 class _Chooses(Protocol):

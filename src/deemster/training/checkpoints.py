@@ -11,6 +11,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from deemster.errors import InputError
+from deemster.json_text import read_json
+
 MARK = "complete.json"
 _PREFIX = "checkpoint-"
 
@@ -25,8 +28,8 @@ def mark_complete(checkpoint: Path) -> None:
 def is_complete(checkpoint: Path) -> bool:
     """Whether a checkpoint was saved completely and nothing was removed from it since."""
     try:
-        noted = json.loads((checkpoint / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        noted = read_json(checkpoint / MARK)
+    except InputError:
         return False
     return isinstance(noted, dict) and noted.items() <= _sizes(checkpoint).items()
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, ValidationInfo
 
-from deemster.suites.yaml_file import read_yaml
+from deemster.suites.yaml_file import read_yaml_file
 from deemster.training.engine import Engine, open_engine
 from deemster.training.recipe import DEFAULT_ENGINE, Recipe
 
@@ -33,7 +33,7 @@ def load_recipe(
             line, field, value and what is allowed.
     """
     path = Path(path)
-    file = read_yaml(path, what="recipe", keys="name, engine and what the engine reads")
+    file = read_yaml_file(path, what="recipe", keys="name, engine and what the engine reads")
     head = file.read_as(_Head, environment=environment, context=path.parent)
     recipe: Recipe = file.read_as(head.engine.recipe, environment=environment)
     return recipe.in_folder(path.parent, trust=trust)

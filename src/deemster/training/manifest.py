@@ -17,7 +17,8 @@ from pydantic import Field, JsonValue, ValidationError
 
 from deemster._version import __version__
 from deemster.errors import InputError
-from deemster.schemas import Record
+from deemster.files import exists, open_regular, read_text
+from deemster.schemas import Record, first_problem
 from deemster.suites.summaries import write_json
 
 FILE = "manifest.json"
@@ -65,11 +66,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / FILE
     try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
+        return Manifest.model_validate_json(read_text(path)) if exists(path) else None
+    except (InputError, ValidationError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else error
         raise InputError(
             f"cannot read {str(path)!r}: {reason}; remove the folder to train the stage again"
         ) from error
@@ -88,7 +87,7 @@ def hash_file(path: Path) -> str:
         InputError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error

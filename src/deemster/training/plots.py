@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
+from deemster.errors import InputError
+from deemster.files import read_bytes
+from deemster.json_text import parse_json
 from deemster.training.stage import METRICS
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ _PANELS = {
     "items with both outcomes": ("mixed",),
 }
 """Titles and the logged figures drawn under each, in the order drawn."""
+_MAX_BYTES = 256 * 2**20
 _COLOURS = ("#0b6e99", "#c4541a", "#3c7d3c", "#7a4fa3", "#8a6d00", "#555555")
 
 
@@ -38,10 +42,11 @@ def read_metrics(folder: Path) -> list[dict[str, JsonValue]]:
     if not path.exists():
         return []
     kept: dict[object, dict[str, JsonValue]] = {}
-    for number, text in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+    log = read_bytes(path, limit=_MAX_BYTES).decode(errors="replace")
+    for number, text in enumerate(log.splitlines()):
         try:
-            line = json.loads(text)
-        except ValueError:
+            line = parse_json(text, "")
+        except InputError:
             continue
         if isinstance(line, dict):
             step = line.get("step")

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from deemster.errors import InputError
+from deemster.files import open_regular
 from deemster.schemas import (
     Conversation,
     Count,
@@ -105,7 +106,7 @@ class RolloutFile:
         if not self.path.exists():
             return
         try:
-            with self.path.open("rb") as lines:
+            with open_regular(self.path) as lines:
                 for number, line in enumerate(lines, 1):
                     if line.endswith(b"\n"):
                         yield _item(line, f"{self.path}:{number}")

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.schemas import Record
-from deemster.suites.yaml_file import read_yaml
+from deemster.suites.yaml_file import read_yaml_file
 from deemster.training.settings import Number, Positive
 from deemster.training.verl import COLUMNS
 
@@ -125,7 +125,7 @@ def dry_run(path: str | Path, *, folder: str | Path | None = None) -> dict[str, 
             is missing or has other columns, or the reward function does not work.
     """
     keys = "defaults, data, actor_rollout_ref, algorithm, reward and trainer"
-    recipe = read_yaml(Path(path), what="verl recipe", keys=keys).read_as(VerlRecipe)
+    recipe = read_yaml_file(Path(path), what="verl recipe", keys=keys).read_as(VerlRecipe)
     base = Path(folder or ".")
     _check_sizes(recipe)
     tables = [_table(base / name) for name in (recipe.data.train_files, recipe.data.val_files)]

@@ -10,13 +10,13 @@ Nothing heavy is imported before it is needed.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from deemster.backends._local.model_cache import kept
 from deemster.errors import InputError
 from deemster.extras import need_package
+from deemster.json_text import read_json
 
 ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -178,10 +178,8 @@ def _base_of(config: Path, adapter: str) -> str:
     Raises:
         InputError: it names none, or one that does not exist.
     """
-    try:
-        base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"cannot read {str(config)!r}: {error}") from error
+    fields = read_json(config)
+    base = fields.get("base_model_name_or_path") if isinstance(fields, dict) else None
     if not isinstance(base, str) or not base.strip():
         raise InputError(
             f"adapter {adapter!r} does not name its base; write base_model_name_or_path into its "
