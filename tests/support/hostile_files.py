@@ -9,6 +9,7 @@ import gzip
 import json
 import os
 import pickle
+import re
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -286,7 +287,7 @@ def hostile_suites() -> dict[str, Hostile]:
         "key-null": Hostile(suite(more="? \n: x\n"), "key|string"),
         "key-number": Hostile(suite(more="1: x\n"), "key|string"),
         "key-long": Hostile(suite(more=f"? {'k' * 100_000}\n: x\n"), ":4: unknown key"),
-        "variable-unset": Hostile(suite(more="description: ${NO_SUCH_NAME}\n"), ":4: .*not set"),
+        "variable-unset": Hostile(suite(more="seed: ${NO_SUCH_NAME}\n"), ":4: .*not set"),
         "aggregator-deep": Hostile(
             suite(judges=f"[{{model: 'fake:x', aggregator: 'softmax(t={'[' * 5_000})'}}]"),
             "aggregator",
@@ -328,9 +329,7 @@ def hostile_suite_paths(folder: Path) -> dict[str, Hostile]:
         made[f"data-{name}"] = Hostile(suite(data=f"{{path: {path}}}"), said)
         made[f"rubric-{name}"] = Hostile(
             suite(judges=f"[{{model: 'fake:x', principles: {path}}}]"),
-            said.replace("no such file", "neither a rubric nor a file").replace(
-                "no data file", "Is a directory"
-            ),
+            re.sub("no such file|no data file", "neither a rubric nor a file", said),
         )
     pair = "{model: 'fake:x', name: a}, {model: 'fake:y', name: b}"
     for name, path in (("zero", "/dev/zero"), ("pipe", "pipe"), ("no-data", "no-data")):
