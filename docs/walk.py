@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -93,7 +94,7 @@ def walk(home: Path, clone: Path) -> None:
                 f"{PAGE.name}:{step.line}: status {done.returncode}, the page says {step.status}"
             )
         last = (home / ".walk").read_text("utf-8").splitlines()[-1]
-        here = Path(last.removeprefix("cd "))
+        here = Path(shlex.split(last)[1])
 
 
 def main() -> None:

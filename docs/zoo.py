@@ -13,8 +13,10 @@ Released judges and reward models, and how each is asked. This page is made from
 `src/deemster/zoo/zoo.yaml` by `python docs/zoo.py`; `deemster zoo list` and `deemster zoo show
 NAME` show the same, with `--json` for programs.
 
-```sh
-deemster score -m hosted_vllm/rubricreward/R3-Qwen3-8B-14k --api-base http://localhost:8000/v1 …
+<!-- not run by the tests: needs a server of your own -->
+```bash
+deemster score -q "Is 91 prime?" -r "Yes." -r "No." -m hosted_vllm/rubricreward/R3-Qwen3-8B-14k \\
+  --api-base http://localhost:8000/v1
 ```
 
 A model string that names one of these (`hf:`, `hosted_vllm/`, `openai/`, `ollama_chat/hf.co/`, …)

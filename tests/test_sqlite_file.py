@@ -51,7 +51,7 @@ def make_run(path: Path) -> None:
 KINDS = [
     pytest.param(make_cassette, (0x64656D73, 1, "delete"), id="cassette"),
     pytest.param(make_bank, (0x6465656D, 1, "delete"), id="bank"),
-    pytest.param(make_run, (0, 0, "wal"), id="run"),
+    pytest.param(make_run, (0, 0, "delete"), id="run"),
 ]
 
 

@@ -34,7 +34,12 @@ from deemster.schemas import (
 
 
 def test_every_record_is_covered() -> None:
-    decisions = {"Decision", "LabelShare", "Option", "Question"}  # test_decision.py has these
+    decisions = {
+        "Decision",
+        "LabelShare",
+        "Option",
+        "Question",
+    }  # test_decision_records
     assert set(RECORDS) | decisions == all_records()
 
 

@@ -99,12 +99,20 @@ class Session:
         self.state = state
         self.names: dict[str, Any] = {"__name__": "pasted"}
 
+    @property
+    def here(self) -> Path:
+        """Where the shell is."""
+        if not self.state.exists():
+            return self.folder
+        (last,) = shlex.split(self.state.read_text("utf-8").splitlines()[-1])[1:]
+        return Path(last)
+
     async def take(self, block: Block) -> None:
         """Run a block, or read what is not run; what is wrong with it is an exception."""
         if block.reason or block.title:
             self.look(block)
             if block.title:
-                path = self.folder / block.title
+                path = self.here / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(_served(block.text), encoding="utf-8")
         elif block.language == "python":

@@ -20,10 +20,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
-from typing import ClassVar, Protocol, Self, TypeVar
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from deemster.backends import Backend
+from deemster.backends import Backend, open_backend
+from deemster.errors import InputError
 from deemster.judges import batch
 from deemster.judges.case import Case
 from deemster.judges.plan import Planned
@@ -155,6 +163,18 @@ class BaseJudge(ABC):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def _backend(self, model: str | Backend, options: Mapping[str, Any]) -> Backend:
+        """The backend of a model string, opened with the options, or the one that was given.
+
+        Raises:
+            InputError: there are options for a backend that is open already.
+        """
+        if isinstance(model, str):
+            return self._own(open_backend(model, **options))
+        if options:
+            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
+        return model
 
     def _own(self, thing: C) -> C:
         """Note that this judge opened `thing`, so that it closes it too."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from deemster.aggregators import Mean
-from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
+from deemster.backends import Backend, Outcome, Request, generate_all
 from deemster.errors import BackendError, FailureStatus, InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import Site
@@ -150,12 +150,7 @@ class CLoud(BaseJudge):
                 batch_size=batch_size,
             )
         )
-        if isinstance(model, str):
-            self.backend = self._own(open_backend(model, **options))
-        elif options:
-            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
-        else:
-            self.backend = model
+        self.backend = self._backend(model, options)
         self.name = name or self.backend.name
 
     @property

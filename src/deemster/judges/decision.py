@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from deemster.aggregators import Mean
-from deemster.backends import Backend, Outcome, Request, generate_all, open_backend
+from deemster.backends import Backend, Outcome, Request, generate_all
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import PrinciplesGiven, Site
@@ -128,12 +128,7 @@ class DecisionJudge(BaseJudge):
         self.template = (
             builtin_template("decision") if template is None else PromptTemplate.load(template)
         )
-        if isinstance(model, str):
-            self.backend = self._own(open_backend(model, **options))
-        elif options:
-            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
-        else:
-            self.backend = model
+        self.backend = self._backend(model, options)
         self.name = name or self.backend.name
 
     @property

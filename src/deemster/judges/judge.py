@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from deemster.aggregators import Decided, Reducer, parse_stop
-from deemster.backends import EMBEDDED, Backend, Outcome, Request, open_backend
+from deemster.backends import EMBEDDED, Backend, Outcome, Request
 from deemster.dialects import Dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
@@ -147,12 +147,7 @@ class Judge(BaseJudge):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
         self.orders: Orders = orders
         sampling, options = split_options(options)
-        if isinstance(model, str):
-            self.backend = self._own(open_backend(model, **options))
-        elif options:
-            raise InputError(f"options {sorted(options)} go to a backend made from a model string")
-        else:
-            self.backend = model
+        self.backend = self._backend(model, options)
         self.dialect = dialect_of(dialect, template=template, prompt=prompt, backend=self.backend)
         if temperature is None:
             temperature = self.dialect.temperature if self.k > 1 else 0.0

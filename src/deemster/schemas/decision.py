@@ -33,6 +33,7 @@ class Option(Record):
 
 
 TRUE_OR_FALSE = (Option(value="true"), Option(value="false"))
+"""The options of a predicate."""
 
 
 class Question(Record):
