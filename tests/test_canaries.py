@@ -296,7 +296,10 @@ def test_refused_values_are_not_shown(
         pytest.param(["--judge", "{model: openai/j, options: {api_key: CLEAR}, k: 1, x"], id="bad"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("behaviour", ["text-and-scores", "401", "no-server"])
+@pytest.mark.parametrize(
+    "behaviour",
+    ["text-and-scores", "401", pytest.param("no-server", marks=pytest.mark.slow)],  # tries again
+)
 def test_secrets_of_the_command_line(
     openai_server: ServerFactory, tmp_path: Path, log: io.StringIO, options: list[str],
     behaviour: str,

@@ -151,7 +151,10 @@ def asked(chrome: Chrome) -> list[str]:
 
 @pytest.mark.parametrize(
     ("width", "dark"),
-    [pytest.param(1280, False, id="desktop, light"), pytest.param(390, True, id="phone, dark")],
+    [
+        pytest.param(1280, False, id="desktop, light"),
+        pytest.param(390, True, id="phone, dark", marks=pytest.mark.slow),
+    ],
 )
 def test_pages_open_without_errors_or_other_hosts(
     width: int, dark: bool, url: str, site: Path, chrome: Chrome

@@ -13,7 +13,6 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from deemster.errors import InputError
-from deemster.files import open_regular
 from deemster.schemas import (
     Conversation,
     Count,
@@ -106,7 +105,7 @@ class RolloutFile:
         if not self.path.exists():
             return
         try:
-            with open_regular(self.path) as lines:
+            with self.path.open("rb") as lines:  # a stage may be writing it
                 for number, line in enumerate(lines, 1):
                     if line.endswith(b"\n"):
                         yield _item(line, f"{self.path}:{number}")
