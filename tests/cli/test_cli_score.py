@@ -288,6 +288,28 @@ def test_generated_principles_are_a_rubric(tmp_path: Path) -> None:
     assert "no principles were made" in one_line(failed)
 
 
+@pytest.mark.parametrize(
+    "form", [pytest.param(("--json",), id="json"), pytest.param((), id="text")]
+)
+def test_a_reader_that_goes_away_ends_it_quietly(form: tuple[str, ...], tmp_path: Path) -> None:
+    """`deemster score … | head`: more is written than a pipe holds, after its reader has gone."""
+    rows = [{"query": "q" * 2000, "responses": ["a", "b"]}] * 200
+    data = tmp_path / "many.jsonl"
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    arguments = ("score", "--input", str(data), "-m", FAKE, *form)
+    with subprocess.Popen(
+        [sys.executable, "-m", "deemster", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
+
+
 def test_doctor_never_shows_keys() -> None:
     done = deemster("doctor", env={"OPENAI_API_KEY": "sk-very-secret"})
     assert done.returncode == 0, done.stderr

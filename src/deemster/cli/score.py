@@ -7,7 +7,13 @@ import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,12 +144,13 @@ async def _many(
     with progress_bar(total) as advance:
         async with judging(built, record) as judge:
             verdicts = score_ordered(judge, read(), on_done=lambda _, verdict: advance(verdict))
-            async for sample, verdict in verdicts:
-                unscored += verdict.rewards is None
-                if as_json:
-                    typer.echo(_line(sample, verdict))
-                else:
-                    show_verdict(sample, verdict)
+            async with aclosing(verdicts):  # also if nobody reads on: `deemster score … | head`
+                async for sample, verdict in verdicts:
+                    unscored += verdict.rewards is None
+                    if as_json:
+                        typer.echo(_line(sample, verdict))
+                    else:
+                        show_verdict(sample, verdict)
     if unscored:
         typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
     return UNSCORED if unscored > allowed * total else 0
