@@ -20,7 +20,7 @@ from deemster.reports.plots import judge_plots, overview_plot
 from deemster.reports.records import Report
 from deemster.suites.metrics import RANKED_BY, Standing
 from deemster.suites.metrics.accuracy import FEW
-from deemster.suites.summaries import write_json
+from deemster.suites.summaries import published_tables, write_json
 
 
 def write_report(
@@ -96,6 +96,7 @@ def render(report: Report, browser: Browser) -> str:
     )
     environment.filters["figure"] = figure
     environment.filters["heat"] = _heat
+    environment.filters["tables"] = published_tables
     ranking = _ranking(report)
     overview = overview_plot([report.judges[at] for at, _ in ranking])
     weak = next(
