@@ -284,6 +284,10 @@ def test_generated_principles_are_a_rubric(tmp_path: Path) -> None:
     path = tmp_path / "made.yaml"
     path.write_text(done.stdout, encoding="utf-8")
     assert deemster("principles", "show", str(path)).returncode == 0
+    saved = tmp_path / "saved.yaml"
+    kept = deemster("principles", "generate", "-q", "q", "-m", f"fake:{made}", "-o", str(saved))
+    assert (kept.returncode, kept.stdout) == (0, "")
+    assert saved.read_text(encoding="utf-8") == done.stdout
     failed = deemster("principles", "generate", "-q", "q", "-m", "fake:none")
     assert "no principles were made" in one_line(failed)
 
