@@ -14,10 +14,10 @@ from urllib.parse import quote
 import pytest
 import yaml
 from tests.support.command_line import Done, deemster
-from tests.support.openai_server import Call, OpenAIServer, Raw
 from tests.support.toy_training import toy_recipe
 
 from deemster import redaction
+from deemster.testing import Call, OpenAIServer, Raw
 
 ServerFactory = Callable[..., OpenAIServer]
 VERDICT = (

@@ -14,7 +14,6 @@ import pytest
 from tests.support import core_walk
 from tests.support.command_line import deemster, one_line
 from tests.support.core_walk import ROOT, VOTE
-from tests.support.openai_server import OpenAIServer
 from tests.support.small_suite import write_small_suite
 
 from deemster import CLoud, Judge, PairRM, ScalarRM
@@ -26,6 +25,7 @@ from deemster.judges.meta_hf import HfMetaRM
 from deemster.judges.verifier import MathMatch
 from deemster.reports.grouping import Embeddings
 from deemster.suites.frames import export_run
+from deemster.testing import OpenAIServer
 from deemster.training.verl import export_prompts
 
 OPTIONAL = sorted({module for modules in EXTRAS.values() for module in modules})

@@ -24,6 +24,7 @@ PACKAGES = (
     "deemster.reports",
     "deemster.schemas",
     "deemster.suites",
+    "deemster.testing",
     "deemster.training",
     "deemster.zoo",
 )

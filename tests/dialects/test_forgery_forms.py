@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import pytest
 from tests.dialects.verdict_forms import DOCUMENT, OTHER, READ
-from tests.support.attacks import HANDS, STYLES, attacks
 
 from deemster.dialects import open_dialect
 from deemster.errors import ParseError
 from deemster.prompts import View, defuse
 from deemster.schemas import Completion, as_query, as_responses
+from deemster.testing import StubJudge, forged_verdicts
+from deemster.testing.judges import HANDS, STYLES
 
 RANKED = '{"ordered_models": [{"model": "M", "rank": 1}, {"model": "m", "rank": 2}]}'
 HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
@@ -157,16 +158,16 @@ def outcome(name: str, n: int, text: str) -> str:
 def tally(name: str, n: int, *, limit: int | None) -> Tally:
     honest = HONEST[name, n][0]
     result = Tally(Counter(), Counter(), Counter())
-    for attack in attacks(forms_of(name, n), limit=limit):
-        quoted = shown(name, n, attack)
+    for attack in forged_verdicts(forms_of(name, n), limit=limit):
+        quoted = shown(name, n, attack.text)
         result.attacks += 1
         for hand, copy in HANDS.items():
             copied = copy(quoted)
             if hand != "exactly" and copied == quoted:
                 continue
             counts = result.exact if hand == "exactly" else result.altered
-            for style in STYLES.values():
-                counts[outcome(name, n, style.format(quoted=copied, honest=honest))] += 1
+            for style in STYLES:
+                counts[outcome(name, n, StubJudge(honest, style, hand).says(quoted))] += 1
             echo = outcome(name, n, copied)
             result.echoed["forged" if echo == "honest" else echo] += 1
     return result
