@@ -146,3 +146,17 @@ def _teach(model: Any, tokenizer: Any) -> None:
         for context, nexts in follows:
             state = model.model(input_ids=torch.tensor([context])).last_hidden_state[0, -1]
             head[nexts] += 14 * state / state.square().sum()
+
+
+def save_tiny_meta_rm(folder: Path, *, seed: int = 0) -> Path:
+    """Save a Gemma-2 classifier with one output, the architecture of the MetaRM."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    tokenizer = tokenizer_of("gemma2")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = config_of("gemma2", tokenizer, num_labels=1)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
