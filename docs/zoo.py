@@ -36,7 +36,7 @@ def _row(entry: ZooEntry) -> str:
     cells = (
         entry.name,
         models,
-        dialects or "judge type `scalar`",
+        dialects or _use(entry),
         entry.responses,
         entry.scale,
         entry.size,
@@ -48,6 +48,11 @@ def _row(entry: ZooEntry) -> str:
         entry.unchecked,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _use(entry: ZooEntry) -> str:
+    template = entry.meta_template
+    return f"`meta_rm`, `meta_template` `{template}`" if template else "judge type `scalar`"
 
 
 def page() -> str:

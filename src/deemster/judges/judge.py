@@ -103,6 +103,7 @@ class Judge(BaseJudge):
             is the plain sum, or with a meta RM the sum of the better half.
         meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, `"nano"` for
             the one embedded with the model `nano`, or any other model string for a prompted one.
+        meta_template: how a meta RM given as a string is asked; see `open_meta_rm`.
         orders: in which orders responses are shown; see `deemster.judges.orders`.
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
@@ -131,6 +132,7 @@ class Judge(BaseJudge):
         principles: PrinciplesLike = "self",
         aggregator: Reducer | str | None = None,
         meta_rm: MetaRM | str | None = None,
+        meta_template: str | Path | None = None,
         orders: Orders = "balanced",
         seed: int = 0,
         min_valid: int = 1,
@@ -160,7 +162,13 @@ class Judge(BaseJudge):
         self.principles: tuple[Principle, ...] = (
             principles_for(principles, ()) if self.mode == "fixed" and self.source is None else ()
         )
-        self.meta_rm = self._own(open_meta_rm(meta_rm)) if isinstance(meta_rm, str) else meta_rm
+        if isinstance(meta_rm, str):
+            meta_rm = self._own(open_meta_rm(meta_rm, template=meta_template))
+        elif meta_template is not None:
+            raise InputError(
+                f"meta_template {str(meta_template)!r} goes with a meta_rm that is a string"
+            )
+        self.meta_rm = meta_rm
         self.tool = tool
         self.name = name or self.backend.name
 

@@ -36,6 +36,8 @@ class ZooEntry(Record):
     """Name of the dialect it was trained on; empty for scalar models."""
     other_dialects: tuple[str, ...] = ()
     """What else it was trained on."""
+    meta_template: str = ""
+    """How it is asked to rate judgments, if it is a meta RM."""
     responses: str
     """How many responses it judges in one completion."""
     scale: str
