@@ -75,6 +75,9 @@ class ClassifierJudge(BaseJudge):
         batch_size: texts that go through the model together.
         max_context: most tokens of one text; by default the model's. A longer one makes the
             sample unscored; nothing is cut.
+        reduction: of a model with several outputs, how they become one number: an output's name
+            or number, `NAME=WEIGHT,NAME=WEIGHT`, `mean`, or `expected`.
+        remote_code: the path of `model` once more, which lets the code of that repository run.
 
     Raises:
         InputError: an argument is wrong. A model that cannot be loaded is reported at first use.
@@ -83,6 +86,8 @@ class ClassifierJudge(BaseJudge):
     uses_principles = False
     kind: ClassVar[str]
     """What records and messages call this kind of judge."""
+    pairs: ClassVar[bool] = False
+    """Whether it reads two responses at a time."""
 
     def __init__(
         self,
@@ -94,6 +99,8 @@ class ClassifierJudge(BaseJudge):
         dtype: str | None = None,
         batch_size: int = 8,
         max_context: int | None = None,
+        reduction: str | None = None,
+        remote_code: str | None = None,
     ) -> None:
         if not model.startswith("hf:"):
             raise InputError(
@@ -110,6 +117,9 @@ class ClassifierJudge(BaseJudge):
                 dtype=dtype,
                 batch_size=batch_size,
                 max_context=max_context,
+                reduction=reduction,
+                remote_code=remote_code,
+                pairs=self.pairs,
             )
         )
 
@@ -214,20 +224,39 @@ class ClassifierSpec(JudgeSpec, ABC):
     """Texts that go through the model together."""
     max_context: Positive | None = None
     """Most tokens of one text; default: the model's."""
+    reduction: str | None = None
+    """Of several outputs: a name or number, `NAME=WEIGHT,…`, `mean` or `expected`."""
+    remote_code: str | None = None
+    """The path of the model once more: the code of its repository may run."""
 
     def _label(self) -> str:
         return self.model
 
     def arguments(self, site: Site) -> dict[str, Any]:
-        """Keyword arguments of the judge."""
+        """Keyword arguments of the judge.
+
+        Raises:
+            InputError: code of a repository is to run, and the judges are not the user's own.
+        """
+        if self.remote_code is not None and site.trust is not True:
+            raise InputError(
+                f"remote_code {self.remote_code!r} of a file lets the code of a repository run; if "
+                "that is meant, give --trust-suite (in Python: trust=True)"
+            )
+        model = site.model(self.model)
+        remote_code = self.remote_code
+        if remote_code is not None and f"hf:{remote_code}" == self.model:
+            remote_code = model.removeprefix("hf:")  # a folder beside the suite has its whole path
         return {
-            "model": site.model(self.model),
+            "model": model,
             "name": self.label,
             "seed": site.seed,
             "device": self.device,
             "dtype": self.dtype,
             "batch_size": self.batch_size,
             "max_context": self.max_context,
+            "reduction": self.reduction,
+            "remote_code": remote_code,
         }
 
 
