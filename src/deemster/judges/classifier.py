@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deemster.errors import InputError
+from deemster.errors import BackendError, InputError
 from deemster.extras import need
 from deemster.judges.reduction import Reduction, one_output
 from deemster.prompts import conversation_text
-from deemster.schemas import Conversation
+from deemster.schemas import Conversation, Usage
 
 if TYPE_CHECKING:
     from deemster.backends._local.reward_model import RewardModel
@@ -57,6 +57,10 @@ class Reading:
     """Length of the text."""
     problem: str = ""
     """Why there is no output."""
+    error: BackendError | None = None
+    """What a call failed with."""
+    usage: Usage | None = None
+    """What a call cost; None: nothing was called."""
 
 
 @dataclass(frozen=True)

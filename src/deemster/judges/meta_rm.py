@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from deemster.backends import EMBEDDED, Backend, Request, generate_all, open_backend
+from deemster.backends import (
+    CLASSIFY_SCHEMES,
+    EMBEDDED,
+    Backend,
+    Request,
+    generate_all,
+    open_backend,
+)
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.case import Case
@@ -146,7 +153,8 @@ class PromptedMetaRM:
 def open_meta_rm(spec: str) -> MetaRM:
     """`hf:PATH` opens a trained sequence-classification model, `nano` the embedded one.
 
-    Other model strings are prompted.
+    `vllm-classify:URL`, `vllm-pooling:URL` and `tei-predict:URL` ask one on another machine. Other
+    model strings are prompted.
 
     Raises:
         InputError: the spec is empty or names an unknown scheme, or the embedded meta RM is not
@@ -162,6 +170,10 @@ def open_meta_rm(spec: str) -> MetaRM:
         from deemster.judges.meta_hf import HfMetaRM  # noqa: PLC0415 - loads torch when used
 
         return HfMetaRM(spec.removeprefix("hf:"))
+    if spec.partition(":")[0] in CLASSIFY_SCHEMES:
+        from deemster.judges.meta_remote import RemoteMetaRM  # noqa: PLC0415 - as the others
+
+        return RemoteMetaRM(spec)
     return PromptedMetaRM(spec)
 
 

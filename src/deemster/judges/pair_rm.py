@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import permutations
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from deemster.errors import BackendError, InputError
 from deemster.judges.building import Site
@@ -13,6 +13,10 @@ from deemster.judges.classifier import Encode, numbered_text, sigmoid
 from deemster.judges.scalar_rm import ClassifierJudge, ClassifierSpec
 from deemster.prompts import conversation_text
 from deemster.schemas import Conversation, Scale
+
+if TYPE_CHECKING:
+    from deemster.backends.classify import Layout, Passage
+    from deemster.judges.remote_classifier import RemoteClassifier
 
 MARKS = ("<|source|>", "<|candidate1|>", "<|candidate2|>")
 """Tokens of LLM-Blender's PairRM."""
@@ -69,6 +73,19 @@ class PairRM(ClassifierJudge):
             ]
 
         return encode
+
+    def _open_remote(self, options: dict[str, Any]) -> RemoteClassifier:
+        return super()._open_remote({"layout": "text", **options})
+
+    def _passages(
+        self, query: Conversation, responses: Conversation, layout: Layout
+    ) -> Sequence[Passage]:
+        if layout != "text":
+            raise InputError(f"a {self.kind} is asked with layout 'text', got {layout!r}")
+        return [
+            numbered_text(query, (responses[i], responses[j]))
+            for i, j in permutations(range(len(responses)), 2)
+        ]
 
     def _scores(self, logits: Sequence[float], n: int) -> tuple[float, ...]:
         shown = dict(zip(permutations(range(n), 2), logits, strict=True))

@@ -23,6 +23,10 @@ _CACHED = re.compile(r"(?:^|/)models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapsho
 _TAG = re.compile(r":[\w.-]+\Z")
 
 
+SystemTurn = Literal["keep", "merge", "empty"]
+"""What becomes of a system turn before a scalar model reads the chat."""
+
+
 class ZooEntry(Record):
     """A released model, or several of one family."""
 
@@ -32,6 +36,13 @@ class ZooEntry(Record):
     """Hugging Face ids, `owner/name`; `*` stands for any part of a name."""
     kind: Literal["generative", "scalar"] = "generative"
     """Whether it writes its verdict, or is a head with numbers (judge type `scalar`)."""
+    head: str = ""
+    """Of a scalar model: what makes its number."""
+    opens: str = ""
+    """Of a scalar model: how it opens here; what it takes if it does not."""
+    system: SystemTurn = "keep"
+    """Of a scalar model: `keep` its system turns, `merge` them into the first user turn, or put an
+    `empty` one before."""
     dialect: str = ""
     """Name of the dialect it was trained on; empty for scalar models."""
     other_dialects: tuple[str, ...] = ()
