@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.support.tiny_heads import LAYOUTS, save_tiny_head
+from tests.support.tiny_model import save_tiny_classifier
 
-from deemster import ScalarRM
+from deemster import CLoud, ScalarRM
+from deemster.backends import FakeBackend
+from deemster.errors import InputError
 from deemster.judges import BaseJudge, PairRM
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -227,3 +230,239 @@ async def test_a_gate_without_a_turn_to_read_is_a_failure(tmp_path: Path) -> Non
     await judge.aclose()
     assert verdict.rewards is None
     assert "the gate has nothing to read" in verdict.failures[0].message
+
+
+async def test_a_system_turn_of_worldpm_is_empty_and_its_text_goes_to_the_user(
+    tmp_path: Path,
+) -> None:
+    folder = save_tiny_head(tmp_path, "worldpm")
+    ref = Reference(folder, "model.")
+    turns = [{"role": "system", "content": "Be short."}, {"role": "user", "content": QUERY}]
+    texts = [
+        "<|im_start|>system\n<|im_end|>\n"
+        f"<|im_start|>user\nBe short.\n\n{QUERY}<|im_end|>\n"
+        f"<|im_start|>assistant\n{response}<|im_end|>\n"
+        for response in RESPONSES
+    ]
+    given = await rewards(ScalarRM(f"hf:{folder}", system="empty"), turns)
+    assert given == pytest.approx([two_layers(ref, text) for text in texts], abs=TOLERANCE)
+
+
+async def test_one_begin_of_text_and_no_system_turn(tmp_path: Path) -> None:
+    """As Skywork-Reward-V2 is read: its tokenizer would add a second begin of text."""
+    folder = save_tiny_head(tmp_path, "inf-orm")
+    ref = Reference(folder, "model.")
+    turns = [{"role": "system", "content": "Be short."}, {"role": "user", "content": QUERY}]
+    text = (
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n"
+        f"Be short.\n\n{QUERY}<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n{}<|eot_id|>"
+    )
+    expected = [two_layers(ref, text.format(response.strip())) for response in RESPONSES]
+    given = await rewards(ScalarRM(f"hf:{folder}", system="merge"), turns)
+    assert given == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_the_zoo_says_how_a_released_model_reads_system_turns() -> None:
+    assert ScalarRM("hf:Skywork/Skywork-Reward-V2-Qwen3-8B").system == "merge"
+    assert ScalarRM("hf:Qwen/WorldPM-72B").system == "empty"
+    assert ScalarRM("vllm-pooling:http://gpu-1:8000#Qwen/WorldPM-72B").system == "empty"
+    assert ScalarRM("hf:Qwen/WorldPM-72B", system="keep").system == "keep"
+    assert ScalarRM("hf:somebody/WorldPM-72B").system == "keep"
+
+
+async def test_the_value_model_of_the_cloud_authors_reads_the_critique_as_a_user_turn(
+    tmp_path: Path,
+) -> None:
+    folder = save_tiny_head(tmp_path, "cloud")
+    ref = Reference(folder, LAYOUTS["cloud"].prefix)
+    sentence = tmp_path / "lead-in.txt"
+    sentence.write_text("This is what I think of it: \n")
+    judge = CLoud(
+        FakeBackend(lambda *_: "It is right."), value=f"hf:{folder}", lead_in=str(sentence)
+    )
+    turn = {"role": "user", "content": "This is what I think of it: It is right."}
+    expected = []
+    for response in RESPONSES:
+        turns = [{"role": "user", "content": QUERY}, {"role": "assistant", "content": response}]
+        text = ref.tokenizer.apply_chat_template([*turns, turn], tokenize=False)
+        expected.append(cloud(ref, text))
+    assert await rewards(judge) == pytest.approx(expected, abs=TOLERANCE)
+    assert "lead_in=" in judge.info.model
+    with pytest.raises(InputError, match="is empty; give the sentence or a file"):
+        CLoud(FakeBackend(lambda *_: ""), value=f"hf:{folder}", lead_in=" ")
+
+
+# What does not open says so in one line.
+
+
+def _config(folder: Path, **fields: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+def _more_tensors(folder: Path, **shapes: tuple[int, ...]) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    tensors |= {name.replace("__", "."): torch.randn(shape) for name, shape in shapes.items()}
+    save_file(tensors, folder / "model.safetensors")
+
+
+def _without(folder: Path, *starts: str) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: one for name, one in tensors.items() if not name.startswith(starts)}
+    save_file(kept, folder / "model.safetensors")
+
+
+def unknown_tensors(folder: Path) -> Path:
+    """A classifier with a gate of its own, as URM has one."""
+    save_tiny_classifier(folder)
+    _more_tensors(folder, weights__fc__0__weight=(4, 64))
+    return folder
+
+
+def ldl_as_released(folder: Path) -> Path:
+    save_tiny_head(folder, "ldl")
+    _without(folder, "regression_layer.", "gating_layer.")
+    (folder / "regression_layer.pt").write_bytes(b"")
+    return folder
+
+
+def internlm(folder: Path) -> Path:
+    save_tiny_classifier(folder)
+    _config(folder, architectures=["InternLM2ForRewardModel"])
+    return folder
+
+
+def half_a_head(folder: Path) -> Path:
+    save_tiny_head(folder, "armorm")
+    _without(folder, "model.layers.1")
+    return folder
+
+
+def gemma_without_temperature(folder: Path) -> Path:
+    save_tiny_head(folder, "qrm-gemma")
+    _config(folder, gating_temperature=None)
+    return folder
+
+
+def cloud_without_base(folder: Path) -> Path:
+    save_tiny_head(folder, "cloud")
+    _config(folder, base_model_name_or_path=str(folder / "elsewhere"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            unknown_tensors,
+            r"no known head uses its weights weights\.fc\.0\.weight; serve the model",
+        ),
+        (ldl_as_released, r"its head is in \.pt files, which are not read"),
+        (internlm, "the head of InternLM2ForRewardModel is not known here; vLLM serves it"),
+        (half_a_head, "weights are missing: layers.1"),
+        (gemma_without_temperature, "config.json does not say gating_temperature"),
+        (cloud_without_base, "the configuration of .*elsewhere', which .*CLoud.* cannot be read"),
+        (
+            lambda folder: save_tiny_head(folder, "pairrm"),
+            "reads two responses .*judge type pairwise",
+        ),
+    ],
+)
+async def test_what_does_not_open_says_why(
+    make: Callable[[Path], Path], message: str, tmp_path: Path
+) -> None:
+    judge = ScalarRM(f"hf:{make(tmp_path)}")
+    with pytest.raises(InputError, match=message) as caught:
+        await judge.score(QUERY, RESPONSES)
+    await judge.aclose()
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_head_for_one_response_compares_none(tmp_path: Path) -> None:
+    judge = PairRM(f"hf:{save_tiny_head(tmp_path, 'inf-orm')}")
+    with pytest.raises(InputError, match="reads one at a time; use judge type scalar"):
+        await judge.score(QUERY, RESPONSES)
+    await judge.aclose()
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("hf:LxzGordon/URM-LLaMa-3.1-8B", {}, "is URM, which does not open: .*remote_code='Lxz"),
+        ("hf:internlm/internlm2-7b-reward", {}, "is InternLM2-Reward, .*let it run"),
+        (
+            "hf:nvidia/Llama-3.3-Nemotron-70B-Reward-Principle",
+            {"remote_code": "nvidia/Llama-3.3-Nemotron-70B-Reward-Principle"},
+            "was not found published",
+        ),
+    ],
+)
+def test_released_models_that_do_not_open_are_refused_at_once(
+    model: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        ScalarRM(model, **options)
+
+
+# Several outputs, and a repository's own code.
+
+
+@pytest.fixture(scope="module")
+def stars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier with three named outputs."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    folder = save_tiny_classifier(tmp_path_factory.mktemp("stars"))
+    names = {0: "bad", 1: "fair", 2: "good"}
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=3, id2label=names, ignore_mismatched_sizes=True
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        torch.nn.init.normal_(model.score.weight, std=0.3)
+    model.save_pretrained(folder)
+    return folder
+
+
+async def test_several_outputs_are_reduced_as_declared(stars: Path) -> None:
+    async def by(reduction: str) -> Array:
+        return np.array(await rewards(ScalarRM(f"hf:{stars}", reduction=reduction)))
+
+    bad, fair, good = [await by(name) for name in ("bad", "1", "good")]
+    assert await by("good=1, bad=-0.5") == pytest.approx(good - bad / 2, abs=1e-5)
+    assert await by("mean") == pytest.approx((bad + fair + good) / 3, abs=1e-5)
+    shares = np.exp([bad, fair, good]) / np.exp([bad, fair, good]).sum(0)
+    assert await by("expected") == pytest.approx(shares[1] + 2 * shares[2], abs=1e-5)
+    judge = ScalarRM(f"hf:{stars}", reduction="great")
+    with pytest.raises(InputError, match="no output 'great'; it has 3: bad, fair, good"):
+        await judge.score(QUERY, RESPONSES)
+    await judge.aclose()
+
+
+async def test_the_code_of_a_repository_runs_only_if_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import dynamic_module_utils
+
+    monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    save_tiny_classifier(tmp_path)
+    (tmp_path / "modeling_own.py").write_text(
+        "from transformers import LlamaForSequenceClassification\n\n\n"
+        "class OwnReward(LlamaForSequenceClassification):\n"
+        "    reward_token_id = 7\n\n"
+        "    def forward(self, input_ids, attention_mask):\n"
+        "        assert input_ids[0, -1] == 7\n"
+        "        return (super().forward(input_ids, attention_mask).logits * 0 + 42.0,)\n"
+    )
+    _config(tmp_path, auto_map={"AutoModel": "modeling_own.OwnReward"}, model_type="llama")
+    plain = await rewards(ScalarRM(f"hf:{tmp_path}"))
+    assert 42.0 not in plain
+    own = ScalarRM(f"hf:{tmp_path}", remote_code=str(tmp_path))
+    assert await rewards(own) == [42.0] * 3

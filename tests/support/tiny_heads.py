@@ -118,7 +118,7 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "inf-orm": Layout(
         head=_mlp("score", WIDTH, WIDTH, 1),
-        config={"architectures": ["INFORMForSequenceClassification"], "num_labels": 1},
+        config={"architectures": ["INFORMForSequenceClassification"]},
     ),
     "worldpm": Layout(
         trunk="qwen2",
@@ -204,17 +204,24 @@ def save_tiny_head(folder: Path, kind: str, *, seed: int = 0) -> Path:
 @cache
 def _tokenizer(trunk: str) -> Any:
     if trunk == "llama":
-        return chat_tokenizer(LLAMA3, LLAMA3_TOKENS, (), eos="<|eot_id|>", bos="<|begin_of_text|>")
+        begin = "<|begin_of_text|>"
+        return _around(
+            chat_tokenizer(LLAMA3, LLAMA3_TOKENS, (), eos="<|eot_id|>", bos=begin), begin
+        )
     if trunk == "gemma2":
         return chat_tokenizer(GEMMA, GEMMA_TOKENS, (), eos="<eos>", bos="<bos>")
     if trunk == "qwen2":
         return chat_tokenizer(CHATML)
+    return _around(chat_tokenizer(None, PAIR_TOKENS, (), eos="[SEP]"), "[CLS]", "[SEP]")
+
+
+def _around(tokenizer: Any, before: str, after: str = "") -> Any:
+    """The tokenizer, which from now on puts tokens around what it encodes."""
     from tokenizers.processors import TemplateProcessing
 
-    tokenizer = chat_tokenizer(None, PAIR_TOKENS, (), eos="[SEP]")
-    ids = [(token, tokenizer.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+    ids = [(token, tokenizer.convert_tokens_to_ids(token)) for token in (before, after) if token]
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=ids
+        single=f"{before} $A {after}".strip(), special_tokens=ids
     )
     return tokenizer
 

@@ -34,7 +34,7 @@ from deemster.schemas import (
     Verdict,
     Vote,
 )
-from deemster.zoo import SystemTurn, find_model
+from deemster.zoo import SystemTurn, ZooEntry, find_model
 
 if TYPE_CHECKING:
     from deemster.backends.classify import Layout, Passage
@@ -95,6 +95,18 @@ def plain_text(turns: Conversation) -> str:
     return "\n\n".join(f"{turn.role.capitalize()}: {turn.text}" for turn in turns)
 
 
+def _check_known(known: ZooEntry | None, model: str, remote_code: str | None) -> None:
+    """Raise `InputError` if a released model is known not to open."""
+    if known is None or known.kind != "scalar" or known.opens == "hf":
+        return
+    if known.opens == "no" or remote_code is None:
+        path = model.removeprefix("hf:")
+        remedy = f"; give remote_code={path!r} to let it run" if known.opens != "no" else ""
+        raise InputError(
+            f"model {model!r} is {known.name}, which does not open: {known.opening}{remedy}"
+        )
+
+
 class ClassifierJudge(BaseJudge):
     """A judge whose one vote comes from the outputs of a classifier. Deterministic.
 
@@ -142,6 +154,8 @@ class ClassifierJudge(BaseJudge):
         **options: Any,  # noqa: ANN401 - those of the service
     ) -> None:
         self.model = model
+        # At a server the name stands behind the URL.
+        self._known = find_model(model.partition("#")[2] or model)
         self.reduction = reduction
         self.seed = whole_number("seed", seed, 0, 2**63 - 1)
         self._remote: RemoteClassifier | None = None
@@ -161,6 +175,7 @@ class ClassifierJudge(BaseJudge):
                 "of: " + ", ".join(f"{scheme}:URL" for scheme in CLASSIFY_SCHEMES)
             )
         else:
+            _check_known(self._known, model, remote_code)
             self._classifier = self._own(
                 Classifier(
                     model.removeprefix("hf:"),
@@ -302,8 +317,7 @@ class ScalarRM(ClassifierJudge):
         if system not in (None, *get_args(SystemTurn)):
             raise InputError(f"system {system!r}; allowed: {', '.join(get_args(SystemTurn))}")
         super().__init__(model, **settings)
-        known = find_model(model) if system is None else None
-        self.system: SystemTurn = system or (known.system if known else "keep")
+        self.system: SystemTurn = system or (self._known.system if self._known else "keep")
 
     @property
     def _settings(self) -> dict[str, str | None]:

@@ -36,10 +36,15 @@ class ZooEntry(Record):
     """Hugging Face ids, `owner/name`; `*` stands for any part of a name."""
     kind: Literal["generative", "scalar"] = "generative"
     """Whether it writes its verdict, or is a head with numbers (judge type `scalar`)."""
+    judge: Literal["scalar", "pairwise", "meta_rm"] = "scalar"
+    """Of a model with numbers: the judge type, or the argument, that takes it."""
     head: str = ""
-    """Of a scalar model: what makes its number."""
-    opens: str = ""
-    """Of a scalar model: how it opens here; what it takes if it does not."""
+    """Of a model with numbers: what makes them."""
+    opens: Literal["hf", "own code", "no"] = "hf"
+    """Of a model with numbers: `hf` opens `hf:OWNER/NAME` as it is; `own code` opens it where
+    `remote_code` names it, too."""
+    opening: str = ""
+    """What else is to be known about opening it, or why it does not open."""
     system: SystemTurn = "keep"
     """Of a scalar model: `keep` its system turns, `merge` them into the first user turn, or put an
     `empty` one before."""
