@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deemster.backends.limits import Budget
     from deemster.judges import JudgeSpec
     from deemster.judges.grm import GrmSpec
+    from deemster.judges.scalar_rm import ClassifierSpec
     from deemster.suites.building import SuiteJudges
 
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(usd|tokens|calls)")
@@ -32,8 +33,8 @@ _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 _FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
 """Flags of judge settings that differ from their names."""
 _MODEL_HELP = (
-    "provider/model, hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else nano, the "
-    "embedded demonstration model."
+    "provider/model, hf:PATH, replay:CASSETTE, vllm-classify:URL. Default: $DEEMSTER_MODEL, else "
+    "nano, the embedded demonstration model."
 )
 
 Model = Annotated[
@@ -148,27 +149,50 @@ class JudgeOptions:
         described = self.given["judge_text"]
         if described is None:
             site = Site(seed=seed, budget=budget)
+            numbers = self._classifier_spec()
+            if numbers is not None:
+                return SuiteJudges((numbers.build(site),), site)
             judge = self._spec().build(site)
             judge.name = judge.backend.name  # of a recording: the model that was recorded
             if judge.dialect.template.provenance:
                 typer.echo(f"deemster: {judge.dialect.template.provenance}", err=True)
             return SuiteJudges((judge,), site)
-        self._nothing_else()
+        self._refuse_others(("judge_text", "budget", "trust_suite"), "--judge; write it there")
         specs, folder, chosen = _described(described)
         own = described.lstrip().startswith("{") or bool(self.given["trust_suite"])
         site = Site(specs=specs, seed=seed, folder=folder, budget=budget, trust=own)
         return SuiteJudges((site.judge(chosen),), site)
 
-    def _nothing_else(self) -> None:
-        """Raise `InputError` if a setting is given that belongs into the file of `--judge`."""
+    def _refuse_others(self, allowed: Collection[str], what: str) -> None:
+        """Raise `InputError` if a setting is given that does not go with `what`."""
         from deemster.judges.grm import GrmSpec
 
         for name, value in self.given.items():
             field = GrmSpec.model_fields.get(name)
             default = None if field is None or field.is_required() else field.default
-            if value != default and name not in ("judge_text", "budget", "trust_suite"):
+            if value != default and name not in allowed:
                 option = f"--{name.replace('_', '-')}"
-                raise InputError(f"{option} {value!r} does not go with --judge; write it there")
+                raise InputError(f"{option} {value!r} does not go with {what}")
+
+    def _classifier_spec(self) -> ClassifierSpec | None:
+        """The judge of a model that gives numbers; None if the model writes."""
+        from deemster.judges.classifier_type import classifier_type
+        from deemster.judges.pair_rm import PairwiseSpec
+        from deemster.judges.scalar_rm import ScalarSpec
+
+        model = default_model(self.given["model"])
+        kind = None if self.given.get("dialect") else classifier_type(model)
+        if kind is None:
+            return None
+        limits = ("concurrency", "rate", "timeout")
+        self._refuse_others(
+            ("model", "budget", "trust_suite", *limits),
+            f"model {model!r}, which gives numbers (judge type {kind}); further settings are given "
+            f"with --judge '{{type: {kind}, model: …}}'",
+        )
+        typer.echo(f"deemster: {model} gives numbers: judge type {kind}", err=True)
+        options = {name: value for name in limits if (value := self.given[name]) is not None}
+        return (PairwiseSpec if kind == "pairwise" else ScalarSpec)(model=model, options=options)
 
     def _spec(self) -> GrmSpec:
         from pydantic import ValidationError

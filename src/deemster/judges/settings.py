@@ -104,8 +104,13 @@ def _released_dialect(model: str) -> str | None:
         )
     if entry.kind == "scalar":
         raise InputError(
-            f"model {model!r} is {entry.name}, which writes no verdicts: use judge type scalar "
-            "(type: scalar in a suite), or name a dialect if it is another model"
+            f"model {model!r} is {entry.name}, which writes no verdicts: "
+            + (
+                "give it as meta_rm"
+                if entry.judge == "meta_rm"
+                else f"use judge type {entry.judge} (type: {entry.judge} in a suite)"
+            )
+            + ", or name a dialect if it is another model"
         )
     announce(
         f"deemster: {model} is {entry.name} of the zoo: dialect {entry.dialect}; --dialect or "
