@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.prompts import conversation_text
-from deemster.schemas import Conversation
+from deemster.schemas import Conversation, Usage
 
 Encode = Callable[[Any, Any], list[list[int]]]
 """From a tokenizer and its `SafeEncoder` to the ids of the texts to read."""
@@ -53,6 +54,17 @@ class Reading:
     """Length of the text."""
     problem: str = ""
     """Why there is no output."""
+    seconds: float = 0.0
+    """How long it was read; of texts read together, an equal part. Waiting does not count."""
+
+
+def usage_of(readings: Sequence[Reading]) -> Usage:
+    """What reading some texts took."""
+    return Usage(
+        calls=len(readings),
+        tokens_in=sum(one.tokens for one in readings),
+        seconds=math.fsum(one.seconds for one in readings),
+    )
 
 
 @dataclass(frozen=True)
@@ -143,6 +155,7 @@ class Classifier:
             if self._loaded is None:
                 self._loaded = self._load()
             loaded = self._loaded
+            begun = time.perf_counter()
             rows = encode(loaded.tokenizer, loaded.encoder)
             logits: dict[int, float] = {}
             fitting = [i for i, row in enumerate(rows) if len(row) <= (loaded.context or len(row))]
@@ -151,12 +164,18 @@ class Classifier:
                 batch = fitting[start : start + self._batch_size]
                 read = _forward(loaded, [rows[i] for i in batch])
                 logits.update(zip(batch, read, strict=True))
+            each = (time.perf_counter() - begun) / max(len(rows), 1)
         return [
-            Reading(None, len(row), f"{len(row)} tokens, more than the context of {loaded.context}")
+            Reading(
+                None,
+                len(row),
+                f"{len(row)} tokens, more than the context of {loaded.context}",
+                each,
+            )
             if i not in logits
-            else Reading(logits[i], len(row))
+            else Reading(logits[i], len(row), seconds=each)
             if math.isfinite(logits[i])
-            else Reading(None, len(row), f"the model gave {logits[i]}")
+            else Reading(None, len(row), f"the model gave {logits[i]}", each)
             for i, row in enumerate(rows)
         ]
 

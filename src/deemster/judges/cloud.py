@@ -20,7 +20,7 @@ from deemster.errors import BackendError, FailureStatus, InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import Site
 from deemster.judges.case import Case
-from deemster.judges.classifier import Classifier, Reading
+from deemster.judges.classifier import Classifier, Reading, usage_of
 from deemster.judges.decide import decide
 from deemster.judges.orders import derive_seed
 from deemster.judges.plan import Planned
@@ -243,8 +243,7 @@ class CLoud(BaseJudge):
             critiques=tuple(
                 Critique(response=i, text=one.text) for i, one in enumerate(completions)
             ),
-            usage=_usage(completions)
-            + Usage(calls=len(readings), tokens_in=sum(one.tokens for one in readings)),
+            usage=_usage(completions) + usage_of(readings),
             **self._drawn(draw, completions),
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from deemster.backends import EMBEDDED
 from deemster.backends.nano import part
-from deemster.judges.classifier import Classifier, numbered_text, sigmoid
+from deemster.judges.classifier import Classifier, numbered_text, sigmoid, usage_of
 from deemster.schemas import Conversation, Judgment, Usage
 
 logger = logging.getLogger(__name__)
@@ -102,8 +102,7 @@ class HfMetaRM:
                     "it gets no meta reward",
                     self.name, i, reading.problem,
                 )  # fmt: skip
-        read = [reading for reading in readings if not reading.problem]
-        self.usage += Usage(calls=len(read), tokens_in=sum(reading.tokens for reading in read))
+        self.usage += usage_of([reading for reading in readings if not reading.problem])
         return [None if one.logit is None else sigmoid(one.logit) for one in readings]
 
     async def aclose(self) -> None:
