@@ -12,13 +12,19 @@ import pytest
 from tests.support.tiny_model import save_tiny_model, save_windowed_model
 
 from deemster.backends import Request, generate_all, open_backend
-from deemster.backends.decision_file import CONFIG_NAME, TEMPLATE_NAME, DecisionFile
+from deemster.backends.decision_file import (
+    CONFIG_NAME,
+    TEMPLATE_NAME,
+    DecisionFile,
+    WeighedQuestions,
+)
 from deemster.errors import ContextLengthError, InputError
 from deemster.schemas import (
     Completion,
     Decision,
     Message,
     Option,
+    Principle,
     Question,
     Sampling,
     read_decisions,
@@ -227,6 +233,10 @@ async def test_files_are_those_of_transformers_and_mean_the_same(
     ours = DecisionFile.read(copy)
     ours.write(copy / "again")
     assert DecisionConfig.from_pretrained(copy / "again") == theirs
+    asked = WeighedQuestions(ask="choice", principles=(Principle(name="Tone"),), scale=2.0)
+    ours.model_copy(update={"questions": asked}).write(copy / "asked")
+    assert DecisionFile.read(copy / "asked").questions == asked
+    assert DecisionConfig.from_pretrained(copy / "asked") == theirs, "it passes over our field"
     tokenizer = AutoTokenizer.from_pretrained(copy)
     model = AutoModelForCausalLM.from_pretrained(copy, dtype=torch.float32)
     request = {

@@ -330,6 +330,23 @@ async def test_it_serves_panels_and_cascades() -> None:
     assert len(backend.requests) == asked + 1, "an abstention is passed on"
 
 
+@pytest.mark.parametrize(
+    ("sure", "asked"), [pytest.param(0.97, 0, id="sure"), pytest.param(0.55, 1, id="small margin")]
+)
+async def test_a_cascade_goes_by_the_margin_and_not_by_the_agreement_of_orders(
+    sure: float, asked: int
+) -> None:
+    def prefers(_question: Question, text: str) -> tuple[float, ...]:
+        place = place_of(text, "It is 4.")
+        return (sure, 1 - sure) if place == 1 else (1 - sure, sure)
+
+    slow = FakeBackend(r"Scores: \boxed{5, 5}")
+    fast = DecisionJudge(scripted(prefers), ask="choice", name="fast")
+    verdict = await Cascade([fast, Judge(slow)], thresholds=0.9).score(*PAIR)
+    assert len(slow.requests) == asked
+    assert asked or verdict.confidence == pytest.approx(sure, abs=0.02)
+
+
 async def test_a_suites_judge_asks_its_server() -> None:
     def answer(text: str, question: dict[str, Any]) -> list[float]:
         good = f"response {place_of(text, 'It is 4.')} " in question["instructions"]

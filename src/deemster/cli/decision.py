@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.benchmarks.typed_decisions import DecisionCase
     from deemster.suites.decision_bench import DecisionBench
     from deemster.suites.metrics.estimate import Estimate
+    from deemster.suites.question_fit import QuestionFit
 
 app = typer.Typer(no_args_is_help=True, help="Decision models: probabilities, and no words.")
-
-
-@app.callback()
-def _root() -> None:
-    """Keep `bench` a command of its own."""
 
 
 @app.command()
@@ -53,6 +51,74 @@ def bench(
     else:
         _show(found)
     return 0 if found.all.answered else 3
+
+
+@app.command()
+def fit(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A run of a decision judge, DIR#NAME of several; or a file of answers."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The decision.json to write the weights to.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Rows of id and best (from 0) or ground_truth, if not the source's own."),
+    ] = None,
+    ask: Annotated[
+        Literal["score", "predicate", "choice"] | None,
+        typer.Option(help="Of a file: what its answers are to. Default: predicate."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-fit, by query.")] = 10,
+    seed: Annotated[int, typer.Option(help="Deals the queries into folds.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> int:
+    """Learn from labels how much each question of a decision judge should count. No calls."""
+    from deemster.backends.decision_file import CONFIG_NAME, DecisionFile
+    from deemster.suites.question_fit import fit_questions
+
+    if out is not None and out.name != CONFIG_NAME:
+        raise InputError(f"--out must be named {CONFIG_NAME}, got {str(out)!r}")
+    found = fit_questions(source, labels=labels, ask=ask, folds=folds, seed=seed)
+    if as_json:
+        typer.echo(found.model_dump_json())
+    else:
+        _show_fit(found)
+    left = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
+    typer.echo(
+        f"{found.items} items, {found.comparisons} comparisons, {found.folds} folds by query"
+        + (f"; left out: {left}" if left else "")
+        + f"\n{found.finding}",
+        err=True,
+    )
+    if out is not None:
+        before = DecisionFile.read(out) if out.exists() else DecisionFile()
+        before.model_copy(update={"questions": found.weighed}).write(out.parent)
+        typer.echo(f"written to {out}", err=True)
+    return 0
+
+
+def _show_fit(found: QuestionFit) -> None:
+    from deemster.cli.render import show_table
+
+    def cell(value: Estimate, digits: int = 3, *, sign: str = "") -> str:
+        if value.value is None or value.low is None or value.high is None:
+            return "–"
+        spec = f"{sign}.{digits}f"
+        return f"{value.value:{spec}} [{value.low:{spec}}, {value.high:{spec}}]"
+
+    questions = [(one.name, f"{one.weight:.3f}", cell(one.alone)) for one in found.questions]
+    show_table("questions", ("question", "weight", "accuracy alone"), questions)
+    rows = [
+        ("fitted weights", cell(found.fitted.accuracy), cell(found.fitted.log_loss)),
+        ("equal weights", cell(found.equal.accuracy), cell(found.equal.log_loss)),
+        ("fitted less equal", cell(found.gain.accuracy, sign="+"),
+         cell(found.gain.log_loss, sign="+")),
+    ]  # fmt: skip
+    show_table("cross-fitted, with 95 % intervals", ("", "accuracy", "log loss"), rows)
 
 
 async def _bench(

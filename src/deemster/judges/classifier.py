@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +54,18 @@ class Reading:
 
     logit: float | None
     """Its output; None if there is none."""
-    tokens: int
-    """Length of the text."""
+    usage: Usage
+    """What reading it took: its tokens, and seconds without waiting; of texts read together, an
+    equal part."""
     problem: str = ""
     """Why there is no output."""
     error: BackendError | None = None
     """What a call failed with."""
-    usage: Usage | None = None
-    """What a call cost; None: nothing was called."""
+
+
+def usage_of(readings: Iterable[Reading]) -> Usage:
+    """What reading some texts took."""
+    return Usage.total(one.usage for one in readings)
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,24 @@ class Classifier:
             if self._loaded is None:
                 self._loaded = self._load()
             loaded = self._loaded
+            begun = time.perf_counter()
             rows = encode(loaded.model.tokenizer, loaded.encoder)
-            return self._readings(loaded, [_ended(row, loaded.model.ending) for row in rows])
+            rows = [_ended(row, loaded.model.ending) for row in rows]
+            numbers, problems = self._numbers(loaded, rows)
+            each = (time.perf_counter() - begun) / max(len(rows), 1)
+            return [
+                Reading(
+                    numbers.get(i),
+                    Usage(calls=1, tokens_in=len(row), seconds=each),
+                    problems.get(i, ""),
+                )
+                for i, row in enumerate(rows)
+            ]
 
-    def _readings(self, loaded: _Loaded, rows: Sequence[list[int]]) -> list[Reading]:
+    def _numbers(
+        self, loaded: _Loaded, rows: Sequence[list[int]]
+    ) -> tuple[dict[int, float], dict[int, str]]:
+        """The finite numbers by row, and why the other rows have none."""
         problems = {i: text for i, row in enumerate(rows) if (text := _problem(loaded, row))}
         fitting = [i for i in range(len(rows)) if i not in problems]
         fitting.sort(key=lambda i: len(rows[i]))  # equal lengths together: less padding
@@ -178,13 +197,8 @@ class Classifier:
             except (ValueError, KeyError) as error:  # of a head, about its configuration
                 raise InputError(self._cannot("read with", error)) from error
             read |= {i: self._one(one, loaded) for i, one in zip(batch, outputs, strict=True)}
-        for i, number in read.items():
-            if not math.isfinite(number):
-                problems[i] = f"the model gave {number}"
-        return [
-            Reading(None if i in problems else read[i], len(row), problems.get(i, ""))
-            for i, row in enumerate(rows)
-        ]
+        lost = {i: f"the model gave {x}" for i, x in read.items() if not math.isfinite(x)}
+        return {i: x for i, x in read.items() if i not in lost}, problems | lost
 
     def _one(self, outputs: Sequence[float], loaded: _Loaded) -> float:
         labels = loaded.model.labels if len(outputs) == len(loaded.model.labels) else None

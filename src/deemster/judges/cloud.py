@@ -22,7 +22,7 @@ from deemster.files import exists, read_text
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import Site
 from deemster.judges.case import Case
-from deemster.judges.classifier import Classifier, Reading
+from deemster.judges.classifier import Classifier, Reading, usage_of
 from deemster.judges.decide import decide
 from deemster.judges.orders import derive_seed
 from deemster.judges.plan import Planned
@@ -239,7 +239,7 @@ class CLoud(BaseJudge):
                 lambda tokenizer, encoder: [chat_ids(tokenizer, encoder, one) for one in texts]
             )
         except BackendError as error:  # its chat template knows no such turns
-            readings = [Reading(None, 0, str(error))] * len(texts)
+            readings = [Reading(None, Usage(), str(error))] * len(texts)
         votes: list[Vote] = []
         for draw, outcomes in enumerate(draws):
             if draw not in complete:
@@ -264,8 +264,7 @@ class CLoud(BaseJudge):
             critiques=tuple(
                 Critique(response=i, text=one.text) for i, one in enumerate(completions)
             ),
-            usage=_usage(completions)
-            + Usage(calls=len(readings), tokens_in=sum(one.tokens for one in readings)),
+            usage=_usage(completions) + usage_of(readings),
             **self._drawn(draw, completions),
         )
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from deemster.judges.classifier import sigmoid
+from deemster.judges.classifier import sigmoid, usage_of
 from deemster.judges.meta_hf import meta_text
 from deemster.judges.remote_classifier import RemoteClassifier
 from deemster.schemas import Conversation, Judgment, Usage
@@ -55,7 +55,7 @@ class RemoteMetaRM:
                     self.name, i, reading.problem,
                 )  # fmt: skip
         rewards = [None if one.logit is None else sigmoid(one.logit) for one in readings]
-        return rewards, Usage.total(one.usage or Usage() for one in readings)
+        return rewards, usage_of(readings)
 
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""

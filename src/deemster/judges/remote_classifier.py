@@ -62,11 +62,11 @@ class RemoteClassifier:
             outputs, usage = await self.service.classify(passage)
         except BackendError as error:
             usage = error.usage or Usage()
-            return Reading(None, usage.tokens_in, str(error), error=error, usage=usage)
+            return Reading(None, usage, str(error), error)
         number = self._one(outputs)
         if not math.isfinite(number):
-            return Reading(None, usage.tokens_in, f"the model gave {number}", usage=usage)
-        return Reading(number, usage.tokens_in, usage=usage)
+            return Reading(None, usage, f"the model gave {number}")
+        return Reading(number, usage)
 
     def _one(self, outputs: Outputs) -> float:
         if self._reduction is None:

@@ -6,7 +6,6 @@ other judges whose verdict comes from a classifier's outputs.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
@@ -19,7 +18,7 @@ from deemster.errors import BackendError, InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import Site
 from deemster.judges.case import Case
-from deemster.judges.classifier import Classifier, Encode, Reading
+from deemster.judges.classifier import Classifier, Encode, Reading, usage_of
 from deemster.judges.decide import decide
 from deemster.judges.settings import whole_number
 from deemster.judges.spec import JudgeSpec, Positive
@@ -214,7 +213,6 @@ class ClassifierJudge(BaseJudge):
 
     async def _judge(self, case: Case) -> Verdict:
         self._check(case.n)
-        started = time.monotonic()
         vote: Vote
         try:
             if self._remote is None:
@@ -225,7 +223,7 @@ class ClassifierJudge(BaseJudge):
         except BackendError as error:
             vote = self._failure(str(error), case.n, cause=error)
         else:
-            vote = self._vote(readings, case.n, seconds=time.monotonic() - started)
+            vote = self._vote(readings, case.n)
         return decide([vote], n=case.n, k=1, reducer=Mean(), info=self.info)
 
     def _check(self, n: int) -> None:
@@ -255,12 +253,8 @@ class ClassifierJudge(BaseJudge):
     def _said(self, logits: Sequence[float]) -> str:
         return " ".join(f"{logit:.6g}" for logit in logits)
 
-    def _vote(self, readings: Sequence[Reading], n: int, *, seconds: float) -> Vote:
-        if self._remote is None:
-            tokens = sum(one.tokens for one in readings)
-            usage = Usage(calls=len(readings), tokens_in=tokens, seconds=seconds)
-        else:
-            usage = Usage.total(one.usage or Usage() for one in readings)
+    def _vote(self, readings: Sequence[Reading], n: int) -> Vote:
+        usage = usage_of(readings)
         logits = [one.logit for one in readings if one.logit is not None]
         if len(logits) < len(readings):
             lost = next(one for one in readings if one.logit is None)
