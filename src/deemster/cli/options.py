@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deemster.backends import Backend
     from deemster.backends.limits import Budget
     from deemster.judges import JudgeSpec
+    from deemster.judges.building import Site
     from deemster.judges.grm import GrmSpec
     from deemster.suites.building import SuiteJudges
 
@@ -141,26 +142,36 @@ class JudgeOptions:
         Raises:
             InputError: an option is wrong.
         """
-        from deemster.judges.building import Site
         from deemster.suites.building import SuiteJudges
 
-        budget = None if self.given["budget"] is None else _budget(self.given["budget"])
-        described = self.given["judge_text"]
-        if described is None:
-            site = Site(seed=seed, budget=budget)
-            judge = self._spec().build(site)
-            judge.name = judge.backend.name  # of a recording: the model that was recorded
-            if judge.dialect.template.provenance:
-                typer.echo(f"deemster: {judge.dialect.template.provenance}", err=True)
-            return SuiteJudges((judge,), site)
-        self._nothing_else()
-        specs, folder, chosen = _described(described)
-        own = described.lstrip().startswith("{") or bool(self.given["trust_suite"])
-        site = Site(specs=specs, seed=seed, folder=folder, budget=budget, trust=own)
-        return SuiteJudges((site.judge(chosen),), site)
+        site, spec = self.described(seed=seed)
+        if self.given["judge_text"] is not None:
+            return SuiteJudges((site.judge(spec),), site)
+        judge = cast("GrmSpec", spec).build(site)
+        judge.name = judge.backend.name  # of a recording: the model that was recorded
+        if judge.dialect.template.provenance:
+            typer.echo(f"deemster: {judge.dialect.template.provenance}", err=True)
+        return SuiteJudges((judge,), site)
 
-    def _nothing_else(self) -> None:
-        """Raise `InputError` if a setting is given that belongs into the file of `--judge`."""
+    def described(self, *, seed: int = 0) -> tuple[Site, JudgeSpec]:
+        """The judge's spec, and where it is built.
+
+        Raises:
+            InputError: an option is wrong.
+        """
+        from deemster.judges.building import Site
+
+        budget = None if self.given["budget"] is None else _budget(self.given["budget"])
+        text = self.given["judge_text"]
+        if text is None:
+            return Site(seed=seed, budget=budget), self._spec()
+        self.refuse_settings("--judge")
+        specs, folder, chosen = _described(text)
+        own = text.lstrip().startswith("{") or bool(self.given["trust_suite"])
+        return Site(specs=specs, seed=seed, folder=folder, budget=budget, trust=own), chosen
+
+    def refuse_settings(self, beside: str) -> None:
+        """Raise `InputError` if a setting is given that belongs into the file of `beside`."""
         from deemster.judges.grm import GrmSpec
 
         for name, value in self.given.items():
@@ -168,7 +179,7 @@ class JudgeOptions:
             default = None if field is None or field.is_required() else field.default
             if value != default and name not in ("judge_text", "budget", "trust_suite"):
                 option = f"--{name.replace('_', '-')}"
-                raise InputError(f"{option} {value!r} does not go with --judge; write it there")
+                raise InputError(f"{option} {value!r} does not go with {beside}; write it there")
 
     def _spec(self) -> GrmSpec:
         from pydantic import ValidationError
