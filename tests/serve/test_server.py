@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import pytest
-from tests.support.live_server import LiveServer, fake_judge, serving, slow_judge
+from tests.support.live_server import LiveServer, fake_judge, serving, slow_judge, until
 
 from deemster import Judge
 from deemster.errors import InputError
@@ -197,7 +196,7 @@ def test_a_full_queue_says_when_to_come_again() -> None:
         ]
         for thread in threads:
             thread.start()
-        _until(lambda: live.desk._here == 2)
+        until(lambda: live.desk._here == 2)
         refused = live.post("/v1/score", SAMPLE)
         assert (refused.status, refused.error["type"]) == (429, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
@@ -221,11 +220,3 @@ def test_nobody_is_served_by_accident() -> None:
         ServerSettings(host="0.0.0.0").check_reach()
     ServerSettings(host="0.0.0.0", public=True).check_reach()
     ServerSettings(host="0.0.0.0", keys=KEYS).check_reach()
-
-
-def _until(holds: object, seconds: float = 30) -> None:
-    assert callable(holds)
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.005)

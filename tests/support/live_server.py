@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -106,6 +107,19 @@ def serving(
     finally:
         server.should_exit = True
         thread.join()
+
+
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+async def soon(holds: Callable[[], object], seconds: float = 60) -> None:
+    """The same beside other tasks."""
+    await asyncio.to_thread(until, holds, seconds)
 
 
 def fake_judge(text: str = "Scores: \\boxed{7, 4}", **options: Any) -> Judge:

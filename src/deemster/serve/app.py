@@ -17,7 +17,8 @@ from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
 from deemster.serve import health
 from deemster.serve.body import BodyGuard
-from deemster.serve.contracts import native
+from deemster.serve.cohort import Cohorts
+from deemster.serve.contracts import native, nemo_gym, openrlhf, slime, vllm
 from deemster.serve.desk import Desk, Vary
 from deemster.serve.http_errors import NAMES, HttpError, error_response
 from deemster.serve.keys import KeyCheck, KeyRing
@@ -25,7 +26,7 @@ from deemster.serve.metrics import Metrics
 from deemster.serve.settings import LOOPBACK, ServerSettings
 from deemster.serve.traffic import Traffic
 
-_ROUTERS = (health.router, native.router)
+_ROUTERS = tuple(one.router for one in (health, native, openrlhf, slime, vllm, nemo_gym))
 _DESCRIPTION = """Judges over HTTP. `POST /v1/score` is deemster's own route; the others speak what
 trainers and tools already post. An error is one line: `{"error": {"type", "message",
 "request_id"}}`. A judge that failed gives no number: `rewards` is null, or the status is not 200.
@@ -71,6 +72,7 @@ def make_app(
         dependencies=_documented_keys(settings),
     )
     app.state.desk = desk
+    app.state.cohorts = Cohorts(desk, wait=settings.group_wait)
     for router in _ROUTERS:
         app.include_router(router)
     return app
