@@ -18,7 +18,7 @@ from deemster.judges.base import BaseJudge
 from deemster.serve import health
 from deemster.serve.body import BodyGuard
 from deemster.serve.cohort import Cohorts
-from deemster.serve.contracts import native, nemo_gym, openrlhf, slime, vllm
+from deemster.serve.contracts import chat, decisions, native, nemo_gym, openrlhf, slime, vllm
 from deemster.serve.desk import Desk, Vary
 from deemster.serve.http_errors import NAMES, HttpError, error_response
 from deemster.serve.keys import KeyCheck, KeyRing
@@ -26,7 +26,7 @@ from deemster.serve.metrics import Metrics
 from deemster.serve.settings import LOOPBACK, ServerSettings
 from deemster.serve.traffic import Traffic
 
-_ROUTERS = tuple(one.router for one in (health, native, openrlhf, slime, vllm, nemo_gym))
+_MODULES = (health, native, openrlhf, slime, vllm, nemo_gym, chat, decisions)
 _DESCRIPTION = """Judges over HTTP. `POST /v1/score` is deemster's own route; the others speak what
 trainers and tools already post. An error is one line: `{"error": {"type", "message",
 "request_id"}}`. A judge that failed gives no number: `rewards` is null, or the status is not 200.
@@ -73,8 +73,8 @@ def make_app(
     )
     app.state.desk = desk
     app.state.cohorts = Cohorts(desk, wait=settings.group_wait)
-    for router in _ROUTERS:
-        app.include_router(router)
+    for module in _MODULES:
+        app.include_router(module.router)
     return app
 
 

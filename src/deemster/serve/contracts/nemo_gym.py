@@ -5,14 +5,14 @@ There a judge's unreadable output counts as 3.0; here it is an error, and the en
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Request
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue
 
 from deemster.errors import InputError
 from deemster.judges.case import Case
-from deemster.schemas import Message
+from deemster.schemas import QueryLike, as_query
 from deemster.serve.contracts.asking import ByUrl, TheDesk, group_rewards, rollout_reward
 from deemster.serve.http_errors import ERRORS
 
@@ -72,7 +72,7 @@ async def compare(
 ) -> CompareReply:
     """Rewards of several responses, judged together."""
     case = Case.of(
-        [_message(turn) for turn in asked.conversation_history],
+        as_query(asked.conversation_history),
         [_output_text(one) for one in asked.response_objs],
         principles=_principles(asked.principle),
     )
@@ -89,12 +89,8 @@ async def verify(
 ) -> VerifyReply:
     """The reward of one rollout, judged with the others of its task once they have come."""
     turns = asked.responses_create_params.get("input")
-    if isinstance(turns, str):
-        turns = [{"role": "user", "content": turns}]
-    if not isinstance(turns, list) or not turns:
-        raise InputError("responses_create_params.input must be a text or messages")
     case = Case.of(
-        [_message(turn) for turn in turns],
+        as_query(cast("QueryLike", turns)),
         [_output_text(asked.response)],
         principles=_principles(asked.principle),
     )
@@ -111,21 +107,6 @@ async def verify(
 
 def _principles(given: str | None) -> list[str] | None:
     return [given] if given and given.strip() else None
-
-
-def _message(turn: Any) -> Message:  # noqa: ANN401 - any JSON value
-    """A message of the Responses API: its text parts have types of their own."""
-    if not isinstance(turn, dict):
-        raise InputError(f"a message must be an object, got {turn!r:.80}")
-    content = turn.get("content", "")
-    if isinstance(content, list):
-        content = "".join(_texts(content))
-    role = turn.get("role", "user")
-    if role == "developer":
-        role = "system"
-    if role not in ("system", "user", "assistant", "tool") or not isinstance(content, str):
-        raise InputError(f"a message needs a role and a text, got {turn!r:.80}")
-    return Message(role=role, content=content)
 
 
 def _output_text(response: _Object) -> str:
