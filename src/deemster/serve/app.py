@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from deemster._version import __version__
 from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
-from deemster.serve import health
+from deemster.serve import health, page
 from deemster.serve.body import BodyGuard
 from deemster.serve.cohort import Cohorts
 from deemster.serve.contracts import chat, decisions, native, nemo_gym, openrlhf, slime, vllm
@@ -26,7 +26,7 @@ from deemster.serve.metrics import Metrics
 from deemster.serve.settings import LOOPBACK, ServerSettings
 from deemster.serve.traffic import Traffic
 
-_MODULES = (health, native, openrlhf, slime, vllm, nemo_gym, chat, decisions)
+_MODULES = (health, page, native, openrlhf, slime, vllm, nemo_gym, chat, decisions)
 _DESCRIPTION = """Judges over HTTP. `POST /v1/score` is deemster's own route; the others speak what
 trainers and tools already post. An error is one line: `{"error": {"type", "message",
 "request_id"}}`. A judge that failed gives no number: `rewards` is null, or the status is not 200.

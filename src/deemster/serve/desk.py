@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 
 from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.judges.base import BaseJudge, ask
@@ -18,6 +18,7 @@ from deemster.judges.case import Case
 from deemster.judges.decide import unscored
 from deemster.schemas import Verdict
 from deemster.serve.http_errors import HttpError
+from deemster.serve.live import Progress, live_verdict
 from deemster.serve.metrics import Metrics
 from deemster.serve.settings import ServerSettings
 
@@ -132,21 +133,36 @@ class Desk:
             InputError: the case cannot be judged.
             HttpError: the model cannot be used, or failed as a whole.
         """
-        if case.n > self.settings.max_responses:
-            raise InputError(
-                f"{case.n} responses; this server takes {self.settings.max_responses} at most"
-            )
+        self._check_size(case)
+        async with self._taking_turn():
+            verdict = await ask(judge, case)
+        self.metrics.verdict(verdict)
+        return verdict
+
+    async def live(self, judge: BaseJudge, case: Case) -> AsyncGenerator[Progress, None]:
+        """The same vote by vote; the last has the verdict."""
+        self._check_size(case)
+        async with self._taking_turn(), aclosing(live_verdict(judge, case)) as steps:
+            async for step in steps:
+                yield step
+        self.metrics.verdict(step.verdict)
+
+    def _check_size(self, case: Case) -> None:
+        most = self.settings.max_responses
+        if case.n > most:
+            raise InputError(f"{case.n} responses; this server takes {most} at most")
+
+    @asynccontextmanager
+    async def _taking_turn(self) -> AsyncIterator[None]:
         async with self._turn:
             began = time.monotonic()
             try:
-                verdict = await ask(judge, case)
+                yield
             except UnusableModelError as error:
                 raise HttpError(str(error), status=503, kind="model_unusable") from error
             except BackendError as error:
                 raise HttpError(str(error), status=502) from error
             self._seconds += (time.monotonic() - began - self._seconds) / 20
-        self.metrics.verdict(verdict)
-        return verdict
 
     async def verdict_or_failures(self, judge: BaseJudge, case: Case) -> Verdict:
         """The same for one sample of several: what is wrong with it becomes its failures."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from functools import cache
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from starlette.responses import StreamingResponse
 
 from deemster.errors import InputError
 from deemster.judges.case import Case
@@ -15,7 +19,8 @@ from deemster.judges.together import together
 from deemster.principles import list_rubrics
 from deemster.schemas import JudgeInfo, Message, Principle, Verdict
 from deemster.serve.contracts.asking import JudgeName, TheDesk, Votes, judged, noted
-from deemster.serve.http_errors import ERRORS
+from deemster.serve.http_errors import ERRORS, HttpError
+from deemster.serve.live import Progress
 
 router = APIRouter(responses=ERRORS, tags=["verdicts"])
 MAX_BATCH = 1_000
@@ -131,6 +136,56 @@ async def score_batch(batch: Batch, request: Request, desk: TheDesk) -> Response
             verdicts = await together(one(asked) for asked in batch.samples)
     reply = BatchReply(verdicts=tuple(verdicts))
     return Response(reply.model_dump_json(), media_type="application/json")
+
+
+@router.post(
+    "/v1/score/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def score_stream(asked: Asked, request: Request, desk: TheDesk) -> StreamingResponse:
+    """The same as `/v1/score`, by server-sent events.
+
+    `vote` for each vote, with the rewards so far; then `verdict`, or `error`.
+    """
+    judge = desk.judge(asked.judge, asked.k)
+    case = asked.case()
+
+    async def events() -> AsyncIterator[str]:
+        verdict: Verdict | None = None
+        try:
+            with desk.admitted():
+                async with desk.within(asked.timeout), aclosing(desk.live(judge, case)) as steps:
+                    async for step in steps:
+                        verdict = step.verdict
+                        yield _event("vote", _so_far(step))
+        except HttpError as error:
+            yield _event("error", {"type": error.kind, "message": str(error)})
+        except InputError as error:
+            yield _event("error", {"type": "bad_request", "message": str(error)})
+        else:
+            if verdict is not None:
+                noted(request, desk, verdict, case)
+                yield f"event: verdict\ndata: {verdict.model_dump_json()}\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+def _so_far(step: Progress) -> dict[str, JsonValue]:
+    verdict = step.verdict
+    return {
+        "vote": step.vote.model_dump(mode="json"),
+        "rewards": None if verdict.rewards is None else list(verdict.rewards),
+        "confidence": verdict.confidence,
+        "best": verdict.best,
+        "n_valid": verdict.n_valid,
+        "votes": len(verdict.votes),
+        "k": verdict.k,
+    }
+
+
+def _event(name: str, data: Mapping[str, JsonValue]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
 @router.get("/v1/judges")
