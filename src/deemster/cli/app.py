@@ -27,6 +27,7 @@ from deemster.cli import (
     run,
     runs,
     score,
+    serve,
     train,
     zoo,
 )
@@ -51,6 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
+add_judging_command(app, "serve", serve.serve)
 app.add_typer(data.app, name="data")
 app.command("init")(init.init)
 app.command("run")(run.run)

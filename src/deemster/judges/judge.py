@@ -317,7 +317,7 @@ class Judge(BaseJudge):
         usage = Usage()
         while len(votes) < self.k:
             more = first_round(rule, size, self.min_valid) if rule and not votes else size
-            new = await self._draw(case, range(len(votes), min(len(votes) + more, self.k)))
+            new = await self.draw_votes(case, range(len(votes), min(len(votes) + more, self.k)))
             if self.meta_rm is not None:
                 new, rated = await rate_votes(self.meta_rm, case.query, case.responses, new)
                 usage += rated
@@ -328,8 +328,13 @@ class Judge(BaseJudge):
                 break
         return votes, usage
 
-    async def _draw(self, case: Case, draws: Iterable[int]) -> list[Vote]:
-        """The votes of some draws: all requests at the same time."""
+    async def draw_votes(self, case: Case, draws: Iterable[int]) -> list[Vote]:
+        """The votes of some draws, not rated by a meta RM: all requests at the same time.
+
+        Args:
+            case: with the principles to judge by, if they are fixed; see `with_principles`.
+            draws: their numbers, each from 0 to k - 1.
+        """
         asked = self.requests(case, draws)
         drawn = await together(
             draw(self.backend, self.dialect, request, self._view(case, order))
