@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import pytest
 from tests.support.classify_server import ClassifyServer
-from tests.support.openai_server import TRANSIENT, Fault, first_faults
 
 from deemster import Judge, ScalarRM
 from deemster.backends import CLASSIFY_SCHEMES, Budget, FakeBackend, open_backend
@@ -22,6 +21,7 @@ from deemster.judges.building import Site
 from deemster.judges.classifier import numbered_text, sigmoid
 from deemster.judges.scalar_rm import ScalarSpec
 from deemster.schemas import Verdict, as_query, as_responses
+from deemster.testing import TRANSIENT, Fault, first_faults
 
 QUERY = "What is 2 + 2?"
 RESPONSES = ("It is 4.", "It is five, or so, or so, or so.")

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.attacks import DISGUISES, HANDS
 
 from deemster.prompts import defuse, make_nonce
 from deemster.prompts.control_tokens import CONTROL_TOKENS
+from deemster.testing.attacks import DISGUISES
+from deemster.testing.judges import HANDS
 
 RESPELLED = [
     (r"\boxed{42}", r"\fbox{42}"),

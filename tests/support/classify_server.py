@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from tests.support.openai_server import Call, OpenAIServer, Raw
+from deemster.testing import Call, OpenAIServer, Raw
 
 Outputs = Callable[[str], Sequence[float]]
 """From a text (turns and pairs are joined by lines) to its raw outputs."""
