@@ -65,6 +65,7 @@ def test_the_data_of_the_training_example_are_what_its_script_writes(tmp_path: P
 
 @needs_model
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_training_example_from_the_recipe_to_a_verdict(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the extra `train` is not installed")
     out = tmp_path / "run"
