@@ -92,7 +92,7 @@ def plan_probe(
     """
     if isinstance(k, bool) or k < 4 or k % 2:
         raise InputError(f"k must be even and >= 4 (both orders, two votes each), got {k!r}")
-    shapes = {n: _judges(judge, n) for n in (1, 2)}
+    shapes = {n: judges(judge, n) for n in (1, 2)}
     maker = _Maker(
         probe_set or load_probe_set(),
         judge,
@@ -110,7 +110,8 @@ def plan_probe(
     return ProbePlan(tuple(chosen), k=k, pairs=shapes[2], singles=shapes[1], full=full)
 
 
-def _judges(judge: Judge, n: int) -> bool:
+def judges(judge: Judge, n: int) -> bool:
+    """Whether its dialect takes n responses at once."""
     try:
         judge.dialect.check_n(n)
     except InputError:
