@@ -95,6 +95,33 @@ def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
     return getattr(transformers, name)(**{**common, **fields})
 
 
+RELEASED: dict[str, dict[str, Any]] = {
+    "DeepSeek-GRM-16B": {
+        "architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2",
+        "auto_map": {"AutoModelForCausalLM": "modeling_deepseek.DeepseekV2ForCausalLM"},
+        "hidden_size": 2048, "intermediate_size": 10944, "moe_intermediate_size": 1408,
+        "num_hidden_layers": 27, "num_attention_heads": 16, "num_key_value_heads": 16,
+        "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6,
+        "first_k_dense_replace": 1, "kv_lora_rank": 512, "q_lora_rank": None,
+        "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "n_group": 1,
+        "topk_group": 1, "topk_method": "greedy", "norm_topk_prob": False,
+        "routed_scaling_factor": 1.0, "scoring_func": "softmax", "vocab_size": 102400,
+        "max_position_embeddings": 163840, "rope_theta": 10000,
+        "rope_scaling": {
+            "type": "yarn", "factor": 40, "beta_fast": 32, "beta_slow": 1, "mscale": 0.707,
+            "mscale_all_dim": 0.707, "original_max_position_embeddings": 4096,
+        },
+    },
+    "DeepSeek-GRM-27B": {
+        "architectures": ["Gemma2ForCausalLM"], "model_type": "gemma2", "hidden_size": 4608,
+        "intermediate_size": 36864, "num_hidden_layers": 46, "num_attention_heads": 32,
+        "num_key_value_heads": 16, "head_dim": 128, "query_pre_attn_scalar": 144,
+        "sliding_window": 4096, "vocab_size": 256000, "max_position_embeddings": 8192,
+    },
+}  # fmt: skip
+"""Sizes in config.json of the models that they were trained from, DeepSeek-V2-Lite and Gemma-2."""
+
+
 def save_tiny_grm(
     folder: Path, kind: str, *, seed: int = 0, says: bool = False, **fields: Any
 ) -> Path:

@@ -103,7 +103,11 @@ class Runner:
                 use_cache=True,
                 **self._last_only,
             )
-        return Prefilled(tuple(ids), self._logits(output)[0], output.past_key_values)
+        cache = output.past_key_values
+        for layer in getattr(cache, "layers", ()):
+            if getattr(layer, "is_sliding", False):  # a view, which would keep what has left it
+                layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
+        return Prefilled(tuple(ids), self._logits(output)[0], cache)
 
     def after(self, prompts: Sequence[Sequence[int]], *, rows: int) -> tuple[Tensor, int]:
         """What follows each of several prompts; what they have in common is read once.

@@ -11,6 +11,14 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 _FIRST_CAPACITY = 64
 
 
+def most_held(room: int, window: int | None) -> int:
+    """Tokens of a row that a layer has place for at most, of `room` that it may say.
+
+    Two windows are enough: what has left the window is dropped once a window, not at every token.
+    """
+    return room if window is None else min(room, 2 * window)
+
+
 class _OwnLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
     """Keys and values of the rows' own tokens, written in place into spare room.
 
@@ -27,8 +35,7 @@ class _OwnLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyp
         """Tokens each row has said."""
         self._held = 0
         self._window = window
-        # Twice the window: what has left it is dropped once a window, not at every token.
-        self._room = room if window is None else min(room, 2 * window)
+        self._room = most_held(room, window)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         self._grow(key_states, value_states, min(_FIRST_CAPACITY, self._room))
