@@ -20,6 +20,7 @@ from deemster.errors import InputError, UnusableModelError
 from deemster.judges import BaseJudge, PairRM, open_meta_rm
 from deemster.judges.building import Site
 from deemster.judges.classifier import numbered_text, sigmoid
+from deemster.judges.grm import GrmSpec
 from deemster.judges.scalar_rm import ScalarSpec
 from deemster.schemas import Verdict, as_query, as_responses
 
@@ -328,19 +329,23 @@ def test_wrong_arguments(make: Callable[[], Any], message: str) -> None:
         make()
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"model": "vllm-classify:http://gpu-1"}, "names a server; if that is meant"),
-        ({"model": "hf:o/x", "remote_code": "o/x"}, "lets the code of a repository run"),
-    ],
-)
-def test_a_file_of_somebody_else_names_no_server_and_runs_no_code(
-    fields: dict[str, Any], message: str
+async def test_a_server_that_somebody_elses_file_names_gets_no_key(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = ScalarSpec.model_validate(fields)
-    with pytest.raises(InputError, match=message):
-        Site(trust=False).judge(spec)
+    monkeypatch.setenv("HOSTED_VLLM_API_KEY", "sk-test-0123456")
+    server = serve()
+    spec = ScalarSpec(model=f"vllm-classify:{server.root}")
+    for trust, sent in ((False, None), (True, "Bearer sk-test-0123456")):
+        await score(Site(trust=trust).judge(spec))
+        assert server.ledger.calls[-1].headers.get("Authorization") == sent
+
+
+def test_a_file_of_somebody_else_runs_no_code_and_names_no_server_of_a_meta_rm() -> None:
+    site = Site(trust=False)
+    with pytest.raises(InputError, match="lets the code of a repository run"):
+        site.judge(ScalarSpec(model="hf:o/x", remote_code="o/x"))
+    with pytest.raises(InputError, match="names a server; if that is meant"):
+        site.judge(GrmSpec(model="nano", meta_rm="vllm-classify:http://gpu-1"))
 
 
 async def test_a_suite_describes_it(serve: Serve) -> None:
