@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, JsonValue
@@ -17,6 +18,7 @@ from deemster.judges.building import Site
 from deemster.judges.case import Case
 from deemster.judges.classifier import Classifier, Encode, Reading
 from deemster.judges.decide import decide
+from deemster.judges.plan import Planned
 from deemster.judges.settings import whole_number
 from deemster.judges.spec import JudgeSpec, Positive
 from deemster.schemas import (
@@ -176,6 +178,13 @@ class ClassifierJudge(BaseJudge):
         else:
             vote = self._vote(readings, case.n, seconds=time.monotonic() - started)
         return decide([vote], n=case.n, k=1, reducer=Mean(), info=self.info)
+
+    def plan(self, case: Case) -> Iterator[Planned]:
+        """See `BaseJudge.plan`: a model that runs here takes no request."""
+        if self._remote is not None:
+            layout = self._remote.service.layout
+            with suppress(BackendError):  # images, which are not sent
+                yield from self._remote.plan(self._passages(case.query, case.responses, layout))
 
     def _check(self, n: int) -> None:
         """Raise `InputError` if `n` responses cannot be judged."""
