@@ -158,7 +158,7 @@ def asked(chrome: Chrome) -> list[str]:
     ],
 )
 def test_pages_open_without_errors_or_other_hosts(
-    width: int, dark: bool, every: int, url: str, site: Path, chrome: Chrome
+    width: int, dark: bool, every: int, *, url: str, site: Path, chrome: Chrome
 ) -> None:
     scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})

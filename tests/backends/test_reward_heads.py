@@ -350,6 +350,18 @@ def gemma_without_temperature(folder: Path) -> Path:
     return folder
 
 
+def gate_of_another_width(folder: Path) -> Path:
+    save_tiny_head(folder, "armorm")
+    _more_tensors(folder, gating__layers__2__weight=(4, 12), gating__layers__2__bias=(4,))
+    return folder
+
+
+def gate_without_layers(folder: Path) -> Path:
+    save_tiny_head(folder, "armorm")
+    _without(folder, "gating.layers.1.weight")
+    return folder
+
+
 def cloud_without_base(folder: Path) -> Path:
     save_tiny_head(folder, "cloud")
     _config(folder, base_model_name_or_path=str(folder / "elsewhere"))
@@ -366,6 +378,8 @@ def cloud_without_base(folder: Path) -> Path:
         (ldl_as_released, r"its head is in \.pt files, which are not read"),
         (internlm, "the head of InternLM2ForRewardModel is not known here; vLLM serves it"),
         (half_a_head, "weights are missing: layers.1"),
+        (gate_of_another_width, r"the head \(gated objectives .* is not whole"),
+        (gate_without_layers, r"is not whole: .*gating\.layers\.1\.weight"),
         (gemma_without_temperature, "config.json does not say gating_temperature"),
         (cloud_without_base, "the configuration of .*elsewhere', which .*CLoud.* cannot be read"),
         (
@@ -382,6 +396,15 @@ async def test_what_does_not_open_says_why(
         await judge.score(QUERY, RESPONSES)
     await judge.aclose()
     assert "\n" not in str(caught.value)
+
+
+async def test_a_configuration_without_the_marks_is_a_failure(tmp_path: Path) -> None:
+    folder = save_tiny_head(tmp_path, "pairrm")
+    _config(folder, source_prefix_id=None)
+    async with PairRM(f"hf:{folder}") as judge:
+        verdict = await judge.score(QUERY, RESPONSES)
+    assert verdict.rewards is None
+    assert "config.json does not say source_prefix_id" in verdict.failures[0].message
 
 
 async def test_a_head_for_one_response_compares_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -19,8 +20,12 @@ from deemster.errors import InputError, UnusableModelError
 from deemster.judges import BaseJudge, PairRM, open_meta_rm
 from deemster.judges.building import Site
 from deemster.judges.classifier import numbered_text, sigmoid
+from deemster.judges.grm import GrmSpec
 from deemster.judges.scalar_rm import ScalarSpec
 from deemster.schemas import Verdict, as_query, as_responses
+from deemster.suites.building import build_judges
+from deemster.suites.loading import load_suite
+from deemster.suites.planning import plan_suite
 from deemster.testing import TRANSIENT, Fault, first_faults
 
 QUERY = "What is 2 + 2?"
@@ -328,19 +333,49 @@ def test_wrong_arguments(make: Callable[[], Any], message: str) -> None:
         make()
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"model": "vllm-classify:http://gpu-1"}, "names a server; if that is meant"),
-        ({"model": "hf:o/x", "remote_code": "o/x"}, "lets the code of a repository run"),
-    ],
-)
-def test_a_file_of_somebody_else_names_no_server_and_runs_no_code(
-    fields: dict[str, Any], message: str
+async def test_a_server_that_somebody_elses_file_names_gets_no_key(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = ScalarSpec.model_validate(fields)
-    with pytest.raises(InputError, match=message):
-        Site(trust=False).judge(spec)
+    monkeypatch.setenv("HOSTED_VLLM_API_KEY", "sk-test-0123456")
+    server = serve()
+    spec = ScalarSpec(model=f"vllm-classify:{server.root}")
+    for trust, sent in ((False, None), (True, "Bearer sk-test-0123456")):
+        await score(Site(trust=trust).judge(spec))
+        assert server.ledger.calls[-1].headers.get("Authorization") == sent
+
+
+def test_a_file_of_somebody_else_runs_no_code_and_names_no_server_of_a_meta_rm() -> None:
+    site = Site(trust=False)
+    with pytest.raises(InputError, match="lets the code of a repository run"):
+        site.judge(ScalarSpec(model="hf:o/x", remote_code="o/x"))
+    with pytest.raises(InputError, match="names a server; if that is meant"):
+        site.judge(GrmSpec(model="nano", meta_rm="vllm-classify:http://gpu-1"))
+
+
+@pytest.mark.parametrize("fields", [{"type": "scalar"}, {"type": "pairwise"}, {"type": "grm"}])
+async def test_a_plan_counts_the_calls_before_they_are_made(
+    serve: Serve, fields: dict[str, Any], tmp_path: Path
+) -> None:
+    server = serve()
+    url = f"vllm-classify:{server.root}"
+    if fields["type"] == "grm":
+        fields = fields | {"model": r"fake:Scores: \boxed{9, 1}", "k": 3, "meta_rm": url}
+    else:
+        fields = fields | {"model": url}
+    (tmp_path / "data.jsonl").write_text(
+        json.dumps({"query": QUERY, "responses": RESPONSES, "ground_truth": [1, 0]})
+    )
+    (tmp_path / "s.yaml").write_text(
+        json.dumps({"name": "s", "judges": [fields], "data": {"path": "data.jsonl"}})
+    )
+    suite = load_suite(tmp_path / "s.yaml", trust=True)
+    (plan,) = plan_suite(suite)
+    assert server.ledger.hits == 0
+    async with build_judges(suite.spec, folder=tmp_path, trust=True) as built:
+        verdict = await built.judges[0].score(QUERY, RESPONSES)
+    assert plan.votes == len(verdict.votes)
+    own = 2 if fields["type"] == "grm" else 0  # of the judge's own model, one per order
+    assert plan.requests - own == server.ledger.hits
 
 
 async def test_a_suite_describes_it(serve: Serve) -> None:

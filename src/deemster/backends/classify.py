@@ -132,6 +132,11 @@ class ClassifyService:
             lambda reply: read_reply(self._scheme, reply),
         )
 
+    def price(self, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars for so many tokens; None where the price is not known."""
+        pricing = Pricing(self._model, None, self._prices)
+        return pricing.cost(Usage(tokens_in=tokens_in, tokens_out=tokens_out))
+
     async def aclose(self) -> None:
         """Close the connections of all running loops."""
         await self._service.aclose()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from deemster.backends.limits import Budget
     from deemster.judges import JudgeSpec
     from deemster.judges.building import Site
+    from deemster.judges.classifier_judge import ClassifierSpec
     from deemster.judges.grm import GrmSpec
-    from deemster.judges.scalar_rm import ClassifierSpec
     from deemster.suites.building import SuiteJudges
 
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(usd|tokens|calls)")

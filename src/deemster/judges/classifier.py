@@ -192,10 +192,7 @@ class Classifier:
         size = self._batch_size if loaded.model.together else 1
         for start in range(0, len(fitting), size):
             batch = fitting[start : start + size]
-            try:
-                outputs = loaded.model.outputs([rows[i] for i in batch])
-            except (ValueError, KeyError) as error:  # of a head, about its configuration
-                raise InputError(self._cannot("read with", error)) from error
+            outputs = loaded.model.outputs([rows[i] for i in batch])
             read |= {i: self._one(one, loaded) for i, one in zip(batch, outputs, strict=True)}
         lost = {i: f"the model gave {x}" for i, x in read.items() if not math.isfinite(x)}
         return {i: x for i, x in read.items() if i not in lost}, problems | lost
@@ -208,9 +205,9 @@ class Classifier:
             return math.nan
         return self._reduction.of(outputs, labels)
 
-    def _cannot(self, do: str, error: Exception) -> str:
+    def _cannot_load(self, error: Exception) -> str:
         reason = str(error).strip().partition("\n")[0]
-        return f"cannot {do} {self._what} 'hf:{self.path}': {reason}"
+        return f"cannot load {self._what} 'hf:{self.path}': {reason}"
 
     def _load(self) -> _Loaded:
         from deemster.backends._local.encoding import SafeEncoder  # noqa: PLC0415 - heavy
@@ -229,10 +226,10 @@ class Classifier:
         try:
             model = load_reward_model(path, place=place, dtype=dtype, own_code=self._own_code)
         except InputError as error:
-            raise InputError(self._cannot("load", error)) from error
+            raise InputError(self._cannot_load(error)) from error
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise InputError(
-                f"{self._cannot('load', error)}; give a folder or a repository with a "
+                f"{self._cannot_load(error)}; give a folder or a repository with a "
                 "sequence-classification model in safetensors"
             ) from error
         if model.compares is not None and model.compares is not self._pairs:

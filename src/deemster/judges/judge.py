@@ -17,7 +17,13 @@ from deemster.judges.base import BaseJudge
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.drawing import draw, one_of_each
-from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
+from deemster.judges.meta_rm import (
+    MetaRM,
+    PlannedMetaRM,
+    PromptedMetaRM,
+    open_meta_rm,
+    rate_votes,
+)
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.plan import Planned
 from deemster.judges.settings import (
@@ -258,7 +264,7 @@ class Judge(BaseJudge):
                 known=False,
                 tokens_unknown=self.sampling.max_tokens,
             )
-        if isinstance(self.meta_rm, PromptedMetaRM):
+        if isinstance(self.meta_rm, PlannedMetaRM):
             yield from self.meta_rm.plan(case, k=self.k, longest=self.sampling.max_tokens)
 
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:

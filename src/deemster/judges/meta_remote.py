@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from deemster.judges.case import Case
 from deemster.judges.classifier import sigmoid, usage_of
 from deemster.judges.meta_hf import meta_text
+from deemster.judges.plan import Planned
 from deemster.judges.remote_classifier import RemoteClassifier
 from deemster.schemas import Conversation, Judgment, Usage
 
@@ -56,6 +59,13 @@ class RemoteMetaRM:
                 )  # fmt: skip
         rewards = [None if one.logit is None else sigmoid(one.logit) for one in readings]
         return rewards, usage_of(readings)
+
+    def plan(self, case: Case, *, k: int, longest: int) -> Iterator[Planned]:
+        """One request for each of k judgments, whose texts have up to `longest` tokens."""
+        for draw in range(k):
+            blank = Judgment(scores=(0.0,) * case.n, draw=draw)
+            for planned in self._classifier.plan([meta_text(case.query, case.responses, blank)]):
+                yield replace(planned, votes=0, tokens_unknown=longest)
 
     async def aclose(self) -> None:
         """Close the connections. Idempotent."""

@@ -65,6 +65,15 @@ class CostedMetaRM(MetaRM, Protocol):
         ...
 
 
+@runtime_checkable
+class PlannedMetaRM(MetaRM, Protocol):
+    """A meta RM whose calls can be counted before they are made."""
+
+    def plan(self, case: Case, *, k: int, longest: int) -> Iterator[Planned]:
+        """The requests for k judgments of a case, whose texts have up to `longest` tokens."""
+        ...
+
+
 class PromptedMetaRM:
     """Asks any model for the probability that a judgment's scores are right.
 

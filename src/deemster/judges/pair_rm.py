@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from deemster.errors import BackendError, InputError
 from deemster.judges.building import Site
 from deemster.judges.classifier import Encode, numbered_text, sigmoid
-from deemster.judges.scalar_rm import ClassifierJudge, ClassifierSpec
+from deemster.judges.classifier_judge import ClassifierJudge, ClassifierSpec
 from deemster.prompts import conversation_text
 from deemster.schemas import Conversation, Scale
 
@@ -76,6 +76,10 @@ class PairRM(ClassifierJudge):
 
     def _open_remote(self, options: dict[str, Any]) -> RemoteClassifier:
         return super()._open_remote({"layout": "text", **options})
+
+    @property
+    def _usual_layout(self) -> str:
+        return "text"
 
     def _passages(
         self, query: Conversation, responses: Conversation, layout: Layout

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from deemster.backends.classify import ClassifyService, Outputs, Passage
+from deemster.backends import Request
+from deemster.backends.classify import ClassifyService, Outputs, Pair, Passage
 from deemster.errors import BackendError, InputError
 from deemster.judges.classifier import Reading
+from deemster.judges.plan import Planned
 from deemster.judges.reduction import Reduction, one_output
 from deemster.judges.together import together
-from deemster.schemas import Usage
+from deemster.schemas import Message, Sampling, Usage
+
+_NOTHING_SAMPLED = Sampling(temperature=0.0, max_tokens=1)
 
 
 class RemoteClassifier:
@@ -53,6 +57,14 @@ class RemoteClassifier:
         """
         return await together(self._read(passage) for passage in passages)
 
+    def plan(self, passages: Sequence[Passage]) -> Iterator[Planned]:
+        """One request for each text; the first is the vote."""
+        for number, passage in enumerate(passages):
+            request = Request(
+                messages=(Message(role="user", content=_text(passage)),), sampling=_NOTHING_SAMPLED
+            )
+            yield Planned(self.service, request, votes=int(number == 0), known=False, writes=False)
+
     async def aclose(self) -> None:
         """Close the connections. A closed one may be used again."""
         await self.service.aclose()
@@ -72,3 +84,11 @@ class RemoteClassifier:
         if self._reduction is None:
             return one_output(outputs.values, outputs.labels, f"{self._what} {self.service.name!r}")
         return self._reduction.of(outputs.values, outputs.labels, ordered=outputs.ordered)
+
+
+def _text(passage: Passage) -> str:
+    if isinstance(passage, str):
+        return passage
+    if isinstance(passage, Pair):
+        return f"{passage.first}\n{passage.second}"
+    return "\n".join(message.text for message in passage)

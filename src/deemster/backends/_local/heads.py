@@ -63,7 +63,10 @@ def turn_and_last(ids: Sequence[int], tokenizer: Any, config: Config) -> tuple[i
 
 def three_marks(ids: Sequence[int], _tokenizer: Any, config: Config) -> tuple[int, ...]:  # noqa: ANN401 - as above
     """The tokens that mark the source and the two candidates."""
-    marks = [config[f"{name}_prefix_id"] for name in ("source", "cand1", "cand2")]
+    fields = [f"{name}_prefix_id" for name in ("source", "cand1", "cand2")]
+    if missing := [name for name in fields if not isinstance(config.get(name), int)]:
+        raise ValueError(f"config.json does not say {', '.join(missing)}")
+    marks = [config[name] for name in fields]
     if any(list(ids).count(mark) != 1 for mark in marks):
         raise ValueError("the marks of the source and the candidates are not there once each")
     return tuple(list(ids).index(mark) for mark in marks)
@@ -114,17 +117,17 @@ def gated(weights: Weights, states: torch.Tensor, config: Config) -> torch.Tenso
 
     Sources: arXiv 2406.12845 and 2409.10164, and the models' own code.
     """
+    mixing = weights.get("reward_transform_matrix")
     temperature = config.get("gating_temperature")
     if temperature is None:
-        if config.get("model_type") != "llama":  # whose code says 10
+        if mixing is None:
             raise ValueError("config.json does not say gating_temperature")
-        temperature = 10
+        temperature = 10  # what the code of the models with such a matrix takes
     prompt, last = states[:, 0], states[:, 1]
     logits = _layers(weights, "gating.layers", prompt, F.relu)
     gate = (logits / temperature).softmax(-1) * weights["gating.logit_scale"]
     values = _linear(weights, "regression_layer", last)
     values = values.reshape(len(values), gate.shape[-1], -1).mean(-1)
-    mixing = weights.get("reward_transform_matrix")
     if mixing is not None:
         values = values @ mixing
     return (gate * values).sum(-1)
@@ -190,6 +193,8 @@ class Head:
     """How the names of its tensors begin."""
     score: Score
     places: Places = last_place
+    reads: int = 1
+    """At how many places."""
     trunk: str = ""
     """What the names of the transformer's tensors begin with, where that is not the usual."""
     compares: bool = False
@@ -205,6 +210,7 @@ HEADS: Mapping[str, Head] = {
         ("regression_layer.", "gating.", "reward_transform_matrix"),
         gated,
         turn_and_last,
+        reads=2,
     ),
     "distribution": Head(
         "distribution over levels (LDL-Reward)",
@@ -243,6 +249,7 @@ HEADS: Mapping[str, Head] = {
         ("head_layer.",),
         compared,
         three_marks,
+        reads=3,
         trunk="pretrained_model.",
         compares=True,
         context=2048,  # 1224 for the source and 412 for each candidate, as it was trained

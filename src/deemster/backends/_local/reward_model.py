@@ -114,6 +114,17 @@ class HeadModel(RewardModel):
             for name, tensor in checkpoint.tensors(head.prefixes).items()
         }
         self.context = head.context or self.context
+        self._try()
+
+    def _try(self) -> None:
+        """Raise `ValueError` if the head's tensors do not fit together, or the transformer."""
+        width = self.model.config.get_text_config().hidden_size
+        blank = torch.zeros(1, self._head.reads, width, device=self.model.device)
+        try:
+            self._head.score(self._weights, blank, self._config)
+        except (KeyError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"the head ({self._head.title}) is not whole: {reason}") from error
 
     def problem(self, ids: Sequence[int]) -> str:
         """See `RewardModel.problem`."""
