@@ -86,7 +86,8 @@ def _documented_keys(settings: ServerSettings) -> list[Any]:
 
 async def _invalid(request: Request, error: Any) -> Response:  # noqa: ANN401 - as registered
     """400: the body or the URL is not what the route takes."""
-    first = error.errors()[0]
+    # Of what may be one thing or another, the message about the one that was meant: the deepest.
+    first = max(error.errors(), key=lambda one: len(one["loc"]))
     where = ".".join(str(part) for part in first["loc"] if part != "body")
     message = str(first["msg"]).removeprefix("Value error, ")
     kind = request.headers.get("content-type", "")

@@ -154,7 +154,11 @@ function showVote(vote) {
       details.append(element("h3", "Analysis"), element("p", vote.analysis));
     }
   }
-  if (vote.raw) details.append(element("h3", "What the model wrote"), element("pre", vote.raw));
+  if (vote.raw) {
+    const raw = element("details");
+    raw.append(element("summary", "What the model wrote"), element("pre", vote.raw));
+    details.append(raw);
+  }
   const item = element("li");
   item.append(details);
   $("votes").append(item);

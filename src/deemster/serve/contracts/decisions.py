@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from deemster.backends.base import Request as ModelRequest
 from deemster.backends.base import generate_all
 from deemster.errors import BackendError, InputError, ParseError, UnusableModelError
 from deemster.judges import DecisionJudge, Judge
 from deemster.schemas import (
+    TRUE_OR_FALSE,
     Decision,
     Message,
     Option,
@@ -32,7 +33,6 @@ from deemster.serve.http_errors import ERRORS, HttpError
 
 router = APIRouter(responses=ERRORS, tags=["OpenAI"])
 MAX_QUESTIONS = 400
-_Instructions = Annotated[str, Field(min_length=1)]
 
 
 class Choice(BaseModel):
@@ -53,46 +53,54 @@ class Level(BaseModel):
     description: str = ""
 
 
-class AskedQuestion(BaseModel):
+class _Asked(BaseModel):
     """One question."""
 
     model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
 
-    type: Literal["predicate", "choice", "score"]
-    instructions: _Instructions
+    instructions: Annotated[str, Field(min_length=1)]
     name: Annotated[str | None, Field(min_length=1)] = None
-    choices: Annotated[tuple[Choice, ...] | None, Field(min_length=2, max_length=255)] = None
-    """The options of a choice."""
-    levels: Annotated[tuple[Level, ...] | None, Field(min_length=2, max_length=10)] = None
-    """The levels of a score, lowest first."""
 
-    @model_validator(mode="after")
-    def _has_its_options(self) -> Self:
-        for kind, name in (("choice", "choices"), ("score", "levels")):
-            if (self.type == kind) != (getattr(self, name) is not None):
-                raise ValueError(f"{name} goes with type {kind!r}, and only with it")
-        return self
 
-    def question(self, number: int) -> Question:
-        """It, as backends take it.
+class AskedPredicate(_Asked):
+    """Is it so?"""
 
-        Raises:
-            InputError: its options are not different.
-        """
-        options = [
-            Option(value=_text(one.value), description=one.description)
-            for one in self.choices or ()
-        ] + [Option(value=one.label, description=one.description) for one in self.levels or ()]
-        given = {"options": tuple(options)} if options else {}
-        try:
-            return Question(
-                name=self.name or f"question-{number}",
-                kind=self.type,
-                instructions=self.instructions,
-                **given,
-            )
-        except ValidationError as error:
-            raise InputError(f"question {number}: {first_problem(error)}") from error
+    type: Literal["predicate"]
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """True and false."""
+        return TRUE_OR_FALSE
+
+
+class AskedChoice(_Asked):
+    """Which of them?"""
+
+    type: Literal["choice"]
+    choices: Annotated[tuple[Choice, ...], Field(min_length=2, max_length=255)]
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The choices."""
+        return tuple(
+            Option(value=_text(one.value), description=one.description) for one in self.choices
+        )
+
+
+class AskedScore(_Asked):
+    """How much?"""
+
+    type: Literal["score"]
+    levels: Annotated[tuple[Level, ...], Field(min_length=2, max_length=10)]
+    """Lowest first."""
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The levels."""
+        return tuple(Option(value=one.label, description=one.description) for one in self.levels)
+
+
+AskedQuestion = Annotated[AskedPredicate | AskedChoice | AskedScore, Field(discriminator="type")]
 
 
 class DecisionsRequest(BaseModel):
@@ -161,8 +169,7 @@ async def decisions(asked: DecisionsRequest, desk: TheDesk) -> DecisionsReply:
         )
     if not isinstance(judge, Judge | DecisionJudge):
         raise InputError(f"judge {judge.name!r} has no single model that could be asked")
-    questions = tuple(one.question(number) for number, one in enumerate(asked.questions, 1))
-    asking = _request(asked, questions)
+    asking = _request(asked)
     with desk.admitted():
         async with desk.within():
             try:
@@ -172,7 +179,7 @@ async def decisions(asked: DecisionsRequest, desk: TheDesk) -> DecisionsReply:
     if isinstance(outcome, BackendError):
         raise HttpError(str(outcome), status=502)
     try:
-        found = read_decisions(outcome.text, questions)
+        found = read_decisions(outcome.text, asking.questions)
     except ParseError as error:
         raise HttpError(str(error), status=400, kind="no_decisions") from error
     usage = outcome.usage
@@ -180,7 +187,7 @@ async def decisions(asked: DecisionsRequest, desk: TheDesk) -> DecisionsReply:
         id=f"dec-{uuid.uuid4().hex}",
         created_at=int(time.time()),
         model=judge.name,
-        answers=tuple(map(_answer, asked.questions, questions, found)),
+        answers=tuple(map(_answer, asked.questions, asking.questions, found)),
         usage=DecisionsUsage(
             input_tokens=usage.tokens_in,
             output_tokens=usage.tokens_out,
@@ -189,10 +196,23 @@ async def decisions(asked: DecisionsRequest, desk: TheDesk) -> DecisionsReply:
     )
 
 
-def _request(asked: DecisionsRequest, questions: tuple[Question, ...]) -> ModelRequest:
-    messages = as_query(asked.input)
-    text = "\n\n".join(message.text for message in messages)
+def _request(asked: DecisionsRequest) -> ModelRequest:
+    """What the model is asked.
+
+    Raises:
+        InputError: names of questions, or options of one, are not different.
+    """
+    text = "\n\n".join(message.text for message in as_query(asked.input))
     try:
+        questions = tuple(
+            Question(
+                name=one.name or f"question-{number}",
+                kind=one.type,
+                instructions=one.instructions,
+                options=one.options,
+            )
+            for number, one in enumerate(asked.questions, 1)
+        )
         return ModelRequest(
             messages=(Message(role="user", content=text),),
             sampling=Sampling(temperature=0.0),
@@ -202,7 +222,9 @@ def _request(asked: DecisionsRequest, questions: tuple[Question, ...]) -> ModelR
         raise InputError(first_problem(error)) from error
 
 
-def _answer(asked: AskedQuestion, question: Question, decision: Decision) -> Answer:
+def _answer(
+    asked: AskedPredicate | AskedChoice | AskedScore, question: Question, decision: Decision
+) -> Answer:
     given = decision.probabilities
     if given is None:
         return Answer(type="refusal", name=question.name)
@@ -210,7 +232,7 @@ def _answer(asked: AskedQuestion, question: Question, decision: Decision) -> Ans
         return Answer(type="predicate", name=question.name, probability=given[0])
     n, top = len(given), max(given)
     sure = min(max((n * top - 1) / (n - 1), 0.0), 1.0)
-    if asked.choices is not None:
+    if isinstance(asked, AskedChoice):
         values = [choice.value for choice in asked.choices]
         return Answer(
             type="choice",
