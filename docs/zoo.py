@@ -29,6 +29,13 @@ Ids, sizes and scales could not be confirmed at the Hub; a model that is publish
 name picks no dialect: name it with `--dialect`.
 """
 
+NUMBERS = """
+## Heads with numbers
+
+[Reward models](reward-models.md) says how they are used, here and on another machine. `meta_rm` is
+an argument of `Judge`, not a judge type.
+"""
+
 
 def _row(entry: ZooEntry) -> str:
     models = " ".join(f"`{model}`" for model in entry.models)
@@ -36,7 +43,7 @@ def _row(entry: ZooEntry) -> str:
     cells = (
         entry.name,
         models,
-        dialects or "judge type `scalar`",
+        dialects,
         entry.responses,
         entry.scale,
         entry.size,
@@ -50,14 +57,35 @@ def _row(entry: ZooEntry) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def _number_row(entry: ZooEntry) -> str:
+    opens = {"hf": "yes", "own code": "with `remote_code`", "no": "no"}[entry.opens]
+    cells = (
+        entry.name,
+        " ".join(f"`{model}`" for model in entry.models),
+        f"`{entry.judge}`"
+        + (f", `meta_template: {entry.meta_template}`" if entry.meta_template else ""),
+        entry.head,
+        opens + (f": {entry.opening}" if entry.opening else ""),
+        entry.system,
+        entry.size,
+        entry.licence,
+        f"[{entry.paper}](https://arxiv.org/abs/{entry.paper})" if entry.paper else "–",
+        entry.checked,
+        entry.unchecked,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
 def page() -> str:
     """The text of the page."""
-    parts = [HEAD]
     columns = "model | ids | dialect | responses | scale | size | sampling | licence | paper"
     columns += " | prompt (hash) | tests | not checked"
-    for kind, title in (("generative", "Judges that write"), ("scalar", "Heads with numbers")):
-        rows = [_row(entry) for entry in zoo_entries() if entry.kind == kind]
-        parts += [f"\n## {title}\n", f"| {columns} |", "|---" * 12 + "|", *rows]
+    written = [_row(entry) for entry in zoo_entries() if entry.kind == "generative"]
+    parts = [HEAD, "\n## Judges that write\n", f"| {columns} |", "|---" * 12 + "|", *written]
+    columns = "model | ids | judge type | head | opens | system turn | size | licence | paper"
+    columns += " | tests | not checked"
+    numbers = [_number_row(entry) for entry in zoo_entries() if entry.kind == "scalar"]
+    parts += [NUMBERS, f"| {columns} |", "|---" * 11 + "|", *numbers]
     return "\n".join(parts) + "\n"
 
 

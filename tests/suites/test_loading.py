@@ -50,6 +50,16 @@ def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
         pytest.param(("k: 4", "kk: 4"), r":8: unknown key 'judges.0.kk'; allowed: .*k,", id="key"),
         pytest.param(("name: mine", "nme: mine"), r"'nme'|name is missing", id="top-key"),
         pytest.param(("k: 4", "k: four"), r":8: judges.0.k: .*integer, got 'four'", id="type"),
+        pytest.param(
+            ("k: 4", "principles: [{nme: x}]"),
+            r":8: judges\.0\.principles\.0\.name: Field required",
+            id="principle",
+        ),
+        pytest.param(
+            ("k: 4", "principles: [{name: x}, {name: x}]"),
+            r":8: judges\.0\.principles: principle names must differ",
+            id="principles",
+        ),
         pytest.param(("k: 4", "k: 0"), r":8: judges.0.k: .*greater than or equal to 1", id="k-0"),
         pytest.param(("k: 4", "k: true"), r":8: judges.0.k: .*got True", id="k-bool"),
         pytest.param(

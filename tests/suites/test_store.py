@@ -26,6 +26,7 @@ from deemster.schemas import (
     Message,
     Principle,
     Sample,
+    Sampling,
     TextPart,
     Usage,
     Verdict,
@@ -124,6 +125,18 @@ def test_another_judge_is_refused(tmp_path: Path) -> None:
             store.set_judges([other])
         with pytest.raises(InputError, match="has 1 judges, not 2"):
             store.set_judges([INFO, other])
+
+
+def test_only_the_settings_that_differ_are_told(tmp_path: Path) -> None:
+    members = [INFO, INFO.model_copy(update={"sampling": Sampling(temperature=0.5)})]
+    panel = INFO.model_copy(update={"members": tuple(members)})
+    with RunStore(tmp_path, write=True) as store:
+        store.set_judges([panel])
+        members[1] = INFO.model_copy(update={"sampling": Sampling(temperature=0.25)})
+        with pytest.raises(InputError) as told:
+            store.set_judges([INFO.model_copy(update={"members": tuple(members)})])
+    changed = str(told.value).partition("another judge: ")[2]
+    assert changed == "members.1.sampling.temperature was 0.5, now 0.25; give another --out"
 
 
 def written(directory: Path, n: int = 20) -> Path:

@@ -27,6 +27,7 @@ from deemster.cli import (
     run,
     runs,
     score,
+    serve,
     train,
     zoo,
 )
@@ -51,6 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
+add_judging_command(app, "serve", serve.serve)
 app.add_typer(data.app, name="data")
 app.command("init")(init.init)
 app.command("run")(run.run)
@@ -102,8 +104,10 @@ def main() -> None:
         sys.exit(BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    except BrokenPipeError:
-        # The reader of stdout went away (`| head`); nobody is left to read.
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        # The reader of stdout went away (`| head`), which click ends with 1: nothing was wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     if status == INTERRUPTED:

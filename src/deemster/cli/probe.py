@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deemster.suites.building import SuiteJudges
 
 
-NO_PART = ("k", "aggregator", "meta_rm", "k_meta", "orders", "min_valid", "stop")
+NO_PART = ("k", "aggregator", "meta_rm", "meta_template", "k_meta", "orders", "min_valid", "stop")
 """Settings of a judge that a probe chooses itself."""
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from deemster.zoo import ZooEntry
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +39,7 @@ def list_models(as_json: _Json = False) -> int:
             (
                 entry.name,
                 " ".join(entry.models),
-                entry.dialect or "(judge type scalar)",
+                entry.dialect or _taken(entry),
                 entry.responses,
                 entry.scale,
                 entry.licence,
@@ -45,6 +48,14 @@ def list_models(as_json: _Json = False) -> int:
         ],
     )
     return 0
+
+
+def _taken(entry: ZooEntry) -> str:
+    """What takes a model with numbers, and whether it opens."""
+    how = "meta_rm" if entry.judge == "meta_rm" else f"judge type {entry.judge}"
+    return {"hf": f"({how})", "own code": f"({how}, own code)", "no": "(does not open)"}[
+        entry.opens
+    ]
 
 
 @app.command("show")
@@ -59,7 +70,10 @@ def show_model(
     if as_json:
         typer.echo(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False))
         return 0
+    numbers = ("judge", "head", "opens", "opening", "system")
     for field, value in entry.model_dump().items():
+        if field in (numbers if entry.kind == "generative" else ("dialect", "other_dialects")):
+            continue
         text = ", ".join(value) if isinstance(value, tuple) else value
         typer.echo(f"{field.replace('_', ' ')}: {'unknown' if text in (None, '') else text}")
     return 0

@@ -17,7 +17,13 @@ from deemster.judges.base import BaseJudge
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.drawing import draw, one_of_each
-from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
+from deemster.judges.meta_rm import (
+    MetaRM,
+    PlannedMetaRM,
+    PromptedMetaRM,
+    open_meta_rm,
+    rate_votes,
+)
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.plan import Planned
 from deemster.judges.settings import (
@@ -103,6 +109,7 @@ class Judge(BaseJudge):
             is the plain sum, or with a meta RM the sum of the better half.
         meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, `"nano"` for
             the one embedded with the model `nano`, or any other model string for a prompted one.
+        meta_template: how a meta RM given as a string is asked; see `open_meta_rm`.
         orders: in which orders responses are shown; see `deemster.judges.orders`.
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
@@ -131,6 +138,7 @@ class Judge(BaseJudge):
         principles: PrinciplesLike = "self",
         aggregator: Reducer | str | None = None,
         meta_rm: MetaRM | str | None = None,
+        meta_template: str | Path | None = None,
         orders: Orders = "balanced",
         seed: int = 0,
         min_valid: int = 1,
@@ -160,7 +168,13 @@ class Judge(BaseJudge):
         self.principles: tuple[Principle, ...] = (
             principles_for(principles, ()) if self.mode == "fixed" and self.source is None else ()
         )
-        self.meta_rm = self._own(open_meta_rm(meta_rm)) if isinstance(meta_rm, str) else meta_rm
+        if isinstance(meta_rm, str):
+            meta_rm = self._own(open_meta_rm(meta_rm, template=meta_template))
+        elif meta_template is not None:
+            raise InputError(
+                f"meta_template {str(meta_template)!r} goes with a meta_rm that is a string"
+            )
+        self.meta_rm = meta_rm
         self.tool = tool
         self.name = name or self.backend.name
 
@@ -250,7 +264,7 @@ class Judge(BaseJudge):
                 known=False,
                 tokens_unknown=self.sampling.max_tokens,
             )
-        if isinstance(self.meta_rm, PromptedMetaRM):
+        if isinstance(self.meta_rm, PlannedMetaRM):
             yield from self.meta_rm.plan(case, k=self.k, longest=self.sampling.max_tokens)
 
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
@@ -309,7 +323,7 @@ class Judge(BaseJudge):
         usage = Usage()
         while len(votes) < self.k:
             more = first_round(rule, size, self.min_valid) if rule and not votes else size
-            new = await self._draw(case, range(len(votes), min(len(votes) + more, self.k)))
+            new = await self.draw_votes(case, range(len(votes), min(len(votes) + more, self.k)))
             if self.meta_rm is not None:
                 new, rated = await rate_votes(self.meta_rm, case.query, case.responses, new)
                 usage += rated
@@ -320,8 +334,13 @@ class Judge(BaseJudge):
                 break
         return votes, usage
 
-    async def _draw(self, case: Case, draws: Iterable[int]) -> list[Vote]:
-        """The votes of some draws: all requests at the same time."""
+    async def draw_votes(self, case: Case, draws: Iterable[int]) -> list[Vote]:
+        """The votes of some draws, not rated by a meta RM: all requests at the same time.
+
+        Args:
+            case: with the principles to judge by, if they are fixed; see `with_principles`.
+            draws: their numbers, each from 0 to k - 1.
+        """
         asked = self.requests(case, draws)
         drawn = await together(
             draw(self.backend, self.dialect, request, self._view(case, order))

@@ -97,12 +97,22 @@ def _released_dialect(model: str) -> str | None:
     entry = find_model(model)
     if entry is None:
         return None
+    if entry.meta_template:
+        raise InputError(
+            f"model {model!r} is {entry.name}, which rates judgments: give it as meta_rm, or name "
+            "a dialect if it is another model"
+        )
     if entry.kind == "scalar":
         raise InputError(
-            f"model {model!r} is {entry.name}, which writes no verdicts: use judge type scalar "
-            "(type: scalar in a suite), or name a dialect if it is another model"
+            f"model {model!r} is {entry.name}, which writes no verdicts: "
+            + (
+                "give it as meta_rm"
+                if entry.judge == "meta_rm"
+                else f"use judge type {entry.judge} (type: {entry.judge} in a suite)"
+            )
+            + ", or name a dialect if it is another model"
         )
-    _announce(
+    announce(
         f"deemster: {model} is {entry.name} of the zoo: dialect {entry.dialect}; --dialect or "
         "dialect= names another"
     )
@@ -110,7 +120,7 @@ def _released_dialect(model: str) -> str | None:
 
 
 @cache
-def _announce(line: str) -> None:
+def announce(line: str) -> None:
     """Say something on stderr, once."""
     sys.stderr.write(f"{line}\n")
 

@@ -95,7 +95,10 @@ def find_judge(store: RunStore, name: str | None) -> int:
     if name is None and len(names) == 1:
         return 0
     if name is None:
-        raise InputError(f"the run has {len(names)} judges; give --judge: {', '.join(names)}")
+        raise InputError(
+            f"the run has {len(names)} judges; name one (--judge NAME, or DIR#NAME): "
+            + ", ".join(names)
+        )
     if name not in names:
         raise InputError(f"no judge {name!r} in the run; judges there: {', '.join(names)}")
     return names.index(name)

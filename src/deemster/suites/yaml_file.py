@@ -170,7 +170,9 @@ class YamlFile:
         shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
         if first["type"] == "string_type" or isinstance(value, date):
             shown += quotes(value)
-        return f"{place}: {where}: {message}{shown}" if where else f"{self.path}: {message}"
+        if not where:
+            return f"{self.path}: {message}"
+        return f"{place}: {where}{_after_field(str(path[-1]), message)}{shown}"
 
 
 def read_yaml_file(path: Path, *, what: str, keys: str) -> YamlFile:
@@ -188,6 +190,14 @@ def read_yaml_file(path: Path, *, what: str, keys: str) -> YamlFile:
     if not isinstance(written, dict):
         raise InputError(f"{path}: expected a mapping with {keys}")
     return YamlFile(path, written, lines)
+
+
+def _after_field(field: str, message: str) -> str:
+    """What follows a field's name in an error: its validators may have named it once or more."""
+    while message.startswith(f"{field}: "):
+        message = message.removeprefix(f"{field}: ")
+    inside = message.removeprefix(f"{field}.")
+    return f": {message}" if inside == message else f".{inside}"
 
 
 class _Chooses(Protocol):

@@ -112,6 +112,7 @@ class OpenAIServer:
         app = web.Application(client_max_size=64 * 1024**2)
         # Any prefix: Azure puts the deployment there.
         for path in self.paths:
+            app.router.add_post(f"/{path}", self._handle)
             app.router.add_post(f"/{{prefix:.*}}/{path}", self._handle)
         # Handlers that hang or trickle end with the client's connection.
         runner = web.AppRunner(

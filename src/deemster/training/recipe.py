@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
+from deemster.backends import EMBEDDED
 from deemster.schemas import Record
 
 DEFAULT_ENGINE = "trl"
@@ -92,10 +93,16 @@ class Recipe(Record):
     def local(self, name: str) -> Path | None:
         """The file or folder of that name, seen from the recipe; None if there is none.
 
-        `FOLDER#FILE` is a file in a folder.
+        `FOLDER#FILE` is a file in a folder. The embedded model goes by its name.
         """
         place, mark, file = name.partition("#")
         path = self.folder / Path(place).expanduser()
         if not path.exists():
-            return None
+            return _embedded() if name == EMBEDDED else None
         return path.resolve() / file if mark else path.resolve()
+
+
+def _embedded() -> Path:
+    from deemster.backends.nano import part  # noqa: PLC0415 - only where it is trained on
+
+    return part("judge")

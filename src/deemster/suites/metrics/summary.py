@@ -22,6 +22,7 @@ from deemster.suites.metrics.accuracy import (
 )
 from deemster.suites.metrics.accuracy import pairwise_accuracy as pairs_accuracy
 from deemster.suites.metrics.calibration import Calibration, calibration
+from deemster.suites.metrics.cost import ItemCost, item_cost
 from deemster.suites.metrics.curves import ALL_SUBSETS, CurvePoint, Draws, curve, meta_curve
 from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
 from deemster.suites.metrics.failures import FailureReason
@@ -56,6 +57,8 @@ class Summary(Record):
     by: dict[str, float | None]
     """Accuracy per subset; empty if the data have no subsets."""
     usage: Usage
+    per_item: ItemCost | None = None
+    """`usage` for each item; None where no call is on record, as of imported logs."""
     judge: JudgeInfo | None
     failures: dict[FailureStatus, int]
     """Votes without a verdict, by status."""
@@ -158,6 +161,7 @@ def summarise(
         },
         by={name: one.scored.value for name, one in subsets.items()},
         usage=Usage.total(item.usage for item in items),
+        per_item=item_cost(items),
         judge=judge,
         failures=_failures(items),
         failure_reasons=tuple(failure_reasons),
