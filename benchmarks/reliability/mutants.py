@@ -15,7 +15,10 @@ from benchmarks.reliability.mutating import Mutant, mutants
 from benchmarks.reliability.record import Run
 
 ROOT = Path(__file__).parents[2]
-_PARTS_OF_TREE = ("src", "tests", "benchmarks", "lab", "suites", "examples", "pyproject.toml")
+_PARTS_OF_TREE = (
+    *("src", "tests", "benchmarks", "lab", "suites", "examples", "docs", "recipes"),
+    *("pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md"),
+)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "parsers": (
         (
