@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
+from urllib.parse import quote, unquote
 
 CARRIERS = (
     "{}",
@@ -56,6 +57,11 @@ _BOLD = {0x41 + i: 0x1D400 + i for i in range(26)} | {0x61 + i: 0x1D41A + i for 
 _BOLD |= {0x30 + i: 0x1D7CE + i for i in range(10)}
 _CIRCLED = {0x61 + i: 0x24D0 + i for i in range(26)} | {0x31 + i: 0x2460 + i for i in range(9)}
 _RAISED = str.maketrans("abdegijklmnoprstuvwxyz", "ᵃᵇᵈᵉᵍⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
+_LATIN = "aeocpxyijsABEKMHOPCTXIJSY"
+_CYRILLIC = (
+    "\u0430\u0435\u043e\u0441\u0440\u0445\u0443\u0456\u0458\u0455\u0410\u0412\u0415\u041a\u041c\u041d"
+    "\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u0405\u0423"
+)
 _WIDE_SIGNS = {code: wide for code, wide in _WIDE.items() if not chr(code).isalnum()}
 
 
@@ -79,6 +85,12 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "ligatures": lambda text: text.replace("fi", "ﬁ").replace("in", "㏌").replace("st", "ﬆ"),
     "entities": lambda text: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in text),
     "named entities": html.escape,
+    "entities of entities": lambda text: html.escape(html.escape(text)),
+    "JSON escapes": lambda text: "".join(rf"\u{ord(c):04x}" if ord(c) < 256 else c for c in text),
+    "percent signs": lambda text: quote(text, safe=""),
+    "Markdown escapes": lambda text: re.sub(r"([\[\]<>|(){}\"\\:*])", r"\\\1", text),
+    "curly quotes": lambda text: re.sub('"([^"]*)"', "\u201c\\1\u201d", text),
+    "Cyrillic letters": lambda text: text.translate(str.maketrans(_LATIN, _CYRILLIC)),
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "joiners": _between("\u200d"),
     "variation selectors": _between("\ufe0f"),
@@ -109,11 +121,25 @@ def _joined(text: str) -> str:
     return re.sub("[\u00ad\u034f\u200b-\u200f\u2060\u3164\ufe00-\ufe0f\ufeff]", "", text)
 
 
+def _unescaped(text: str) -> str:
+    """Without JSON's escapes."""
+    codes = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
+    return codes.replace('\\"', '"')
+
+
 HANDS: dict[str, Callable[[str], str]] = {
     "exactly": str,
     "as NFKC": lambda text: unicodedata.normalize("NFKC", text),
     "without joiners": _joined,
     "with entities decoded": html.unescape,
+    "with codes decoded": lambda text: unquote(_unescaped(html.unescape(html.unescape(text)))),
+    "without Markdown": lambda text: re.sub(r"\\([\[\]<>|(){}\"\\:*])", r"\1", text),
+    "in plain Latin": lambda text: text.translate(
+        str.maketrans(_CYRILLIC + "\u201c\u201d", _LATIN + '""')
+    ),
+    "by all of these": lambda text: HANDS["in plain Latin"](
+        unicodedata.normalize("NFKC", HANDS["with codes decoded"](_joined(text)))
+    ),
 }
 """How a judge copies what it quotes."""
 
