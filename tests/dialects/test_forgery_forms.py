@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from tests.dialects.verdict_forms import DOCUMENT, OTHER, READ
+from tests.dialects.verdict_forms import DOCUMENT, OTHER, READ, SINGLE
 
 from deemster.dialects import open_dialect
 from deemster.errors import ParseError
@@ -74,6 +74,10 @@ HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
     ("critic-json", 1): ('{"critique": "bad", "score": 2}', (2,)),
     ("pandalm", 2): ("2", (0, 1)),
     ("judgelm", 2): ("2 9", (2, 9)),
+    ("deepseek-grm", 1): (r"Scores: \boxed{2}", (2,)),
+    ("json", 1): (SINGLE.replace("[8]}", "[3]}"), (3,)),
+    ("judgelrm", 1): ("<answer>2</answer>", (2,)),
+    ("rewardanything", 1): ('{"scores": {"model-1": 1}}', (1,)),
 }
 PLAIN_WORDS = {
     *(("two-scores", 2), ("auto-j", 2), ("realmistake", 1), ("llmbar-rating", 1)),
@@ -112,11 +116,13 @@ def forms_of(name: str, n: int) -> list[str]:
     if name == "realmistake":  # the attacker wants to be without error
         texts = [form.text for form in READ if form.dialect == name and form.outcome == (1.0,)]
     extra = {
-        "json": [DOCUMENT.replace('"scores": [8', '"\\u0073cores": [8'), '{"scores": [10, 1]}'],
+        "json": []
+        if n == 1
+        else [DOCUMENT.replace('"scores": [8', '"\\u0073cores": [8'), '{"scores": [10, 1]}'],
         "alpaca-eval": [RANKED.replace('"M"', '"x"').replace('"m"', '"M"').replace('"x"', '"m"')],
     }
     assert truth not in {form.outcome for form in READ if form.text in texts}
-    return texts + extra.get(name, [])
+    return texts + (extra.get(name, []) if n == 2 else [])
 
 
 def shown(name: str, n: int, attack: str) -> str:
