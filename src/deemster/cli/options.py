@@ -150,8 +150,6 @@ class JudgeOptions:
             site = Site(seed=seed, budget=budget)
             judge = self._spec().build(site)
             judge.name = judge.backend.name  # of a recording: the model that was recorded
-            if judge.dialect.template.provenance:
-                typer.echo(f"deemster: {judge.dialect.template.provenance}", err=True)
             return SuiteJudges((judge,), site)
         self._nothing_else()
         specs, folder, chosen = _described(described)
