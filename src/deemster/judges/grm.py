@@ -12,7 +12,8 @@ from deemster.aggregators import parse_stop
 from deemster.errors import InputError
 from deemster.files import exists
 from deemster.judges.building import PrinciplesGiven, Site
-from deemster.judges.judge import MAX_K, Finder, Judge
+from deemster.judges.finder import Finder
+from deemster.judges.judge import MAX_K, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
 from deemster.principles import as_principles

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from deemster.aggregators import Decided, Reducer, parse_stop
 from deemster.backends import EMBEDDED, Backend, Outcome, Request
@@ -17,6 +17,7 @@ from deemster.judges.base import BaseJudge
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.drawing import draw, one_of_each
+from deemster.judges.finder import Finder
 from deemster.judges.meta_rm import (
     MetaRM,
     PlannedMetaRM,
@@ -48,9 +49,6 @@ from deemster.schemas import (
     Failure,
     JudgeInfo,
     Principle,
-    QueryLike,
-    ReferenceLike,
-    ResponseLike,
     Usage,
     Verdict,
     Vote,
@@ -58,33 +56,6 @@ from deemster.schemas import (
 
 MAX_K = 10_000
 _MODES = ("self", "ahead")
-
-
-class Finder(Protocol):
-    """A tool whose findings are put before a judge: a `Verifier`, say."""
-
-    @property
-    def name(self) -> str:
-        """What records call it."""
-        ...
-
-    async def findings(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: ReferenceLike | None = None,
-    ) -> Findings:
-        """Examine the responses."""
-        ...
-
-
-class Findings(Protocol):
-    """What a tool found."""
-
-    def text(self, order: Sequence[int] | None = None) -> str:
-        """It in words, with the responses numbered from 1 in the order shown."""
-        ...
 
 
 class Judge(BaseJudge):

@@ -78,6 +78,8 @@ def dialect_of(
             official=prompt == "official",
             model_folder=_folder(backend),
         )
+    if chosen.template.provenance:
+        _announce(f"deemster: {chosen.template.provenance}")
     if only is not None and chosen.name != only:
         raise InputError(
             f"model {backend.name!r} was trained on the dialect {only!r} alone, got "
