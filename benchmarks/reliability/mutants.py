@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,10 @@ from benchmarks.reliability.mutating import Mutant, mutants
 from benchmarks.reliability.record import Run
 
 ROOT = Path(__file__).parents[2]
+_PARTS_OF_TREE = (
+    *("src", "tests", "benchmarks", "lab", "suites", "examples", "docs", "recipes"),
+    *("pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md"),
+)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "parsers": (
         (
@@ -62,16 +67,36 @@ _LIMIT_S = 600
 
 def survivors(run: Run) -> None:
     """A seeded sample of the mutants of each part, each against the tests of the part."""
+    with tempfile.TemporaryDirectory() as name:
+        _survivors(run, _copied(Path(name)))
+
+
+def _copied(folder: Path) -> Path:
+    """The tree as it is now: work in it may go on while its mutants are tried."""
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in _PARTS_OF_TREE:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tree / name)
+    if (ROOT.parent / "shared").exists():  # data that some tests use
+        (folder / "shared").symlink_to((ROOT.parent / "shared").resolve())
+    return tree
+
+
+def _survivors(run: Run, tree: Path) -> None:
     samples: dict[str, list[Mutant]] = {}
     alive: list[str] = []
     endless = 0
     tried, killed = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
     for part, (modules, tests) in PARTS.items():
-        everything = [mutant for module in modules for mutant in of_module(module)]
+        everything = [mutant for module in modules for mutant in of_module(tree, module)]
         n = run.count(f"mutants of {part}", len(everything), least=2)
         samples[part] = random.Random(20).sample(everything, n)
-        source = (ROOT / "src" / "deemster" / modules[0]).read_text("utf-8")
-        if against(Mutant(modules[0], 0, "none", source), tests) != "alive":
+        source = (tree / "src" / "deemster" / modules[0]).read_text("utf-8")
+        if against(tree, Mutant(modules[0], 0, "none", source), tests) != "alive":
             raise RuntimeError(f"the tests of {part} fail without a change")
         run.notes.append(f"{part}: {', '.join(modules)}, against {', '.join(tests)}.")
     for row in itertools.zip_longest(*samples.values()):
@@ -79,7 +104,7 @@ def survivors(run: Run) -> None:
             if mutant is None or run.late():
                 continue
             tried[part] += 1
-            found = against(mutant, PARTS[part][1])
+            found = against(tree, mutant, PARTS[part][1])
             endless += found == "endless"
             killed[part] += found != "alive"
             if found == "alive":
@@ -94,19 +119,20 @@ def survivors(run: Run) -> None:
         run.notes.append(f"Survivors: {'; '.join(alive)}.")
 
 
-def of_module(module: str) -> list[Mutant]:
+def of_module(tree: Path, module: str) -> list[Mutant]:
     """All mutants of a file of the package."""
-    source = (ROOT / "src" / "deemster" / module).read_text("utf-8")
+    source = (tree / "src" / "deemster" / module).read_text("utf-8")
     return list(mutants(module, source))
 
 
-def against(mutant: Mutant, tests: tuple[str, ...]) -> str:
+def against(tree: Path, mutant: Mutant, tests: tuple[str, ...]) -> str:
     """What becomes of a mutant: `killed`, `endless` (also killed) or `alive`."""
     with tempfile.TemporaryDirectory() as name:
         changed = Path(name) / "mutant.py"
         changed.write_text(mutant.source, "utf-8")
         environment = os.environ | {
             "MUTANT": f"src/deemster/{mutant.module}", "MUTANT_SOURCE": str(changed),
+            "PYTHONPATH": f"{tree / 'src'}:{tree}",
         }  # fmt: skip
         command = [
             sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header",
@@ -115,7 +141,7 @@ def against(mutant: Mutant, tests: tuple[str, ...]) -> str:
         ]  # fmt: skip
         try:
             done = subprocess.run(
-                command, cwd=ROOT, env=environment, capture_output=True, check=False,
+                command, cwd=tree, env=environment, capture_output=True, check=False,
                 timeout=_LIMIT_S,
             )  # fmt: skip
         except subprocess.TimeoutExpired:

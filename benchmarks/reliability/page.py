@@ -76,7 +76,8 @@ def _section(goal: Goal, result: Result | None) -> str:
         lines += [
             (
                 f"`{result.command}` on {result.date}: {_counts(result)}; {result.seconds:,.0f} s, "
-                f"{result.cores} cores, Python {result.python}, deemster {result.version}.{part}"
+                f"{result.cores} cores (load {result.load:g}), Python {result.python}, "
+                f"deemster {result.version}.{part}"
             ),
             "",
         ]

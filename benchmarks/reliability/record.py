@@ -95,6 +95,8 @@ class Result:
     version: str
     python: str
     cores: int
+    load: float
+    """Of the machine at the end: processes that run or wait to, over a minute."""
 
     @property
     def met(self) -> bool:
@@ -130,6 +132,7 @@ def ended(run: Run, seconds: float, *, minutes: float | None = None) -> Result:
         version=__version__,
         python=platform.python_version(),
         cores=os.cpu_count() or 1,
+        load=round(os.getloadavg()[0], 1),
     )
 
 
@@ -151,5 +154,6 @@ def load(folder: Path = RESULTS) -> dict[str, Result]:
         read: dict[str, Any] = json.loads(path.read_text("utf-8"))
         read["checks"] = tuple(Check(**check) for check in read["checks"])
         read["notes"] = tuple(read["notes"])
+        read.setdefault("load", 0.0)
         found[read["r"]] = Result(**read)
     return found

@@ -17,7 +17,9 @@ from deemster.serve import ApiKey, ServerSettings, create_app
 CONFIG = """
 [checks]
 # What the schema cannot say (a query of blanks, a judge that is not there) is refused with 400.
-positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "422", "429", "503"]
+positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "422", "429", "503", "504"]
+# No verdict, and a deadline that the request itself may set, are answers and no faults.
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503", "504"]
 """
 OPEN = {"/healthz", "/readyz", "/metrics", "/v1/judges", "/v1/models"}
 

@@ -69,6 +69,9 @@ def serve(
     max_body: Annotated[
         int, typer.Option(rich_help_panel=_LOAD, help="Bytes of the largest body.")
     ] = 8 * 2**20,
+    body_timeout: Annotated[
+        float, typer.Option(rich_help_panel=_LOAD, help="Seconds in which a body must arrive.")
+    ] = 30.0,
     max_k: Annotated[
         int, typer.Option(rich_help_panel=_LOAD, help="The most votes a request may ask for.")
     ] = 64,
@@ -111,6 +114,7 @@ def serve(
         queue=queue,
         deadline=deadline,
         max_body=max_body,
+        body_timeout=body_timeout,
         max_k=max_k,
         group_size=group_size,
         group_wait=group_wait,

@@ -8,14 +8,22 @@ judged any further.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deemster.json_text import MAX_VALUES
-from deemster.serve.http_errors import HttpError
+from deemster.serve.http_errors import HttpError, error_response
 
+_LINGER = 2.0
+"""Seconds in which the rest of a body that is too large is thrown away: a connection that is closed
+while its client still sends loses the reply."""
 _COUNTED = 2**20
 """Bytes from which on the values of a body are counted: a few bytes a value can fill the memory."""
+
+
+class _TooLargeError(HttpError):
+    """There is more of the body to come."""
 
 
 class BodyGuard:
@@ -29,7 +37,11 @@ class BodyGuard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body = await self._read(scope, receive)
+        try:
+            body = await self._read(scope, receive)
+        except _TooLargeError as error:
+            await self._refuse(error, scope, receive, send)
+            return
         if body is None:
             return  # it left before it had said what it wanted
         left = asyncio.Event()
@@ -87,8 +99,24 @@ class BodyGuard:
             raise HttpError(f"the body has more than {MAX_VALUES:,} values", status=413)
         return body
 
+    async def _refuse(self, error: HttpError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Reply, then read on for a moment, and only then let the connection be closed."""
+        reply = error_response(error, request_id=scope.get("state", {}).get("request_id", ""))
+        head = {"type": "http.response.start", "status": 413, "headers": reply.raw_headers}
+        await send(head)
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        thrown = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER):
+                while thrown < 4 * self._most:
+                    message = await receive()
+                    thrown += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
+        await send({"type": "http.response.body", "body": b""})
+
     def _too_large(self) -> HttpError:
-        return HttpError(
+        return _TooLargeError(
             f"the body is larger than {self._most:,} bytes; send fewer samples at a time, or start "
             "the server with a larger --max-body",
             status=413,

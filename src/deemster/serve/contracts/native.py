@@ -50,7 +50,7 @@ class Asked(BaseModel):
     """Which judge; the first if left out."""
     k: Votes = None
     """Votes to draw; the judge's own number if left out."""
-    timeout: Annotated[float, Field(ge=0.1, le=86_400)] | None = None
+    timeout: Annotated[float, Field(ge=1, le=86_400)] | None = None
     """Seconds, if less than the server allows."""
 
     @model_validator(mode="after")
@@ -80,7 +80,7 @@ class Batch(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     samples: Annotated[tuple[Asked, ...], Field(min_length=1, max_length=MAX_BATCH)]
-    timeout: Annotated[float, Field(ge=0.1, le=86_400)] | None = None
+    timeout: Annotated[float, Field(ge=1, le=86_400)] | None = None
     """Seconds for all of them; the samples' own are not looked at."""
 
 
