@@ -346,6 +346,16 @@ REFUSED: list[Form] = [
             "ambiguous",
             "a different verdict after the label's part",
         ),
+        (
+            "Scores: \\boxed{9, 1}\nAnalysis:\nNo, \\boxed{2, 8.5}",
+            "ambiguous",
+            "numbers after the label's part that are no scores",
+        ),
+        (
+            "At first \\boxed{9, 1}\nScores: 2, 8",
+            "ambiguous",
+            "numbers without a box behind the last label",
+        ),
         ("<think>\\boxed{8, 7}", "parse_error", "a draft in unfinished reasoning"),
         ("I'm sorry, but I can't help with rating this.", "refused", "declined"),
     ),

@@ -79,7 +79,7 @@ def dialect_of(
             model_folder=_folder(backend),
         )
     if chosen.template.provenance:
-        _announce(f"deemster: {chosen.template.provenance}")
+        announce(f"deemster: {chosen.template.provenance}")
     if only is not None and chosen.name != only:
         raise InputError(
             f"model {backend.name!r} was trained on the dialect {only!r} alone, got "

@@ -35,7 +35,7 @@ CONTROL_TOKENS: tuple[ControlTokens, ...] = (
         "ChatML (Qwen, Yi, InternLM, SmolLM, Hermes), Llama 3 and 4, Phi, Zephyr, Falcon 3, "
         "Command R, GLM, Granite, gpt-oss, Kimi K2, Hunyuan, OLMo, Megrez, GigaChat, dots, Step",
         "<",
-        r"\|",
+        r"\\?\|",
         (
             *("<|im_start|>", "<|im_sep|>", "<|eot_id|>", "<|start_header_id|>", "<|end|>"),
             *("<|START_OF_TURN_TOKEN|>", "<|user|>", "<|start_of_role|>", "<|header_start|>"),

@@ -31,6 +31,20 @@ _JOINER = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 _REPLACEMENT = 0xFFFD
+# Not compatible with ASCII, but whoever copies them writes it often: quotation marks, and the
+# letters of other scripts (Cyrillic, Greek, Armenian) that look like Latin ones.
+_LOOK_ALIKES = dict(
+    zip(
+        "\u201c\u201d\u201e\u201f\u2033\u2036"
+        "\u0430\u0435\u043e\u0441\u0440\u0445\u0443\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
+        "\u043a\u043c\u0442\u043f\u0433\u0432\u0475\u0410\u0412\u0415\u041a\u041c\u041d\u041e"
+        "\u0420\u0421\u0422\u0425\u0406\u0408\u0405\u0423\u051c\u03b1\u03bf\u03bd\u03c1\u03b9"
+        "\u03ba\u03c5\u03c7\u03c9\u03b7\u03b5\u03c4\u03b3\u0391\u0392\u0395\u0396\u0397\u0399"
+        "\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u0585\u0578\u057d\u0131",
+        '""""""aeocpxyijshdqwkmtnrbvABEKMHOPCTXIJSYWaovpikuxwnetyABEZHIKMNOPTYXonui',
+        strict=True,
+    )
+)
 # Kinds of characters, as bits.
 _IS_SURROGATE, _IS_INVISIBLE, _IS_JOINER, _IS_SEVERAL, _IS_COMPATIBLE, _IS_KNOWN = (
     1 << bit for bit in range(6)
@@ -57,10 +71,10 @@ class _Characters:
         char = chr(code)
         plain = unicodedata.normalize("NFKC", char)
         single = len(plain) == 1 and plain.isascii()
-        self.any_form[code] = ord(plain) if single else code
+        self.any_form[code] = ord(plain if single else _LOOK_ALIKES.get(char, char))
         # 1⁰ is not 10 and ⑧ may number a list, so nothing is read from them.
         apart = unicodedata.decomposition(char).startswith(("<super>", "<sub>", "<circle>"))
-        self.read_form[code] = code if apart else self.any_form[code]
+        self.read_form[code] = ord(plain) if single and not apart else code
         self.kinds[code] = (
             _IS_KNOWN
             | _IS_SURROGATE * (0xD800 <= code <= 0xDFFF)
@@ -115,8 +129,9 @@ def fold(text: str, *, all_forms: bool = False) -> str:
 
     Args:
         text: any text, best `visible`.
-        all_forms: fold raised, lowered and circled forms too, which are not read as what they
-            resemble, but could be turned into it by whoever quotes them.
+        all_forms: fold raised, lowered and circled forms and look-alikes of other scripts too,
+            which are not read as what they resemble, but could be turned into it by whoever
+            quotes them.
     """
     if text.isascii():
         return text

@@ -10,9 +10,10 @@ Queries, responses and references come from strangers. Before they enter a promp
 - invisible and control characters are removed.
 
 Look-alikes that parsers read, or that a judge could turn into the syntax while it quotes (full
-width, ligatures, HTML entities), count as what they stand for. The respelling keeps the meaning
-readable: `\boxed{42}` becomes `\fbox{42}`. Raw texts are kept in the records; only the judge's
-view changes. No defence of this kind is complete.
+width, ligatures, letters of other scripts, HTML entities, JSON escapes, percent-encoding), count
+as what they stand for. The respelling keeps the meaning readable: `\boxed{42}` becomes
+`\fbox{42}`. Raw texts are kept in the records; only the judge's view changes. No defence of this
+kind is complete.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from urllib.parse import unquote
 
 from deemster.prompts.control_tokens import following
 from deemster.prompts.normal_form import fold, spelled_out, visible, without_joiners
@@ -38,7 +40,7 @@ def _tags(first: str) -> str:
 def _labels() -> str:
     """The labels, each once for either case of its first letter."""
     return "".join(
-        rf"|{first}(?i:{words(label[1:])})(?=[*_]{{0,4}}:)"
+        rf"|{first}(?i:{words(label[1:])})(?=[*_\\]{{0,4}}:)"
         for label in LABELS
         for first in (label[0], label[0].upper())
     )
@@ -48,30 +50,39 @@ _BRACKET = r"\["
 # Every alternative begins with a literal character, and no repetition: only then does the search
 # skip what begins with none of them, which is most of a text.
 _SYNTAX = re.compile(
-    r"\\boxed(?![A-Za-z])"
-    # In a JSON string within JSON quotation marks are escaped.
-    rf"|\"(?:{'|'.join(WHOLE_KEYS)})(?=\\{{0,8}}\")"
-    rf"|\"(?:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+:)"
-    r"|o(?i:utput) \((?=(?i:[ab])\))"
-    r"|O(?i:utput) \((?=(?i:[ab])\))"
-    r"|\]\]{0,98}(?=\])"
+    r"\\(?i:boxed)(?![A-Za-z])"
+    # In a JSON string within JSON quotation marks are escaped, in Markdown brackets may be.
+    rf"|\"(?i:{'|'.join(WHOLE_KEYS)})(?=\\{{0,8}}\")"
+    rf"|\"(?i:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+\\?:)"
+    r"|o(?i:utput) \\?\((?=(?i:[ab])\\?\))"
+    r"|O(?i:utput) \\?\((?=(?i:[ab])\\?\))"
+    r"|\]\]{0,98}(?=\\?\])"
     rf"|\](?={following(']')})"
     # Behind `[` and `<`, what nearly all texts have there is ruled out first.
-    r"|\[(?:\[{0,98}(?=\[)|(?=[ ]{0,8}+[|/A-Za-z])(?:"
-    r"[ ]{0,8}(?i:RESULT)[ ]{0,8}\]"
+    r"|\[(?:\[{0,98}(?=\\?\[)|(?=\\?[ ]{0,8}+[|/A-Za-z])(?:"
+    r"[ ]{0,8}(?i:RESULT)[ ]{0,8}\\?\]"
     rf"|(?=(?i:{_tags(_BRACKET)}))"
     rf"|(?=[ ]{{0,4}}(?i:{'|'.join(map(words, BRACKETED))}))"
     rf"|(?={following('[')})))"
     # Control tokens differ by case; tags of verdicts and reasoning do not, and are matched
     # loosely, because a judge may close one that was left open.
-    rf"|<(?=<?[|/_\"A-Za-z\u0100-\uffff])(?:(?={following('<')})"
+    rf"|<(?=\\?<?[|/_\"A-Za-z\u0100-\uffff])(?:(?={following('<')})"
     rf"|/?(?=(?i:{'|'.join((*TAGS, *TAG_NAMES))})\b)"
     rf"|(?=(?i:{_tags('<')})))"
     rf"|◁(?=(?i:{_tags('◁')}))" + _labels()
 )
-_ENTITY = re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)")
 _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
 _FEW = 32
+_UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+# How characters are coded in HTML, JSON and URLs: what begins a code, and what decodes a text.
+_CODES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+    (re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)"), lambda text: _unescaped(_unescaped(text))),
+    (
+        re.compile(r"\\(?=u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"),
+        lambda text: _UNICODE.sub(lambda code: chr(int(code[1] or code[2], 16)), text),
+    ),
+    (re.compile(r"%(?=[0-9A-Fa-f]{2})"), unquote),
+)
 
 
 def defuse(text: str) -> str:
@@ -89,8 +100,9 @@ def defuse(text: str) -> str:
         copy = copied(seen)
         if copy is not seen and copy != seen and _SYNTAX.search(fold(copy, all_forms=True)):
             seen = _respell(copy)
-    if "&" in seen and _SYNTAX.search(fold(visible(_unescaped(seen)), all_forms=True)):
-        seen = _ENTITY.sub("& ", seen)
+    for code, decoded in _CODES:
+        if code.search(seen) and _SYNTAX.search(fold(visible(decoded(seen)), all_forms=True)):
+            seen = code.sub(r"\g<0> ", seen)
     return seen
 
 
