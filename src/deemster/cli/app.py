@@ -13,6 +13,7 @@ import typer
 
 from deemster._version import __version__
 from deemster.cli import (
+    calibrate,
     cascade,
     compare,
     data,
@@ -59,6 +60,7 @@ app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
 app.add_typer(train.app, name="train")

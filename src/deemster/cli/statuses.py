@@ -38,6 +38,9 @@ UNSCORED = ExitStatus(
     "`principles generate`, where a query got no principles",
 )
 MISSED = ExitStatus(3, "`run`: a threshold of the suite does not hold, or its budget is spent")
+NOT_ALLOWED = ExitStatus(
+    3, "`run`: a judge is not allowed, the suite's `requires` does not hold; nothing was sent"
+)
 WORSE = ExitStatus(3, "`compare`: the second run is worse than the first")
 STOPPED = ExitStatus(
     3, "`train`: a stage stopped before its end, for example because RL collapsed (`StageError`)"
@@ -46,5 +49,5 @@ INTERRUPTED = ExitStatus(
     130, "interrupted by Ctrl-C or SIGTERM; what was paid for is kept, and `--resume` goes on"
 )
 
-STATUSES = (DONE, BAD_INPUT, BAD_ROWS, UNSCORED, MISSED, WORSE, STOPPED, INTERRUPTED)
+STATUSES = (DONE, BAD_INPUT, BAD_ROWS, UNSCORED, MISSED, NOT_ALLOWED, WORSE, STOPPED, INTERRUPTED)
 """All of them, for the docs."""
