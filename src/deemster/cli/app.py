@@ -19,6 +19,7 @@ from deemster.cli import (
     data,
     decision,
     doctor,
+    gate,
     init,
     judges,
     models,
@@ -58,6 +59,7 @@ app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.command("calibrate")(calibrate.calibrate)

@@ -41,7 +41,11 @@ MISSED = ExitStatus(3, "`run`: a threshold of the suite does not hold, or its bu
 NOT_ALLOWED = ExitStatus(
     3, "`run`: a judge is not allowed, the suite's `requires` does not hold; nothing was sent"
 )
-WORSE = ExitStatus(3, "`compare`: the second run is worse than the first")
+WORSE = ExitStatus(
+    3,
+    "`compare`: the second run is worse than the first; `gate`: the run is worse than the "
+    "baseline, or does not show that it is not",
+)
 STOPPED = ExitStatus(
     3, "`train`: a stage stopped before its end, for example because RL collapsed (`StageError`)"
 )
