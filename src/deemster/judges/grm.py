@@ -48,6 +48,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     """Fewest valid votes for a verdict with rewards."""
     stop: str | None = None
     """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
+    calibration: str | None = None
+    """File of `deemster calibrate`: confidence is then the chance of being right."""
     tool: Part | None = None
     """A verifier whose findings are put before the judge as facts: its name, or described here."""
 
@@ -102,6 +104,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
             seed=site.seed,
             min_valid=self.min_valid,
             stop=self.stop,
+            calibration=None if self.calibration is None else site.file(self.calibration),
             tool=self._tool(site),
             name=self.label,
             **sampling_fields(self),

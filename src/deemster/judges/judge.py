@@ -14,6 +14,7 @@ from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
+from deemster.judges.calibrator import Calibrator
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.drawing import draw, one_of_each
@@ -89,12 +90,15 @@ class Judge(BaseJudge):
             before the judge as facts. It stays the caller's to close.
         stop: a rule, or its text (`"decided:0.95"`), that ends the draw before k votes when the
             winner is as good as decided. Votes are then drawn in rounds, one after the other.
+        calibration: a `Calibrator`, or its file from `deemster calibrate`, of this very judge:
+            `Verdict.confidence` is then the chance that `ranking[0]` is right.
         name: what records call this judge; default: the model string.
         options: fields of `SamplingSettings` (`max_tokens=`, `top_p=`…); the others are passed to
             the backend when `model` is a string (`api_base=`, `concurrency=`…).
 
     Raises:
         InputError: an argument is wrong; nothing was sent.
+        CalibrationError: the calibration is of another judge.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Judge(BaseJudge):
         min_valid: int = 1,
         tool: Finder | None = None,
         stop: Decided | str | None = None,
+        calibration: Calibrator | str | Path | None = None,
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
@@ -148,6 +153,12 @@ class Judge(BaseJudge):
         self.meta_rm = meta_rm
         self.tool = tool
         self.name = name or self.backend.name
+        self.calibration: Calibrator | None = None
+        if calibration is not None:
+            given = calibration
+            read = given if isinstance(given, Calibrator) else Calibrator.load(given)
+            read.check(self.info)
+            self.calibration = read
 
     @property
     def info(self) -> JudgeInfo:
@@ -170,6 +181,7 @@ class Judge(BaseJudge):
             stop="" if self.stop is None else str(self.stop),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
             tool=self.tool.name if self.tool else "",
+            calibration="" if self.calibration is None else self.calibration.digest,
         )
 
     @property
@@ -193,7 +205,7 @@ class Judge(BaseJudge):
         else:
             votes, rated = await self._rounds(self.with_principles(case))
             extra += rated
-        return decide(
+        verdict = decide(
             votes,
             n=case.n,
             k=self.k,
@@ -202,6 +214,9 @@ class Judge(BaseJudge):
             min_valid=self.min_valid,
             extra=extra,
         )
+        if self.calibration is None:
+            return verdict
+        return self.calibration.apply(verdict, [len(one.text) for one in case.responses])
 
     def with_principles(self, case: Case) -> Case:
         """The case with this judge's own principles, if it has any and none were given."""

@@ -70,6 +70,7 @@ def rescore_run(
                 "k": info.k if k is None else min(k, info.k),
                 "min_valid": info.min_valid if min_valid is None else min_valid,
                 "dialect": info.dialect if dialect in (None, STORED) else dialect,
+                "calibration": "",  # confidence is resampled from the votes again
             }
         )
         used = None
