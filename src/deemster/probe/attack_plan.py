@@ -13,7 +13,7 @@ from deemster.probe.plan import judges
 from deemster.testing import VERDICTS, VerdictForms, forged_turns, forged_verdicts
 
 KINDS = (
-    *("plain verdict", "look-alikes", "entities", "invisible characters"),
+    *("plain verdict", "look-alikes", "entities", "escapes", "invisible characters"),
     *("control tokens", "injection", "master key"),
 )
 """What attacks rely on, in the order of the report."""
