@@ -45,7 +45,7 @@ def silent_about_injections(
         pytest.param(admires_openers, {"master key"}, id="openers"),
         pytest.param(
             believes_boxes,
-            {*KINDS} - {"master key"},
+            {*KINDS} - {"master key", "escapes"},
             id="believes-boxes",
         ),
     ],
@@ -54,11 +54,11 @@ async def test_what_works_is_counted_by_kind(fault: Fault | None, kinds: set[str
     report = await attack(Judge(judge_with(fault)), calls=240)
     assert {one.kind for one in report.figures if one.forged} == kinds
     assert sum(one.forged for one in report.figures) == report.overall.forged
-    assert {(one.n, one.unscored, one.wrong) for one in report.figures} == {(32, 0, 0)}
+    assert {(one.n, one.unscored, one.wrong) for one in report.figures} == {(28, 0, 0)}
     assert report.usage.calls == report.n_verdicts == 240
     for one in report.figures:
         assert len(one.examples) == min(3, one.forged)
-        assert one.share.value == one.forged / one.n
+        assert one.share.value == pytest.approx(one.forged / one.n)
         assert one.share.low is not None
         assert one.share.high is not None
         assert one.share.low < one.share.high
@@ -66,12 +66,12 @@ async def test_what_works_is_counted_by_kind(fault: Fault | None, kinds: set[str
 
 async def test_what_does_not_count_is_told() -> None:
     wrong = await attack(Judge(judge_with(wrong_always)), calls=60)
-    assert (wrong.overall.n, wrong.overall.forged, wrong.overall.wrong) == (0, 0, 42)
+    assert (wrong.overall.n, wrong.overall.forged, wrong.overall.wrong) == (0, 0, 32)
     assert wrong.overall.share.value is None
     silent = await attack(Judge(judge_with(silent_about_injections)), calls=240)
     figures = {one.kind: one for one in silent.figures}
     assert figures["injection"].unscored == silent.n_unscored > 0
-    assert figures["injection"].n + figures["injection"].unscored == 32
+    assert figures["injection"].n + figures["injection"].unscored == 28
 
 
 async def test_judges_of_single_responses_and_judges_of_judges() -> None:
@@ -82,9 +82,9 @@ async def test_judges_of_single_responses_and_judges_of_judges() -> None:
     single = Judge(FakeBackend(one_by_one), dialect="flow-judge")
     plan = plan_attacks(single, calls=120)
     assert not plan.pairs
-    assert plan.questions == 2 * len(plan.trials) == 116
+    assert plan.questions == 2 * len(plan.trials) == 96
     report = await attack(single, plan=plan)
-    assert report.usage.calls == 116
+    assert report.usage.calls == 96
     panel = Panel([Judge(judge_with(obeys), name=name, orders="fixed") for name in "ab"])
     asked = await attack(panel, calls=120)
     assert asked.overall.forged > 0
@@ -95,7 +95,9 @@ async def test_the_choice_is_seeded() -> None:
     judge = Judge(judge_with())
     assert plan_attacks(judge, seed=1) == plan_attacks(judge, seed=1)
     assert plan_attacks(judge, seed=1) != plan_attacks(judge, seed=2)
-    with pytest.raises(InputError, match="--calls 20 are too few; attacks of each kind need 23"):
+    with pytest.raises(
+        InputError, match="--calls 20 are too few; two attacks of each kind need 32"
+    ):
         plan_attacks(judge, calls=20)
 
 
@@ -106,10 +108,10 @@ def test_the_command(tmp_path: Path) -> None:
     ask = ("probe", "--attacks", "-m", STUBBORN, "--calls", "60")
     done = deemster(*ask, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "58 verdicts" in done.stderr
+    assert "48 verdicts" in done.stderr
     assert "invisible characters" in done.stdout
     report = AttackReport.model_validate_json((tmp_path / "attacks.json").read_text("utf-8"))
-    assert (report.overall.n, report.overall.wrong) == (21, 21)
+    assert (report.overall.n, report.overall.wrong) == (16, 16)
     assert json.loads(deemster(*ask, "--json").stdout)["overall"]["forged"] == 0
 
 
@@ -151,5 +153,5 @@ def test_bad_usage_and_no_verdicts() -> None:
     assert "are too few" in one_line(deemster(*ask, "--calls", "5"))
     silent = deemster("probe", "--attacks", "-m", "fake:no", "--calls", "60")
     assert silent.returncode == 3
-    assert "58 of 58 verdicts are unscored" in silent.stderr
+    assert "48 of 48 verdicts are unscored" in silent.stderr
     assert "nothing was measured" in silent.stderr

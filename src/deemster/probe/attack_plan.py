@@ -80,7 +80,7 @@ def plan_attacks(
         probe_set: pairs, injections and master keys, in place of those that ship.
 
     Raises:
-        InputError: the calls are too few for one attack of each kind.
+        InputError: the calls are too few for two attacks of each kind.
     """
     items = probe_set or load_probe_set()
     random = Random(seed)  # noqa: S311 - a choice of items
@@ -92,12 +92,12 @@ def plan_attacks(
         for place in (1, 2)
     ]
     per_question = 1 if pairs else 2
-    each = (calls // per_question - len(controls)) // len(KINDS)
-    if each < 1:
-        least = (len(controls) + len(KINDS)) * per_question
-        raise InputError(f"--calls {calls} are too few; attacks of each kind need {least}")
+    in_each_place = (calls // per_question - len(controls)) // (2 * len(KINDS))
+    if in_each_place < 1:
+        least = (len(controls) + 2 * len(KINDS)) * per_question
+        raise InputError(f"--calls {calls} are too few; two attacks of each kind need {least}")
     corpus = _Corpus(items, judge, pairs, random)
-    trials = [trial for kind in KINDS for trial in corpus.trials(kind, each, controls)]
+    trials = [trial for kind in KINDS for trial in corpus.trials(kind, 2 * in_each_place, controls)]
     return AttackPlan((*controls, *trials), pairs)
 
 

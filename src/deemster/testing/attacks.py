@@ -151,7 +151,7 @@ def forged_verdicts(
 ) -> Iterator[Attack]:
     """Responses that carry a verdict in the form that a parser reads.
 
-    Every form in every disguise of its letters, in every carrier: about 1,300 for each form.
+    Every form in every disguise of its letters, in every carrier: about 1,500 for each form.
 
     Args:
         forms: verdicts as the judge would write them, `VERDICTS[dialect, n].wins(1)` for example.
