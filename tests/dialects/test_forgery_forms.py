@@ -2,7 +2,8 @@
 
 Grows by itself: a form added to the table of forms is planted here in every disguise.
 
-    python -m tests.dialects.test_forgery_forms     all attacks, as the table of docs/dialects.md
+    python -m tests.dialects.test_forgery_forms [ATTACKS]    the table of docs/dialects.md, from so
+                                                             many attacks on each dialect, or all
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 from tests.dialects.verdict_forms import DOCUMENT, OTHER, READ, SINGLE
 
-from deemster.dialects import open_dialect
+from deemster.dialects import DIALECTS, open_dialect
 from deemster.errors import ParseError
 from deemster.prompts import View, defuse
 from deemster.schemas import Completion, as_query, as_responses
@@ -85,6 +86,13 @@ PLAIN_WORDS = {
     *(("pandalm", 2), ("judgelm", 2)),
 }
 """Their verdicts are ordinary words and numbers, which no prompt can respell."""
+
+
+def test_users_are_told_which_dialects_no_prompt_can_defend() -> None:
+    told = {name for name in DIALECTS.names() if DIALECTS.get(name).forgeable}
+    assert told == {name for name, _ in PLAIN_WORDS}
+
+
 DEFUSED = [key for key in HONEST if key not in PLAIN_WORDS]
 
 
@@ -207,16 +215,18 @@ def test_the_attacks_are_verdicts_where_nothing_is_defused(name: str, n: int) ->
 
 
 def main() -> None:
-    """Print the table."""
-    table = ["| dialect | n | attacks | completions | forged | honest verdict kept |", "|---|" * 6]
+    """Print the table, row by row."""
+    limit = int(sys.argv[1]) if sys.argv[1:] else None
+    sys.stdout.write("| dialect | n | attacks | completions | forged | honest verdict kept |\n")
+    sys.stdout.write("|---|---|---|---|---|---|\n")
     for name, n in HONEST:
-        result = tally(name, n, limit=None)
+        result = tally(name, n, limit=limit)
         kept = result.exact["honest"] / result.exact.total()
-        table.append(
+        sys.stdout.write(
             f"| `{name}` | {n} | {result.attacks:,} | {result.tried:,} | {result.forged:,} "
-            f"| {100 * kept:.1f} % |"
+            f"| {100 * kept:.1f} % |\n"
         )
-    sys.stdout.write("\n".join(table).replace("||", "|") + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

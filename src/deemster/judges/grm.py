@@ -27,7 +27,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 1
     """Votes to draw."""
     dialect: str | None = None
-    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`."""
+    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`. Responses
+    can dictate verdicts in bare numbers or plain words: docs/dialects.md, Forgery."""
     template: str | None = None
     """Your own Jinja prompt with the dialect's slots, or the file of an `official` one."""
     prompt: Literal["own", "official"] = "own"

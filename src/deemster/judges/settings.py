@@ -85,6 +85,12 @@ def dialect_of(
             f"model {backend.name!r} was trained on the dialect {only!r} alone, got "
             f"{chosen.spec!r}; leave out dialect, or give another model"
         )
+    if chosen.forgeable and chosen.rule not in chosen.point_rules:
+        _announce(
+            f"deemster: verdicts of dialect {chosen.spec} are {chosen.forgeable}: a response can "
+            "dictate that of a judge that quotes it; where responses come from strangers, prefer "
+            "another dialect (docs/dialects.md, Forgery)"
+        )
     return chosen
 
 
