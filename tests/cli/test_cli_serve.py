@@ -93,7 +93,10 @@ def test_the_judges_of_a_suite_are_served_by_name_and_may_vary_their_k(suite: Pa
         for k in (3, 5, 3):
             verdict = live.post("/v1/score", {**sample, "judge": "strict", "k": k}).json
             assert (verdict["k"], verdict["n_valid"], verdict["judge"]["min_valid"]) == (k, k, 2)
-        assert len(live.desk._varied) == 2
+        varied = live.desk._varied.values()
+        assert len(varied) == 2
+        (strict,) = (one for one in built.judges if one.name == "strict")
+        assert {getattr(one, "backend", None) for one in varied} == {getattr(strict, "backend", 0)}
         for judge, k, said in (
             ("strict", 1, "min_valid must be from 1 to k=1"),
             ("both", 3, "is of type 'panel', which has no k of its own"),

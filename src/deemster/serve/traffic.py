@@ -70,9 +70,7 @@ class Traffic:
         except Exception as error:  # whatever it is, the client gets one line
             if status:  # a stream broke off; closing the connection says so
                 raise
-            await error_response(_as_http_error(error, name), request_id=name)(
-                scope, receive, reply
-            )
+            await error_response(as_http_error(error, name), request_id=name)(scope, receive, reply)
         finally:
             self._note(scope, status if ended else 499, time.monotonic() - began)
 
@@ -115,7 +113,8 @@ def note(state: dict[str, Any], **fields: Any) -> None:  # noqa: ANN401 - any JS
     state.setdefault("noted", {}).update(fields)
 
 
-def _as_http_error(error: Exception, name: str) -> HttpError:
+def as_http_error(error: Exception, name: str) -> HttpError:
+    """What a client is told of an error; a bug goes into the log, under the request's id."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, InputError):
