@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import JsonValue
@@ -23,6 +24,19 @@ def as_judge(judge: BaseJudge | str, **options: Any) -> BaseJudge:  # noqa: ANN4
     if options:
         raise InputError(f"options {sorted(options)} go to a judge made from a model string")
     return judge
+
+
+def field(values: Any, name: str, what: str) -> Any:  # noqa: ANN401 - a tool's record
+    """A value of a tool's record; of a record that is no mapping, the record itself.
+
+    Raises:
+        InputError: there is no such key.
+    """
+    if not isinstance(values, Mapping):
+        return values
+    if name not in values:
+        raise InputError(f"no {name!r} in the {what}; there is: {', '.join(map(str, values))}")
+    return values[name]
 
 
 def number(verdict: Verdict) -> float | None:
