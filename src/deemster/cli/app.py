@@ -23,6 +23,7 @@ from deemster.cli import (
     init,
     judges,
     models,
+    panel,
     principles,
     probe,
     report,
@@ -62,6 +63,7 @@ app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("panel")(panel.panel)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.command("calibrate")(calibrate.calibrate)

@@ -83,7 +83,7 @@ def rescore_run(
         if out is None:
             return summarise_verdicts(rows, new)[1]
         check_new(out)
-        return _write(out, new, rows)
+        return write_judged(out, new, rows)
 
 
 def find_judge(store: RunStore, name: str | None) -> int:
@@ -159,7 +159,8 @@ def _unvoted(verdict: Verdict) -> Usage:
     return verdict.usage.minus(voted)
 
 
-def _write(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+def write_judged(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+    """Write verdicts of one judge as a new run, with its summary."""
     with RunStore(out, write=True) as target:
         target.set_judges([info])
         with target.transaction():
