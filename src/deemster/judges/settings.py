@@ -86,7 +86,7 @@ def dialect_of(
             f"{chosen.spec!r}; leave out dialect, or give another model"
         )
     if chosen.forgeable and chosen.rule not in chosen.point_rules:
-        _announce(
+        announce(
             f"deemster: verdicts of dialect {chosen.spec} are {chosen.forgeable}: a response can "
             "dictate that of a judge that quotes it; where responses come from strangers, prefer "
             "another dialect (docs/dialects.md, Forgery)"
