@@ -21,7 +21,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -38,7 +37,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["critique", "scores"],
     "additionalProperties": False,
 }
-SERVER = Path(__file__).parent.parent / "tests" / "support" / "openai_server.py"
+
 
 Vote = Callable[[], Awaitable[int]]
 """Sends one request; returns the number of votes it gave."""
@@ -47,7 +46,7 @@ Vote = Callable[[], Awaitable[int]]
 @contextmanager
 def server(latency: float) -> Iterator[str]:
     """URL of a server process with this latency in seconds."""
-    command = [sys.executable, str(SERVER), "--latency", str(latency), "--text", REPLY]
+    command = [sys.executable, "-m", "deemster.testing", "--latency", str(latency), "--text", REPLY]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

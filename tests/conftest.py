@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tests.support.openai_server import OpenAIServer
 from tests.support.tiny_model import save_tiny_model
 from tests.support.tiny_nano import save_tiny_nano
 
 from deemster.backends import nano
+from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
 

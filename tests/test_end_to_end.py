@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.openai_server import Call, OpenAIServer
 
 from deemster import Judge, Panel, Sum, TopK
 from deemster.schemas import Sample
+from deemster.testing import Call, OpenAIServer
 
 
 def scores_by_content(call: Call) -> list[int]:

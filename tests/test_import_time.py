@@ -44,6 +44,11 @@ def test_the_public_names_load_nothing_heavy() -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_the_testing_package_needs_no_pytest_and_no_model_library() -> None:
+    loaded = modules_after("import deemster.testing")
+    assert not loaded & {*HEAVY, "numpy", "pydantic", "pytest"}
+
+
 def test_help_loads_nothing_heavy() -> None:
     loaded = modules_after(
         "from typer.testing import CliRunner\nfrom deemster.cli.app import app\n"

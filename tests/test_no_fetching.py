@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from tests.support.command_line import deemster
-from tests.support.openai_server import OpenAIServer
 
 from deemster.backends import Request, generate_all
 from deemster.backends.api import APIBackend, through_litellm
 from deemster.errors import BackendError, InputError
 from deemster.schemas import Completion, Sampling, as_query
+from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
 SCHEMES = ("http://{}", "https://{}", "HTTP://{}", "http:{}", "//{}", "ftp://{}", "http://{}:PORT")

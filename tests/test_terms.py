@@ -23,7 +23,9 @@ PACKAGES = (
     "deemster.probe",
     "deemster.reports",
     "deemster.schemas",
+    "deemster.serve",
     "deemster.suites",
+    "deemster.testing",
     "deemster.training",
     "deemster.zoo",
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tests.support import core_walk
 from tests.support.core_walk import ROOT, VOTE
-from tests.support.openai_server import OpenAIServer
+
+from deemster.testing import OpenAIServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

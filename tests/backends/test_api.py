@@ -15,15 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.openai_server import (
-    TRANSIENT,
-    Call,
-    Fault,
-    OpenAIServer,
-    Reply,
-    first_faults,
-    random_faults,
-)
 
 from deemster.backends import Outcome, Request, generate_all, open_backend
 from deemster.backends._api.prices import Prices
@@ -39,6 +30,15 @@ from deemster.errors import (
 )
 from deemster.runtime import run_sync
 from deemster.schemas import Completion, Sampling, Usage, as_query
+from deemster.testing import (
+    TRANSIENT,
+    Call,
+    Fault,
+    OpenAIServer,
+    Reply,
+    first_faults,
+    random_faults,
+)
 
 ServerFactory = Callable[..., OpenAIServer]
 KEY = "sk-test-0123456789abcdef"

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.openai_server import Fault, OpenAIServer, Raw, first_faults
 
 from deemster.backends import Request, checked, generate_all, open_backend
 from deemster.backends.api import APIBackend
 from deemster.errors import BackendError, InputError
 from deemster.judges import Judge
 from deemster.schemas import Completion, Sampling, as_query
+from deemster.testing import Fault, OpenAIServer, Raw, first_faults
 
 ServerFactory = Callable[..., OpenAIServer]
 KEYS = [

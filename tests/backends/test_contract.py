@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 from tests.support.decision_server import DecisionServer
-from tests.support.openai_server import Call, OpenAIServer
 
 from deemster.backends import (
     Backend,
@@ -35,6 +34,7 @@ from deemster.backends.nano import NanoBackend
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Message, Question, Sampling
+from deemster.testing import Call, OpenAIServer
 
 SCHEMA = {
     "type": "object",

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from tests.support.decision_server import DecisionServer
-from tests.support.openai_server import TRANSIENT, Fault, first_faults
 
 from deemster.backends import (
     Budget,
@@ -30,6 +29,7 @@ from deemster.schemas import (
     Sampling,
     read_decisions,
 )
+from deemster.testing import TRANSIENT, Fault, first_faults
 
 QUESTIONS = (
     Question(name="polite", kind="predicate", instructions="Is it polite?"),

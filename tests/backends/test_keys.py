@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.command_line import deemster
-from tests.support.openai_server import Call, OpenAIServer, Raw
 from tests.support.toy_training import toy_recipe
 
 from deemster import redaction
@@ -20,6 +19,7 @@ from deemster.backends._api.keys import Grant, grant, read_keys_file
 from deemster.backends.api import APIBackend, through_litellm
 from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.schemas import Completion, Sampling, as_query
+from deemster.testing import Call, OpenAIServer, Raw
 
 ServerFactory = Callable[..., OpenAIServer]
 OPENAI = "https://api.openai.com/v1"

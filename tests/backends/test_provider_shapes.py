@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.openai_server import Call, OpenAIServer, Raw
 from tests.support.provider_shapes import (
     ANSWERS,
     LIMITS,
@@ -19,6 +18,7 @@ from tests.support.provider_shapes import (
 from deemster.backends import Request
 from deemster.backends.api import APIBackend
 from deemster.schemas import Completion, Sampling, as_query
+from deemster.testing import Call, OpenAIServer, Raw
 
 ServerFactory = Callable[..., OpenAIServer]
 SCHEMA: dict[str, Any] = {

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.openai_server import TRANSIENT, Fault, OpenAIServer, random_faults
 
 from deemster.backends import Outcome, Request, generate_all
 from deemster.backends.api import APIBackend
 from deemster.schemas import Completion, Sampling, Usage, as_query
+from deemster.testing import TRANSIENT, Fault, OpenAIServer, random_faults
 
 ServerFactory = Callable[..., OpenAIServer]
 EVERYTHING: tuple[Fault, ...] = (*TRANSIENT, "slow-loris", "hang")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import Done, deemster
-from tests.support.openai_server import OpenAIServer
 from tests.support.small_suite import write_small_suite
 
 from deemster.cli.run import Figures
+from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
 

@@ -284,8 +284,34 @@ def test_generated_principles_are_a_rubric(tmp_path: Path) -> None:
     path = tmp_path / "made.yaml"
     path.write_text(done.stdout, encoding="utf-8")
     assert deemster("principles", "show", str(path)).returncode == 0
+    saved = tmp_path / "saved.yaml"
+    kept = deemster("principles", "generate", "-q", "q", "-m", f"fake:{made}", "-o", str(saved))
+    assert (kept.returncode, kept.stdout) == (0, "")
+    assert saved.read_text(encoding="utf-8") == done.stdout
     failed = deemster("principles", "generate", "-q", "q", "-m", "fake:none")
     assert "no principles were made" in one_line(failed)
+
+
+@pytest.mark.parametrize(
+    "form", [pytest.param(("--json",), id="json"), pytest.param((), id="text")]
+)
+def test_a_reader_that_goes_away_ends_it_quietly(form: tuple[str, ...], tmp_path: Path) -> None:
+    """`deemster score … | head`: more is written than a pipe holds, after its reader has gone."""
+    rows = [{"query": "q" * 2000, "responses": ["a", "b"]}] * 200
+    data = tmp_path / "many.jsonl"
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    arguments = ("score", "--input", str(data), "-m", FAKE, *form)
+    with subprocess.Popen(
+        [sys.executable, "-m", "deemster", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+    assert running.returncode == 0
 
 
 def test_doctor_never_shows_keys() -> None:

@@ -136,7 +136,7 @@ async def test_model_with_several_outputs_is_refused(tmp_path: Path) -> None:
     model.save_pretrained(path)
     assert config.is_file()
     rm = HfMetaRM(str(path))
-    with pytest.raises(InputError, match="has 3 outputs; a meta RM has one"):
+    with pytest.raises(InputError, match="has 3 outputs, and one number is needed"):
         await rm.rate(QUERY, RESPONSES, [judgment("x")])
     await rm.aclose()
 

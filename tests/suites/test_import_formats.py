@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from tests.support.command_line import deemster, one_line
 
+from deemster.reports import write_report
 from deemster.schemas import Failure, Judgment
 from deemster.suites.store import RunStore
 
@@ -462,3 +464,22 @@ def test_archives_that_cannot_be_read(
     )  # fmt: skip
     assert told in one_line(done)
     assert not (tmp_path / "run").exists()
+
+
+def test_published_figures_stand_in_the_report(tmp_path: Path) -> None:
+    """Those of the whole log and of its parts, as `summary.json` has them."""
+    log, out = tmp_path / "log.jsonl", tmp_path / "run"
+    log.write_text("\n".join(map(json.dumps, PAIRS)), encoding="utf-8")
+    arguments = ("--format", "columns", "--traces", str(log), "--out", str(out))
+    assert deemster("import", *arguments, "--dialect", "mt-bench-pair").returncode == 0
+    noted = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    for record in noted["judges"].values():
+        record["published"] = {"rate_pct": 12.75, "Natural/n": 3, "Natural/right": 2}
+    (out / "summary.json").write_text(json.dumps(noted), encoding="utf-8")
+    report = write_report([out], tmp_path / "report.html")
+    assert report.judges[0].summary.published["Natural/right"] == 2
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = page.partition("Published figures")[2].partition("</figure>")[0]
+    assert re.sub(r"\s*<[^>]+>\s*", " ", shown).split()[-9:] == [
+        "rate", "pct", "12.75", "Part", "n", "right", "Natural", "3", "2",
+    ]  # fmt: skip

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from tests.support.command_line import deemster
-from tests.support.openai_server import Call, OpenAIServer
+
+from deemster.testing import Call, OpenAIServer
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "judgebench" / "pairs.jsonl.gz"
 K, CONCURRENCY = 4, 8

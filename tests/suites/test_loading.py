@@ -50,6 +50,16 @@ def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
         pytest.param(("k: 4", "kk: 4"), r":8: unknown key 'judges.0.kk'; allowed: .*k,", id="key"),
         pytest.param(("name: mine", "nme: mine"), r"'nme'|name is missing", id="top-key"),
         pytest.param(("k: 4", "k: four"), r":8: judges.0.k: .*integer, got 'four'", id="type"),
+        pytest.param(
+            ("k: 4", "principles: [{nme: x}]"),
+            r":8: judges\.0\.principles\.0\.name: Field required",
+            id="principle",
+        ),
+        pytest.param(
+            ("k: 4", "principles: [{name: x}, {name: x}]"),
+            r":8: judges\.0\.principles: principle names must differ",
+            id="principles",
+        ),
         pytest.param(("k: 4", "k: 0"), r":8: judges.0.k: .*greater than or equal to 1", id="k-0"),
         pytest.param(("k: 4", "k: true"), r":8: judges.0.k: .*got True", id="k-bool"),
         pytest.param(
@@ -98,6 +108,21 @@ def test_bad_suites_name_the_line(tmp_path: Path, change: tuple[str, str], messa
         load_suite(write(tmp_path, GOOD.replace(*change)), environment={})
     assert "\n" not in str(caught.value)
     assert "suite.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param("{a: ['" + "', '".join(["${LONG}"] * 20) + "']}", id="in-many-places"),
+        pytest.param("{a: '" + "${LONG}" * 20 + "'}", id="in-one-place"),
+        pytest.param("{" + ", ".join(f"a{i}: '${{LONG}}'" for i in range(20)) + "}", id="keys"),
+    ],
+)
+def test_a_long_variable_does_not_multiply(tmp_path: Path, options: str) -> None:
+    path = write(tmp_path, GOOD + f"    options: {options}\n")
+    with pytest.raises(InputError, match=r":9: with \$\{LONG\} \(100,000 characters\)") as caught:
+        load_suite(path, environment={"LONG": "x" * 100_000})
+    assert len(str(caught.value)) < 400
 
 
 def test_metrics_are_known_names(tmp_path: Path) -> None:

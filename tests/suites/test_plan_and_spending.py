@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.openai_server import Call, OpenAIServer
 
 from deemster.suites.loading import load_suite
 from deemster.suites.planning import plan_suite
 from deemster.suites.runner import run_suite
 from deemster.suites.store import RunStore
+from deemster.testing import Call, OpenAIServer
 
 HEAD = """name: mine
 data:

@@ -26,6 +26,7 @@ from deemster.schemas import (
     Message,
     Principle,
     Sample,
+    Sampling,
     TextPart,
     Usage,
     Verdict,
@@ -126,6 +127,18 @@ def test_another_judge_is_refused(tmp_path: Path) -> None:
             store.set_judges([INFO, other])
 
 
+def test_only_the_settings_that_differ_are_told(tmp_path: Path) -> None:
+    members = [INFO, INFO.model_copy(update={"sampling": Sampling(temperature=0.5)})]
+    panel = INFO.model_copy(update={"members": tuple(members)})
+    with RunStore(tmp_path, write=True) as store:
+        store.set_judges([panel])
+        members[1] = INFO.model_copy(update={"sampling": Sampling(temperature=0.25)})
+        with pytest.raises(InputError) as told:
+            store.set_judges([INFO.model_copy(update={"members": tuple(members)})])
+    changed = str(told.value).partition("another judge: ")[2]
+    assert changed == "members.1.sampling.temperature was 0.5, now 0.25; give another --out"
+
+
 def written(directory: Path, n: int = 20) -> Path:
     """The file of a store with two judges."""
     with RunStore(directory, write=True) as store:
@@ -168,6 +181,11 @@ def read(directory: Path) -> tuple[object, ...]:
         ),
         pytest.param("DELETE FROM tallies", "samples: not what was written", id="tallies"),
         pytest.param("DROP TABLE tallies", "samples: not what was written", id="no-tallies"),
+        pytest.param(
+            "UPDATE votes SET scores = CAST(x'ff0b0a1b5b33316d' AS TEXT) WHERE draw = 0",
+            "votes: Could not decode to UTF-8",
+            id="bytes-that-end-lines",
+        ),
         pytest.param("DROP TABLE votes", "votes: no such table", id="no-table"),
     ],
 )  # fmt: skip
@@ -186,7 +204,7 @@ def test_what_was_changed_or_is_missing_is_told_in_one_line(
         assert told in text
         assert "undamaged are" in text
         assert "restore it from a copy, or run again with another --out" in text
-        assert "\n" not in text
+        assert text.isprintable()
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:

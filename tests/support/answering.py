@@ -8,22 +8,17 @@ request to be answered.
 from __future__ import annotations
 
 import json
-import re
 
-from tests.support.openai_server import Call
+from deemster.testing import Call, responses_shown
+from deemster.testing.judges import prompt_of
 
-_FENCED = re.compile(
-    r"<<<BEGIN (?:RESPONSE|ANSWER)(?: \w+)? (?P<nonce>\w+)>>>\n(?P<text>.*?)\n"
-    r"<<<END [^\n]*(?P=nonce)>>>",
-    re.DOTALL,
-)
 _CRITERION = {"name": "Correctness", "description": "Is it right?", "weight": 100}
 
 
 def answer(call: Call, _choice: int) -> str:
     """The completion of one request."""
-    prompt = "\n".join(_text(message["content"]) for message in call.body["messages"])
-    scores = _scores([match["text"] for match in _FENCED.finditer(prompt)])
+    prompt = prompt_of(call)
+    scores = _scores(responses_shown(prompt))
     if "<<<BEGIN JUDGMENT" in prompt:
         return "The scores follow from the analysis.\n\\boxed{80}"
     if '{"principles": [{' in prompt:
@@ -46,13 +41,6 @@ def _verdict(prompt: str, scores: list[int]) -> str:
     if "[[A=B]]" in prompt:
         return f"The longer one says more.\n[[{'A>B' if best == 1 else 'B>A'}]]"
     return _grm(scores)
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    assert isinstance(content, list)
-    return "\n".join(part.get("text", "") for part in content)
 
 
 def _scores(responses: list[str]) -> list[int]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.support.openai_server import Call, OpenAIServer, Raw
+from deemster.testing import Call, OpenAIServer, Raw
 
 Answerer = Callable[[str, dict[str, Any]], Sequence[float] | None]
 """From the text and one question as it came (with its `options`) to a probability per option;

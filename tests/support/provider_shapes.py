@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.openai_server import Raw
-
 from deemster.errors import (
     BackendError,
     ContextLengthError,
     RateLimitError,
     RefusedError,
 )
+from deemster.testing import Raw
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}

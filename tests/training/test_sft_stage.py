@@ -143,7 +143,10 @@ def test_variables_of_the_template_hold_in_training_and_sampling(base: Path) -> 
 @pytest.mark.parametrize("schedule", ["constant_with_warmup", "cosine", "linear"])
 def test_the_first_step_of_the_warm_up_counts(schedule: str, base: Path, tmp_path: Path) -> None:
     settings = sft(max_steps=1, warmup=0.5, schedule=schedule)
-    train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings)
+    rates: list[float] = []
+    log = lambda **step: rates.append(step["learning_rate"])  # noqa: E731
+    train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings, log=log)
+    assert rates == [settings.learning_rate]
     before, after = weights(base), weights(tmp_path / "model")
     assert any(not before[name].equal(after[name]) for name in before)
 

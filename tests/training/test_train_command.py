@@ -36,6 +36,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def nothing(context: StageContext[Any]) -> Mapping[str, JsonValue]:
     context.progress("sampling", 1, 1)
+    if context.name in {"rl", "meta"}:
+        (context.folder / "model").mkdir()
     return {"sft": {"steps": 3, "loss": 0.25, "stopped": None}}
 
 
@@ -45,6 +47,7 @@ def test_a_run_with_its_figures(toy: Path) -> None:
     assert "rft      complete   steps 3, loss 0.25" in done.stdout
     assert "distil: sampling, 1 of 1" in done.stderr
     assert "run written to runs/toy" in done.stderr
+    assert "--model hf:runs/toy/rl/model --dialect nano --meta-rm hf:runs/toy/meta" in done.stderr
     assert Path("runs/toy/eval/manifest.json").is_file()
 
 

@@ -76,15 +76,47 @@ def confidence(
     Returns:
         A share in 0..1, or None with fewer than 2 valid votes or fewer than 2 responses.
     """
-    valid = np.flatnonzero(ballot.weights > 0)
-    if len(valid) < 2 or ballot.scores.shape[-1] < 2:
+    if ballot.scores.shape[-1] < 2:
         return None
-    if (ballot.scores[valid] == ballot.scores[valid[0]]).all():
-        draws = valid[None]  # all votes equal: so is every resample
-    else:
-        draws = valid[_resampled(seed, len(valid), resamples)]
+    draws = _resamples(ballot, seed, resamples)
+    if draws is None:
+        return None
     rewards = reducer.reduce(ballot.take(draws))
     return float(np.mean(win_shares(rewards)[:, leader]))
+
+
+def share_at_least(
+    reducer: Reducer,
+    ballot: Ballot,
+    response: int,
+    bar: float,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> float | None:
+    """Share of resampled ballots in which a response's mean score reaches `bar`.
+
+    Drawn as for `confidence`, and as optimistic with few votes.
+
+    Returns:
+        A share in 0..1, or None with fewer than 2 valid votes.
+    """
+    draws = _resamples(ballot, seed, resamples)
+    if draws is None:
+        return None
+    means = reducer.mean_scores(ballot.take(draws))[:, response]
+    return float(np.mean(means >= bar - TIE * max(1.0, abs(bar))))
+
+
+def _resamples(ballot: Ballot, seed: int, resamples: int) -> npt.NDArray[np.intp] | None:
+    """(resamples, valid votes): which votes each resample has; None with fewer than 2."""
+    valid = np.flatnonzero(ballot.weights > 0)
+    if len(valid) < 2:
+        return None
+    if (ballot.scores[valid] == ballot.scores[valid[0]]).all():
+        return valid[None]  # all votes equal: so is every resample
+    drawn: npt.NDArray[np.intp] = valid[_resampled(seed, len(valid), resamples)]
+    return drawn
 
 
 def win_shares(rewards: Floats) -> Floats:

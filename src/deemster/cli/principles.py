@@ -178,6 +178,9 @@ def generate(
         Path | None, typer.Option("--input", "-i", help="JSON lines of samples; with --bank.")
     ] = None,
     bank: Bank = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the rubric of -q here, as YAML.")
+    ] = None,
     model: opt.Model = None,
     name: Annotated[str, typer.Option(help="Name of the rubric.")] = "generated",
     n: Annotated[
@@ -212,8 +215,8 @@ def generate(
     }  # fmt: skip
     backend = opt.make_backend(model, limits=limits, budget=budget)
     if input_file is not None:
-        if bank is None:
-            raise InputError("--input needs --bank FILE")
+        if bank is None or out is not None:
+            raise InputError("--input needs --bank FILE, and has no --out")
         return asyncio.run(
             _fill(backend, input_file, bank, n=n, show=show_responses, again=again, seed=seed)
         )
@@ -231,7 +234,13 @@ def generate(
 
         with PrincipleBank(bank) as opened:
             opened.add(asked, made, source=backend.name)
-    typer.echo(dump_rubric(rubric), nl=False)
+    if out is None:
+        typer.echo(dump_rubric(rubric), nl=False)
+        return 0
+    try:
+        out.write_text(dump_rubric(rubric), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return 0
 
 

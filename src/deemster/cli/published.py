@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deemster.cli.render import console, show_facts
+from deemster.suites.summaries import published_tables
 
 
 def show_published(figures: Mapping[str, float], out: Console | None = None) -> None:
@@ -19,21 +20,19 @@ def show_published(figures: Mapping[str, float], out: Console | None = None) -> 
     if not figures:
         return
     out = out or console()
-    parts: dict[str, dict[str, float]] = {}
-    for name, value in figures.items():
-        part, _, figure = name.rpartition("/")
-        parts.setdefault(part, {})[figure] = value
     out.print("\npublished figures: the whole log by its own tool's rule", style="italic")
-    show_facts(parts.pop("", {}), out)
-    for columns in dict.fromkeys(map(tuple, parts.values())):
-        alike = {part: found for part, found in parts.items() if tuple(found) == columns}
-        out.print(_table(columns, alike))
+    for parts in published_tables(figures):
+        if "" in parts:
+            show_facts(parts[""], out)
+        else:
+            out.print(_table(parts))
 
 
-def _table(columns: tuple[str, ...], parts: Mapping[str, Mapping[str, float]]) -> Table:
+def _table(parts: Mapping[str, Mapping[str, float]]) -> Table:
     """Names wrap between words, never within one; where space is short, parts give way."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("\npart", overflow="fold")
+    columns = tuple(next(iter(parts.values())))
     rows = [[f"{found[column]:.4g}" for column in columns] for found in parts.values()]
     for position, column in enumerate(columns):
         words = column.split("_")

@@ -7,7 +7,13 @@ import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,6 +53,10 @@ def score(
         Path | None,
         typer.Option(help="Keep every completion in this cassette, for --model replay:FILE."),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the verdicts here, as --json prints them."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One verdict a line, with --input by sample id.")
     ] = False,
@@ -69,16 +79,40 @@ def score(
         with spooled(input_file) as (path, name):
             read = partial(read_samples, path, columns=given, split=split, name=name)
             total = sum(1 for _ in read())  # all is checked before anything is asked
-            return asyncio.run(_many(built, record, read, total, as_json=as_json, allowed=allowed))
+            with _shown(out, as_json=as_json) as show:
+                return asyncio.run(_many(built, record, read, total, show, allowed))
     for option, value in (("--columns", columns), ("--split", split)):
         if value is not None:
             raise InputError(f"{option} goes with --input")
     if query is None or not response:
         missing = "--query" if query is None else "--response"
         raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")
-    return asyncio.run(
-        _one(built, record, query, response, reference, as_json=as_json, allowed=allowed)
-    )
+    with _shown(out, as_json=as_json) as show:
+        return asyncio.run(_one(built, record, query, response, reference, show, allowed))
+
+
+@contextmanager
+def _shown(out: Path | None, *, as_json: bool) -> Iterator[Callable[[Sample, Verdict], None]]:
+    """What shows a verdict: as text, as a line of JSON, or as such a line in a file."""
+    from deemster.cli.render import show_verdict
+
+    if out is None:
+        yield (lambda *judged: typer.echo(_line(*judged))) if as_json else show_verdict
+        return
+    try:
+        file = out.open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
+    with file:
+
+        def write(sample: Sample, verdict: Verdict) -> None:
+            file.write(f"{_line(sample, verdict)}\n")
+            file.flush()  # what was paid for is kept, whatever ends the program
+            if as_json:
+                typer.echo(_line(sample, verdict))
+
+        yield write
+    typer.echo(f"written to {out}", err=True)
 
 
 @asynccontextmanager
@@ -101,8 +135,7 @@ async def _one(
     query: str,
     responses: list[str],
     reference: str | None,
-    *,
-    as_json: bool,
+    show: Callable[[Sample, Verdict], None],
     allowed: float,
 ) -> int:
     from deemster.schemas import Sample
@@ -113,12 +146,7 @@ async def _one(
         failure.error == "ContextLengthError" for failure in verdict.failures
     ):
         raise InputError(verdict.failures[0].message)
-    if as_json:
-        typer.echo(verdict.model_dump_json())
-    else:
-        from deemster.cli.render import show_verdict
-
-        show_verdict(Sample(query=query, responses=responses), verdict)
+    show(Sample(query=query, responses=responses), verdict)
     return UNSCORED if verdict.rewards is None and allowed < 1 else 0
 
 
@@ -127,30 +155,29 @@ async def _many(
     record: Path | None,
     read: Callable[[], Iterator[Sample]],
     total: int,
-    *,
-    as_json: bool,
+    show: Callable[[Sample, Verdict], None],
     allowed: float,
 ) -> int:
-    from deemster.cli.render import progress_bar, show_verdict
+    from deemster.cli.render import progress_bar
     from deemster.judges.batch import score_ordered
 
     unscored = 0
     with progress_bar(total) as advance:
         async with judging(built, record) as judge:
             verdicts = score_ordered(judge, read(), on_done=lambda _, verdict: advance(verdict))
-            async for sample, verdict in verdicts:
-                unscored += verdict.rewards is None
-                if as_json:
-                    typer.echo(_line(sample, verdict))
-                else:
-                    show_verdict(sample, verdict)
+            async with aclosing(verdicts):  # also if nobody reads on: `deemster score … | head`
+                async for sample, verdict in verdicts:
+                    unscored += verdict.rewards is None
+                    show(sample, verdict)
     if unscored:
         typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
     return UNSCORED if unscored > allowed * total else 0
 
 
 def _line(sample: Sample, verdict: Verdict) -> str:
-    """A verdict as a line of JSON that begins with the id of its sample."""
+    """A verdict as a line of JSON that begins with the id of its sample, where it has one."""
+    if not sample.id:
+        return verdict.model_dump_json()
     return json.dumps(
         {"id": sample.id, **verdict.model_dump(mode="json")}, ensure_ascii=False, allow_nan=False
     )

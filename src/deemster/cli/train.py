@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -170,6 +171,8 @@ def _run(
         return STOPPED
     if processes.is_main():
         _show(done, out, as_json=as_json)
+        if (command := _next_command(recipe, out)) is not None and not as_json:
+            typer.echo(f"judge with it: {command}", err=True)
     return 0
 
 
@@ -199,6 +202,28 @@ def _show(done: Mapping[str, Manifest], out: Path, *, as_json: bool) -> None:
 
     show_training(done)
     typer.echo(f"run written to {out}", err=True)
+
+
+def _next_command(recipe: Recipe, out: Path) -> str | None:
+    """How to judge with what was trained; None if there is no model."""
+    models = {
+        stage: f"hf:{out / stage / 'model'}"
+        for stage in recipe.stages
+        if (out / stage / "model").is_dir()
+    }
+    meta = models.pop("meta", None)
+    judge = next(reversed(models.values()), None)
+    if judge is None and meta is None:
+        return None
+    words = ["deemster", "score", "-q", "QUERY", "-r", "RESPONSE", "-r", "RESPONSE", "-k", "8"]
+    if judge is not None:
+        words += ["--model", judge]
+    dialect = getattr(getattr(recipe, "model", None), "dialect", None)
+    if judge is not None and dialect is not None:
+        words += ["--dialect", dialect]
+    if meta is not None:
+        words += ["--meta-rm", meta]
+    return shlex.join(words)
 
 
 class _Bars:

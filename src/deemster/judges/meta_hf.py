@@ -13,7 +13,7 @@ from pathlib import Path
 from deemster.backends import EMBEDDED
 from deemster.backends.nano import part
 from deemster.errors import InputError
-from deemster.judges.classifier import Classifier, Encode, numbered_text, sigmoid
+from deemster.judges.classifier import Classifier, Encode, numbered_text, sigmoid, usage_of
 from deemster.judges.scalar_rm import chat_ids
 from deemster.prompts import PromptTemplate, View, builtin_template
 from deemster.schemas import Conversation, Judgment, Message, Scale, Usage
@@ -147,8 +147,7 @@ class HfMetaRM:
                     "it gets no meta reward",
                     self.name, i, reading.problem,
                 )  # fmt: skip
-        read = [reading for reading in readings if not reading.problem]
-        self.usage += Usage(calls=len(read), tokens_in=sum(reading.tokens for reading in read))
+        self.usage += usage_of([reading for reading in readings if not reading.problem])
         return [None if one.logit is None else sigmoid(one.logit) for one in readings]
 
     def _encode(

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from deemster.backends import EMBEDDED, Backend, Request, generate_all, open_backend
+from deemster.backends import (
+    CLASSIFY_SCHEMES,
+    EMBEDDED,
+    Backend,
+    Request,
+    generate_all,
+    open_backend,
+)
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.case import Case
@@ -55,6 +62,15 @@ class CostedMetaRM(MetaRM, Protocol):
         self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
     ) -> tuple[list[float | None], Usage]:
         """`rate`, and what it cost."""
+        ...
+
+
+@runtime_checkable
+class PlannedMetaRM(MetaRM, Protocol):
+    """A meta RM whose calls can be counted before they are made."""
+
+    def plan(self, case: Case, *, k: int, longest: int) -> Iterator[Planned]:
+        """The requests for k judgments of a case, whose texts have up to `longest` tokens."""
         ...
 
 
@@ -149,7 +165,8 @@ class PromptedMetaRM:
 def open_meta_rm(spec: str, *, template: str | Path | None = None) -> MetaRM:
     """`hf:PATH` opens a trained sequence-classification model, `nano` the embedded one.
 
-    Other model strings are prompted.
+    `vllm-classify:URL`, `vllm-pooling:URL` and `tei-predict:URL` ask one on another machine. Other
+    model strings are prompted.
 
     Args:
         spec: which.
@@ -172,6 +189,15 @@ def open_meta_rm(spec: str, *, template: str | Path | None = None) -> MetaRM:
         from deemster.judges.meta_hf import HfMetaRM  # noqa: PLC0415 - loads torch when used
 
         return HfMetaRM(spec.removeprefix("hf:"), template=template or _released_template(spec))
+    if spec.partition(":")[0] in CLASSIFY_SCHEMES:
+        from deemster.judges.meta_remote import RemoteMetaRM  # noqa: PLC0415 - as the others
+
+        if template is not None:
+            raise InputError(
+                f"meta_template {str(template)!r} does not go with {spec!r}, whose server gets "
+                "plain text; leave it out, or open the model with hf:"
+            )
+        return RemoteMetaRM(spec)
     return PromptedMetaRM(spec, template=template)
 
 

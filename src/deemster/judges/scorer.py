@@ -52,3 +52,11 @@ class LimitsResponses(Protocol):
     def max_responses(self) -> int | None:
         """The most responses of one `score` call; None for any number."""
         ...
+
+
+def most_responses(judge: Scorer) -> int | None:
+    """The most responses that a judge and all its members compare in one call; None: any number."""
+    own = [judge.max_responses] if isinstance(judge, LimitsResponses) else []
+    members = judge.members if isinstance(judge, HasMembers) else ()
+    limits = [one for one in (*own, *map(most_responses, members)) if one is not None]
+    return min(limits, default=None)

@@ -11,7 +11,7 @@ import numpy as np
 from deemster.errors import InputError
 from deemster.judges.case import Case
 from deemster.judges.matches import Match, Table
-from deemster.judges.scorer import HasMembers, LimitsResponses, Scorer
+from deemster.judges.scorer import Scorer, most_responses
 from deemster.judges.settings import whole_number
 from deemster.principles import PrinciplesLike
 from deemster.schemas import (
@@ -121,7 +121,9 @@ async def rerank(
     case = Case.of(query, responses, reference=reference, principles=principles)
     if method not in ("knockout", "swiss"):
         raise InputError(f"method {method!r}; allowed: knockout, swiss")
-    size = whole_number("group", _most_responses(judge) if group is None else group, 2, 1000)
+    if group is None:
+        group = max(2, min(most_responses(judge) or GROUP, GROUP))
+    size = whole_number("group", group, 2, 1000)
     turns = None if rounds is None else whole_number("rounds", rounds, 1, 1000)
     whole_number("in_flight", in_flight, 1, 10_000)
     n = case.n
@@ -227,10 +229,3 @@ def _parts(drawn: Sequence[int], group: int) -> list[tuple[int, ...]]:
 
 def _negative(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(-value for value in values)
-
-
-def _most_responses(judge: Scorer) -> int:
-    """As many as it compares at once, up to `GROUP`."""
-    most = judge.max_responses if isinstance(judge, LimitsResponses) else None
-    members = judge.members if isinstance(judge, HasMembers) else ()
-    return max(2, min([most or GROUP, GROUP, *(_most_responses(member) for member in members)]))

@@ -38,7 +38,7 @@ from deemster.suites.metrics import (
     win_rate,
 )
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import curve_rule, read_notes, read_thresholds
+from deemster.suites.summaries import curve_rule, read_noted, read_thresholds
 
 _MOST_COMPARED = 6
 _MOST_POLICIES = 40
@@ -110,11 +110,7 @@ def _collected(
     if len(unknown) == len(sources):
         raise InputError(unknown[0])
     notes += unknown
-    notes += [
-        f"{label}: {note}"
-        for source, label in zip(sources, labels, strict=True)
-        for note in read_notes(source.store.directory, source.info.name)
-    ]
+    notes += [f"{one.label}: {note}" for one in sections for note in one.summary.notes]
     runs = dict(zip(labels, items, strict=True))
     several = len(labels) > 1
     report = Report(
@@ -168,7 +164,7 @@ def _section(
             reducer=reducer,
             k_meta=k_meta,
             failure_reasons=reasons.commonest(),
-        ),
+        ).model_copy(update=dict(read_noted(source.store.directory, source.info.name))),
         thresholds=tuple(
             one for one in read_thresholds(source.store.directory) if one.judge == source.info.name
         ),

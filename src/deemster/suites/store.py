@@ -28,7 +28,7 @@ from deemster.schemas import (
     Vote,
     first_problem,
 )
-from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, transaction
+from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, told, transaction
 from deemster.suites.store_format import FORMAT, REMEDY, StoreError, row_checksum, upgrade
 
 FILE = "run.sqlite"
@@ -121,12 +121,12 @@ class RunStore:
         try:
             yield
         except sqlite3.OperationalError as error:  # locked, no space, not readable
-            raise StoreError(f"run store {str(self.path)!r}: {error}") from error
+            raise StoreError(f"run store {str(self.path)!r}: {told(error)}") from error
         except sqlite3.ProgrammingError:  # a store that was closed
             raise
         except (sqlite3.DatabaseError, zlib.error) as error:
             raise StoreError(
-                f"run store {str(self.path)!r} is damaged: {error}; {REMEDY}"
+                f"run store {str(self.path)!r} is damaged: {told(error)}; {REMEDY}"
             ) from error
         except ValidationError as error:
             raise StoreError(
@@ -347,11 +347,23 @@ def _pack(text: str) -> bytes:
 
 def _judge_differs(old: JudgeInfo, new: JudgeInfo, directory: Path) -> str:
     changed = [
-        f"{name} was {getattr(old, name)!r}, now {getattr(new, name)!r}"
-        for name in JudgeInfo.model_fields
-        if getattr(old, name) != getattr(new, name)
+        f"{name} was {was!r}, now {now!r}"
+        for name, was, now in _changed(old.model_dump(mode="json"), new.model_dump(mode="json"))
     ]
     return (
         f"the run in {str(directory)!r} was begun with another judge: {'; '.join(changed)}; "
         "give another --out"
     )
+
+
+def _changed(old: object, new: object, name: str = "") -> Iterator[tuple[str, object, object]]:
+    """The innermost values that differ, with their places: `sampling.temperature`."""
+    inside = f"{name}." if name else ""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old | new:
+            yield from _changed(old.get(key), new.get(key), f"{inside}{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, pair in enumerate(zip(old, new, strict=True)):
+            yield from _changed(*pair, f"{inside}{number}")
+    elif old != new:
+        yield name, old, new

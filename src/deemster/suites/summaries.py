@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from deemster.aggregators import Pipeline, Reducer, Selector, TopK, parse_aggregator
 from deemster.errors import InputError
 from deemster.json_text import read_json
-from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
+from deemster.schemas import JudgeInfo, Record, Sample, Usage, Verdict
 from deemster.suites.metrics import (
     FailureReasons,
     Item,
@@ -25,7 +25,6 @@ from deemster.suites.thresholds import ThresholdResult
 
 FILE = "summary.json"
 _THRESHOLDS = TypeAdapter(tuple[ThresholdResult, ...])
-_NOTES = TypeAdapter(tuple[str, ...])
 
 
 def summarise_judge(store: RunStore, judge: int) -> Summary:
@@ -113,13 +112,37 @@ def read_thresholds(directory: Path) -> tuple[ThresholdResult, ...]:
         return ()
 
 
-def read_notes(directory: Path, judge: str) -> tuple[str, ...]:
-    """What `summary.json` notes of a judge (an imported log's peculiarities); empty if nothing."""
+class Noted(Record):
+    """What only `summary.json` tells of an imported log; see the fields of `Summary`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    notes: tuple[str, ...] = ()
+    published: dict[str, float | int] = Field(default_factory=dict)
+
+
+def read_noted(directory: Path, judge: str) -> Noted:
+    """What `summary.json` notes of a judge; empty if nothing, or if it cannot be read."""
     try:
         record = read_json(directory / FILE)
-        return _NOTES.validate_python(record["judges"][judge]["notes"])  # type: ignore[index]
+        return Noted.model_validate_json(json.dumps(record["judges"][judge]))  # type: ignore[index]
     except (InputError, LookupError, TypeError, ValidationError):
-        return ()
+        return Noted()
+
+
+def published_tables(figures: Mapping[str, float]) -> list[dict[str, dict[str, float]]]:
+    """Published figures as tables, each of parts of the log that have the same figures.
+
+    A name `PART/FIGURE` is of a part, any other of the whole log, whose part is "".
+    """
+    parts: dict[str, dict[str, float]] = {}
+    for name, value in figures.items():
+        part, _, figure = name.rpartition("/")
+        parts.setdefault(part, {})[figure] = value
+    tables: dict[tuple[bool, *tuple[str, ...]], dict[str, dict[str, float]]] = {}
+    for part, found in parts.items():
+        tables.setdefault((part == "", *found), {})[part] = found
+    return list(tables.values())
 
 
 def write_json(path: Path, record: object) -> None:

@@ -270,6 +270,9 @@ class _WarmFirstStep(TrainerCallback):  # type: ignore[misc]  # transformers is 
             schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
         ):
             group["lr"] = base * factor(schedule.last_epoch)
+        schedule._last_lr = [  # noqa: SLF001 - what is logged; torch sets it on a step only
+            group["lr"] for group in schedule.optimizer.param_groups
+        ]
 
 
 def _one_ahead(factor: Callable[[int], float], warmup: int) -> Callable[[int], float]:

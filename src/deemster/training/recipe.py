@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
+from deemster.backends import EMBEDDED
+from deemster.redaction import redact_all, without_secrets
 from deemster.schemas import Record
 
 DEFAULT_ENGINE = "trl"
@@ -75,11 +77,14 @@ class Recipe(Record):
     def settings_for(self, stage: str) -> dict[str, JsonValue]:
         """The settings that decide what a stage does, not where it is computed.
 
-        A section with the name of a stage matters to that stage only.
+        A section with the name of a stage matters to that stage only. Secrets are left out: they
+        go into no manifest, and a new key makes no other stage.
         """
         whole = self.model_dump(mode="json", exclude={"name", "description", "out"})
         others = {*self.known_stages} - {stage}
-        return {k: v for k, v in whole.items() if k not in others and v is not None}
+        found = {k: v for k, v in whole.items() if k not in others and v is not None}
+        kept: dict[str, JsonValue] = without_secrets(redact_all(found))
+        return kept
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every local file or folder that training reads, with the field that names it."""
@@ -92,10 +97,16 @@ class Recipe(Record):
     def local(self, name: str) -> Path | None:
         """The file or folder of that name, seen from the recipe; None if there is none.
 
-        `FOLDER#FILE` is a file in a folder.
+        `FOLDER#FILE` is a file in a folder. The embedded model goes by its name.
         """
         place, mark, file = name.partition("#")
         path = self.folder / Path(place).expanduser()
         if not path.exists():
-            return None
+            return _embedded() if name == EMBEDDED else None
         return path.resolve() / file if mark else path.resolve()
+
+
+def _embedded() -> Path:
+    from deemster.backends.nano import part  # noqa: PLC0415 - only where it is trained on
+
+    return part("judge")

@@ -44,7 +44,8 @@ class ModelSection(Record):
     """The model that is trained."""
 
     base: Annotated[str, Field(min_length=1)]
-    """Folder or repository with safetensors weights and a chat template."""
+    """Folder or repository with safetensors weights and a chat template; `nano`: the embedded
+    model, to try a recipe in minutes."""
     dialect: str = "grm"
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)

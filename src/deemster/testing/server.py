@@ -1,163 +1,28 @@
 """An OpenAI-compatible chat-completions server on loopback, for tests and benchmarks.
 
-It is a real HTTP server (aiohttp, in a thread of its own, or as a process: `python
-tests/support/openai_server.py`), because the faults that matter live below the client library:
-resets, truncated bodies, bytes that trickle. `Ledger` is its own account of what it was asked
-and what it delivered; tests compare the client's account with it.
+It is a real HTTP server (aiohttp, in a thread of its own, or as a process: `python -m
+deemster.testing`), because the faults that matter live below the client library: resets,
+truncated bodies, bytes that trickle. `Ledger` is its own account of what it was asked and what it
+delivered; tests compare the client's account with it.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import random
-import sys
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from aiohttp import web
 
-Fault = Literal[
-    "429",  # no Retry-After
-    "429-after",  # with Retry-After
-    "500",
-    "503",
-    "reset",  # the connection is cut before an answer
-    "truncated",  # half of the body, then cut
-    "bad-json",
-    "empty",  # 200 and no body
-    "slow-loris",  # the body, byte by byte, for ever
-    "hang",  # no answer
-    "401",
-    "400",
-    "404",
-    "context",  # 400, the prompt is too long
-    "402",
-    "blocked",  # 400, content filter
-]
-TRANSIENT: tuple[Fault, ...] = (
-    "429", "429-after", "500", "503", "reset", "truncated", "bad-json", "empty",
-)  # fmt: skip
-"""Faults that a second attempt gets over, and that say so at once."""
-
-_STATUS: dict[str, tuple[int, dict[str, Any]]] = {
-    "429": (429, {"message": "slow down", "type": "rate_limit", "code": "rate_limit_exceeded"}),
-    "429-after": (429, {"message": "slow down", "type": "rate_limit", "code": "rate_limit"}),
-    "500": (500, {"message": "internal error", "type": "server_error"}),
-    "503": (503, {"message": "overloaded", "type": "server_error"}),
-    "401": (401, {"message": "Incorrect API key provided: {key}", "code": "invalid_api_key"}),
-    "400": (400, {"message": "unknown field", "type": "invalid_request_error"}),
-    "402": (402, {"message": "insufficient credits", "type": "billing"}),
-    "404": (404, {"message": "the model does not exist", "code": "model_not_found"}),
-    "context": (
-        400,
-        {
-            "message": "This model's maximum context length is 4096 tokens. However, your messages "
-            "resulted in 5000 tokens. Please reduce the length of the messages.",
-            "type": "invalid_request_error",
-            "code": "context_length_exceeded",
-        },
-    ),
-    "blocked": (
-        400,
-        {
-            "message": "The response was filtered due to the prompt triggering the content "
-            "management policy.",
-            "code": "content_filter",
-        },
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Call:
-    """One request as the server saw it."""
-
-    hit: int
-    """Number of the request since the start, from 0."""
-    body: dict[str, Any]
-    headers: Mapping[str, str]
-    url: str = ""
-    """Path and query."""
-
-    @property
-    def query(self) -> str:
-        """Text of the last message."""
-        content = self.body["messages"][-1]["content"]
-        return content if isinstance(content, str) else json.dumps(content)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One choice."""
-
-    text: str
-    finish: str = "stop"
-    refusal: str | None = None
-    reasoning: str | None = None
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A whole answer, as it goes over the wire."""
-
-    body: Any
-    """JSON, or bytes as they are."""
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def response(self) -> web.Response:
-        """It, to be sent."""
-        body = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
-        headers = {"Content-Type": "application/json", **self.headers}
-        return web.Response(body=body, status=self.status, headers=headers)
-
-
-Script = Callable[[Call, int], str | Reply]
-"""Called with the request and the choice's number in it."""
-FaultScript = Callable[[Call], Fault | None]
-
-
-@dataclass
-class Ledger:
-    """The server's own account. Tokens are counted when a whole answer was written."""
-
-    hits: int = 0
-    answered: int = 0
-    choices: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    tokens_cached: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    faulty: list[tuple[int, str]] = field(default_factory=list)
-    """Number of the hit and kind of every fault."""
-    times: list[float] = field(default_factory=list)
-    """`time.monotonic()` of every hit."""
-    calls: list[Call] = field(default_factory=list)
-    in_flight: int = 0
-    max_in_flight: int = 0
-
-
-def random_faults(rate: float, kinds: Sequence[Fault], *, seed: int = 0) -> FaultScript:
-    """Each hit is a fault of a random kind with probability `rate`."""
-    rng = random.Random(seed)
-
-    def fault(_call: Call) -> Fault | None:
-        return rng.choice(kinds) if rng.random() < rate else None
-
-    return fault
-
-
-def first_faults(*kinds: Fault) -> FaultScript:
-    """The first hits fail in this order; the rest are fine."""
-    return lambda call: kinds[call.hit] if call.hit < len(kinds) else None
+from deemster.testing.exchange import Call, Ledger, Raw, Reply, Script
+from deemster.testing.faults import STATUS, Fault, FaultScript
 
 
 def _default_script(call: Call, choice: int) -> str:
@@ -213,9 +78,10 @@ class OpenAIServer:
         self.port = port
         self.ledger = Ledger()
         self._recent: deque[float] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._thread: threading.Thread | None = None
+        # Set by `__enter__`, in the server's own thread.
+        self._loop: asyncio.AbstractEventLoop
+        self._stop: asyncio.Event
+        self._thread: threading.Thread
 
     @property
     def url(self) -> str:
@@ -237,9 +103,6 @@ class OpenAIServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._loop is not None
-        assert self._stop is not None
-        assert self._thread is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout=10)
 
@@ -249,6 +112,7 @@ class OpenAIServer:
         app = web.Application(client_max_size=64 * 1024**2)
         # Any prefix: Azure puts the deployment there.
         for path in self.paths:
+            app.router.add_post(f"/{path}", self._handle)
             app.router.add_post(f"/{{prefix:.*}}/{path}", self._handle)
         # Handlers that hang or trickle end with the client's connection.
         runner = web.AppRunner(
@@ -306,11 +170,10 @@ class OpenAIServer:
         if fault == "hang":
             await asyncio.Event().wait()
         if fault == "reset":
-            assert request.transport is not None
-            request.transport.abort()
+            _cut(request)
             return web.Response()
-        if fault in _STATUS:
-            status, error = _STATUS[fault]
+        if fault in STATUS:
+            status, error = STATUS[fault]
             key = call.headers.get("Authorization", "").removeprefix("Bearer ")
             error = error | {"message": error["message"].replace("{key}", key)}
             after = fault == "429-after"
@@ -332,17 +195,22 @@ class OpenAIServer:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.content_length = len(data)
+        with suppress(ConnectionResetError):  # the client was first
+            await self._break(request, response, data, fault)
+        return response
+
+    async def _break(
+        self, request: web.Request, response: web.StreamResponse, data: bytes, fault: Fault
+    ) -> None:
         await response.prepare(request)
         if fault == "truncated":
             await response.write(data[: len(data) // 2])
-            assert request.transport is not None
-            request.transport.abort()
-            return response
+            _cut(request)
+            return
         for byte in data[:-1]:
             await response.write(bytes([byte]))
             await asyncio.sleep(0.1)
         await asyncio.Event().wait()
-        return response
 
     def _payload(self, call: Call) -> dict[str, Any]:
         body = call.body
@@ -400,6 +268,12 @@ class OpenAIServer:
             ledger.tokens_cached += usage["prompt_tokens_details"]["cached_tokens"]
 
 
+def _cut(request: web.Request) -> None:
+    """End the connection with a reset."""
+    if request.transport is not None:  # None: the client was first
+        request.transport.abort()
+
+
 def _logprobs(text: str, top: int) -> list[dict[str, Any]]:
     entries = []
     for token in text.split():
@@ -416,24 +290,3 @@ def _logprobs(text: str, top: int) -> list[dict[str, Any]]:
             }
         )
     return entries
-
-
-def main() -> None:
-    """Serve until stdin closes; the first line on stdout is the URL."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--latency", type=float, default=0.0)
-    parser.add_argument("--text", default="The first response is better. \\boxed{8, 5}")
-    parser.add_argument("--words", type=int, default=0, help="pad the text to this many words")
-    arguments = parser.parse_args()
-    padding = arguments.words - len(arguments.text.split())
-    text = " ".join(["reason"] * max(0, padding) + [arguments.text])
-    with OpenAIServer(
-        lambda _call, _choice: text, latency=arguments.latency, keep_calls=False
-    ) as server:
-        sys.stdout.write(server.url + "\n")
-        sys.stdout.flush()
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()

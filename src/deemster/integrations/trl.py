@@ -1,0 +1,199 @@
+"""A judge as a reward function of TRL's GRPOTrainer (and its kin: RLOO, online DPO takes judges).
+
+```python
+trainer = GRPOTrainer(model, reward_funcs=reward_func(Judge("openai/gpt-5-mini", k=4)), ...)
+```
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from deemster.errors import InputError
+from deemster.integrations.groups import GroupRewards, as_one_response, judge_group
+from deemster.judges.scorer import Scorer
+from deemster.judges.together import together
+from deemster.principles import PrinciplesLike
+from deemster.schemas import ResponseLike
+
+__all__ = ["monitor_func", "reward_func"]
+
+logger = logging.getLogger(__name__)
+
+RewardFunc = Callable[..., Awaitable[list[float | None]]]
+Rows = list[int]
+
+
+def reward_func(
+    judge: Scorer,
+    *,
+    query: str | None = None,
+    reference: str | None = None,
+    principles: PrinciplesLike | None = None,
+    response: Callable[[Any], ResponseLike] = as_one_response,
+    at_once: int | None = None,
+    name: str = "deemster",
+) -> RewardFunc:
+    """An asynchronous reward function that judges all completions of a prompt together.
+
+    TRL hands over a whole generation batch; completions of equal prompts are a group, see
+    `judge_group`. With several processes a group is judged in the parts that each of them holds.
+    A completion without a verdict gets None: TRL leaves it out of its group's baseline and gives
+    it no advantage. Why is logged as a warning, each reason once.
+
+    Through `log_metric` it logs, as means over a batch, `NAME/unscored` (share of completions
+    without a reward), `NAME/failed_votes` (share of votes), `NAME/confidence`, `NAME/calls` and,
+    where it is known, `NAME/cost`; through `log_extra` the column `NAME/critique`.
+
+    Args:
+        judge: anything with `score`. It stays the caller's to close.
+        query: column with the query; None for the prompt itself. Needed where the prompt is a
+            text with a chat template's marks in it.
+        reference: column with a gold answer to show the judge.
+        principles: for the judge.
+        response: makes the response that is judged out of a completion, a text or messages; say,
+            to leave out its reasoning.
+        at_once: most completions of one call; None for as many as the judge takes.
+        name: what TRL calls the function in its logs.
+
+    Returns:
+        An async function for `reward_funcs=`. It raises `InputError` where a column is missing,
+        or if, in its first batch, the judge refuses everything.
+    """
+    judged_before = False
+    told: set[str] = set()
+
+    async def reward(
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        log_metric: Callable[[str, float], None] | None = None,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        **columns: Any,  # noqa: ANN401 - a data set's columns
+    ) -> list[float | None]:
+        nonlocal judged_before
+        queries = prompts if query is None else _column(columns, query, "query")
+        golds = [None] * len(prompts) if reference is None else _column(
+            columns, reference, "reference"
+        )  # fmt: skip
+        grouped: dict[str, Rows] = {}
+        for row, asked in enumerate(zip(queries, golds, strict=True)):
+            grouped.setdefault(json.dumps(asked, sort_keys=True, default=repr), []).append(row)
+        groups = list(grouped.values())
+        judged = await together(
+            judge_group(
+                judge,
+                queries[rows[0]],
+                [response(completions[row]) for row in rows],
+                reference=golds[rows[0]],
+                principles=principles,
+                at_once=at_once,
+            )
+            for rows in groups
+        )
+        if not judged_before:
+            _check_first(judged)
+            judged_before = True
+        for reason in dict.fromkeys(reason for group in judged for reason in group.reasons):
+            if reason not in told and len(told) < _MOST_TOLD:
+                told.add(reason)
+                logger.warning("deemster: votes without a verdict, %s", reason)
+        rewards: list[float | None] = [None] * len(prompts)
+        critiques = [""] * len(prompts)
+        for rows, group in zip(groups, judged, strict=True):
+            for place, row in enumerate(rows):
+                rewards[row] = group.rewards[place]
+                critiques[row] = group.critique(place)
+        if log_metric is not None:
+            for metric, value in _metrics(judged, rewards).items():
+                log_metric(f"{name}/{metric}", value)
+        if log_extra is not None:
+            log_extra(f"{name}/critique", critiques)
+        return rewards
+
+    reward.__name__ = name
+    return reward
+
+
+def monitor_func(
+    judge: Scorer,
+    *,
+    query: str | None = None,
+    reference: str | None = None,
+    response: Callable[[Any], ResponseLike] = as_one_response,
+    name: str = "monitor",
+) -> RewardFunc:
+    """A function that rewards nothing and logs what another judge says, a `Verifier`, say.
+
+    Where the curve of the rewarding judge rises and this one does not, the policy games the judge.
+    It returns None for every completion: with numbers and a weight of 0, TRL would turn the other
+    function's None into a reward of 0.
+
+    Args:
+        judge: anything with `score`; its mean reward is logged as `NAME/reward`, the share of
+            completions that it gives no reward as `NAME/unscored`.
+        query: column with the query; None for the prompt itself.
+        reference: column with a gold answer.
+        response: see `reward_func`.
+        name: what TRL calls the function in its logs.
+    """
+    watch = reward_func(judge, query=query, reference=reference, response=response, name=name)
+
+    async def reward(
+        prompts: Sequence[Any],
+        log_metric: Callable[[str, float], None] | None = None,
+        **given: Any,  # noqa: ANN401 - completions and a data set's columns
+    ) -> list[float | None]:
+        found = await watch(prompts=prompts, **given)
+        known = [one for one in found if one is not None]
+        if log_metric is not None:
+            log_metric(f"{name}/unscored", found.count(None) / len(found))
+            if known:
+                log_metric(f"{name}/reward", sum(known) / len(known))
+        return [None] * len(prompts)
+
+    reward.__name__ = name
+    return reward
+
+
+_MOST_TOLD = 20
+"""Different reasons that one function warns of."""
+
+
+def _column(columns: dict[str, Any], column: str, what: str) -> Sequence[Any]:
+    if column not in columns:
+        known = sorted(name for name, values in columns.items() if isinstance(values, list))
+        raise InputError(f"no column {column!r} for the {what}; the data set has: {known}")
+    values: Sequence[Any] = columns[column]
+    return values
+
+
+def _check_first(judged: Sequence[GroupRewards]) -> None:
+    """Refuse to train on nothing: what is wrong with the settings is wrong for every group."""
+    verdicts = [verdict for group in judged for verdict in group.verdicts]
+    failures = [failure for verdict in verdicts for failure in verdict.failures]
+    judgments = [judgment for verdict in verdicts for judgment in verdict.judgments]
+    if failures and not judgments and all(one.error == InputError.__name__ for one in failures):
+        raise InputError(f"the judge can judge none of the first batch: {failures[0].message}")
+
+
+def _metrics(judged: Sequence[GroupRewards], rewards: Sequence[float | None]) -> dict[str, float]:
+    verdicts = [verdict for group in judged for verdict in group.verdicts]
+    votes = sum(len(verdict.votes) for verdict in verdicts)
+    failed = sum(len(verdict.failures) for verdict in verdicts)
+    sure = [one.confidence for one in verdicts if one.confidence is not None]
+    usages = [group.usage for group in judged]
+    costs = [usage.cost for usage in usages if usage.cost is not None]
+    found = {
+        "unscored": rewards.count(None) / len(rewards),
+        "calls": float(sum(usage.calls for usage in usages)),
+    }
+    if votes:
+        found["failed_votes"] = failed / votes
+    if sure:
+        found["confidence"] = sum(sure) / len(sure)
+    if len(costs) == len(usages):
+        found["cost"] = sum(costs)
+    return found
