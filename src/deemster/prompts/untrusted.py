@@ -25,7 +25,15 @@ from collections.abc import Iterable
 
 from deemster.prompts.normal_form import fold, spelled_out, visible, without_joiners
 from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
-from deemster.prompts.verdict_syntax import BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS, words
+from deemster.prompts.verdict_syntax import (
+    ANY_QUOTES,
+    BRACKETED,
+    KEYS,
+    LABELS,
+    TAGS,
+    WHOLE_KEYS,
+    words,
+)
 
 
 def _tags(first: str) -> str:
@@ -50,7 +58,8 @@ _SYNTAX = re.compile(
     r"\\boxed(?![A-Za-z])"
     rf"|\"(?:{'|'.join(WHOLE_KEYS)})(?=\")"
     rf"|\"(?:{'|'.join(KEYS)})(?=\"[ \t\r\n]*+:)"
-    r"|o(?i:utput) \((?=(?i:[ab])\))"
+    + "".join(rf"|{word[0]}(?={word[1:]})" for word in ANY_QUOTES)
+    + r"|o(?i:utput) \((?=(?i:[ab])\))"
     r"|O(?i:utput) \((?=(?i:[ab])\))"
     r"|\[{1,99}(?=\[)"
     r"|\]{1,99}(?=\])"
