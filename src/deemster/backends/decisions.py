@@ -21,16 +21,16 @@ from deemster.backends._api.decision_wire import Wire, read_reply, request_body,
 from deemster.backends._api.lean import open_session
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing
-from deemster.backends._api.providers import Given, sent_secrets
+from deemster.backends._api.providers import sent_secrets
 from deemster.backends._api.road import UnansweredError
 from deemster.backends._api.shared import LoopState
-from deemster.backends.api import abandon_state, close_state, read_prices
+from deemster.backends.api import abandon_state, close_state
 from deemster.backends.base import Outcome, Request, Trust, nothing_sampled
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, check_limits, with_retries
 from deemster.backends.loops import PerLoop
 from deemster.backends.pace import Pace, shared_pace
-from deemster.errors import BackendError, InputError, UnusableModelError
+from deemster.errors import BackendError, UnusableModelError
 from deemster.schemas import Completion, Usage, dump_decisions
 
 
@@ -75,25 +75,19 @@ class DecisionsBackend:
             retries=retries,
             attempt_timeout=attempt_timeout,
         )
-        if api_base is not None and not api_base.startswith(("http://", "https://")):
-            raise InputError(f"api_base must start with http:// or https://, got {api_base!r}")
         self.name = f"{wire}:{model}"
         self._wire: Wire = wire
-        self._extra = dict(extra or {})
-        self._wanted = Wanted(
-            given=Given(
-                name=model,
-                api_base=api_base,
-                api_key=api_key,
-                headers=self._extra.pop("extra_headers", None) or {},
-                extra=self._extra,
-                trust=trust,
-            ),
-            structured="auto",
-            prices=prices if prices is None else read_prices(prices),
-            timeout=float(timeout),
+        self._wanted = Wanted.read(
+            model,
+            api_base=api_base,
+            api_key=api_key,
+            extra=extra,
+            trust=trust,
+            prices=prices,
+            timeout=timeout,
             only_litellm=only_litellm,
         )
+        self._extra = dict(self._wanted.given.extra)
         self._concurrency, self._rate, self._attempts = concurrency, rate, retries
         self._budget = budget or Budget()
         self._patience = Patience(attempt_timeout)
