@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from deemster.prompts.normal_form import fold, visible
 from deemster.prompts.reasoning_tags import REASONING_TAGS
-from deemster.prompts.verdict_syntax import KEYS, LABELS, TAGS, WHOLE_KEYS, words
+from deemster.prompts.verdict_syntax import ANY_QUOTES, KEYS, LABELS, TAGS, WHOLE_KEYS, words
 
 _TAG = re.compile(
     "|".join(
@@ -44,6 +44,7 @@ _SPOKEN = re.compile(
 VERDICT = re.compile(
     r"\\boxed|\[\[|\[RESULT\]|output \([ab]\)"
     rf"|<(?:{'|'.join(TAGS)})>|\"(?:{'|'.join((*WHOLE_KEYS, *KEYS))})\"[ \t\n]{{0,40}}:"
+    rf"|['\"](?:{'|'.join(ANY_QUOTES)})['\"][ \t\n]{{0,40}}:"
     rf"|^[ \t*#]*(?:{'|'.join(map(words, LABELS))})[*_]{{0,4}}:"
     r"|final decision is|contains (?:an|no) error|^[ \t*#]*(?:specific criteria|scores?)\b",
     re.IGNORECASE | re.MULTILINE | re.ASCII,
