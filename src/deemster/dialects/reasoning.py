@@ -55,6 +55,7 @@ _AFTER = re.compile(
     r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等和与或的是未没中]"
 )
 _PAIRS = ("“”", "\u2018\u2019", "«»", "「」", "『』")
+_OPENS_QUOTATION = re.compile("[\"'`" + "".join(pair[0] for pair in _PAIRS) + "]")
 _FENCE = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
 _REACH = 200
 
@@ -139,6 +140,8 @@ def _quoted(text: str, start: int, end: int) -> bool:
     before = text[
         max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0) : start
     ]
+    if not _OPENS_QUOTATION.search(before):
+        return False
     after, _, _ = text[end : end + _REACH].partition("\n")
     for mark in "\"'`":
         last = before.rfind(mark)

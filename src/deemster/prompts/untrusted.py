@@ -154,7 +154,7 @@ def _unescaped(text: str) -> str:
     used = set(_REFERENCE.findall(text))
     if len(used) > _FEW:
         return html.unescape(text)
-    for reference in used:
+    for reference in sorted(used, key=len, reverse=True):  # one may begin another
         text = text.replace(reference, html.unescape(reference))
     return text
 
