@@ -144,6 +144,8 @@ def test_keys_are_asked_for_before_the_body_is_read() -> None:
             assert refused.headers["www-authenticate"] == "Bearer"
         assert live.get("/metrics").status == 401
         assert live.get("/healthz").status == live.get("/readyz").status == 200
+        proxied = live.get("/readyz", Host="judge.example")  # whoever has a key may call it so
+        assert proxied.status == 200
         live.key = KEYS[1].key
         assert live.post("/v1/score", SAMPLE).status == 200
         limited = live.post("/v1/score", SAMPLE)
