@@ -154,7 +154,7 @@ def test_keys_are_asked_for_before_the_body_is_read() -> None:
         assert KEYS[1].key not in limited.body.decode()
 
 
-@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("framing", ["length", "whole", "chunks"])
 def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
     with serving(fake_judge(), max_body=10_000) as live:
         connection = HTTPConnection("127.0.0.1", live.port, timeout=30)
@@ -162,6 +162,8 @@ def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
             connection.putrequest("POST", "/v1/score")
             connection.putheader("Content-Length", "100000000")
             connection.endheaders()
+        elif framing == "whole":  # of whom does not wait for a reply before all is sent
+            connection.request("POST", "/v1/score", b" " * 35_000)
         else:
             part = b" " * 6_000
             chunk = f"{len(part):x}\r\n".encode() + part + b"\r\n"
