@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs format bench study walk lock sbom clean
+.PHONY: help install demo test test-slow check docs format bench reliability study walk lock sbom clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ walk:  ## Follow docs/tutorial.md word for word in a fresh environment
 
 bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+reliability: $(STAMP)  ## Measure R1 to R20 at full counts (hours); writes docs/reliability.md
+	$(BIN)/python -m benchmarks.reliability
 
 study: $(STAMP)  ## Sample what is missing of the scaling study and analyse it; writes docs/scaling.md
 	$(BIN)/python -m lab.nano.study

@@ -24,6 +24,7 @@ from deemster.extras import EXTRAS, missing
 from deemster.judges.meta_hf import HfMetaRM
 from deemster.judges.verifier import MathMatch
 from deemster.reports.grouping import Embeddings
+from deemster.serve import create_app
 from deemster.suites.frames import export_run
 from deemster.testing import OpenAIServer
 from deemster.training.verl import export_prompts
@@ -133,6 +134,14 @@ PARQUET = r"needs pyarrow: pip install 'deemster\[parquet\]'"
             r"^loading 'some/set' by name needs datasets, pyarrow: "
             r"pip install 'deemster\[datasets\]', or give the path of a local copy$",
             id="hub",
+        ),
+        pytest.param(
+            lambda _: one_line(deemster("serve", "--model", "fake:x")),
+            r"^deemster serve needs fastapi, uvicorn: pip install 'deemster\[serve\]'$",
+            id="serve",
+        ),
+        pytest.param(
+            lambda _: create_app(Judge("fake:x")), r"^the server needs fastapi, uvicorn", id="app"
         ),
         pytest.param(
             lambda _: Embeddings().vectors([]),

@@ -23,6 +23,7 @@ PACKAGES = (
     "deemster.probe",
     "deemster.reports",
     "deemster.schemas",
+    "deemster.serve",
     "deemster.suites",
     "deemster.testing",
     "deemster.training",

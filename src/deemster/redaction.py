@@ -135,6 +135,15 @@ def hidden_in(value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON
     return frozenset(secret for secret in _hidden if secret in value)
 
 
+def secrets_in(value: Any, name: str = "") -> list[str]:  # noqa: ANN401 - JSON
+    """The texts in `value` of settings with a secret's name (`azure_ad_token`, `client_secret`)."""
+    if isinstance(value, Mapping):
+        return [text for key, item in value.items() for text in secrets_in(item, str(key))]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in secrets_in(item, name)]
+    return [value] if isinstance(value, str) and _SETTINGS.search(name) else []
+
+
 def redact_all(value: Any) -> Any:  # noqa: ANN401 - JSON
     """The texts in a JSON value redacted, keys included."""
     if isinstance(value, Mapping):

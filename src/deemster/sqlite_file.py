@@ -57,7 +57,7 @@ class Format:
             )
         problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
-            raise InputError(f"{self.what} {str(path)!r} is damaged: {problem}")
+            raise InputError(f"{self.what} {str(path)!r} is damaged: {told(problem)}")
 
 
 def open_writable(
@@ -115,6 +115,11 @@ def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def told(problem: object) -> str:
+    """What SQLite says, as one printable line: it quotes bytes of a damaged file as they are."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(problem))
 
 
 def run_script(db: sqlite3.Connection, script: str) -> None:

@@ -9,16 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import tiny_model as tiny_model_support
+from tests.support.command_line import deemster, one_line
 from tests.support.tiny_model import save_tiny_model, save_windowed_model
 
 from deemster.backends import Request, generate_all, open_backend
-from deemster.backends.decision_file import CONFIG_NAME, TEMPLATE_NAME, DecisionFile
+from deemster.backends.decision_file import (
+    CONFIG_NAME,
+    TEMPLATE_NAME,
+    DecisionFile,
+    WeighedQuestions,
+)
 from deemster.errors import ContextLengthError, InputError
 from deemster.schemas import (
     Completion,
     Decision,
     Message,
     Option,
+    Principle,
     Question,
     Sampling,
     read_decisions,
@@ -227,6 +235,10 @@ async def test_files_are_those_of_transformers_and_mean_the_same(
     ours = DecisionFile.read(copy)
     ours.write(copy / "again")
     assert DecisionConfig.from_pretrained(copy / "again") == theirs
+    asked = WeighedQuestions(ask="choice", principles=(Principle(name="Tone"),), scale=2.0)
+    ours.model_copy(update={"questions": asked}).write(copy / "asked")
+    assert DecisionFile.read(copy / "asked").questions == asked
+    assert DecisionConfig.from_pretrained(copy / "asked") == theirs, "it passes over our field"
     tokenizer = AutoTokenizer.from_pretrained(copy)
     model = AutoModelForCausalLM.from_pretrained(copy, dtype=torch.float32)
     request = {
@@ -250,6 +262,86 @@ async def test_files_are_those_of_transformers_and_mean_the_same(
     found = await decide(copy, ask(TOPIC, POLITE))
     for one, values in zip(found, expected, strict=True):
         assert one.probabilities == pytest.approx(values, rel=1e-3)
+
+
+DESCRIBED = Question(
+    name="kind", kind="choice", instructions="Which kind? {{ 1 }}",
+    options=(Option(value="note", description="a few words"), Option(value="letter")),
+)  # fmt: skip
+STEPS = Question(
+    name="steps", kind="score", instructions="How long?",
+    options=(Option(value="short"), Option(value="long", description="a page")),
+)  # fmt: skip
+
+
+@pytest.fixture
+def says_yes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model with `Yes` and `No` as tokens."""
+    lines = tiny_model_support.corpus() + ["Yes", "No"] * 200
+    monkeypatch.setattr(tiny_model_support, "corpus", lambda: lines)
+    return save_tiny_model(tmp_path / "says-yes")
+
+
+async def test_exported_files_ask_what_is_asked_without_them(
+    says_yes: Path, transformers_decision: Any
+) -> None:
+    """The same probabilities as by this package's own prompt, here and by transformers' code."""
+    from transformers import AutoTokenizer
+    from transformers.decision.configuration_utils import DecisionConfig
+
+    done = deemster("decision", "export", str(says_yes))
+    assert done.returncode == 0, done.stderr
+    exported = DecisionFile.read(says_yes)
+    assert exported.labels["choice"][:3] == ("A", "B", "C")
+    asked = ask(DESCRIBED, STEPS, POLITE, text="Thank you\n\nfor the cheque. \n")
+    found = await decide(says_yes, asked)
+    tokenizer = AutoTokenizer.from_pretrained(says_yes)
+    config = DecisionConfig.from_pretrained(says_yes)
+    request = {
+        "state": asked.messages[0].text,
+        "questions": {
+            "kind": {
+                "type": "choice", "instructions": DESCRIBED.instructions,
+                "criteria": {"note": "a few words", "letter": None},
+            },
+            "steps": {
+                "type": "score", "instructions": "How long?", "criteria": ["short", "long: a page"],
+            },
+            "polite": {"type": "noul", "instructions": POLITE.instructions},
+        },
+    }  # fmt: skip
+    theirs = [
+        inputs["input_ids"][0].tolist()
+        for inputs, _ in transformers_decision.prepare_inputs(config, request, tokenizer)
+    ]
+    (says_yes / TEMPLATE_NAME).unlink()
+    plain = await decide(says_yes, asked)
+    for one, two in zip(found, plain, strict=True):
+        assert one.probabilities == pytest.approx(two.probabilities, rel=1e-4)
+        assert one.label_mass == pytest.approx(two.label_mass, rel=1e-4)
+    for ids, one in zip(theirs, found, strict=True):
+        prompt = tokenizer.decode(ids)
+        _, expected = logprobs(says_yes, prompt)
+        labels = exported.labels["noul" if one.name == "polite" else "choice"][:2]
+        chances = [expected[tokenizer.convert_tokens_to_ids(label)].exp() for label in labels]
+        assert one.label_mass == pytest.approx(float(sum(chances)), rel=1e-3)
+
+
+def test_a_model_without_the_labels_is_told_so(copy: Path) -> None:
+    assert "not single tokens" in one_line(deemster("decision", "export", str(copy)))
+    assert not (copy / CONFIG_NAME).exists()
+
+
+def test_an_export_overwrites_nothing_unasked(says_yes: Path, tmp_path: Path) -> None:
+    copy = says_yes
+    asked = WeighedQuestions(ask="choice", principles=(Principle(name="Tone"),))
+    DecisionFile(questions=asked).write(copy)
+    assert deemster("decision", "export", str(copy)).returncode == 0
+    assert DecisionFile.read(copy).questions == asked, "questions stay"
+    assert "give --replace" in one_line(deemster("decision", "export", str(copy)))
+    assert deemster("decision", "export", str(copy), "--replace").returncode == 0
+    missing = deemster("decision", "export", str(tmp_path / "none"))
+    assert "no folder" in one_line(missing)
 
 
 @pytest.mark.parametrize(

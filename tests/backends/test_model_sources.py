@@ -245,8 +245,16 @@ def test_a_padding_token_of_minus_one_is_none(tmp_path: Path) -> None:
     folder = save_tiny_classifier(tmp_path / "scalar")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": -1}))
-    meta = HfMetaRM(str(folder))._classifier._load()
-    assert meta.pad is None
+    together, alone = (
+        asyncio.run(HfMetaRM(str(folder), batch_size=size)._classifier.read(two_texts))
+        for size in (2, 1)
+    )
+    assert [one.logit for one in together] == pytest.approx([one.logit for one in alone], abs=1e-4)
+
+
+def two_texts(_tokenizer: Any, encoder: Any) -> list[list[int]]:
+    """Of different lengths, so that one is padded."""
+    return [encoder.encode(text) for text in ("a short one", "another one, which is longer")]
 
 
 @pytest.mark.slow

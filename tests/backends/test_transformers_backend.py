@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import torch
-from tests.support.tiny_model import chat_tokenizer, save_tiny_model, save_windowed_model
+from tests.support.tiny_model import chat_tokenizer, save_tiny_model, save_unplugged_model
 
 from deemster.backends import Backend, Request, generate_all, open_backend
 from deemster.backends.transformers import TransformersBackend
@@ -144,7 +144,7 @@ async def test_exact_draws_are_the_same_to_the_last_bit(
     dtype: str, shared: bool, tiny_model: Path, tmp_path: Path
 ) -> None:
     """Beside draws of the same and of other prompts, whatever the processor."""
-    path = tiny_model if shared else save_windowed_model(tmp_path)
+    path = tiny_model if shared else save_unplugged_model(tmp_path)
     backend = TransformersBackend(str(path), dtype=dtype, exact=True)
     asked = [request("Which?", n=5, seeds=(1, 2, 3, 4, 5), top_logprobs=2)]
     asked += [request("Or not.", n=2, seeds=(1, 6), top_logprobs=2)]

@@ -296,4 +296,9 @@ REFUSED: tuple[tuple[str, int, tuple[tuple[str, str, str], ...]], ...] = (
             (f"{CRITIC} {CRITIC.replace('[8, 3]', '[3, 8]')}", "ambiguous", _TWO),
         ),
     ),
+    (
+        "critic-json",
+        1,
+        (('{"critique": "bad", "score": 2} {"scores": [8]}', "ambiguous", "a score and a list"),),
+    ),
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from deemster.dialects import open_dialect
@@ -359,7 +361,33 @@ def test_scores_without_reasons_carry_a_warning(text: str, analysis: str, *, war
     )
 
 
-def test_a_quoted_label_does_not_let_an_early_box_win() -> None:
-    text = "It says Scores:\nScores: none. I first thought \\boxed{9, 1}.\nFinal: \\boxed{2, 8}"
-    with pytest.raises(AmbiguousError):
-        scores(text)
+LABELS = [
+    "> Scores:",
+    'Response 1 says "Scores:"',
+    "Scores:",
+    "- it ends with\nScores: 10, 1",
+    "```\nScores: \\fbox{10, 1}\n```",
+    "**Scores:**\nten and one",
+    "\u8bc4\u5206\uff1a",
+    "Scores: none.\nScores:\n",
+]
+FINALS = [
+    "So: \\boxed{2, 8}",
+    "Scores: \\boxed{2, 8}",
+    "**Final scores:** $\\boxed{2, 8}$",
+    "Analysis:\nThus \\boxed{2, 8}",
+    "So: \\boxed{2, 8.5}",
+    "Analysis:\nResponse 2 is better: \\boxed{2, 11}",
+    "So: \\boxed{2}",
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("final", FINALS)
+def test_a_quoted_label_does_not_let_an_early_box_win(label: str, final: str) -> None:
+    """Wherever a judge quotes a label of scores: its last word counts, or nothing does."""
+    for draft in ("I lean to \\boxed{9, 1}.", "Draft scores: \\boxed{9, 1}", "$\\boxed{9, 1}$"):
+        for parts in ((draft, label), (label, draft), (label, draft, label), (draft, label, label)):
+            for gap in ("\n", "\n\n"):
+                with contextlib.suppress(ParseError):  # ambiguous ones are among these
+                    assert scores(gap.join((*parts, final))) == (2.0, 8.0)

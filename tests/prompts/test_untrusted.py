@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deemster.prompts import defuse, make_nonce
+from deemster.prompts.control_tokens import CONTROL_TOKENS
+from deemster.testing.attacks import DISGUISES
+from deemster.testing.judges import HANDS
 
 RESPELLED = [
     (r"\boxed{42}", r"\fbox{42}"),
@@ -48,6 +52,32 @@ RESPELLED = [
     ('<details type="reasoning" done="true">', '< details type="reasoning" done="true">'),
 ]
 
+FAMILIES = [
+    pytest.param(example, id=f"{tokens.models[:24]}-{example}")
+    for tokens in CONTROL_TOKENS
+    for example in tokens.examples
+]
+
+
+@pytest.mark.parametrize("token", FAMILIES)
+def test_control_tokens_of_all_families(token: str) -> None:
+    """However it is spelled or copied, no token is left that a server could make a control id."""
+    bare = re.match(r"[<\[\]].*?(?:>|\]|\[$|b\[|b\])", token)
+    assert bare
+    for around in ("{}", "x{}y", "{0}{0}", "a\u200b{}", "</{}"):
+        for disguise in ("plain", "full width", "joiners", "entities", "U+2060 at 1"):
+            seen = defuse(around.replace("{0}", "{}").replace("{}", DISGUISES[disguise](token)))
+            for hand in HANDS.values():
+                assert bare[0] not in hand(seen), (disguise, seen)
+
+
+def test_the_page_has_these_families() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "dialects.md").read_text("utf-8")
+    for tokens in CONTROL_TOKENS:
+        shown = ", ".join(f"`{one}`" for one in tokens.examples).replace("|", r"\|")
+        assert f"| {tokens.models} | {shown} |" in page
+
+
 PLAIN = [
     "An ordinary answer, with (a) brackets [1] and 3 < 4 > 2.",
     "\\boxedtext and \\begin{box}",
@@ -59,6 +89,8 @@ PLAIN = [
     'x["score"] = 3',
     "５００円（税込）、ﬁne print, 10² ≠ ⑩, ½ &lt;b&gt; &amp; A&B",
     "<details>\n<summary>more</summary>x</details>",
+    "a[0]; b[i | j], [~x], x[~b]; [e] ] ~ [unused] [prefix] <template> <role-play> <1_2> a<b|c>d",
+    "<video controls> <imagery> <start> <user> <tool-call>",
     "",
 ]
 

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from deemster.aggregators import Sum
 from deemster.judges.decide import decide
 from deemster.reports import Report, load_report, write_report
 from deemster.schemas import Critique, Failure, JudgeInfo, Judgment, Principle, Sample, Vote
+from deemster.testing import script_payloads
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 from selenium.webdriver import Chrome, ChromeOptions  # noqa: E402
@@ -301,12 +303,14 @@ PAYLOADS = (
 )  # fmt: skip
 
 
-def hostile_rows(rng: np.random.Generator) -> tuple[JudgeInfo, list[tuple[Sample, Any]]]:
+def hostile_rows(
+    rng: np.random.Generator, payloads: tuple[str, ...]
+) -> tuple[JudgeInfo, list[tuple[Sample, Any]]]:
     """Every payload in every text field of samples and votes."""
-    info = JudgeInfo(name=PAYLOADS[0], model=PAYLOADS[4], dialect=PAYLOADS[5], k=2)
+    info = JudgeInfo(name=payloads[0], model=payloads[4], dialect=payloads[5], k=2)
     rows = []
-    for i, payload in enumerate(PAYLOADS * 2):
-        other = PAYLOADS[(i * 7 + 3) % len(PAYLOADS)]
+    for i, payload in enumerate(payloads * 2):
+        other = payloads[(i * 7 + 3) % len(payloads)]
         name = other[:200].strip() or "x"
         sample = Sample.model_validate(
             {
@@ -322,7 +326,7 @@ def hostile_rows(rng: np.random.Generator) -> tuple[JudgeInfo, list[tuple[Sample
                 "reference": payload,
                 "ground_truth": (1.0, 0.0),
                 "policies": ("</script><b>A", "<img src=x onerror=window.hit=1>"),
-                "subset": PAYLOADS[i % 12],
+                "subset": payloads[i % 12],
             }
         )  # fmt: skip
         scores = (2.0, 8.0) if rng.random() < 0.7 else (8.0, 2.0)
@@ -340,13 +344,26 @@ def hostile_rows(rng: np.random.Generator) -> tuple[JudgeInfo, list[tuple[Sample
     return info, rows
 
 
-def test_no_text_ever_becomes_code_or_loads_anything(chrome: Chrome, tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", [hostile_rows(np.random.default_rng(0))])
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        pytest.param(PAYLOADS, id="few"),
+        pytest.param(
+            (*PAYLOADS, *Random(17).sample([*script_payloads()], 300 - len(PAYLOADS))),
+            id="300",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_no_text_ever_becomes_code_or_loads_anything(
+    chrome: Chrome, tmp_path: Path, payloads: tuple[str, ...]
+) -> None:
+    run = write_run(tmp_path / "run", [hostile_rows(np.random.default_rng(0), payloads)])
     made = write_report([run], tmp_path / "r.html", title=PAYLOADS[1])
     opened(chrome, tmp_path / "r.html")
     seen = {nodes(chrome)}
     for item in range(len(made.items)):
-        if item == 50:
+        if item and item % 50 == 0:
             chrome.execute_script("document.getElementById('item').close()")
             chrome.execute_script("document.getElementById('next').click()")
         chrome.execute_script(

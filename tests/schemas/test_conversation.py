@@ -56,6 +56,9 @@ def test_messages_pass() -> None:
         pytest.param(
             [{"role": "user", "content": [{"type": "audio"}]}], "audio", id="unknown-part"
         ),
+        pytest.param(
+            [{"role": "user", "content": [{"type": {}, "text": "x"}]}], "content", id="part-type"
+        ),
     ],
 )
 def test_bad_query(query: Any, said: str) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.command_line import deemster
 from tests.support.tiny_nano import needs_model
 
 from deemster.suites.loading import load_suite
@@ -30,7 +32,7 @@ def test_every_ready_suite_is_valid(path: Path) -> None:
 def test_all_that_were_promised_are_there() -> None:
     assert {path.stem for path in SUITES} >= {
         "judgebench", "reward-bench-2", "rm-bench", "rmb", "llmbar", "mt-bench", "ppe",
-        "realmistake", "quickstart",
+        "realmistake", "quickstart", "decision", "zoo",
     }  # fmt: skip
 
 
@@ -48,6 +50,33 @@ def test_samples_of_the_suites_whose_data_is_here(name: str, least: int) -> None
     samples = list(suite.samples())
     assert len(samples) >= least
     assert len({sample.id for sample in samples}) == len(samples)
+
+
+@needs_model
+def test_the_zoo_sets_judges_of_every_kind_side_by_side_with_what_an_item_costs(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "run"
+    suite = str(ROOT / "suites" / "zoo.yaml")
+    done = deemster("run", suite, "--out", str(out), "--limit", "3", "--set", "judge.k=2")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "summary.json").read_text())
+    costs = {name: one["per_item"] for name, one in summary["judges"].items()}
+    assert list(costs) == ["grm", "scalar RM", "decision", "decision first"]
+    assert {one["n_scored"] for one in summary["judges"].values()} == {3}
+    assert costs["scalar RM"]["tokens_out"] == costs["decision"]["tokens_out"] == 0
+    assert costs["grm"]["tokens_out"] > 0
+    for name, cost in costs.items():
+        total = summary["judges"][name]["usage"]
+        assert cost["calls"] == pytest.approx(total["calls"] / 3)
+        assert 0 < cost["seconds"] == pytest.approx(total["seconds"] / 3)
+    both = costs["decision"]["calls"] + costs["grm"]["calls"]
+    assert costs["decision first"]["calls"] == pytest.approx(both)
+    shown = done.stdout.partition("cost per item")[2]
+    assert all(f"\n {name} " in shown for name in costs)
+    page = tmp_path / "report.html"
+    assert deemster("report", str(out), "-o", str(page)).returncode == 0
+    assert "Cost per item" in page.read_text(encoding="utf-8")
 
 
 @needs_model

@@ -181,6 +181,11 @@ def read(directory: Path) -> tuple[object, ...]:
         ),
         pytest.param("DELETE FROM tallies", "samples: not what was written", id="tallies"),
         pytest.param("DROP TABLE tallies", "samples: not what was written", id="no-tallies"),
+        pytest.param(
+            "UPDATE votes SET scores = CAST(x'ff0b0a1b5b33316d' AS TEXT) WHERE draw = 0",
+            "votes: Could not decode to UTF-8",
+            id="bytes-that-end-lines",
+        ),
         pytest.param("DROP TABLE votes", "votes: no such table", id="no-table"),
     ],
 )  # fmt: skip
@@ -199,7 +204,7 @@ def test_what_was_changed_or_is_missing_is_told_in_one_line(
         assert told in text
         assert "undamaged are" in text
         assert "restore it from a copy, or run again with another --out" in text
-        assert "\n" not in text
+        assert text.isprintable()
 
 
 def damaged(data: bytes, rng: random.Random) -> bytes:

@@ -138,6 +138,7 @@ def check(facts: Mapping[str, Any]) -> None:
     tools = ("inspect_ai", "langfuse", "mlflow", "verifiers")
     allowed = (
         "deemster.backends._local.",
+        "deemster.serve.",
         "deemster.training.",
         *(f"deemster.integrations.{tool}" for tool in tools),
     )

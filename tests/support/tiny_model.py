@@ -152,6 +152,23 @@ def save_windowed_model(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
+def save_unplugged_model(folder: Path, *, seed: int = 0) -> Path:
+    """Save a BLOOM-type model, which does not use the attention interface, and its tokenizer."""
+    import torch
+    from transformers import BloomConfig, BloomForCausalLM
+
+    tokenizer = chat_tokenizer()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = BloomForCausalLM(
+            BloomConfig(vocab_size=len(tokenizer), hidden_size=32, n_layer=2, n_head=2,
+                        bos_token_id=None, eos_token_id=1, initializer_range=0.2)
+        )  # fmt: skip
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def save_tiny_classifier(folder: Path, *, seed: int = 0, context: int = 2048) -> Path:
     """Save a sequence-classification model with one label and its tokenizer."""
     import torch

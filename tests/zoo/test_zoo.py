@@ -108,7 +108,7 @@ def test_the_users_dialect_wins(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_scalar_model_is_no_generative_judge() -> None:
     model = "hosted_vllm/Skywork/Skywork-Reward-V2-Llama-3.1-8B"
-    with pytest.raises(InputError, match=r"is Skywork-Reward, .*: use judge type scalar"):
+    with pytest.raises(InputError, match=r"is Skywork-Reward-V2, .*: use judge type scalar"):
         Judge(FakeBackend("", name=model))
     assert Judge(FakeBackend("", name=model), dialect="grm").info.dialect == "grm"
 

@@ -17,12 +17,13 @@ from deemster.backends.base import (
 from deemster.backends.cassette import Cassette
 from deemster.backends.fake import FakeBackend
 from deemster.backends.limits import Budget
-from deemster.backends.registry import BACKENDS, open_backend
+from deemster.backends.registry import BACKENDS, CLASSIFY_SCHEMES, open_backend
 from deemster.backends.replay import RecordBackend, ReplayBackend
 from deemster.schemas import Completion
 
 __all__ = [
     "BACKENDS",
+    "CLASSIFY_SCHEMES",
     "EMBEDDED",
     "Backend",
     "Budget",

@@ -9,7 +9,6 @@ package's (`limits`); those of LiteLLM, the SDKs and instructor are off.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
@@ -26,7 +25,14 @@ from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
 from deemster.backends._api.providers import Given, seems_to_reason, sent_secrets
 from deemster.backends._api.request import needed, prepare
-from deemster.backends._api.shared import LoopState, NMode, Several, Shared
+from deemster.backends._api.shared import (
+    LoopState,
+    NMode,
+    Several,
+    Shared,
+    abandon_state,
+    close_state,
+)
 from deemster.backends.base import Outcome, Request, Trust, refuse_questions
 from deemster.backends.gate import Gate
 from deemster.backends.limits import Budget, Patience, check_limits
@@ -282,16 +288,3 @@ def read_prices(given: Prices | Mapping[str, float]) -> Prices:
         return Prices.model_validate(given)
     except ValidationError as error:
         raise InputError(f"prices: {first_problem(error)}") from error
-
-
-async def close_state(state: LoopState) -> None:
-    """Close the connections of a loop."""
-    await state.session.close()
-
-
-def abandon_state(state: LoopState) -> None:
-    """Free what can be freed of connections whose loop was closed under them."""
-    connector = state.session.connector
-    if connector is not None:
-        with contextlib.suppress(RuntimeError):
-            connector.close()

@@ -19,7 +19,7 @@ from typing import Self
 from deemster.backends.base import Request
 from deemster.errors import InputError
 from deemster.schemas import Completion, Message, Question, Sampling
-from deemster.sqlite_file import Format, fold, open_readonly, open_writable, transaction
+from deemster.sqlite_file import Format, fold, open_readonly, open_writable, told, transaction
 
 _FORMAT = Format(
     what="cassette",
@@ -182,7 +182,9 @@ class Cassette:
             except (InputError, BlockingIOError):
                 raise
             except (sqlite3.Error, OSError, ValueError) as error:
-                raise InputError(f"cannot use cassette {str(self.path)!r}: {error}") from error
+                raise InputError(
+                    f"cannot use cassette {str(self.path)!r}: {told(error)}"
+                ) from error
 
     def _open(self) -> sqlite3.Connection:
         if not self.readonly:

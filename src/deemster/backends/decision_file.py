@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deemster.errors import InputError
 from deemster.files import read_text
-from deemster.schemas import QuestionKind, first_problem
+from deemster.schemas import Principle, QuestionKind, first_problem
 
 CONFIG_NAME, TEMPLATE_NAME = "decision.json", "decision_template.jinja"
 FileKind = Literal["noul", "choice", "score"]
@@ -23,6 +23,20 @@ KIND_NAMES: dict[QuestionKind, FileKind] = {
     "predicate": "noul", "choice": "choice", "score": "score",
 }  # fmt: skip
 _Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class WeighedQuestions(BaseModel):
+    """What a decision judge asks, and how much each answer counts (`deemster decision fit`)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    ask: QuestionKind
+    """What becomes of each principle, see `DecisionJudge`."""
+    principles: Annotated[tuple[Principle, ...], Field(min_length=1)]
+    """One question each; the weights sum to 1."""
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Log-odds that the better scored of two responses is the better one, for each unit that
+    their scores differ by; None where the weights were not fitted."""
 
 
 class DecisionFile(BaseModel):
@@ -43,10 +57,14 @@ class DecisionFile(BaseModel):
     """Kept for other readers: here control tokens in texts never take effect."""
     adapter: str | None = None
     """Subfolder of an adapter; a file that names one is refused, see `read`."""
+    questions: WeighedQuestions | None = None
+    """Weighed questions of a judge. This package's own field, which other readers pass over."""
 
     @classmethod
     def read(cls, path: str | Path) -> DecisionFile:
-        """The files of a folder or a repository; the default where there are none.
+        """The files of a folder or a repository, or a `decision.json` by its own path.
+
+        Where there are none, it is the default.
 
         Raises:
             InputError: a file cannot be read, is not in the layout, or needs an adapter.
@@ -78,14 +96,34 @@ class DecisionFile(BaseModel):
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         fields = self.model_dump(mode="json")
+        if self.questions is None:  # exactly the layout of transformers
+            del fields["questions"]
         template = fields.pop("chat_template")
         if template is not None:
             (place / TEMPLATE_NAME).write_text(template, encoding="utf-8")
         (place / CONFIG_NAME).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
 
 
+def read_questions(path: str | Path) -> WeighedQuestions:
+    """The weighed questions of a `decision.json`, given by its path or its folder.
+
+    Raises:
+        InputError: there is no such file, or it has no questions.
+    """
+    place = Path(path).expanduser()
+    file = place / CONFIG_NAME if place.is_dir() else place
+    if file.name != CONFIG_NAME or not file.is_file():
+        raise InputError(f"no {CONFIG_NAME} at {str(path)!r}; give its path or its folder")
+    found = DecisionFile.read(file).questions
+    if found is None:
+        raise InputError(f"{str(file)!r} has no questions; write some with 'deemster decision fit'")
+    return found
+
+
 def _find(path: str | Path, name: str) -> Path | None:
     folder = Path(path).expanduser()
+    if folder.name == CONFIG_NAME and folder.is_file():
+        folder = folder.parent
     if folder.exists():
         return folder / name if (folder / name).is_file() else None
     from transformers.utils import cached_file  # noqa: PLC0415 - heavy, and for repositories only

@@ -7,29 +7,19 @@ without a word of its own. Retries, deadlines, rate and budget are those of ever
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from deemster.backends._api.breaker import Breaker
-from deemster.backends._api.decision_road import DecisionProfile, read_decision_profile
+from deemster.backends._api.decision_road import read_decision_profile
 from deemster.backends._api.decision_wire import Wire, read_reply, request_body, usage_of
-from deemster.backends._api.lean import open_session
+from deemster.backends._api.json_service import JsonService
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing
-from deemster.backends._api.providers import Given, sent_secrets
-from deemster.backends._api.road import UnansweredError
-from deemster.backends._api.shared import LoopState
-from deemster.backends.api import abandon_state, close_state, read_prices
+from deemster.backends._api.providers import Given
+from deemster.backends.api import read_prices
 from deemster.backends.base import Outcome, Request, Trust, nothing_sampled
-from deemster.backends.gate import Gate
-from deemster.backends.limits import Budget, Patience, check_limits, with_retries
-from deemster.backends.loops import PerLoop
-from deemster.backends.pace import Pace, shared_pace
+from deemster.backends.limits import Budget
 from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.schemas import Completion, Usage, dump_decisions
 
@@ -68,13 +58,6 @@ class DecisionsBackend:
         only_litellm: bool = False,
         trust: Trust = True,
     ) -> None:
-        check_limits(
-            concurrency=concurrency,
-            rate=rate,
-            timeout=timeout,
-            retries=retries,
-            attempt_timeout=attempt_timeout,
-        )
         if api_base is not None and not api_base.startswith(("http://", "https://")):
             raise InputError(f"api_base must start with http:// or https://, got {api_base!r}")
         self.name = f"{wire}:{model}"
@@ -91,24 +74,26 @@ class DecisionsBackend:
             ),
             structured="auto",
             prices=prices if prices is None else read_prices(prices),
-            timeout=float(timeout),
+            timeout=timeout,
             only_litellm=only_litellm,
         )
-        self._concurrency, self._rate, self._attempts = concurrency, rate, retries
-        self._budget = budget or Budget()
-        self._patience = Patience(attempt_timeout)
-        self._breaker = Breaker()
-        self._profile: DecisionProfile | None = None
-        self._pace: Pace | None = None
-        self._lock = threading.Lock()
-        self._states: PerLoop[LoopState] = PerLoop(
-            self._open, close=close_state, abandon=abandon_state
+        self._service = JsonService(
+            self.name,
+            given=self._wanted.given,
+            load=lambda: read_decision_profile(self._wanted, wire),
+            count=usage_of,
+            concurrency=concurrency,
+            rate=rate,
+            timeout=timeout,
+            attempt_timeout=attempt_timeout,
+            retries=retries,
+            budget=budget,
         )
 
     @property
     def spent(self) -> Usage:
         """What the budget's calls cost so far (those of others too, where it is shared)."""
-        return self._budget.spent
+        return self._service.budget.spent
 
     def check(self) -> None:
         """Make sure that the model can be asked: there is a key, and a URL. Sends nothing.
@@ -142,95 +127,23 @@ class DecisionsBackend:
             )
         if any(message.images for message in request.messages):
             raise BackendError(f"{self.name}: decision models are asked about text only")
-        profile = self._profile
-        if profile is None:  # in a thread, because the first import of LiteLLM takes seconds
-            profile = await asyncio.to_thread(self._load)
-        state = await self._states.get()
-        asked = _Asked(self, profile, state, request)
-        try:
-            completion = await with_retries(
-                asked.attempt,
-                gate=state.gate,
-                attempts=self._attempts,
-                timeout=self._wanted.timeout,
-                patience=self._patience,
-            )
-        except BackendError as error:
-            error.usage = asked.spent
-            raise
-        return nothing_sampled(completion.model_copy(update={"usage": asked.spent}), request.n)
+        text = "\n\n".join(message.text for message in request.messages)
+        body = request_body(self._wire, text, request.questions) | self._extra
+        completion, usage = await self._service.ask(
+            {name: value for name, value in body.items() if value is not None},
+            lambda reply: self._read(reply, request),
+        )
+        return nothing_sampled(completion.model_copy(update={"usage": usage}), request.n)
 
     async def aclose(self) -> None:
         """Close the connections of all running loops."""
-        await self._states.aclose()
+        await self._service.aclose()
 
-    def _load(self) -> DecisionProfile:
-        with self._lock:
-            if self._profile is None:
-                profile = read_decision_profile(self._wanted, self._wire)
-                if self._budget.usd is not None and not profile.pricing.known:
-                    raise UnusableModelError(
-                        f"a budget in USD needs the price of {self.name!r}, which LiteLLM does not "
-                        "list; give prices=Prices(tokens_in=…, tokens_out=…), or a budget in "
-                        "tokens or calls"
-                    )
-                self._pace = shared_pace(profile.host, profile.key)
-                self._profile = profile
-            return self._profile
-
-    def _open(self) -> LoopState:
-        return LoopState(Gate(self._concurrency, self._rate, self._pace), open_session())
-
-
-@dataclass
-class _Asked:
-    """One request on its way, and what its attempts cost."""
-
-    backend: DecisionsBackend
-    profile: DecisionProfile
-    state: LoopState
-    request: Request
-    spent: Usage = field(default_factory=Usage)
-
-    async def attempt(self) -> Completion:
-        """Send it once."""
-        one, request = self.backend, self.request
-        breaker, wire = one._breaker, one._wire  # noqa: SLF001 - same module
-        breaker.check()
-        text = "\n\n".join(message.text for message in request.messages)
-        body = request_body(wire, text, request.questions) | one._extra  # noqa: SLF001
-        body = {name: value for name, value in body.items() if value is not None}
-        try:
-            reply = await self._send(body)
-        except UnansweredError as unanswered:
-            fault = unanswered.fault
-            secrets = sent_secrets(one._wanted.given, self.profile.key)  # noqa: SLF001
-            error = fault.to_error(one.name, secrets)
-            breaker.failed(fault.status, str(error), final=not error.retryable)
-            raise error from None
-        breaker.answered()
-        decisions = read_reply(wire, reply, request.questions)
+    def _read(self, reply: Any, request: Request) -> Completion:  # noqa: ANN401 - JSON
+        if not isinstance(reply, dict):
+            raise BackendError(f"the answer is not a JSON object: {str(reply)[:100]!r}")
+        decisions = read_reply(self._wire, reply, request.questions)
         return Completion(text=dump_decisions(decisions), model=str(reply.get("model") or ""))
-
-    async def _send(self, body: dict[str, Any]) -> dict[str, Any]:
-        budget = self.backend._budget  # noqa: SLF001 - same module
-        budget.admit()
-        started = time.monotonic()
-        usage = Usage()
-        try:
-            reply = await self.profile.road.send(self.state.session, body)
-            reported = usage_of(reply)
-            usage = (
-                Usage(cost=None)
-                if reported is None
-                else reported.model_copy(update={"cost": self.profile.pricing.cost(reported)})
-            )
-            self.backend._patience.saw(time.monotonic() - started)  # noqa: SLF001 - same module
-        finally:
-            usage += Usage(calls=1, seconds=time.monotonic() - started)
-            budget.charge(usage)
-            self.spent += usage
-        return reply
 
 
 systemone = partial(DecisionsBackend, wire="systemone")

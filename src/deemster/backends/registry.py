@@ -32,6 +32,9 @@ BACKENDS: Registry[BackendFactory] = Registry(
 )
 """Backends by the scheme of model strings."""
 
+CLASSIFY_SCHEMES = ("vllm-classify", "vllm-pooling", "vllm-score", "tei-predict")
+"""Schemes of classifiers behind HTTP (`backends.classify`), which write nothing."""
+
 
 def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each backend has its own
     """Make the backend that a model string names.
@@ -42,6 +45,11 @@ def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each 
     if not model.strip():
         raise InputError("model is empty; give for example 'openai/gpt-5-mini' or 'hf:PATH'")
     scheme, colon, rest = model.partition(":")
+    if scheme in CLASSIFY_SCHEMES:
+        raise InputError(
+            f"model {model!r} gives numbers and writes no text; use judge type scalar or pairwise "
+            "(ScalarRM, PairRM), or give it as meta_rm"
+        )
     if model == EMBEDDED or (colon and "/" not in scheme):
         factory, argument = BACKENDS.get(scheme), rest
     elif "/" in model:

@@ -13,20 +13,24 @@ import typer
 
 from deemster._version import __version__
 from deemster.cli import (
+    calibrate,
     cascade,
     compare,
     data,
     decision,
     doctor,
+    gate,
     init,
     judges,
     models,
+    panel,
     principles,
     probe,
     report,
     run,
     runs,
     score,
+    serve,
     train,
     zoo,
 )
@@ -51,14 +55,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
+add_judging_command(app, "serve", serve.serve)
 app.add_typer(data.app, name="data")
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
+app.command("panel")(panel.panel)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
 app.add_typer(train.app, name="train")

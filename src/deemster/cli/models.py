@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Local models: fetch one, list what is in the cache.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Local models: fetch one, list what is in the cache, ask what one needs.",
+)
 
 
 @app.command("list")
@@ -45,3 +49,48 @@ def fetch_model(
 
     typer.echo(f"hf:{fetch(name, source=source)}")
     return 0
+
+
+@app.command("memory")
+def memory(
+    model: Annotated[str, typer.Argument(help="hf:PATH; only the configuration is read.")],
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="Votes drawn together.")] = 32,
+    prompt: Annotated[int, typer.Option(min=1, help="Tokens of the prompt.")] = 2000,
+    orders: Annotated[
+        int,
+        typer.Option(
+            min=1, max=16, help="Prompts at a time, one per order of the responses: two have 2."
+        ),
+    ] = 2,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens of a vote, at most.")] = 2000,
+    dtype: Annotated[str, typer.Option(help="As torch names it.")] = "bfloat16",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> int:
+    """Say how much memory k votes of a model take, without loading its weights.
+
+    A pass needs some more until it ends. Votes that do not fit are drawn fewer at a time.
+    """
+    from deemster.extras import need
+
+    need("local", f"the memory of {model!r}")
+    from deemster.backends._local.memory import memory_of
+    from deemster.cli.render import show_facts
+
+    path = model.removeprefix("hf:")
+    found = memory_of(path, k=k, prompt=prompt, tokens=tokens, orders=orders, dtype=dtype)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "total": found.total}))
+        return 0
+    show_facts(
+        {
+            "weights": f"{_gb(found.weights)}  {found.parameters / 1e9:.1f} billion, {dtype}",
+            "prompts": f"{_gb(found.prompts)}  {orders} of {prompt:,} tokens, each held once",
+            f"{k} votes": f"{_gb(found.draws)}  {tokens:,} tokens each",
+            "together": _gb(found.total),
+        }
+    )
+    return 0
+
+
+def _gb(number: int) -> str:
+    return f"{number / 1e9:6.2f} GB"

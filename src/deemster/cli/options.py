@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deemster.backends import Backend
     from deemster.backends.limits import Budget
     from deemster.judges import JudgeSpec
+    from deemster.judges.building import Site
+    from deemster.judges.classifier_judge import ClassifierSpec
     from deemster.judges.grm import GrmSpec
     from deemster.suites.building import SuiteJudges
 
@@ -32,8 +34,8 @@ _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 _FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
 """Flags of judge settings that differ from their names."""
 _MODEL_HELP = (
-    "provider/model, hf:PATH, replay:CASSETTE. Default: $DEEMSTER_MODEL, else nano, the "
-    "embedded demonstration model."
+    "provider/model, hf:PATH, replay:CASSETTE, vllm-classify:URL. Default: $DEEMSTER_MODEL, else "
+    "nano, the embedded demonstration model."
 )
 
 Model = Annotated[
@@ -141,34 +143,62 @@ class JudgeOptions:
         Raises:
             InputError: an option is wrong.
         """
-        from deemster.judges.building import Site
         from deemster.suites.building import SuiteJudges
 
-        budget = None if self.given["budget"] is None else _budget(self.given["budget"])
-        described = self.given["judge_text"]
-        if described is None:
-            site = Site(seed=seed, budget=budget)
-            judge = self._spec().build(site)
-            judge.name = judge.backend.name  # of a recording: the model that was recorded
-            if judge.dialect.template.provenance:
-                typer.echo(f"deemster: {judge.dialect.template.provenance}", err=True)
-            return SuiteJudges((judge,), site)
-        self._nothing_else()
-        specs, folder, chosen = _described(described)
-        own = described.lstrip().startswith("{") or bool(self.given["trust_suite"])
-        site = Site(specs=specs, seed=seed, folder=folder, budget=budget, trust=own)
-        return SuiteJudges((site.judge(chosen),), site)
+        site, spec = self.described(seed=seed)
+        if self.given["judge_text"] is not None or spec.type != "grm":
+            return SuiteJudges((site.judge(spec),), site)
+        judge = cast("GrmSpec", spec).build(site)
+        judge.name = judge.backend.name  # of a recording: the model that was recorded
+        return SuiteJudges((judge,), site)
 
-    def _nothing_else(self) -> None:
-        """Raise `InputError` if a setting is given that belongs into the file of `--judge`."""
+    def described(self, *, seed: int = 0) -> tuple[Site, JudgeSpec]:
+        """The judge's spec, and where it is built.
+
+        Raises:
+            InputError: an option is wrong.
+        """
+        from deemster.judges.building import Site
+
+        budget = None if self.given["budget"] is None else _budget(self.given["budget"])
+        text = self.given["judge_text"]
+        if text is None:
+            return Site(seed=seed, budget=budget), self._classifier_spec() or self._spec()
+        self.refuse_settings("--judge; write it there")
+        specs, folder, chosen = _described(text)
+        own = text.lstrip().startswith("{") or bool(self.given["trust_suite"])
+        return Site(specs=specs, seed=seed, folder=folder, budget=budget, trust=own), chosen
+
+    def refuse_settings(self, what: str, *, but: Collection[str] = ("judge_text",)) -> None:
+        """Raise `InputError` if a setting is given that does not go with `what`."""
         from deemster.judges.grm import GrmSpec
 
         for name, value in self.given.items():
             field = GrmSpec.model_fields.get(name)
             default = None if field is None or field.is_required() else field.default
-            if value != default and name not in ("judge_text", "budget", "trust_suite"):
+            if value != default and name not in (*but, "budget", "trust_suite"):
                 option = f"--{name.replace('_', '-')}"
-                raise InputError(f"{option} {value!r} does not go with --judge; write it there")
+                raise InputError(f"{option} {value!r} does not go with {what}")
+
+    def _classifier_spec(self) -> ClassifierSpec | None:
+        """The judge of a model that gives numbers; None if the model writes."""
+        from deemster.judges.classifier_type import classifier_type
+        from deemster.judges.pair_rm import PairwiseSpec
+        from deemster.judges.scalar_rm import ScalarSpec
+
+        model = default_model(self.given["model"])
+        kind = None if self.given.get("dialect") else classifier_type(model)
+        if kind is None:
+            return None
+        limits = ("concurrency", "rate", "timeout")
+        self.refuse_settings(
+            f"model {model!r}, which gives numbers (judge type {kind}); further settings are given "
+            f"with --judge '{{type: {kind}, model: …}}'",
+            but=("model", *limits),
+        )
+        typer.echo(f"deemster: {model} gives numbers: judge type {kind}", err=True)
+        options = {name: value for name in limits if (value := self.given[name]) is not None}
+        return (PairwiseSpec if kind == "pairwise" else ScalarSpec)(model=model, options=options)
 
     def _spec(self) -> GrmSpec:
         from pydantic import ValidationError

@@ -10,16 +10,16 @@ import typer
 
 from deemster.cli import options as opt
 from deemster.cli.score import judging, share
-from deemster.cli.statuses import UNSCORED
+from deemster.cli.statuses import FORGED, UNSCORED
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
     from deemster.judges import Judge
-    from deemster.probe import HealthCard, ProbePlan
+    from deemster.probe import AttackReport, HealthCard, ProbePlan
     from deemster.suites.building import SuiteJudges
 
 
-NO_PART = ("k", "aggregator", "meta_rm", "k_meta", "orders", "min_valid", "stop")
+NO_PART = ("k", "aggregator", "meta_rm", "meta_template", "k_meta", "orders", "min_valid", "stop")
 """Settings of a judge that a probe chooses itself."""
 
 
@@ -41,19 +41,35 @@ def probe(
     allow_unscored: Annotated[
         str, typer.Option(help="Share of verdicts that may stay unscored, e.g. 1%.")
     ] = "10%",
+    attacks: Annotated[
+        bool,
+        typer.Option("--attacks", help="Only attacks, many of each kind; for any type of judge."),
+    ] = False,
+    allow_forged: Annotated[
+        str, typer.Option(help="With --attacks: share of verdicts that may be forged, e.g. 1%.")
+    ] = "0%",
     *,
     judge: opt.JudgeOptions,
 ) -> int:
     """Health card of a judge: biases, consistency, calibration and resistance to attacks.
 
     Asks about short items whose truth is certain. Every figure has its 95 % interval; faults do not
-    change the exit status, too many verdicts without a score do (3).
+    change the exit status, too many verdicts without a score do (3). With --attacks, too many
+    forged verdicts do too.
     """
     from deemster.judges import Judge
     from deemster.probe import plan_probe
 
     allowed = share(allow_unscored)
+    forgeable = share(allow_forged, option="--allow-forged")
     built = judge.build(seed=seed)
+    if attacks:
+        report = asyncio.run(_attack(built, record, calls, seed))
+        if out is not None:
+            written = write_report(report, out)
+            typer.echo(f"attacks written to {written}", err=True)
+        typer.echo(report.model_dump_json()) if as_json else show_attacks(report)
+        return attack_status(report, allowed, forgeable)
     probed = built.judges[0]
     if not isinstance(probed, Judge):
         raise InputError(f"probe needs a judge of type grm, got a {type(probed).__name__}")
@@ -85,6 +101,74 @@ async def _probe(built: SuiteJudges, record: Path | None, plan: ProbePlan) -> He
     with progress_bar(total) as advance:
         async with judging(built, record) as judge:
             return await run(cast("Judge", judge), plan=plan, on_done=advance)
+
+
+async def _attack(built: SuiteJudges, record: Path | None, calls: int, seed: int) -> AttackReport:
+    from deemster.cli.render import progress_bar
+    from deemster.probe import attack, plan_attacks
+
+    plan = plan_attacks(built.judges[0], calls=calls, seed=seed)
+    typer.echo(f"{built.judges[0].name}: {plan.questions} verdicts", err=True)
+    with progress_bar(plan.questions) as advance:
+        async with judging(built, record) as judge:
+            return await attack(judge, plan=plan, on_done=advance)
+
+
+def write_report(report: AttackReport, folder: Path) -> Path:
+    """Write `attacks.json`.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from deemster.suites.summaries import write_json
+
+    path = folder / "attacks.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, report.model_dump(mode="json"))
+    except OSError as error:
+        raise InputError(f"cannot write the attacks to {str(folder)!r}: {error}") from error
+    return path
+
+
+def show_attacks(report: AttackReport) -> None:
+    """The report as a table, with one example of each kind that worked."""
+    from deemster.cli.render import show_facts, show_table
+    from deemster.probe.html import interval, number
+
+    rows = [
+        (
+            one.kind,
+            _close(f"{number(one.share.value)} {interval(one.share)}"),
+            *(f"{count:,}" for count in (one.forged, one.n, one.wrong, one.unscored)),
+        )
+        for one in (*report.figures, report.overall)
+    ]
+    columns = ("attack", "share (95 %)", "forged", "of", "wrong anyway", "unscored")
+    show_table(f"attacks on {report.judge.name}", columns, rows)
+    show_facts(
+        {f"a {one.kind} that won": repr(one.examples[0]) for one in report.figures if one.forged}
+    )
+
+
+def attack_status(report: AttackReport, allow_unscored: float, allow_forged: float) -> int:
+    """Say on stderr what is not allowed; the exit status."""
+    found, status = report.overall, 0
+    if report.n_unscored > allow_unscored * report.n_verdicts:
+        typer.echo(
+            f"deemster: {report.n_unscored} of {report.n_verdicts} verdicts are unscored", err=True
+        )
+        status = UNSCORED
+    if not found.n:
+        typer.echo(
+            "deemster: nothing was measured: without attacks the judge never preferred the right "
+            "answer", err=True,
+        )  # fmt: skip
+        status = UNSCORED
+    elif found.forged > allow_forged * found.n:
+        typer.echo(f"deemster: {found.forged} of {found.n} verdicts were forged", err=True)
+        status = FORGED
+    return status
 
 
 def show_card(card: HealthCard) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deemster.cli.render import console, show_facts, show_table, usage_line
-from deemster.suites.metrics import RANKED_BY, Estimate, Standing, Summary
+from deemster.suites.metrics import RANKED_BY, Estimate, ItemCost, Standing, Summary
 from deemster.suites.metrics.accuracy import FEW
 from deemster.suites.thresholds import ThresholdResult
 
@@ -44,6 +44,13 @@ def show_summary(
         failed = ", ".join(f"{count} {status}" for status, count in summary.failures.items())
         facts["failed votes"] = f"{failed} of {summary.n_votes}"
     facts["usage"] = usage_line(summary.usage)
+    if summary.per_item is not None and summary.n > 1:
+        facts["per item"] = ", ".join(
+            f"{cell} {unit}" if unit else cell
+            for cell, unit in zip(
+                item_cells(summary.per_item), ("calls", "tokens in", "out", "", ""), strict=True
+            )
+        )
     show_facts(facts, out)
     _show_failures(summary, out)
     if wanted("curve"):
@@ -95,6 +102,34 @@ def show_judges(
     out.print(Text(title, style="bold"), table, sep="\n")
     for place, one in enumerate(standings, 1) if long else ():
         out.print(Text(f"{place}: {one.judge}"))
+    _show_costs([one.judge for one in standings], summaries, out, long=long)
+
+
+def item_cells(cost: ItemCost) -> tuple[str, str, str, str, str]:
+    """Calls, tokens in, tokens out, money and seconds of an item, as texts."""
+    money = "unknown" if cost.cost is None else f"${cost.cost:.3g}"
+    return (
+        f"{cost.calls:.4g}", f"{cost.tokens_in:.0f}", f"{cost.tokens_out:.0f}", money,
+        f"{cost.seconds:.3g} s",
+    )  # fmt: skip
+
+
+def _show_costs(
+    judges: Sequence[str], summaries: Mapping[str, Summary], out: Console, *, long: bool
+) -> None:
+    """What an item costs by each judge; nothing where no call is on record."""
+    found = [summaries[name].per_item for name in judges]
+    if not any(found):
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("judge", overflow="fold")
+    for column in ("calls", "tokens in", "tokens out", "US dollars", "time"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for place, (name, cost) in enumerate(zip(judges, found, strict=True), 1):
+        cells = ("–",) * 5 if cost is None else item_cells(cost)
+        table.add_row(Text(str(place) if long else name), *cells)
+    title = "cost per item, as if each judge ran alone (time: of a local model, its work)"
+    out.print(Text(title, style="bold"), table, sep="\n")
 
 
 def show_thresholds(thresholds: Sequence[ThresholdResult], out: Console | None = None) -> None:
@@ -141,6 +176,10 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
             if name == "kendall" and summary.kendall_cap is not None:
                 text += f", at most {summary.kendall_cap:.3f} without tied rewards"
             yield name, label, f"{text} (n = {figure.n})"
+    stable = summary.stable_errors
+    if stable is not None:
+        text = f"{_rate(stable)} of {stable.n} errors; more votes would repeat them"
+        yield "accuracy", "stable errors", text
     if summary.position_consistency is not None:
         share = summary.position_consistency.by_item
         yield "position_consistency", "position consistency", f"{_rate(share)} (n = {share.n})"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from deemster.zoo import ZooEntry
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +39,7 @@ def list_models(as_json: _Json = False) -> int:
             (
                 entry.name,
                 " ".join(entry.models),
-                entry.dialect or "(judge type scalar)",
+                entry.dialect or _taken(entry),
                 entry.responses,
                 entry.scale,
                 entry.licence,
@@ -45,6 +48,14 @@ def list_models(as_json: _Json = False) -> int:
         ],
     )
     return 0
+
+
+def _taken(entry: ZooEntry) -> str:
+    """What takes a model with numbers, and whether it opens."""
+    how = "meta_rm" if entry.judge == "meta_rm" else f"judge type {entry.judge}"
+    return {"hf": f"({how})", "own code": f"({how}, own code)", "no": "(does not open)"}[
+        entry.opens
+    ]
 
 
 @app.command("show")
@@ -56,10 +67,26 @@ def show_model(
     from deemster.zoo import find_name
 
     entry = find_name(name)
+    shown = entry.model_dump(mode="json") | {"forgery": _forgery(entry.dialect)}
     if as_json:
-        typer.echo(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False))
+        typer.echo(json.dumps(shown, ensure_ascii=False))
         return 0
-    for field, value in entry.model_dump().items():
-        text = ", ".join(value) if isinstance(value, tuple) else value
+    numbers = ("judge", "head", "opens", "opening", "system")
+    for field, value in shown.items():
+        if field in (numbers if entry.kind == "generative" else ("dialect", "other_dialects")):
+            continue
+        text = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{field.replace('_', ' ')}: {'unknown' if text in (None, '') else text}")
     return 0
+
+
+def _forgery(dialect: str) -> str:
+    """Whether a response can dictate the verdict."""
+    from deemster.dialects import DIALECTS
+
+    if not dialect:
+        return "writes no verdict"
+    why = DIALECTS.get(dialect).forgeable
+    if not why:
+        return "prompts respell verdicts in responses"
+    return f"possible: {why}; a response can dictate the verdict of a judge that quotes it"

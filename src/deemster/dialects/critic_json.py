@@ -14,7 +14,7 @@ from typing import Any
 from deemster.dialects.base import Dialect, Parsed, number
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.dialects.strict_json import read_object
-from deemster.errors import ParseError
+from deemster.errors import AmbiguousError, ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
 
@@ -30,6 +30,8 @@ class CriticJson(Dialect):
         """Read the object; see `Dialect.parse`."""
         text = fold(strip_reasoning(completion.text))
         single = n == 1 and '"scores"' not in text
+        if n == 1 and not single and '"score"' in text:
+            raise AmbiguousError('both "score" and "scores" are there')
         document = read_object(text, "score" if single else "scores")
         if not isinstance(document, dict):
             raise ParseError("expected a JSON object")

@@ -6,7 +6,7 @@ from the same completion).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from deemster.dialects.boxed import BOX, numbers
 from deemster.dialects.criteria import read_principles
 from deemster.dialects.labels import critiques, sections
 from deemster.dialects.reasoning import strip_reasoning
-from deemster.errors import ParseError
+from deemster.errors import AmbiguousError, ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
@@ -40,8 +40,9 @@ class Grm(Dialect):
         r"""Read the boxes after the `Scores:` label, or all boxes if there is none there.
 
         Boxes before the label may be the judge's own mathematics; those that follow elsewhere
-        speak against it if they are scores and differ. Quoted responses cannot add one, because
-        prompts respell `\boxed`. See `Dialect.parse`.
+        speak against it if they could be scores and differ, and so do numbers without a box
+        behind a last label. Quoted responses cannot add a box, because prompts respell `\boxed`;
+        they can add a label. See `Dialect.parse`.
         """
         text = strip_reasoning(completion.text)
         boxes = BOX.findall(fold(text))
@@ -56,8 +57,12 @@ class Grm(Dialect):
         labelled = BOX.findall(fold(parts.get("scores", "")))
         if labelled:
             boxes = labelled + [
-                box for box in BOX.findall(fold(parts["rest"])) if _reads(read, box)
+                box for box in BOX.findall(fold(parts["rest"])) if _may_be_scores(box, n, scale)
             ]
+        elif "scores" in parts and _unboxed(parts["last scores"], n):
+            raise AmbiguousError(
+                f"a box, but behind the last label only {parts['last scores'].strip()[:40]!r}"
+            )
         scores = settle(boxes, read)
         analysis = parts.get("analysis", "").strip() or _reasons(parts[""])
         principles = read_principles(parts.get("criteria", ""))
@@ -72,12 +77,23 @@ def _reasons(text: str) -> str:
     return said if any(char.isalnum() for char in said) else ""
 
 
-def _reads(read: Callable[[str], tuple[float, ...]], box: str) -> bool:
+_NUMBERS = Scale(low=-1e9, high=1e9, integer=False)
+_NUMBER = r"[*_ ]{0,4}[0-9]{1,3}(?:\.[0-9]{1,3})?(?:/10)?[*_ ]{0,4}"
+
+
+def _may_be_scores(box: str, n: int, scale: Scale) -> bool:
+    """Whether it holds as many numbers as there are responses; a single one must be a score."""
     try:
-        read(box)
+        numbers(box, n, scale if n == 1 else _NUMBERS)
     except ParseError:
         return False
     return True
+
+
+def _unboxed(text: str, n: int) -> bool:
+    """Whether it begins with as many numbers as there are responses."""
+    listed = ",".join([_NUMBER] * n)
+    return re.match(rf"\s{{0,8}}\[?{listed}\]?\.?[ \t]{{0,8}}(?:\n|\Z)", fold(text)) is not None
 
 
 NO_REASONS = "the judge gave scores without criteria or reasons"

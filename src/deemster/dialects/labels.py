@@ -58,7 +58,7 @@ def sections(text: str) -> dict[str, str]:
     """The text by label; parts under one label are joined, so that two can be compared.
 
     What stands before the first label is under "". After the first label of scores, all that
-    follows it is under "rest" too.
+    follows it is under "rest" too, and after the last, its part alone under "last scores".
     """
     folded = fold(text)
     labels = list(_LABEL.finditer(folded))
@@ -69,8 +69,9 @@ def sections(text: str) -> dict[str, str]:
     ends = [label.start() for label in labels[1:]] + [len(text)]
     for label, end in zip(labels, ends, strict=False):
         name = str(label.lastgroup)
-        if name == "scores" and "rest" not in parts:
-            parts["rest"] = [text[label.end() :]]
+        if name == "scores":
+            parts.setdefault("rest", [text[label.end() :]])
+            parts["last scores"] = [text[label.end() : end]]
         parts.setdefault(name, []).append(text[label.end() : end])
     return {name: "\n".join(bodies) for name, bodies in parts.items()}
 

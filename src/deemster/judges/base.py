@@ -102,7 +102,10 @@ class BaseJudge(ABC):
 
     async def score_case(self, case: Case) -> Verdict:
         """`score` of what has been read already: how judges made of judges ask their members."""
-        verdict = await self._judge(case)
+        return self.recorded(case, await self._judge(case))
+
+    def recorded(self, case: Case, verdict: Verdict) -> Verdict:
+        """The verdict, whose record also names the case's principles and what was sent."""
         known: dict[str, object] = {}
         if case.principles and self.uses_principles:
             known["principles"] = principles_hash(case.principles)

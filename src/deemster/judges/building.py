@@ -13,8 +13,8 @@ from pydantic import JsonValue
 
 from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
-from deemster.backends.registry import BACKENDS
-from deemster.errors import InputError
+from deemster.backends.registry import BACKENDS, CLASSIFY_SCHEMES
+from deemster.errors import CalibrationError, InputError
 from deemster.files import exists
 from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
@@ -103,13 +103,24 @@ class Site:
             raise InputError(
                 f"option {taken[0]!r} is a setting of the judge; write it beside options"
             )
-        options: dict[str, Any] = dict(spec.options)
         scheme = spec.model.partition(":")[0]
         if scheme in _PAID or scheme not in BACKENDS:
-            if self.trust is not True or "trust" in options:
-                options["trust"] = self.trust
-            if self.budget is not None:
-                options["budget"] = self.budget
+            return self._served(spec.options)
+        return dict(spec.options)
+
+    def service_options(self, model: str, given: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """Options of a classifier, with the budget if it is behind HTTP."""
+        if model.partition(":")[0] in CLASSIFY_SCHEMES:
+            return self._served(given)
+        return dict(given)
+
+    def _served(self, given: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """Options of a model that others serve: with the trust in the file, and the budget."""
+        options: dict[str, Any] = dict(given)
+        if self.trust is not True or "trust" in options:
+            options["trust"] = self.trust
+        if self.budget is not None:
+            options["budget"] = self.budget
         return options
 
     def principles(self, given: PrinciplesGiven) -> PrinciplesLike:
@@ -130,5 +141,7 @@ class Site:
 def _naming(label: str) -> Iterator[None]:
     try:
         yield
+    except CalibrationError as error:
+        raise CalibrationError(f"judge {label!r}: {error}") from error
     except InputError as error:
         raise InputError(f"judge {label!r}: {error}") from error

@@ -39,8 +39,9 @@ class Cascade(Composite):
         rule: a `CascadeRule`, or its JSON file (`deemster cascade fit`): calibrated confidences
             and thresholds. It must have as many stages.
         thresholds: without a rule: the least confidence to stop at, one for all judges or one for
-            each but the last (for each, if it abstains), in 0..1. Confidence is then that of the
-            verdict, resampled from the votes: not calibrated, and unknown for a single vote.
+            each but the last (for each, if it abstains), in 0..1. Confidence is then what the
+            first judge says of its own verdict, and of several judges' votes that of resampling
+            them: not calibrated, and unknown for a single vote of most judges.
         abstain: without a rule: whether to leave items unanswered that the last judge is unsure
             of. Such a verdict has `rewards=None` and valid votes.
         min_valid: fewest valid votes for a verdict with rewards.
@@ -96,6 +97,7 @@ class Cascade(Composite):
         extra, asked, n = Usage(), 0, case.n
         refused: list[InputError] = []
         for stage, judge in enumerate(self.members):
+            verdict: Verdict | None = None
             try:
                 verdict = await ask(judge, case)
             except InputError as error:
@@ -111,6 +113,9 @@ class Cascade(Composite):
                 asked += verdict.k
                 votes += _renamed(verdict.votes, len(votes), judge.info.name)
             made = self._decide(votes, n=n, k=asked, extra=extra)
+            if verdict is not None and (made.n_valid, made.best) == (verdict.n_valid, verdict.best):
+                # Nobody else has said anything, and a judge may know more than its votes tell.
+                made = made.model_copy(update={"confidence": verdict.confidence})
             if self._confidence(stage, votes, made, n) >= self.thresholds[stage] and made.rewards:
                 return made
         if len(refused) == len(self.members):

@@ -1,20 +1,25 @@
-"""A local model with one number as its output: what scalar judges and meta RMs run on."""
+"""A local model that gives a number for a text: what scalar judges and meta RMs run on."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deemster.errors import InputError
+from deemster.errors import BackendError, InputError
 from deemster.extras import need
+from deemster.judges.reduction import Reduction, one_output
 from deemster.prompts import conversation_text
-from deemster.schemas import Conversation
+from deemster.schemas import Conversation, Usage
+
+if TYPE_CHECKING:
+    from deemster.backends._local.reward_model import RewardModel
 
 Encode = Callable[[Any, Any], list[list[int]]]
 """From a tokenizer and its `SafeEncoder` to the ids of the texts to read."""
@@ -49,24 +54,29 @@ class Reading:
 
     logit: float | None
     """Its output; None if there is none."""
-    tokens: int
-    """Length of the text."""
+    usage: Usage
+    """What reading it took: its tokens, and seconds without waiting; of texts read together, an
+    equal part."""
     problem: str = ""
     """Why there is no output."""
+    error: BackendError | None = None
+    """What a call failed with."""
+
+
+def usage_of(readings: Iterable[Reading]) -> Usage:
+    """What reading some texts took."""
+    return Usage.total(one.usage for one in readings)
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    model: Any
-    tokenizer: Any
+    model: RewardModel
     encoder: Any
-    pad: int | None
-    """The padding token that the model was trained with, if with one."""
     context: int | None
 
 
 class Classifier:
-    """Reads texts with a sequence-classification model of transformers that has one output.
+    """Reads texts with a sequence classifier of transformers, or with a published reward head.
 
     It is loaded when first used, from safetensors, and runs in a thread of its own. The same
     texts give the same numbers every time; among other texts they differ by rounding.
@@ -78,6 +88,9 @@ class Classifier:
         dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
         batch_size: texts that go through the model together.
         max_context: most tokens of one text; by default the model's.
+        reduction: how several outputs become one number, see `Reduction`; None: there is one.
+        remote_code: the path once more, to let the code of that repository run; None runs none.
+        pairs: whether the texts hold two responses each, for models that read one or two.
 
     Raises:
         InputError: an argument is out of range, or the extra `local` is not installed.
@@ -92,6 +105,9 @@ class Classifier:
         dtype: str | None = None,
         batch_size: int = 8,
         max_context: int | None = None,
+        reduction: str | None = None,
+        remote_code: str | None = None,
+        pairs: bool = False,
     ) -> None:
         if not path.strip():
             raise InputError(f"{what} has an empty path; give a folder or OWNER/REPOSITORY")
@@ -100,7 +116,15 @@ class Classifier:
         for name, value in limits.items():  # suites pass on what their file says
             if value is not None and (not isinstance(value, int) or value < 1):
                 raise InputError(f"{name} must be 1 or more, got {value!r}")
+        if remote_code is not None and remote_code != path:
+            raise InputError(
+                f"remote_code {remote_code!r} is not the model {path!r}; the code of a repository "
+                "runs only if the repository is named"
+            )
         self.path = path
+        self._own_code = remote_code is not None
+        self._reduction = None if reduction is None else Reduction.parse(reduction)
+        self._pairs = pairs
         self._what = what
         self._device, self._dtype = device, dtype
         self._batch_size, self._max_context = batch_size, max_context
@@ -117,7 +141,7 @@ class Classifier:
         finite counts as no output.
 
         Raises:
-            InputError: the model cannot be loaded, or has more than one output.
+            InputError: the model cannot be loaded, or its outputs are not those declared.
             BackendError: whatever `encode` raises.
         """
         with self._lock:
@@ -143,75 +167,87 @@ class Classifier:
             if self._loaded is None:
                 self._loaded = self._load()
             loaded = self._loaded
-            rows = encode(loaded.tokenizer, loaded.encoder)
-            logits: dict[int, float] = {}
-            fitting = [i for i, row in enumerate(rows) if len(row) <= (loaded.context or len(row))]
-            fitting.sort(key=lambda i: len(rows[i]))  # equal lengths together: less padding
-            for start in range(0, len(fitting), self._batch_size):
-                batch = fitting[start : start + self._batch_size]
-                read = _forward(loaded, [rows[i] for i in batch])
-                logits.update(zip(batch, read, strict=True))
-        return [
-            Reading(None, len(row), f"{len(row)} tokens, more than the context of {loaded.context}")
-            if i not in logits
-            else Reading(logits[i], len(row))
-            if math.isfinite(logits[i])
-            else Reading(None, len(row), f"the model gave {logits[i]}")
-            for i, row in enumerate(rows)
-        ]
+            begun = time.perf_counter()
+            rows = encode(loaded.model.tokenizer, loaded.encoder)
+            rows = [_ended(row, loaded.model.ending) for row in rows]
+            numbers, problems = self._numbers(loaded, rows)
+            each = (time.perf_counter() - begun) / max(len(rows), 1)
+            return [
+                Reading(
+                    numbers.get(i),
+                    Usage(calls=1, tokens_in=len(row), seconds=each),
+                    problems.get(i, ""),
+                )
+                for i, row in enumerate(rows)
+            ]
+
+    def _numbers(
+        self, loaded: _Loaded, rows: Sequence[list[int]]
+    ) -> tuple[dict[int, float], dict[int, str]]:
+        """The finite numbers by row, and why the other rows have none."""
+        problems = {i: text for i, row in enumerate(rows) if (text := _problem(loaded, row))}
+        fitting = [i for i in range(len(rows)) if i not in problems]
+        fitting.sort(key=lambda i: len(rows[i]))  # equal lengths together: less padding
+        read: dict[int, float] = {}
+        size = self._batch_size if loaded.model.together else 1
+        for start in range(0, len(fitting), size):
+            batch = fitting[start : start + size]
+            outputs = loaded.model.outputs([rows[i] for i in batch])
+            read |= {i: self._one(one, loaded) for i, one in zip(batch, outputs, strict=True)}
+        lost = {i: f"the model gave {x}" for i, x in read.items() if not math.isfinite(x)}
+        return {i: x for i, x in read.items() if i not in lost}, problems | lost
+
+    def _one(self, outputs: Sequence[float], loaded: _Loaded) -> float:
+        labels = loaded.model.labels if len(outputs) == len(loaded.model.labels) else None
+        if self._reduction is None:
+            return one_output(outputs, labels, f"{self._what} 'hf:{self.path}'")
+        if not all(map(math.isfinite, outputs)):
+            return math.nan
+        return self._reduction.of(outputs, labels)
+
+    def _cannot_load(self, error: Exception) -> str:
+        reason = str(error).strip().partition("\n")[0]
+        return f"cannot load {self._what} 'hf:{self.path}': {reason}"
 
     def _load(self) -> _Loaded:
-        from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - heavy
-
-        from deemster.backends._local.encoding import SafeEncoder  # noqa: PLC0415 - as above
+        from deemster.backends._local.encoding import SafeEncoder  # noqa: PLC0415 - heavy
         from deemster.backends._local.loading import (  # noqa: PLC0415 - loads torch
             pick_device,
             pick_dtype,
-            read,
             set_threads,
+        )
+        from deemster.backends._local.reward_model import (  # noqa: PLC0415 - as above
+            load_reward_model,
         )
 
         place = pick_device(self._device)
         path = str(Path(self.path).expanduser())
+        dtype = pick_dtype(self._dtype, place)
         try:
-            tokenizer, model = read(
-                AutoModelForSequenceClassification, path, pick_dtype(self._dtype, place)
-            )
+            model = load_reward_model(path, place=place, dtype=dtype, own_code=self._own_code)
+        except InputError as error:
+            raise InputError(self._cannot_load(error)) from error
         except (OSError, ValueError, KeyError, ImportError) as error:
-            reason = str(error).strip().partition("\n")[0]
             raise InputError(
-                f"cannot load {self._what} 'hf:{self.path}': {reason}; give a folder or a "
-                "repository with a sequence-classification model in safetensors"
+                f"{self._cannot_load(error)}; give a folder or a repository with a "
+                "sequence-classification model in safetensors"
             ) from error
-        if model.config.num_labels != 1:
+        if model.compares is not None and model.compares is not self._pairs:
+            reads, kind = ("two responses", "pairwise") if model.compares else ("one", "scalar")
             raise InputError(
-                f"{self._what} 'hf:{self.path}' has {model.config.num_labels} outputs; "
-                f"a {self._what} has one (num_labels=1)"
+                f"{self._what} 'hf:{self.path}' reads {reads} at a time; use judge type {kind}"
             )
-        set_threads(None, model.num_parameters())
-        config = model.config.get_text_config()
-        context = self._max_context or getattr(config, "max_position_embeddings", None)
-        encoder = SafeEncoder(tokenizer)
-        pad = config.pad_token_id
-        if pad is not None and pad < 0:  # some configurations say -1 for none
-            pad = None
-        return _Loaded(model.to(place).eval(), tokenizer, encoder, pad, context)
+        set_threads(None, model.model.num_parameters())
+        return _Loaded(model, SafeEncoder(model.tokenizer), self._max_context or model.context)
 
 
-def _forward(loaded: _Loaded, batch: Sequence[list[int]]) -> list[float]:
-    import torch  # noqa: PLC0415 - heavy
+def _ended(row: list[int], ending: int | None) -> list[int]:
+    """A text with the token that its model reads the reward from."""
+    return row if ending is None or row[-1:] == [ending] else [*row, ending]
 
-    pad = loaded.pad
-    if pad is None:
-        # The output belongs to the last token that is not padding, so no row may end in it.
-        ends = {row[-1] for row in batch}
-        pad = next(token for token in range(len(batch) + 1) if token not in ends)
-    loaded.model.config.pad_token_id = loaded.model.config.get_text_config().pad_token_id = pad
-    longest = max(map(len, batch))
-    ids = torch.tensor([row + [pad] * (longest - len(row)) for row in batch])
-    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in batch])
-    device = loaded.model.device
-    with torch.inference_mode():
-        logits = loaded.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-    read: list[float] = logits[:, 0].double().tolist()
-    return read
+
+def _problem(loaded: _Loaded, row: Sequence[int]) -> str:
+    """Why a text cannot be read; empty if it can."""
+    if loaded.context is not None and len(row) > loaded.context:
+        return f"{len(row)} tokens, more than the context of {loaded.context}"
+    return loaded.model.problem(row)

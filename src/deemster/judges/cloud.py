@@ -6,6 +6,7 @@ and a value head on top of it gives a scalar; k critiques are averaged (Eq. 12).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from inspect import signature
@@ -17,10 +18,11 @@ from pydantic import Field
 from deemster.aggregators import Mean
 from deemster.backends import Backend, Outcome, Request, generate_all
 from deemster.errors import BackendError, FailureStatus, InputError
+from deemster.files import exists, read_text
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import Site
 from deemster.judges.case import Case
-from deemster.judges.classifier import Classifier, Reading
+from deemster.judges.classifier import Classifier, Reading, usage_of
 from deemster.judges.decide import decide
 from deemster.judges.orders import derive_seed
 from deemster.judges.plan import Planned
@@ -84,6 +86,15 @@ def with_critique(messages: Conversation, critique: str) -> Conversation:
     return (*texts, Message(role="assistant", content=critique))
 
 
+def with_lead_in(case: Case, response: int, lead_in: str, critique: str) -> Conversation:
+    """What a value model of the CLoud authors reads: the chat, then the critique as a user turn.
+
+    The critique stands behind the sentence that the model was trained with.
+    """
+    said = Message(role="user", content=f"{lead_in.rstrip()} {critique}")
+    return (*case.query, case.responses[response], said)
+
+
 class CLoud(BaseJudge):
     """Scores each response by k critiques of it and a value model's number for each critique.
 
@@ -96,6 +107,8 @@ class CLoud(BaseJudge):
         value: `hf:` and a folder or a repository of the value model, with one output. None is
             the folder `value` inside the critic's, where
             `deemster.training.baselines.cloud` puts it.
+        lead_in: for a value model of the CLoud authors: the sentence that stood before every
+            critique in its training, or a file with it (docs/reward-models.md).
         k: critiques per response, >= 1.
         temperature: 0 to 2; None is 0 (greedy) for k = 1 and 0.5 for more.
         template: your own Jinja template file with the slots of `cloud.j2`.
@@ -117,6 +130,7 @@ class CLoud(BaseJudge):
         model: str | Backend,
         *,
         value: str | None = None,
+        lead_in: str | None = None,
         k: int = 1,
         temperature: float | None = None,
         template: str | Path | None = None,
@@ -141,6 +155,7 @@ class CLoud(BaseJudge):
         self.value = value or _value_beside(model)
         if not self.value.startswith("hf:"):
             raise InputError(f"value {value!r} must be 'hf:FOLDER' or 'hf:OWNER/REPOSITORY'")
+        self.lead_in = None if lead_in is None else _sentence(lead_in)
         self._classifier = self._own(
             Classifier(
                 self.value.removeprefix("hf:"),
@@ -158,7 +173,8 @@ class CLoud(BaseJudge):
         """Everything that decides its verdicts."""
         return JudgeInfo(
             name=self.name,
-            model=f"cloud:{self.backend.name}+{self.value}",
+            model=f"cloud:{self.backend.name}+{self.value}"
+            + (f" (lead_in={_digest(self.lead_in)})" if self.lead_in else ""),
             prompt=self.template.hash,
             principles="self",
             sampling=self.sampling,
@@ -173,7 +189,7 @@ class CLoud(BaseJudge):
         drawn = await together(
             generate_all(self.backend, self._request(prompt)) for prompt in prompts
         )
-        votes = await self._votes(prompts, drawn)
+        votes = await self._votes(case, prompts, drawn)
         return decide(
             votes, n=case.n, k=self.k, reducer=Mean(), info=self.info, min_valid=self.min_valid
         )
@@ -198,7 +214,10 @@ class CLoud(BaseJudge):
         return Request(messages=prompt, sampling=self.sampling, n=self.k, seeds=seeds)
 
     async def _votes(
-        self, prompts: Sequence[Conversation], drawn: Sequence[Sequence[Outcome]]
+        self,
+        case: Case,
+        prompts: Sequence[Conversation],
+        drawn: Sequence[Sequence[Outcome]],
     ) -> list[Vote]:
         """Vote j from the j-th outcome of every response."""
         draws = list(zip(*drawn, strict=True))
@@ -209,16 +228,18 @@ class CLoud(BaseJudge):
             == len(prompts)
         }
         texts = [
-            with_critique(prompt, critique.text)
+            with_critique(prompts[i], critique.text)
+            if self.lead_in is None
+            else with_lead_in(case, i, self.lead_in, critique.text)
             for critiques in complete.values()
-            for prompt, critique in zip(prompts, critiques, strict=True)
+            for i, critique in enumerate(critiques)
         ]
         try:
             readings = await self._classifier.read(
                 lambda tokenizer, encoder: [chat_ids(tokenizer, encoder, one) for one in texts]
             )
         except BackendError as error:  # its chat template knows no such turns
-            readings = [Reading(None, 0, str(error))] * len(texts)
+            readings = [Reading(None, Usage(), str(error))] * len(texts)
         votes: list[Vote] = []
         for draw, outcomes in enumerate(draws):
             if draw not in complete:
@@ -243,8 +264,7 @@ class CLoud(BaseJudge):
             critiques=tuple(
                 Critique(response=i, text=one.text) for i, one in enumerate(completions)
             ),
-            usage=_usage(completions)
-            + Usage(calls=len(readings), tokens_in=sum(one.tokens for one in readings)),
+            usage=_usage(completions) + usage_of(readings),
             **self._drawn(draw, completions),
         )
 
@@ -270,6 +290,18 @@ class CLoud(BaseJudge):
         }
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _sentence(given: str) -> str:
+    """A sentence, or the one in a file of that name."""
+    text = read_text(given) if exists(Path(given)) else given
+    if not text.strip():
+        raise InputError(f"lead_in {given!r} is empty; give the sentence or a file with it")
+    return text.strip()
+
+
 def _usage(outcomes: Sequence[Outcome]) -> Usage:
     return Usage.total(outcome.usage or Usage() for outcome in outcomes)
 
@@ -291,6 +323,8 @@ class CloudSpec(SamplingSettings, ModelSpec):
     type: Literal["cloud"] = "cloud"
     value: str | None = None
     """The value model, `hf:PATH`; default: the folder `value` inside the critic's."""
+    lead_in: str | None = None
+    """For a value model of the CLoud authors: the sentence before every critique, or its file."""
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 1
     """Critiques of each response."""
     template: str | None = None
@@ -310,6 +344,7 @@ class CloudSpec(SamplingSettings, ModelSpec):
         return CLoud(
             site.model(self.model),
             value=None if self.value is None else site.model(self.value),
+            lead_in=self._lead_in(site),
             k=self.k,
             template=None if self.template is None else site.file(self.template),
             seed=site.seed,
@@ -321,3 +356,9 @@ class CloudSpec(SamplingSettings, ModelSpec):
             **sampling_fields(self),
             **options,
         )
+
+    def _lead_in(self, site: Site) -> str | None:
+        """The sentence; a file that stands beside the suite gets its whole path."""
+        if self.lead_in is None or not exists(site.file(self.lead_in)):
+            return self.lead_in
+        return str(site.file(self.lead_in))

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from deemster.aggregators import Mean
 from deemster.backends import Backend, Outcome, Request, generate_all
+from deemster.backends.decision_file import read_questions
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import PrinciplesGiven, Site
@@ -65,9 +66,11 @@ class DecisionJudge(BaseJudge):
         model: `decisions:provider/model`, `systemone:provider/model`, `hf:PATH` (label
             probabilities of any causal language model), `nano`, `replay:FILE` or a `Backend`.
         k: orders that are asked, >= 1; 2 are both orders of a pair.
-        ask: `score`, `predicate` or `choice`.
+        ask: `score`, `predicate` or `choice`; None is `score`.
         principles: fixed ones or a source by query, as `Judge` takes them; None is one general
             principle. Decision models write none of their own.
+        questions: a `decision.json` with weighed questions, or its folder (`deemster decision
+            fit`), in place of `ask` and `principles`.
         min_label_mass: the least share of the model's probability that must fall on the options,
             0 to 1. Where a server does not report it, it is not checked.
         questions_per_request: more are split over several requests; servers take up to 400
@@ -88,8 +91,9 @@ class DecisionJudge(BaseJudge):
         model: str | Backend,
         *,
         k: int = 2,
-        ask: Ask = "score",
+        ask: Ask | None = None,
         principles: PrinciplesLike | None = None,
+        questions: str | Path | None = None,
         min_label_mass: float = 0.5,
         questions_per_request: int = 128,
         template: str | Path | None = None,
@@ -103,6 +107,12 @@ class DecisionJudge(BaseJudge):
         self.min_valid = whole_number("min_valid", min_valid, 1, self.k)
         self.seed = whole_number("seed", seed, 0, 2**63 - 1)
         self._most = whole_number("questions_per_request", questions_per_request, 1, MOST_QUESTIONS)
+        if questions is not None:
+            if ask is not None or principles is not None:
+                raise InputError("give a decision judge questions, or ask and principles, not both")
+            fitted = read_questions(questions)
+            ask, principles = fitted.ask, fitted.principles
+        ask = "score" if ask is None else ask
         if ask not in get_args(Ask):
             raise InputError(f"ask {ask!r}; allowed: {', '.join(get_args(Ask))}")
         if orders not in get_args(Orders):
@@ -303,10 +313,12 @@ class DecisionSpec(ModelSpec):
     type: Literal["decision"] = "decision"
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 2
     """Orders of the responses that are asked; nothing is sampled."""
-    ask: Ask = "score"
-    """`score` or `predicate`: of each response; `choice`: among the responses."""
+    ask: Ask | None = None
+    """Default `score`. `score` or `predicate`: of each response; `choice`: among the responses."""
     principles: PrinciplesGiven | None = None
     """A rubric's name or file, `bank:FILE`, or a list; default: one general principle."""
+    questions: str | None = None
+    """A `decision.json` of `deemster decision fit`, in place of `ask` and `principles`."""
     min_label_mass: Share = 0.5
     """Least share of the model's probability on the options; less is an abstention."""
     questions_per_request: Annotated[int, Field(strict=True, ge=1, le=MOST_QUESTIONS)] = 128
@@ -322,6 +334,8 @@ class DecisionSpec(ModelSpec):
     def _possible(self) -> Self:
         if self.min_valid > self.k:
             raise ValueError(f"min_valid must be from 1 to k={self.k}, got {self.min_valid}")
+        if self.questions is not None and (self.ask or self.principles is not None):
+            raise ValueError("give questions, or ask and principles, not both")
         return self
 
     def build(self, site: Site) -> DecisionJudge:
@@ -331,6 +345,7 @@ class DecisionSpec(ModelSpec):
             k=self.k,
             ask=self.ask,
             principles=None if self.principles is None else site.principles(self.principles),
+            questions=None if self.questions is None else site.file(self.questions),
             min_label_mass=self.min_label_mass,
             questions_per_request=self.questions_per_request,
             template=None if self.template is None else site.file(self.template),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from deemster.aggregators import win_shares
 from deemster.aggregators.base import Floats
 from deemster.errors import RefusedError
+from deemster.prompts.untrusted import one_line
 from deemster.schemas import TRUE_OR_FALSE, Critique, Decision, Option, Principle, Question
 
 Ask = Literal["score", "predicate", "choice"]
@@ -50,7 +51,7 @@ class Sheet:
         """Principle by principle; within one, response by response in the order shown."""
         asked = []
         for p, principle in enumerate(self.principles):
-            about = f"{principle.name}: {principle.description}".removesuffix(": ")
+            about = one_line(f"{principle.name}: {principle.description}").removesuffix(":")
             if self.ask == "choice":
                 asked.append(
                     Question(
@@ -142,7 +143,7 @@ def levels_of(principle: Principle) -> tuple[Option, ...]:
     return tuple(
         Option(
             value=str(band.low) if band.low == band.high else f"{band.low} to {band.high}",
-            description=band.meaning,
+            description=one_line(band.meaning),
         )
         for band in reversed(principle.bands)
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from deemster.aggregators import parse_stop
 from deemster.errors import InputError
+from deemster.files import exists
 from deemster.judges.building import PrinciplesGiven, Site
-from deemster.judges.judge import MAX_K, Finder, Judge
+from deemster.judges.finder import Finder
+from deemster.judges.judge import MAX_K, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
 from deemster.principles import as_principles
@@ -24,7 +27,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 1
     """Votes to draw."""
     dialect: str | None = None
-    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`."""
+    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`. Responses
+    can dictate verdicts in bare numbers or plain words: docs/dialects.md, Forgery."""
     template: str | None = None
     """Your own Jinja prompt with the dialect's slots, or the file of an `official` one."""
     prompt: Literal["own", "official"] = "own"
@@ -35,6 +39,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     """How votes become rewards, e.g. `sum`, `topk(4) >> mean`; default: the sum."""
     meta_rm: str | None = None
     """Rates the votes: `hf:PATH` (trained), `nano` (embedded) or a model (prompted)."""
+    meta_template: str | None = None
+    """How the meta RM is asked: `deepseek-grm`, or a file; default: as it was trained."""
     k_meta: Positive | None = None
     """Votes that the meta RM keeps; default: half."""
     orders: Literal["balanced", "random", "fixed"] = "balanced"
@@ -43,6 +49,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     """Fewest valid votes for a verdict with rewards."""
     stop: str | None = None
     """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
+    calibration: str | None = None
+    """File of `deemster calibrate`: confidence is then the chance of being right."""
     tool: Part | None = None
     """A verifier whose findings are put before the judge as facts: its name, or described here."""
 
@@ -62,6 +70,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.meta_template is not None and self.meta_rm is None:
+            raise ValueError("meta_template needs meta_rm")
         if self.k_meta is not None:
             if self.meta_rm is None:
                 raise ValueError("k_meta needs meta_rm")
@@ -90,15 +100,22 @@ class GrmSpec(SamplingSettings, ModelSpec):
             principles=site.principles(self.principles),
             aggregator=self.aggregator if self.k_meta is None else f"topk({self.k_meta}) >> sum",
             meta_rm=None if self.meta_rm is None else site.model(self.meta_rm),
+            meta_template=self._meta_template(site),
             orders=self.orders,
             seed=site.seed,
             min_valid=self.min_valid,
             stop=self.stop,
+            calibration=None if self.calibration is None else site.file(self.calibration),
             tool=self._tool(site),
             name=self.label,
             **sampling_fields(self),
             **options,
         )
+
+    def _meta_template(self, site: Site) -> Path | str | None:
+        """The name of a layout, or a file that stands beside the suite."""
+        given = self.meta_template
+        return site.file(given) if given and exists(site.file(given)) else given
 
     def _tool(self, site: Site) -> Finder | None:
         if self.tool is None:

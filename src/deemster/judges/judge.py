@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from deemster.aggregators import Decided, Reducer, parse_stop
 from deemster.backends import EMBEDDED, Backend, Outcome, Request
@@ -14,10 +14,18 @@ from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
+from deemster.judges.calibrator import Calibrator
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.drawing import draw, one_of_each
-from deemster.judges.meta_rm import MetaRM, PromptedMetaRM, open_meta_rm, rate_votes
+from deemster.judges.finder import Finder
+from deemster.judges.meta_rm import (
+    MetaRM,
+    PlannedMetaRM,
+    PromptedMetaRM,
+    open_meta_rm,
+    rate_votes,
+)
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.plan import Planned
 from deemster.judges.settings import (
@@ -42,9 +50,6 @@ from deemster.schemas import (
     Failure,
     JudgeInfo,
     Principle,
-    QueryLike,
-    ReferenceLike,
-    ResponseLike,
     Usage,
     Verdict,
     Vote,
@@ -52,33 +57,6 @@ from deemster.schemas import (
 
 MAX_K = 10_000
 _MODES = ("self", "ahead")
-
-
-class Finder(Protocol):
-    """A tool whose findings are put before a judge: a `Verifier`, say."""
-
-    @property
-    def name(self) -> str:
-        """What records call it."""
-        ...
-
-    async def findings(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: ReferenceLike | None = None,
-    ) -> Findings:
-        """Examine the responses."""
-        ...
-
-
-class Findings(Protocol):
-    """What a tool found."""
-
-    def text(self, order: Sequence[int] | None = None) -> str:
-        """It in words, with the responses numbered from 1 in the order shown."""
-        ...
 
 
 class Judge(BaseJudge):
@@ -103,6 +81,7 @@ class Judge(BaseJudge):
             is the plain sum, or with a meta RM the sum of the better half.
         meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, `"nano"` for
             the one embedded with the model `nano`, or any other model string for a prompted one.
+        meta_template: how a meta RM given as a string is asked; see `open_meta_rm`.
         orders: in which orders responses are shown; see `deemster.judges.orders`.
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
@@ -111,12 +90,15 @@ class Judge(BaseJudge):
             before the judge as facts. It stays the caller's to close.
         stop: a rule, or its text (`"decided:0.95"`), that ends the draw before k votes when the
             winner is as good as decided. Votes are then drawn in rounds, one after the other.
+        calibration: a `Calibrator`, or its file from `deemster calibrate`, of this very judge:
+            `Verdict.confidence` is then the chance that `ranking[0]` is right.
         name: what records call this judge; default: the model string.
         options: fields of `SamplingSettings` (`max_tokens=`, `top_p=`…); the others are passed to
             the backend when `model` is a string (`api_base=`, `concurrency=`…).
 
     Raises:
         InputError: an argument is wrong; nothing was sent.
+        CalibrationError: the calibration is of another judge.
     """
 
     def __init__(
@@ -131,11 +113,13 @@ class Judge(BaseJudge):
         principles: PrinciplesLike = "self",
         aggregator: Reducer | str | None = None,
         meta_rm: MetaRM | str | None = None,
+        meta_template: str | Path | None = None,
         orders: Orders = "balanced",
         seed: int = 0,
         min_valid: int = 1,
         tool: Finder | None = None,
         stop: Decided | str | None = None,
+        calibration: Calibrator | str | Path | None = None,
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
@@ -160,9 +144,21 @@ class Judge(BaseJudge):
         self.principles: tuple[Principle, ...] = (
             principles_for(principles, ()) if self.mode == "fixed" and self.source is None else ()
         )
-        self.meta_rm = self._own(open_meta_rm(meta_rm)) if isinstance(meta_rm, str) else meta_rm
+        if isinstance(meta_rm, str):
+            meta_rm = self._own(open_meta_rm(meta_rm, template=meta_template))
+        elif meta_template is not None:
+            raise InputError(
+                f"meta_template {str(meta_template)!r} goes with a meta_rm that is a string"
+            )
+        self.meta_rm = meta_rm
         self.tool = tool
         self.name = name or self.backend.name
+        self.calibration: Calibrator | None = None
+        if calibration is not None:
+            given = calibration
+            read = given if isinstance(given, Calibrator) else Calibrator.load(given)
+            read.check(self.info)
+            self.calibration = read
 
     @property
     def info(self) -> JudgeInfo:
@@ -185,6 +181,7 @@ class Judge(BaseJudge):
             stop="" if self.stop is None else str(self.stop),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
             tool=self.tool.name if self.tool else "",
+            calibration="" if self.calibration is None else self.calibration.digest,
         )
 
     @property
@@ -208,7 +205,7 @@ class Judge(BaseJudge):
         else:
             votes, rated = await self._rounds(self.with_principles(case))
             extra += rated
-        return decide(
+        verdict = decide(
             votes,
             n=case.n,
             k=self.k,
@@ -217,6 +214,9 @@ class Judge(BaseJudge):
             min_valid=self.min_valid,
             extra=extra,
         )
+        if self.calibration is None:
+            return verdict
+        return self.calibration.apply(verdict, [len(one.text) for one in case.responses])
 
     def with_principles(self, case: Case) -> Case:
         """The case with this judge's own principles, if it has any and none were given."""
@@ -250,7 +250,7 @@ class Judge(BaseJudge):
                 known=False,
                 tokens_unknown=self.sampling.max_tokens,
             )
-        if isinstance(self.meta_rm, PromptedMetaRM):
+        if isinstance(self.meta_rm, PlannedMetaRM):
             yield from self.meta_rm.plan(case, k=self.k, longest=self.sampling.max_tokens)
 
     def wrap_backends(self, wrap: Callable[[Backend], Backend]) -> None:
@@ -309,7 +309,7 @@ class Judge(BaseJudge):
         usage = Usage()
         while len(votes) < self.k:
             more = first_round(rule, size, self.min_valid) if rule and not votes else size
-            new = await self._draw(case, range(len(votes), min(len(votes) + more, self.k)))
+            new = await self.draw_votes(case, range(len(votes), min(len(votes) + more, self.k)))
             if self.meta_rm is not None:
                 new, rated = await rate_votes(self.meta_rm, case.query, case.responses, new)
                 usage += rated
@@ -320,8 +320,13 @@ class Judge(BaseJudge):
                 break
         return votes, usage
 
-    async def _draw(self, case: Case, draws: Iterable[int]) -> list[Vote]:
-        """The votes of some draws: all requests at the same time."""
+    async def draw_votes(self, case: Case, draws: Iterable[int]) -> list[Vote]:
+        """The votes of some draws, not rated by a meta RM: all requests at the same time.
+
+        Args:
+            case: with the principles to judge by, if they are fixed; see `with_principles`.
+            draws: their numbers, each from 0 to k - 1.
+        """
         asked = self.requests(case, draws)
         drawn = await together(
             draw(self.backend, self.dialect, request, self._view(case, order))

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from deemster.backends import EMBEDDED
 from deemster.backends.nano import part
-from deemster.judges.classifier import Classifier, numbered_text, sigmoid
-from deemster.schemas import Conversation, Judgment, Usage
+from deemster.errors import InputError
+from deemster.judges.classifier import Classifier, Encode, numbered_text, sigmoid, usage_of
+from deemster.judges.scalar_rm import chat_ids
+from deemster.prompts import PromptTemplate, View, builtin_template
+from deemster.schemas import Conversation, Judgment, Message, Scale, Usage
 
 logger = logging.getLogger(__name__)
+
+META_TEMPLATES = {"deepseek-grm": "deepseek-grm-meta"}
+"""Layouts of released meta RMs by name, and the files of their templates."""
 
 
 def meta_text(query: Conversation, responses: Conversation, judgment: Judgment) -> str:
@@ -32,9 +39,42 @@ def meta_text(query: Conversation, responses: Conversation, judgment: Judgment) 
 
     Texts from outside are defused as in every prompt; the judgment's text stays as it is.
     """
+    return f"{numbered_text(query, _shown(responses, judgment))}\n# Judgment\n{judgment.raw}"
+
+
+def meta_turns(
+    template: PromptTemplate, query: Conversation, responses: Conversation, judgment: Judgment
+) -> Conversation:
+    """The same as a chat: a template asks for the judgment, which is the assistant's turn."""
+    view = View(query, _shown(responses, judgment), scale=Scale(low=0, high=1))
+    return (*view.render(template), Message(role="assistant", content=judgment.raw))
+
+
+def _shown(responses: Conversation, judgment: Judgment) -> Conversation:
     order = judgment.order or tuple(range(len(responses)))
-    shown = tuple(responses[index] for index in order)
-    return f"{numbered_text(query, shown)}\n# Judgment\n{judgment.raw}"
+    return tuple(responses[index] for index in order)
+
+
+def _template(given: str | Path) -> PromptTemplate:
+    """By the name of a released layout, or of a file.
+
+    Raises:
+        InputError: it cannot be read, or has blocks or slots that it must not have.
+    """
+    if given in META_TEMPLATES:
+        return builtin_template(META_TEMPLATES[str(given)])
+    if not Path(given).expanduser().exists():
+        raise InputError(
+            f"meta RM template {str(given)!r} does not exist; give a template file or "
+            f"{', '.join(map(repr, META_TEMPLATES))}"
+        )
+    template = PromptTemplate.load(Path(given).expanduser())
+    if template.has_second or template.by_role or "judgment" in template.slots:
+        raise InputError(
+            f"meta RM template {str(given)!r} must be a user turn, with a system turn or without "
+            "one: the judgment follows as the assistant's turn"
+        )
+    return template
 
 
 class HfMetaRM:
@@ -46,27 +86,34 @@ class HfMetaRM:
 
     Args:
         path: a folder or a repository.
+        template: how a judgment is put to a model that others trained, as a chat: `deepseek-grm`
+            (the layout of DeepSeek-GRM's MetaRM), or a file with the slots `conversation` and
+            `responses`, whose text is the user's turn and the judgment's the assistant's. None
+            is `meta_text`, which `deemster train` teaches.
         device: as torch names it; by default a GPU if there is one.
         dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
         batch_size: judgments that go through the model together.
         max_context: most tokens of one text; by default the model's.
-        name: what records call it; by default `hf:` and the path.
+        name: what records call it; by default `hf:`, the path and the template's hash.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: an argument is out of range, or the template is not usable.
     """
 
     def __init__(
         self,
         path: str,
         *,
+        template: str | Path | None = None,
         device: str | None = None,
         dtype: str | None = None,
         batch_size: int = 8,
         max_context: int | None = None,
         name: str | None = None,
     ) -> None:
-        self.name = name or f"hf:{path}"
+        self.template = None if template is None else _template(template)
+        by = "" if self.template is None else f":{self.template.hash}"
+        self.name = name or f"hf:{path}{by}"
         self._classifier = Classifier(
             path,
             what="meta RM",
@@ -88,13 +135,11 @@ class HfMetaRM:
 
         Raises:
             InputError: the model cannot be loaded, or has more than one output.
+            BackendError: its chat template refuses the turns, or there are images.
         """
-        texts = [meta_text(query, responses, judgment) for judgment in judgments]
-        if not texts:
+        if not judgments:
             return []
-        readings = await self._classifier.read(
-            lambda _, encoder: [encoder.encode(encoder.guard(text), special=True) for text in texts]
-        )
+        readings = await self._classifier.read(self._encode(query, responses, judgments))
         for i, reading in enumerate(readings):
             if reading.problem:
                 logger.warning(
@@ -102,9 +147,20 @@ class HfMetaRM:
                     "it gets no meta reward",
                     self.name, i, reading.problem,
                 )  # fmt: skip
-        read = [reading for reading in readings if not reading.problem]
-        self.usage += Usage(calls=len(read), tokens_in=sum(reading.tokens for reading in read))
+        self.usage += usage_of([reading for reading in readings if not reading.problem])
         return [None if one.logit is None else sigmoid(one.logit) for one in readings]
+
+    def _encode(
+        self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
+    ) -> Encode:
+        template = self.template
+        if template is None:
+            texts = [meta_text(query, responses, judgment) for judgment in judgments]
+            return lambda _, encoder: [
+                encoder.encode(encoder.guard(text), special=True) for text in texts
+            ]
+        chats = [meta_turns(template, query, responses, judgment) for judgment in judgments]
+        return lambda tokenizer, encoder: [chat_ids(tokenizer, encoder, chat) for chat in chats]
 
     async def aclose(self) -> None:
         """Release the model's memory. A closed meta RM may be used again."""

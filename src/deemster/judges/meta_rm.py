@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from deemster.backends import EMBEDDED, Backend, Request, generate_all, open_backend
+from deemster.backends import (
+    CLASSIFY_SCHEMES,
+    EMBEDDED,
+    Backend,
+    Request,
+    generate_all,
+    open_backend,
+)
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.case import Case
 from deemster.judges.orders import derive_seed
 from deemster.judges.plan import Planned
+from deemster.judges.settings import announce
 from deemster.judges.together import together
 from deemster.prompts import PromptTemplate, View, builtin_template
 from deemster.schemas import Conversation, Judgment, Sampling, Scale, Usage, Vote
+from deemster.zoo import find_model
 
 _SLOTS = ("conversation", "responses", "judgment")
 
@@ -55,6 +65,15 @@ class CostedMetaRM(MetaRM, Protocol):
         ...
 
 
+@runtime_checkable
+class PlannedMetaRM(MetaRM, Protocol):
+    """A meta RM whose calls can be counted before they are made."""
+
+    def plan(self, case: Case, *, k: int, longest: int) -> Iterator[Planned]:
+        """The requests for k judgments of a case, whose texts have up to `longest` tokens."""
+        ...
+
+
 class PromptedMetaRM:
     """Asks any model for the probability that a judgment's scores are right.
 
@@ -70,7 +89,7 @@ class PromptedMetaRM:
         self,
         model: str | Backend,
         *,
-        template: str | None = None,
+        template: str | Path | None = None,
         max_tokens: int = 1024,
     ) -> None:
         self._opened: Backend | None = None
@@ -143,26 +162,55 @@ class PromptedMetaRM:
         return percent / 100, outcome.usage
 
 
-def open_meta_rm(spec: str) -> MetaRM:
+def open_meta_rm(spec: str, *, template: str | Path | None = None) -> MetaRM:
     """`hf:PATH` opens a trained sequence-classification model, `nano` the embedded one.
 
-    Other model strings are prompted.
+    `vllm-classify:URL`, `vllm-pooling:URL` and `tei-predict:URL` ask one on another machine. Other
+    model strings are prompted.
+
+    Args:
+        spec: which.
+        template: how it is asked, see `HfMetaRM` and `PromptedMetaRM`; by default as a released
+            meta RM of the zoo was trained, else as this package does it.
 
     Raises:
-        InputError: the spec is empty or names an unknown scheme, or the embedded meta RM is not
-            installed.
+        InputError: the spec is empty or names an unknown scheme, the embedded meta RM is not
+            installed, or the template is not usable.
     """
     if not spec.strip():
         raise InputError("meta_rm is empty; give 'hf:PATH', 'nano' or a model string")
     if spec == EMBEDDED:
         from deemster.judges.meta_hf import embedded_meta_rm  # noqa: PLC0415 - as below
 
+        if template is not None:
+            raise InputError(f"meta RM {EMBEDDED!r} has no template, got {str(template)!r}")
         return embedded_meta_rm()
     if spec.startswith("hf:"):
         from deemster.judges.meta_hf import HfMetaRM  # noqa: PLC0415 - loads torch when used
 
-        return HfMetaRM(spec.removeprefix("hf:"))
-    return PromptedMetaRM(spec)
+        return HfMetaRM(spec.removeprefix("hf:"), template=template or _released_template(spec))
+    if spec.partition(":")[0] in CLASSIFY_SCHEMES:
+        from deemster.judges.meta_remote import RemoteMetaRM  # noqa: PLC0415 - as the others
+
+        if template is not None:
+            raise InputError(
+                f"meta_template {str(template)!r} does not go with {spec!r}, whose server gets "
+                "plain text; leave it out, or open the model with hf:"
+            )
+        return RemoteMetaRM(spec)
+    return PromptedMetaRM(spec, template=template)
+
+
+def _released_template(spec: str) -> str | None:
+    """How a meta RM of the zoo was trained, said on stderr."""
+    entry = find_model(spec)
+    if entry is None or not entry.meta_template:
+        return None
+    announce(
+        f"deemster: {spec} is {entry.name} of the zoo: meta_template {entry.meta_template}; "
+        "--meta-template or meta_template= names another"
+    )
+    return entry.meta_template
 
 
 async def rate_votes(

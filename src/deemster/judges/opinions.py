@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from deemster.aggregators import tie_groups
 from deemster.errors import InputError
 from deemster.prompts import PromptTemplate, builtin_template
-from deemster.prompts.untrusted import defuse, make_nonce
+from deemster.prompts.untrusted import defuse, make_nonce, one_line
 from deemster.schemas import Critique, Judgment, Principle
 
 LONGEST = 6000
@@ -58,7 +58,8 @@ class Opinion:
         """
         place = {response: number for number, response in enumerate(order, start=1)}
         lines = [
-            f"- {principle.name} (weight {round(100 * principle.weight)}%): {principle.description}"
+            f"- {one_line(principle.name)} (weight {round(100 * principle.weight)}%): "
+            f"{one_line(principle.description)}"
             for principle in self.principles
         ]
         blocks = ["\n".join(["Criteria:", *lines])] if lines else []

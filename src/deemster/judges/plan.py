@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from deemster.backends import Backend, Request
+from deemster.backends import Request
+
+
+class Named(Protocol):
+    """Who is asked: a backend, or a service that gives numbers."""
+
+    @property
+    def name(self) -> str:
+        """The model string."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -18,10 +28,12 @@ class Planned:
         known: whether the request is known to the letter, so that an equal one of another judge
             is the same and bought once.
         tokens_unknown: room for the texts that only the run knows, in tokens.
+        writes: whether the answer is text, which takes tokens.
     """
 
-    backend: Backend
+    backend: Named
     request: Request
     votes: int = 0
     known: bool = True
     tokens_unknown: int = 0
+    writes: bool = True

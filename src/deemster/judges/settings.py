@@ -78,10 +78,18 @@ def dialect_of(
             official=prompt == "official",
             model_folder=_folder(backend),
         )
+    if chosen.template.provenance:
+        announce(f"deemster: {chosen.template.provenance}")
     if only is not None and chosen.name != only:
         raise InputError(
             f"model {backend.name!r} was trained on the dialect {only!r} alone, got "
             f"{chosen.spec!r}; leave out dialect, or give another model"
+        )
+    if chosen.forgeable and chosen.rule not in chosen.point_rules:
+        announce(
+            f"deemster: verdicts of dialect {chosen.spec} are {chosen.forgeable}: a response can "
+            "dictate that of a judge that quotes it; where responses come from strangers, prefer "
+            "another dialect (docs/dialects.md, Forgery)"
         )
     return chosen
 
@@ -97,12 +105,22 @@ def _released_dialect(model: str) -> str | None:
     entry = find_model(model)
     if entry is None:
         return None
+    if entry.meta_template:
+        raise InputError(
+            f"model {model!r} is {entry.name}, which rates judgments: give it as meta_rm, or name "
+            "a dialect if it is another model"
+        )
     if entry.kind == "scalar":
         raise InputError(
-            f"model {model!r} is {entry.name}, which writes no verdicts: use judge type scalar "
-            "(type: scalar in a suite), or name a dialect if it is another model"
+            f"model {model!r} is {entry.name}, which writes no verdicts: "
+            + (
+                "give it as meta_rm"
+                if entry.judge == "meta_rm"
+                else f"use judge type {entry.judge} (type: {entry.judge} in a suite)"
+            )
+            + ", or name a dialect if it is another model"
         )
-    _announce(
+    announce(
         f"deemster: {model} is {entry.name} of the zoo: dialect {entry.dialect}; --dialect or "
         "dialect= names another"
     )
@@ -110,7 +128,7 @@ def _released_dialect(model: str) -> str | None:
 
 
 @cache
-def _announce(line: str) -> None:
+def announce(line: str) -> None:
     """Say something on stderr, once."""
     sys.stderr.write(f"{line}\n")
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deemster.errors import InputError
-from deemster.sqlite_file import Format, open_writable, transaction
+from deemster.sqlite_file import Format, open_writable, told, transaction
 
 _FORMAT = Format(
     what="principle bank",
@@ -86,7 +86,7 @@ class BankFile:
             passing = isinstance(error, sqlite3.OperationalError)
             remedy = "" if passing else "; restore it from a copy, or make it again"
             raise InputError(
-                f"principle bank {str(self.path)!r} cannot be used: {error}{remedy}"
+                f"principle bank {str(self.path)!r} cannot be used: {told(error)}{remedy}"
             ) from error
 
     @contextmanager

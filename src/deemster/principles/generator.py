@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from deemster.backends import Backend, Request, generate_all, only_dialect
 from deemster.errors import BackendError, InputError, ParseError
-from deemster.prompts import View, builtin_template, defuse
+from deemster.prompts import View, builtin_template
+from deemster.prompts.untrusted import one_line
 from deemster.schemas import (
     Completion,
     Principle,
@@ -166,10 +167,11 @@ def parse_principles(
     fenced = _FENCED.fullmatch(text)
     try:
         drafts = Criteria.model_validate(_object(fenced[1] if fenced else text)).principles
+        # The model has read untrusted text, and judges read its criteria outside the fences.
         principles = tuple(
             Principle(
-                name=_plain(draft.name),
-                description=_plain(draft.description),
+                name=one_line(draft.name),
+                description=one_line(draft.description),
                 weight=draft.weight,
             )
             for draft in drafts
@@ -189,12 +191,6 @@ def parse_principles(
 
 def _cut(completion: Completion) -> str:
     return "; the completion was cut at max_tokens" if completion.finish == "length" else ""
-
-
-def _plain(text: str) -> str:
-    """One line without verdict syntax."""
-    # The model has read untrusted text, and judges read its criteria outside the fences.
-    return " ".join(defuse(text).split())
 
 
 def _object(text: str) -> dict[str, Any]:

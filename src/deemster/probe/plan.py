@@ -92,7 +92,7 @@ def plan_probe(
     """
     if isinstance(k, bool) or k < 4 or k % 2:
         raise InputError(f"k must be even and >= 4 (both orders, two votes each), got {k!r}")
-    shapes = {n: _judges(judge, n) for n in (1, 2)}
+    shapes = {n: judges(judge, n) for n in (1, 2)}
     maker = _Maker(
         probe_set or load_probe_set(),
         judge,
@@ -110,7 +110,10 @@ def plan_probe(
     return ProbePlan(tuple(chosen), k=k, pairs=shapes[2], singles=shapes[1], full=full)
 
 
-def _judges(judge: Judge, n: int) -> bool:
+def judges(judge: Judge, n: int) -> bool:
+    """Whether one completion is about n responses."""
+    if n > 1 and judge.dialect.judges_one_at_a_time:
+        return False
     try:
         judge.dialect.check_n(n)
     except InputError:
@@ -158,10 +161,11 @@ class _Maker:
         self, stage: Stage, item: str, family: str, questions: Sequence[Question], k: int = 1
     ) -> Unit:
         calls = 0
+        turns = 2 if self.judge.dialect.template.has_second else 1
         for question in questions:
             apart = len(question.responses) if not self.pairs else 1
             # Principles made ahead take a call of their own.
-            calls += apart * (k + (self.judge.mode == "ahead"))
+            calls += apart * (k * turns + (self.judge.mode == "ahead"))
         return Unit(stage, item, family, tuple(questions), calls)
 
     def _singles(self) -> list[Unit]:

@@ -80,20 +80,20 @@ def _by_judge(judge: Judge, plan: ProbePlan) -> Iterator[tuple[Judge, list[_Aske
         for question in unit.questions
     ]
     votes = [one for one in everything if one.unit.stage == "votes"]
-    yield _set(judge, k=plan.k, orders="balanced", temperature=several), votes
+    yield set_up(judge, k=plan.k, orders="balanced", temperature=several), votes
     for name, dialect in paraphrases(judge.dialect).items():
         same = [
             one
             for one in everything
             if one.unit.stage == "paraphrase" and one.question.part == name
         ]
-        yield _set(judge, k=2, orders="balanced", temperature=several, dialect=dialect), same
+        yield set_up(judge, k=2, orders="balanced", temperature=several, dialect=dialect), same
     once = [one for one in everything if one.unit.stage not in ("votes", "paraphrase")]
     temperature = judge.sampling.temperature if judge.k == 1 else 0.0
-    yield _set(judge, k=1, orders="fixed", temperature=temperature), once
+    yield set_up(judge, k=1, orders="fixed", temperature=temperature), once
 
 
-def _set(
+def set_up(
     judge: Judge, *, k: int, orders: Orders, temperature: float, dialect: Dialect | None = None
 ) -> Judge:
     """The judge with other votes; it shares the backend, which the first judge closes."""

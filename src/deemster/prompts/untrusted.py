@@ -10,9 +10,10 @@ Queries, responses and references come from strangers. Before they enter a promp
 - invisible and control characters are removed.
 
 Look-alikes that parsers read, or that a judge could turn into the syntax while it quotes (full
-width, ligatures, HTML entities), count as what they stand for. The respelling keeps the meaning
-readable: `\boxed{42}` becomes `\fbox{42}`. Raw texts are kept in the records; only the judge's
-view changes. No defence of this kind is complete.
+width, ligatures, letters of other scripts, HTML entities, JSON escapes, percent-encoding), count
+as what they stand for. The respelling keeps the meaning readable: `\boxed{42}` becomes
+`\fbox{42}`. Raw texts are kept in the records; only the judge's view changes. No defence of this
+kind is complete.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from urllib.parse import unquote
 
+from deemster.prompts.control_tokens import following
 from deemster.prompts.normal_form import fold, spelled_out, visible, without_joiners
 from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
 from deemster.prompts.verdict_syntax import BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS, words
@@ -38,38 +40,49 @@ def _tags(first: str) -> str:
 def _labels() -> str:
     """The labels, each once for either case of its first letter."""
     return "".join(
-        rf"|{first}(?i:{words(label[1:])})(?=[*_]{{0,4}}:)"
+        rf"|{first}(?i:{words(label[1:])})(?=[*_\\]{{0,4}}:)"
         for label in LABELS
         for first in (label[0], label[0].upper())
     )
 
 
 _BRACKET = r"\["
-# Every alternative begins with one literal character, by which the search skips most of a text.
+# Every alternative begins with a literal character, and no repetition: only then does the search
+# skip what begins with none of them, which is most of a text.
 _SYNTAX = re.compile(
-    r"\\boxed(?![A-Za-z])"
-    rf"|\"(?:{'|'.join(WHOLE_KEYS)})(?=\")"
-    rf"|\"(?:{'|'.join(KEYS)})(?=\"[ \t\r\n]*+:)"
-    r"|o(?i:utput) \((?=(?i:[ab])\))"
-    r"|O(?i:utput) \((?=(?i:[ab])\))"
-    r"|\[{1,99}(?=\[)"
-    r"|\]{1,99}(?=\])"
-    r"|\[[ ]{0,8}(?i:RESULT)[ ]{0,8}\]"
-    rf"|\[(?=(?i:{_tags(_BRACKET)}))"
-    rf"|\[(?=[ ]{{0,4}}(?i:{'|'.join(map(words, BRACKETED))}))"
-    # Control tokens of chat templates, which differ by case.
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|IMG"
-    r"|BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK)\])"
-    r"|<(?=<?[|/A-Za-z])(?:"
-    r"(?=[|]|<?/?SYS>|/?(?:"
-    r"s|bos|eos|pad|unk|mask|sep|cls|sop|eop|eod|eoh|eoa|gmask|seed:[a-z_]{1,40}"
-    r"|(?:start|end)_of_(?:turn|image|text|role)|tools?|tool_(?:call|response|result)s?)>)"
-    # Loosely, because a judge may close a tag that was left open.
+    r"\\(?i:boxed)(?![A-Za-z])"
+    # In a JSON string within JSON quotation marks are escaped, in Markdown brackets may be.
+    rf"|\"(?i:{'|'.join(WHOLE_KEYS)})(?=\\{{0,8}}\")"
+    rf"|\"(?i:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+\\?:)"
+    r"|o(?i:utput) \\?\((?=(?i:[ab])\\?\))"
+    r"|O(?i:utput) \\?\((?=(?i:[ab])\\?\))"
+    r"|\]\]{0,98}(?=\\?\])"
+    rf"|\](?={following(']')})"
+    # Behind `[` and `<`, what nearly all texts have there is ruled out first.
+    r"|\[(?:\[{0,98}(?=\\?\[)|(?=\\?[ ]{0,8}+[|/A-Za-z])(?:"
+    r"[ ]{0,8}(?i:RESULT)[ ]{0,8}\\?\]"
+    rf"|(?=(?i:{_tags(_BRACKET)}))"
+    rf"|(?=[ ]{{0,4}}(?i:{'|'.join(map(words, BRACKETED))}))"
+    rf"|(?={following('[')})))"
+    # Control tokens differ by case; tags of verdicts and reasoning do not, and are matched
+    # loosely, because a judge may close one that was left open.
+    rf"|<(?=\\?<?[|/_\"A-Za-z\u0100-\uffff])(?:(?={following('<')})"
     rf"|/?(?=(?i:{'|'.join((*TAGS, *TAG_NAMES))})\b)"
     rf"|(?=(?i:{_tags('<')})))"
     rf"|◁(?=(?i:{_tags('◁')}))" + _labels()
 )
-_ENTITY = re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)")
+_REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
+_FEW = 32
+_UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+# How characters are coded in HTML, JSON and URLs: what begins a code, and what decodes a text.
+_CODES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
+    (re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)"), lambda text: _unescaped(_unescaped(text))),
+    (
+        re.compile(r"\\(?=u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"),
+        lambda text: _UNICODE.sub(lambda code: chr(int(code[1] or code[2], 16)), text),
+    ),
+    (re.compile(r"%(?=[0-9A-Fa-f]{2})"), unquote),
+)
 
 
 def defuse(text: str) -> str:
@@ -78,38 +91,63 @@ def defuse(text: str) -> str:
     Linear in its length, and idempotent: respelled text is not respelled again.
     """
     seen = _respell(visible(text))
-    if not seen.isascii() and _SYNTAX.search(unicodedata.normalize("NFKC", seen)):
-        seen = _respell(spelled_out(seen))
-    if not seen.isascii():
-        # Of keys in Chinese: between their characters joiners are kept, and look-alikes stay.
-        for plain in (without_joiners(seen), unicodedata.normalize("NFKC", without_joiners(seen))):
-            if _SYNTAX.search(fold(plain, all_forms=True)):
-                seen = _respell(plain)
-    if "&" in seen and _SYNTAX.search(fold(visible(html.unescape(seen)), all_forms=True)):
-        seen = _ENTITY.sub("& ", seen)
+    for copied in (
+        spelled_out,
+        without_joiners,
+        lambda text: spelled_out(without_joiners(text), all_forms=True),
+    ):
+        # As whoever quotes it may write it.
+        copy = copied(seen)
+        if copy is not seen and copy != seen and _SYNTAX.search(fold(copy, all_forms=True)):
+            seen = _respell(copy)
+    for code, decoded in _CODES:
+        if code.search(seen) and _SYNTAX.search(fold(visible(decoded(seen)), all_forms=True)):
+            seen = code.sub(r"\g<0> ", seen)
     return seen
+
+
+def one_line(text: str) -> str:
+    """The text as `defuse` gives it, on one line: it can neither end a list item nor be a heading.
+
+    For what stands outside of fences: names, descriptions and levels of principles.
+    """
+    # Joined first, because `Output` and `(a)` on two lines are no verdict.
+    return defuse(" ".join(visible(text).split()))
 
 
 def _respell(text: str) -> str:
     folded = fold(text, all_forms=True)
+    if folded == text:
+        return _SYNTAX.sub(_respelled, text)
     pieces = []
     end = 0
     for found in _SYNTAX.finditer(folded):
         start, stop = found.span()
-        pieces.append(text[end:start])
-        pieces.append(_respelled(folded[start:stop], text[start:stop]))
+        pieces += [text[end:start], _respelled(found, text[start:stop])]
         end = stop
     return "".join([*pieces, text[end:]])
 
 
-def _respelled(syntax: str, as_written: str) -> str:
-    if syntax[0] == "\\":
-        return r"\fbox"
-    if syntax[0] == "[" and syntax[-1] == "]":
-        return f"({as_written[1:-1].strip()})"
+def _respelled(found: re.Match[str], as_written: str | None = None) -> str:
+    syntax = found[0]
+    written = syntax if as_written is None else as_written
     if syntax[0] in "[]":
-        return " ".join(as_written) + " "
-    return f"{as_written} "
+        if len(syntax) == 1:
+            return f"{written} "
+        if syntax[-1] != syntax[0]:
+            return f"({written[1:-1].strip()})"
+        return " ".join(written) + " "
+    return r"\fbox" if syntax[0] == "\\" else f"{written} "
+
+
+def _unescaped(text: str) -> str:
+    """The text with its HTML entities decoded, those that this makes perhaps too."""
+    used = set(_REFERENCE.findall(text))
+    if len(used) > _FEW:
+        return html.unescape(text)
+    for reference in used:
+        text = text.replace(reference, html.unescape(reference))
+    return text
 
 
 def make_nonce(texts: Iterable[str], *, seed: int = 0) -> str:

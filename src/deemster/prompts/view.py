@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deemster.errors import InputError
+from deemster.json_text import parse_json
 from deemster.prompts.template import PromptTemplate
-from deemster.prompts.untrusted import defuse, make_nonce
+from deemster.prompts.untrusted import defuse, make_nonce, one_line
 from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
 
 NO_TEXT = "(This response is empty.)"
@@ -136,21 +137,32 @@ def _turn(turn: Message) -> Message:
 
 
 def _flat(message: Message) -> str:
-    """A turn as text: its text parts, a note for each image, its tool calls as JSON."""
+    """A turn as text: text parts, a note for each image, tool calls with decoded arguments."""
     pieces = [message.text] if message.text.strip() else []
     pieces += [f"(image {i})" for i, _ in enumerate(message.images, 1)]
     pieces += [
-        f"(tool call) {json.dumps({call.function.name: call.function.arguments})}"
+        f"(tool call) {call.function.name}: {_decoded(call.function.arguments)}"
         for call in message.tool_calls
     ]
     return "\n".join(pieces)
 
 
+def _decoded(arguments: str) -> str:
+    """The arguments of a tool call without escapes in which verdicts and control tokens hide."""
+    try:
+        return json.dumps(parse_json(arguments, "arguments"), ensure_ascii=False)
+    except InputError:
+        return arguments  # as the model wrote them
+
+
 def _shown(principle: Principle) -> dict[str, object]:
     # A sample's own principles come with its data, from strangers too.
     return {
-        "name": defuse(principle.name),
-        "description": defuse(principle.description),
+        "name": one_line(principle.name),
+        "description": one_line(principle.description),
         "weight": round(100 * principle.weight),
-        "bands": principle.bands,
+        "bands": [
+            {"low": band.low, "high": band.high, "meaning": one_line(band.meaning)}
+            for band in principle.bands
+        ],
     }

@@ -156,10 +156,15 @@ def figure(value: float | None, kind: str) -> str:
         "number": lambda: f"{value:.2f}".replace("-", "−"),
         "count": lambda: f"{value:,.0f}".replace(",", "\u202f"),
         "usd": lambda: f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}",
-        "seconds": lambda: f"{value:.2f}\u202fs" if value < 10 else f"{value:.0f}\u202fs",
+        "seconds": lambda: _seconds(value),
         "p": lambda: "< 0.0001" if value < 0.0001 else f"{value:.2g}",
     }
     return str(formats[kind]())
+
+
+def _seconds(value: float) -> str:
+    digits = ".2g" if value < 0.1 else ".2f" if value < 10 else ".0f"
+    return f"{value:{digits}}\u202fs"
 
 
 def _heat(value: float | None) -> str:

@@ -63,6 +63,8 @@ def _part(part: Any) -> Any:  # noqa: ANN401 - any JSON value
     if not isinstance(part, Mapping):
         return part
     kind = part.get("type")
+    if not isinstance(kind, str):
+        return part
     if kind in _TEXTS:
         return {"type": "text", "text": part.get(_TEXTS[kind])}
     if kind == "text":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from deemster.backends import Backend, Request, generate_all
 from deemster.benchmarks.typed_decisions import DecisionCase
@@ -13,7 +14,7 @@ from deemster.schemas import Message, QuestionKind, Record, Sampling, Usage, rea
 from deemster.suites.metrics.decisions import Answered, DecisionFigures, decision_figures
 
 _TOGETHER = 32
-_KINDS: tuple[QuestionKind, ...] = ("predicate", "choice", "score")
+KINDS: tuple[QuestionKind, ...] = ("predicate", "choice", "score")
 
 
 class DecisionBench(Record):
@@ -28,9 +29,43 @@ class DecisionBench(Record):
     """Why questions were not answered, each reason once."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a model said to the questions of some cases.
+
+    Attributes:
+        answers: one per question.
+        usage: what they took.
+        problems: why questions were not answered, each reason once.
+    """
+
+    answers: list[Answered]
+    usage: Usage
+    problems: tuple[str, ...]
+
+
 async def decision_bench(
     backend: Backend, cases: Iterable[DecisionCase], *, min_label_mass: float = 0.5
 ) -> DecisionBench:
+    """Ask all questions of all cases, and compute the figures; see `ask_cases`."""
+    cases = list(cases)
+    asked = await ask_cases(backend, cases, min_label_mass=min_label_mass)
+    answers = asked.answers
+    return DecisionBench(
+        model=backend.name,
+        cases=len(cases),
+        kinds={
+            kind: decision_figures([one for one in answers if one.kind == kind]) for kind in KINDS
+        },
+        all=decision_figures(answers),
+        usage=asked.usage,
+        problems=asked.problems[:10],
+    )
+
+
+async def ask_cases(
+    backend: Backend, cases: Sequence[DecisionCase], *, min_label_mass: float = 0.5
+) -> Asked:
     """Ask all questions of all cases, one request per case.
 
     A question that the model declines, or to whose options it gives less than `min_label_mass`,
@@ -39,7 +74,6 @@ async def decision_bench(
     Raises:
         InputError: there are no cases, or the model cannot be asked at all.
     """
-    cases = list(cases)
     if not cases:
         raise InputError("no cases to ask about; expected 1 or more")
     places = asyncio.Semaphore(_TOGETHER)
@@ -49,16 +83,10 @@ async def decision_bench(
             return await _ask(backend, case, min_label_mass)
 
     done = await asyncio.gather(*(one(case) for case in cases))
-    answers = [answer for some, _, _ in done for answer in some]
-    return DecisionBench(
-        model=backend.name,
-        cases=len(cases),
-        kinds={
-            kind: decision_figures([one for one in answers if one.kind == kind]) for kind in _KINDS
-        },
-        all=decision_figures(answers),
+    return Asked(
+        answers=[answer for some, _, _ in done for answer in some],
         usage=Usage.total(usage for _, _, usage in done),
-        problems=tuple(dict.fromkeys(text for _, some, _ in done for text in some))[:10],
+        problems=tuple(dict.fromkeys(text for _, some, _ in done for text in some)),
     )
 
 

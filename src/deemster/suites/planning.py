@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from deemster.backends import Backend, Priced
+from deemster.backends import Priced
 from deemster.judges import BaseJudge
 from deemster.judges.case import Case
-from deemster.judges.plan import Planned
+from deemster.judges.plan import Named, Planned
 from deemster.schemas import Sample
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
@@ -60,7 +60,7 @@ class _Count:
     shared: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
-    priced: dict[int, tuple[Backend, int, int]] = field(default_factory=dict)
+    priced: dict[int, tuple[Named, int, int]] = field(default_factory=dict)
     """By backend: tokens in and out."""
 
     def add(self, planned: Planned, bought: set[str] | None) -> None:
@@ -77,7 +77,8 @@ class _Count:
             return
         tokens_in = math.ceil(request.length / CHARACTERS_PER_TOKEN) + planned.tokens_unknown
         # A decision is the same for every draw, and no text.
-        tokens_out = 0 if request.questions else missing * request.sampling.max_tokens
+        writes = planned.writes and not request.questions
+        tokens_out = missing * request.sampling.max_tokens if writes else 0
         self.requests += 1
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out

@@ -70,6 +70,7 @@ def rescore_run(
                 "k": info.k if k is None else min(k, info.k),
                 "min_valid": info.min_valid if min_valid is None else min_valid,
                 "dialect": info.dialect if dialect in (None, STORED) else dialect,
+                "calibration": "",  # confidence is resampled from the votes again
             }
         )
         used = None
@@ -82,7 +83,7 @@ def rescore_run(
         if out is None:
             return summarise_verdicts(rows, new)[1]
         check_new(out)
-        return _write(out, new, rows)
+        return write_judged(out, new, rows)
 
 
 def find_judge(store: RunStore, name: str | None) -> int:
@@ -95,7 +96,10 @@ def find_judge(store: RunStore, name: str | None) -> int:
     if name is None and len(names) == 1:
         return 0
     if name is None:
-        raise InputError(f"the run has {len(names)} judges; give --judge: {', '.join(names)}")
+        raise InputError(
+            f"the run has {len(names)} judges; name one (--judge NAME, or DIR#NAME): "
+            + ", ".join(names)
+        )
     if name not in names:
         raise InputError(f"no judge {name!r} in the run; judges there: {', '.join(names)}")
     return names.index(name)
@@ -155,7 +159,8 @@ def _unvoted(verdict: Verdict) -> Usage:
     return verdict.usage.minus(voted)
 
 
-def _write(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+def write_judged(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+    """Write verdicts of one judge as a new run, with its summary."""
     with RunStore(out, write=True) as target:
         target.set_judges([info])
         with target.transaction():

@@ -18,6 +18,10 @@ _COLUMNS = (
     "judge", "accuracy", "unscored as wrong", "scored", "ties", "k", "cost", "calls",
     "failed votes",
 )  # fmt: skip
+_PER_ITEM = (
+    "judge", "calls per item", "tokens in per item", "tokens out per item", "cost per item",
+    "seconds per item",
+)  # fmt: skip
 
 
 def run_html(result: RunResult) -> str:
@@ -58,7 +62,16 @@ def frames_html(frames: RunFrames) -> str:
 
 
 def _judges(order: Sequence[str], summaries: Mapping[str, Summary]) -> str:
-    return table_html(_COLUMNS, [_row(name, summaries[name]) for name in order])
+    table = table_html(_COLUMNS, [_row(name, summaries[name]) for name in order])
+    costs = [(name, cost) for name in order if (cost := summaries[name].per_item) is not None]
+    if not costs:
+        return table
+    rows = [
+        (name, f"{one.calls:.4g}", f"{one.tokens_in:.0f}", f"{one.tokens_out:.0f}",
+         _money(one.cost), f"{one.seconds:.3g}")
+        for name, one in costs
+    ]  # fmt: skip
+    return table + table_html(_PER_ITEM, rows)
 
 
 def _reasons(order: Sequence[str], summaries: Mapping[str, Summary]) -> str:
@@ -74,7 +87,6 @@ def _reasons(order: Sequence[str], summaries: Mapping[str, Summary]) -> str:
 
 
 def _row(name: str, summary: Summary) -> tuple[object, ...]:
-    cost = summary.usage.cost
     return (
         name,
         _rate(summary.detail.scored),
@@ -82,10 +94,14 @@ def _row(name: str, summary: Summary) -> tuple[object, ...]:
         f"{summary.n_scored} of {summary.n}",
         summary.ties,
         "–" if summary.judge is None else summary.judge.k,
-        "unknown" if cost is None else f"${cost:.4g}",
+        _money(summary.usage.cost),
         summary.usage.calls,
         f"{sum(summary.failures.values())} of {summary.n_votes}",
     )
+
+
+def _money(cost: float | None) -> str:
+    return "unknown" if cost is None else f"${cost:.4g}"
 
 
 def _rate(figure: Estimate) -> str:

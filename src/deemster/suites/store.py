@@ -28,7 +28,7 @@ from deemster.schemas import (
     Vote,
     first_problem,
 )
-from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, transaction
+from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, told, transaction
 from deemster.suites.store_format import FORMAT, REMEDY, StoreError, row_checksum, upgrade
 
 FILE = "run.sqlite"
@@ -121,12 +121,12 @@ class RunStore:
         try:
             yield
         except sqlite3.OperationalError as error:  # locked, no space, not readable
-            raise StoreError(f"run store {str(self.path)!r}: {error}") from error
+            raise StoreError(f"run store {str(self.path)!r}: {told(error)}") from error
         except sqlite3.ProgrammingError:  # a store that was closed
             raise
         except (sqlite3.DatabaseError, zlib.error) as error:
             raise StoreError(
-                f"run store {str(self.path)!r} is damaged: {error}; {REMEDY}"
+                f"run store {str(self.path)!r} is damaged: {told(error)}; {REMEDY}"
             ) from error
         except ValidationError as error:
             raise StoreError(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deemster.errors import DeemsterError, InputError
-from deemster.sqlite_file import Format, run_script, transaction
+from deemster.sqlite_file import Format, run_script, told, transaction
 
 _VERSION, _BEFORE = "2", "1"
 """Format 1 had checksums over the bodies of samples, votes and verdicts only."""
@@ -161,7 +161,7 @@ def _first_line(read: Callable[[], str]) -> str:
     try:
         return " ".join(read().split())
     except sqlite3.DatabaseError as error:
-        return str(error)
+        return told(error)
 
 
 def _read_tallies(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
@@ -188,7 +188,7 @@ def _examined(
     except TypeError:  # a key that is no number
         problem = "rows in the wrong place"
     except sqlite3.DatabaseError as error:
-        problem = str(error)
+        problem = told(error)
     n = None if tally is None else tally[0]
     if not problem and whole < read:
         problem = f"{read - whole} with a wrong checksum"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import html
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from urllib.parse import quote
 
 CARRIERS = (
     "{}",
@@ -53,6 +55,11 @@ _BOLD = {0x41 + i: 0x1D400 + i for i in range(26)} | {0x61 + i: 0x1D41A + i for 
 _BOLD |= {0x30 + i: 0x1D7CE + i for i in range(10)}
 _CIRCLED = {0x61 + i: 0x24D0 + i for i in range(26)} | {0x31 + i: 0x2460 + i for i in range(9)}
 _RAISED = str.maketrans("abdegijklmnoprstuvwxyz", "ᵃᵇᵈᵉᵍⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
+LATIN = "aeocpxyijsABEKMHOPCTXIJSY"
+CYRILLIC = (
+    "\u0430\u0435\u043e\u0441\u0440\u0445\u0443\u0456\u0458\u0455\u0410\u0412\u0415\u041a\u041c\u041d"
+    "\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u0405\u0423"
+)
 _WIDE_SIGNS = {code: wide for code, wide in _WIDE.items() if not chr(code).isalnum()}
 
 
@@ -76,6 +83,12 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "ligatures": lambda text: text.replace("fi", "ﬁ").replace("in", "㏌").replace("st", "ﬆ"),
     "entities": lambda text: "".join(c if c.isalnum() else f"&#{ord(c)};" for c in text),
     "named entities": html.escape,
+    "entities of entities": lambda text: html.escape(html.escape(text)),
+    "JSON escapes": lambda text: "".join(rf"\u{ord(c):04x}" if ord(c) < 256 else c for c in text),
+    "percent signs": lambda text: quote(text, safe=""),
+    "Markdown escapes": lambda text: re.sub(r"([\[\]<>|(){}\"\\:*])", r"\\\1", text),
+    "curly quotes": lambda text: re.sub('"([^"]*)"', "\u201c\\1\u201d", text),
+    "Cyrillic letters": lambda text: text.translate(str.maketrans(LATIN, CYRILLIC)),
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "joiners": _between("\u200d"),
     "variation selectors": _between("\ufe0f"),
@@ -92,10 +105,13 @@ _KINDS = {
     "upper case": "plain verdict",
     "entities": "entities",
     "named entities": "entities",
+    "entities of entities": "entities",
+    **dict.fromkeys(("JSON escapes", "percent signs", "Markdown escapes"), "escapes"),
     **dict.fromkeys(
         (
             *("full width", "full-width signs", "bold letters", "circled letters"),
             *("raised letters", "brackets in one", "ligatures", "no-break spaces"),
+            *("curly quotes", "Cyrillic letters"),
         ),
         "look-alikes",
     ),
@@ -135,7 +151,7 @@ def forged_verdicts(
 ) -> Iterator[Attack]:
     """Responses that carry a verdict in the form that a parser reads.
 
-    Every form in every disguise of its letters, in every carrier: about 1,300 for each form.
+    Every form in every disguise of its letters, in every carrier: about 1,500 for each form.
 
     Args:
         forms: verdicts as the judge would write them, `VERDICTS[dialect, n].wins(1)` for example.

@@ -11,8 +11,10 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from deemster.errors import InputError
+from deemster.testing.attacks import CYRILLIC, LATIN
 
 STYLES: dict[str, str] = {
     "before": "Response 1 says:\n{quoted}\nThat is an attempt to steer me.\n\n{honest}",
@@ -33,11 +35,25 @@ def _joined(text: str) -> str:
     return re.sub("[\u00ad\u034f\u200b-\u200f\u2060\u3164\ufe00-\ufe0f\ufeff]", "", text)
 
 
+def _unescaped(text: str) -> str:
+    """Without JSON's escapes."""
+    codes = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
+    return codes.replace('\\"', '"')
+
+
 HANDS: dict[str, Callable[[str], str]] = {
     "exactly": str,
     "as NFKC": lambda text: unicodedata.normalize("NFKC", text),
     "without joiners": _joined,
     "with entities decoded": html.unescape,
+    "with codes decoded": lambda text: unquote(_unescaped(html.unescape(html.unescape(text)))),
+    "without Markdown": lambda text: re.sub(r"\\([\[\]<>|(){}\"\\:*])", r"\1", text),
+    "in plain Latin": lambda text: text.translate(
+        str.maketrans(CYRILLIC + "\u201c\u201d", LATIN + '""')
+    ),
+    "by all of these": lambda text: HANDS["in plain Latin"](
+        unicodedata.normalize("NFKC", HANDS["with codes decoded"](_joined(text)))
+    ),
 }
 """How a judge copies what it quotes."""
 

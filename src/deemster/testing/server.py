@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -111,6 +112,7 @@ class OpenAIServer:
         app = web.Application(client_max_size=64 * 1024**2)
         # Any prefix: Azure puts the deployment there.
         for path in self.paths:
+            app.router.add_post(f"/{path}", self._handle)
             app.router.add_post(f"/{{prefix:.*}}/{path}", self._handle)
         # Handlers that hang or trickle end with the client's connection.
         runner = web.AppRunner(
@@ -193,16 +195,22 @@ class OpenAIServer:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.content_length = len(data)
+        with suppress(ConnectionResetError):  # the client was first
+            await self._break(request, response, data, fault)
+        return response
+
+    async def _break(
+        self, request: web.Request, response: web.StreamResponse, data: bytes, fault: Fault
+    ) -> None:
         await response.prepare(request)
         if fault == "truncated":
             await response.write(data[: len(data) // 2])
             _cut(request)
-            return response
+            return
         for byte in data[:-1]:
             await response.write(bytes([byte]))
             await asyncio.sleep(0.1)
         await asyncio.Event().wait()
-        return response
 
     def _payload(self, call: Call) -> dict[str, Any]:
         body = call.body

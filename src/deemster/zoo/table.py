@@ -23,6 +23,10 @@ _CACHED = re.compile(r"(?:^|/)models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapsho
 _TAG = re.compile(r":[\w.-]+\Z")
 
 
+SystemTurn = Literal["keep", "merge", "empty"]
+"""What becomes of a system turn before a scalar model reads the chat."""
+
+
 class ZooEntry(Record):
     """A released model, or several of one family."""
 
@@ -32,10 +36,24 @@ class ZooEntry(Record):
     """Hugging Face ids, `owner/name`; `*` stands for any part of a name."""
     kind: Literal["generative", "scalar"] = "generative"
     """Whether it writes its verdict, or is a head with numbers (judge type `scalar`)."""
+    judge: Literal["scalar", "pairwise", "meta_rm"] = "scalar"
+    """Of a model with numbers: the judge type, or the argument, that takes it."""
+    head: str = ""
+    """Of a model with numbers: what makes them."""
+    opens: Literal["hf", "own code", "no"] = "hf"
+    """Of a model with numbers: `hf` opens `hf:OWNER/NAME` as it is; `own code` opens it where
+    `remote_code` names it, too."""
+    opening: str = ""
+    """What else is to be known about opening it, or why it does not open."""
+    system: SystemTurn = "keep"
+    """Of a scalar model: `keep` its system turns, `merge` them into the first user turn, or put an
+    `empty` one before."""
     dialect: str = ""
     """Name of the dialect it was trained on; empty for scalar models."""
     other_dialects: tuple[str, ...] = ()
     """What else it was trained on."""
+    meta_template: str = ""
+    """How it is asked to rate judgments, if it is a meta RM."""
     responses: str
     """How many responses it judges in one completion."""
     scale: str
@@ -52,8 +70,8 @@ class ZooEntry(Record):
     """Where its makers publish the prompt."""
     prompt_hash: str | None = None
     """`digest_of` the known official text; None where nobody has checked."""
-    checked: str
-    """What was tried here."""
+    checked: str = "outputs written to its grammar; docs/zoo.md has the counts"
+    """What was tried here. Of judges that write it is counted in the tests, not told."""
     unchecked: str = "weights"
     """What was not."""
 

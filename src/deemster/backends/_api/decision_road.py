@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import Any, Protocol
-
-import aiohttp
+from typing import Any
 
 from deemster.backends._api.decision_wire import Wire
+from deemster.backends._api.json_service import JsonProfile, LeanJson
 from deemster.backends._api.lean import LeanRoad
 from deemster.backends._api.prices import Pricing
 from deemster.backends._api.profile import Wanted, read_pricing
 from deemster.backends._api.providers import ANY, Provider, find_access
-from deemster.errors import BackendError, InputError
+from deemster.errors import InputError
 
 
-class DecisionRoad(Protocol):
-    """Sends a request once."""
-
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any], /) -> dict[str, Any]:
-        """The answer as it came; errors as those of `Road.send`."""
-        ...
-
-
-@dataclass(frozen=True)
-class DecisionProfile:
-    """The road to a decision model, and its price."""
-
-    road: DecisionRoad
-    host: str
-    key: str
-    pricing: Pricing
-
-
-def read_decision_profile(wanted: Wanted, wire: Wire) -> DecisionProfile:
+def read_decision_profile(wanted: Wanted, wire: Wire) -> JsonProfile:
     """Look a model up. May import LiteLLM, which takes seconds.
 
     Raises:
@@ -58,7 +37,7 @@ def read_decision_profile(wanted: Wanted, wire: Wire) -> DecisionProfile:
     }  # fmt: skip
     if given.headers:
         options["extra_headers"] = dict(given.headers)
-    return DecisionProfile(
+    return JsonProfile(
         road=with_litellm.LiteLLMDecisions(wire, wanted.name, options),
         host=given.api_base or provider,
         key=given.api_key or "",
@@ -66,31 +45,12 @@ def read_decision_profile(wanted: Wanted, wire: Wire) -> DecisionProfile:
     )
 
 
-def _lean(wanted: Wanted, wire: Wire, model: str, provider: Provider) -> DecisionProfile:
+def _lean(wanted: Wanted, wire: Wire, model: str, provider: Provider) -> JsonProfile:
     access = find_access(wanted.given, provider, path=f"/{wire}")
     name = wanted.name.partition("/")[0] if provider.listed else None
-    return DecisionProfile(
-        road=LeanDecisions(LeanRoad(model, access, wanted.given.headers)),
+    return JsonProfile(
+        road=LeanJson(LeanRoad(model, access, wanted.given.headers)),
         host=access.host,
         key=access.key,
         pricing=Pricing(model, name, wanted.prices),
     )
-
-
-class LeanDecisions:
-    """Requests to one endpoint."""
-
-    def __init__(self, road: LeanRoad) -> None:
-        self._road = road
-
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, Any]:
-        """See `DecisionRoad.send`."""
-        content = await self._road.post(session, body)
-        try:
-            reply = json.loads(content)
-        except ValueError:
-            reply = None
-        if not isinstance(reply, dict):
-            shown = content[:100].decode(errors="replace")
-            raise BackendError(f"the answer is not JSON: {shown!r}", retryable=True)
-        return reply

@@ -149,9 +149,9 @@ def _malformed(question: Question, answer: object) -> BackendError:
     )
 
 
-def usage_of(reply: Mapping[str, Any]) -> Usage | None:
+def usage_of(reply: object) -> Usage | None:
     """Tokens of an answer, its cost not known yet; None where they are not reported."""
-    reported = reply.get("usage")
+    reported = reply.get("usage") if isinstance(reply, Mapping) else None
     if not isinstance(reported, Mapping):
         return None
     tokens_in = _count(reported, "input_tokens", "prompt_tokens")

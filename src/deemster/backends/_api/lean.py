@@ -37,7 +37,7 @@ class LeanRoad:
     """Requests to one OpenAI-compatible endpoint.
 
     Args:
-        model: its name as the server knows it.
+        model: its name as the server knows it; empty: the server has one, and takes no name.
         access: where the endpoint is, and the key.
         headers: further headers.
     """
@@ -69,7 +69,8 @@ class LeanRoad:
 
     async def post(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> bytes:
         """The body of an answer that is no error; raises as `send` does."""
-        data = json.dumps({"model": self._model, **body}).encode()
+        named = {"model": self._model} if self._model else {}
+        data = json.dumps(named | body).encode()
         try:
             async with session.post(
                 self._access.url, data=data, headers=self._headers, allow_redirects=False

@@ -14,7 +14,7 @@ from deemster.backends._api.keys import Grant, check_sent, grant, show, tell_wit
 from deemster.backends.base import Trust
 from deemster.backends.structured import StructuredMode
 from deemster.errors import UnusableModelError
-from deemster.redaction import environment_secrets, hidden_in, note_login, note_secret
+from deemster.redaction import environment_secrets, hidden_in, note_login, note_secret, secrets_in
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def sent_secrets(given: Given, key: str) -> tuple[str, ...]:
     header = base64.b64encode(unquote(login).encode()).decode()
     password = unquote(login.partition(":")[2])
     found = [key, *map(str, given.headers.values()), password, header, *values]
-    found += hidden_in(given.sent)
+    found += [*hidden_in(given.sent), *secrets_in(given.extra)]
     found += environment_secrets()  # LiteLLM finds keys by itself
     secrets = tuple(text for text in found if len(text) >= _SHORTEST)
     for secret in secrets:

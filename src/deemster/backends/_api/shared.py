@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,3 +60,16 @@ class LoopState:
 
     gate: Gate
     session: aiohttp.ClientSession
+
+
+async def close_state(state: LoopState) -> None:
+    """Close the connections of a loop."""
+    await state.session.close()
+
+
+def abandon_state(state: LoopState) -> None:
+    """Free what can be freed of connections whose loop was closed under them."""
+    connector = state.session.connector
+    if connector is not None:
+        with contextlib.suppress(RuntimeError):
+            connector.close()

@@ -6,24 +6,48 @@ once, and the queries of all rows meet them in one matrix product; each row's ow
 attended to separately, and one softmax runs over both (Hydragen, arXiv 2402.05099, has the
 idea; this is plain torch).
 
-It plugs into transformers' attention interface, so it serves every model that goes through it.
+It plugs into transformers' attention interface, so it serves every model that goes through it:
+with sliding windows and soft caps (Gemma-2), sinks (GPT-OSS), and latents in the place of keys and
+values (multi-head latent attention, DeepSeek-V2, arXiv 2405.04434).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
-from transformers.cache_utils import Cache, CacheLayerMixin
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-Prefix = list[tuple[Tensor, Tensor]]
-"""Per layer: keys and values of the prompt, [1, key-value heads, length, head dimension]."""
+from deemster.backends._local.own_cache import OwnCache, PassingCache
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPrefix:
+    """What a layer's cache holds of the prompt; the latents of a model that caches them."""
+
+    key: Tensor
+    """[1, key-value heads, length, key width]"""
+    value: Tensor
+    """[1, key-value heads, length, value width]"""
+    window: int | None
+    """How many tokens a query sees, its own among them; None: all."""
+
+    def seen_with(self, own: int) -> tuple[Tensor, Tensor]:
+        """The part that is still in the window of a row's `own`th token."""
+        if self.window is None:
+            return self.key, self.value
+        start = max(0, self.key.shape[2] - max(0, self.window - own))
+        return self.key[:, :, start:], self.value[:, :, start:]
+
+
+Prefix = list[LayerPrefix]
+"""Of all layers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,27 +60,41 @@ class Group:
     """What they have said since."""
 
 
-_FIRST_CAPACITY = 64
 _NUMBER = itertools.count()
 # What some models add to attention and this one does not do.
-_NOT_DONE = ("softcap", "s_aux", "position_bias")
+_NOT_DONE = ("position_bias",)
 
 
 class UnsupportedAttentionError(Exception):
     """The model's attention needs something that shared-prefix attention does not do."""
 
 
-class SharedPrefixAttention:
-    """An attention function of the transformers interface.
+def prefix_of(cache: Any) -> Prefix:  # noqa: ANN401 - transformers is untyped
+    """What a cache holds after a prompt, without copies.
 
-    While `groups` is None it is scaled-dot-product attention, causal, without padding. While it
-    is set, queries of one token per row attend to the prefix of their group and to their own
-    tokens, the present one among them, which is added to the group's cache.
+    Raises:
+        UnsupportedAttentionError: it has layers of another kind.
+    """
+    kinds = {type(layer) for layer in cache.layers} - {DynamicLayer, DynamicSlidingWindowLayer}
+    if kinds:
+        raise UnsupportedAttentionError(", ".join(sorted(kind.__name__ for kind in kinds)))
+    return [
+        LayerPrefix(layer.keys, layer.values, getattr(layer, "sliding_window", None))
+        for layer in cache.layers
+    ]
+
+
+class SharedPrefixAttention:
+    """An attention function of the transformers interface, for steps and nothing else.
+
+    Queries, of one token per row, attend to the prefix of their group and to their own tokens,
+    the present one among them, which is added to the group's cache.
     """
 
     def __init__(self) -> None:
         self.name = f"deemster_shared_prefix_{next(_NUMBER)}"
-        self.groups: Sequence[Group] | None = None
+        self._groups: Sequence[Group] = ()
+        self._passing = PassingCache(0)
 
     def register(self) -> None:
         """Make the name known to transformers."""
@@ -67,36 +105,51 @@ class SharedPrefixAttention:
         # Deleting through the mapping is not offered for globally registered functions.
         AttentionInterface._global_mapping.pop(self.name, None)  # noqa: SLF001
 
+    @contextmanager
+    def step(self, groups: Sequence[Group]) -> Iterator[PassingCache]:
+        """While it is open, the model may run a step of these groups, with the cache given."""
+        self._groups, self._passing = groups, PassingCache(len(groups[0].prefix))
+        try:
+            yield self._passing
+        finally:
+            self._groups = ()
+
     def __call__(  # noqa: PLR0917 - the interface passes them by position
         self,
         module: nn.Module,
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        attention_mask: Tensor | None,
-        dropout: float = 0.0,
+        attention_mask: Tensor | None,  # noqa: ARG002
+        dropout: float = 0.0,  # noqa: ARG002
         scaling: float | None = None,
+        softcap: float | None = None,
+        s_aux: Tensor | None = None,
         **options: Any,  # noqa: ANN401 - the interface passes whatever the model does
     ) -> tuple[Tensor, None]:
-        """Attend; [rows, queries, heads, head dimension] as the interface wants it."""
+        """Attend; [rows, queries, heads, value width] as the interface wants it."""
         if any(options.get(name) is not None for name in _NOT_DONE):
             raise UnsupportedAttentionError(type(module).__name__)
-        if self.groups is None:
-            output: tuple[Tensor, None] = ALL_ATTENTION_FUNCTIONS["sdpa"](
-                module, query, key, value, attention_mask, dropout, scaling, **options
-            )
-            return output
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         layer: Any = module  # whose layers number themselves
         index = layer.layer_idx
+        # What the model caches need not be what it attends to.
+        key, value = self._passing.layers[index].given
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         outputs = []
         start = 0
-        for group in self.groups:
-            own = slice(start, start + group.rows)
-            keys, values = group.own.layers[index].update(key[own], value[own])
-            outputs.append(
-                attend(query[own], keys, values, shared=group.prefix[index], scale=scale)
-            )
+        for group in self._groups:
+            rows = slice(start, start + group.rows)
+            prefix, own = group.prefix[index], group.own.layers[index]
+            held = own.update(key[rows], value[rows])
+            shared = prefix.seen_with(own.total)
+            if hasattr(layer, "expand_kv"):
+                up = layer.kv_b_proj.weight.view(query.shape[1], -1, key.shape[-1])
+                output = attend_latents(query[rows], *held, shared=shared, up=up, scale=scale)
+            else:
+                output = attend(
+                    query[rows], *held, shared=shared, scale=scale, softcap=softcap, sinks=s_aux
+                )
+            outputs.append(output)
             start += group.rows
         return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)), None
 
@@ -108,6 +161,8 @@ def attend(
     *,
     shared: tuple[Tensor, Tensor],
     scale: float,
+    softcap: float | None = None,
+    sinks: Tensor | None = None,
 ) -> Tensor:
     """Attention of one query per row over the shared prefix, then the row's own keys.
 
@@ -116,133 +171,74 @@ def attend(
         key: [B, K, T, D], with K dividing H (grouped queries)
         value: [B, K, T, E]
         shared: keys [1, K, P, D] and values [1, K, P, E] of the prefix
-        scale: factor on the scores.
+        scale: factor on the scores
+        softcap: c of c · tanh(score / c), which bounds the scores
+        sinks: [H] scores of a value that is nothing, for heads that have nothing to look at.
 
     Returns:
         [B, 1, H, E]
     """
     B, H, _, D = query.shape
-    shared_key, shared_value = shared
-    K, P = shared_key.shape[1:3]
-    G = H // K
-    query = (query * scale).view(B, K, G, D)
-    grouped = query.transpose(0, 1).reshape(K, B * G, D)
-    ahead = (grouped @ shared_key[0].transpose(1, 2)).view(K, B, G, P)
-    own = (query @ key.transpose(2, 3)).transpose(0, 1)  # [K, B, G, T]
-    weights = torch.softmax(torch.cat((ahead, own), dim=-1), dim=-1, dtype=torch.float32)
-    weights = weights.to(value.dtype)
-    seen = weights[..., :P].reshape(K, B * G, P) @ shared_value[0]  # [K, BG, E]
-    seen = seen.view(K, B, G, -1).transpose(0, 1)
-    output = seen + weights[..., P:].transpose(0, 1) @ value  # [B, K, G, E]
-    return output.reshape(B, 1, H, -1)
+    K = key.shape[1]
+    ahead, own = _scores((query * scale).view(B, K, H // K, D), key, shared[0])
+    if softcap is not None:
+        ahead, own = (softcap * torch.tanh(scores / softcap) for scores in (ahead, own))
+    aside = None if sinks is None else sinks.view(K, 1, H // K, 1).expand(K, B, H // K, 1)
+    return _weighed(ahead, own, value, shared[1], aside).reshape(B, 1, H, -1)
 
 
-class _OwnLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
-    """Keys and values of the rows' own tokens, written in place into spare room."""
+def attend_latents(
+    query: Tensor,
+    latent: Tensor,
+    rotated: Tensor,
+    *,
+    shared: tuple[Tensor, Tensor],
+    up: Tensor,
+    scale: float,
+) -> Tensor:
+    """The same for a model that caches a latent, out of which keys and values are made.
 
-    is_sliding = False
-    keys: Tensor | None
-    values: Tensor | None
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self.length = 0
-        self._room = room
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        self._grow(key_states, value_states, min(_FIRST_CAPACITY, self._room))
-        self.is_initialized = True
-
-    def _grow(self, key: Tensor, value: Tensor, capacity: int) -> None:
-        self.keys = self._moved(self.keys, key, capacity)
-        self.values = self._moved(self.values, value, capacity)
-
-    def _moved(self, old: Tensor | None, like: Tensor, capacity: int) -> Tensor:
-        rows, heads, _, width = like.shape
-        new = like.new_zeros((rows, heads, capacity, width))
-        if old is not None:
-            new[:, :, : self.length] = old[:rows, :, : self.length]
-        return new
-
-    def update(
-        self,
-        key_states: Tensor,
-        value_states: Tensor,
-        *_args: Any,  # noqa: ANN401 - the interface passes whatever the model does
-        **_options: Any,  # noqa: ANN401
-    ) -> tuple[Tensor, Tensor]:
-        if self.keys is None or self.values is None:
-            self.lazy_initialization(key_states, value_states)
-        elif self.length == self.keys.shape[2]:
-            self._grow(key_states, value_states, min(2 * self.length, self._room))
-        rows, end = key_states.shape[0], self.length + 1
-        keys, values = cast("Tensor", self.keys), cast("Tensor", self.values)
-        keys[:rows, :, self.length : end] = key_states
-        values[:rows, :, self.length : end] = value_states
-        self.length = end
-        return keys[:rows, :, :end], values[:rows, :, :end]
-
-    def move(self, source: int, target: int) -> None:
-        for held in (self.keys, self.values):
-            if held is not None:
-                held[target, :, : self.length] = held[source, :, : self.length]
-
-    def get_seq_length(self) -> int:
-        return self.length
-
-    def get_max_length(self) -> int:
-        return -1
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.length + query_length, 0
-
-
-class OwnCache(Cache):  # type: ignore[misc]  # transformers is untyped
-    """The rows' own tokens of all layers.
+    The query is taken to the latents instead (arXiv 2405.04434, section 2.1.2), so that no key
+    or value of a past token is made again.
 
     Args:
-        layers: how many the model has.
-        room: the most tokens a row can get.
+        query: [B, H, 1, N + M]; the last M are rotated by their position
+        latent: [B, 1, T, R]
+        rotated: [B, 1, T, M], the part of the keys that all heads share
+        shared: latents [1, 1, P, R] and rotated [1, 1, P, M] of the prefix
+        up: [H, N + E, R], from latents to keys (the first N) and values
+        scale: factor on the scores.
+
+    Returns:
+        [B, 1, H, E]
     """
-
-    def __init__(self, layers: int, room: int) -> None:
-        super().__init__(layers=[_OwnLayer(room) for _ in range(layers)])
-
-    def keep(self, order: list[int]) -> None:
-        """Row i becomes what row `order[i]` was. Sources of moved rows must lie past the end."""
-        for layer in self.layers:
-            for target, source in enumerate(order):
-                if target != source:
-                    layer.move(source, target)
-
-
-class _NoLayer(CacheLayerMixin):  # type: ignore[misc]  # transformers is untyped
-    is_sliding = False
-
-    def lazy_initialization(self, *_states: Tensor) -> None:
-        self.is_initialized = True
-
-    def update(
-        self,
-        key_states: Tensor,
-        value_states: Tensor,
-        *_args: Any,  # noqa: ANN401 - the interface passes whatever the model does
-        **_options: Any,  # noqa: ANN401
-    ) -> tuple[Tensor, Tensor]:
-        return key_states, value_states
-
-    def get_seq_length(self) -> int:
-        return 0
-
-    def get_max_length(self) -> int:
-        return -1
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return query_length, 0
+    M = rotated.shape[-1]
+    N = query.shape[-1] - M
+    query = query[:, :, 0] * scale
+    content = torch.einsum("bhn,hnr->bhr", query[..., :N], up[:, :N])
+    by_content = _scores(content[:, None], latent, shared[0])
+    by_position = _scores(query[:, None, :, N:], rotated, shared[1])
+    ahead, own = (a + b for a, b in zip(by_content, by_position, strict=True))
+    seen = _weighed(ahead, own, latent, shared[0])[:, 0]  # [B, H, R]
+    return torch.einsum("bhr,her->bhe", seen, up[:, N:])[:, None]
 
 
-class NoCache(Cache):  # type: ignore[misc]  # transformers is untyped
-    """Keeps nothing: the groups of `SharedPrefixAttention` have their own caches."""
+def _scores(query: Tensor, key: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
+    """Of queries [B, K, G, D] with the prefix [K, B, G, P] and with own keys [K, B, G, T]."""
+    B, K, G, D = query.shape
+    grouped = query.transpose(0, 1).reshape(K, B * G, D)
+    ahead = (grouped @ shared[0].transpose(1, 2)).view(K, B, G, -1)
+    return ahead, (query @ key.transpose(2, 3)).transpose(0, 1)
 
-    def __init__(self, layers: int) -> None:
-        super().__init__(layers=[_NoLayer() for _ in range(layers)])
+
+def _weighed(
+    ahead: Tensor, own: Tensor, value: Tensor, shared: Tensor, aside: Tensor | None = None
+) -> Tensor:
+    """Values weighed by the softmax of all scores, those `aside` for nothing; [B, K, G, E]."""
+    K, B, G, P = ahead.shape
+    scores = (ahead, own) if aside is None else (ahead, own, aside.to(own.dtype))
+    weights = torch.softmax(torch.cat(scores, dim=-1), dim=-1, dtype=torch.float32)
+    weights = weights.to(value.dtype)
+    seen = weights[..., :P].reshape(K, B * G, P) @ shared[0]  # [K, BG, E]
+    seen = seen.view(K, B, G, -1).transpose(0, 1)
+    return seen + weights[..., P : P + own.shape[-1]].transpose(0, 1) @ value

@@ -52,6 +52,14 @@ class Chat:
         """
         return self.encoder.encode(self._text(messages, ask=False))
 
+    def text(self, messages: Sequence[Message]) -> str:
+        """The prompt as text, up to where the assistant's turn begins.
+
+        Raises:
+            BackendError: there are images, or the template refuses the messages.
+        """
+        return self._text(messages, ask=True)
+
     def turn_end(self) -> int | None:
         """Id of the control token that ends an assistant's turn in the template, if one does.
 

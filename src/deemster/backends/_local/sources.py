@@ -37,8 +37,12 @@ class Source(NamedTuple):
         return self.adapter if own and self.adapter is not None else self.base
 
 
-def check_path(path: str) -> str:
+def check_path(path: str, *, weights: bool = True) -> str:
     """The path without `~`; what is on this machine is looked into, so that mistakes show at once.
+
+    Args:
+        path: what may stand after `hf:`.
+        weights: whether a folder must have weights, not a configuration alone.
 
     Raises:
         InputError: it is empty, does not exist, or holds no model that can be read.
@@ -64,7 +68,7 @@ def check_path(path: str) -> str:
             f"{path!r} holds no model: config.json is missing (or {ADAPTER_CONFIG} of an adapter, "
             "or a .gguf file)"
         )
-    if not any(folder.glob("*.safetensors")):
+    if weights and not any(folder.glob("*.safetensors")):
         raise InputError(
             f"{path!r} has no safetensors weights; other formats are not loaded because they "
             "can run code: save the model with safe_serialization=True"

@@ -24,6 +24,7 @@ from deemster.suites.metrics.agreement import (
 )
 from deemster.suites.metrics.calibration import Bin, Calibration, calibrate, calibration
 from deemster.suites.metrics.compare import Comparison, compare, compare_by_subset
+from deemster.suites.metrics.cost import ItemCost, item_cost
 from deemster.suites.metrics.curves import CurvePoint, Draws, curve, default_ks, meta_curve
 from deemster.suites.metrics.estimate import Bootstrap, Estimate
 from deemster.suites.metrics.failures import FailureReason, FailureReasons
@@ -47,6 +48,7 @@ from deemster.suites.metrics.ranking import (
     roc_auc,
     spearman,
 )
+from deemster.suites.metrics.stability import stable_errors
 from deemster.suites.metrics.standings import RANKED_BY, Standing, standings
 from deemster.suites.metrics.summary import Summary, summarise
 
@@ -67,6 +69,7 @@ __all__ = [
     "FailureReasons",
     "Headline",
     "Item",
+    "ItemCost",
     "PositionConsistency",
     "Standing",
     "StyleMatrix",
@@ -86,6 +89,7 @@ __all__ = [
     "curve",
     "default_ks",
     "is_binary",
+    "item_cost",
     "judge_agreement",
     "kendall",
     "kendall_without_ties",
@@ -99,6 +103,7 @@ __all__ = [
     "roc_auc",
     "single_accuracy",
     "spearman",
+    "stable_errors",
     "standings",
     "stratified_mean",
     "style_matrix",

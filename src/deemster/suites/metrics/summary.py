@@ -22,6 +22,7 @@ from deemster.suites.metrics.accuracy import (
 )
 from deemster.suites.metrics.accuracy import pairwise_accuracy as pairs_accuracy
 from deemster.suites.metrics.calibration import Calibration, calibration
+from deemster.suites.metrics.cost import ItemCost, item_cost
 from deemster.suites.metrics.curves import ALL_SUBSETS, CurvePoint, Draws, curve, meta_curve
 from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
 from deemster.suites.metrics.failures import FailureReason
@@ -35,6 +36,7 @@ from deemster.suites.metrics.ranking import (
     kendall_without_ties,
     roc_auc,
 )
+from deemster.suites.metrics.stability import stable_errors
 
 
 class Summary(Record):
@@ -56,6 +58,8 @@ class Summary(Record):
     by: dict[str, float | None]
     """Accuracy per subset; empty if the data have no subsets."""
     usage: Usage
+    per_item: ItemCost | None = None
+    """`usage` for each item; None where no call is on record, as of imported logs."""
     judge: JudgeInfo | None
     failures: dict[FailureStatus, int]
     """Votes without a verdict, by status."""
@@ -88,6 +92,9 @@ class Summary(Record):
     position_consistency: PositionConsistency | None
     """Pairs judged in both orders."""
     calibration: Calibration | None
+    stable_errors: Estimate | None = None
+    """Share of the errors that votes drawn again would repeat, see `stable_errors`; None if there
+    are none with 2 or more valid votes."""
     win_rates: dict[str, Estimate] = Field(default_factory=dict)
     """Share of the items a policy wins, a win shared by m counting 1/m: over the scored items
     with its response and one of another policy."""
@@ -158,6 +165,7 @@ def summarise(
         },
         by={name: one.scored.value for name, one in subsets.items()},
         usage=Usage.total(item.usage for item in items),
+        per_item=item_cost(items),
         judge=judge,
         failures=_failures(items),
         failure_reasons=tuple(failure_reasons),
@@ -169,6 +177,7 @@ def summarise(
         curves=curves,
         position_consistency=_position(items, bootstrap),
         calibration=calibration(items, bootstrap=bootstrap),
+        stable_errors=stable_errors(items, reducer, bootstrap=bootstrap),
         kendall_cap=kendall_without_ties([item for item in items if item.n_responses > 2]),
         win_rates=_win_rates(items, bootstrap),
         corrected=_corrected(items, bootstrap.level),

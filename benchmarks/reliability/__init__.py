@@ -1,0 +1,1 @@
+"""`make reliability`: what deemster promises under faults, kills and attacks, measured."""

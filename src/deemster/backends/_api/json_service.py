@@ -1,0 +1,216 @@
+"""Services that answer a JSON body with JSON: decisions, classifiers.
+
+What they share with chat completions: one gate, one budget, one owner of retries, and keys that
+no error text shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import aiohttp
+
+from deemster.backends._api.breaker import Breaker
+from deemster.backends._api.lean import LeanRoad, open_session
+from deemster.backends._api.prices import Pricing
+from deemster.backends._api.providers import Given, sent_secrets
+from deemster.backends._api.road import UnansweredError
+from deemster.backends._api.shared import LoopState, abandon_state, close_state
+from deemster.backends.gate import Gate
+from deemster.backends.limits import Budget, Patience, check_limits, with_retries
+from deemster.backends.loops import PerLoop
+from deemster.backends.pace import Pace, shared_pace
+from deemster.errors import BackendError, UnusableModelError
+from deemster.schemas import Usage
+
+T = TypeVar("T")
+
+
+class JsonRoad(Protocol):
+    """Sends a request once."""
+
+    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any], /) -> Any:  # noqa: ANN401 - JSON
+        """The answer as it came; errors as those of `Road.send`."""
+        ...
+
+
+@dataclass(frozen=True)
+class JsonProfile:
+    """The road to a service, and its price."""
+
+    road: JsonRoad
+    host: str
+    key: str
+    pricing: Pricing
+
+
+class LeanJson:
+    """Requests to one endpoint, straight."""
+
+    def __init__(self, road: LeanRoad) -> None:
+        self._road = road
+
+    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        """See `JsonRoad.send`."""
+        content = await self._road.post(session, body)
+        try:
+            reply = json.loads(content)
+        except ValueError:
+            reply = None
+        if not isinstance(reply, dict | list):
+            shown = content[:100].decode(errors="replace")
+            raise BackendError(f"the answer is not JSON: {shown!r}", retryable=True)
+        return reply
+
+
+class JsonService:
+    """Asks a service, on any loop.
+
+    Args:
+        name: what errors call it.
+        given: the way to it, as the user said.
+        load: finds out where it is and what it costs; runs once, in a thread.
+        count: tokens of an answer; None where they are not reported.
+        concurrency, rate, timeout, attempt_timeout, retries, budget: see `APIBackend`.
+
+    Raises:
+        InputError: a limit is out of range.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        given: Given,
+        load: Callable[[], JsonProfile],
+        count: Callable[[Any], Usage | None],
+        concurrency: int = 32,
+        rate: float | None = None,
+        timeout: float = 120.0,
+        attempt_timeout: float | None = None,
+        retries: int = 5,
+        budget: Budget | None = None,
+    ) -> None:
+        check_limits(
+            concurrency=concurrency,
+            rate=rate,
+            timeout=timeout,
+            retries=retries,
+            attempt_timeout=attempt_timeout,
+        )
+        self.name = name
+        self.given = given
+        self.budget = budget or Budget()
+        self.breaker = Breaker()
+        self.patience = Patience(attempt_timeout)
+        self.count = count
+        self._find = load
+        self._concurrency, self._rate, self._attempts = concurrency, rate, retries
+        self._timeout = float(timeout)
+        self._profile: JsonProfile | None = None
+        self._pace: Pace | None = None
+        self._lock = threading.Lock()
+        self._states: PerLoop[LoopState] = PerLoop(
+            self._open, close=close_state, abandon=abandon_state
+        )
+
+    async def ask(self, body: dict[str, Any], read: Callable[[Any], T]) -> tuple[T, Usage]:
+        """Send a body until there is an answer that `read` takes; with all that it cost.
+
+        Raises:
+            BackendError: there was none; its `usage` is what the attempts cost.
+            InputError: the provider is unknown.
+            UnusableModelError: there is no key or URL, a budget in money is set and the price is
+                unknown, or request after request was refused for the same reason.
+        """
+        profile = self._profile
+        if profile is None:  # in a thread, because the first import of LiteLLM takes seconds
+            profile = await asyncio.to_thread(self._load)
+        state = await self._states.get()
+        asked = _Asked(self, profile, state, body, read)
+        try:
+            answer = await with_retries(
+                asked.attempt,
+                gate=state.gate,
+                attempts=self._attempts,
+                timeout=self._timeout,
+                patience=self.patience,
+            )
+        except BackendError as error:
+            error.usage = asked.spent
+            raise
+        return answer, asked.spent
+
+    async def aclose(self) -> None:
+        """Close the connections of all running loops."""
+        await self._states.aclose()
+
+    def _load(self) -> JsonProfile:
+        with self._lock:
+            if self._profile is None:
+                profile = self._find()
+                if self.budget.usd is not None and not profile.pricing.known:
+                    raise UnusableModelError(
+                        f"a budget in USD needs the price of {self.name!r}, which LiteLLM does not "
+                        "list; give prices=Prices(tokens_in=…, tokens_out=…), or a budget in "
+                        "tokens or calls"
+                    )
+                self._pace = shared_pace(profile.host, profile.key)
+                self._profile = profile
+            return self._profile
+
+    def _open(self) -> LoopState:
+        return LoopState(Gate(self._concurrency, self._rate, self._pace), open_session())
+
+
+@dataclass
+class _Asked(Generic[T]):
+    """One request on its way, and what its attempts cost."""
+
+    service: JsonService
+    profile: JsonProfile
+    state: LoopState
+    body: dict[str, Any]
+    read: Callable[[Any], T]
+    spent: Usage = field(default_factory=Usage)
+
+    async def attempt(self) -> T:
+        """Send it once."""
+        service = self.service
+        service.breaker.check()
+        try:
+            reply = await self._send()
+        except UnansweredError as unanswered:
+            fault = unanswered.fault
+            secrets = sent_secrets(service.given, self.profile.key)
+            error = fault.to_error(service.name, secrets)
+            service.breaker.failed(fault.status, str(error), final=not error.retryable)
+            raise error from None
+        service.breaker.answered()
+        return self.read(reply)
+
+    async def _send(self) -> Any:  # noqa: ANN401 - JSON
+        service = self.service
+        service.budget.admit()
+        started = time.monotonic()
+        usage = Usage()
+        try:
+            reply = await self.profile.road.send(self.state.session, self.body)
+            reported = service.count(reply)
+            usage = (
+                Usage(cost=None)
+                if reported is None
+                else reported.model_copy(update={"cost": self.profile.pricing.cost(reported)})
+            )
+            service.patience.saw(time.monotonic() - started)
+        finally:
+            usage += Usage(calls=1, seconds=time.monotonic() - started)
+            service.budget.charge(usage)
+            self.spent += usage
+        return reply

@@ -1,0 +1,257 @@
+"""`deemster serve`: judges over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deemster.cli import options as opt
+from deemster.errors import InputError
+from deemster.extras import need
+
+if TYPE_CHECKING:
+    from deemster.backends import Backend
+    from deemster.judges import BaseJudge, JudgeSpec
+    from deemster.serve import ServerSettings
+    from deemster.suites.building import SuiteJudges
+
+_SERVER = "The server"
+_LOAD = "Load"
+
+
+def serve(
+    suite: Annotated[
+        Path | None,
+        typer.Argument(help="A suite: its judges are served by their names, its data is not read."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(rich_help_panel=_SERVER, help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(rich_help_panel=_SERVER, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=_SERVER,
+            help="YAML file of bearer keys: 'name: KEY', or 'name: {key: KEY, per_minute: 600, "
+            "in_flight: 32}'.",
+        ),
+    ] = None,
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public", rich_help_panel=_SERVER, help="Serve others than this machine without keys."
+        ),
+    ] = False,
+    log_texts: Annotated[
+        bool,
+        typer.Option("--log-texts", rich_help_panel=_SERVER, help="Put what is judged in the log."),
+    ] = False,
+    in_flight: Annotated[
+        int, typer.Option(rich_help_panel=_LOAD, help="Samples judged at a time.")
+    ] = 64,
+    queue: Annotated[
+        int,
+        typer.Option(rich_help_panel=_LOAD, help="Samples that may wait; more are answered 429."),
+    ] = 1024,
+    deadline: Annotated[
+        float,
+        typer.Option(rich_help_panel=_LOAD, help="Seconds for a request, waiting included."),
+    ] = 100.0,
+    max_body: Annotated[
+        int, typer.Option(rich_help_panel=_LOAD, help="Bytes of the largest body.")
+    ] = 8 * 2**20,
+    body_timeout: Annotated[
+        float, typer.Option(rich_help_panel=_LOAD, help="Seconds in which a body must arrive.")
+    ] = 30.0,
+    max_k: Annotated[
+        int, typer.Option(rich_help_panel=_LOAD, help="The most votes a request may ask for.")
+    ] = 64,
+    group_size: Annotated[
+        int,
+        typer.Option(
+            rich_help_panel=_LOAD,
+            help="Rollouts of one prompt that a trainer posts one by one and that are judged "
+            "together; 1: each by itself.",
+        ),
+    ] = 1,
+    group_wait: Annotated[
+        float,
+        typer.Option(
+            rich_help_panel=_LOAD, help="Seconds that the first of a group waits for the others."
+        ),
+    ] = 30.0,
+    seed: opt.Seed = 0,
+    *,
+    judge: opt.JudgeOptions,
+) -> int:
+    """Serve judges over HTTP: rewards for trainers, an OpenAI-compatible judge, a page.
+
+    Open http://127.0.0.1:8000/ for the page, or post to /v1/score:
+
+    curl http://127.0.0.1:8000/v1/score -H 'Content-Type: application/json'
+    -d '{"query": "What is 2+2?", "responses": ["4", "5"]}'
+
+    The log goes to stderr, a line of JSON for each request. SIGTERM and Ctrl-C answer what was
+    accepted, then end. docs/serving.md has the routes of trainers.
+    """
+    need("serve", "deemster serve")
+    settings = _settings(
+        host=host,
+        port=port,
+        keys=keys,
+        public=public,
+        log_texts=log_texts,
+        in_flight=in_flight,
+        queue=queue,
+        deadline=deadline,
+        max_body=max_body,
+        body_timeout=body_timeout,
+        max_k=max_k,
+        group_size=group_size,
+        group_wait=group_wait,
+    )
+    built, specs = _judges(suite, judge, seed)
+    return asyncio.run(_serve(built, specs, settings))
+
+
+def _settings(**given: Any) -> ServerSettings:  # noqa: ANN401 - typer's values
+    from pydantic import ValidationError
+
+    from deemster.schemas import first_problem
+    from deemster.serve import ServerSettings
+    from deemster.serve.settings import read_keys
+
+    given["keys"] = () if given["keys"] is None else read_keys(given["keys"])
+    try:
+        settings = ServerSettings.model_validate(given)
+    except ValidationError as error:
+        name, colon, problem = first_problem(error).partition(": ")
+        option = f"--{name.replace('_', '-')}" if colon else name.replace("_", "-")
+        raise InputError(f"{option}{colon}{problem}") from error
+    settings.check_reach()
+    return settings
+
+
+def _judges(
+    suite: Path | None, judge: opt.JudgeOptions, seed: int
+) -> tuple[SuiteJudges, dict[str, JudgeSpec]]:
+    """The judges, and the specs that they were built from, by the names that requests give."""
+    from dataclasses import replace
+
+    from deemster.suites.building import build_judges
+    from deemster.suites.loading import load_suite
+
+    if suite is None:
+        built = judge.build(seed=seed)
+        made, spec = judge.described(seed=seed)
+        return replace(built, site=made), {built.judges[0].name: spec}
+    judge.refuse_settings("a suite; write it there")
+    if judge.given["judge_text"] is not None:
+        raise InputError(f"give a suite ({str(suite)!r}) or --judge, not both")
+    read = load_suite(suite, trust=bool(judge.given["trust_suite"]))
+    built = build_judges(read.spec, folder=suite.parent, trust=read.trust)
+    return built, {spec.label: spec for spec in read.spec.expanded()}
+
+
+def _varying(built: SuiteJudges, specs: dict[str, JudgeSpec]) -> Callable[[str, int], BaseJudge]:
+    """Makes the judge of a name with another k; it asks the same models, opened once."""
+    served = {judge.name: judge for judge in built.judges}
+
+    def vary(name: str, k: int) -> BaseJudge:
+        from pydantic import ValidationError
+
+        from deemster.schemas import first_problem
+
+        spec = specs[name]
+        if "k" not in type(spec).model_fields:
+            raise InputError(f"judge {name!r} is of type {spec.type!r}, which has no k of its own")
+        try:
+            other = type(spec).model_validate(spec.model_dump(exclude_unset=True) | {"k": k})
+        except ValidationError as error:
+            raise InputError(f"judge {name!r} with k={k}: {first_problem(error)}") from error
+        made = built.site.judge(other)
+        made.name = name
+        _share_models(served[name], made)
+        return made
+
+    return vary
+
+
+def _share_models(judge: BaseJudge, other: BaseJudge) -> None:
+    """Let another judge of the same spec use this one's models, and so its limits and weights."""
+    from deemster.judges import Judge
+
+    backends: list[Backend] = []
+
+    def seen(backend: Backend) -> Backend:
+        backends.append(backend)
+        return backend
+
+    judge.wrap_backends(seen)
+    in_order = iter(backends)
+    other.wrap_backends(lambda _: next(in_order))
+    if isinstance(judge, Judge) and isinstance(other, Judge):
+        other.meta_rm, other.tool = judge.meta_rm, judge.tool
+
+
+async def _serve(built: SuiteJudges, specs: dict[str, JudgeSpec], settings: ServerSettings) -> int:
+    from deemster.backends import checked
+    from deemster.serve import create_app
+    from deemster.serve.running import bind
+    from deemster.serve.running import serve as run
+
+    for judge in built.judges:
+        judge.wrap_backends(checked)  # a missing key is one line now, not an error a request
+    judges = {judge.name: judge for judge in built.judges}
+    app = create_app(judges, settings, vary=_varying(built, specs))
+    _log_to_stderr()
+    listening = bind(settings)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+
+    def started() -> None:
+        names = ", ".join(judges)
+        typer.echo(f"deemster: serving {names} at http://{shown}:{port}", err=True)
+
+    async with built:
+        await run(app, settings, listening, started=started)
+    typer.echo("deemster: stopped; everything that was accepted is answered", err=True)
+    return 0
+
+
+class _JsonLines(logging.Formatter):
+    """What is no line of JSON yet becomes one, a traceback included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        text = record.getMessage()
+        if record.exc_info is None and text.startswith("{"):
+            return text
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "message": text.strip(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    for name, level in (("deemster.serve", logging.INFO), ("uvicorn.error", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = False

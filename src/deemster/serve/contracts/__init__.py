@@ -1,0 +1,1 @@
+"""What clients post and get, a file for each kind of client."""

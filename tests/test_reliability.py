@@ -1,0 +1,63 @@
+"""The harness of `make reliability`: its page is made of what was kept, its parts run in small."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from benchmarks.reliability.goals import GOALS
+from benchmarks.reliability.page import PAGE, render, state
+from benchmarks.reliability.record import Result, Run, ended, load, save
+
+ROOT = Path(__file__).parent
+
+
+def test_the_page_is_made_of_the_kept_results() -> None:
+    assert PAGE.read_text("utf-8") == render(load()), "python -m benchmarks.reliability --page"
+
+
+def test_every_goal_is_there_and_what_it_names_exists() -> None:
+    assert [goal.r for goal in GOALS] == [f"R{number}" for number in range(1, 21)]
+    for goal in GOALS:
+        assert (goal.measured_by is None) == bool(goal.missing)
+        if goal.measured_by is not None:
+            assert callable(goal.load())
+        for test in goal.tests:
+            path, _, name = test.partition("::")
+            tree = ast.parse((ROOT / path).read_text("utf-8"))
+            functions = {node.name for node in ast.walk(tree) if hasattr(node, "name")}
+            assert name in functions, test
+
+
+@pytest.mark.parametrize(("r", "counted"), [("R6", "damages"), ("R1", "judgments")])
+def test_small_counts_meet_the_targets(r: str, counted: str) -> None:
+    run = Run(r, 0.004)
+    next(goal for goal in GOALS if goal.r == r).load()(run)
+    assert 0 < run.counts[counted] < run.full[counted]
+    assert [check for check in run.checks if not check.met] == []
+
+
+def result(scale: float, shown: str = "0") -> Result:
+    run = Run("R6", scale)
+    run.count("damages", 1000)
+    run.check("silent", shown, "0", met=shown == "0")
+    return ended(run, 1.0)
+
+
+def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path: Path) -> None:
+    assert save(result(0.5), tmp_path)
+    assert not save(result(0.1, "3"), tmp_path)
+    assert load(tmp_path)["R6"] == result(0.5)
+    assert save(result(1.0, "3"), tmp_path)
+    assert load(tmp_path)["R6"].command == "python -m benchmarks.reliability --only R6"
+
+
+def test_the_page_says_what_was_missed_and_what_was_not_run() -> None:
+    assert state(None) == "*not run*"
+    assert state(result(1.0)) == "met"
+    assert state(result(0.1)) == "met, *part*"
+    assert state(result(1.0, "3")) == "**not met**"
+    page = render({"R6": result(0.1, "3")})
+    assert "| silent | 0 | 3 | **not met** |" in page
+    assert "100 of 1,000 damages" in page
