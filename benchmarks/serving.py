@@ -123,11 +123,7 @@ def speed(*, clients: int, seconds: float, rounds: int) -> dict[str, Any]:
                     found[name].setdefault(figure, []).append(value)
     return {
         name: {
-            figure: {
-                "median": statistics.median(values),
-                "worst": max(values),
-                "least": min(values),
-            }
+            figure: {"median": statistics.median(values), "range": [min(values), max(values)]}
             for figure, values in figures.items()
         }
         for name, figures in found.items()

@@ -13,8 +13,9 @@ DeemsterError
 │   └── CassetteMissError   a replayed request was never recorded
 ├── ParseError              a completion carries no valid verdict; becomes a Failure
 │   └── AmbiguousError      it carries two different verdicts
-└── UnscoredError           a verdict has no rewards; raised only when asked for, and defined
-                            beside `Verdict`, which it carries
+├── UnscoredError           a verdict has no rewards; raised only when asked for, and defined
+│                           beside `Verdict`, which it carries
+└── HttpError               what the server answers a request with; defined in `deemster.serve`
 """
 
 from __future__ import annotations
