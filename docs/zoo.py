@@ -32,6 +32,8 @@ judge that was trained further is another one. Licences are what was read: read 
 Ids, sizes and scales could not be confirmed at the Hub; a model that is published under another
 name picks no dialect: name it with `--dialect`.
 
+`suites/zoo.yaml` sets one judge of each kind side by side, with what an item costs by each.
+
 No weights were run here. The column "tests" counts what the tests' tables have: outputs written to
 the dialect's grammar that are read, that fail and that are ambiguous; for how many responses shown
 at once a scripted model that answers in it was judged, in both orders (round trip); and for how

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.reliability.goals import GOALS
+from benchmarks.reliability.mutating import mutants
 from benchmarks.reliability.page import PAGE, render, state
 from benchmarks.reliability.record import Result, Run, ended, load, save
 
@@ -61,3 +62,28 @@ def test_the_page_says_what_was_missed_and_what_was_not_run() -> None:
     page = render({"R6": result(0.1, "3")})
     assert "| silent | 0 | 3 | **not met** |" in page
     assert "100 of 1,000 damages" in page
+
+
+SOURCE = '''
+"""A module about 1 thing."""
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    x: int = 1
+def f(a: int = 2) -> bool:
+    """Says 3."""
+    if a < 4 and not a == 5:
+        raise ValueError("6" + str(7))
+    return a + 8 > 9
+'''
+
+
+def test_mutants_change_one_thing_each_and_leave_words_alone() -> None:
+    made = list(mutants("m.py", SOURCE))
+    changes = {mutant.change for mutant in made}
+    assert {"2 → 3", "Lt → LtE", "→ Or", "Not dropped", "Eq → NotEq", "Add → Sub"} <= changes
+    assert {"condition turned", "return None", "Gt → GtE", "9 → 10"} <= changes
+    assert not changes & {"1 → 2", "7 → 8"}  # under TYPE_CHECKING; in what is raised
+    whole = ast.unparse(ast.parse(SOURCE))
+    texts = [mutant.source for mutant in made]
+    assert len({*texts, whole}) == len(made) + 1
+    assert all("A module about 1 thing." in text and "Says 3." in text for text in texts)

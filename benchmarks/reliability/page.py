@@ -71,12 +71,19 @@ def _section(goal: Goal, result: Result | None) -> str:
             f"| {check.name} | {check.target} | {check.shown} | {_met(check.met)} |"
             for check in result.checks
         ]
-        lines += ["", *(f"- {note}" for note in result.notes), *([""] if result.notes else [])]
+        notes = [*result.notes]
+        if not result.met and result.load is not None and result.load > result.cores:
+            notes.append(
+                f"The machine was busy: a load of {result.load:g} on {result.cores} cores. Times "
+                "and rates that miss may be its own; on an idle machine it is not yet run."
+            )
+        lines += ["", *(f"- {note}" for note in notes), *([""] if notes else [])]
+        load = "" if result.load is None else f" (load {result.load:g})"
         part = "" if result.complete else " The full counts are not yet run."
         lines += [
             (
                 f"`{result.command}` on {result.date}: {_counts(result)}; {result.seconds:,.0f} s, "
-                f"{result.cores} cores (load {result.load:g}), Python {result.python}, "
+                f"{result.cores} cores{load}, Python {result.python}, "
                 f"deemster {result.version}.{part}"
             ),
             "",

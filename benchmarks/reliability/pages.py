@@ -12,23 +12,26 @@ from benchmarks.reliability.record import Run
 
 ROOT = Path(__file__).parents[2]
 _REPORT = "tests/reports/test_report_chromium.py::test_no_text_ever_becomes_code_or_loads_anything"
+PAYLOADS, FEW = "payloads in every field", 30
 PARTS = {
-    "payloads in every field": (300, (f"{_REPORT}[300]",)),
-    "hostile files": (None, ("tests/data/test_hostile_files.py",)),
-    "cases of addresses in data": (None, ("tests/test_no_fetching.py",)),
+    "hostile files": "tests/data/test_hostile_files.py",
+    "cases of addresses in data": "tests/test_no_fetching.py",
 }
 
 
 def hostile(run: Run) -> None:
     """Run them and count."""
-    for what, (count, nodes) in PARTS.items():
-        passed, failed, skipped = tested(*nodes)
-        whole = count or passed + failed + skipped
-        run.counts[what] = 0 if skipped and count else whole
-        run.full[what] = whole
+    which = "300" if run.count(PAYLOADS, 300, least=FEW) == 300 else "few"
+    parts = {PAYLOADS: f"{_REPORT}[{which}]", **PARTS}
+    for what, node in parts.items():
+        passed, failed, skipped = tested(node)
+        if what == PAYLOADS:
+            run.counts[what] = 0 if skipped else 300 if which == "300" else FEW
+        else:
+            run.counts[what], run.full[what] = passed + failed, passed + failed + skipped
         run.zero(f"failed: {what}", failed)
         if skipped:
-            run.notes.append(f"{what}: {skipped} skipped; {' '.join(nodes)} says why.")
+            run.notes.append(f"{what}: {skipped} skipped; `pytest {node}` says why.")
     run.notes.append(
         "Payloads: each opened in Chromium, every node of the page looked at. Files: each refused "
         "in one line, within 1 s and 100 MB. Addresses: each connection and look-up is recorded."

@@ -95,8 +95,8 @@ class Result:
     version: str
     python: str
     cores: int
-    load: float
-    """Of the machine at the end: processes that run or wait to, over a minute."""
+    load: float | None
+    """Of the machine at the end: processes that run or wait to, over a minute. None: not noted."""
 
     @property
     def met(self) -> bool:
@@ -154,6 +154,6 @@ def load(folder: Path = RESULTS) -> dict[str, Result]:
         read: dict[str, Any] = json.loads(path.read_text("utf-8"))
         read["checks"] = tuple(Check(**check) for check in read["checks"])
         read["notes"] = tuple(read["notes"])
-        read.setdefault("load", 0.0)
+        read.setdefault("load", None)
         found[read["r"]] = Result(**read)
     return found

@@ -50,7 +50,7 @@ def scripted(spec: str, n: int) -> FakeBackend:
 
 
 @pytest.mark.parametrize("right", [0, 1])
-@pytest.mark.parametrize(("spec", "n"), HONEST, ids=str)
+@pytest.mark.parametrize(("spec", "n"), [one for one in HONEST if one[0] not in ELSEWHERE], ids=str)
 async def test_round_trip_of_a_scripted_model(spec: str, n: int, right: int) -> None:
     """The better response is found, wherever it stands and whichever order it is shown in."""
     responses = ["it is five", "it is five"]

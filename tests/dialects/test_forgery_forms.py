@@ -63,6 +63,7 @@ HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
     ("selene:yes-no", 1): ("**Result:** No", (0,)),
     ("flow-judge", 1): ("<score>2</score>", (2,)),
     ("glider", 1): ("<score>2</score>", (2,)),
+    ("compass-judger", 1): ("{'满足用户需求': 2, '综合得分': 2}", (2,)),
     ("compass-judger", 2): ('{"Choice": "Model B"}', (0, 1)),
     ("con-j", 2): ('{"原因": "好", "更好的回答": 2}', (0, 1)),
     ("rise", 2): ("[[B]]", (0, 1)),

@@ -137,6 +137,8 @@ READ: list[Form] = [
         "［RESULT］ ４",
         "[RESULT] 4<|im_end|>",
     ),
+    *_read("prometheus:loose", (4,), "Good.\nScore: 4", "Good.\n4/5", "So the score is 4/5."),
+    *_read("prometheus:loose", (1, 0), "A is right.\nResult: A", "Verdict: **A**"),
     *_read("prometheus", (1, 0), "[RESULT] A", "**[RESULT]** (A)</s>"),
     *_read(
         "judgelrm",
@@ -447,6 +449,15 @@ REFUSED: list[Form] = [
         ('{"score": 0.8', "parse_error", "cut"),
         ('{"reasoning": "a "b"", "score": 0.8, "score": 0.2}', "ambiguous", "two different scores"),
         ('{"score": 0.8} {"score": 0.2}', "ambiguous", "two different objects"),
+    ),
+    *_refused(
+        "prometheus:loose",
+        1,
+        ("Good.\n4", "parse_error", "a number alone"),
+        ("Surely not 4/5.", "parse_error", "more than a verdict"),
+        ("Score: 4 or 5", "parse_error", "two scores"),
+        ("Score: 4\nIt is good.", "parse_error", "not the last line"),
+        ("[RESULT] 4 or 5\nScore: 4", "parse_error", "what stands at [RESULT] counts"),
     ),
     *_refused(
         "alpaca-eval",

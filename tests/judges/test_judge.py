@@ -403,7 +403,9 @@ async def test_closing_closes_only_what_it_opened() -> None:
     assert not backend.closed
 
 
-@pytest.mark.parametrize("empty", ["", " \n", {"content": None, "tool_calls": None}])
+@pytest.mark.parametrize(
+    "empty", ["", " \n", "\u2060\r\n\x07", {"content": None, "tool_calls": None}]
+)
 async def test_an_empty_answer_is_shown_as_such(empty: Any) -> None:
     backend = FakeBackend(grm(1, 8))
     verdict = await Judge(backend, orders="fixed").score("q", [empty, "an answer"])

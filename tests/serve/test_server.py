@@ -144,6 +144,8 @@ def test_keys_are_asked_for_before_the_body_is_read() -> None:
             assert refused.headers["www-authenticate"] == "Bearer"
         assert live.get("/metrics").status == 401
         assert live.get("/healthz").status == live.get("/readyz").status == 200
+        proxied = live.get("/readyz", Host="judge.example")  # whoever has a key may call it so
+        assert proxied.status == 200
         live.key = KEYS[1].key
         assert live.post("/v1/score", SAMPLE).status == 200
         limited = live.post("/v1/score", SAMPLE)
@@ -152,7 +154,7 @@ def test_keys_are_asked_for_before_the_body_is_read() -> None:
         assert KEYS[1].key not in limited.body.decode()
 
 
-@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("framing", ["length", "whole", "chunks"])
 def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
     with serving(fake_judge(), max_body=10_000) as live:
         connection = HTTPConnection("127.0.0.1", live.port, timeout=30)
@@ -160,6 +162,8 @@ def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
             connection.putrequest("POST", "/v1/score")
             connection.putheader("Content-Length", "100000000")
             connection.endheaders()
+        elif framing == "whole":  # of whom does not wait for a reply before all is sent
+            connection.request("POST", "/v1/score", b" " * 35_000)
         else:
             part = b" " * 6_000
             chunk = f"{len(part):x}\r\n".encode() + part + b"\r\n"

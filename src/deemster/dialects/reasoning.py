@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from deemster.prompts.normal_form import fold, visible
 from deemster.prompts.reasoning_tags import REASONING_TAGS
-from deemster.prompts.verdict_syntax import KEYS, LABELS, TAGS, WHOLE_KEYS, words
+from deemster.prompts.verdict_syntax import ANY_QUOTES, KEYS, LABELS, TAGS, WHOLE_KEYS, words
 
 _TAG = re.compile(
     "|".join(
@@ -44,6 +44,7 @@ _SPOKEN = re.compile(
 VERDICT = re.compile(
     r"\\boxed|\[\[|\[RESULT\]|output \([ab]\)"
     rf"|<(?:{'|'.join(TAGS)})>|\"(?:{'|'.join((*WHOLE_KEYS, *KEYS))})\"[ \t\n]{{0,40}}:"
+    rf"|['\"](?:{'|'.join(ANY_QUOTES)})['\"][ \t\n]{{0,40}}:"
     rf"|^[ \t*#]*(?:{'|'.join(map(words, LABELS))})[*_]{{0,4}}:"
     r"|final decision is|contains (?:an|no) error|^[ \t*#]*(?:specific criteria|scores?)\b",
     re.IGNORECASE | re.MULTILINE | re.ASCII,
@@ -54,6 +55,7 @@ _AFTER = re.compile(
     r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等和与或的是未没中]"
 )
 _PAIRS = ("“”", "\u2018\u2019", "«»", "「」", "『』")
+_OPENS_QUOTATION = re.compile("[\"'`" + "".join(pair[0] for pair in _PAIRS) + "]")
 _FENCE = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
 _REACH = 200
 
@@ -138,6 +140,8 @@ def _quoted(text: str, start: int, end: int) -> bool:
     before = text[
         max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0) : start
     ]
+    if not _OPENS_QUOTATION.search(before):
+        return False
     after, _, _ = text[end : end + _REACH].partition("\n")
     for mark in "\"'`":
         last = before.rfind(mark)

@@ -114,8 +114,10 @@ class GrmSpec(SamplingSettings, ModelSpec):
 
     def _meta_template(self, site: Site) -> Path | str | None:
         """The name of a layout, or a file that stands beside the suite."""
-        given = self.meta_template
-        return site.file(given) if given and exists(site.file(given)) else given
+        if self.meta_template is None:
+            return None
+        path = site.file(self.meta_template)  # not a folder: it may have the name of a layout
+        return path if exists(path) and not path.is_dir() else self.meta_template
 
     def _tool(self, site: Site) -> Finder | None:
         if self.tool is None:

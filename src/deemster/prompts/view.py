@@ -65,7 +65,7 @@ class View:
         messages = template.render(
             {
                 "conversation": conversation_text(self.query),
-                "responses": [defuse(_flat(response)) or NO_TEXT for response in self.responses],
+                "responses": [_said(response) for response in self.responses],
                 "n": len(self.responses),
                 "reference": None if self.reference is None else defuse(self.reference),
                 "principles": [_shown(principle) for principle in self.principles],
@@ -134,6 +134,12 @@ def _turn(turn: Message) -> Message:
     if turn.role in ("system", "user", "assistant"):
         return Message(role=turn.role, content=text)
     return Message(role="user", content=f"[{turn.role}]\n{text}")
+
+
+def _said(response: Message) -> str:
+    """A response as shown; what is blank once its invisible characters are gone is empty."""
+    seen = defuse(_flat(response))
+    return seen if seen.strip() else NO_TEXT
 
 
 def _flat(message: Message) -> str:
