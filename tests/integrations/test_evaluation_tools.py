@@ -1,4 +1,4 @@
-"""LangSmith, Langfuse, MLflow, promptfoo: real objects of their packages where installed."""
+"""Adapters of evaluation tools: real objects of their packages where these are installed."""
 
 from __future__ import annotations
 
@@ -93,3 +93,41 @@ def test_promptfoo() -> None:
     assert get_assert("a", context)["reason"] == "1 of 10, 1 of 1 votes: 1 long"
     with pytest.raises(UnscoredError):
         get_assert("boom", context)
+
+
+@foreign
+def test_deepeval() -> None:
+    pytest.importorskip("deepeval", reason="deepeval is not installed: pip install deepeval")
+    from deepeval.test_case import LLMTestCase
+
+    from deemster.integrations.deepeval import JudgeMetric
+
+    metric = JudgeMetric(judge(), threshold=3)
+    assert metric.measure(LLMTestCase(input="Why?", actual_output="abc")) == 3.0
+    assert metric.is_successful()
+    assert metric.reason == "3 long"
+    assert metric.measure(LLMTestCase(input="Why?", actual_output="a")) == 1.0
+    assert not metric.is_successful()
+    with pytest.raises(UnscoredError):
+        metric.measure(LLMTestCase(input="Why?", actual_output="boom"))
+    assert metric.score is None
+
+
+@foreign
+def test_phoenix() -> None:
+    pytest.importorskip(
+        "phoenix.evals", reason="phoenix is not installed: pip install arize-phoenix-evals"
+    )
+    import pandas as pd
+    from phoenix.evals import evaluate_dataframe
+
+    from deemster.integrations.phoenix import evaluator
+
+    one = evaluator(judge())
+    (found,) = one.evaluate({"input": "Why?", "output": "abc"})
+    assert (found.name, found.score, found.explanation) == ("deemster", 3.0, "3 long")
+    (lost,) = one.evaluate({"input": "Why?", "output": "boom"})
+    assert (lost.score, lost.label) == (None, "no verdict")
+    frame = pd.DataFrame({"input": ["Why?"], "output": ["ab"]})
+    (row,) = evaluate_dataframe(frame, [one]).to_dict("records")
+    assert "2.0" in str(row["deemster_score"])

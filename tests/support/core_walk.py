@@ -135,7 +135,7 @@ def check(facts: Mapping[str, Any]) -> None:
     assert facts["report"] > 10_000
     assert facts["extras"] == {extra: list(modules) for extra, modules in EXTRAS.items()}
     # Of `integrations` only what subclasses another tool's classes, or uses its decorators.
-    tools = ("inspect_ai", "langfuse", "mlflow", "verifiers")
+    tools = ("deepeval", "inspect_ai", "langfuse", "mlflow", "phoenix", "verifiers")
     allowed = (
         "deemster.backends._local.",
         "deemster.serve.",
