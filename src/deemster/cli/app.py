@@ -18,6 +18,7 @@ from deemster.cli import (
     compare,
     data,
     decision,
+    diagnose,
     doctor,
     gate,
     init,
@@ -61,6 +62,7 @@ app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("diagnose")(diagnose.diagnose)
 app.command("panel")(panel.panel)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
