@@ -25,6 +25,7 @@ from deemster.cli import (
     judges,
     models,
     panel,
+    plan,
     principles,
     probe,
     report,
@@ -64,6 +65,7 @@ app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
 app.command("diagnose")(diagnose.diagnose)
 app.command("panel")(panel.panel)
+app.command("plan")(plan.plan)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.command("calibrate")(calibrate.calibrate)
