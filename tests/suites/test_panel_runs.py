@@ -14,6 +14,7 @@ from deemster.backends import FakeBackend, Request
 from deemster.errors import InputError
 from deemster.judges import Judge, Panel, PanelWeights, decide
 from deemster.schemas import JudgeInfo, Judgment, Sample
+from deemster.suites.diagnosing import diagnose_run
 from deemster.suites.metrics import Bootstrap, Item, stable_errors
 from deemster.suites.panel_report import conditional_logit, effective_number, report_panel
 from deemster.suites.panels import load_panel
@@ -153,6 +154,21 @@ def test_the_command(runs: dict[str, Path], tmp_path: Path) -> None:
         assert len(list(store.verdicts(0))) == 300
     again = deemster("panel", str(runs["one"]), str(runs["one"]))
     assert "is given twice; a copy adds nothing" in again.stderr
+
+
+def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
+    found = diagnose_run(runs["one"], [runs["two"], runs["copy"]], bootstrap=FEW)
+    gains = {one.what: one.gain.value or 0.0 for one in found.remedies}
+    assert gains["two too, all votes of both"] > 0.03 > gains["copy too, all votes of both"]
+    assert abs(gains["twice the votes: 8"]) < 0.03
+    assert [one.gain.value for one in found.remedies] == sorted(gains.values(), reverse=True)
+    assert {one.what: one.votes for one in found.remedies}["two too, half of the votes"] == 4
+    assert found.effective_votes is not None
+    assert found.effective_votes.value is not None
+    assert 1 <= found.effective_votes.value < 4
+    done = deemster("diagnose", str(runs["one"]), str(runs["two"]))
+    assert done.returncode == 0, done.stderr
+    assert "two too, half of the votes" in " ".join(done.stdout.split())
 
 
 def test_runs_of_other_samples_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -18,12 +18,14 @@ from deemster.cli import (
     compare,
     data,
     decision,
+    diagnose,
     doctor,
     gate,
     init,
     judges,
     models,
     panel,
+    plan,
     principles,
     probe,
     report,
@@ -63,7 +65,9 @@ app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("diagnose")(diagnose.diagnose)
 app.command("panel")(panel.panel)
+app.command("plan")(plan.plan)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
 app.command("calibrate")(calibrate.calibrate)

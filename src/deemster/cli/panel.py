@@ -82,7 +82,7 @@ def _show(report: PanelReport) -> None:
                 one.name,
                 f"{one.votes:.2f}",
                 "unknown" if one.cost is None else f"${one.cost:.4g}",
-                _rate(one.accuracy),
+                rate(one.accuracy),
                 f"{report.weights.weights[one.name]:.2f}",
             )
             for one in report.members
@@ -109,13 +109,13 @@ def _show(report: PanelReport) -> None:
     show_facts(
         {
             "worth": f"{number} independent judges of {len(report.members)}",
-            "all, equal weights": _rate(report.equal),
-            f"less {report.best_single}": f"{_points(report.gain)} points",
-            "all, weights by labels": f"{_rate(report.weighted)}, "
-            f"{_points(report.weighted_gain)} points to equal weights",
+            "all, equal weights": rate(report.equal),
+            f"less {report.best_single}": f"{points(report.gain)} points",
+            "all, weights by labels": f"{rate(report.weighted)}, "
+            f"{points(report.weighted_gain)} points to equal weights",
             "smallest within a point": f"{', '.join(report.smallest)}: "
-            f"{_rate(report.smallest_accuracy)}",
-            "all less the smallest": f"{_points(report.smallest_loss)} points",
+            f"{rate(report.smallest_accuracy)}",
+            "all less the smallest": f"{points(report.smallest_loss)} points",
         }
     )
     for note in notes(report):
@@ -138,13 +138,15 @@ def notes(report: PanelReport) -> list[str]:
     return found
 
 
-def _rate(one: Estimate) -> str:
+def rate(one: Estimate) -> str:
+    """A share with its interval, in per cent."""
     if one.value is None or one.low is None or one.high is None:
         return "–"
     return f"{one.value:.2%} [{one.low:.1%}, {one.high:.1%}]"
 
 
-def _points(one: Estimate) -> str:
+def points(one: Estimate) -> str:
+    """A difference of shares with its interval, in points."""
     if one.value is None or one.low is None or one.high is None:
         return "–"
     return f"{100 * one.value:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"

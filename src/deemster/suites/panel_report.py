@@ -185,17 +185,15 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 def _member(shared: _Shared, j: int, right: Floats) -> MemberFigures:
     member, keys, votes = shared.panel.members[j], shared.keys, shared.votes
-    verdicts = [member.verdicts[key] for key in keys]
-    drawn = [len(v.votes) if votes is None else min(votes, len(v.votes)) for v in verdicts]
-    costs = [v.usage.cost for v in verdicts]
-    known = [cost for cost in costs if cost is not None]
-    share = sum(drawn) / max(sum(len(v.votes) for v in verdicts), 1)
-    paid = share * sum(known) / len(keys) if len(known) == len(costs) and any(known) else None
+    every = member.votes_per_item(keys)
+    drawn = [len(member.verdicts[key].votes) for key in keys]
+    used = sum(drawn if votes is None else [min(votes, n) for n in drawn]) / len(keys)
+    cost = member.cost_per_item(keys)
     return MemberFigures(
         name=member.info.name,
         accuracy=shared.bootstrap.mean(right.astype(float)),
-        votes=sum(drawn) / len(keys),
-        cost=paid,
+        votes=used,
+        cost=None if cost is None else cost * used / every,
         favours=_favours(right, np.array([shared.panel.sample(key).best for key in keys])),
     )
 

@@ -56,6 +56,19 @@ class Member:
             info=self.info.model_copy(update={"k": len(kept)}),
         )
 
+    def votes_per_item(self, keys: Sequence[str]) -> float:
+        """Votes drawn, failures included, on average."""
+        return sum(len(self.verdicts[key].votes) for key in keys) / max(len(keys), 1)
+
+    def cost_per_item(self, keys: Sequence[str]) -> float | None:
+        """US dollars per item; None if it is unknown of one, or nothing was paid."""
+        known = [cost for key in keys if (cost := self.verdicts[key].usage.cost) is not None]
+        return sum(known) / len(keys) if len(known) == len(keys) and any(known) else None
+
+    def ballot(self, key: str) -> Ballot:
+        """The votes of one sample."""
+        return Ballot.from_votes(self.verdicts[key].votes, n=len(self.samples[key].responses))
+
     def rewards(self, key: str, votes: Sequence[int] | None) -> tuple[float, ...] | None:
         """The rewards of `with_votes` alone, which take no resampling."""
         verdict = self.verdicts[key]
@@ -132,6 +145,31 @@ class StoredPanel:
         return info, rows()
 
 
+def load_member(run: Path, *, taken: Sequence[str] = ()) -> Member:
+    """Read one judge of a stored run.
+
+    Args:
+        run: run directory, `DIR#NAME` where it has several judges.
+        taken: names that it must not have: judges of two logs are often called alike, and are then
+            told apart by their folders.
+
+    Raises:
+        InputError: there is no such run or judge.
+    """
+    directory, _, judge = str(run).partition("#")
+    with RunStore(directory) as store:
+        position = find_judge(store, judge or None)
+        info = store.judges()[position]
+        rows = list(store.verdicts(position))
+    names = (info.name, f"{Path(directory).name}/{info.name}")
+    name = next((one for one in names if one not in taken), str(run))
+    return Member(
+        info.model_copy(update={"name": name}),
+        {sample.id: sample for sample, _ in rows},
+        {sample.id: verdict for sample, verdict in rows},
+    )
+
+
 def load_panel(runs: Sequence[Path]) -> StoredPanel:
     """Read the runs of a panel's members.
 
@@ -148,24 +186,7 @@ def load_panel(runs: Sequence[Path]) -> StoredPanel:
         raise InputError(f"run {str(twice)!r} is given twice; a copy adds nothing to a panel")
     members: list[Member] = []
     for run in runs:
-        directory, _, judge = str(run).partition("#")
-        with RunStore(directory) as store:
-            position = find_judge(store, judge or None)
-            info = store.judges()[position]
-            rows = list(store.verdicts(position))
-        taken = {member.info.name for member in members}
-        name = info.name
-        if name in taken:  # judges of two logs are often called alike: their folders differ
-            name = f"{Path(directory).name}/{info.name}"
-        if name in taken:
-            name = str(run)
-        members.append(
-            Member(
-                info.model_copy(update={"name": name}),
-                {sample.id: sample for sample, _ in rows},
-                {sample.id: verdict for sample, verdict in rows},
-            )
-        )
+        members.append(load_member(run, taken=[member.info.name for member in members]))
     keys = tuple(key for key in members[0].samples if all(key in m.samples for m in members))
     if not keys:
         raise InputError(f"the runs {', '.join(repr(str(run)) for run in runs)} share no sample")
@@ -181,8 +202,10 @@ def load_panel(runs: Sequence[Path]) -> StoredPanel:
 def rewards_table(
     panel: StoredPanel, keys: Sequence[str], votes: Sequence[int] | None = None
 ) -> Floats:
-    """(I, J, N): the members' standardised rewards, the labelled best first.
+    """(I, J, N): the members' rewards, made comparable, the labelled best first.
 
+    Of 3 and more responses they are standardised within the item. Of a pair that would leave only
+    who wins, so its rewards are divided by the size of the member's leads over all pairs instead.
     0 from a member that gave no rewards, or finds all responses equal: it abstains. NaN past an
     item's last response.
 
@@ -191,17 +214,22 @@ def rewards_table(
         keys: labelled samples.
         votes: numbers of the votes of each member that count; None for all.
     """
-    most = max(len(panel.sample(key).responses) for key in keys)
-    table = np.full((len(keys), len(panel.members), most), np.nan)
+    sizes = np.array([len(panel.sample(key).responses) for key in keys])
+    table = np.full((len(keys), len(panel.members), int(sizes.max())), np.nan)
     for i, key in enumerate(keys):
-        best = panel.sample(key).best or 0
-        n = len(panel.sample(key).responses)
+        best, n = panel.sample(key).best or 0, int(sizes[i])
         order = [best, *(place for place in range(n) if place != best)]
         for j, member in enumerate(panel.members):
             given = member.rewards(key, votes)
             rewards = np.zeros(n) if given is None else np.asarray(given, dtype=float)[order]
+            rewards -= rewards.mean()
             spread = rewards.std()
-            table[i, j, :n] = (rewards - rewards.mean()) / spread if spread > 1e-9 else 0.0
+            known = spread > 1e-9 * max(1.0, float(np.abs(rewards).max()))
+            table[i, j, :n] = 0.0 if not known else rewards if n == 2 else rewards / spread
+    pairs = sizes == 2
+    if pairs.any():
+        size = np.sqrt(np.square(table[pairs, :, :2]).mean(axis=(0, 2)))
+        table[pairs] /= np.where(size > 0, size, 1.0)[:, None]
     return table
 
 
