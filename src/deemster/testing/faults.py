@@ -26,6 +26,8 @@ Fault = Literal[
     "402",
     "blocked",  # 400, content filter
 ]
+"""How a request fails: a status, a broken or slow body, or no answer."""
+
 TRANSIENT: tuple[Fault, ...] = (
     "429", "429-after", "500", "503", "reset", "truncated", "bad-json", "empty",
 )  # fmt: skip
