@@ -16,14 +16,15 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.votes import RB2
-from deemster.aggregators import Softmax
+from benchmarks.votes import RB2, SCALE, ballot, ratings, right
+from deemster.aggregators import Decided, Reducer, Softmax, Sum, fit_spread
 from deemster.judges.calibrator import FEATURES, verdict_features
 from deemster.judges.calibrator_fit import METHODS, cross_fit_chances, fit
 from deemster.judges.cascade_fit import fit_rule, run_rule
@@ -37,6 +38,7 @@ from deemster.suites.metrics import Bootstrap, Estimate, calibrate, stable_error
 from deemster.suites.metrics.raters import Label, Rated, agreement_beyond_chance, ceiling
 from deemster.suites.panel_report import report_panel
 from deemster.suites.panels import load_panel
+from deemster.suites.rescoring import STOP_LEVELS
 from deemster.suites.store import RunStore
 
 Floats = npt.NDArray[np.float64]
@@ -188,8 +190,6 @@ def stable(runs: Runs) -> Table:
 
 
 def _stable_softmax(items: Sequence[object]) -> Estimate | None:
-    from dataclasses import replace
-
     again = []
     for item in items:
         rewards = Softmax().reduce(item.ballot)  # type: ignore[attr-defined]
@@ -331,6 +331,50 @@ def _trec(data: Path) -> list[list[Label]]:
     return [list(row) for row in rows]
 
 
+def spend(runs: Runs) -> Table:
+    """A number of votes a run: by one threshold, fitted on the other half, or equal k.
+
+    Ties are shared. Five random orders of the votes, items resampled.
+    """
+    rows = []
+    for name in JUDGES:
+        scores = np.stack(list(ratings(runs.data, name).values()))
+        for reducer in (Sum(), Softmax()):
+            cells = [SHOWN.get(name, name), str(reducer)]
+            for k in (2, 3, 4):
+                found = [_spent(scores, reducer, k, seed) for seed in range(5)]
+                drawn, gain = (
+                    np.mean([one[0] for one in found]),
+                    np.mean([one[1] for one in found], 0),
+                )
+                cells.append(f"{figure(DRAW.mean(gain), 100, 2, signed=True)} ({drawn:.2f})")
+            rows.append(cells)
+    return ["judge", "rule", *(f"{k} votes an item" for k in (2, 3, 4))], rows
+
+
+def _spent(scores: Floats, reducer: Reducer, k: int, seed: int) -> tuple[float, Floats]:
+    """Votes drawn an item, and the gain (I,) over k votes on every item."""
+    rng = np.random.default_rng(seed)
+    order = rng.random(scores.shape[:2]).argsort(axis=1)
+    moved = np.take_along_axis(scores, order[:, :, None], 1)
+    half = rng.permutation(len(scores)) < len(scores) // 2
+    used = np.zeros(len(scores), dtype=np.intp)
+    for fitted, held in ((half, ~half), (~half, half)):
+        fit_on, hold = ballot(moved[fitted]), ballot(moved[held])
+        rule = Decided(spread=fit_spread([fit_on]))
+        for p in STOP_LEVELS:
+            now = replace(rule, p=p)
+            if now.votes_used(fit_on, reducer=reducer, scale=SCALE).mean() <= k:
+                break
+        used[held] = now.votes_used(hold, reducer=reducer, scale=SCALE)
+
+    def shared(n: npt.NDArray[np.intp]) -> Floats:
+        drawn = np.arange(scores.shape[1])[None, :, None] < n[:, None, None]
+        return np.nan_to_num(right(reducer.reduce(ballot(np.where(drawn, moved, np.nan))))[1])
+
+    return float(used.mean()), shared(used) - shared(np.full(len(scores), k))
+
+
 def remedies(runs: Runs) -> Table:
     """`deemster diagnose` of GPT-5.4 beside Haiku, and of Haiku beside GPT-5.4."""
     rows = []
@@ -375,6 +419,7 @@ PARTS: dict[str, Callable[[Runs], Table]] = {
     "gate": gate,
     "raters": raters,
     "help": remedies,
+    "spend": spend,
     "cascade": cascade,
 }
 
