@@ -78,7 +78,8 @@ def _counted(
         meta = ballot.meta[valid]
         rated = np.flatnonzero(~np.isnan(meta))
         order = rated[np.argsort(-meta[rated], kind="stable")]
-        if (np.diff(meta[order]) == 0).any():
+        falling = meta[order]
+        if (falling[1:] == falling[:-1]).any():
             return None  # of equal meta rewards those drawn first are kept
         times = _highest(times, order, step.k_meta)
         asked = step.wanted(asked)
