@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import api_backend, local_requests, suite_run, transformers_backend
+from benchmarks import api_backend, growth, local_requests, suite_run, transformers_backend
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -87,11 +87,42 @@ Command: `python -m benchmarks.suite_run`
 """
 
 
+def growth_section(found: dict[str, Any] | None = None) -> str:
+    found = growth.main() if found is None else found
+    parts = ("store", "summary", "weakness", "report")
+    rows = [
+        [
+            f"{one['items']:,}",
+            *(f"{one[p]['cpu_s']} s, {one[p]['peak_mb']} MB" if p in one else "–" for p in parts),
+            one.get("html_mb", "–"),
+        ]
+        for one in found["runs"]
+    ]
+    votes = found["votes"]
+    return f"""## Growth with the run
+
+Made-up pairs of two policies, {found["k"]} votes an item: making the votes and storing them, the
+summary, the weaknesses of one policy, the whole report with those of both. CPU seconds on one
+thread and peak memory, each in a process of its own. Command: `python -m benchmarks.growth`
+
+{table(["items", "store", "summary", "weaknesses", "report", "report, MB"], rows)}
+
+{votes["n"]:,} votes, 8 a ballot, by `Sum` and by `TopK`, each with its confidence by 1,000
+resamples: {votes["cpu_s"]} s, {votes["peak_mb"]} MB.
+"""
+
+
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     packages = ("litellm", "instructor", "transformers", "torch", "numpy")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    sections = [api_section(), transformers_section(), requests_section(), suite_section()]
+    sections = [
+        api_section(),
+        transformers_section(),
+        requests_section(),
+        suite_section(),
+        growth_section(),
+    ]
     PAGE.write_text(
         f"""# Benchmarks
 

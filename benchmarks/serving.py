@@ -123,11 +123,7 @@ def speed(*, clients: int, seconds: float, rounds: int) -> dict[str, Any]:
                     found[name].setdefault(figure, []).append(value)
     return {
         name: {
-            figure: {
-                "median": statistics.median(values),
-                "worst": max(values),
-                "least": min(values),
-            }
+            figure: {"median": statistics.median(values), "range": [min(values), max(values)]}
             for figure, values in figures.items()
         }
         for name, figures in found.items()
@@ -260,6 +256,7 @@ def abuse(seconds: float, *, at_once: int = 24) -> dict[str, Any]:
     return {
         "outcomes": {f"{kind} {what}": times for (kind, what), times in sorted(outcomes.items())},
         "memory_mb": {"second third": before, "last third": after, "highest": max(memory)},
+        "memory_mb_over_time": [round(one) for one in memory[:: max(len(memory) // 20, 1)]],
         "flat": after <= before * 1.05 and after <= before + 8,
     }
 

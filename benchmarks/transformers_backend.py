@@ -1,6 +1,6 @@
 """Samples/s of the `hf:` backend against `model.generate(num_return_sequences=k)`, in one run.
 
-Both draw k completions from one prompt with the same weights (random, Llama type), the same
+Both draw k completions from one prompt with the same weights (random), the same
 temperature and the same number of threads. The end token is taken out of play, so both do the
 same work. Run: `python benchmarks/transformers_backend.py`.
 """
@@ -30,7 +30,13 @@ _RUNS = 3
 
 
 def main(
-    *, prompt: int = 1500, k: int = 32, new: int = 64, hidden: int = 512, layers: int = 8
+    *,
+    prompt: int = 1500,
+    k: int = 32,
+    new: int = 64,
+    hidden: int = 512,
+    layers: int = 8,
+    kind: str = "llama",
 ) -> dict[str, Any]:
     """Measure both ways in one run, after a warm-up.
 
@@ -40,26 +46,46 @@ def main(
         new: tokens of each.
         hidden: width of the model.
         layers: of the model.
+        kind: llama, gemma2 or deepseek-v2.
 
     Returns:
         Seconds, samples/s and tokens/s of both, and their ratio.
     """
-    from tests.support.tiny_model import corpus, save_tiny_model
+    from tests.support.tiny_model import corpus
 
     with tempfile.TemporaryDirectory() as folder:
-        path = save_tiny_model(
-            Path(folder),
-            hidden=hidden,
-            layers=layers,
-            spread=0.02,
-            num_attention_heads=hidden // 64,
-            num_key_value_heads=hidden // 128,
-            vocab_size=8192,
-            eos_token_id=None,
-        )
-        backend = TransformersBackend(str(path))
+        backend = TransformersBackend(str(_saved(Path(folder), kind, hidden, layers)))
         text = " ".join(corpus(1) * (1 + prompt // 4000))
         return asyncio.run(_measure(backend, text, prompt, k, new))
+
+
+def _saved(folder: Path, kind: str, hidden: int, layers: int) -> Path:
+    """A random model of about the proportions that its kind has."""
+    from tests.support.tiny_grm import save_tiny_grm
+    from tests.support.tiny_model import save_tiny_model
+
+    if kind == "llama":
+        return save_tiny_model(
+            folder, hidden=hidden, layers=layers, spread=0.02, num_attention_heads=hidden // 64,
+            num_key_value_heads=hidden // 128, vocab_size=8192, eos_token_id=None,
+        )  # fmt: skip
+    sizes: dict[str, Any] = {
+        "hidden_size": hidden, "num_hidden_layers": layers, "initializer_range": 0.02,
+        "vocab_size": 8192, "eos_token_id": None, "num_attention_heads": hidden // 64,
+    }  # fmt: skip
+    own: dict[str, dict[str, Any]] = {
+        "gemma2": {
+            "head_dim": 64, "num_key_value_heads": hidden // 128, "intermediate_size": 8 * hidden,
+            "sliding_window": 4096, "attn_logit_softcapping": 50.0,
+        },
+        "deepseek-v2": {
+            "num_key_value_heads": hidden // 64, "kv_lora_rank": hidden // 4,
+            "qk_nope_head_dim": 64, "qk_rope_head_dim": 32, "v_head_dim": 64,
+            "n_routed_experts": 16, "num_experts_per_tok": 4, "moe_intermediate_size": hidden,
+            "intermediate_size": 5 * hidden,
+        },
+    }  # fmt: skip
+    return save_tiny_grm(folder, kind, **sizes, **own[kind])
 
 
 async def _measure(
@@ -115,7 +141,7 @@ def _generate(model: LocalModel, ids: list[int], k: int, new: int) -> float:
 
     network = model.runner.model
     before = network.config._attn_implementation  # noqa: SLF001 - transformers' own name for it
-    network.set_attn_implementation("sdpa")
+    network.set_attn_implementation(model.runner._own_implementation)  # noqa: SLF001
     inputs = torch.tensor([ids])
     started = time.perf_counter()
     with torch.inference_mode():
@@ -140,5 +166,5 @@ def _generate(model: LocalModel, ids: list[int], k: int, new: int) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     for option, parameter in inspect.signature(main).parameters.items():
-        parser.add_argument(f"--{option}", type=int, default=parameter.default)
+        parser.add_argument(f"--{option}", type=type(parameter.default), default=parameter.default)
     print(json.dumps(main(**vars(parser.parse_args())), indent=2))

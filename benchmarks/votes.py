@@ -243,8 +243,7 @@ def cascade(data: Path) -> None:
         cases.append(((first, both), 0))
     items = staged(cases)
     header = ["asked", "delta", "not fitted", "threshold", "agreement", "answered", "mini samples"]
-    rows = [_splits(items, samples=samples) for samples in (0.4, 0.75, 1.2, 1.5, 1.9)]
-    rows += [
+    rows = [
         _splits(items, level=level, delta=delta, abstain=abstain)
         for abstain, levels in ((False, (0.77, 0.78, 0.79, 0.8)), (True, (0.85, 0.9)))
         for level in levels
@@ -296,7 +295,7 @@ def _quality(stated: Floats, hits: Floats) -> tuple[float, float]:
 
 def _splits(items: StagedItems, **asked: Any) -> list[str]:  # noqa: ANN401
     found, refused, n = [], 0, len(items.right)
-    level = asked.get("level", 0)
+    level = asked["level"]
     truly = []
     for seed in range(4 * SPLITS):
         # The promise itself: fitted on items drawn from a population, held to all of it.
@@ -321,7 +320,7 @@ def _splits(items: StagedItems, **asked: Any) -> list[str]:  # noqa: ANN401
         votes = done.votes.mean(axis=0)
         found.append([rule.thresholds[0], 100 * share, 100 * done.answered.mean(), *votes, holds])
     mean = np.mean(found, axis=0)
-    what = f"{asked['samples']} samples" if "samples" in asked else f"level {asked['level']}"
+    what = f"level {level}"
     cells = [
         f"{mean[0]:.2f}",
         f"{mean[1]:.2f}",
@@ -329,8 +328,8 @@ def _splits(items: StagedItems, **asked: Any) -> list[str]:  # noqa: ANN401
         f"{mean[3]:.2f}",
         f"{mean[4]:.2f}",
     ]
-    holds = f"{100 * mean[5]:.0f} %" if "level" in asked else ""
-    held = f"{100 * np.mean(truly):.0f} %" if "level" in asked else ""
+    holds = f"{100 * mean[5]:.0f} %"
+    held = f"{100 * np.mean(truly):.0f} %"
     what += ", may abstain" if asked.get("abstain") else ""
     return [what, f"{asked.get('delta', '')}", f"{refused} of {SPLITS}", *cells, holds, held]
 

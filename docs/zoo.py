@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the counts are those of the tests' tables
+
+from tests.dialects.dialect_checks import checks_of, example_of
 
 from deemster.zoo import ZooEntry, zoo_entries
 
@@ -23,10 +28,17 @@ A model string that names one of these (`hf:`, `hosted_vllm/`, `openai/`, `ollam
 picks the [dialect](dialects.md) by this table and says so on stderr; `--dialect` wins. Owner and
 name decide together: a name alone picks nothing, nor does a local folder, unless it is one of the
 Hugging Face cache. What a folder says of the model that it was trained from does not count: a
-judge that was trained further is another one. No weights were run here: the tests are of outputs
-written to the grammar. Licences are what was read: read the card.
+judge that was trained further is another one. Licences are what was read: read the card.
 Ids, sizes and scales could not be confirmed at the Hub; a model that is published under another
 name picks no dialect: name it with `--dialect`.
+
+`suites/zoo.yaml` sets one judge of each kind side by side, with what an item costs by each.
+
+No weights were run here. The column "tests" counts what the tests' tables have: outputs written to
+the dialect's grammar that are read, that fail and that are ambiguous; for how many responses shown
+at once a scripted model that answers in it was judged, in both orders (round trip); and for how
+many a judge quoted planted verdicts ([forgery](dialects.md#forgery)). A dialect that lacks one of
+them fails the tests. "Grammar" shows one output that is read; all are in [dialects](dialects.md).
 """
 
 NUMBERS = """
@@ -44,6 +56,7 @@ def _row(entry: ZooEntry) -> str:
         entry.name,
         models,
         dialects,
+        example_of(entry.dialect),
         entry.responses,
         entry.scale,
         entry.size,
@@ -51,10 +64,19 @@ def _row(entry: ZooEntry) -> str:
         entry.licence,
         f"[{entry.paper}](https://arxiv.org/abs/{entry.paper})" if entry.paper else "–",
         entry.prompt + (f" (`{entry.prompt_hash}`)" if entry.prompt_hash else ""),
-        entry.checked,
-        entry.unchecked,
+        *_tried(entry),
     )
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
+
+
+def _tried(entry: ZooEntry) -> tuple[str, str]:
+    """What was tried with its dialects, and what was not."""
+    names = [one.partition(":")[0] for one in (entry.dialect, *entry.other_dialects) if one]
+    found = {name: checks_of(name) for name in dict.fromkeys(names)}
+    label = "`{}`: " if len(found) > 1 else ""
+    tried = "<br>".join(label.format(name) + one.text for name, one in found.items())
+    lacking = [label.format(name) + one.lacking for name, one in found.items() if one.lacking]
+    return tried, "; ".join([entry.unchecked, *lacking])
 
 
 def _number_row(entry: ZooEntry) -> str:
@@ -78,10 +100,12 @@ def _number_row(entry: ZooEntry) -> str:
 
 def page() -> str:
     """The text of the page."""
-    columns = "model | ids | dialect | responses | scale | size | sampling | licence | paper"
-    columns += " | prompt (hash) | tests | not checked"
+    columns = (
+        "model | ids | dialect | grammar | responses | scale | size | sampling | licence | paper"
+        " | prompt (hash) | tests | not checked"
+    )
     written = [_row(entry) for entry in zoo_entries() if entry.kind == "generative"]
-    parts = [HEAD, "\n## Judges that write\n", f"| {columns} |", "|---" * 12 + "|", *written]
+    parts = [HEAD, "\n## Judges that write\n", f"| {columns} |", "|---" * 13 + "|", *written]
     columns = "model | ids | judge type | head | opens | system turn | size | licence | paper"
     columns += " | tests | not checked"
     numbers = [_number_row(entry) for entry in zoo_entries() if entry.kind == "scalar"]

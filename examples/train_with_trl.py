@@ -83,18 +83,33 @@ def warm_start(model: Any, tokenizer: Any, steps: int, seed: int) -> None:
         optimizer.zero_grad()
 
 
-async def boasts(completions: list[Any], log_metric: Any, **_: Any) -> list[None]:
-    """Rewards nothing; logs the share of answers that claim to be certain."""
-    claims = [BOAST.strip() in completion[0]["content"] for completion in completions]
-    log_metric("boasts", sum(claims) / len(claims))
-    return [None] * len(completions)
+class Boasts:
+    """Rewards nothing; logs the share of answers that claim to be certain, and keeps the last."""
+
+    __name__ = "boasts"
+
+    def __init__(self) -> None:
+        self.last: list[str] = []
+
+    def __call__(
+        self, prompts: list[Any], completions: list[Any], log_metric: Any, **_: Any
+    ) -> Any:
+        said = [completion[0]["content"] for completion in completions]
+        self.last = [
+            f"{prompt[0]['content']} {answer!r}"
+            for prompt, answer in zip(prompts, said, strict=True)
+        ]
+        log_metric("boasts", sum(BOAST.strip() in answer for answer in said) / len(said))
+        return [None] * len(said)
 
 
 Figures = list[dict[str, float]]
 
 
-def train(*, steps: int, prompts: int, k: int, warm: int, seed: int, out: Path) -> Figures:
-    """Train; returns what each step logged."""
+def train(
+    *, steps: int, prompts: int, k: int, warm: int, rate: float, seed: int, out: Path
+) -> tuple[Figures, list[str]]:
+    """Train; returns what each step logged, and the last step's answers."""
     torch.manual_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(part("judge"))
     policy = AutoModelForCausalLM.from_pretrained(part("judge"), dtype=torch.float32)
@@ -104,7 +119,7 @@ def train(*, steps: int, prompts: int, k: int, warm: int, seed: int, out: Path) 
         for query, right, _ in islice(questions(seed + 1), steps * prompts)
     ]
     judge = Judge(k=k, seed=seed)  # the embedded one; any other model string will do
-    verifier = Verifier([NumericMatch()])
+    verifier, boasts = Verifier(NumericMatch()), Boasts()
     trainer = GRPOTrainer(
         policy,
         reward_funcs=[
@@ -118,7 +133,7 @@ def train(*, steps: int, prompts: int, k: int, warm: int, seed: int, out: Path) 
             per_device_train_batch_size=prompts * GROUP,
             num_generations=GROUP,
             max_completion_length=16,
-            learning_rate=3e-4,
+            learning_rate=rate,
             lr_scheduler_type="constant",
             logging_steps=1,
             report_to="none",
@@ -141,11 +156,12 @@ def train(*, steps: int, prompts: int, k: int, warm: int, seed: int, out: Path) 
         "unscored": "judge/unscored",
         "failed_votes": "judge/failed_votes",
     }
-    return [
+    log = [
         {name: float(step[key]) for name, key in names.items() if key in step}
         for step in trainer.state.log_history
         if "reward" in step
     ]
+    return log, boasts.last
 
 
 def table(log: Figures, rows: int = 10) -> str:
@@ -166,20 +182,23 @@ if __name__ == "__main__":
     parser.add_argument("--prompts", type=int, default=8, help="per step; 4 answers to each")
     parser.add_argument("-k", type=int, default=1, help="votes per judgment")
     parser.add_argument("--warm", type=int, default=150, help="steps of the warm start")
+    parser.add_argument("--rate", type=float, default=1e-4, help="the learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, help="write the figures of each step here, as JSON")
     given = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        figures = train(
+        figures, answers = train(
             steps=given.steps,
             prompts=given.prompts,
             k=given.k,
             warm=given.warm,
+            rate=given.rate,
             seed=given.seed,
             out=Path(folder),
         )
     if given.log:
         given.log.write_text(json.dumps(figures), encoding="utf-8")
     print(table(figures))
+    print("the last answers:", *answers[::GROUP], sep="\n")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 from tests.support.command_line import Done, deemster
-from tests.support.toy_training import toy_recipe
+from tests.support.toy_training import toy_recipe, trainer, write_toy
 
 from deemster import redaction
 from deemster.testing import Call, OpenAIServer, Raw
@@ -348,3 +348,47 @@ def test_secrets_of_the_command_line(
     ]
     assert not any("Traceback" in one.stderr for one in done)
     assert not leaks(tmp_path, done, log.getvalue(), ALL)
+
+
+def test_an_import_takes_nothing_from_the_environment(tmp_path: Path, log: io.StringIO) -> None:
+    """A log may name variables; they stay names. Secrets of its own texts are the log's."""
+    said = "Scores: \\boxed{7} ${PART} $OPENAI_API_KEY"
+    row = {"id": "${PART}", "question": "${HF_TOKEN}", "answer": "$PART", "judge_output": said}
+    (tmp_path / "log.jsonl").write_text(f"{json.dumps(row)}\n", "utf-8")
+    (tmp_path / "broken.jsonl").write_text('{"id": "${PART}", "question": 1}\n', "utf-8")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    columns = ["import", "--format", "columns", "--dialect", "grm", "--traces"]
+    done = [
+        deemster(*columns, str(tmp_path / name), "--out", str(folder / name), "--report")
+        for name in ("log.jsonl", "broken.jsonl", "${PART}.jsonl")
+    ]
+    assert [one.returncode for one in done] == [0, 2, 2], [one.stderr for one in done]
+    assert not leaks(folder, done, log.getvalue(), ALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", ["text-and-scores", "400"])
+def test_training_with_a_teacher_behind_an_api(
+    openai_server: ServerFactory, tmp_path: Path, log: io.StringIO, behaviour: str
+) -> None:
+    """From the teacher's first answer to the evaluation: no secret in a manifest, log or model."""
+    url = openai_server(raw=SERVERS[behaviour]).url
+    headers = {"X-Custom": CLEAR, "X-Other": "${PART}"}
+    options = {
+        "api_base": f"{url}?token=${{PART}}",
+        "retries": 1,
+        "extra": {"extra_headers": headers},
+    }
+    teacher = {"model": "openai/j", "dialect": "grm", "temperature": 1.0, "options": options}
+    distil = {"judges": teacher, "n": 2, "train": trainer(2)}
+    recipe = write_toy(tmp_path, distil=distil)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = [
+        deemster("train", str(recipe), "--out", str(folder / "run"), "--trust-suite", *more)
+        for more in (["--dry-run"], ["--stage", "distil"], ["--stage", "distil", "--resume"])
+    ]
+    assert not any("Traceback" in one.stderr for one in done)
+    assert behaviour == "400" or done[1].returncode == 0, done[1].stderr
+    assert not leaks(folder, done, log.getvalue(), ALL)

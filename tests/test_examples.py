@@ -52,7 +52,7 @@ def test_own_parts() -> None:
     assert "topk(k_meta=2) >> best()" in run("own_parts.py")
 
 
-@pytest.mark.parametrize("name", ["api_judge.py", "local_judge.py"])
+@pytest.mark.parametrize("name", ["api_judge.py", "inspect_task.py", "local_judge.py"])
 def test_the_others_compile(name: str) -> None:
     compile((EXAMPLES / name).read_text("utf-8"), name, "exec")
 

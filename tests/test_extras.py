@@ -195,7 +195,7 @@ def test_the_extras_are_those_of_the_package() -> None:
                 for other in name.removeprefix("deemster[").removesuffix("]").split(","):
                     found |= modules(other)
             else:
-                found.add(name.replace("-", "_"))
+                found.add({"opentelemetry-api": "opentelemetry"}.get(name, name.replace("-", "_")))
         return found
 
     assert set(declared) == {*EXTRAS, "all", "dev", "docs"}

@@ -2,6 +2,7 @@
 
 DeemsterError
 ├── InputError              the caller's input is wrong; the command line exits with 2
+│   ├── CalibrationError    the judge is not the one that was calibrated, or not good enough
 │   └── UnusableModelError  the model cannot be asked for any sample; ends a run
 ├── BackendError            a model call gave no completion; becomes a Failure
 │   ├── BackendTimeout      status "timeout"
@@ -12,8 +13,9 @@ DeemsterError
 │   └── CassetteMissError   a replayed request was never recorded
 ├── ParseError              a completion carries no valid verdict; becomes a Failure
 │   └── AmbiguousError      it carries two different verdicts
-└── UnscoredError           a verdict has no rewards; raised only when asked for, and defined
-                            beside `Verdict`, which it carries
+├── UnscoredError           a verdict has no rewards; raised only when asked for, and defined
+│                           beside `Verdict`, which it carries
+└── HttpError               what the server answers a request with; defined in `deemster.serve`
 """
 
 from __future__ import annotations
@@ -50,6 +52,10 @@ class InputError(DeemsterError, ValueError):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(redact(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+class CalibrationError(InputError):
+    """A judge is not allowed: it is not the one that was calibrated, or did not agree enough."""
 
 
 class UnusableModelError(InputError):

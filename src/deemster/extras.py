@@ -19,6 +19,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "math": ("math_verify",),
     "parquet": ("pyarrow",),
     "datasets": ("datasets", "pyarrow"),
+    "otel": ("opentelemetry",),
     "serve": ("fastapi", "uvicorn"),
 }
 """The modules that each extra brings; pyproject.toml has the packages and their versions."""

@@ -315,6 +315,7 @@ KEY = "89a3cf83396f52cc5c63bee2f623664a6123810ae97f3cc2d7fafcb21f6e628d"
     ("options", "message"),
     [
         pytest.param({"api_base": "127.0.0.1"}, "api_base must start with", id="base"),
+        pytest.param({"api_base": "http://[1"}, "api_base is no URL", id="no url"),
         pytest.param({"concurrency": 0}, "concurrency", id="concurrency"),
         pytest.param({"prices": {"tokens_in": -1, "tokens_out": 0}}, "prices", id="prices"),
         pytest.param({"n_mode": "single"}, "does not take the option", id="unknown"),
@@ -323,6 +324,12 @@ KEY = "89a3cf83396f52cc5c63bee2f623664a6123810ae97f3cc2d7fafcb21f6e628d"
 def test_wrong_options_are_one_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         open_backend("decisions:openai/m", **options)
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(InputError, match="must start with http") as raised:
+        open_backend("decisions:openai/m", api_base="ftp://me:hunter2@host")
+    assert "hunter2" not in str(raised.value)
 
 
 def test_a_missing_key_is_said_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

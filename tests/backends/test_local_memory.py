@@ -58,19 +58,22 @@ def test_draws_hold_what_was_told(kind: str, tmp_path: Path) -> None:
 
 MEASURE = """
 import sys, torch
-from deemster.backends._local.loading import load
 from pathlib import Path
-def peak():
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+from deemster.backends._local.loading import load
+
+def resident():
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) * 1024
+
 runner = load(sys.argv[1], device="cpu", dtype=None, max_context=None, sanitize=True,
               template_args={}, threads=1).runner
 with torch.inference_mode():
-    runner.rows(runner.prefill([7] * 8), 32, 8).step([9] * 32)
-    before = peak()
-    rows = runner.rows(runner.prefill([7] * 2000), 32, 2000)
-    for _ in range(2000):
+    prompt = runner.prefill([7] * 500)
+    runner.rows(prompt, 32, 8).step([9] * 32)
+    before = resident()
+    rows = runner.rows(prompt, 32, 600)
+    for _ in range(600):
         rows.step([9] * 32)
-print(peak() - before)
+print(resident() - before)
 """
 
 
@@ -78,19 +81,15 @@ print(peak() - before)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("kind", ["gemma2", "deepseek-v2"])
 def test_the_process_grows_by_what_was_told(kind: str, tmp_path: Path) -> None:
-    """32 draws of 2,000 tokens after a prompt of 2,000; passes need a little besides."""
     wide: Any = (
-        {"head_dim": 64, "sliding_window": 1024} if kind == "gemma2" else {"kv_lora_rank": 248}
+        {"head_dim": 64, "sliding_window": 512} if kind == "gemma2" else {"kv_lora_rank": 248}
     )
     folder = save_tiny_grm(tmp_path, kind, num_hidden_layers=2, **wide)
-    told = memory_of(str(folder), k=32, prompt=2000, tokens=2000, dtype="float32")
+    told = memory_of(str(folder), k=32, prompt=500, tokens=600, dtype="float32")
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(folder)], capture_output=True, text=True, check=True
     )
-    grown = int(done.stdout.split()[-1])
-    sys.stdout.write(f"{kind}: told {told.prompts + told.draws:,}, grew {grown:,} bytes\n")
-    assert 0.9 < grown / (told.prompts + told.draws) < 1.5
-    assert grown < told.copied
+    assert int(done.stdout.split()[-1]) == pytest.approx(told.draws, rel=0.3)
 
 
 @pytest.mark.parametrize("name", RELEASED)

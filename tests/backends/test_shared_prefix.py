@@ -19,7 +19,7 @@ from tests.support.tiny_grm import PAIRS, WINDOW, WORDS, save_tiny_grm
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from deemster.backends._local.attention import attend, attend_latents
+from deemster.backends._local.attention import LayerPrefix, attend, attend_latents
 from deemster.backends._local.decoding import Runner, gap_filling_order
 from deemster.backends._local.generation import Draw, Drawing, Plan
 from deemster.backends._local.loading import LocalModel, load
@@ -130,9 +130,23 @@ def test_draws_follow_the_distribution(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", GRM_KINDS)
 def test_half_precision_shares_the_prefix(kind: str, tmp_path: Path) -> None:
-    model = opened(save_tiny_grm(tmp_path, kind, initializer_range=0.05), dtype="bfloat16")
+    """Through many layers, whose rounding adds up (experts change by it)."""
+    sizes: dict[str, Any] = {"num_hidden_layers": 24, "initializer_range": 0.06}
+    model = opened(save_tiny_grm(tmp_path, kind, **sizes), dtype="bfloat16")
     assert model.runner.shares_prefix
     model.runner.close()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_attention_that_does_not_fit_is_not_used(
+    dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the trial's tokens are fewer than the window: here one that is not heeded."""
+    monkeypatch.setattr(LayerPrefix, "seen_with", lambda self, _: (self.key, self.value))
+    model = opened(save_tiny_grm(tmp_path, "gemma2", sliding_window=4096), dtype=dtype)
+    assert not model.runner.shares_prefix
+    assert model.runner.model.config.sliding_window == 4096
+    assert model.runner.model.config._attn_implementation == "eager"
 
 
 def normal(*shape: int, seed: int) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import ServerFactory
+from tests.support.classify_server import ClassifyServer
 from tests.support.command_line import deemster
 from tests.support.doc_blocks import blocks
 from tests.support.tiny_grm import PAIRS, WORDS, save_tiny_grm, save_tiny_meta_rm
@@ -102,6 +103,22 @@ def test_votes_on_a_server(openai_server: ServerFactory, toys: dict[str, str]) -
     assert verdict.judge.dialect == "deepseek-grm"
     assert len(verdict.judgments) == 32
     assert all("[The Begin of Response 1]" in call.query for call in server.ledger.calls)
+
+
+def test_votes_and_meta_rewards_on_servers(
+    openai_server: ServerFactory, toys: dict[str, str]
+) -> None:
+    command = scoring("hosted_vllm/BBQGOD", "--meta-rm")
+    with ClassifyServer(lambda text: [len(text) / 1000]) as meta:
+        server = openai_server(lambda _, __: SERVED)
+        command = [
+            one.replace("http://127.0.0.1:8000/v1", server.url)
+            .replace("http://127.0.0.1:8001", meta.root) for one in command
+        ]  # fmt: skip
+        verdict = judged(command, toys)
+    assert len(verdict.judgments) == 32
+    assert {vote.meta_reward is None for vote in verdict.judgments} == {False}
+    assert all("Please score the responses." in text for text in meta.texts())
 
 
 @pytest.mark.slow

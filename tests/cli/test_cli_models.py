@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.command_line import deemster, one_line
+from tests.support.tiny_grm import RELEASED
 
 
 @pytest.fixture
@@ -34,9 +35,23 @@ def test_an_empty_cache_is_said(tmp_path: Path) -> None:
     assert f"no models in {tmp_path / 'models'}" in done.stderr
 
 
+def test_memory_is_told_from_the_configuration(tmp_path: Path) -> None:
+    """No weights are there; 46 layers keep 4,096 numbers of 2 bytes for each token."""
+    (tmp_path / "config.json").write_text(json.dumps(RELEASED["DeepSeek-GRM-27B"]))
+    asked = ("models", "memory", f"hf:{tmp_path}", "-k", "4", "--prompt", "100", "--tokens", "50")
+    found = json.loads(deemster(*asked, "--json").stdout)
+    token = 46 * 4096 * 2
+    assert (found["prompts"], found["draws"]) == (2 * 100 * token, 4 * 50 * token)
+    assert found["total"] == found["weights"] + 400 * token
+    shown = deemster(*asked).stdout
+    assert "54.45 GB  27.2 billion, bfloat16" in shown
+    assert "2 of 100 tokens, each held once" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("models", "memory", "hf:/nowhere"), "model folder '/nowhere' does not exist"),
         (("models", "fetch", "gpt-9"), "unknown model 'gpt-9'; can be fetched: smollm2"),
         (("models", "fetch", "smollm2", "--from", "moon"), "unknown source 'moon'"),
         (
@@ -44,7 +59,7 @@ def test_an_empty_cache_is_said(tmp_path: Path) -> None:
             "--template-args '[1]' is no JSON object",
         ),
     ],
-    ids=["name", "source", "template-args"],
+    ids=["memory", "name", "source", "template-args"],
 )
 def test_mistakes_are_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
     done = deemster(*arguments, env={"DEEMSTER_CACHE": str(tmp_path)})

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 R3_POINT = '{"explanation": "good", "score": 4}'
 CONJ = '{"原因": "回答1更准确", "更好的回答": 1}'
+COMPASS = (
+    "满足用户需求：基本完成。打分：7。\n\n综合得分：6。\n\n"
+    "{'事实正确性': 5, '满足用户需求': 7, '综合得分': 6}"
+)
 RUBRIC_RM = (
     "--- Compliance Check ---\nIdentified Gatekeeper Criterion: two lines\n\n--- Analysis ---\n"
     "**Response A:**\n- two lines: yes\n\n**Response B:**\n- two lines: no\n\n"
@@ -66,6 +70,18 @@ READ: tuple[tuple[str, tuple[float, ...], tuple[str, ...]], ...] = (
             "[Model A]",
         ),
     ),
+    (
+        "compass-judger",
+        (6,),
+        (
+            COMPASS,
+            "**综合得分**：6\n\n{'满足用户需求': 7, '综合得分': 6}<|im_end|>",
+            '```json\n{"满足用户需求": 7, "综合得分": 6}\n```',
+            "{'综合得分': '６'}",
+        ),
+    ),
+    ("compass-judger:points", (6,), (COMPASS,)),
+    ("compass-judger:pair", (1, 0), ('{"Choice": "Model A"}',)),
     (
         "con-j",
         (1, 0),
@@ -206,6 +222,18 @@ REFUSED: tuple[tuple[str, int, tuple[tuple[str, str, str], ...]], ...] = (
             ("Model A", "parse_error", "no brackets"),
             ('{"Choice": "Model A"} {"Choice": "Model B"}', "ambiguous", _TWO),
             ("[Model A] [Model B]", "ambiguous", _TWO),
+        ),
+    ),
+    (
+        "compass-judger",
+        1,
+        (
+            ("{'事实正确性': 5}", "parse_error", "no overall score"),
+            ("综合得分：6", "parse_error", "no dictionary"),
+            ("{'综合得分': 11}", "parse_error", _SCALE),
+            ("{'综合得分': 6", "parse_error", "cut"),
+            ("{'综合得分': 6或7}", "parse_error", "two numbers"),
+            ("{'综合得分': 6}\n{'综合得分': 7}", "ambiguous", _TWO),
         ),
     ),
     (

@@ -228,10 +228,15 @@ def test_the_makers_file_must_be_given(tmp_path: Path) -> None:
     assert open_dialect("nemotron-genrm-json", official=True).template.provenance == ""
 
 
-async def test_the_makers_file_lies_beside_a_local_model(tmp_path: Path) -> None:
+async def test_the_makers_file_lies_beside_a_local_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (published,) = DIALECTS.get("br-rm").officials.values()
     (tmp_path / published.file).write_text(python_file(published))
-    judge = Judge(FakeBackend("x", name=f"hf:{tmp_path}"), dialect="br-rm", prompt="official")
+    for turn in range(2):
+        judge = Judge(FakeBackend("x", name=f"hf:{tmp_path}"), dialect="br-rm", prompt="official")
+        said = f"deemster: {judge.dialect.template.provenance}\n"
+        assert capsys.readouterr().err == ("" if turn else said), "said once, by every road"
     assert judge.dialect.template.provenance.startswith("official prompt of YzjiaoNvd/BR-RM")
     with pytest.raises(InputError, match="prompt 'theirs'; allowed: own, official"):
         Judge(FakeBackend("x"), prompt="theirs")  # type: ignore[arg-type]

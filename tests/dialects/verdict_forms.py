@@ -14,8 +14,14 @@ DOCUMENT = (
     '{"principles": [{"name": "Accuracy", "description": "", "weight": 100}], "critiques": '
     '[{"text": "good", "scores": [8]}, {"text": "bad", "scores": [3]}], "scores": [8, 3]}'
 )
+SINGLE = (
+    '{"principles": [{"name": "Accuracy", "description": "", "weight": 100}], "critiques": '
+    '[{"text": "good", "scores": [8]}], "scores": [8]}'
+)
 OTHER = DOCUMENT.replace("[8, 3]}", "[3, 8]}")
 RANKING = '{"ordered_models": [{"model": "m", "rank": 1}, {"model": "M", "rank": 2}]}'
+
+TURNED = '{"ordered_models": [{"model": "M", "rank": 1}, {"model": "m", "rank": 2}]}'
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Form:
     def shown(self) -> str:
         """The text as a cell of a Markdown table."""
         text = self.text.replace(DOCUMENT, "{…}").replace(OTHER, "{other}").replace(RANKING, "{…}")
+        text = text.replace(SINGLE, "{…}").replace(TURNED, "{other}")
         text = text.replace(DOCUMENT[: DOCUMENT.index(', "scores": [8, 3]')], "{…")
         text = text.replace(DOCUMENT[: DOCUMENT.index("good")], '{… "')
         text = text.replace("|", "\\|").replace("\n", "⏎")
@@ -130,6 +137,8 @@ READ: list[Form] = [
         "［RESULT］ ４",
         "[RESULT] 4<|im_end|>",
     ),
+    *_read("prometheus:loose", (4,), "Good.\nScore: 4", "Good.\n4/5", "So the score is 4/5."),
+    *_read("prometheus:loose", (1, 0), "A is right.\nResult: A", "Verdict: **A**"),
     *_read("prometheus", (1, 0), "[RESULT] A", "**[RESULT]** (A)</s>"),
     *_read(
         "judgelrm",
@@ -188,6 +197,9 @@ READ: list[Form] = [
     ),
     *_read("score-json:score=rating,scale=1-5", (4,), '{"why": "good", "rating": 4}'),
     *_read("score-json:score=a|b,scale=1-10", (8, 3), '{"a": 8, "b": 3}'),
+    *_read("json", (8,), SINGLE),
+    *_read("judgelrm", (8,), "<answer>8</answer>"),
+    *_read("rewardanything", (5,), '{"scores": {"model-1": 5}}'),
     *_read("alpaca-eval", (1, 0), RANKING, f"```json\n{RANKING}\n```", f"So: {RANKING}</s>"),
     *_read(
         "auto-j",
@@ -438,7 +450,39 @@ REFUSED: list[Form] = [
         ('{"reasoning": "a "b"", "score": 0.8, "score": 0.2}', "ambiguous", "two different scores"),
         ('{"score": 0.8} {"score": 0.2}', "ambiguous", "two different objects"),
     ),
-    *_refused("alpaca-eval", 2, ("m", "parse_error", "a token (the rule `published` reads it)")),
+    *_refused(
+        "prometheus:loose",
+        1,
+        ("Good.\n4", "parse_error", "a number alone"),
+        ("Surely not 4/5.", "parse_error", "more than a verdict"),
+        ("Score: 4 or 5", "parse_error", "two scores"),
+        ("Score: 4\nIt is good.", "parse_error", "not the last line"),
+        ("[RESULT] 4 or 5\nScore: 4", "parse_error", "what stands at [RESULT] counts"),
+    ),
+    *_refused(
+        "alpaca-eval",
+        2,
+        ("m", "parse_error", "a token (the rule `published` reads it)"),
+        (f"{RANKING} or {TURNED}", "ambiguous", "two different rankings"),
+    ),
+    *_refused(
+        "judgelrm",
+        2,
+        (
+            "<answer>8</answer><answer>5</answer>, or <answer>3</answer><answer>9</answer>",
+            "ambiguous",
+            "two different verdicts",
+        ),
+    ),
+    *_refused(
+        "realmistake",
+        1,
+        (
+            "The response contains an error. No: the response contains no error.",
+            "ambiguous",
+            "two different verdicts",
+        ),
+    ),
     *_refused(
         "auto-j",
         2,

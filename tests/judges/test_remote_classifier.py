@@ -293,6 +293,29 @@ async def test_a_meta_rm_on_another_machine_weighs_votes(serve: Serve) -> None:
     assert verdict.usage.tokens_in >= server.ledger.tokens_in > 0
 
 
+async def test_a_meta_rm_on_another_machine_is_asked_by_a_template(serve: Serve) -> None:
+    """The turns go to the server, whose chat template puts them together."""
+    server = serve(lambda text: [3.0 if r"\boxed{9, 1}" in text else -3.0])
+    replies = iter([r"Scores: \boxed{2, 8}", r"Scores: \boxed{9, 1}"])
+    judge = Judge(
+        FakeBackend(lambda *_: next(replies)), k=2, orders="fixed",
+        meta_rm=f"vllm-classify:{server.root}", meta_template="deepseek-grm",
+    )  # fmt: skip
+    verdict = await score(judge)
+    assert [vote.meta_reward for vote in verdict.judgments] == pytest.approx(
+        [sigmoid(-3), sigmoid(3)]
+    )
+    sent = [call.body["messages"] for call in server.ledger.calls]
+    assert sorted(turns[1]["content"] for turns in sent) == sorted(
+        [r"Scores: \boxed{2, 8}", r"Scores: \boxed{9, 1}"]
+    )
+    for user, assistant in sent:
+        assert (user["role"], assistant["role"]) == ("user", "assistant")
+        assert user["content"].startswith("Please score the responses.")
+        assert "[The Begin of Response 2]\nIt is five" in user["content"]
+    assert verdict.judge.meta_rm.startswith(f"vllm-classify:{server.root}:")
+
+
 async def test_a_meta_rm_that_fails_gives_no_meta_reward(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -324,6 +347,10 @@ async def test_a_meta_rm_that_fails_gives_no_meta_reward(
         (lambda: ScalarRM("hf:o/x", remote_code="o/y"), "runs only if the repository is named"),
         (lambda: PairRM("vllm-score:http://h"), "allowed: pair"),
         (lambda: open_meta_rm("vllm-score:http://h"), "layout 'text' is not one of vllm-score"),
+        (
+            lambda: open_meta_rm("tei-predict:http://h", template="deepseek-grm"),
+            "layout 'chat' is not one of tei-predict; allowed: text, pair",
+        ),
         (lambda: open_backend("vllm-classify:http://h"), "use judge type scalar or pairwise"),
         (lambda: Judge("tei-predict:http://h"), "writes no text"),
     ],

@@ -163,6 +163,23 @@ async def test_dialects_for_single_responses() -> None:
     assert injections.parts["by order"].value == 1
 
 
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        pytest.param("br-rm", r"[The Begin of Ranking Score] \boxed{1}", id="two turns"),
+        pytest.param("flow-judge", "<score>3</score>", id="one by one"),
+        pytest.param("selene:points", "**Result:** 3", id="one by one, by rule"),
+        pytest.param("selene", "**Result:** A", id="a pair or one"),
+    ],
+)
+async def test_what_is_planned_is_what_is_asked(spec: str, text: str) -> None:
+    backend = FakeBackend(text)
+    plan = plan_probe(Judge(backend, dialect=spec), calls=150)
+    card = await probe(Judge(backend, dialect=spec), calls=150)
+    assert sum(request.n for request in backend.requests) == plan.calls == card.calls_planned
+    assert plan.calls <= 150
+
+
 async def test_principles_made_ahead_are_in_the_count() -> None:
     plain = plan_probe(Judge(judge_with()), calls=10_000)
     ahead = plan_probe(Judge(judge_with(), principles="ahead"), calls=10_000)

@@ -74,21 +74,25 @@ def program(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, list[
 
 def test_sigterm_answers_what_was_accepted(openai_server: ServerFactory) -> None:
     provider = openai_server(lambda _call, _choice: VOTE, latency=1.5)
-    with program("--model", "openai/x", "--api-base", provider.url, "--in-flight", "2") as started:
+    options = ("--in-flight", "2", "--group-size", "3", "--group-wait", "90")
+    with program("--model", "openai/x", "--api-base", provider.url, *options) as started:
         process, port, lines = started
         kept = HTTPConnection("127.0.0.1", port, timeout=60)  # open, between two requests
         kept.request("GET", "/readyz")
         assert json.loads(kept.getresponse().read())["status"] == "ready"
         replies: list[tuple[int, bytes]] = []
 
-        def ask() -> None:
+        def ask(path: str = "/v1/score", body: bytes = SAMPLE) -> None:
             connection = HTTPConnection("127.0.0.1", port, timeout=60)
-            connection.request("POST", "/v1/score", SAMPLE, JSON)
+            connection.request("POST", path, body, JSON)
             response = connection.getresponse()
             replies.append((response.status, response.read()))
             connection.close()
 
         asking = [threading.Thread(target=ask) for _ in range(6)]  # two rounds wait
+        for answer in ("a", "b"):  # their group waits for a third
+            body = json.dumps({"prompt": "p", "response": answer}).encode()
+            asking.append(threading.Thread(target=ask, args=("/remote_rm", body)))
         for thread in asking:
             thread.start()
         until(lambda: provider.ledger.hits == 2)
@@ -104,8 +108,11 @@ def test_sigterm_answers_what_was_accepted(openai_server: ServerFactory) -> None
         assert process.wait(timeout=60) == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
-    assert [status for status, _ in replies] == [200] * 6
-    assert all(json.loads(body)["rewards"] for _, body in replies)
+    assert [status for status, _ in replies] == [200] * 8
+    found = [json.loads(body) for _, body in replies]
+    assert sorted(one for one in found if isinstance(one, float)) == [4.0, 7.0]
+    scored = [one["rewards"] for one in found if isinstance(one, dict)]
+    assert [sorted(rewards) for rewards in scored] == [[4.0, 7.0]] * 6
     assert "stopped" in lines[-1]
     logged = [json.loads(line) for line in lines if line.startswith("{")]
     assert sum(line["route"] == "/v1/score" for line in logged) == 6

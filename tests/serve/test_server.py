@@ -12,8 +12,9 @@ import pytest
 from tests.support.live_server import LiveServer, fake_judge, serving, slow_judge, until
 
 from deemster import Judge
-from deemster.errors import InputError
-from deemster.schemas import Verdict
+from deemster.errors import BackendError, InputError, UnusableModelError
+from deemster.judges import BaseJudge, Case
+from deemster.schemas import JudgeInfo, Verdict
 from deemster.serve import ApiKey, ServerSettings
 
 QUERY, RESPONSES = "What is 2+2?", ["4", "5"]
@@ -143,6 +144,8 @@ def test_keys_are_asked_for_before_the_body_is_read() -> None:
             assert refused.headers["www-authenticate"] == "Bearer"
         assert live.get("/metrics").status == 401
         assert live.get("/healthz").status == live.get("/readyz").status == 200
+        proxied = live.get("/readyz", Host="judge.example")  # whoever has a key may call it so
+        assert proxied.status == 200
         live.key = KEYS[1].key
         assert live.post("/v1/score", SAMPLE).status == 200
         limited = live.post("/v1/score", SAMPLE)
@@ -151,7 +154,7 @@ def test_keys_are_asked_for_before_the_body_is_read() -> None:
         assert KEYS[1].key not in limited.body.decode()
 
 
-@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("framing", ["length", "whole", "chunks"])
 def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
     with serving(fake_judge(), max_body=10_000) as live:
         connection = HTTPConnection("127.0.0.1", live.port, timeout=30)
@@ -159,6 +162,8 @@ def test_a_body_that_is_too_large_is_refused(framing: str) -> None:
             connection.putrequest("POST", "/v1/score")
             connection.putheader("Content-Length", "100000000")
             connection.endheaders()
+        elif framing == "whole":  # of whom does not wait for a reply before all is sent
+            connection.request("POST", "/v1/score", b" " * 35_000)
         else:
             part = b" " * 6_000
             chunk = f"{len(part):x}\r\n".encode() + part + b"\r\n"
@@ -200,7 +205,7 @@ def test_a_full_queue_says_when_to_come_again() -> None:
         refused = live.post("/v1/score", SAMPLE)
         assert (refused.status, refused.error["type"]) == (429, "overloaded")
         assert int(refused.headers["retry-after"]) >= 1
-        assert live.get("/readyz").status == 429
+        assert live.get("/readyz").status == 503
         release.set()
         for thread in threads:
             thread.join()
@@ -213,6 +218,83 @@ def test_a_deadline_cancels_and_is_no_reward() -> None:
         reply = live.post("/v1/score", SAMPLE)
         assert (reply.status, reply.error["type"]) == (504, "deadline")
         assert live.desk._here == 0
+
+
+class Broken(BaseJudge):
+    """A judge that raises what it was given."""
+
+    def __init__(self, error: Exception) -> None:
+        self.name, self._error = "broken", error
+
+    @property
+    def info(self) -> JudgeInfo:
+        return JudgeInfo(name=self.name, model="none")
+
+    async def _judge(self, case: Case) -> Verdict:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        pytest.param(UnusableModelError("no key"), 503, "model_unusable", id="no-key"),
+        pytest.param(BackendError("connection reset"), 502, "model_failed", id="backend"),
+        pytest.param(InputError("too many"), 400, "bad_request", id="input"),
+        pytest.param(RuntimeError("secret detail"), 500, "internal", id="bug"),
+    ],
+)
+def test_whatever_a_judge_raises_is_one_line(
+    error: Exception, status: int, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(Broken(error)) as live:
+        reply = live.post("/v1/score", SAMPLE)
+        stream = live.post("/v1/score/stream", SAMPLE)
+        assert (reply.status, reply.error["type"]) == (status, kind)
+        assert "secret detail" not in (reply.body + stream.body).decode()
+        assert live.desk._here == 0
+    assert ("secret detail" in caplog.text) == (status == 500)
+    assert stream.body.startswith(b"event: error\ndata: {")
+
+
+@pytest.mark.parametrize("log_texts", [False, True], ids=["quiet", "texts"])
+def test_the_log_has_texts_only_if_asked_for(
+    log_texts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "deemster.serve")
+    with serving(fake_judge(), log_texts=log_texts, keys=KEYS) as live:
+        live.post("/v1/score", SAMPLE)
+    (line,) = [json.loads(record.getMessage()) for record in caplog.records]
+    assert (line["route"], line["status"], line["key"]) == ("/v1/score", 200, "trainer")
+    assert (line["votes"], line["valid"], line["responses"]) == (1, 1, 2)
+    assert ("query" in line) == log_texts
+    assert (QUERY in str(line)) == log_texts
+    assert KEYS[0].key not in str(line)
+
+
+def test_a_key_may_have_so_many_requests_in_flight() -> None:
+    release = threading.Event()
+    key = ApiKey(name="one", key="0123456789abcdef", in_flight=1)
+    with serving(slow_judge(release), keys=(key,)) as live:
+        statuses: list[int] = []
+        first = threading.Thread(
+            target=lambda: statuses.append(live.post("/v1/score", SAMPLE).status)
+        )
+        first.start()
+        until(lambda: live.desk._here == 1)
+        assert live.post("/v1/score", SAMPLE).status == 429
+        release.set()
+        first.join()
+        statuses.append(live.post("/v1/score", SAMPLE).status)
+    assert statuses == [200, 200]
+
+
+def test_a_stream_ends_with_the_verdict_that_score_gives(server: LiveServer) -> None:
+    events = server.post("/v1/score/stream", {**SAMPLE, "principles": ["Right", "Brief"]}).body
+    names = [line[7:] for line in events.decode().splitlines() if line.startswith("event: ")]
+    assert names == ["vote", "vote", "verdict"]
+    last = events.decode().rstrip().rpartition("data: ")[2]
+    straight = fake_judge(k=2).score_sync(QUERY, RESPONSES, principles=["Right", "Brief"])
+    assert Verdict.model_validate_json(last) == straight
 
 
 def test_nobody_is_served_by_accident() -> None:

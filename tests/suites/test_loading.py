@@ -110,6 +110,21 @@ def test_bad_suites_name_the_line(tmp_path: Path, change: tuple[str, str], messa
     assert "suite.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param("{a: ['" + "', '".join(["${LONG}"] * 20) + "']}", id="in-many-places"),
+        pytest.param("{a: '" + "${LONG}" * 20 + "'}", id="in-one-place"),
+        pytest.param("{" + ", ".join(f"a{i}: '${{LONG}}'" for i in range(20)) + "}", id="keys"),
+    ],
+)
+def test_a_long_variable_does_not_multiply(tmp_path: Path, options: str) -> None:
+    path = write(tmp_path, GOOD + f"    options: {options}\n")
+    with pytest.raises(InputError, match=r":9: with \$\{LONG\} \(100,000 characters\)") as caught:
+        load_suite(path, environment={"LONG": "x" * 100_000})
+    assert len(str(caught.value)) < 400
+
+
 def test_metrics_are_known_names(tmp_path: Path) -> None:
     suite = load_suite(write(tmp_path, GOOD + "metrics: [accuracy, curve]\n"))
     assert suite.spec.metrics == ("accuracy", "curve")

@@ -124,6 +124,15 @@ def test_a_null_result_is_said_as_such(tmp_path: Path) -> None:
     assert "not shown to be better" in found.finding or "picked equal weights" in found.finding
 
 
+def test_a_question_without_weight_is_not_asked_any_more(tmp_path: Path) -> None:
+    rows = noise(0)
+    for row in rows:
+        row["values"]["b"] = [1 - value for value in row["values"]["a"]]
+    found = fit_questions(write(tmp_path, *rows))
+    assert [one.weight for one in found.questions] == [1.0, 0.0]
+    assert [one.name for one in found.weighed.principles] == ["a"]
+
+
 def test_a_file_that_is_there_keeps_its_labels(tmp_path: Path) -> None:
     DecisionFile(labels={"choice": ("a", "b")}, temperature={"noul": 2.0}).write(tmp_path)
     file = tmp_path / "decision.json"

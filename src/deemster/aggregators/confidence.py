@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.aggregators.base import Ballot, Floats, Reducer
+from deemster.aggregators.resampling import drawn, resampled_rewards
 
 RESAMPLES = 512
 """Bootstrap resamples: the standard error of a confidence of 0.9 is then 0.013."""
@@ -30,14 +31,6 @@ def rank(rewards: Sequence[float], *, seed: int) -> tuple[int, ...]:
 def _shuffled(seed: int, n: int) -> tuple[int, ...]:
     """The indices of `n` responses in an order drawn from `seed`."""
     return tuple(np.random.default_rng([seed, n]).permutation(n).tolist())
-
-
-@lru_cache(maxsize=16)
-def _resampled(seed: int, n: int, resamples: int) -> npt.NDArray[np.intp]:
-    """(resamples, n): indices of `n` votes drawn with replacement; not to be written to."""
-    drawn = np.random.default_rng([seed, n]).integers(0, n, size=(resamples, n))
-    drawn.flags.writeable = False
-    return drawn
 
 
 def tie_groups(rewards: Sequence[float]) -> tuple[tuple[int, ...], ...]:
@@ -78,11 +71,13 @@ def confidence(
     """
     if ballot.scores.shape[-1] < 2:
         return None
-    draws = _resamples(ballot, seed, resamples)
-    if draws is None:
+    valid = _valid(ballot)
+    if len(valid) < 2:
         return None
-    rewards = reducer.reduce(ballot.take(draws))
-    return float(np.mean(win_shares(rewards)[:, leader]))
+    if _all_equal(ballot, valid):
+        return float(win_shares(reducer.reduce(ballot.take(valid)))[leader])
+    rewards = resampled_rewards(reducer, ballot, valid, seed=seed, resamples=resamples)
+    return float(_share_of(rewards, leader).mean())
 
 
 def share_at_least(
@@ -101,22 +96,23 @@ def share_at_least(
     Returns:
         A share in 0..1, or None with fewer than 2 valid votes.
     """
-    draws = _resamples(ballot, seed, resamples)
-    if draws is None:
+    valid = _valid(ballot)
+    if len(valid) < 2:
         return None
-    means = reducer.mean_scores(ballot.take(draws))[:, response]
+    index = valid[None]
+    if not _all_equal(ballot, valid):
+        index = valid[drawn(seed, len(valid), resamples)]
+    means = reducer.mean_scores(ballot.take(index))[:, response]
     return float(np.mean(means >= bar - TIE * max(1.0, abs(bar))))
 
 
-def _resamples(ballot: Ballot, seed: int, resamples: int) -> npt.NDArray[np.intp] | None:
-    """(resamples, valid votes): which votes each resample has; None with fewer than 2."""
-    valid = np.flatnonzero(ballot.weights > 0)
-    if len(valid) < 2:
-        return None
-    if (ballot.scores[valid] == ballot.scores[valid[0]]).all():
-        return valid[None]  # all votes equal: so is every resample
-    drawn: npt.NDArray[np.intp] = valid[_resampled(seed, len(valid), resamples)]
-    return drawn
+def _valid(ballot: Ballot) -> npt.NDArray[np.intp]:
+    return np.flatnonzero(ballot.weights > 0)
+
+
+def _all_equal(ballot: Ballot, valid: npt.NDArray[np.intp]) -> bool:
+    """Whether all votes are equal, and so every resample."""
+    return bool((ballot.scores[valid] == ballot.scores[valid[0]]).all())
 
 
 def win_shares(rewards: Floats) -> Floats:
@@ -124,8 +120,20 @@ def win_shares(rewards: Floats) -> Floats:
 
     A response without reward (NaN) cannot win.
     """
-    values = np.where(np.isnan(rewards), -np.inf, rewards)
-    top = values.max(axis=-1, keepdims=True)
-    on_top = values >= top - TIE * np.maximum(1.0, np.abs(top))
+    on_top = _on_top(rewards, axis=-1)
     shares: Floats = on_top / on_top.sum(axis=-1, keepdims=True)
     return shares
+
+
+def _share_of(rewards: Floats, leader: int) -> Floats:
+    """(N, R) rewards to (R,) shares of the win of one response; see `win_shares`."""
+    on_top = _on_top(rewards, axis=0)
+    share: Floats = on_top[leader] / on_top.sum(axis=0)
+    return share
+
+
+def _on_top(rewards: Floats, *, axis: int) -> npt.NDArray[np.bool_]:
+    values = np.where(np.isnan(rewards), -np.inf, rewards)
+    top = values.max(axis=axis, keepdims=True)
+    on_top: npt.NDArray[np.bool_] = values >= top - TIE * np.maximum(1.0, np.abs(top))
+    return on_top

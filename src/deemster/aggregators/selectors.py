@@ -46,9 +46,12 @@ class TopK(Selector):
             keep = np.full((*rated.shape[:-1], 1), self.k_meta)
         kept = np.where(rated & (rank < keep), ballot.weights, 0.0)
         none_rated = ~rated.any(axis=-1, keepdims=True)
-        asked = ballot.asked
-        wanted = (asked + 1) // 2 if self.k_meta is None else min(self.k_meta, asked)
-        return replace(ballot, weights=np.where(none_rated, ballot.weights, kept), k=wanted)
+        weights = np.where(none_rated, ballot.weights, kept)
+        return replace(ballot, weights=weights, k=self.wanted(ballot.asked))
+
+    def wanted(self, asked: int) -> int:
+        """How many of `asked` votes it is to keep, lost ones not counted."""
+        return (asked + 1) // 2 if self.k_meta is None else min(self.k_meta, asked)
 
 
 @dataclass(frozen=True)

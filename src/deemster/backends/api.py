@@ -13,17 +13,14 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import ValidationError
-
 from deemster.backends._api.adapting import Adaptations
 from deemster.backends._api.breaker import Breaker
 from deemster.backends._api.call import Asked
 from deemster.backends._api.draws import Draws
-from deemster.backends._api.keys import show, split
 from deemster.backends._api.lean import open_session
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
-from deemster.backends._api.providers import Given, seems_to_reason, sent_secrets
+from deemster.backends._api.providers import seems_to_reason, sent_secrets
 from deemster.backends._api.request import needed, prepare
 from deemster.backends._api.shared import (
     LoopState,
@@ -40,7 +37,7 @@ from deemster.backends.loops import PerLoop
 from deemster.backends.pace import Pace, shared_pace
 from deemster.backends.structured import StructuredMode, check_mode
 from deemster.errors import InputError, UnusableModelError
-from deemster.schemas import Usage, first_problem
+from deemster.schemas import Usage
 
 if TYPE_CHECKING:
     from deemster.backends._api.profile import Profile
@@ -119,28 +116,21 @@ class APIBackend:
         check_mode(structured)
         if n_mode not in get_args(NMode):
             raise InputError(f"unknown n_mode {n_mode!r}; known: {', '.join(get_args(NMode))}")
-        if api_base is not None and not api_base.startswith(("http://", "https://")):
-            raise InputError(f"api_base must start with http:// or https://, got {show(api_base)}")
-        if api_base is not None and split(api_base) is None:
-            raise InputError(f"api_base is no URL, got {show(api_base)}")
         _check_count("structured_retries", structured_retries)
         _check_count("reasoning_room", reasoning_room or 0)
         self.name = model
-        self._extra = dict(extra or {})
-        self._wanted = Wanted(
-            given=Given(
-                name=model,
-                api_base=api_base,
-                api_key=api_key,
-                headers=self._extra.pop("extra_headers", None) or {},
-                extra=self._extra,
-                trust=trust,
-            ),
-            structured=structured,
-            prices=prices if prices is None else read_prices(prices),
-            timeout=float(timeout),
+        self._wanted = Wanted.read(
+            model,
+            api_base=api_base,
+            api_key=api_key,
+            extra=extra,
+            trust=trust,
+            prices=prices,
+            timeout=timeout,
             only_litellm=only_litellm,
+            structured=structured,
         )
+        self._extra = dict(self._wanted.given.extra)
         self._concurrency = concurrency
         self._rate = rate
         self._attempts = retries
@@ -276,15 +266,3 @@ def through_litellm(model: str, **options: Any) -> APIBackend:  # noqa: ANN401
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InputError(f"{name} must be a whole number >= 0, got {value!r}")
-
-
-def read_prices(given: Prices | Mapping[str, float]) -> Prices:
-    """Prices from an object or a mapping with its fields.
-
-    Raises:
-        InputError: a field is missing, unknown or out of range.
-    """
-    try:
-        return Prices.model_validate(given)
-    except ValidationError as error:
-        raise InputError(f"prices: {first_problem(error)}") from error

@@ -25,9 +25,8 @@ from deemster.backends._api.decision_wire import usage_of
 from deemster.backends._api.json_service import JsonProfile, JsonService, LeanJson
 from deemster.backends._api.keys import show, split
 from deemster.backends._api.lean import LeanRoad
-from deemster.backends._api.prices import Prices, Pricing
+from deemster.backends._api.prices import Prices, Pricing, read_prices
 from deemster.backends._api.providers import ANY, LEAN, Given, find_access
-from deemster.backends.api import read_prices
 from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
 from deemster.errors import BackendError, InputError

@@ -16,11 +16,9 @@ from deemster.backends._api.decision_wire import Wire, read_reply, request_body,
 from deemster.backends._api.json_service import JsonService
 from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing
-from deemster.backends._api.providers import Given
-from deemster.backends.api import read_prices
 from deemster.backends.base import Outcome, Request, Trust, nothing_sampled
 from deemster.backends.limits import Budget
-from deemster.errors import BackendError, InputError, UnusableModelError
+from deemster.errors import BackendError, UnusableModelError
 from deemster.schemas import Completion, Usage, dump_decisions
 
 
@@ -58,25 +56,19 @@ class DecisionsBackend:
         only_litellm: bool = False,
         trust: Trust = True,
     ) -> None:
-        if api_base is not None and not api_base.startswith(("http://", "https://")):
-            raise InputError(f"api_base must start with http:// or https://, got {api_base!r}")
         self.name = f"{wire}:{model}"
         self._wire: Wire = wire
-        self._extra = dict(extra or {})
-        self._wanted = Wanted(
-            given=Given(
-                name=model,
-                api_base=api_base,
-                api_key=api_key,
-                headers=self._extra.pop("extra_headers", None) or {},
-                extra=self._extra,
-                trust=trust,
-            ),
-            structured="auto",
-            prices=prices if prices is None else read_prices(prices),
+        self._wanted = Wanted.read(
+            model,
+            api_base=api_base,
+            api_key=api_key,
+            extra=extra,
+            trust=trust,
+            prices=prices,
             timeout=timeout,
             only_litellm=only_litellm,
         )
+        self._extra = dict(self._wanted.given.extra)
         self._service = JsonService(
             self.name,
             given=self._wanted.given,

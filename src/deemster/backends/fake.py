@@ -17,14 +17,18 @@ Script = Callable[[Request, int], Reply | Awaitable[Reply]]
 class FakeBackend:
     """Answers from a script: one text for all, a list used up in order, or a function.
 
-    Every request is kept in `requests`. A `BackendError` in the script is a failed draw.
+    Every request is kept in `requests`, unless `keep` is false. A `BackendError` in the script is a
+    failed draw.
 
     Raises:
         InputError: a list ran out (from `generate`).
     """
 
-    def __init__(self, script: Script | str | Iterable[Reply], *, name: str = "fake") -> None:
+    def __init__(
+        self, script: Script | str | Iterable[Reply], *, name: str = "fake", keep: bool = True
+    ) -> None:
         self.name = name
+        self._keep = keep
         self.requests: list[Request] = []
         self.closed = False
         self._script: Script
@@ -38,7 +42,8 @@ class FakeBackend:
 
     async def generate(self, request: Request) -> list[Outcome]:
         """Run the script once per draw."""
-        self.requests.append(request)
+        if self._keep:
+            self.requests.append(request)
         outcomes: list[Outcome] = []
         for draw in range(request.n):
             reply = self._script(request, draw)
@@ -62,9 +67,10 @@ class FakeBackend:
 def open_fake(text: str) -> FakeBackend:
     """The model string `fake:TEXT`: every draw is that text.
 
-    The text is in its name, so that recordings tell two such models apart.
+    The text is in its name, so that recordings tell two such models apart. Nobody can look at its
+    requests, so they are not kept.
     """
-    return FakeBackend(text, name=f"fake:{text}")
+    return FakeBackend(text, name=f"fake:{text}", keep=False)
 
 
 def _from_list(replies: list[Reply]) -> Script:

@@ -13,14 +13,19 @@ import typer
 
 from deemster._version import __version__
 from deemster.cli import (
+    calibrate,
     cascade,
     compare,
     data,
     decision,
+    diagnose,
     doctor,
+    gate,
     init,
     judges,
     models,
+    panel,
+    plan,
     principles,
     probe,
     report,
@@ -59,8 +64,13 @@ app.command("run")(run.run)
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("gate")(gate.gate)
+app.command("diagnose")(diagnose.diagnose)
+app.command("panel")(panel.panel)
+app.command("plan")(plan.plan)
 app.command("rescore")(runs.rescore)
 app.command("export")(runs.export)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
 app.add_typer(train.app, name="train")

@@ -40,14 +40,11 @@ def compare(
     Accuracy here counts unscored items as wrong. The test is McNemar's, exact and paired.
     """
     from deemster.cli.score import share
-    from deemster.suites.comparing import compare_runs
+    from deemster.suites.comparing import compare_runs, names_of
     from deemster.suites.summaries import write_json
 
-    names: list[str | None] = [*judge] if judge else [None]
-    if len(names) > 2:
-        raise InputError(f"--judge is given {len(names)} times; give it once, or once a run")
     drop = None if max_drop is None else share(max_drop, option="--max-drop")
-    found = compare_runs(first, second, judges=(names[0], names[-1]))
+    found = compare_runs(first, second, judges=names_of(judge))
     if out is not None:
         try:
             write_json(out, found.model_dump(mode="json"))

@@ -150,8 +150,6 @@ class JudgeOptions:
             return SuiteJudges((site.judge(spec),), site)
         judge = cast("GrmSpec", spec).build(site)
         judge.name = judge.backend.name  # of a recording: the model that was recorded
-        if judge.dialect.template.provenance:
-            typer.echo(f"deemster: {judge.dialect.template.provenance}", err=True)
         return SuiteJudges((judge,), site)
 
     def described(self, *, seed: int = 0) -> tuple[Site, JudgeSpec]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from deemster.cli.options import TrustSuite
-from deemster.cli.statuses import MISSED, UNSCORED
-from deemster.errors import InputError
+from deemster.cli.statuses import MISSED, NOT_ALLOWED, UNSCORED
+from deemster.errors import CalibrationError, InputError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -94,6 +94,11 @@ def run(
     except KeyboardInterrupt:
         typer.echo(f"deemster: {directory} is kept; give --resume to continue it", err=True)
         raise
+    except CalibrationError as error:
+        if suite.spec.requires is None:
+            raise
+        typer.echo(f"deemster: {error}", err=True)
+        return NOT_ALLOWED
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
 

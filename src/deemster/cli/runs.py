@@ -103,6 +103,12 @@ def rescore(
         str | None,
         typer.Option(help="Only the votes a stopping rule would have drawn, e.g. decided:0.95."),
     ] = None,
+    votes_per_item: Annotated[
+        float | None,
+        typer.Option(
+            help="Or: the stopping rule that draws so many on average, where they change most."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Parse, vote and weigh the stored votes of a run again, without a call."""
@@ -119,7 +125,10 @@ def rescore(
         k=k,
         min_valid=min_valid,
         stop=stop,
+        votes_per_item=votes_per_item,
     )
+    if votes_per_item is not None and summary.judge is not None:
+        typer.echo(f"stopping rule: {summary.judge.stop}", err=True)
     _show(summary, out, as_json=as_json)
 
 

@@ -18,6 +18,7 @@ from deemster.errors import InputError
 from deemster.extras import need
 
 if TYPE_CHECKING:
+    from deemster.backends import Backend
     from deemster.judges import BaseJudge, JudgeSpec
     from deemster.serve import ServerSettings
     from deemster.suites.building import SuiteJudges
@@ -163,7 +164,8 @@ def _judges(
 
 
 def _varying(built: SuiteJudges, specs: dict[str, JudgeSpec]) -> Callable[[str, int], BaseJudge]:
-    """Makes the judge of a name with another k."""
+    """Makes the judge of a name with another k; it asks the same models, opened once."""
+    served = {judge.name: judge for judge in built.judges}
 
     def vary(name: str, k: int) -> BaseJudge:
         from pydantic import ValidationError
@@ -179,9 +181,27 @@ def _varying(built: SuiteJudges, specs: dict[str, JudgeSpec]) -> Callable[[str, 
             raise InputError(f"judge {name!r} with k={k}: {first_problem(error)}") from error
         made = built.site.judge(other)
         made.name = name
+        _share_models(served[name], made)
         return made
 
     return vary
+
+
+def _share_models(judge: BaseJudge, other: BaseJudge) -> None:
+    """Let another judge of the same spec use this one's models, and so its limits and weights."""
+    from deemster.judges import Judge
+
+    backends: list[Backend] = []
+
+    def seen(backend: Backend) -> Backend:
+        backends.append(backend)
+        return backend
+
+    judge.wrap_backends(seen)
+    in_order = iter(backends)
+    other.wrap_backends(lambda _: next(in_order))
+    if isinstance(judge, Judge) and isinstance(other, Judge):
+        other.meta_rm, other.tool = judge.meta_rm, judge.tool
 
 
 async def _serve(built: SuiteJudges, specs: dict[str, JudgeSpec], settings: ServerSettings) -> int:

@@ -39,7 +39,14 @@ UNSCORED = ExitStatus(
 )
 MISSED = ExitStatus(3, "`run`: a threshold of the suite does not hold, or its budget is spent")
 FORGED = ExitStatus(3, "`probe --attacks`: more verdicts were forged than is allowed")
-WORSE = ExitStatus(3, "`compare`: the second run is worse than the first")
+NOT_ALLOWED = ExitStatus(
+    3, "`run`: a judge is not allowed, the suite's `requires` does not hold; nothing was sent"
+)
+WORSE = ExitStatus(
+    3,
+    "`compare`: the second run is worse than the first; `gate`: the run is worse than the "
+    "baseline, or does not show that it is not",
+)
 STOPPED = ExitStatus(
     3, "`train`: a stage stopped before its end, for example because RL collapsed (`StageError`)"
 )
@@ -47,5 +54,8 @@ INTERRUPTED = ExitStatus(
     130, "interrupted by Ctrl-C or SIGTERM; what was paid for is kept, and `--resume` goes on"
 )
 
-STATUSES = (DONE, BAD_INPUT, BAD_ROWS, UNSCORED, MISSED, FORGED, WORSE, STOPPED, INTERRUPTED)
+STATUSES = (
+    *(DONE, BAD_INPUT, BAD_ROWS, UNSCORED, MISSED, FORGED, NOT_ALLOWED, WORSE, STOPPED),
+    INTERRUPTED,
+)
 """All of them, for the docs."""

@@ -176,6 +176,10 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
             if name == "kendall" and summary.kendall_cap is not None:
                 text += f", at most {summary.kendall_cap:.3f} without tied rewards"
             yield name, label, f"{text} (n = {figure.n})"
+    stable = summary.stable_errors
+    if stable is not None:
+        text = f"{_rate(stable)} of {stable.n} errors; more votes would repeat them"
+        yield "accuracy", "stable errors", text
     if summary.position_consistency is not None:
         share = summary.position_consistency.by_item
         yield "position_consistency", "position consistency", f"{_rate(share)} (n = {share.n})"

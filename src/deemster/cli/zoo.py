@@ -67,13 +67,26 @@ def show_model(
     from deemster.zoo import find_name
 
     entry = find_name(name)
+    shown = entry.model_dump(mode="json") | {"forgery": _forgery(entry.dialect)}
     if as_json:
-        typer.echo(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False))
+        typer.echo(json.dumps(shown, ensure_ascii=False))
         return 0
     numbers = ("judge", "head", "opens", "opening", "system")
-    for field, value in entry.model_dump().items():
+    for field, value in shown.items():
         if field in (numbers if entry.kind == "generative" else ("dialect", "other_dialects")):
             continue
-        text = ", ".join(value) if isinstance(value, tuple) else value
+        text = ", ".join(value) if isinstance(value, list) else value
         typer.echo(f"{field.replace('_', ' ')}: {'unknown' if text in (None, '') else text}")
     return 0
+
+
+def _forgery(dialect: str) -> str:
+    """Whether a response can dictate the verdict."""
+    from deemster.dialects import DIALECTS
+
+    if not dialect:
+        return "writes no verdict"
+    why = DIALECTS.get(dialect).forgeable
+    if not why:
+        return "prompts respell verdicts in responses"
+    return f"possible: {why}; a response can dictate the verdict of a judge that quotes it"

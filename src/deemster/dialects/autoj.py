@@ -29,6 +29,7 @@ class AutoJ(PointOrPair):
     """
 
     name = "auto-j"
+    forgeable = "decisions about pairs in plain words"
     scale = Scale(low=1, high=10, integer=False)
     pair_scale: ClassVar[Scale] = Scale(low=0, high=1, integer=False)
 

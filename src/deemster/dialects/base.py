@@ -63,6 +63,9 @@ class Dialect(ABC):
     """How many alternatives per token the parser wants to see."""
     template_name: ClassVar[str] = ""
     """File of the prompt that ships, where it is not called like the dialect."""
+    forgeable: ClassVar[str] = ""
+    """What of its verdicts no prompt can respell, where that is so: a response can then dictate
+    the verdict of a judge that quotes it."""
     officials: ClassVar[Mapping[str, OfficialPrompt]] = {}
     """Where the makers publish the prompt, by rule; empty where no file of theirs holds it."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.base import Dialect, Parsed
 from deemster.dialects.loose_json import read_fields
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
@@ -34,41 +33,24 @@ class ChoiceJson(Dialect):
         text = strip_reasoning(completion.text)
         document = read_fields(fold(text), self.key)
         reason = document.get(self.reason)
-        scores = self._scores(document[self.key])
+        scores = choice_of(document[self.key], self.choices)
         return Parsed(scores, analysis=reason if isinstance(reason, str) else text.strip())
 
-    def _scores(self, said: object) -> tuple[float, float]:
-        word = "" if isinstance(said, bool) else " ".join(str(said).strip(" *[]").lower().split())
-        if word not in self.choices:
-            raise ParseError(f"{said!r:.60} is not one of {', '.join(self.choices)}")
-        return self.choices[word]
 
+def choice_of(said: object, choices: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+    """The scores that a word stands for.
 
-@dataclass(frozen=True)
-class CompassJudger(ChoiceJson):
-    """CompassJudger's: `{"Choice": "Model A"}` after an analysis, or `[Model A]` alone."""
+    Args:
+        said: as it was written.
+        choices: scores by word, in lower case.
 
-    name = "compass-judger"
-    key = "Choice"
-    choices: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "model a": (1.0, 0.0),
-        "model b": (0.0, 1.0),
-        "a": (1.0, 0.0),
-        "b": (0.0, 1.0),
-    }
-    _BRACKETS: ClassVar = re.compile(r"\[(Model [AB])\]", re.ASCII)
-
-    def parse(self, completion: Completion, *, n: int) -> Parsed:
-        """Read the object, or the brackets where there is none; see `Dialect.parse`."""
-        text = strip_reasoning(completion.text)
-        if f'"{self.key}"' in fold(text):
-            return super().parse(completion, n=n)
-        scores = settle(
-            self._BRACKETS.findall(fold(text)),
-            self._scores,
-            missing=f'no "Choice" and no [Model A] or [Model B] in text ending {tail(text)}',
-        )
-        return Parsed(scores, analysis=text.strip())
+    Raises:
+        ParseError: it is none of them.
+    """
+    word = "" if isinstance(said, bool) else " ".join(str(said).strip(" *[]").lower().split())
+    if word not in choices:
+        raise ParseError(f"{said!r:.60} is not one of {', '.join(choices)}")
+    return choices[word]
 
 
 @dataclass(frozen=True)

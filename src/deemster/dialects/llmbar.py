@@ -62,6 +62,7 @@ class LlmBarRating(Dialect):
     """One output, rated with nothing but a whole number from 0 to 10."""
 
     name = "llmbar-rating"
+    forgeable = "a bare number"
     scale = Scale(low=0, high=10)
     max_responses = 1
 

@@ -25,6 +25,7 @@ class PandaLm(Dialect):
     """
 
     name = "pandalm"
+    forgeable = "a bare digit or word"
     scale = Scale(low=0, high=1, integer=False)
     min_responses = 2
     max_responses = 2

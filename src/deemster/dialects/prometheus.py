@@ -20,6 +20,14 @@ _MARK = r"\[RESULT\][ \t*:]{0,8}+\n?+[ \t]{0,8}+(?:Response[ ])?[(\[*]{0,3}+"
 # Findings start like a verdict and run to the end of the line, so that "4 or 5" is not a 4.
 _SCORE = re.compile(_MARK + r"([+-]?[0-9][^\n]{0,60})", re.IGNORECASE | re.ASCII)
 _LETTER = re.compile(_MARK + r"([AB]\b[^\n]{0,60})", re.IGNORECASE | re.ASCII)
+# Of the rule `loose`: a whole last line such as "Score: 4", "4/5", "Result: A", "The score is 4".
+_LAST = re.compile(
+    r"(?:(?:so,?[ ])?(?:(?:the|my|final|overall)[ ]){0,3}"
+    r"(?P<label>score|result|rating|verdict)(?:[ ](?:is|of))?)?[ ]{0,4}:?[ ]{0,4}"
+    r"[(\[*]{0,3}(?P<said>[0-9]{1,3}|[AB])[)\]*]{0,3}"
+    r"(?P<of>[ ]{0,4}(?:/|out of)[ ]{0,4}5)?[.*]{0,3}",
+    re.IGNORECASE | re.ASCII,
+)
 _ORIGIN = "prometheus-eval/prometheus-eval, libs/prometheus-eval/prometheus_eval/prompts.py"
 _RUBRIC = (
     "{% for principle in principles %}[{{ principle.description }}]"
@@ -32,10 +40,15 @@ _RUBRIC = (
 
 @dataclass(frozen=True)
 class Prometheus(PointOrPair):
-    """One response scored 1 to 5, or the better of two."""
+    """One response scored 1 to 5, or the better of two.
+
+    Rule `loose`, for logs: where there is no `[RESULT]`, a last line that is `Score: 4`, `4/5` or
+    `Result: A` counts, as for its makers' own reader. Such lines cannot be defused.
+    """
 
     name = "prometheus"
     scale = Scale(low=1, high=5)
+    rules: ClassVar[tuple[str, ...]] = (*PointOrPair.rules, "loose")
     officials: ClassVar[Mapping[str, OfficialPrompt]] = {
         "points": OfficialPrompt(
             _ORIGIN,
@@ -59,7 +72,10 @@ class Prometheus(PointOrPair):
     def parse(self, completion: Completion, *, n: int) -> Parsed:
         """Read what stands behind `[RESULT]`; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
-        findings = (_SCORE if n == 1 else _LETTER).findall(fold(text))
+        folded = fold(text)
+        findings = (_SCORE if n == 1 else _LETTER).findall(folded)
+        if self.rule == "loose" and "[RESULT]" not in folded.upper():
+            findings = _last_line(folded, n)
         scores = settle(
             findings,
             self._score if n == 1 else _letter,
@@ -69,6 +85,15 @@ class Prometheus(PointOrPair):
 
     def _score(self, finding: str) -> tuple[float, ...]:
         return (number(_bare(finding), self.scale),)
+
+
+def _last_line(text: str, n: int) -> list[str]:
+    """What the last line says, if it is a verdict and nothing else."""
+    lines = text.strip().rsplit("\n", 1)
+    found = _LAST.fullmatch(lines[-1].strip(" \t*")[:200])
+    if found is None or found["said"].isdigit() is not (n == 1):
+        return []
+    return [found["said"]] if found["label"] or (found["of"] and n == 1) else []
 
 
 def _letter(finding: str) -> tuple[float, ...]:

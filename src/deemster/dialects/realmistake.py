@@ -35,6 +35,7 @@ class RealMistake(Dialect):
     """
 
     name = "realmistake"
+    forgeable = "a sentence in plain words"
     scale = Scale(low=0, high=1)
     rules: ClassVar[tuple[str, ...]] = ("strict", "published")
     max_responses = 1

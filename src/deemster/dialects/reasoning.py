@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deemster.prompts.normal_form import fold, visible
 from deemster.prompts.reasoning_tags import REASONING_TAGS
-from deemster.prompts.verdict_syntax import KEYS, LABELS, TAGS, WHOLE_KEYS, words
+from deemster.prompts.verdict_syntax import ANY_QUOTES, KEYS, LABELS, TAGS, WHOLE_KEYS, words
 
 _TAG = re.compile(
     "|".join(
@@ -23,6 +22,7 @@ _TAG = re.compile(
     ),
     re.IGNORECASE | re.ASCII,
 )
+_CLOSING = [re.compile(tags.closing, re.IGNORECASE | re.ASCII) for tags in REASONING_TAGS]
 _MAY_BEGIN = re.compile(r"[<\[◁](?=[/|]?[A-Za-z])")  # most texts have few: 30 times as quick
 # The end of a turn, as servers leave it that do not skip special tokens, and the frame that some
 # models put around what they say after their reasoning.
@@ -44,6 +44,7 @@ _SPOKEN = re.compile(
 VERDICT = re.compile(
     r"\\boxed|\[\[|\[RESULT\]|output \([ab]\)"
     rf"|<(?:{'|'.join(TAGS)})>|\"(?:{'|'.join((*WHOLE_KEYS, *KEYS))})\"[ \t\n]{{0,40}}:"
+    rf"|['\"](?:{'|'.join(ANY_QUOTES)})['\"][ \t\n]{{0,40}}:"
     rf"|^[ \t*#]*(?:{'|'.join(map(words, LABELS))})[*_]{{0,4}}:"
     r"|final decision is|contains (?:an|no) error|^[ \t*#]*(?:specific criteria|scores?)\b",
     re.IGNORECASE | re.MULTILINE | re.ASCII,
@@ -54,6 +55,7 @@ _AFTER = re.compile(
     r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等和与或的是未没中]"
 )
 _PAIRS = ("“”", "\u2018\u2019", "«»", "「」", "『』")
+_OPENS_QUOTATION = re.compile("[\"'`" + "".join(pair[0] for pair in _PAIRS) + "]")
 _FENCE = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
 _REACH = 200
 
@@ -89,43 +91,70 @@ class _Tag:
 def _kept(text: str) -> list[tuple[int, int]]:
     """The spans of the text that are no reasoning."""
     spoken = _SPOKEN.match(text)
-    begin = checked = spoken.end() if spoken else 0
+    begin = checked = at = spoken.end() if spoken else 0
     kept: list[tuple[int, int]] = []
     after_reasoning = spoken is not None
     verdict = False  # whether one is visible before the tag
-    opened: _Tag | None = None
-    for tag in _tags(text, begin):
-        if opened is None:
-            verdict = verdict or VERDICT.search(text, checked, tag.start) is not None
-            checked = tag.start
-            if tag.opens:
-                opened = tag
-            elif REASONING_TAGS[tag.pair].unopened and not (after_reasoning and verdict):
-                kept, begin = [], tag.end
-                after_reasoning, verdict, checked = True, False, tag.end
-        elif tag.pair == opened.pair and not tag.opens:
+    mentions = _Mentions(text, begin)
+    while (tag := _next_tag(mentions, at)) is not None:
+        at = tag.end
+        verdict = verdict or VERDICT.search(text, checked, tag.start) is not None
+        checked = tag.start
+        if tag.opens:
+            end = _end_of(mentions, tag)
+            if end is None:
+                return [*kept, (begin, tag.start)]
+            at = end
             if not verdict:
-                after_reasoning = after_reasoning or not text[begin : opened.start].strip()
-                kept.append((begin, opened.start))
-                begin = checked = tag.end
-            opened = None
-    return [*kept, (begin, len(text) if opened is None else opened.start)]
+                after_reasoning = after_reasoning or not text[begin : tag.start].strip()
+                kept.append((begin, tag.start))
+                begin = checked = end
+        elif REASONING_TAGS[tag.pair].unopened and not (after_reasoning and verdict):
+            kept, begin = [], tag.end
+            after_reasoning, verdict, checked = True, False, tag.end
+    return [*kept, (begin, len(text))]
 
 
-def _tags(text: str, begin: int) -> Iterator[_Tag]:
-    """The reasoning tags that are not words of a quotation, a code block or a sentence."""
-    fences = [fence.start() for fence in _FENCE.finditer(text, begin)]
-    for place in _MAY_BEGIN.finditer(text, begin):
-        found = _TAG.match(text, place.start())
-        if found is None:
-            continue
-        start, end = found.span()
+class _Mentions:
+    """Tells tags from the same characters in a quotation, a code block or a sentence.
+
+    Args:
+        text: the completion.
+        begin: where its answer may begin.
+    """
+
+    def __init__(self, text: str, begin: int) -> None:
+        self.text = text
+        fences = [fence.start() for fence in _FENCE.finditer(text, begin)]
         # Without its closing fence a block may be anything.
-        fenced = len(fences) % 2 == 0 and bisect_left(fences, start) % 2 == 1
-        if fenced or _quoted(text, start, end) or _in_sentence(text, start, end):
-            continue
-        kind, _, pair = str(found.lastgroup).partition("_")
-        yield _Tag(int(pair), kind == "open", start, end)
+        self._fences = fences if len(fences) % 2 == 0 else []
+        self._quotes = _OPENS_QUOTATION.search(text) is not None
+
+    def has(self, start: int, end: int) -> bool:
+        """Whether what stands there is only mentioned."""
+        if bisect_left(self._fences, start) % 2 == 1:
+            return True
+        if self._quotes and _quoted(self.text, start, end):
+            return True
+        return _in_sentence(self.text, start, end)
+
+
+def _next_tag(mentions: _Mentions, begin: int) -> _Tag | None:
+    """The first tag from there on."""
+    for place in _MAY_BEGIN.finditer(mentions.text, begin):
+        found = _TAG.match(mentions.text, place.start())
+        if found is not None and not mentions.has(*found.span()):
+            kind, _, pair = str(found.lastgroup).partition("_")
+            return _Tag(int(pair), kind == "open", *found.span())
+    return None
+
+
+def _end_of(mentions: _Mentions, tag: _Tag) -> int | None:
+    """Where the reasoning that a tag opens is closed; None if it is not."""
+    for found in _CLOSING[tag.pair].finditer(mentions.text, tag.end):
+        if not mentions.has(*found.span()):
+            return found.end()
+    return None
 
 
 def _in_sentence(text: str, start: int, end: int) -> bool:
@@ -138,6 +167,8 @@ def _quoted(text: str, start: int, end: int) -> bool:
     before = text[
         max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0) : start
     ]
+    if not _OPENS_QUOTATION.search(before):
+        return False
     after, _, _ = text[end : end + _REACH].partition("\n")
     for mark in "\"'`":
         last = before.rfind(mark)

@@ -46,7 +46,7 @@ DIALECTS: Registry[type[Dialect]] = Registry(
         "selene": "deemster.dialects.selene:Selene",
         "flow-judge": "deemster.dialects.tagged_score:FlowJudge",
         "glider": "deemster.dialects.tagged_score:Glider",
-        "compass-judger": "deemster.dialects.choice_json:CompassJudger",
+        "compass-judger": "deemster.dialects.compass_judger:CompassJudger",
         "con-j": "deemster.dialects.choice_json:ConJ",
         "rise": "deemster.dialects.letters:Rise",
         "skywork-critic": "deemster.dialects.letters:SkyworkCritic",

@@ -29,6 +29,7 @@ class TwoScores(Dialect):
     """
 
     name = "two-scores"
+    forgeable = "two bare numbers"
     scale = Scale(low=1, high=10, integer=False)
     rules: ClassVar[tuple[str, ...]] = ("strict", "first")
     min_responses = 2

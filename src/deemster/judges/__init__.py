@@ -3,6 +3,7 @@
 from deemster.judges.base import BaseJudge
 from deemster.judges.batch import score_all, score_many
 from deemster.judges.best_of_n import BestOf, best_of_n
+from deemster.judges.calibrator import Calibrator
 from deemster.judges.cascade import Cascade
 from deemster.judges.cascade_rule import CascadeRule
 from deemster.judges.case import Case
@@ -26,6 +27,7 @@ __all__ = [
     "BaseJudge",
     "BestOf",
     "CLoud",
+    "Calibrator",
     "Cascade",
     "CascadeRule",
     "Case",

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
 from deemster.backends.registry import BACKENDS, CLASSIFY_SCHEMES
-from deemster.errors import InputError
+from deemster.errors import CalibrationError, InputError
 from deemster.files import exists
 from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
@@ -141,5 +141,7 @@ class Site:
 def _naming(label: str) -> Iterator[None]:
     try:
         yield
+    except CalibrationError as error:
+        raise CalibrationError(f"judge {label!r}: {error}") from error
     except InputError as error:
         raise InputError(f"judge {label!r}: {error}") from error

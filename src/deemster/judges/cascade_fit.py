@@ -25,6 +25,8 @@ Bools = npt.NDArray[np.bool_]
 
 GRID = tuple(round(1 - step / 100, 2) for step in range(101))
 """Thresholds tested, strictest first."""
+_KEPT = 0.95
+"""Share of further batches that keep to a number of votes."""
 _CALIBRATE = 0.2
 """Share of the labelled items that confidence is fitted on; thresholds are tested on the others."""
 
@@ -107,8 +109,8 @@ def fit_rule(
         level: agreement with the labels that must hold over the answered items, in 0..1; the
             threshold is then the most lenient that is certified.
         samples: votes per item, on average, that the judges after the first may draw; the
-            threshold is then the strictest that keeps to it, and guarantees no more than its
-            `bound`.
+            threshold is then the strictest that keeps to it in at least 95 % of further batches as
+            large as `items`, and guarantees no more agreement than its `bound`.
         delta: the probability with which the level may fail, in 0..1.
         abstain: leave items unanswered that even the last judge is unsure of.
         stops: the stopping rules to record for the stages.
@@ -134,7 +136,7 @@ def fit_rule(
         for s, name in enumerate(judges)
     )
     thresholds, answered, agreed = (
-        _within(stages, test, samples=samples or 0.0, abstain=abstain)
+        _within(stages, test, samples=samples or 0.0, abstain=abstain, batch=n)
         if level is None
         else _last_certified(stages, test, level=level, delta=delta, abstain=abstain)
     )
@@ -160,14 +162,22 @@ def lower_bound(hits: int, n: int, delta: float) -> float:
 
 
 def _within(
-    stages: tuple[Stage, ...], test: StagedItems, *, samples: float, abstain: bool
+    stages: tuple[Stage, ...], test: StagedItems, *, samples: float, abstain: bool, batch: int
 ) -> tuple[tuple[float, ...], int, int]:
-    """The strictest thresholds within a number of votes; no label is looked at to choose them."""
+    """The strictest thresholds within a number of votes; no label is looked at to choose them.
+
+    It is kept to by `_KEPT` of further batches of `batch` items: both the items tested and those
+    to come vary, so the mean of the former has to leave room (a normal prediction bound).
+    """
+    from scipy.special import ndtri  # noqa: PLC0415 - slow to import
+
     chances = _confidences(stages, test)
     for threshold in GRID:
         thresholds = _thresholds(threshold, len(stages), abstain=abstain)
         done = _decisions(chances, test, thresholds, abstain=abstain)
-        if threshold == GRID[-1] or done.votes[:, 1:].sum(axis=1).mean() <= samples:
+        drawn = done.votes[:, 1:].sum(axis=1)
+        room = ndtri(_KEPT) * drawn.std(ddof=1) * math.sqrt(1 / len(drawn) + 1 / batch)
+        if threshold == GRID[-1] or drawn.mean() + room <= samples:
             break
     return thresholds, int(done.answered.sum()), int(done.right.sum())
 

@@ -11,14 +11,15 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from deemster.aggregators import Mean
-from deemster.backends import Backend, Outcome, Request, generate_all
+from deemster.backends import Backend, Request, generate_all
 from deemster.backends.decision_file import read_questions
-from deemster.errors import BackendError, InputError, ParseError
+from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.building import PrinciplesGiven, Site
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
-from deemster.judges.decision_questions import OVERALL, Ask, Sheet, check_answered
+from deemster.judges.decision_questions import OVERALL, Ask, Sheet
+from deemster.judges.decision_votes import SCALE, vote_of
 from deemster.judges.judge import MAX_K
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.plan import Planned
@@ -28,23 +29,14 @@ from deemster.judges.together import together
 from deemster.principles import PrinciplesLike, as_source, principles_for, principles_hash
 from deemster.prompts import PromptTemplate, builtin_template
 from deemster.schemas import (
-    Decision,
-    Failure,
     JudgeInfo,
-    Judgment,
     Principle,
-    Question,
     Sampling,
-    Scale,
-    Usage,
     Verdict,
     Vote,
-    dump_decisions,
     normalise_weights,
-    read_decisions,
 )
 
-_SCALE = Scale(low=0, high=1, integer=False)
 _SAMPLING = Sampling(temperature=0.0, max_tokens=1)
 MOST_QUESTIONS = 400
 """Questions that one request may have at most, at the most generous server."""
@@ -161,7 +153,7 @@ class DecisionJudge(BaseJudge):
     async def _judge(self, case: Case) -> Verdict:
         case = self._with_principles(case)
         drawn = await together(
-            self._order(sheet, requests, order, numbers, n=case.n)
+            self._order(sheet, requests, order, numbers)
             for sheet, requests, order, numbers in self._requests(case)
         )
         found = sorted((one for some in drawn for one in some), key=lambda one: one[0].draw)
@@ -218,7 +210,7 @@ class DecisionJudge(BaseJudge):
         parts = [questions[at : at + self._most] for at in range(0, len(questions), self._most)]
         made = []
         for order, numbers in by_order.items():
-            view = case.view(order, scale=_SCALE, seed=self.seed)
+            view = case.view(order, scale=SCALE, seed=self.seed)
             whole = Request(
                 messages=view.render(self.template),
                 sampling=_SAMPLING,
@@ -235,76 +227,25 @@ class DecisionJudge(BaseJudge):
         requests: Sequence[Request],
         order: tuple[int, ...],
         numbers: Sequence[int],
-        *,
-        n: int,
     ) -> list[tuple[Vote, tuple[float, ...] | None]]:
         """The votes of the draws that share an order, each with the responses' win chances."""
         parts = await together(generate_all(self.backend, request) for request in requests)
         return [
-            self._vote(
+            vote_of(
                 sheet,
                 [
                     (request.questions, part[place])
                     for request, part in zip(requests, parts, strict=True)
                 ],
+                min_label_mass=self.min_label_mass,
+                chance_seed=self.seed,
                 order=order,
-                n=n,
                 draw=draw,
+                judge=self.name,
                 seed=requests[0].seeds[place],
             )
             for place, draw in enumerate(numbers)
         ]
-
-    def _vote(
-        self,
-        sheet: Sheet,
-        answered: Sequence[tuple[tuple[Question, ...], Outcome]],
-        *,
-        order: tuple[int, ...],
-        n: int,
-        draw: int,
-        seed: int,
-    ) -> tuple[Vote, tuple[float, ...] | None]:
-        usage = Usage.total(outcome.usage or Usage() for _, outcome in answered)
-        shared: dict[str, Any] = {
-            "draw": draw, "judge": self.name, "order": order, "seed": seed, "usage": usage,
-        }  # fmt: skip
-        decisions: list[Decision] = []
-        warnings: tuple[str, ...] = ()
-        raw = ""
-        try:
-            for questions, outcome in answered:
-                if isinstance(outcome, BackendError):
-                    raise outcome
-                raw = outcome.text
-                decisions += read_decisions(outcome.text, questions)
-                warnings += outcome.warnings
-            raw = dump_decisions(decisions)
-            check_answered(decisions, min_label_mass=self.min_label_mass)
-        except (BackendError, ParseError) as error:
-            failed = Failure(
-                status=error.status, message=str(error), error=type(error).__name__, raw=raw,
-                warnings=warnings, **shared,
-            )  # fmt: skip
-            return failed, None
-        values = sheet.values(decisions)
-        shown = sheet.scores(values)
-        chances = sheet.win_chances(decisions, seed=self.seed)
-        place = {response: position for position, response in enumerate(order)}
-        critiques = tuple(
-            critique.model_copy(update={"response": order[critique.response]})
-            for critique in sheet.critiques(values)
-        )
-        judgment = Judgment(
-            scores=tuple(shown[place[response]] for response in range(n)),
-            scale=_SCALE,
-            principles=sheet.principles,
-            critiques=tuple(sorted(critiques, key=lambda critique: critique.response)),
-            raw=raw,
-            warnings=tuple(dict.fromkeys(warnings)),
-            **shared,
-        )
-        return judgment, tuple(float(chances[place[response]]) for response in range(n))
 
 
 class DecisionSpec(ModelSpec):

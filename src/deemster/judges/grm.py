@@ -12,7 +12,8 @@ from deemster.aggregators import parse_stop
 from deemster.errors import InputError
 from deemster.files import exists
 from deemster.judges.building import PrinciplesGiven, Site
-from deemster.judges.judge import MAX_K, Finder, Judge
+from deemster.judges.finder import Finder
+from deemster.judges.judge import MAX_K, Judge
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
 from deemster.principles import as_principles
@@ -26,7 +27,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     k: Annotated[int, Field(strict=True, ge=1, le=MAX_K)] = 1
     """Votes to draw."""
     dialect: str | None = None
-    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`."""
+    """Prompt and parser, e.g. `grm` or `json`; default: the model's own, for most `grm`. Responses
+    can dictate verdicts in bare numbers or plain words: docs/dialects.md, Forgery."""
     template: str | None = None
     """Your own Jinja prompt with the dialect's slots, or the file of an `official` one."""
     prompt: Literal["own", "official"] = "own"
@@ -47,6 +49,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     """Fewest valid votes for a verdict with rewards."""
     stop: str | None = None
     """When to stop before k votes, e.g. `decided:0.95`; default: all k are drawn."""
+    calibration: str | None = None
+    """File of `deemster calibrate`: confidence is then the chance of being right."""
     tool: Part | None = None
     """A verifier whose findings are put before the judge as facts: its name, or described here."""
 
@@ -101,6 +105,7 @@ class GrmSpec(SamplingSettings, ModelSpec):
             seed=site.seed,
             min_valid=self.min_valid,
             stop=self.stop,
+            calibration=None if self.calibration is None else site.file(self.calibration),
             tool=self._tool(site),
             name=self.label,
             **sampling_fields(self),
@@ -109,8 +114,10 @@ class GrmSpec(SamplingSettings, ModelSpec):
 
     def _meta_template(self, site: Site) -> Path | str | None:
         """The name of a layout, or a file that stands beside the suite."""
-        given = self.meta_template
-        return site.file(given) if given and exists(site.file(given)) else given
+        if self.meta_template is None:
+            return None
+        path = site.file(self.meta_template)  # not a folder: it may have the name of a layout
+        return path if exists(path) and not path.is_dir() else self.meta_template
 
     def _tool(self, site: Site) -> Finder | None:
         if self.tool is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from deemster.aggregators import Decided, Reducer, parse_stop
 from deemster.backends import EMBEDDED, Backend, Outcome, Request
@@ -14,9 +14,11 @@ from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.adaptive import first_round, is_decided
 from deemster.judges.base import BaseJudge
+from deemster.judges.calibrator import Calibrator
 from deemster.judges.case import Case
 from deemster.judges.decide import decide
 from deemster.judges.drawing import draw, one_of_each
+from deemster.judges.finder import Finder
 from deemster.judges.meta_rm import (
     MetaRM,
     PlannedMetaRM,
@@ -48,9 +50,6 @@ from deemster.schemas import (
     Failure,
     JudgeInfo,
     Principle,
-    QueryLike,
-    ReferenceLike,
-    ResponseLike,
     Usage,
     Verdict,
     Vote,
@@ -58,33 +57,6 @@ from deemster.schemas import (
 
 MAX_K = 10_000
 _MODES = ("self", "ahead")
-
-
-class Finder(Protocol):
-    """A tool whose findings are put before a judge: a `Verifier`, say."""
-
-    @property
-    def name(self) -> str:
-        """What records call it."""
-        ...
-
-    async def findings(
-        self,
-        query: QueryLike,
-        responses: Sequence[ResponseLike],
-        *,
-        reference: ReferenceLike | None = None,
-    ) -> Findings:
-        """Examine the responses."""
-        ...
-
-
-class Findings(Protocol):
-    """What a tool found."""
-
-    def text(self, order: Sequence[int] | None = None) -> str:
-        """It in words, with the responses numbered from 1 in the order shown."""
-        ...
 
 
 class Judge(BaseJudge):
@@ -118,12 +90,15 @@ class Judge(BaseJudge):
             before the judge as facts. It stays the caller's to close.
         stop: a rule, or its text (`"decided:0.95"`), that ends the draw before k votes when the
             winner is as good as decided. Votes are then drawn in rounds, one after the other.
+        calibration: a `Calibrator`, or its file from `deemster calibrate`, of this very judge:
+            `Verdict.confidence` is then the chance that `ranking[0]` is right.
         name: what records call this judge; default: the model string.
         options: fields of `SamplingSettings` (`max_tokens=`, `top_p=`…); the others are passed to
             the backend when `model` is a string (`api_base=`, `concurrency=`…).
 
     Raises:
         InputError: an argument is wrong; nothing was sent.
+        CalibrationError: the calibration is of another judge.
     """
 
     def __init__(
@@ -144,6 +119,7 @@ class Judge(BaseJudge):
         min_valid: int = 1,
         tool: Finder | None = None,
         stop: Decided | str | None = None,
+        calibration: Calibrator | str | Path | None = None,
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
@@ -177,6 +153,12 @@ class Judge(BaseJudge):
         self.meta_rm = meta_rm
         self.tool = tool
         self.name = name or self.backend.name
+        self.calibration: Calibrator | None = None
+        if calibration is not None:
+            given = calibration
+            read = given if isinstance(given, Calibrator) else Calibrator.load(given)
+            read.check(self.info)
+            self.calibration = read
 
     @property
     def info(self) -> JudgeInfo:
@@ -199,6 +181,7 @@ class Judge(BaseJudge):
             stop="" if self.stop is None else str(self.stop),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
             tool=self.tool.name if self.tool else "",
+            calibration="" if self.calibration is None else self.calibration.digest,
         )
 
     @property
@@ -222,7 +205,7 @@ class Judge(BaseJudge):
         else:
             votes, rated = await self._rounds(self.with_principles(case))
             extra += rated
-        return decide(
+        verdict = decide(
             votes,
             n=case.n,
             k=self.k,
@@ -231,6 +214,9 @@ class Judge(BaseJudge):
             min_valid=self.min_valid,
             extra=extra,
         )
+        if self.calibration is None:
+            return verdict
+        return self.calibration.apply(verdict, [len(one.text) for one in case.responses])
 
     def with_principles(self, case: Case) -> Case:
         """The case with this judge's own principles, if it has any and none were given."""

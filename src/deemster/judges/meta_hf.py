@@ -55,8 +55,8 @@ def _shown(responses: Conversation, judgment: Judgment) -> Conversation:
     return tuple(responses[index] for index in order)
 
 
-def _template(given: str | Path) -> PromptTemplate:
-    """By the name of a released layout, or of a file.
+def meta_template(given: str | Path) -> PromptTemplate:
+    """A meta RM's template by the name of a released layout, or of a file.
 
     Raises:
         InputError: it cannot be read, or has blocks or slots that it must not have.
@@ -111,7 +111,7 @@ class HfMetaRM:
         max_context: int | None = None,
         name: str | None = None,
     ) -> None:
-        self.template = None if template is None else _template(template)
+        self.template = None if template is None else meta_template(template)
         by = "" if self.template is None else f":{self.template.hash}"
         self.name = name or f"hf:{path}{by}"
         self._classifier = Classifier(

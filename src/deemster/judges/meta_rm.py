@@ -192,12 +192,7 @@ def open_meta_rm(spec: str, *, template: str | Path | None = None) -> MetaRM:
     if spec.partition(":")[0] in CLASSIFY_SCHEMES:
         from deemster.judges.meta_remote import RemoteMetaRM  # noqa: PLC0415 - as the others
 
-        if template is not None:
-            raise InputError(
-                f"meta_template {str(template)!r} does not go with {spec!r}, whose server gets "
-                "plain text; leave it out, or open the model with hf:"
-            )
-        return RemoteMetaRM(spec)
+        return RemoteMetaRM(spec, template=template)
     return PromptedMetaRM(spec, template=template)
 
 

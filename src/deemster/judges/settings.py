@@ -78,10 +78,18 @@ def dialect_of(
             official=prompt == "official",
             model_folder=_folder(backend),
         )
+    if chosen.template.provenance:
+        announce(f"deemster: {chosen.template.provenance}")
     if only is not None and chosen.name != only:
         raise InputError(
             f"model {backend.name!r} was trained on the dialect {only!r} alone, got "
             f"{chosen.spec!r}; leave out dialect, or give another model"
+        )
+    if chosen.forgeable and chosen.rule not in chosen.point_rules:
+        announce(
+            f"deemster: verdicts of dialect {chosen.spec} are {chosen.forgeable}: a response can "
+            "dictate that of a judge that quotes it; where responses come from strangers, prefer "
+            "another dialect (docs/dialects.md, Forgery)"
         )
     return chosen
 

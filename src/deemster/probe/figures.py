@@ -29,6 +29,7 @@ from deemster.suites.metrics import (
     calibrate,
     position_consistency,
 )
+from deemster.suites.metrics.stability import STABLE
 
 _DRAWN = Bootstrap(proportions="wilson")
 _NONE = Estimate(value=None, low=None, high=None, n=0)
@@ -197,6 +198,10 @@ def _calibration(votes: Sequence[Answer]) -> tuple[Figure, tuple[Bin, ...]]:
         found = calibrate([c for c, _ in pairs], [r for _, r in pairs], bins=5)
         parts = {"calibration error (ECE)": found.ece, "Brier score": found.brier}
         curve = found.curve
+        errors = [confidence >= STABLE for confidence, right in pairs if not right]
+        resampled = not any(v.judge.calibration for one in votes for v in one.verdicts.values())
+        if errors and resampled:
+            parts["stable errors, which more votes repeat"] = _DRAWN.mean(errors)
     figure = judged(
         "calibration", _DRAWN.mean([confidence - right for confidence, right in pairs]), parts
     )

@@ -111,7 +111,9 @@ def plan_probe(
 
 
 def judges(judge: Judge, n: int) -> bool:
-    """Whether its dialect takes n responses at once."""
+    """Whether one completion is about n responses."""
+    if n > 1 and judge.dialect.judges_one_at_a_time:
+        return False
     try:
         judge.dialect.check_n(n)
     except InputError:
@@ -159,10 +161,11 @@ class _Maker:
         self, stage: Stage, item: str, family: str, questions: Sequence[Question], k: int = 1
     ) -> Unit:
         calls = 0
+        turns = 2 if self.judge.dialect.template.has_second else 1
         for question in questions:
             apart = len(question.responses) if not self.pairs else 1
             # Principles made ahead take a call of their own.
-            calls += apart * (k + (self.judge.mode == "ahead"))
+            calls += apart * (k * turns + (self.judge.mode == "ahead"))
         return Unit(stage, item, family, tuple(questions), calls)
 
     def _singles(self) -> list[Unit]:

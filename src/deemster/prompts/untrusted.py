@@ -27,7 +27,15 @@ from urllib.parse import unquote
 from deemster.prompts.control_tokens import following
 from deemster.prompts.normal_form import fold, spelled_out, visible, without_joiners
 from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
-from deemster.prompts.verdict_syntax import BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS, words
+from deemster.prompts.verdict_syntax import (
+    ANY_QUOTES,
+    BRACKETED,
+    KEYS,
+    LABELS,
+    TAGS,
+    WHOLE_KEYS,
+    words,
+)
 
 
 def _tags(first: str) -> str:
@@ -54,7 +62,8 @@ _SYNTAX = re.compile(
     # In a JSON string within JSON quotation marks are escaped, in Markdown brackets may be.
     rf"|\"(?i:{'|'.join(WHOLE_KEYS)})(?=\\{{0,8}}\")"
     rf"|\"(?i:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+\\?:)"
-    r"|o(?i:utput) \\?\((?=(?i:[ab])\\?\))"
+    + "".join(rf"|{word[0]}(?={word[1:]})" for word in ANY_QUOTES)
+    + r"|o(?i:utput) \\?\((?=(?i:[ab])\\?\))"
     r"|O(?i:utput) \\?\((?=(?i:[ab])\\?\))"
     r"|\]\]{0,98}(?=\\?\])"
     rf"|\](?={following(']')})"
@@ -145,7 +154,7 @@ def _unescaped(text: str) -> str:
     used = set(_REFERENCE.findall(text))
     if len(used) > _FEW:
         return html.unescape(text)
-    for reference in used:
+    for reference in sorted(used, key=len, reverse=True):  # one may begin another
         text = text.replace(reference, html.unescape(reference))
     return text
 

@@ -15,6 +15,8 @@ WHOLE_KEYS: tuple[str, ...] = (
     "更好的回答",
 )
 """JSON strings that are respelled wherever they stand: no ordinary text has them."""
+ANY_QUOTES: tuple[str, ...] = ("综合得分",)
+"""Keys that models write in single quotes, too: respelled whatever stands around them."""
 KEYS: tuple[str, ...] = (
     "score",
     "score_1",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, field
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from deemster._version import __version__
 from deemster.errors import InputError
 from deemster.reports.browser import Browser
+from deemster.reports.losses import JudgedItems
 from deemster.reports.records import (
     Correctness,
     ItemRow,
@@ -23,7 +24,7 @@ from deemster.reports.records import (
     PolicyRate,
     Report,
 )
-from deemster.reports.weakness import find_weaknesses
+from deemster.reports.weakness import analyse
 from deemster.reports.weakness_change import compare_weaknesses
 from deemster.reports.weakness_records import Change, WeaknessReport
 from deemster.schemas import JudgeInfo, Sample, Verdict
@@ -57,6 +58,32 @@ class Compared:
     policy: str | None = None
     versus: str | None = None
     before: Report | None = None
+
+
+@dataclass
+class _Policies:
+    """What weakness analysis needs of one judge, collected while its items are read.
+
+    Items before the second of two policies appeared hold nothing to compare.
+    """
+
+    compared: Compared
+    names: set[str] = field(default_factory=set)
+    judged: list[JudgedItems] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.compared.policy is not None:
+            self.judged = [JudgedItems(self.compared.policy, self.compared.versus)]
+
+    def add(self, sample: Sample, verdict: Verdict) -> None:
+        new = set(sample.policies or ()) - self.names
+        if new:
+            self.names |= new
+            if self.compared.policy is None:
+                pairs = permutations(sorted(self.names)) if len(self.names) == 2 else ()
+                self.judged = [JudgedItems(policy, versus) for policy, versus in pairs]
+        for one in self.judged:
+            one.add(sample, verdict)
 
 
 @dataclass(frozen=True)
@@ -100,8 +127,9 @@ def _collected(
     notes: list[str] = []
     unknown: list[str] = []
     for number, (source, label) in enumerate(zip(sources, labels, strict=True)):
-        own, section, listed = _section(source, label, number, browser)
-        found = _weaknesses(source, own, compared, notes)
+        policies = _Policies(compared)
+        own, section, listed = _section(source, label, number, browser, policies)
+        found = _weaknesses(policies, notes)
         if compared.policy is not None and not found["weaknesses"]:
             unknown.append(f"{label}: {notes.pop()}")
         sections.append(section.model_copy(update=found))
@@ -141,7 +169,7 @@ def _labels(sources: Sequence[_Source]) -> list[str]:
 
 
 def _section(
-    source: _Source, label: str, number: int, browser: Browser
+    source: _Source, label: str, number: int, browser: Browser, policies: _Policies
 ) -> tuple[list[Item], JudgeSection, list[ItemRow]]:
     items, rows, seconds = [], [], []
     reasons = FailureReasons()
@@ -151,10 +179,11 @@ def _section(
         browser.add(row, sample, verdict)
         items.append(item)
         reasons.add(sample, verdict)
+        policies.add(sample, verdict)
         rows.append(row)
         seconds += [vote.usage.seconds for vote in verdict.votes if vote.usage.seconds > 0]
     reducer, k_meta = curve_rule(source.info)
-    policies = sorted({name for item in items for name in item.policies or ()})
+    names = sorted(policies.names)
     section = JudgeSection(
         label=label,
         run=source.run,
@@ -171,7 +200,7 @@ def _section(
         latency=_latency(seconds),
         policies=tuple(
             PolicyRate(policy=name, win_rate=win_rate(items, name))
-            for name in (policies if 1 < len(policies) <= _MOST_POLICIES else ())
+            for name in (names if 1 < len(names) <= _MOST_POLICIES else ())
         ),
         weaknesses=(),
         changes=(),
@@ -218,27 +247,20 @@ def _latency(seconds: Sequence[float]) -> Latency | None:
     )
 
 
-def _weaknesses(
-    source: _Source, items: Sequence[Item], compared: Compared, notes: list[str]
-) -> dict[str, tuple[object, ...]]:
+def _weaknesses(policies: _Policies, notes: list[str]) -> dict[str, tuple[object, ...]]:
     """The fields `weaknesses` and `changes` of the section; notes say what was left out."""
-    policies = sorted({name for item in items for name in item.policies or ()})
-    wanted: list[tuple[str, str | None]] = []
-    if compared.policy is not None:
-        wanted = [(compared.policy, compared.versus)]
-    elif len(policies) == 2:
-        wanted = [(policies[0], policies[1]), (policies[1], policies[0])]
-    elif len(policies) > 2:
+    if policies.compared.policy is None and len(policies.names) > 2:
         notes.append(
-            f"Weakness analysis left out: {len(policies)} policies; name one with --policy."
+            f"Weakness analysis left out: {len(policies.names)} policies; name one with --policy."
         )
     found: list[WeaknessReport] = []
-    for policy, versus in wanted:
+    for judged in policies.judged:
         try:
-            found.append(find_weaknesses(source.rows(), policy=policy, versus=versus))
+            found.append(analyse(judged))
         except InputError as error:
             notes.append(str(error))
-    return {"weaknesses": tuple(found), "changes": _changes(found, compared.before, notes)}
+    before = policies.compared.before
+    return {"weaknesses": tuple(found), "changes": _changes(found, before, notes)}
 
 
 def _changes(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -85,8 +86,15 @@ class JudgedItem:
 
 @dataclass(slots=True)
 class JudgedItems:
-    """All items in which one policy was judged."""
+    """All items in which one policy was judged.
 
+    Without `versus`, the opponent is the best of the other responses, and a single response counts
+    as lost if its reward is below the median of the policy's single responses. With `versus`, items
+    without a response of that policy are left out.
+    """
+
+    policy: str
+    versus: str | None = None
     items: list[JudgedItem] = field(default_factory=list)
     principles: list[PrincipleText] = field(default_factory=list)
     n_unscored: int = 0
@@ -96,6 +104,34 @@ class JudgedItems:
     pairs_only: bool = True
     """Whether every item has exactly one opponent, chosen before the rewards were known."""
     _known: dict[str, int] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, sample: Sample, verdict: Verdict) -> None:
+        """Read the votes of one item; it is skipped where it is not about the policies."""
+        writers = sample.policies or ()
+        self._seen.update(writers)
+        sides = _sides(sample, verdict, self.policy, self.versus)
+        if sides is None:
+            return
+        if verdict.rewards is None:
+            self.n_unscored += 1
+            return
+        rivals = len(writers) - 1 if self.versus is None else writers.count(self.versus)
+        self.pairs_only &= rivals == writers.count(self.policy) == 1
+        self.items.append(_judged_item(sample, verdict, sides, self))
+
+    def complete(self) -> None:
+        """Decide what needs all items; call it once, after the last one.
+
+        Raises:
+            InputError: no item can be used; the text lists the policies of the run.
+        """
+        if not self.items and not self.n_unscored:
+            both = f"{self.policy!r} and {self.versus!r}"
+            wanted = repr(self.policy) if self.versus is None else both
+            names = ", ".join(sorted(self._seen)) or "none is recorded"
+            raise InputError(f"no item has responses of {wanted}; policies of the run: {names}")
+        _split_singles(self.items)
 
     def number(self, principle: Principle) -> int:
         """The principle's place in `principles`; notes how it is spelled and described."""
@@ -108,40 +144,6 @@ class JudgedItems:
         if principle.description not in ("", *known) and len(known) < _DESCRIPTIONS:
             known.append(principle.description)
         return number
-
-
-def collect(
-    rows: Iterable[tuple[Sample, Verdict]], *, policy: str, versus: str | None = None
-) -> JudgedItems:
-    """Read the votes on one policy.
-
-    Without `versus`, the opponent is the best of the other responses, and a single response counts
-    as lost if its reward is below the median of the policy's single responses. With `versus`, items
-    without a response of that policy are left out.
-
-    Raises:
-        InputError: no item can be used; the text lists the policies of the run.
-    """
-    judged = JudgedItems()
-    seen: set[str] = set()
-    for sample, verdict in rows:
-        seen.update(sample.policies or ())
-        sides = _sides(sample, verdict, policy, versus)
-        if sides is None:
-            continue
-        if verdict.rewards is None:
-            judged.n_unscored += 1
-            continue
-        writers = sample.policies or ()
-        rivals = len(writers) - 1 if versus is None else writers.count(versus)
-        judged.pairs_only &= rivals == writers.count(policy) == 1
-        judged.items.append(_judged_item(sample, verdict, sides, judged))
-    if not judged.items and not judged.n_unscored:
-        wanted = repr(policy) if versus is None else f"{policy!r} and {versus!r}"
-        names = ", ".join(sorted(seen)) or "none is recorded"
-        raise InputError(f"no item has responses of {wanted}; policies of the run: {names}")
-    _split_singles(judged.items)
-    return judged
 
 
 def _sides(
@@ -257,6 +259,8 @@ def _split_singles(items: Sequence[JudgedItem]) -> None:
                 item.result = "lost" if item.reward < middle else "won"
 
 
+# Judges name few principles in very many votes.
+@lru_cache(maxsize=10_000)
 def _normal(name: str) -> str:
     """The name without case, punctuation, numbering and width variants."""
     text = unicodedata.normalize("NFKC", name).casefold()

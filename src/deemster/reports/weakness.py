@@ -12,7 +12,7 @@ import numpy as np
 from deemster.errors import InputError
 from deemster.reports.evidence import quotes, subset_shares, terms
 from deemster.reports.grouping import Grouper, Groups, Tfidf, group_principles
-from deemster.reports.losses import JudgedItem, JudgedItems, collect
+from deemster.reports.losses import JudgedItem, JudgedItems
 from deemster.reports.weakness_records import Member, Weakness, WeaknessReport
 from deemster.reports.weakness_stats import Table, adjusted, lifts, p_values, shares
 from deemster.schemas import Sample, Verdict
@@ -56,12 +56,28 @@ def find_weaknesses(
     Raises:
         InputError: no item is about these policies, or an argument is out of range.
     """
+    judged = JudgedItems(policy, versus)
+    for sample, verdict in rows:
+        judged.add(sample, verdict)
+    return analyse(judged, group=group, name=name, seed=seed, min_support=min_support, fdr=fdr)
+
+
+def analyse(
+    judged: JudgedItems,
+    *,
+    group: Grouper | None = None,
+    name: Namer | None = None,
+    seed: int = 0,
+    min_support: int = 5,
+    fdr: float = 0.01,
+) -> WeaknessReport:
+    """`find_weaknesses` of items that were read already; completes them."""
     if min_support < 1:
         raise InputError(f"min_support must be >= 1, got {min_support!r}")
     if not 0 < fdr < 1:
         raise InputError(f"fdr must be between 0 and 1, got {fdr!r}; 0.01 is usual")
+    judged.complete()
     grouper = Tfidf() if group is None else group
-    judged = collect(rows, policy=policy, versus=versus)
     analysis = _Analysis.of(judged, grouper, Bootstrap(seed=seed))
     found, n_tested = analysis.weaknesses(min_support, fdr)
     passed = [w.q_value is not None and w.q_value <= fdr and w.excess > 0 for w in found]
@@ -70,8 +86,8 @@ def find_weaknesses(
     results = Counter(item.result for item in judged.items)
     flavours = judged.flavours
     return WeaknessReport(
-        policy=policy,
-        versus=versus,
+        policy=judged.policy,
+        versus=judged.versus,
         n_items=len(judged.items),
         n_lost=results["lost"],
         n_won=results["won"],

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deemster.reports.least_squares import clustered_least_squares
 from deemster.reports.losses import JudgedItem
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import Floats, Ints, tidy
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 MIN_ITEMS = 10
 """Fewer lost and won items than this leave nothing to test."""
@@ -37,7 +42,7 @@ class Table:
     """(L + W, G): mean weight of the group's principles in the item's votes."""
     lost_votes: Floats
     """(L, G): votes against the policy."""
-    votes: tuple[Floats, Floats, Ints]
+    votes: tuple[sparse.csc_array, Floats, Ints]
     """Votes (V) without scores per principle: weights (V, G), whole gaps (V,), items (V,)."""
 
     @classmethod
@@ -78,12 +83,22 @@ class Table:
         return _parts(self.won)
 
 
-def _votes(items: Sequence[JudgedItem], labels: Ints, n_groups: int) -> tuple[Floats, Floats, Ints]:
+def _votes(
+    items: Sequence[JudgedItem], labels: Ints, n_groups: int
+) -> tuple[sparse.csc_array, Floats, Ints]:
+    from scipy import sparse  # noqa: PLC0415 - slow to import
+
     votes = [(number, vote) for number, item in enumerate(items) for vote in item.by_weight]
-    weight = np.zeros((len(votes), n_groups))
-    for row, (_, (_, weights)) in enumerate(votes):
-        for number, value in weights.items():
-            weight[row, labels[number]] += value
+    cells = [
+        (row, labels[number], value)
+        for row, (_, (_, weights)) in enumerate(votes)
+        for number, value in weights.items()
+    ]
+    rows, groups, values = np.array(cells, dtype=float).reshape(-1, 3).T
+    place = (rows.astype(np.intp), groups.astype(np.intp))
+    # Principles of one group are added up.
+    weight = sparse.csc_array((values, place), shape=(len(votes), n_groups))
+    weight.eliminate_zeros()
     gap = np.array([gap for _, (gap, _) in votes], dtype=float)
     return weight, gap, np.array([number for number, _ in votes], dtype=np.intp)
 
@@ -140,24 +155,29 @@ def p_values(
 
 
 def _by_regression(table: Table, groups: Sequence[int], *, paired: bool) -> dict[int, float]:
-    from scipy import stats  # noqa: PLC0415 - slow to import
-    from statsmodels.regression.linear_model import OLS  # noqa: PLC0415 - slow to import
+    from scipy import sparse, stats  # noqa: PLC0415 - slow to import
 
     weight, gap, item = table.votes
-    varied = [g for g in groups if np.std(weight[:, g]) > 1e-6]
-    varied.sort(key=lambda g: -np.count_nonzero(weight[:, g]))
     n_items = len(np.unique(item))
+    varied = [g for g in groups if _varies(weight, g)]
+    varied.sort(key=lambda g: -np.diff(weight.indptr)[g])
     varied = varied[: min(n_items // PER_GROUP, MOST_FITTED)]
     if not varied or np.allclose(gap, 0):
         return {}
-    rest = np.maximum(weight.sum(axis=1) - weight[:, varied].sum(axis=1), 0)
-    columns = [weight[:, varied], *([rest[:, None]] if rest.max() > 1e-9 else [])]
-    fit = OLS(gap, np.hstack(columns)).fit(cov_type="cluster", cov_kwds={"groups": item})
-    gaps, errors = np.asarray(fit.params)[: len(varied)], np.asarray(fit.bse)[: len(varied)]
-    usual = _usual(gaps, weight[:, varied].sum(axis=0), paired=paired)
+    fitted = weight[:, varied]
+    rest = np.maximum(weight.sum(axis=1) - fitted.sum(axis=1), 0)
+    columns = [fitted, *([sparse.csc_array(rest[:, None])] if rest.max() > 1e-9 else [])]
+    found = clustered_least_squares(sparse.hstack(columns, format="csr"), gap, item)
+    gaps, errors = (values[: len(varied)] for values in found)
+    usual = _usual(gaps, fitted.sum(axis=0), paired=paired)
     p = stats.t.sf((gaps - usual) / np.maximum(errors, 1e-12), max(n_items - 1, 1))
     p = np.nan_to_num(p, nan=1.0)
     return {group: float(value) for group, value in zip(varied, p, strict=True)}
+
+
+def _varies(weight: sparse.csc_array, group: int) -> bool:
+    """Whether a group's weight differs between votes."""
+    return len(weight.data) > 0 and float(np.std(weight[:, [group]].toarray())) > 1e-6
 
 
 def _usual(gaps: Floats, weights: Floats, *, paired: bool) -> float:

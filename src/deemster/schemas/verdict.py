@@ -44,11 +44,15 @@ class JudgeInfo(Record):
     """What put its findings before the judge."""
     members: tuple[JudgeInfo, ...] = ()
     """The judges inside a composite one."""
+    calibration: str = ""
+    """Hash of the calibration that `Verdict.confidence` is from; empty: it is resampled."""
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits over all fields: equal judges have equal fingerprints."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        exclude = None if self.calibration else {"calibration"}
+        text = self.model_dump_json(exclude=exclude)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Verdict(Record):
@@ -85,7 +89,8 @@ class Verdict(Record):
     """Groups of two or more responses with equal rewards, best group first."""
     confidence: Annotated[Finite, Field(ge=0, le=1)] | None = None
     """Estimated probability that `ranking[0]` would stay best with unlimited votes, from
-    resampling the votes. None for one response, for fewer than 2 valid votes, or unscored."""
+    resampling the votes; of a judge with a `calibration` the probability that it is right. None
+    for one response, for fewer than 2 valid votes, or unscored."""
     votes: tuple[Vote, ...] = ()
     k: Count
     """Votes asked for; fewer may have been drawn if a stopping rule ended the draw."""

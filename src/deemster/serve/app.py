@@ -24,7 +24,7 @@ from deemster.serve.http_errors import NAMES, HttpError, error_response
 from deemster.serve.keys import KeyCheck, KeyRing
 from deemster.serve.metrics import Metrics
 from deemster.serve.settings import LOOPBACK, ServerSettings
-from deemster.serve.traffic import Traffic
+from deemster.serve.traffic import Traffic, note
 
 _MODULES = (health, page, native, openrlhf, slime, vllm, nemo_gym, chat, decisions)
 _DESCRIPTION = """Judges over HTTP. `POST /v1/score` is deemster's own route; the others speak what
@@ -49,7 +49,8 @@ def make_app(
         desk.draining = True
         await desk.aclose()
 
-    hosts = frozenset({*LOOPBACK, "[::1]", settings.host.lower()}) if settings.is_local else None
+    closed = settings.is_local and not settings.keys and not settings.public
+    hosts = frozenset({*LOOPBACK, "[::1]"}) if closed else None
     app = FastAPI(
         title="deemster",
         version=__version__,
@@ -128,4 +129,6 @@ async def _refused(request: Request, error: Any) -> Response:  # noqa: ANN401 - 
 
 
 def _reply(request: Request, error: HttpError) -> Response:
-    return error_response(error, request_id=request.scope["state"]["request_id"])
+    state = request.scope["state"]
+    note(state, error=error.kind)
+    return error_response(error, request_id=state["request_id"])

@@ -76,17 +76,16 @@ class BodyGuard:
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"")
         if declared.isdigit() and int(declared) > self._most:
             raise self._too_large()
-        parts: list[bytes] = []
-        size = 0
+        body = bytearray()
         try:
             async with asyncio.timeout(self._timeout):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self._most:
+                    body += message.get("body", b"")
+                    if len(body) > self._most:
+                        body.clear()  # the error would hold it for as long as it is on its way
                         raise self._too_large()
                     if not message.get("more_body", False):
                         break
@@ -94,10 +93,12 @@ class BodyGuard:
             raise HttpError(
                 f"the body did not arrive within {self._timeout:g} s", status=408
             ) from None
-        body = b"".join(parts)
-        if size > _COUNTED and sum(body.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
+        if (
+            len(body) > _COUNTED
+            and sum(body.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES
+        ):
             raise HttpError(f"the body has more than {MAX_VALUES:,} values", status=413)
-        return body
+        return bytes(body)
 
     async def _refuse(self, error: HttpError, scope: Scope, receive: Receive, send: Send) -> None:
         """Reply, then read on for a moment, and only then let the connection be closed."""

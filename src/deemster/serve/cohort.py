@@ -95,6 +95,11 @@ class Cohorts:
             self._leave(key, found, member)
             raise
 
+    def close(self) -> None:
+        """Nobody can join any more: judge every group as it is."""
+        for key in list(self._open):
+            self._close(key)
+
     def _close(self, key: tuple[str, ...]) -> None:
         """Take no more members, and judge those that are there."""
         group = self._open.pop(key)
@@ -137,9 +142,9 @@ class Cohorts:
     def _check_company(self, group: _Group) -> None:
         if len(group.members) == 1:
             raise HttpError(
-                f"1 of {group.size} rollouts of the group came within {self._wait:g} s, and there "
-                "is nothing to compare it with; post the group's rollouts at the same time, or "
-                "start the server with a longer --group-wait",
+                f"1 of {group.size} rollouts of the group came, and there is nothing to compare it "
+                f"with; the server waits {self._wait:g} s: post the group's rollouts at the same "
+                "time, or start the server with a longer --group-wait",
                 status=503,
                 kind="group_incomplete",
                 retry_after=1,

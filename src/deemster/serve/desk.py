@@ -85,6 +85,15 @@ class Desk:
             self._varied[chosen, k] = self._vary(chosen, k)
         return self._varied[chosen, k]
 
+    @property
+    def _most(self) -> int:
+        return self.settings.in_flight + self.settings.queue
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a further sample would be refused."""
+        return self._here >= self._most
+
     @contextmanager
     def admitted(self, samples: int = 1) -> Iterator[None]:
         """Take places in the queue for as long as it is open.
@@ -92,10 +101,10 @@ class Desk:
         Raises:
             HttpError: the queue is full.
         """
-        limits = self.settings
-        most = limits.in_flight + limits.queue
-        if self._here >= most or (samples > most - self._here and self._here > 0):
-            wait = self._here * self._seconds / limits.in_flight
+        most = self._most
+        # A batch larger than the queue is taken while nobody waits: it would never fit otherwise.
+        if self.is_full or (samples > most - self._here and self._here > 0):
+            wait = self._here * self._seconds / self.settings.in_flight
             raise HttpError(
                 f"{self._here} samples are being judged or wait for it, and {most} may; come again "
                 "later",

@@ -40,8 +40,9 @@ async def readyz(desk: TheDesk) -> Ready:
     """503 while the server stops or its queue is full."""
     if desk.draining:
         raise HttpError("the server stops", status=503, kind="draining")
-    with desk.admitted():
-        return Ready(judges=tuple(desk.judges))
+    if desk.is_full:
+        raise HttpError("the queue is full", status=503, kind="overloaded", retry_after=1)
+    return Ready(judges=tuple(desk.judges))
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from deemster.errors import InputError
+from deemster.serve.cohort import Cohorts
 from deemster.serve.desk import Desk
 from deemster.serve.settings import ServerSettings
 
@@ -24,9 +25,13 @@ _BACKLOG = 2048
 class _Server(uvicorn.Server):
     """uvicorn's server, which goes on listening for a moment after the first signal."""
 
-    def __init__(self, config: uvicorn.Config, desk: Desk, has_started: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, has_started: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._desk, self._has_started = desk, has_started
+        self._desk: Desk = app.state.desk
+        self._cohorts: Cohorts = app.state.cohorts
+        self._has_started = has_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""
@@ -45,6 +50,7 @@ class _Server(uvicorn.Server):
 
     def _stop_listening(self) -> None:
         self.should_exit = True
+        self._cohorts.close()
 
 
 def bind(settings: ServerSettings) -> socket.socket:
@@ -96,7 +102,7 @@ async def serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=int(settings.deadline + settings.body_timeout) + 1,
     )
-    server = _Server(config, app.state.desk, started)
+    server = _Server(config, app, started)
     # uvicorn raises the signal again once it has stopped: for whoever would have got it.
     before = {sig: signal.signal(sig, signal.SIG_IGN) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""Around every request: its id, its host, its refusals as JSON, its line in the log, its time."""
+"""Around every request: its id, its host, errors as JSON, its line in the log, its time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Traffic:
     Args:
         app: what is inside.
         desk: knows whether the server is about to stop, and counts.
-        hosts: names by which clients may call the server; None: any. On loopback it keeps web
+        hosts: names by which clients may call the server; None: any. Without keys it keeps web
             pages that turn their own name into 127.0.0.1 from asking.
     """
 
@@ -70,9 +70,9 @@ class Traffic:
         except Exception as error:  # whatever it is, the client gets one line
             if status:  # a stream broke off; closing the connection says so
                 raise
-            await error_response(_as_http_error(error, name), request_id=name)(
-                scope, receive, reply
-            )
+            told = as_http_error(error, name)
+            note(state, error=told.kind)
+            await error_response(told, request_id=name)(scope, receive, reply)
         finally:
             self._note(scope, status if ended else 499, time.monotonic() - began)
 
@@ -84,7 +84,7 @@ class Traffic:
         if bare not in self._hosts:
             raise HttpError(
                 f"host {host!r:.100} is not this server's; call it by 127.0.0.1 or localhost, or "
-                "start it with --host",
+                "start it with --keys or --public",
                 status=403,
             )
 
@@ -115,7 +115,8 @@ def note(state: dict[str, Any], **fields: Any) -> None:  # noqa: ANN401 - any JS
     state.setdefault("noted", {}).update(fields)
 
 
-def _as_http_error(error: Exception, name: str) -> HttpError:
+def as_http_error(error: Exception, name: str) -> HttpError:
+    """What a client is told of an error; a bug goes into the log, under the request's id."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, InputError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from deemster.errors import InputError
-from deemster.schemas import Count, Record
+from deemster.schemas import Count, JudgeInfo, Record
 from deemster.suites.metrics import Comparison, Item, compare
 from deemster.suites.rescoring import find_judge
 from deemster.suites.store import RunStore
@@ -75,15 +76,48 @@ def compare_runs(
         InputError: there is no such run or judge, or the runs share no item with a unique true
             best.
     """
-    (name, before), (other, after) = (
-        _items(run, judge) for run, judge in zip((first, second), judges, strict=True)
+    one, other = (
+        load_judged(run, judge) for run, judge in zip((first, second), judges, strict=True)
     )
-    shared = before.keys() & after.keys()
-    old, new = ([run[key] for key in sorted(shared)] for run in (before, after))
+    return compare_judged(one, other)
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """A judge's items of a stored run, by id."""
+
+    name: str
+    """Directory and judge, `RUN: JUDGE`."""
+    info: JudgeInfo
+    items: Mapping[str, Item]
+
+
+def load_judged(run: Path, judge: str | None) -> JudgedRun:
+    """Read a judge's items.
+
+    Raises:
+        InputError: there is no such run or judge.
+    """
+    with RunStore(run) as store:
+        position = find_judge(store, judge)
+        info = store.judges()[position]
+        items = [Item.from_verdict(sample, verdict) for sample, verdict in store.verdicts(position)]
+    return JudgedRun(f"{run}: {info.name}", info, {item.id: item for item in items})
+
+
+def shared_items(first: JudgedRun, second: JudgedRun) -> tuple[list[Item], list[Item]]:
+    """The items that both have, in the same order."""
+    keys = sorted(first.items.keys() & second.items.keys())
+    return [first.items[key] for key in keys], [second.items[key] for key in keys]
+
+
+def compare_judged(first: JudgedRun, second: JudgedRun) -> RunComparison:
+    """`compare_runs` of what has been read already."""
+    old, new = shared_items(first, second)
     overall = compare(old, new, unscored_as_wrong=True)
     if not overall.difference.n:
         raise InputError(
-            f"{str(first)!r} and {str(second)!r} share {len(shared)} items, none of them with a "
+            f"{first.name!r} and {second.name!r} share {len(old)} items, none of them with a "
             "unique true best; compare runs over the same data with ground_truth"
         )
     changes = [
@@ -92,22 +126,26 @@ def compare_runs(
         if a.true_best is not None and _outcome(a) != _outcome(b)
     ]
     return RunComparison(
-        first=name,
-        second=other,
+        first=first.name,
+        second=second.name,
         scored=compare(old, new),
         overall=overall,
-        only_in_first=len(before.keys() - shared),
-        only_in_second=len(after.keys() - shared),
+        only_in_first=len(first.items) - len(old),
+        only_in_second=len(second.items) - len(old),
         changes=tuple(sorted(changes, key=lambda one: (_got(one), one.id))),
     )
 
 
-def _items(run: Path, judge: str | None) -> tuple[str, Mapping[str, Item]]:
-    with RunStore(run) as store:
-        position = find_judge(store, judge)
-        name = store.judges()[position].name
-        items = [Item.from_verdict(sample, verdict) for sample, verdict in store.verdicts(position)]
-    return f"{run}: {name}", {item.id: item for item in items}
+def names_of(judges: Sequence[str] | None) -> tuple[str | None, str | None]:
+    """`--judge`, given once, or once a run.
+
+    Raises:
+        InputError: it is given more often.
+    """
+    names: list[str | None] = [*judges] if judges else [None]
+    if len(names) > 2:
+        raise InputError(f"--judge is given {len(names)} times; give it once, or once a run")
+    return names[0], names[-1]
 
 
 def _outcome(item: Item) -> Outcome:

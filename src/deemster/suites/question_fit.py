@@ -141,6 +141,7 @@ def fit_questions(
             principles=tuple(
                 one.model_copy(update={"weight": float(weight)})
                 for one, weight in zip(answers.principles, weights, strict=True)
+                if weight > 0  # what does not count need not be asked
             ),
             scale=found.scale,
         ),

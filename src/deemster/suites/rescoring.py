@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from deemster.aggregators import parse_aggregator, parse_stop, selects_by_meta
+from deemster.aggregators import (
+    Decided,
+    Reducer,
+    parse_aggregator,
+    parse_stop,
+    selects_by_meta,
+)
 from deemster.errors import InputError
 from deemster.judges import decide
 from deemster.judges.adaptive import StoredVotes
@@ -22,6 +29,9 @@ from deemster.suites.rereading import STORED, rereader
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_judge, summarise_verdicts, write_summary
 
+STOP_LEVELS = (1.0, 0.999, 0.995, *(round(0.99 - step / 100, 2) for step in range(49)))
+"""Probabilities of `Decided` that `stop_within` tries, strictest first."""
+
 
 def rescore_run(
     run: Path,
@@ -33,6 +43,7 @@ def rescore_run(
     k: int | None = None,
     min_valid: int | None = None,
     stop: str | None = None,
+    votes_per_item: float | None = None,
 ) -> Summary:
     """Decide a stored run again.
 
@@ -49,12 +60,16 @@ def rescore_run(
         stop: a stopping rule's text, `decided:0.95`: only the votes that it would have drawn.
             Where it names no spread, the spread is measured on the run's own votes, and the
             judge of the new run records it.
+        votes_per_item: or: the stopping rule that draws so many votes an item on average, spent
+            where a vote changes the decision most; see `stop_within`.
 
     Raises:
         InputError: an argument is wrong, or the run cannot be decided this way.
     """
     if k is not None and k < 1:
         raise InputError(f"k must be >= 1, got {k}")
+    if stop is not None and votes_per_item is not None:
+        raise InputError("give one of stop and votes_per_item")
     rule = None if stop is None else parse_stop(stop)
     with RunStore(run) as store:
         position = find_judge(store, judge)
@@ -70,19 +85,49 @@ def rescore_run(
                 "k": info.k if k is None else min(k, info.k),
                 "min_valid": info.min_valid if min_valid is None else min_valid,
                 "dialect": info.dialect if dialect in (None, STORED) else dialect,
+                "calibration": "",  # confidence is resampled from the votes again
             }
         )
         used = None
-        if rule is not None:
+        if rule is not None or votes_per_item is not None:
             votes = _stored(store, position, info, k=k, dialect=dialect)
-            rule = votes.fit(rule)
+            rule = (
+                votes.fit(rule)
+                if rule is not None
+                else stop_within(votes, votes_per_item or 0.0, reducer=chosen)
+            )
             used = iter(votes.used(rule, reducer=chosen, min_valid=new.min_valid))
             new = new.model_copy(update={"stop": str(rule)})
         rows = _decided(store, position, new, k=k, dialect=dialect, used=used)
         if out is None:
             return summarise_verdicts(rows, new)[1]
         check_new(out)
-        return _write(out, new, rows)
+        return write_judged(out, new, rows)
+
+
+def stop_within(votes: StoredVotes, votes_per_item: float, *, reducer: Reducer) -> Decided:
+    """The strictest stopping rule that draws at most so many votes an item on average.
+
+    All items share one threshold, so a vote goes where the leader is least sure: for the same
+    number of votes that is more often right than the same k everywhere. No label is looked at.
+
+    Args:
+        votes: those of a run.
+        votes_per_item: on average, > 0.
+        reducer: the voting rule.
+
+    Raises:
+        InputError: even the most lenient rule draws more.
+    """
+    fitted = votes.fit(Decided())
+    for p in STOP_LEVELS:
+        rule = replace(fitted, p=p)
+        if sum(used := votes.used(rule, reducer=reducer)) <= votes_per_item * len(used):
+            return rule
+    raise InputError(
+        f"votes_per_item {votes_per_item!r} is too few: the most lenient rule draws "
+        f"{sum(used) / len(used):.2f} an item"
+    )
 
 
 def find_judge(store: RunStore, name: str | None) -> int:
@@ -158,7 +203,8 @@ def _unvoted(verdict: Verdict) -> Usage:
     return verdict.usage.minus(voted)
 
 
-def _write(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+def write_judged(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
+    """Write verdicts of one judge as a new run, with its summary."""
     with RunStore(out, write=True) as target:
         target.set_judges([info])
         with target.transaction():

@@ -27,6 +27,7 @@ from deemster.schemas import Sample, Usage, Verdict
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import Standing, Summary
+from deemster.suites.requirements import check_requirements
 from deemster.suites.store import RunStore, holds_run
 from deemster.suites.summaries import summarise_run, write_json, write_summary
 from deemster.suites.thresholds import ThresholdResult, check_thresholds
@@ -101,11 +102,14 @@ async def run_suite(
 
     Raises:
         InputError: the suite is wrong, or `out` holds another run; nothing is written then.
+        CalibrationError: a judge is not the one that was calibrated, or is not what the suite
+            requires; nothing is sent then.
     """
     async with AsyncExitStack() as opened:
         if judges is None:
             built = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust)
             judges = (await opened.enter_async_context(built)).judges
+        check_requirements(suite.spec, judges)
         for judge in judges:
             judge.wrap_backends(checked)  # before anything is written or sent
         infos = [judge.info for judge in judges]

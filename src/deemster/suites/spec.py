@@ -144,6 +144,35 @@ class Threshold(_Spec):
         return f"{self.comparison} {self.value:g}"
 
 
+class RequiresSpec(_Spec):
+    """What a judge must have shown against human labels to be allowed; see `deemster calibrate`."""
+
+    n: _Positive | None = None
+    """Labelled items, at least."""
+    agreement: Threshold | None = None
+    """With the raters, as a share."""
+    agreement_low: Threshold | None = None
+    """Lower end of its 95 % interval."""
+    kappa: Threshold | None = None
+    """Cohen's kappa with the raters."""
+    kappa_low: Threshold | None = None
+    """Lower end of its 95 % interval."""
+    ac: Threshold | None = None
+    """Gwet's AC with the raters."""
+    ac_low: Threshold | None = None
+    """Lower end of its 95 % interval."""
+    ece: Threshold | None = None
+    """Expected calibration error of the calibrated confidence."""
+    brier: Threshold | None = None
+    """Its Brier score."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if all(value is None for _, value in self):
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
+        return self
+
+
 Metric = Literal[
     "accuracy",
     "macro",
@@ -188,6 +217,8 @@ class SuiteSpec(_Spec):
         Threshold,
     ] = Field(default_factory=dict)
     """Figures that must hold for every judge; else the exit status is 3."""
+    requires: RequiresSpec | None = None
+    """What every judge's `calibration` must show before anything is asked; else status 3."""
     in_flight: _Positive = 64
     """Samples judged at a time."""
 

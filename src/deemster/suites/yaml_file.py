@@ -32,7 +32,37 @@ _NAMED = frozenset({"model", "base", "path", "dataset"})
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _REFERENCE = re.compile(r"(\$?)" + _VARIABLE.pattern)
 
+MAX_FILLED = 2**20
+"""Characters of all the values that `${NAME}` puts into one file: a short file with a long variable
+in thousands of places would fill the memory."""
+
 M = TypeVar("M", bound=BaseModel)
+
+
+class _Values:
+    """The environment's variables, and how many characters of them came into a file."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._left = MAX_FILLED
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._environment
+
+    def take(self, name: str, here: str) -> str:
+        """The value.
+
+        Raises:
+            InputError: it is more than may still come into the file.
+        """
+        value = self._environment[name]
+        self._left -= len(value)
+        if self._left < 0:
+            raise InputError(
+                f"{here}: with ${{{name}}} ({len(value):,} characters) variables put more than "
+                f"{MAX_FILLED:,} characters into the file; use it in fewer places"
+            )
+        return value
 
 
 @dataclass(frozen=True)
@@ -62,9 +92,9 @@ class YamlFile:
             InputError: it says something that is not allowed. The text names file, line, key,
                 value and what is allowed.
         """
-        environment = os.environ if environment is None else environment
+        values = _Values(os.environ if environment is None else environment)
         verbatim: frozenset[str] = getattr(model, "verbatim", frozenset())
-        filled = self._fill(self.written, (), environment, verbatim)
+        filled = self._fill(self.written, (), values, verbatim)
         try:
             return model.model_validate(filled, context=context)
         except ValidationError as error:
@@ -86,7 +116,7 @@ class YamlFile:
         self,
         value: Any,  # noqa: ANN401 - any YAML value, as is what comes back
         path: tuple[str | int, ...],
-        environment: Mapping[str, str],
+        values: _Values,
         verbatim: frozenset[str],
     ) -> Any:  # noqa: ANN401
         """Replace `${NAME}` in strings, except in the lists and mappings under `verbatim` keys."""
@@ -94,7 +124,7 @@ class YamlFile:
         def inner(key: Any, item: Any) -> Any:  # noqa: ANN401
             if key in verbatim and isinstance(item, list | dict):
                 return item
-            return self._fill(item, (*path, key), environment, verbatim)
+            return self._fill(item, (*path, key), values, verbatim)
 
         if isinstance(value, dict):
             return {key: inner(key, item) for key, item in value.items()}
@@ -118,13 +148,13 @@ class YamlFile:
                     f"secrets stand under options, and for the characters themselves write "
                     f"$${{{name}}}"
                 )
-            if name not in environment:
+            if name not in values:
                 raise InputError(
                     f"{here}: the environment variable {name!r} is not set; "
                     f"for the characters themselves write $${{{name}}}"
                 )
-            used[name] = environment[name]
-            return environment[name]
+            used[name] = values.take(name, here)
+            return used[name]
 
         filled = _REFERENCE.sub(found, value)
         if used:

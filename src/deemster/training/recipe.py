@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
 from deemster.backends import EMBEDDED
+from deemster.redaction import redact_all, without_secrets
 from deemster.schemas import Record
 
 DEFAULT_ENGINE = "trl"
@@ -76,11 +77,14 @@ class Recipe(Record):
     def settings_for(self, stage: str) -> dict[str, JsonValue]:
         """The settings that decide what a stage does, not where it is computed.
 
-        A section with the name of a stage matters to that stage only.
+        A section with the name of a stage matters to that stage only. Secrets are left out: they
+        go into no manifest, and a new key makes no other stage.
         """
         whole = self.model_dump(mode="json", exclude={"name", "description", "out"})
         others = {*self.known_stages} - {stage}
-        return {k: v for k, v in whole.items() if k not in others and v is not None}
+        found = {k: v for k, v in whole.items() if k not in others and v is not None}
+        kept: dict[str, JsonValue] = without_secrets(redact_all(found))
+        return kept
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every local file or folder that training reads, with the field that names it."""

@@ -145,6 +145,9 @@ async def test_a_response_that_breaks_a_check_leaves_the_others_their_scores() -
     assert vote.scores == (1.0, None, 1.0)
     said = vote.critiques[1].text
     assert r"says: not decided (OSError: tester\x1b[2J\ud800 broken)" in said
+    assert verdict.warnings == (
+        r"response 1 has no score: says: OSError: tester\x1b[2J\ud800 broken",
+    )
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 

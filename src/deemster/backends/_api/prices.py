@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, ValidationError
 
-from deemster.schemas import Record, Usage
+from deemster.errors import InputError
+from deemster.schemas import Record, Usage, first_problem
 
 
 class Prices(Record):
@@ -109,3 +111,15 @@ def _listed_names() -> frozenset[str] | None:
 
 def _starts(name: str) -> list[int]:
     return [0, *(i + 1 for i, character in enumerate(name) if character == "/")]
+
+
+def read_prices(given: Prices | Mapping[str, float]) -> Prices:
+    """Prices from an object or a mapping with its fields.
+
+    Raises:
+        InputError: a field is missing, unknown or out of range.
+    """
+    try:
+        return Prices.model_validate(given)
+    except ValidationError as error:
+        raise InputError(f"prices: {first_problem(error)}") from error

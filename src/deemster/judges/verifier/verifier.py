@@ -75,8 +75,8 @@ class Verifier(BaseJudge):
 
     A check that could not be run (sandbox not available, search out of time, a result that the
     tests cannot look at) leaves its response without a score: None in the judgment, whose critique
-    says why. The others keep theirs; the verdict, which compares all responses, is unscored. If no
-    response has a score the vote is a `Failure`.
+    and warnings say why. The others keep theirs; the verdict, which compares all responses, is
+    unscored. If no response has a score the vote is a `Failure`.
 
     Args:
         checks: what to examine; see `deemster.judges.verifier` for the built-in ones. Your
@@ -211,6 +211,12 @@ class Verifier(BaseJudge):
             order=tuple(range(len(findings.by_response))),
             raw=findings.text(),
             usage=usage,
+            warnings=tuple(
+                f"response {index} has no score: {name}: {finding.evidence}"
+                for index, row in enumerate(findings.by_response)
+                for name, finding in zip(findings.checks, row, strict=True)
+                if finding.score is None
+            ),
         )
 
     def _failure(self, findings: Findings, usage: Usage) -> Failure:

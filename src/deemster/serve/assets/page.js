@@ -160,8 +160,10 @@ function showVote(vote) {
     details.append(raw);
   }
   const item = element("li");
+  item.dataset.draw = vote.draw;
   item.append(details);
-  $("votes").append(item);
+  const after = [...$("votes").children].find((one) => Number(one.dataset.draw) > vote.draw);
+  $("votes").insertBefore(item, after ?? null);
 }
 
 function showVerdict(verdict) {
@@ -212,6 +214,9 @@ async function judge(event) {
   begin(asked());
   say("Waiting for the first vote …");
   showRewards(null, null);
+  if ($("outcome").getBoundingClientRect().top > window.innerHeight - 200) {
+    $("outcome").scrollIntoView();
+  }
   state.cut = new AbortController();
   $("go").disabled = true;
   $("stop").hidden = false;

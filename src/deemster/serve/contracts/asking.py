@@ -17,7 +17,8 @@ from deemster.serve.http_errors import no_verdict_error
 from deemster.serve.traffic import note
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
+    # Async: FastAPI would run it in a thread, which costs more than the rest of the route.
     desk: Desk = request.app.state.desk
     return desk
 

@@ -19,8 +19,9 @@ from deemster.judges.together import together
 from deemster.principles import list_rubrics
 from deemster.schemas import JudgeInfo, Message, Principle, Verdict
 from deemster.serve.contracts.asking import JudgeName, TheDesk, Votes, judged, noted
-from deemster.serve.http_errors import ERRORS, HttpError
+from deemster.serve.http_errors import ERRORS
 from deemster.serve.live import Progress
+from deemster.serve.traffic import as_http_error
 
 router = APIRouter(responses=ERRORS, tags=["verdicts"])
 MAX_BATCH = 1_000
@@ -159,10 +160,9 @@ async def score_stream(asked: Asked, request: Request, desk: TheDesk) -> Streami
                     async for step in steps:
                         verdict = step.verdict
                         yield _event("vote", _so_far(step))
-        except HttpError as error:
-            yield _event("error", {"type": error.kind, "message": str(error)})
-        except InputError as error:
-            yield _event("error", {"type": "bad_request", "message": str(error)})
+        except Exception as error:  # noqa: BLE001 - the reply has begun, so it is an event
+            told = as_http_error(error, request.scope["state"]["request_id"])
+            yield _event("error", {"type": told.kind, "message": str(told)})
         else:
             if verdict is not None:
                 noted(request, desk, verdict, case)

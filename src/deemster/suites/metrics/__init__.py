@@ -48,6 +48,7 @@ from deemster.suites.metrics.ranking import (
     roc_auc,
     spearman,
 )
+from deemster.suites.metrics.stability import stable_errors
 from deemster.suites.metrics.standings import RANKED_BY, Standing, standings
 from deemster.suites.metrics.summary import Summary, summarise
 
@@ -102,6 +103,7 @@ __all__ = [
     "roc_auc",
     "single_accuracy",
     "spearman",
+    "stable_errors",
     "standings",
     "stratified_mean",
     "style_matrix",

@@ -85,6 +85,7 @@ def compare_by_subset(
     second: Sequence[Item],
     *,
     correction: Literal["holm", "bh"] = "holm",
+    unscored_as_wrong: bool = False,
     bootstrap: Bootstrap = DEFAULT,
 ) -> dict[str, Comparison]:
     """`compare` within each subset, p-values corrected for looking at them all.
@@ -94,6 +95,7 @@ def compare_by_subset(
         second: the second's.
         correction: `holm` bounds the chance of any false finding; `bh` (Benjamini-Hochberg) the
             share of false ones among the findings.
+        unscored_as_wrong: as in `compare`.
         bootstrap: how intervals are drawn.
     """
     if correction not in ("holm", "bh"):
@@ -102,7 +104,12 @@ def compare_by_subset(
     found = {}
     for name in sorted({a.subset for a, _ in pairs}):
         mine = [(a, b) for a, b in pairs if a.subset == name]
-        found[name] = compare([a for a, _ in mine], [b for _, b in mine], bootstrap=bootstrap)
+        found[name] = compare(
+            [a for a, _ in mine],
+            [b for _, b in mine],
+            unscored_as_wrong=unscored_as_wrong,
+            bootstrap=bootstrap,
+        )
     tested = [name for name, one in found.items() if one.p_value is not None]
     if not tested:
         return found

@@ -36,6 +36,7 @@ from deemster.suites.metrics.ranking import (
     kendall_without_ties,
     roc_auc,
 )
+from deemster.suites.metrics.stability import stable_errors
 
 
 class Summary(Record):
@@ -91,6 +92,9 @@ class Summary(Record):
     position_consistency: PositionConsistency | None
     """Pairs judged in both orders."""
     calibration: Calibration | None
+    stable_errors: Estimate | None = None
+    """Share of the errors that votes drawn again would repeat, see `stable_errors`; None if there
+    are none with 2 or more valid votes."""
     win_rates: dict[str, Estimate] = Field(default_factory=dict)
     """Share of the items a policy wins, a win shared by m counting 1/m: over the scored items
     with its response and one of another policy."""
@@ -173,6 +177,7 @@ def summarise(
         curves=curves,
         position_consistency=_position(items, bootstrap),
         calibration=calibration(items, bootstrap=bootstrap),
+        stable_errors=stable_errors(items, reducer, bootstrap=bootstrap),
         kendall_cap=kendall_without_ties([item for item in items if item.n_responses > 2]),
         win_rates=_win_rates(items, bootstrap),
         corrected=_corrected(items, bootstrap.level),
