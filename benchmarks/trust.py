@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from benchmarks.votes import RB2, SCALE, ballot, ratings, right
 from deemster.aggregators import Decided, Reducer, Softmax, Sum, fit_spread
+from deemster.aggregators.spread import prefix
 from deemster.judges.calibrator import FEATURES, verdict_features
 from deemster.judges.calibrator_fit import METHODS, cross_fit_chances, fit
 from deemster.judges.cascade_fit import fit_rule, run_rule
@@ -34,7 +35,7 @@ from deemster.suites.comparing import load_judged
 from deemster.suites.diagnosing import diagnose_run
 from deemster.suites.gating import gate_run
 from deemster.suites.importing import import_run
-from deemster.suites.metrics import Bootstrap, Estimate, calibrate, stable_errors
+from deemster.suites.metrics import Bootstrap, Estimate, Item, calibrate, stable_errors
 from deemster.suites.metrics.raters import Label, Rated, agreement_beyond_chance, ceiling
 from deemster.suites.panel_report import report_panel
 from deemster.suites.panels import load_panel
@@ -189,13 +190,13 @@ def stable(runs: Runs) -> Table:
     return header, rows
 
 
-def _stable_softmax(items: Sequence[object]) -> Estimate | None:
+def _stable_softmax(items: Sequence[Item]) -> Estimate | None:
     again = []
     for item in items:
-        rewards = Softmax().reduce(item.ballot)  # type: ignore[attr-defined]
+        rewards = Softmax().reduce(item.ballot)
         if np.isfinite(rewards).all():
-            again.append(replace(item, rewards=tuple(map(float, rewards))))  # type: ignore[type-var]
-    return stable_errors(again, Softmax(), bootstrap=DRAW)  # type: ignore[arg-type]
+            again.append(replace(item, rewards=tuple(map(float, rewards))))
+    return stable_errors(again, Softmax(), bootstrap=DRAW)
 
 
 PANELS: tuple[tuple[tuple[str, ...], int | None], ...] = (
@@ -360,19 +361,37 @@ def _spent(scores: Floats, reducer: Reducer, k: int, seed: int) -> tuple[float, 
     half = rng.permutation(len(scores)) < len(scores) // 2
     used = np.zeros(len(scores), dtype=np.intp)
     for fitted, held in ((half, ~half), (~half, half)):
-        fit_on, hold = ballot(moved[fitted]), ballot(moved[held])
-        rule = Decided(spread=fit_spread([fit_on]))
+        rule = Decided(spread=fit_spread([ballot(moved[fitted])]))
+        sure = _sureness(rule, moved, reducer)
         for p in STOP_LEVELS:
-            now = replace(rule, p=p)
-            if now.votes_used(fit_on, reducer=reducer, scale=SCALE).mean() <= k:
+            stopped = _first(sure, p)
+            if stopped[fitted].mean() <= k:
                 break
-        used[held] = now.votes_used(hold, reducer=reducer, scale=SCALE)
+        used[held] = stopped[held]
 
     def shared(n: npt.NDArray[np.intp]) -> Floats:
         drawn = np.arange(scores.shape[1])[None, :, None] < n[:, None, None]
         return np.nan_to_num(right(reducer.reduce(ballot(np.where(drawn, moved, np.nan))))[1])
 
     return float(used.mean()), shared(used) - shared(np.full(len(scores), k))
+
+
+def _sureness(rule: Decided, scores: Floats, reducer: Reducer) -> Floats:
+    """(I, K - 1): probability that the leader wins all votes, after 1, 2, … of them."""
+    votes, k = ballot(scores), scores.shape[1]
+    found = [
+        rule.probability(prefix(votes, n), k, reducer=reducer, scale=SCALE) for n in range(1, k)
+    ]
+    return np.stack(found, axis=1)
+
+
+def _first(sure: Floats, p: float) -> npt.NDArray[np.intp]:
+    """(I,): after how many votes the probability is first reached; all where it never is."""
+    reached = sure >= p
+    found: npt.NDArray[np.intp] = np.where(
+        reached.any(axis=1), reached.argmax(axis=1) + 1, sure.shape[1] + 1
+    )
+    return found
 
 
 def remedies(runs: Runs) -> Table:

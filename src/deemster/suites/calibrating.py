@@ -17,7 +17,7 @@ from deemster.judges.calibrator import (
     judge_identity,
     verdict_features,
 )
-from deemster.judges.calibrator_fit import Method, cross_fit_chances, fit, why_not
+from deemster.judges.calibrator_fit import METHODS, Method, cross_fit_chances, fit, why_not
 from deemster.schemas import Count, JudgeInfo, Record, Sample, Verdict
 from deemster.suites.labels import Labels, Ratings, own_labels, read_labels
 from deemster.suites.metrics import Bootstrap, Calibration, Estimate, calibrate, krippendorff_alpha
@@ -130,6 +130,8 @@ def calibrate_run(
     Raises:
         InputError: there is no such run, judge or file, or nothing to measure.
     """
+    if method not in METHODS:
+        raise InputError(f"calibration method {method!r}; allowed: {', '.join(METHODS)}")
     with RunStore(run) as store:
         position = find_judge(store, judge)
         info = store.judges()[position]
