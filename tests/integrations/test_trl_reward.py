@@ -12,7 +12,7 @@ from tests.integrations.test_groups import by_length, calls, judge
 
 from deemster import FakeBackend, Judge, Verifier
 from deemster.errors import InputError
-from deemster.integrations.trl import monitor_func, reward_func
+from deemster.integrations.trl import TooManyUnscoredError, monitor_func, reward_func
 from deemster.judges.verifier import NumericMatch
 
 PROMPTS = ["p", "q", "p", "q"]
@@ -99,3 +99,18 @@ async def test_a_monitor_logs_and_rewards_nothing() -> None:
     )
     assert rewards == [None] * 4
     assert loggers.metrics == {"verifier/reward": 0.5, "verifier/unscored": 0.0}
+
+
+async def test_a_judge_that_fails_too_often_ends_the_training() -> None:
+    reward = reward_func(judge(k=2), max_unscored=0.3)
+    batches = [["a", "ab", "abc", "abcd"], ["a", "boom", "abc", "boom"]]
+    assert None not in await reward(prompts=PROMPTS, completions=batches[0])
+    assert None in await reward(prompts=PROMPTS, completions=batches[1])
+    await reward(prompts=PROMPTS, completions=batches[0])  # a sixth, in all
+    with pytest.raises(TooManyUnscoredError, match=r"38% .*max_unscored 30%; most of"):
+        await reward(prompts=PROMPTS, completions=["boom"] * 4)
+    patient = reward_func(judge(k=2))
+    for _ in range(8):
+        await patient(prompts=PROMPTS, completions=batches[1])
+    with pytest.raises(InputError, match="max_unscored must be from 0 to 1"):
+        reward_func(judge(), max_unscored=2)

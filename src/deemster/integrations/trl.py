@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from deemster.errors import InputError
+from deemster.errors import DeemsterError, InputError
 from deemster.integrations.groups import GroupRewards, as_one_response, judge_group
 from deemster.judges.scorer import Scorer
 from deemster.judges.together import together
 from deemster.principles import PrinciplesLike
 from deemster.schemas import ResponseLike
 
-__all__ = ["monitor_func", "reward_func"]
+__all__ = ["TooManyUnscoredError", "monitor_func", "reward_func"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def reward_func(
     principles: PrinciplesLike | None = None,
     response: Callable[[Any], ResponseLike] = as_one_response,
     at_once: int | None = None,
+    max_unscored: float | None = None,
     name: str = "deemster",
 ) -> RewardFunc:
     """An asynchronous reward function that judges all completions of a prompt together.
@@ -57,12 +59,19 @@ def reward_func(
         response: makes the response that is judged out of a completion, a text or messages; say,
             to leave out its reasoning.
         at_once: most completions of one call; None for as many as the judge takes.
+        max_unscored: largest share, 0 to 1, of the last ten batches' completions without a
+            reward; None never ends a training.
         name: what TRL calls the function in its logs.
 
     Returns:
         An async function for `reward_funcs=`. It raises `InputError` where a column is missing,
-        or if, in its first batch, the judge refuses everything.
+        or if, in its first batch, the judge refuses everything; and `TooManyUnscoredError`, which
+        ends the training, where more than `max_unscored` have no reward, from the third batch on.
+
+    Raises:
+        InputError: `max_unscored` is out of range.
     """
+    unscored = _Unscored(max_unscored)
     judged_before = False
     told: set[str] = set()
 
@@ -111,6 +120,7 @@ def reward_func(
                 log_metric(f"{name}/{metric}", value)
         if log_extra is not None:
             log_extra(f"{name}/critique", critiques)
+        unscored.add(rewards, judged)
         return rewards
 
     reward.__name__ = name
@@ -158,6 +168,12 @@ def monitor_func(
     return reward
 
 
+class TooManyUnscoredError(DeemsterError):
+    """More completions than allowed have no reward: the policy would be trained on the rest."""
+
+
+_BATCHES, _FEWEST = 10, 3
+"""Batches whose unscored completions count, and from which on."""
 _MOST_TOLD = 20
 """Different reasons that one function warns of."""
 
@@ -177,6 +193,29 @@ def _check_first(judged: Sequence[GroupRewards]) -> None:
     judgments = [judgment for verdict in verdicts for judgment in verdict.judgments]
     if failures and not judgments and all(one.error == InputError.__name__ for one in failures):
         raise InputError(f"the judge can judge none of the first batch: {failures[0].message}")
+
+
+class _Unscored:
+    """The share of the last batches' completions that have no reward, held to a limit."""
+
+    def __init__(self, most: float | None) -> None:
+        if most is not None and not 0 <= most <= 1:
+            raise InputError(f"max_unscored must be from 0 to 1, got {most!r}")
+        self._most = most
+        self._shares: deque[float] = deque(maxlen=_BATCHES)
+
+    def add(self, rewards: Sequence[float | None], judged: Sequence[GroupRewards]) -> None:
+        """Count a batch; raise `TooManyUnscoredError` above the limit."""
+        self._shares.append(rewards.count(None) / len(rewards))
+        share = sum(self._shares) / len(self._shares)
+        if self._most is None or len(self._shares) < _FEWEST or share <= self._most:
+            return
+        reasons = Counter(reason for group in judged for reason in group.reasons)
+        why = f"; most of the last batch: {reasons.most_common(1)[0][0]}" if reasons else ""
+        raise TooManyUnscoredError(
+            f"{share:.0%} of the completions have no reward, more than max_unscored "
+            f"{self._most:.0%}{why}"
+        )
 
 
 def _metrics(judged: Sequence[GroupRewards], rewards: Sequence[float | None]) -> dict[str, float]:
