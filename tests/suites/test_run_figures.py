@@ -232,6 +232,20 @@ def test_a_terminal_says_what_figures_rest_on() -> None:
     assert grey not in large
 
 
+@pytest.mark.parametrize(("width", "below"), [(120, False), (70, True)])
+def test_names_of_judges_are_never_broken(width: int, below: bool) -> None:
+    names = ("a careful judge", "a careless one")
+    items = [Item.from_scores(str(i), [[1, 0]], ground_truth=(1, 0)) for i in range(40)]
+    summaries = {name: summarise(items) for name in names}
+    out = Console(file=io.StringIO(), width=width)
+    show_judges(standings(dict.fromkeys(names, items), summaries), summaries, out)
+    assert isinstance(out.file, io.StringIO)
+    text = out.file.getvalue()
+    for place, name in enumerate(names, 1):
+        assert name in text
+        assert (f"{place}: {name}" in text) is below
+
+
 def test_no_empty_tables() -> None:
     out = Console(file=io.StringIO(), width=100)
     show_summary(summarise([]), out)

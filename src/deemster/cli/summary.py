@@ -75,20 +75,15 @@ def show_judges(
     by = standings[0].ranked_by
     name = RANKED_BY[by] if by in _NUMBERS else RANKED_BY[by].lower()
     unscored = by == "accuracy" and any(one.n_scored < one.n for one in summaries.values())
-    long = any(len(one.judge) > _NAME for one in standings)
-    # Figures are never cut: where room is short, the names give way.
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("judge", overflow="fold")
     columns = [name, "scored", "ties", "k", "cost,\ncalls", "failed\nvotes", "to the best"]
-    for column in columns[:1] + ["unscored\nas wrong"] * unscored + columns[1:]:
-        table.add_column(column, justify="right", no_wrap=True)
+    columns[1:1] = ["unscored\nas wrong"] * unscored
+    rows = []
     for place, one in enumerate(standings, 1):
         summary = summaries[one.judge]
         figure = summary.detail.scored if by == "accuracy" else one.figure
         wrong = percent(None if one.figure is None else one.figure.value)
         cost = summary.usage.cost
-        table.add_row(
-            Text(str(place) if long else one.judge),
+        cells = (
             _two_lines(figure, plain=by in _NUMBERS),
             *[wrong] * unscored,
             f"{summary.n_scored}/{summary.n}",
@@ -98,11 +93,38 @@ def show_judges(
             f"{sum(summary.failures.values())}/{summary.n_votes}",
             "best" if place == 1 else _difference(one),
         )
+        rows.append((one.judge, *cells))
     title = f"judges, best first by {name}" + (" with unscored as wrong" * unscored)
+    _show_by_judge(title, columns, rows, out)
+    _show_costs([one.judge for one in standings], summaries, out)
+
+
+def _show_by_judge(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], out: Console
+) -> None:
+    """A table whose figures are never cut: names without room stand below, under numbers."""
+    names = [row[0] for row in rows]
+    table = _by_judge("judge", names, columns, rows)
+    room = out.options.update(max_width=1000)
+    named = max(map(len, names)) <= _NAME
+    named = named and table.__rich_measure__(out, room).maximum <= out.width
+    if not named:
+        table = _by_judge("#", [str(place + 1) for place in range(len(rows))], columns, rows)
     out.print(Text(title, style="bold"), table, sep="\n")
-    for place, one in enumerate(standings, 1) if long else ():
-        out.print(Text(f"{place}: {one.judge}"))
-    _show_costs([one.judge for one in standings], summaries, out, long=long)
+    for place, name in enumerate(() if named else names, 1):
+        out.print(Text(f"{place}: {name}"))
+
+
+def _by_judge(
+    heading: str, names: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(heading, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(Text(name), *row[1:])
+    return table
 
 
 def item_cells(cost: ItemCost) -> tuple[str, str, str, str, str]:
@@ -114,22 +136,17 @@ def item_cells(cost: ItemCost) -> tuple[str, str, str, str, str]:
     )  # fmt: skip
 
 
-def _show_costs(
-    judges: Sequence[str], summaries: Mapping[str, Summary], out: Console, *, long: bool
-) -> None:
+def _show_costs(judges: Sequence[str], summaries: Mapping[str, Summary], out: Console) -> None:
     """What an item costs by each judge; nothing where no call is on record."""
     found = [summaries[name].per_item for name in judges]
     if not any(found):
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("judge", overflow="fold")
-    for column in ("calls", "tokens in", "tokens out", "US dollars", "time"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for place, (name, cost) in enumerate(zip(judges, found, strict=True), 1):
-        cells = ("–",) * 5 if cost is None else item_cells(cost)
-        table.add_row(Text(str(place) if long else name), *cells)
+    rows = [
+        (name, *(("–",) * 5 if cost is None else item_cells(cost)))
+        for name, cost in zip(judges, found, strict=True)
+    ]
     title = "cost per item, as if each judge ran alone (time: of a local model, its work)"
-    out.print(Text(title, style="bold"), table, sep="\n")
+    _show_by_judge(title, ("calls", "tokens in", "tokens out", "US dollars", "time"), rows, out)
 
 
 def show_thresholds(thresholds: Sequence[ThresholdResult], out: Console | None = None) -> None:
