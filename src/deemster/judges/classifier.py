@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deemster.backends._local.sources import check_path
 from deemster.errors import BackendError, InputError
 from deemster.extras import need
 from deemster.judges.reduction import Reduction, one_output
@@ -112,6 +113,7 @@ class Classifier:
         if not path.strip():
             raise InputError(f"{what} has an empty path; give a folder or OWNER/REPOSITORY")
         need("local", f"{what} 'hf:{path}'")
+        check_path(path)
         limits: dict[str, Any] = {"batch_size": batch_size, "max_context": max_context}
         for name, value in limits.items():  # suites pass on what their file says
             if value is not None and (not isinstance(value, int) or value < 1):
