@@ -47,6 +47,18 @@ async def test_a_cohort_is_judged_when_whole_or_late() -> None:
     assert sorted(calls(one)) == [1, 1, 2]  # the third of two was late and alone
 
 
+async def test_a_later_group_of_the_same_key_is_kept_apart() -> None:
+    one = judge()
+    cohorts = Cohorts(one, wait_s=60)
+    adding = [
+        asyncio.create_task(cohorts.add("a", "q", text, size=2)) for text in ("ab", "abc", "abcd")
+    ]
+    await asyncio.gather(*adding[:2])  # the third has opened the next group meanwhile
+    await asyncio.wait_for(cohorts.add("a", "q", "abcde", size=2), timeout=10)
+    await adding[2]
+    assert calls(one) == [2, 2]
+
+
 async def test_what_goes_wrong_reaches_all_that_wait() -> None:
     cohorts = Cohorts(Broken(UnusableModelError("no key")))
     waiting = [cohorts.add("a", "q", "x", size=2) for _ in range(2)]

@@ -26,7 +26,7 @@ from deemster.schemas import Verdict, as_query, as_responses
 from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
 from deemster.suites.planning import plan_suite
-from deemster.testing import TRANSIENT, Fault, first_faults
+from deemster.testing import TRANSIENT, Fault, OpenAIServer, Raw, first_faults
 
 QUERY = "What is 2 + 2?"
 RESPONSES = ("It is 4.", "It is five, or so, or so, or so.")
@@ -211,6 +211,31 @@ async def test_malformed_answers_are_failures_never_numbers(
     (vote,) = verdict.failures
     assert "the server's answer cannot be used" in vote.message
     assert server.ledger.hits == 2, "an answer that was paid for is not bought again"
+
+
+class _Says(OpenAIServer):
+    paths = ("classify",)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        # Keys of their own: one that was seen before is hidden everywhere.
+        pytest.param("sk-echoed-0", b"[" * 100_000, id="nested without end"),
+        pytest.param("sk-echoed-1", b"", id="nothing"),
+        pytest.param("sk-echoed-2", b"who sent sk-echoed-2?", id="a key in a text"),
+        pytest.param(
+            "sk-echoed-3", {"data": [{"probs": "Bearer sk-echoed-3"}]}, id="a key in JSON"
+        ),
+    ],
+)
+async def test_what_is_no_answer_is_a_failure_that_shows_no_key(key: str, said: Any) -> None:
+    with _Says(raw=lambda _: Raw(said)) as server:
+        url = server.url.removesuffix("/v1")
+        verdict = await score(ScalarRM(f"vllm-classify:{url}", api_key=key, retries=1))
+    assert verdict.rewards is None
+    assert verdict.failures
+    assert key not in verdict.model_dump_json()
 
 
 async def test_one_lost_response_loses_the_vote(serve: Serve) -> None:

@@ -106,7 +106,8 @@ class Cohorts:
 
         async def judge_now(delay: float) -> None:
             await asyncio.sleep(delay)
-            self._open.pop(key, None)
+            if self._open.get(key) is cohort:  # not a later group of the same key
+                del self._open[key]
             try:
                 judged = await judge_group(
                     self.judge,

@@ -57,7 +57,7 @@ def _read_again(content: bytes) -> WireAnswer | None:
         whole = json.loads(content)
         text = json.dumps(whole, ensure_ascii=False)
         return WireAnswer.model_validate_json(encodable(text).encode())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

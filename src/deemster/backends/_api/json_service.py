@@ -61,7 +61,7 @@ class LeanJson:
         content = await self._road.post(session, body)
         try:
             reply = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             reply = None
         if not isinstance(reply, dict | list):
             shown = content[:100].decode(errors="replace")
@@ -113,6 +113,7 @@ class JsonService:
         self._find = load
         self._concurrency, self._rate, self._attempts = concurrency, rate, retries
         self._timeout = float(timeout)
+        self.secrets: tuple[str, ...] = ()
         self._profile: JsonProfile | None = None
         self._pace: Pace | None = None
         self._lock = threading.Lock()
@@ -161,6 +162,8 @@ class JsonService:
                         "list; give prices=Prices(tokens_in=…, tokens_out=…), or a budget in "
                         "tokens or calls"
                     )
+                # Before anything is sent: from now on no text shows them, of a server's answer too.
+                self.secrets = sent_secrets(self.given, profile.key)
                 self._pace = shared_pace(profile.host, profile.key)
                 self._profile = profile
             return self._profile
@@ -188,8 +191,7 @@ class _Asked(Generic[T]):
             reply = await self._send()
         except UnansweredError as unanswered:
             fault = unanswered.fault
-            secrets = sent_secrets(service.given, self.profile.key)
-            error = fault.to_error(service.name, secrets)
+            error = fault.to_error(service.name, service.secrets)
             service.breaker.failed(fault.status, str(error), final=not error.retryable)
             raise error from None
         service.breaker.answered()

@@ -124,5 +124,5 @@ def causes(error: BaseException) -> list[BaseException]:
 def _json(content: bytes) -> object:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return content[:4000].decode(errors="replace")
