@@ -13,7 +13,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, overload
 
@@ -125,15 +125,21 @@ class Ballot:
             mean: Floats = (given * self.filled).sum(axis=-2) / total
         return np.where(total > 0, mean, np.nan)
 
-    def take(self, index: npt.NDArray[np.intp]) -> Ballot:
-        """The ballots made of the votes `index` (..., k), for resampling one ballot."""
-        return replace(
-            self,
-            scores=self.scores[index],
-            weights=self.weights[index],
-            meta=self.meta[index],
-            judges=self.judges[index],
-            by_principle=self.by_principle[index],
+    def take(
+        self, index: np.intp | npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | None
+    ) -> Ballot:
+        """The ballots made of the votes `index` (..., k), for resampling one ballot.
+
+        Of ballots with batch axes, an index into these, or one for each axis; None adds one.
+        """
+        return Ballot(
+            self.scores[index],
+            self.weights[index],
+            self.meta[index],
+            self.judges[index],
+            self.by_principle[index],
+            self.judge_names,
+            self.k,
         )
 
 
