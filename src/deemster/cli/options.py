@@ -133,6 +133,9 @@ class JudgeOptions:
     """The judge that a command's options describe."""
 
     given: Mapping[str, Any]
+    """The value of every option."""
+    chosen: Collection[str] | None = None
+    """The options that the user gave; None: those without a default."""
 
     def build(self, *, seed: int = 0) -> SuiteJudges:
         """The judge, alone in its list; closes everything that was built.
@@ -200,14 +203,18 @@ class JudgeOptions:
         options = {name: value for name in limits if (value := self.given[name]) is not None}
         return (PairwiseSpec if kind == "pairwise" else ScalarSpec)(model=model, options=options)
 
+    def _is_chosen(self, name: str) -> bool:
+        return self.given[name] is not None if self.chosen is None else name in self.chosen
+
     def _spec(self) -> GrmSpec:
         from pydantic import ValidationError
 
         from deemster.judges.grm import GrmSpec
         from deemster.schemas import first_problem
 
-        given = {key: self.given[key] for key in self.given if key in GrmSpec.model_fields}
-        given["model"] = default_model(given["model"])
+        given = {key: self.given[key] for key in self.given if self._is_chosen(key)}
+        given = {key: value for key, value in given.items() if key in GrmSpec.model_fields}
+        given["model"] = default_model(self.given["model"])
         limits = {key: self.given[key] for key in _LIMIT_NAMES}
         limits["extra"] = read_extra(self.given["extra"])
         given["options"] = {key: value for key, value in limits.items() if value is not None}
@@ -264,19 +271,26 @@ def _with_judge(command: Callable[..., int], leave_out: Collection[str]) -> Call
     }
 
     @functools.wraps(command)
-    def run(**given: Any) -> int:  # noqa: ANN401 - typer's values
+    def run(context: typer.Context, **given: Any) -> int:  # noqa: ANN401 - typer's values
         mine = {key: given.pop(key) for key in options}
-        return command(**given, judge=JudgeOptions(mine))
+        chosen = {key for key in mine if not _is_default(context, key)}
+        return command(**given, judge=JudgeOptions(mine, chosen))
 
     added = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for key, (kind, default) in options.items()
     ]
-    mine = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    mine = [context, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own)]
     run.__signature__ = signature.replace(parameters=mine + added)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in mine + added}
     del run.__wrapped__
     return run
+
+
+def _is_default(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is None or source.name.startswith("DEFAULT")
 
 
 def _judge_options() -> dict[str, tuple[Any, Any]]:
