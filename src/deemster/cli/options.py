@@ -114,7 +114,9 @@ SplitOption = Annotated[
 ]
 
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
-_SHARED: dict[str, Any] = {
+Options = dict[str, tuple[Any, Any]]
+"""By the argument's name: its annotated type and its default."""
+_SHARED: Options = {
     "judge_text": (JudgeText, None),
     "template_args": (TemplateArgs, None),
     "api_base": (ApiBase, None),
@@ -231,7 +233,12 @@ class JudgeOptions:
 
 
 def add_judging_command(
-    app: typer.Typer, name: str, command: Callable[..., int], *, leave_out: Collection[str] = ()
+    app: typer.Typer,
+    name: str,
+    command: Callable[..., int],
+    *,
+    leave_out: Collection[str] = (),
+    more: Mapping[str, Callable[[], Options]] | None = None,
 ) -> None:
     """Register a command with the options of a judge, which it gets as its argument `judge`.
 
@@ -243,6 +250,7 @@ def add_judging_command(
         name: what users type.
         command: the function; its other arguments are options of its own.
         leave_out: settings of a judge that the command does not use.
+        more: makes further options, by the argument that gets their values as a mapping.
     """
 
     class JudgingCommand(TyperCommand):
@@ -252,7 +260,13 @@ def add_judging_command(
             if not self._complete:
                 self._complete = True
                 whole = typer.Typer(add_completion=False)
-                whole.command()(_with_judge(command, leave_out))
+                judge = {
+                    key: one
+                    for key, one in {**_judge_options(), **_SHARED}.items()
+                    if key not in leave_out
+                }
+                groups = {argument: make() for argument, make in (more or {}).items()}
+                whole.command()(_with_options(command, {**groups, "judge": judge}))
                 found = typer.main.get_command(whole)
                 self.params, self.callback = found.params, found.callback
             return super().get_params(ctx)
@@ -262,22 +276,23 @@ def add_judging_command(
         pass
 
 
-def _with_judge(command: Callable[..., int], leave_out: Collection[str]) -> Callable[..., int]:
-    """The command with an argument for each option of a judge in place of `judge`."""
+def _with_options(command: Callable[..., int], groups: Mapping[str, Options]) -> Callable[..., int]:
+    """The command with an argument for each option of a group in place of the group's."""
     signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name != "judge"]
-    options = {
-        key: one for key, one in {**_judge_options(), **_SHARED}.items() if key not in leave_out
-    }
+    own = [one for one in signature.parameters.values() if one.name not in groups]
 
     @functools.wraps(command)
     def run(context: typer.Context, **given: Any) -> int:  # noqa: ANN401 - typer's values
-        mine = {key: given.pop(key) for key in options}
-        chosen = {key for key in mine if not _is_default(context, key)}
-        return command(**given, judge=JudgeOptions(mine, chosen))
+        mine = {
+            argument: {key: given.pop(key) for key in options}
+            for argument, options in groups.items()
+        }
+        chosen = {key for key in mine["judge"] if not _is_default(context, key)}
+        return command(**given, **{**mine, "judge": JudgeOptions(mine["judge"], chosen)})
 
     added = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for options in groups.values()
         for key, (kind, default) in options.items()
     ]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -293,11 +308,11 @@ def _is_default(context: typer.Context, name: str) -> bool:
     return source is None or source.name.startswith("DEFAULT")
 
 
-def _judge_options() -> dict[str, tuple[Any, Any]]:
+def _judge_options() -> Options:
     """An annotated type and a default for each setting of a `Judge` that fits an option."""
     from deemster.judges.grm import GrmSpec
 
-    made: dict[str, tuple[Any, Any]] = {}
+    made: Options = {}
     annotated: Any = Annotated  # built at run time, beyond what type checkers follow
     for name, field in GrmSpec.model_fields.items():
         kind = _plain(field.annotation)
