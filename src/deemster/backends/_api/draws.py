@@ -97,14 +97,15 @@ class Draws:
             more["n"] = count
         if self.seeds and self._takes("seed"):
             more["seed"] = self.seeds[first]
-        outcomes = await self._send(more, count)
+        outcomes = await self._send(more, range(first, first + count))
         if self.asked.shared.structured_retries and self.asked.prepared.schema is not None:
-            return list(await asyncio.gather(*(self._ask_again(more, out) for out in outcomes)))
+            again = (self._ask_again(more, first + i, out) for i, out in enumerate(outcomes))
+            return list(await asyncio.gather(*again))
         return outcomes
 
-    async def _send(self, more: dict[str, Any], count: int) -> list[Outcome]:
+    async def _send(self, more: dict[str, Any], draws: range) -> list[Outcome]:
         """The outcomes of one request, each with its part of what all attempts cost."""
-        call = Call(self.asked, more, count)
+        call = Call(self.asked, more, draws)
         shared = self.asked.shared
         try:
             outcomes = await with_retries(
@@ -115,11 +116,11 @@ class Draws:
                 patience=shared.patience,
             )
         except BackendError as error:
-            return [with_usage(error, part) for part in share(call.spent, count)]
+            return [with_usage(error, part) for part in share(call.spent, len(draws))]
         parts = share(call.spent, len(outcomes))
         return [with_usage(outcome, part) for outcome, part in zip(outcomes, parts, strict=True)]
 
-    async def _ask_again(self, more: dict[str, Any], outcome: Outcome) -> Outcome:
+    async def _ask_again(self, more: dict[str, Any], draw: int, outcome: Outcome) -> Outcome:
         """The outcome, or a better one, if the model wrote no JSON that matches the schema.
 
         The model is shown its answer and what is wrong with it. An answer that was cut would only
@@ -127,6 +128,7 @@ class Draws:
         """
         schema, mode = self.asked.prepared.schema, self.asked.mode
         messages = self.asked.prepared.body(mode)["messages"]
+        again = range(draw, draw + 1)
         for _ in range(self.asked.shared.structured_retries):
             if not isinstance(outcome, Completion) or outcome.finish == "length":
                 return outcome
@@ -136,7 +138,7 @@ class Draws:
             if problem is None:
                 return outcome
             messages = correction(mode, messages, outcome.text, problem)
-            (better,) = await self._send({**more, "n": None, "messages": messages}, 1)
+            (better,) = await self._send({**more, "n": None, "messages": messages}, again)
             spent = outcome.usage + usage_of(better)
             if not isinstance(better, Completion):
                 return with_usage(outcome, spent)
