@@ -34,8 +34,8 @@ _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 _FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
 """Flags of judge settings that differ from their names."""
 _MODEL_HELP = (
-    "provider/model, hf:PATH, replay:CASSETTE, vllm-classify:URL. Default: $DEEMSTER_MODEL, else "
-    "nano, the embedded demonstration model."
+    "provider/model, hf:PATH, vllm:PATH, replay:CASSETTE, vllm-classify:URL. Default: "
+    "$DEEMSTER_MODEL, else nano, the embedded demonstration model."
 )
 
 Model = Annotated[
