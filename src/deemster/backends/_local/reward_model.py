@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from deemster.backends._local.checkpoint import Checkpoint
+from deemster.backends._local.checkpoint import Checkpoint, whole_files
 from deemster.backends._local.conversion import LOADING, complete, no_bars
 from deemster.backends._local.heads import Head, find_head
 from deemster.backends._local.loading import read
