@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from deemster.aggregators import Ballot, Sum, TopK, confidence
+from deemster.aggregators import Ballot, Sum, TopK, confidences
 from deemster.judges import decide
 from deemster.reports import find_weaknesses, write_report
 from deemster.schemas import (
@@ -42,6 +42,8 @@ from deemster.suites.summaries import summarise_verdicts
 SIZES = (1_000, 10_000, 50_000)
 VOTES = 1_000_000
 RESAMPLES = 1_000
+BALLOTS = 4_096
+"""Held at once."""
 SCALE = Scale(low=1, high=10)
 COMMON = (
     *("arithmetic", "word limit", "tone", "language", "clarity", "depth", "relevance"),
@@ -140,17 +142,18 @@ def summary(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the othe
 def votes(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
     """`Sum` and `TopK() >> Sum()` over n votes in ballots of k, each with its confidence."""
     rng = np.random.default_rng(0)
-    for _ in range(n // k):
-        ballot = Ballot(
-            scores=rng.integers(1, 11, (k, 2)).astype(float),
-            weights=np.ones(k),
-            meta=rng.random(k),
-            judges=np.zeros(k, dtype=np.intp),
-            by_principle=np.full((k, 2), np.nan),
+    for start in range(0, n // k, BALLOTS):
+        shape = (min(BALLOTS, n // k - start), k)
+        ballots = Ballot(
+            scores=rng.integers(1, 11, (*shape, 2)).astype(float),
+            weights=np.ones(shape),
+            meta=rng.random(shape),
+            judges=np.zeros(shape, dtype=np.intp),
+            by_principle=np.full((*shape, 2), np.nan),
         )
         for reducer in (Sum(), TopK() >> Sum()):
-            leader = int(reducer.reduce(ballot).argmax())
-            confidence(reducer, ballot, leader, seed=0, resamples=RESAMPLES)
+            leaders = reducer.reduce(ballots).argmax(axis=-1)
+            confidences(reducer, ballots, leaders, seed=0, resamples=RESAMPLES)
 
 
 PARTS: dict[str, Callable[[Path, int, int], None]] = {

@@ -141,6 +141,11 @@ PARQUET = r"needs pyarrow: pip install 'deemster\[parquet\]'"
             id="serve",
         ),
         pytest.param(
+            lambda _: one_line(deemster("serve", "--model", "fake:x", "--mcp")),
+            r"^deemster serve --mcp needs mcp: pip install 'deemster\[mcp\]'$",
+            id="mcp",
+        ),
+        pytest.param(
             lambda _: create_app(Judge("fake:x")), r"^the server needs fastapi, uvicorn", id="app"
         ),
         pytest.param(
@@ -201,7 +206,7 @@ def test_the_extras_are_those_of_the_package() -> None:
     assert set(declared) == {*EXTRAS, "all", "dev", "docs"}
     for extra, brought in EXTRAS.items():
         assert modules(extra) == set(brought)
-    assert modules("all") == set(OPTIONAL) <= modules("dev")
+    assert modules("all") == set(OPTIONAL) - {"vllm"} <= modules("dev")  # vLLM pins other versions
     core = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     assert not {name.replace("-", "_") for name in core} & set(OPTIONAL)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from tests.support.decision_server import DecisionServer
+from tests.support.stub_vllm import stub_vllm
 
 from deemster.backends import (
     Backend,
@@ -32,6 +33,7 @@ from deemster.backends.api import APIBackend
 from deemster.backends.decision_file import DecisionFile
 from deemster.backends.nano import NanoBackend
 from deemster.backends.transformers import TransformersBackend
+from deemster.backends.vllm import VLLMBackend
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Message, Question, Sampling
 from deemster.testing import Call, OpenAIServer
@@ -171,6 +173,30 @@ def transformers(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Su
 
 
 @contextlib.contextmanager
+def vllm(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+    path = str(request.getfixturevalue("tiny_model"))
+    with stub_vllm() as engine:
+
+        def hanging() -> Backend:
+            engine.hangs = True
+            return VLLMBackend(path)
+
+        yield Subject(VLLMBackend(path), VLLMBackend(path, max_context=8), hanging=hanging)
+
+
+@contextlib.contextmanager
+def vllm_itself(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+    """The real engine, where it is installed; the stub holds the same contract elsewhere."""
+    pytest.importorskip("vllm")
+    path = str(request.getfixturevalue("tiny_model"))
+    small = {"enforce_eager": True, "kv_cache_memory_bytes": 2**28, "max_num_seqs": 16}
+    yield Subject(
+        VLLMBackend(path, dtype="float32", max_context=1024, engine_args=small),
+        VLLMBackend(path, dtype="float32", max_context=8, engine_args=small),  # nothing fits
+    )
+
+
+@contextlib.contextmanager
 def nano(request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
     request.getfixturevalue("tiny_nano")
     yield Subject(NanoBackend(threads=1), NanoBackend(threads=1, max_context=8))  # nothing fits
@@ -241,6 +267,8 @@ MAKERS: dict[str, Maker] = {
     "replay": replay,
     "api": api,
     "transformers": transformers,
+    "vllm": vllm,
+    "vllm-itself": vllm_itself,
     "nano": nano,
     "decisions": decisions,
     "systemone": systemone,
@@ -248,7 +276,14 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-@pytest.fixture(params=[pytest.param(maker, id=name) for name, maker in MAKERS.items()])
+MARKS = {"vllm-itself": [pytest.mark.gpu, pytest.mark.slow]}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(maker, id=name, marks=MARKS.get(name, [])) for name, maker in MAKERS.items()
+    ]
+)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     maker: Maker = request.param
     with maker(request, tmp_path) as made:

@@ -13,7 +13,9 @@ from tests.reports.synthetic import judged, samples, write_run
 from deemster.errors import BackendError, InputError
 from deemster.judges.decide import unscored
 from deemster.reports import load_report, write_report
-from deemster.reports.collect import Compared, collect_report
+from deemster.reports.browser import Browser
+from deemster.reports.collect import collect_report
+from deemster.reports.policies import Compared
 from deemster.schemas import JudgeInfo, Judgment, Sample, Verdict
 from deemster.suites.summaries import summarise_verdicts
 
@@ -129,9 +131,11 @@ def test_judges_of_one_name_are_told_apart(tmp_path: Path) -> None:
     a, b = (judged(few, name=name, characters=40) for name in "ab")
     run = write_run(tmp_path / "two-judges", [a, b])
     other = write_run(tmp_path / "other", [a])
-    report, _ = collect_report([run, other], title="", compared=Compared())
+    with Browser() as browser:
+        report = collect_report([run, other], browser, title="", compared=Compared())
     assert [j.label for j in report.judges] == ["two-judges: a", "b", "other: a"]
-    twice, _ = collect_report([run, run], title="", compared=Compared())
+    with Browser() as browser:
+        twice = collect_report([run, run], browser, title="", compared=Compared())
     labels = [j.label for j in twice.judges]
     assert len(set(labels)) == 4
 

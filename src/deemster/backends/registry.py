@@ -28,6 +28,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
         EMBEDDED: "deemster.backends.nano:NanoBackend",
         "replay": "deemster.backends.replay:ReplayBackend",
         "systemone": "deemster.backends.decisions:systemone",
+        "vllm": "deemster.backends.vllm:VLLMBackend",
     },
 )
 """Backends by the scheme of model strings."""

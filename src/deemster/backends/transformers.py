@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from deemster.backends._local.room import room_for
 from deemster.backends._local.serving import Server
 from deemster.backends._local.sources import check_path, source_of
 from deemster.backends.base import Outcome, Request
 from deemster.backends.decision_file import DecisionFile
-from deemster.errors import BackendError, ContextLengthError, InputError
+from deemster.errors import InputError
 from deemster.extras import need
 from deemster.schemas import Completion, Usage
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from deemster.backends._local.labels import LabelReader
     from deemster.backends._local.loading import LocalModel
     from deemster.backends._local.work import Work
-
-_MIN_ROOM = 128
-"""Tokens that must be left for a completion; less would cut every judgment."""
 
 _TOGETHER = 16
 """Requests on their way at a time."""
@@ -132,6 +130,14 @@ class TransformersBackend:
         finally:
             cancel.set()  # ends the job between two steps if this task was cancelled
 
+    async def preload(self) -> None:
+        """Load the model now, unless it is; requests that come meanwhile wait for it.
+
+        Raises:
+            InputError: the model cannot be loaded.
+        """
+        await asyncio.wrap_future(self._server.call(self._load))
+
     async def aclose(self) -> None:
         """Wait for the requests under way, then release the model's memory."""
         await asyncio.to_thread(self._server.close, self._release)
@@ -141,15 +147,19 @@ class TransformersBackend:
             self._model.runner.close()
         self._model = self._prompt = self._reader = None
 
-    def _begin(self, request: Request, rows: int) -> Work:
-        import torch  # noqa: PLC0415 - heavy
-
+    def _load(self) -> LocalModel:
         from deemster.backends._local import loading  # noqa: PLC0415 - loads torch
-        from deemster.backends._local.work import Work  # noqa: PLC0415 - loads torch
 
         if self._model is None:
             self._model = loading.load(self._path, **self._options)
-        model = self._model
+        return self._model
+
+    def _begin(self, request: Request, rows: int) -> Work:
+        import torch  # noqa: PLC0415 - heavy
+
+        from deemster.backends._local.work import Work  # noqa: PLC0415 - loads torch
+
+        model = self._load()
         if request.questions:
             return self._answers(model, request)
         begun = time.perf_counter()
@@ -169,12 +179,11 @@ class TransformersBackend:
     def _answers(self, model: LocalModel, request: Request) -> Work:
         from deemster.backends._local.labels import Answers, LabelReader  # noqa: PLC0415 - torch
 
-        if any(message.images for message in request.messages):
-            raise BackendError("this model reads text only, but the messages contain images")
         if self._reader is None:
-            folder = source_of(self._path).tokenizer
-            self._reader = LabelReader(model, DecisionFile.read(folder))
-        return Answers(self._reader, request, rows=1 if self._exact else self.batch_size)
+            file = DecisionFile.read(source_of(self._path).tokenizer)
+            self._reader = LabelReader(model.chat, file, model.context)
+        rows = 1 if self._exact else self.batch_size
+        return Answers(self._reader, model.runner, request, rows=rows)
 
     def _finish(self, request: Request, work: Work) -> list[Outcome]:
         from deemster.backends._local.labels import Answers  # noqa: PLC0415 - loads torch
@@ -203,17 +212,7 @@ class TransformersBackend:
     def _plan(self, model: LocalModel, request: Request, prompt: int) -> Plan:
         from deemster.backends._local.generation import Plan  # noqa: PLC0415 - loads torch
 
-        room = request.sampling.max_tokens
-        if model.context is not None:
-            left = model.context - prompt
-            if left < min(room, _MIN_ROOM):
-                raise ContextLengthError(
-                    f"the prompt of {prompt} tokens leaves {max(left, 0)} of the context of "
-                    f"{model.context} tokens for the completion (max_tokens={room}, at least "
-                    f"{min(room, _MIN_ROOM)} are needed); nothing was cut: shorten the input or "
-                    "use a model with a longer context"
-                )
-            room = min(room, left)
+        room = room_for(prompt, request.sampling.max_tokens, model.context)
         return Plan(
             sampling=request.sampling,
             room=room,

@@ -57,7 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 add_judging_command(app, "score", score.score)
-add_judging_command(app, "serve", serve.serve)
+add_judging_command(app, "serve", serve.serve, more={"server": serve.server_options})
 app.add_typer(data.app, name="data")
 app.command("init")(init.init)
 app.command("run")(run.run)

@@ -29,9 +29,16 @@ _MALICIOUS_LITELLM = {"1.82.7", "1.82.8"}
 
 
 def doctor(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="Show how this model would judge, and where each setting is from."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> int:
     """Show versions, devices, which API keys are set (never their values) and disk space."""
+    judge = None if model is None else _settings(model)
     packages = {name: _version(name) for name in _PACKAGES}
     facts: dict[str, object] = {
         "python": sys.version.split()[0],
@@ -53,6 +60,8 @@ def doctor(
     extras = {name: missing(name) for name in EXTRAS}
     if as_json:
         found = {**facts, "extras": extras, "packages": packages, "warnings": warnings}
+        if judge is not None:
+            found["judge"] = {name: {"value": one, "from": by} for name, (one, by) in judge.items()}
         typer.echo(json.dumps(found))
     else:
         from deemster.cli.render import show_facts
@@ -62,9 +71,37 @@ def doctor(
         show_facts({f"extra {name}": _described(absent) for name, absent in extras.items()})
         typer.echo()
         show_facts({name: found or "not installed" for name, found in packages.items()})
+        if judge is not None:
+            typer.echo(f"\njudge {model}")
+            show_facts({name: f"{one}  (from {by})" for name, (one, by) in judge.items()})
         for warning in warnings:
             typer.echo(f"WARNING: {warning}", err=True)
     return 0
+
+
+def _settings(model: str) -> dict[str, tuple[object, str]]:
+    """How a model judges if nothing but its name is given, and who says so."""
+    from deemster.backends.judge_file import CONFIG_NAME
+    from deemster.judges import Judge
+    from deemster.zoo import find_model
+
+    info = Judge(model).info
+    found: dict[str, object] = info.model_dump(
+        mode="json", include={"dialect", "principles", "k", "aggregator", "meta_rm"}
+    )
+    if info.sampling is not None:
+        found |= info.sampling.model_dump(include={"temperature", "top_p", "max_tokens"})
+
+    def source(name: str) -> str:
+        if name in info.from_file:
+            return CONFIG_NAME
+        return "the zoo" if name == "dialect" and find_model(model) else "defaults"
+
+    shown = {
+        name: (value if value != "" else "none", source(name)) for name, value in found.items()
+    }
+    others = [name for name in info.from_file if name not in shown]
+    return shown | ({"others": (", ".join(others), CONFIG_NAME)} if others else {})
 
 
 def _described(absent: list[str]) -> str:

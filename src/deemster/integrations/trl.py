@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from deemster.errors import DeemsterError, InputError
-from deemster.integrations.groups import GroupRewards, as_one_response, judge_group
+from deemster.integrations.groups import GroupRewards, judge_group
 from deemster.judges.scorer import Scorer
 from deemster.judges.together import together
 from deemster.principles import PrinciplesLike
-from deemster.schemas import ResponseLike
+from deemster.schemas import ResponseLike, as_response
 
 __all__ = ["TooManyUnscoredError", "monitor_func", "reward_func"]
 
@@ -34,7 +34,7 @@ def reward_func(
     query: str | None = None,
     reference: str | None = None,
     principles: PrinciplesLike | None = None,
-    response: Callable[[Any], ResponseLike] = as_one_response,
+    response: Callable[[Any], ResponseLike] = as_response,
     at_once: int | None = None,
     max_unscored: float | None = None,
     name: str = "deemster",
@@ -132,7 +132,7 @@ def monitor_func(
     *,
     query: str | None = None,
     reference: str | None = None,
-    response: Callable[[Any], ResponseLike] = as_one_response,
+    response: Callable[[Any], ResponseLike] = as_response,
     name: str = "monitor",
 ) -> RewardFunc:
     """A function that rewards nothing and logs what another judge says, a `Verifier`, say.

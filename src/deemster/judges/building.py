@@ -20,7 +20,7 @@ from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
 from deemster.principles import PrinciplesLike
 
-_FILES = ("hf", "replay")
+_FILES = ("hf", "replay", "vllm")
 """Schemes of models that may be a file or a folder beside the suite."""
 _PAID = ("api", "decisions", "litellm", "systemone")
 """Schemes of models that cost money; model strings without a scheme do too."""

@@ -33,6 +33,8 @@ class Asked:
     """Words of the prompt."""
     needs: frozenset[str]
     """Parameters without which the answers are of no use."""
+    draws: tuple[int, ...]
+    """A number for each draw, which tells it from the others of the same prompt."""
 
     @property
     def mode(self) -> StructuredMode:
@@ -48,13 +50,14 @@ class Call:
     Args:
         asked: the request made ready, and what it needs.
         more: what is this request's own in the body; None removes a parameter.
-        count: completions asked for.
+        draws: which draws of `asked` it is for, one completion each.
     """
 
-    def __init__(self, asked: Asked, more: dict[str, Any], count: int) -> None:
+    def __init__(self, asked: Asked, more: dict[str, Any], draws: range) -> None:
         self._asked = asked
         self._more = more
-        self._count = count
+        self._count = len(draws)
+        self._draws = asked.draws[draws.start : draws.stop]
         self.spent = Account()
 
     async def attempt(self) -> list[Outcome]:
@@ -90,7 +93,7 @@ class Call:
         # An attempt without an answer is counted with the tokens that are known of: none.
         spent = Account(calls=1)
         try:
-            answer = await shared.profile.road.send(self._asked.state.session, body)
+            answer = await shared.profile.road.send(self._asked.state.session, body, self._draws)
             reported = reported_usage(answer)
             if reported is None:
                 spent.cost = None

@@ -104,25 +104,26 @@ class Draws:
             more["n"] = count
         if self.seeds and self._takes("seed"):
             more["seed"] = self.seeds[first]
+        draws = range(first, first + count)
         if self.asked.shared.structured_retries and self.asked.prepared.schema:
-            return self._send_and_check(more, count)
-        return self._send(more, count)
+            return self._send_and_check(more, draws)
+        return self._send(more, draws)
 
-    async def _send_and_check(self, more: dict[str, Any], count: int) -> list[Outcome]:
+    async def _send_and_check(self, more: dict[str, Any], draws: range) -> list[Outcome]:
         """The outcomes of one request; those that do not match the schema are asked for again."""
-        outcomes = await self._send(more, count)
+        outcomes = await self._send(more, draws)
         problems = [self._problem(outcome) for outcome in outcomes]
         if not any(problems):
             return outcomes
-        return list(
-            await asyncio.gather(
-                *(self._ask_again(more, *one) for one in zip(outcomes, problems, strict=True))
-            )
+        again = (
+            self._ask_again(more, draws.start + i, *one)
+            for i, one in enumerate(zip(outcomes, problems, strict=True))
         )
+        return list(await asyncio.gather(*again))
 
-    async def _send(self, more: dict[str, Any], count: int) -> list[Outcome]:
+    async def _send(self, more: dict[str, Any], draws: range) -> list[Outcome]:
         """The outcomes of one request, each with its part of what all attempts cost."""
-        call = Call(self.asked, more, count)
+        call = Call(self.asked, more, draws)
         shared = self.asked.shared
         try:
             return await with_retries(
@@ -133,7 +134,7 @@ class Draws:
                 patience=shared.patience,
             )
         except BackendError as error:
-            return [with_usage(error, part) for part in share(call.spent, count)]
+            return [with_usage(error, part) for part in share(call.spent, len(draws))]
 
     def _problem(self, outcome: Outcome) -> str | None:
         """What is wrong with an answer that the model may write better when it is shown that.
@@ -145,7 +146,7 @@ class Draws:
         return find_problem(self.asked.prepared.schema, outcome.text)
 
     async def _ask_again(
-        self, more: dict[str, Any], outcome: Outcome, problem: str | None
+        self, more: dict[str, Any], draw: int, outcome: Outcome, problem: str | None
     ) -> Outcome:
         """The outcome, or a better one, if the model wrote no JSON that matches the schema.
 
@@ -153,12 +154,13 @@ class Draws:
         """
         mode = self.asked.mode
         messages = self.asked.prepared.body(mode)["messages"]
+        again = range(draw, draw + 1)
         for _ in range(self.asked.shared.structured_retries):
             if problem is None or not isinstance(outcome, Completion):
                 return outcome
             await load_instructor()
             messages = correction(mode, messages, outcome.text, problem)
-            (better,) = await self._send({**more, "n": None, "messages": messages}, 1)
+            (better,) = await self._send({**more, "n": None, "messages": messages}, again)
             spent = outcome.usage + usage_of(better)
             if not isinstance(better, Completion):
                 return with_usage(outcome, spent)

@@ -51,7 +51,28 @@ class LeanRoad:
             self._headers["Authorization"] = access.authorization
         self._headers |= headers
 
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+    @property
+    def model(self) -> str:
+        """The model's name as the server knows it."""
+        return self._model
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages show it."""
+        return self._access.shown
+
+    def beside(self, path: str) -> tuple[str, dict[str, str]]:
+        """(URL, headers) of another endpoint of the same server, which takes no JSON."""
+        url, mark, query = self._access.url.partition("?")
+        url = f"{url.removesuffix('/chat/completions')}{path}{mark}{query}"
+        return url, {k: v for k, v in self._headers.items() if k.lower() != "content-type"}
+
+    async def send(
+        self,
+        session: aiohttp.ClientSession,
+        body: dict[str, Any],
+        _draws: tuple[int, ...] = (),
+    ) -> WireAnswer:
         """The answer to one request.
 
         Raises:

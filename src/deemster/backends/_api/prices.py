@@ -42,15 +42,23 @@ class Pricing:
         model: name without the provider.
         provider: LiteLLM's name of it; None if LiteLLM is not to be asked.
         prices: what the user said it costs.
+        batch: the price of a request in a batch.
     """
 
-    def __init__(self, model: str, provider: str | None, prices: Prices | None) -> None:
+    def __init__(
+        self, model: str, provider: str | None, prices: Prices | None, *, batch: bool = False
+    ) -> None:
         self._model = model
         self._provider = provider
         self._prices = prices
+        self._batch = batch
         self._known = prices is not None or (
             provider is not None and is_listed(model) and self._listed(1, 1) is not None
         )
+
+    def in_batches(self) -> Pricing:
+        """The same for requests in batches. Prices that the user gave stay as they are."""
+        return Pricing(self._model, self._provider, self._prices, batch=True)
 
     @property
     def known(self) -> bool:
@@ -73,6 +81,8 @@ class Pricing:
     def _listed(self, tokens_in: int, tokens_out: int, reported: JsonValue = None) -> float | None:
         from deemster.backends._api.with_litellm import litellm  # noqa: PLC0415
 
+        if self._batch:
+            return self._listed_in_batches(tokens_in, tokens_out)
         try:
             cost_in, cost_out = litellm.cost_per_token(
                 model=self._model,
@@ -84,6 +94,19 @@ class Pricing:
         except Exception:  # noqa: BLE001 - it raises plain Exception for a model it does not list
             return None
         return float(cost_in + cost_out)
+
+    def _listed_in_batches(self, tokens_in: int, tokens_out: int) -> float | None:
+        from deemster.backends._api.with_litellm import litellm  # noqa: PLC0415
+
+        try:
+            info = litellm.get_model_info(self._model, self._provider)
+        except Exception:  # noqa: BLE001 - it raises plain Exception for a model it does not list
+            return None
+        price_in = info.get("input_cost_per_token_batches")
+        price_out = info.get("output_cost_per_token_batches")
+        if price_in is None or price_out is None:
+            return None
+        return float(tokens_in * price_in + tokens_out * price_out)
 
 
 def is_listed(model: str) -> bool:

@@ -128,7 +128,7 @@ def _advance(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> None:
         found = log_probabilities(logits, tokens, plan.sampling.top_logprobs)
         for draw, token, (own, best) in zip(alive, tokens, found, strict=True):
             if token not in plan.eos:
-                draw.logprobs.append(_token_logprob(plan.tokenizer, token, own, best))
+                draw.logprobs.append(token_logprob(plan.tokenizer, token, own, best))
     for draw, token in zip(alive, tokens, strict=True):
         _record(draw, token, plan)
 
@@ -169,12 +169,14 @@ def _stopped(draw: Draw, stops: Sequence[str]) -> bool:
     return bool(found)
 
 
-def _token_logprob(
+def token_logprob(
     tokenizer: Any,  # noqa: ANN401 - transformers is untyped
     token: int,
     own: float,
     best: Sequence[tuple[int, float]],
 ) -> TokenLogprob:
+    """A token with the `best` ones in its place, spelled out."""
+
     def spell(token: int) -> str:
         text: str = tokenizer.decode([token], clean_up_tokenization_spaces=False)
         return text

@@ -41,7 +41,8 @@ _LONGEST_CLOSING = 4096
 _RESERVED_DIGITS = 4
 _KEPT_GRAMMARS = 16
 # Fixed separators: free white space would let a model write it until the room is used up.
-_LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+"""What llguidance is told about JSON."""
 # Characters that can stand in a string and nowhere else in JSON. Where a quote and this many of
 # them may come next, a string is open: enumerated values never branch so widely.
 _PROSE = bytes(set(range(32, 127)) - set(b'0123456789"{}[],:+-.\\ tfneE'))
@@ -98,7 +99,7 @@ class Vocabulary:
         """
         key = json.dumps(schema)
         if key not in self._grammars:
-            grammar = LLMatcher.grammar_from_json_schema(key, overrides=_LAYOUT)
+            grammar = LLMatcher.grammar_from_json_schema(key, overrides=LAYOUT)
             matcher = LLMatcher(self.ll, grammar)
             if matcher.is_error():
                 problem = matcher.get_error().partition("\n")[0]

@@ -6,7 +6,7 @@ import math
 import string
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,61 +28,81 @@ from deemster.schemas import (
 )
 
 if TYPE_CHECKING:
-    from deemster.backends._local.loading import LocalModel
+    from deemster.backends._local.chat import Chat
+    from deemster.backends._local.decoding import Runner
 
 _MARK, _SPLIT = "<|mark|>", "<|split|>"
 """In templates: where the answer is read, and where the encoding is split."""
 _NO_THINKING = {"enable_thinking": False}
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a model is to read for some questions."""
+
+    prompts: list[list[int]]
+    """One per question; its answer is the next token."""
+    labels: list[list[set[int]]]
+    """Per question and option, the tokens that spell the option's label."""
+
+
 class LabelReader:
     """Asks one model questions by the files next to its weights.
 
     Args:
-        model: in memory.
+        chat: the model's tokenizer and template.
         file: how it is asked.
+        context: most tokens of a prompt; None: there is no limit.
     """
 
-    def __init__(self, model: LocalModel, file: DecisionFile) -> None:
-        self._model = model
+    def __init__(self, chat: Chat, file: DecisionFile, context: int | None) -> None:
         self._file = file
-        chat = model.chat
+        self._context = context
+        self._tokenizer = chat.tokenizer
         # Models that think first would not begin with a label.
         self._chat = replace(chat, template_args=_NO_THINKING | dict(chat.template_args))
 
-    def read(
-        self, text: str, questions: Sequence[Question], *, rows: int
-    ) -> tuple[list[Decision], int]:
-        """A decision per question, and how many tokens were read.
-
-        What the prompts have in common is read once, the rest in batches.
+    def ask(self, text: str, questions: Sequence[Question]) -> Asked:
+        """What the model is to read.
 
         Args:
             text: what is asked about; from outside.
             questions: all of them.
-            rows: most prompts in a batch.
 
         Raises:
             ContextLengthError: a prompt does not fit; nothing was cut.
             InputError: the labels are not single tokens, are too few, or the template does not
                 mark a place for every question.
-            BackendError: the chat template refuses the prompt, or the model gives no numbers.
+            BackendError: the chat template refuses the prompt.
         """
         labels = [self._label_ids(question) for question in questions]
         prompts = self._prompts(text, questions)
         longest = max(map(len, prompts))
-        context = self._model.context
-        if context is not None and longest > context:
+        if self._context is not None and longest > self._context:
             raise ContextLengthError(
-                f"the prompt of {longest} tokens does not fit the context of {context} tokens; "
-                "nothing was cut: shorten the input or use a model with a longer context"
+                f"the prompt of {longest} tokens does not fit the context of {self._context} "
+                "tokens; nothing was cut: shorten the input or use a model with a longer context"
             )
-        with torch.inference_mode():
-            logits, tokens = self._model.runner.after(prompts, rows=rows)
-            logprobs = torch.log_softmax(logits.double(), dim=-1)
+        return Asked(prompts, labels)
+
+    def decide(
+        self, questions: Sequence[Question], spelled: Sequence[Sequence[Sequence[float]]]
+    ) -> list[Decision]:
+        """A decision per question.
+
+        Args:
+            questions: as in `ask`.
+            spelled: per question and option, the log-probabilities of the tokens in `Asked.labels`.
+
+        Raises:
+            BackendError: the model gave no numbers.
+        """
         decisions = []
-        for question, ids, row in zip(questions, labels, logprobs, strict=True):
-            values = [torch.logsumexp(row[list(spelled)], 0).item() for spelled in ids]
+        for question, options in zip(questions, spelled, strict=True):
+            values = [
+                torch.logsumexp(torch.tensor(option, dtype=torch.float64), 0).item()
+                for option in options
+            ]
             if any(math.isnan(value) for value in values):
                 raise BackendError("the model gave no probabilities (not a number)")
             temperature = self._file.temperature.get(KIND_NAMES[question.kind], 1.0)
@@ -94,7 +114,7 @@ class LabelReader:
                     label_mass=label_share(values).mass,
                 )
             )
-        return decisions, tokens
+        return decisions
 
     def _labels(self, question: Question) -> tuple[str, ...]:
         """One per option, in the question's order."""
@@ -119,7 +139,7 @@ class LabelReader:
         which one a model says depends on how its prompt ends.
         """
         given = KIND_NAMES[question.kind] in self._file.labels
-        tokenizer = self._model.tokenizer
+        tokenizer = self._tokenizer
         found: list[set[int]] = []
         for label in self._labels(question):
             spelled = [label] if given else [label, f" {label}"]
@@ -207,17 +227,27 @@ class LabelReader:
 class Answers(Work):
     """A request for decisions, which needs no steps: it ends when it begins.
 
+    What the prompts have in common is read once, the rest in batches.
+
     Args:
         reader: of the model.
+        runner: of the model.
         request: what is asked.
         rows: most prompts in a batch.
     """
 
-    def __init__(self, reader: LabelReader, request: Request, *, rows: int) -> None:
+    def __init__(self, reader: LabelReader, runner: Runner, request: Request, *, rows: int) -> None:
         begun = time.perf_counter()
         self.draws, self.parts, self._left = [], [], []
-        text = "\n\n".join(message.text for message in request.messages)
-        self._decisions, self._tokens = reader.read(text, request.questions, rows=rows)
+        asked = reader.ask(asked_text(request), request.questions)
+        with torch.inference_mode():
+            logits, self._tokens = runner.after(asked.prompts, rows=rows)
+            logprobs = torch.log_softmax(logits.double(), dim=-1)
+        spelled = [
+            [row[list(tokens)].tolist() for tokens in options]
+            for row, options in zip(logprobs, asked.labels, strict=True)
+        ]
+        self._decisions = reader.decide(request.questions, spelled)
         self.seconds = time.perf_counter() - begun
 
     def start(self) -> None:
@@ -228,6 +258,17 @@ class Answers(Work):
         usage = Usage(calls=1, tokens_in=self._tokens, seconds=self.seconds)
         text = dump_decisions(self._decisions)
         return nothing_sampled(Completion(text=text, model=model, usage=usage), n)
+
+
+def asked_text(request: Request) -> str:
+    """What the questions of a request are about.
+
+    Raises:
+        BackendError: there are images.
+    """
+    if any(message.images for message in request.messages):
+        raise BackendError("this model reads text only, but the messages contain images")
+    return "\n\n".join(message.text for message in request.messages)
 
 
 def _level(option: Option) -> str:

@@ -78,7 +78,7 @@ def load(
     try:
         tokenizer, model = read(AutoModelForCausalLM, path, pick_dtype(dtype, place))
     except (OSError, ValueError, KeyError, ImportError) as error:
-        raise _unloadable(path, error) from error
+        raise unloadable(f"hf:{path}", error) from error
     model = model.to(place).eval()
     set_threads(threads, model.num_parameters())
     config = model.config.get_text_config()
@@ -87,12 +87,11 @@ def load(
         runner = Runner(model, vocabulary, exact=exact)
     encoder = SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer)
     chat = Chat(tokenizer, encoder, template_args)
-    turn_end = chat.turn_end()
     return LocalModel(
         tokenizer=tokenizer,
         chat=chat,
         runner=runner,
-        eos=_eos_ids(model, tokenizer) | ({turn_end} if turn_end is not None else set()),
+        eos=eos_ids(getattr(model, "generation_config", None), config, chat),
         context=max_context or getattr(config, "max_position_embeddings", None),
     )
 
@@ -129,10 +128,11 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
     return tokenizer, model
 
 
-def _unloadable(path: str, error: Exception) -> InputError:
+def unloadable(model: str, error: Exception) -> InputError:
+    """What to say of a model that transformers or vLLM could not load."""
     reason = str(error).strip().partition("\n")[0]
     return InputError(
-        f"cannot load model 'hf:{path}': {reason}; give a folder or a repository with "
+        f"cannot load model {model!r}: {reason}; give a folder or a repository with "
         "config.json, tokenizer files and safetensors weights, or a .gguf file"
     )
 
@@ -193,10 +193,18 @@ def usable_cpus() -> int:
         return count
 
 
-def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - transformers is untyped
+def eos_ids(generation: Any, config: Any, chat: Chat) -> frozenset[int]:  # noqa: ANN401 - transformers is untyped
+    """Ids that end a text: what any of the model's files says, and what ends a turn.
+
+    Args:
+        generation: the model's generation configuration, or None.
+        config: of its text part.
+        chat: its tokenizer and template.
+    """
     found: set[int] = set()
-    generation = getattr(model, "generation_config", None)
-    for source in (generation, model.config.get_text_config(), tokenizer):
+    for source in (generation, config, chat.tokenizer):
         ids = getattr(source, "eos_token_id", None)
         found.update([ids] if isinstance(ids, int) else ids or [])
+    turn_end = chat.turn_end()
+    found.update(() if turn_end is None else (turn_end,))
     return frozenset(one for one in found if one >= 0)  # some configs say -1 for none
