@@ -15,6 +15,7 @@ from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.faults import Fault
 from deemster.backends._api.keys import show
 from deemster.backends._api.providers import Access
+from deemster.backends._api.request import Turns
 from deemster.backends._api.road import UnansweredError
 from deemster.errors import BackendError
 
@@ -90,8 +91,7 @@ class LeanRoad:
 
     async def post(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> bytes:
         """The body of an answer that is no error; raises as `send` does."""
-        named = {"model": self._model} if self._model else {}
-        data = json.dumps(named | body).encode()
+        data = self._written(body)
         try:
             async with session.post(
                 self._access.url, data=data, headers=self._headers, allow_redirects=False
@@ -105,6 +105,16 @@ class LeanRoad:
         if status >= 400:
             raise UnansweredError(Fault.read(status, _json(content), headers))
         return content
+
+    def _written(self, body: dict[str, Any]) -> bytes:
+        """The body as JSON, with the model's name."""
+        named = {"model": self._model} if self._model else {}
+        messages = body.get("messages")
+        if not isinstance(messages, Turns):
+            return json.dumps(named | body).encode()
+        others = {name: value for name, value in body.items() if name != "messages"}
+        start, _, end = json.dumps(named | {"messages": 0} | others).partition('"messages": 0')
+        return b'%b"messages": %b%b' % (start.encode(), messages.written, end.encode())
 
 
 def redirected(url: str, to: str) -> BackendError:
