@@ -46,7 +46,7 @@ def doctor(
         "cores": os.cpu_count(),
         "default model": os.environ.get("DEEMSTER_MODEL") or "nano",
         "embedded model": _embedded(),
-        "devices": "torch is not installed" if "torch" in missing("local") else _devices(),
+        **({"devices": "torch is not installed"} if "torch" in missing("local") else _local()),
         "keys set": ", ".join(key for key in _KEYS if os.environ.get(key)) or "none",
         "cache": str(Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()),
         "disk free": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB",
@@ -129,6 +129,59 @@ def _embedded() -> str:
     return f"nano: {', '.join(found)}"
 
 
+def _local() -> dict[str, str]:
+    """How local models run on this machine, and why so."""
+    from deemster.backends import _local  # noqa: F401 - sets up how torch's threads wait
+
+    waiting = os.environ.get("OMP_WAIT_POLICY", "").upper()
+    devices = _devices()
+    return {
+        "devices": devices,
+        "threads": _threads(),
+        "waiting threads": "sleep (OMP_WAIT_POLICY=PASSIVE)"
+        if waiting == "PASSIVE"
+        else "spin, which beside other busy processes can cost several times the time of one "
+        "thread: set OMP_WAIT_POLICY=PASSIVE",
+        "dtype": _dtype(),
+    }
+
+
+def _threads() -> str:
+    if given := os.environ.get("OMP_NUM_THREADS"):
+        return f"{given} (OMP_NUM_THREADS), or what the option threads says"
+    from deemster.backends._local.loading import usable_cpus
+
+    return (
+        f"{usable_cpus()} at the most, the CPUs that this process may use; 1 for models below 8 "
+        "million parameters, whose steps are too short to share; OMP_NUM_THREADS or the option "
+        "threads fixes it"
+    )
+
+
+def _dtype() -> str:
+    """The default of `hf:` models, and what may be quicker."""
+    from deemster.backends._local.loading import pick_device, pick_dtype
+
+    device = pick_device(None)
+    name = str(pick_dtype(None, device)).removeprefix("torch.")
+    if device.type != "cpu":
+        return f"{name}, the default on this device"
+    why = f"{name}, the default on a CPU"
+    if "amx_bf16" in _cpu_flags():
+        return f"{why}; this one has AMX, so that dtype=bfloat16 is quicker"
+    return why
+
+
+def _cpu_flags() -> frozenset[str]:
+    """What the processor can do, as Linux names it; nothing where that is not said."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return frozenset(line.partition(":")[2].split())
+
+
 def _devices() -> str:
     import torch
 
@@ -137,4 +190,4 @@ def _devices() -> str:
         return ", ".join(names)
     if torch.backends.mps.is_available():
         return "Apple GPU (mps)"
-    return f"CPU only, {torch.get_num_threads()} threads"
+    return "CPU only"
