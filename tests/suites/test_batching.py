@@ -208,7 +208,7 @@ class Killed(BaseException):
     [
         "is submitted",
         pytest.param("verdicts need", marks=SLOW),
-        pytest.param("requests wait", marks=SLOW),
+        pytest.param("looking again", marks=SLOW),
         "is completed",
     ],
 )
