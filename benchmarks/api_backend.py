@@ -44,9 +44,9 @@ Vote = Callable[[], Awaitable[int]]
 
 
 @contextmanager
-def server(latency: float) -> Iterator[str]:
-    """URL of a server process with this latency in seconds."""
-    command = [sys.executable, "-m", "deemster.testing", "--latency", str(latency), "--text", REPLY]
+def server(latency: float, text: str = REPLY) -> Iterator[str]:
+    """URL of a server process that says this text after so many seconds."""
+    command = [sys.executable, "-m", "deemster.testing", "--latency", str(latency), "--text", text]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,10 +1,14 @@
-"""How time and memory grow with the run: the store, the summary, the report, votes.
+"""How time and memory grow with the run: the store, figures, weaknesses, the report, votes.
 
 python -m benchmarks.growth [--items 1000 10000 50000] [--votes 1000000] [--k 4]
+    [--parts store summary …] [--keep DIR] [--json FILE]
+python -m benchmarks --growth FILE     writes FILE's figures into docs/benchmarks.md
 
 Runs are made up (no model is called): two policies of which one has a planted weakness, votes with
-principles, weights and critiques of a few hundred characters. Every part runs in a process of its
-own and is measured in CPU seconds on one thread, so that a busy machine does not count.
+principles, weights and critiques of a few hundred characters, texts that compress as prose does.
+Every part runs in a process of its own and is measured in CPU seconds on one thread, so that a
+busy machine does not count; only the browser's time to open a report is what a clock shows.
+FILE keeps what it has of other sizes and parts.
 """
 
 from __future__ import annotations
@@ -12,17 +16,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from deemster.aggregators import Ballot, Sum, TopK, confidence
+from deemster.aggregators import Ballot, Sum, TopK, confidences
 from deemster.judges import decide
 from deemster.reports import find_weaknesses, write_report
 from deemster.schemas import (
@@ -36,12 +44,17 @@ from deemster.schemas import (
     Verdict,
     normalise_weights,
 )
+from deemster.suites import load_suite
+from deemster.suites.comparing import compare_runs
+from deemster.suites.rescoring import rescore_run
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_verdicts
 
 SIZES = (1_000, 10_000, 50_000)
 VOTES = 1_000_000
 RESAMPLES = 1_000
+BALLOTS = 4_096
+"""Held at once."""
 SCALE = Scale(low=1, high=10)
 COMMON = (
     *("arithmetic", "word limit", "tone", "language", "clarity", "depth", "relevance"),
@@ -63,22 +76,39 @@ SUBJECTS = (*COMMON, *RARE)
 LIKELIHOOD = np.array([*[10.0] * len(COMMON), *[1.0] * len(RARE)])
 LIKELIHOOD /= LIKELIHOOD.sum()
 WORDINGS = ("{}", "Quality of {}", "{} of the answer", "How good the {} is", "{}, as asked")
-PASSAGE = "It says what was asked for and gives a reason, but the second step is hard to follow. "
+POOL = 5_000
+"""Verdicts that are made; those of further items have the same votes. Making them takes longer
+than what is measured."""
+
+
+@lru_cache(maxsize=1)
+def passages() -> list[str]:
+    """2,000 texts of 60 words, of which some are frequent: they compress as prose does."""
+    rng = np.random.default_rng(0)
+    letters = np.array(list("etaoinshrdlucmfwypvbgk"))
+    words = ["".join(rng.choice(letters, rng.integers(2, 10))) for _ in range(4_000)]
+    places = np.minimum(rng.zipf(1.1, (2_000, 60)) - 1, rng.integers(0, 4_000, (2_000, 60)))
+    return [" ".join(words[place] for place in row) + "." for row in places]
 
 
 def samples(n: int) -> Iterator[Sample]:
     """Pairs of answers of two policies, 1,000 characters each."""
+    texts = passages()
     for i in range(n):
         yield Sample(
             id=f"i{i}",
             query=f"Question number {i}, about {SUBJECTS[i % len(SUBJECTS)]}: which is better?",
-            responses=[f"answer one to {i} " * 60, f"answer two to {i} " * 60],
+            responses=[
+                f"Answer {side} to {i}. " + " ".join(texts[(7 * i + j) % 2_000] for j in part)
+                for side, part in enumerate((range(3), range(3, 6)))
+            ],
             ground_truth=(1.0, 0.0),
             policies=("small", "large"),
             subset=f"s{i % 5}",
         )
 
 
+@lru_cache(maxsize=POOL)
 def verdict(i: int, k: int, info: JudgeInfo) -> Verdict:
     """Votes by weights alone; the smaller policy loses more where the first subject weighs."""
     rng = np.random.default_rng(i)
@@ -107,7 +137,7 @@ def vote(rng: np.random.Generator, draw: int, ease: float) -> Judgment:
         scores=tuple(float(np.clip(round(6 + side * gap), 1, 10)) for side in (0.5, -0.5)),
         scale=SCALE,
         principles=tuple(principles),
-        critiques=tuple(Critique(response=n, text=PASSAGE * 4) for n in (0, 1)),
+        critiques=tuple(Critique(response=n, text=passages()[rng.integers(2_000)]) for n in (0, 1)),
         usage=Usage(calls=1, tokens_in=900, tokens_out=300, seconds=float(rng.lognormal())),
     )
 
@@ -120,7 +150,7 @@ def store(folder: Path, n: int, k: int) -> None:
         run.add_samples(samples(n))
         with run.transaction():
             for i in range(n):
-                run.put_in_transaction(0, i, verdict(i, k, info))
+                run.put_in_transaction(0, i, verdict(i % POOL, k, info))
 
 
 def weakness(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
@@ -137,20 +167,41 @@ def summary(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the othe
         summarise_verdicts(run.verdicts(0), run.judges()[0])
 
 
+def rescore(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
+    shutil.rmtree(folder / "again", ignore_errors=True)
+    rescore_run(folder, out=folder / "again", aggregator="median", k=max(1, k - 1))
+
+
+def compare(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
+    compare_runs(folder, folder / "again")
+
+
+def suite(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
+    """Read the samples of a suite as a run does before its first call."""
+    path = folder / "data.jsonl"
+    if not path.exists():
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(f"{sample.model_dump_json()}\n" for sample in samples(n))
+    text = f"name: many\ndata: {{path: {path}}}\njudges: {{type: fake}}\n"
+    (folder / "suite.yaml").write_text(text.replace("{type: fake}", "{model: openai/none}"))
+    assert sum(1 for _ in load_suite(folder / "suite.yaml").samples()) == n
+
+
 def votes(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
     """`Sum` and `TopK() >> Sum()` over n votes in ballots of k, each with its confidence."""
     rng = np.random.default_rng(0)
-    for _ in range(n // k):
-        ballot = Ballot(
-            scores=rng.integers(1, 11, (k, 2)).astype(float),
-            weights=np.ones(k),
-            meta=rng.random(k),
-            judges=np.zeros(k, dtype=np.intp),
-            by_principle=np.full((k, 2), np.nan),
+    for start in range(0, n // k, BALLOTS):
+        shape = (min(BALLOTS, n // k - start), k)
+        ballots = Ballot(
+            scores=rng.integers(1, 11, (*shape, 2)).astype(float),
+            weights=np.ones(shape),
+            meta=rng.random(shape),
+            judges=np.zeros(shape, dtype=np.intp),
+            by_principle=np.full((*shape, 2), np.nan),
         )
         for reducer in (Sum(), TopK() >> Sum()):
-            leader = int(reducer.reduce(ballot).argmax())
-            confidence(reducer, ballot, leader, seed=0, resamples=RESAMPLES)
+            leaders = reducer.reduce(ballots).argmax(axis=-1)
+            confidences(reducer, ballots, leaders, seed=0, resamples=RESAMPLES)
 
 
 PARTS: dict[str, Callable[[Path, int, int], None]] = {
@@ -158,8 +209,48 @@ PARTS: dict[str, Callable[[Path, int, int], None]] = {
     "summary": summary,
     "weakness": weakness,
     "report": report,
+    "rescore": rescore,
+    "compare": compare,
+    "suite": suite,
     "votes": votes,
 }
+
+
+def opened(page: Path, rounds: int = 5) -> dict[str, float] | None:
+    """Seconds until Chromium shows the list of items, and until all is there; medians of 5.
+
+    None without Selenium, Chromium and its driver.
+    """
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver and find_spec("selenium")):
+        return None
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    options = ChromeOptions()
+    options.binary_location = chromium
+    options.page_load_strategy = "none"
+    for switch in ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"):
+        options.add_argument(switch)
+    shown: list[float] = []
+    complete: list[float] = []
+    for _ in range(rounds):
+        chrome = Chrome(options=options, service=Service(driver))
+        try:
+            start = time.perf_counter()
+            chrome.get(page.as_uri())
+            for times, state in (
+                (shown, "document.querySelectorAll('#list tbody tr').length > 0"),
+                (complete, "document.readyState === 'complete'"),
+            ):
+                WebDriverWait(chrome, 120, poll_frequency=0.02).until(
+                    lambda d, state=state: d.execute_script(f"return {state}")
+                )
+                times.append(time.perf_counter() - start)
+        finally:
+            chrome.quit()
+    return {"shown_s": round(median(shown), 2), "complete_s": round(median(complete), 2)}
 
 
 def measured(part: str, folder: Path, n: int, k: int) -> dict[str, float]:
@@ -184,32 +275,65 @@ def run_part(part: str, folder: Path, n: int, k: int) -> dict[str, float]:
     return {"cpu_s": round(seconds, 1), "peak_mb": round(peak)}
 
 
-def main(sizes: Sequence[int] = SIZES, n_votes: int = VOTES, k: int = 4) -> dict[str, Any]:
-    """Every part at every size."""
-    found: dict[str, Any] = {"k": k, "runs": []}
+def figures(
+    sizes: Sequence[int], parts: Sequence[str], k: int, keep: Path | None
+) -> Iterator[tuple[str, str, Any]]:
+    """(size, part, figures), each as soon as it is measured."""
     for n in sizes:
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name) / "run"
-            row: dict[str, Any] = {"items": n}
-            for part in ("store", "summary", "weakness", "report"):
-                row[part] = measured(part, folder, n, k)
-            row["run_mb"] = round((folder / "run.sqlite").stat().st_size / 1e6, 1)
-            row["html_mb"] = round((folder / "report.html").stat().st_size / 1e6, 1)
-            found["runs"].append(row)
+            folder = (keep or Path(name)) / f"run{n}"
+            folder.mkdir(parents=True, exist_ok=True)
+            for part in parts:
+                yield f"{n}", part, measured(part, folder, n, k)
+                if part == "store":
+                    yield f"{n}", "run_mb", _megabytes(folder / "run.sqlite")
+                if part == "report":
+                    yield f"{n}", "html_mb", _megabytes(folder / "report.html")
+                    yield f"{n}", "page", opened(folder / "report.html")
+
+
+def _megabytes(path: Path) -> float:
+    return round(path.stat().st_size / 1e6, 1)
+
+
+def main(
+    sizes: Sequence[int] = SIZES,
+    n_votes: int = VOTES,
+    k: int = 4,
+    *,
+    parts: Sequence[str] = tuple(PARTS)[:-1],
+    keep: Path | None = None,
+    file: Path | None = None,
+) -> dict[str, Any]:
+    """Every part at every size; `file` takes each figure as it comes, beside those it has."""
+    found: dict[str, Any] = {"runs": {}}
+    if file is not None and file.exists():
+        found = json.loads(file.read_text("utf-8"))
+    found["k"] = k
     if n_votes:
         found["votes"] = {"n": n_votes, **measured("votes", Path(), n_votes, 8)}
+    for n, part, figure in figures(sizes, parts, k, keep):
+        found["runs"].setdefault(n, {})[part] = figure
+        if file is not None:
+            file.write_text(json.dumps(found, indent=2), "utf-8")
     return found
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--votes", type=int, default=VOTES)
+    parser.add_argument("--votes", type=int, default=VOTES, help="0: leave them out")
     parser.add_argument("--k", type=int, default=4)
+    parser.add_argument("--parts", nargs="+", choices=tuple(PARTS)[:-1], default=tuple(PARTS)[:-1])
+    parser.add_argument("--keep", type=Path, help="where runs stay, or are from an earlier call")
+    parser.add_argument("--json", type=Path, help="file of figures to add to")
     parser.add_argument("--part", nargs=4, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.part:
-        part, folder, n, k = arguments.part
+    given = parser.parse_args()
+    if given.part:
+        part, folder, n, k = given.part
         print(json.dumps(run_part(part, Path(folder), int(n), int(k))))
     else:
-        print(json.dumps(main(arguments.items, arguments.votes, arguments.k), indent=2))
+        made = main(
+            given.items, given.votes, given.k, parts=given.parts, keep=given.keep, file=given.json
+        )
+        print(json.dumps(made, indent=2))

@@ -20,6 +20,7 @@ import json
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,8 +239,8 @@ def cascade(data: Path) -> None:
         parts = [mini[key][: cuts[0][key]], full[key][: cuts[1][key]]]
         joined = ballot(np.concatenate(parts))
         judges = np.repeat([0, 1], [len(part) for part in parts])
-        both = Ballot(**{**vars(joined), "judges": judges, "judge_names": ("mini", "full")})
-        first = Ballot(**{**vars(ballot(parts[0])), "judge_names": ("mini",)})
+        both = replace(joined, judges=judges, judge_names=("mini", "full"))
+        first = replace(ballot(parts[0]), judge_names=("mini",))
         cases.append(((first, both), 0))
     items = staged(cases)
     header = ["asked", "delta", "not fitted", "threshold", "agreement", "answered", "mini samples"]

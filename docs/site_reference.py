@@ -59,8 +59,8 @@ def exceptions() -> str:
             continue
         try:
             importlib.import_module(module.name)
-        except ModuleNotFoundError:  # of a tool that is not installed
-            if not module.name.startswith("deemster.integrations."):
+        except ModuleNotFoundError as error:  # of a tool that is not installed
+            if (error.name or "").partition(".")[0] == "deemster":
                 raise
     rows = [
         (f"{'&emsp;' * depth}`{one.__name__}`", _first_line(one), *_consequence(one))

@@ -141,6 +141,11 @@ PARQUET = r"needs pyarrow: pip install 'deemster\[parquet\]'"
             id="serve",
         ),
         pytest.param(
+            lambda _: one_line(deemster("serve", "--model", "fake:x", "--mcp")),
+            r"^deemster serve --mcp needs mcp: pip install 'deemster\[mcp\]'$",
+            id="mcp",
+        ),
+        pytest.param(
             lambda _: create_app(Judge("fake:x")), r"^the server needs fastapi, uvicorn", id="app"
         ),
         pytest.param(

@@ -57,6 +57,41 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded & {*HEAVY, "numpy", "pydantic"}
 
 
+JUDGING = r"""
+from deemster import Judge
+from deemster.testing import OpenAIServer
+
+PRINCIPLES = '[{"name": "a", "description": "b", "weight": 1}]'
+CRITIQUES = '[{"text": "c", "scores": [8]}, {"text": "d", "scores": [5]}]'
+REPLIES = {
+    "grm": r"Scores: \boxed{8, 5}",
+    "json": f'{{"principles": {PRINCIPLES}, "critiques": {CRITIQUES}, "scores": [8, 5]}}',
+}
+for dialect, reply in REPLIES.items():
+    with OpenAIServer(lambda *_: reply) as server:
+        judge = Judge("openai/gpt-4o", dialect=dialect, api_base=server.url, api_key="key")
+        verdict = judge.score_sync("q", ["a", "b"])
+        assert sorted(verdict.rewards) == [5, 8], verdict
+        assert verdict.usage.cost > 0, verdict
+"""
+
+
+def test_judging_through_an_api_loads_no_more_than_it_needs() -> None:
+    """LiteLLM, whose import takes seconds, is for other providers and for unusual prices."""
+    loaded = modules_after(JUDGING)
+    assert not loaded & {*HEAVY, "statsmodels", "matplotlib", "openai"}
+
+
+@pytest.mark.slow
+def test_judging_with_the_embedded_model_loads_no_library_of_others() -> None:
+    loaded = modules_after(
+        "from deemster import Judge\n"
+        "assert Judge(k=2).score_sync('What is 2 + 2?', ['4', '5']).n_valid"
+    )
+    others = {"litellm", "instructor", "aiohttp", "sklearn", "pandas", "datasets", "statsmodels"}
+    assert not loaded & {*others, "matplotlib", "openai", "scipy.stats", "peft", "trl"}
+
+
 def test_import_is_quick() -> None:
     best = min(_seconds("import deemster") - _seconds("pass") for _ in range(3))
     assert best < 0.6  # 0.03 s measured on an idle core

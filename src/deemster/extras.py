@@ -21,6 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "datasets": ("datasets", "pyarrow"),
     "otel": ("opentelemetry",),
     "serve": ("fastapi", "uvicorn"),
+    "mcp": ("mcp",),
     "vllm": (*_LOCAL, "vllm"),
 }
 """The modules that each extra brings; pyproject.toml has the packages and their versions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -27,15 +28,7 @@ class Usage(Record):
     """Time spent in calls, summed: calls in parallel add up to more than the wall clock."""
 
     def __add__(self, other: Usage) -> Usage:
-        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
-        return Usage.model_construct(
-            calls=self.calls + other.calls,
-            tokens_in=self.tokens_in + other.tokens_in,
-            tokens_out=self.tokens_out + other.tokens_out,
-            tokens_cached=self.tokens_cached + other.tokens_cached,
-            cost=cost,
-            seconds=self.seconds + other.seconds,
-        )
+        return Usage.total((self, other))
 
     def minus(self, part: Usage) -> Usage:
         """What is left when a part of it is taken away; never below 0."""
@@ -52,7 +45,40 @@ class Usage(Record):
     @classmethod
     def total(cls, usages: Iterable[Usage]) -> Usage:
         """The sum of all; unknown cost anywhere makes the total's cost unknown."""
-        total = cls()
+        account = Account()
         for usage in usages:
-            total += usage
-        return total
+            account.add(usage)
+        return account.total
+
+
+@dataclass(slots=True)
+class Account:
+    """A sum that is added to in place: a record for each call that is counted would cost more."""
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_cached: int = 0
+    cost: float | None = 0.0
+    seconds: float = 0.0
+
+    def add(self, usage: Usage | Account) -> None:
+        """Count one more usage."""
+        self.calls += usage.calls
+        self.tokens_in += usage.tokens_in
+        self.tokens_out += usage.tokens_out
+        self.tokens_cached += usage.tokens_cached
+        self.cost = None if self.cost is None or usage.cost is None else self.cost + usage.cost
+        self.seconds += usage.seconds
+
+    @property
+    def total(self) -> Usage:
+        """The sum so far."""
+        return Usage(
+            calls=self.calls,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            tokens_cached=self.tokens_cached,
+            cost=self.cost,
+            seconds=self.seconds,
+        )

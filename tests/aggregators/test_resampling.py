@@ -20,6 +20,7 @@ from deemster.aggregators import (
     TopK,
     Weighted,
     confidence,
+    confidences,
     win_shares,
 )
 from deemster.aggregators.base import Floats
@@ -59,7 +60,8 @@ def test_rewards_are_those_of_the_drawn_votes(reducer: Reducer, ballot: Ballot, 
         return
     index = valid[drawn(seed, len(valid), 40)]
     expected = reducer.reduce(ballot.take(index))
-    found = resampled_rewards(reducer, ballot, valid, seed=seed, resamples=40)
+    counted = ballot.take(valid[None])
+    found = resampled_rewards(reducer, counted, seed=seed, resamples=40)[0]
     np.testing.assert_allclose(found.T, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -94,5 +96,28 @@ def test_a_subclass_keeps_its_own_rule() -> None:
     zeros = np.zeros(3, dtype=np.intp)
     ballot = Ballot(scores, np.ones(3), np.full(3, np.nan), zeros, np.full((3, 2), np.nan))
     index = drawn(0, 3, 30)
-    found = resampled_rewards(Last(), ballot, np.arange(3), seed=0, resamples=30)
+    (found,) = resampled_rewards(Last(), ballot.take(None), seed=0, resamples=30)
     assert found.T.tolist() == scores[index[:, -1]].tolist()
+
+
+@pytest.mark.parametrize("reducer", [pytest.param(one, id=str(one)) for one in REDUCERS])
+def test_many_ballots_at_once_are_as_sure_as_each_alone(reducer: Reducer) -> None:
+    """Lost votes, missing scores, equal and missing meta rewards, all votes equal: all mixed."""
+    rng = np.random.default_rng(7)
+    shape = (300, 6, 3)
+    scores = rng.integers(1, 6, shape).astype(float)
+    scores[:20] = scores[:20, :1]
+    scores[rng.random(shape) < 0.05] = np.nan
+    meta = np.round(rng.random(shape[:2]), 1)
+    meta[100:] += rng.random((200, 6)) / 100
+    meta[rng.random(shape[:2]) < 0.2] = np.nan
+    weights = (rng.random(shape[:2]) < 0.8).astype(float)
+    weights[:2, 1:] = 0
+    none = np.full(shape, np.nan)
+    many = Ballot(scores, weights, meta, np.zeros(shape[:2], dtype=np.intp), none, k=6)
+    leaders = rng.integers(0, 3, 300)
+    found = confidences(reducer, many, leaders, seed=3, resamples=64)
+    for row, leader in enumerate(leaders):
+        alone = confidence(reducer, many.take(np.intp(row)), leader, seed=3, resamples=64)
+        assert found[row] == pytest.approx(np.nan if alone is None else alone, nan_ok=True)
+    assert np.isnan(found).any()

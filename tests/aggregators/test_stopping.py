@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_a_leader_that_cannot_be_overtaken_ends_the_draw_whatever_p_is() -> None
     # a rule that does not add scores up has no such bound
     assert sure.votes_used(scores, scale=SCALE, reducer=Softmax()) == 8
     # with unequal weights neither
-    weighed = Ballot(**{**vars(scores), "weights": np.array([0.1] * 7 + [1.0])})
+    weighed = replace(scores, weights=np.array([0.1] * 7 + [1.0]))
     assert sure.votes_used(weighed, scale=SCALE) == 8
 
 

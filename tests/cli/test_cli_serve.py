@@ -42,6 +42,7 @@ def suite(tmp_path: Path) -> Path:
         pytest.param(("--keys", "nowhere.yaml"), "nowhere.yaml", id="no-keys-file"),
         pytest.param(("nowhere.yaml",), "does not go with a suite", id="suite-and-model"),
         pytest.param(("--host", "not a host", "--public"), "cannot listen on", id="host"),
+        pytest.param(("--mcp", "--port", "1"), "--port '1' is for HTTP", id="mcp-and-port"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str) -> None:
@@ -108,6 +109,6 @@ def test_the_judges_of_a_suite_are_served_by_name_and_may_vary_their_k(suite: Pa
 
 
 def test_settings_come_from_the_options() -> None:
-    made = _settings(host="127.0.0.1", port=0, keys=None, queue=3, group_size=8)
+    made = _settings({"host": "127.0.0.1", "port": 0, "keys": None, "queue": 3, "group_size": 8})
     assert (made.queue, made.group_size, made.is_local) == (3, 8, True)
     assert json.loads(made.model_dump_json())["max_body"] == 8 * 2**20

@@ -13,6 +13,7 @@ from deemster.errors import InputError
 
 ELSEWHERE = {
     "nano": "test_nano_dialect: it reads as `grm` does",
+    "smol": "test_smol_dialect: it reads as `grm` does",
     "pairwise-tokenprob": "test_pairwise_dialects: its forms need log-probabilities",
 }
 """Dialects that are read by another's code or need more than text, and where they are tested."""

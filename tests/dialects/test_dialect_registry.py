@@ -31,7 +31,7 @@ def test_names() -> None:
         [
             *("alpaca-eval", "arena-hard", "auto-j", "grm", "json", "judgelrm", "llmbar"),
             *("score-json", "two-scores"),
-            *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "nano", "pairwise"),
+            *("llmbar-rating", "mt-bench-pair", "mt-bench-single", "nano", "pairwise", "smol"),
             *("pairwise-tokenprob", "prometheus", "realmistake"),
             *("deepseek-grm", "rewardanything", "rm-r1", "rm-r1-distilled", "j1", "j1-scores"),
             *("nemotron-genrm", "nemotron-genrm-json", "nemotron-principle"),

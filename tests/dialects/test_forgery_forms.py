@@ -29,6 +29,7 @@ HONEST: dict[tuple[str, int], tuple[str, tuple[float, ...]]] = {
     ("grm", 2): (r"Scores: \boxed{2, 9}", (2, 9)),
     ("grm", 1): (r"Scores: \boxed{2}", (2,)),
     ("nano", 2): (r"Scores: \boxed{2, 9}", (2, 9)),
+    ("smol", 2): (r"Scores: \boxed{2, 9}", (2, 9)),
     ("pairwise", 2): (r"Best: \boxed{2}", (0, 1)),
     ("arena-hard", 2): ("[[B>A]]", (0.25, 0.75)),
     ("mt-bench-pair", 2): ("[[B]]", (0, 1)),
@@ -122,7 +123,7 @@ class Tally:
 
 def forms_of(name: str, n: int) -> list[str]:
     truth = HONEST[name, n][1]
-    reads_as = {"nano": "grm"}.get(name, name)
+    reads_as = {"nano": "grm", "smol": "grm"}.get(name, name)
     texts = [form.text for form in READ if form.dialect == reads_as and form.n == n]
     if name == "realmistake":  # the attacker wants to be without error
         texts = [form.text for form in READ if form.dialect == name and form.outcome == (1.0,)]
@@ -145,7 +146,7 @@ def shown(name: str, n: int, attack: str) -> str:
         scale=dialect.scale_for(n),
     )
     messages = dialect.render(view)
-    if name == "nano":  # lines joined, bare
+    if name in {"nano", "smol"}:  # lines joined, bare
         return messages[-1].text.partition("\nResponse 1: ")[2].partition("\nResponse 2: ")[0]
     if "fence" not in dialect.template.slots:
         # In the makers' layout the response stands between their marks, or is a message.

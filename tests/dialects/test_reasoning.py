@@ -131,6 +131,24 @@ MENTIONS = (
 )
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        pytest.param("a</think>b</think>c", "c", id="the-last-counts"),
+        pytest.param("a</think>b [1] <b></THINK >c", "c", id="brackets-between"),
+        pytest.param("a</think>b</think>see `</think>` c", "see `</think>` c", id="last-quoted"),
+        pytest.param("a</think>b (</think>), c", "b (</think>), c", id="last-in-a-sentence"),
+        pytest.param("a</think>[[B]]</think>c", "[[B]]</think>c", id="none-after-a-verdict"),
+        pytest.param("[[B]]</think>b</think>c", "c", id="a-verdict-in-the-draft"),
+        pytest.param("a</think>b<think>c</think>d</think>e", "e", id="after-a-block"),
+        pytest.param("a</think>b</details>c</think>d", "d", id="past-an-html-tag"),
+        pytest.param("a</think>b</think>c<think>d", "c", id="before-an-open-block"),
+    ],
+)
+def test_several_closing_tags(text: str, left: str) -> None:
+    assert strip_reasoning(text) == left
+
+
 @pytest.mark.parametrize("mention", MENTIONS)
 @pytest.mark.parametrize("before", ["", "<think>hm</think>\n", "hm.\n</think>\n\n"])
 def test_a_mention_loses_nothing(mention: str, before: str) -> None:

@@ -47,8 +47,8 @@ def test_read_after_reasoning_that_holds_another(form: Form, reasoning: str) -> 
 
 
 def test_every_dialect_has_forms_of_both_kinds() -> None:
-    # `nano` reads as `grm` does, `pairwise-tokenprob` needs log-probabilities.
-    ours = set(DIALECTS.names()) - {"nano", "pairwise-tokenprob"}
+    # `nano` and `smol` read as `grm` does, `pairwise-tokenprob` needs log-probabilities.
+    ours = set(DIALECTS.names()) - {"nano", "smol", "pairwise-tokenprob"}
     for forms in (READ, REFUSED):
         assert {form.dialect.partition(":")[0] for form in forms} == ours
 

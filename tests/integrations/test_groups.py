@@ -7,7 +7,7 @@ import pytest
 from deemster import FakeBackend, Judge, Panel, Verdict
 from deemster.backends import Request
 from deemster.errors import BackendError, InputError, UnusableModelError
-from deemster.integrations.groups import _parts, as_one_response, judge_group
+from deemster.integrations.groups import _parts, judge_group
 from deemster.judges.base import BaseJudge
 from deemster.judges.case import Case
 from deemster.schemas import JudgeInfo
@@ -119,26 +119,3 @@ async def test_relative_rewards_are_not_compared_between_calls() -> None:
     assert (await judge_group(panel, "q", ["a", "ab", "abc"])).rewards is not None
     with pytest.raises(InputError, match="relative to the responses of one call"):
         await judge_group(panel, "q", ["a", "ab", "abc"], at_once=2)
-
-
-@pytest.mark.parametrize(
-    ("completion", "text"),
-    [
-        pytest.param("text", "text", id="text"),
-        pytest.param([{"role": "assistant", "content": "one"}], "one", id="a message"),
-        pytest.param(
-            [
-                {
-                    "role": "assistant",
-                    "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1}}}],
-                },
-                {"role": "tool", "name": "add", "content": [{"type": "text", "text": "2"}]},
-                {"role": "assistant", "content": "It is 2."},
-            ],
-            '[assistant]\ncalls add({"a": 1})\n\n[tool]\n2\n\n[assistant]\nIt is 2.',
-            id="turns with a tool",
-        ),
-    ],
-)
-def test_a_rollout_is_one_response(completion: object, text: str) -> None:
-    assert as_one_response(completion).text == text  # type: ignore[arg-type]

@@ -126,6 +126,5 @@ def test_a_whole_transcript_with_tools() -> None:
     ]
     evaluate([turns], judged(one, whole_transcript=True))
     prompt = one.backend.requests[0].messages[-1].text  # type: ignore[attr-defined]
-    assert (
-        '[assistant]\ncalls add({"x": 1, "y": 2})\n\n[tool]\n3\n\n[assistant]\nIt is 3.' in prompt
-    )
+    assert '(tool call 1) add: {"x": 1, "y": 2}\n\n[2/3 tool, result of call 1: add, ' in prompt
+    assert "It is 3." in prompt

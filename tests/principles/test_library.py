@@ -19,6 +19,8 @@ from deemster.principles import (
 from deemster.schemas import Band, Principle, Rubric
 
 EXPECTED = {
+    "agent-path",
+    "agent-result",
     "code",
     "creative-writing",
     "dialogue",

@@ -9,7 +9,9 @@ import pytest
 from tests.reports.synthetic import judged, samples, write_run
 
 from deemster.reports import find_weaknesses
-from deemster.reports.collect import Compared, collect_report
+from deemster.reports.browser import Browser
+from deemster.reports.collect import collect_report
+from deemster.reports.policies import Compared
 from deemster.schemas import Sample, Verdict
 from deemster.suites.store import RunStore
 
@@ -40,7 +42,8 @@ def test_each_of_two_policies_is_analysed_in_one_pass(
         return original(store, judge)
 
     monkeypatch.setattr(RunStore, "verdicts", counted)
-    report, _ = collect_report([run], title="", compared=Compared())
+    with Browser() as browser:
+        report = collect_report([run], browser, title="", compared=Compared())
     assert reads == [0]
     names = ("large-model", "small-model")
     expected = [

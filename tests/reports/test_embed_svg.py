@@ -32,9 +32,9 @@ def test_escaped_json_is_the_same_value_and_ends_no_element(value: object) -> No
 
 @given(st.lists(TEXT, max_size=12), st.integers(1, 5))
 def test_blocks_give_back_every_record_in_its_place(texts: list[str], size: int) -> None:
-    blocks = Blocks(size=size)
-    numbers = [blocks.add({"text": text}) for text in texts]
-    packed = blocks.done()
+    with Blocks(size=size) as blocks:
+        numbers = [blocks.add({"text": text}) for text in texts]
+        packed = list(blocks.packed())
     for number, text in zip(numbers, texts, strict=True):
         block = json.loads(zlib.decompress(base64.b64decode(packed[number // size])))
         assert block[number % size] == {"text": text}

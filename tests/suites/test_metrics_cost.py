@@ -10,7 +10,9 @@ from deemster.suites.metrics import Item, item_cost
 
 
 def item(name: str, usage: Usage) -> Item:
-    return Item(id=name, ballot=Ballot.from_votes((), n=2), usage=usage)
+    return Item(
+        id=name, ballot=Ballot.from_votes((), n=2), spent=tuple(value for _, value in usage)
+    )
 
 
 def test_means_over_all_items() -> None:

@@ -47,7 +47,15 @@ def test_a_run_with_its_figures(toy: Path) -> None:
     assert "rft      complete   steps 3, loss 0.25" in done.stdout
     assert "distil: sampling, 1 of 1" in done.stderr
     assert "run written to runs/toy" in done.stderr
-    assert "--model hf:runs/toy/rl/model --dialect nano --meta-rm hf:runs/toy/meta" in done.stderr
+    assert done.stderr.endswith("-r RESPONSE --model hf:runs/toy\n")
+    own = json.loads(Path("runs/toy/deemster.json").read_text())
+    assert own["model"] == "rl/model"
+    assert own["meta_rm"] == "meta/model"
+    assert (own["dialect"], own["k"], own["temperature"]) == ("nano", 4, 0.3)
+    assert json.loads(Path("runs/toy/rl/model/deemster.json").read_text()) == {
+        "version": 1,
+        "dialect": "nano",
+    }
     assert Path("runs/toy/eval/manifest.json").is_file()
 
 

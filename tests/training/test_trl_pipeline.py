@@ -96,15 +96,20 @@ def test_a_finished_run_is_shown_again(finished: Done) -> None:
     assert all(manifest(stage).attempts == 1 for stage in STAGES)
 
 
-def test_the_trained_judge_and_meta_rm_are_used_like_any(finished: Done) -> None:
+def test_the_run_is_a_judge_by_one_word(finished: Done) -> None:
+    """It judges as the stage `eval` did: dialect, votes, sampling and meta RM."""
     done = deemster(
         "score", "-q", "train 1 + 1?", "-r", "it is 2", "-r", "maybe 3",
-        "--model", "hf:run/rl/model", "--dialect", "nano", "--meta-rm", "hf:run/meta/model",
-        "-k", "4", "--max-tokens", "32", "--temperature", "0.3", "--json",
+        "--model", "hf:run", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     verdict = json.loads(done.stdout)
     assert verdict["n_valid"] > 0
+    judge = verdict["judge"]
+    assert (judge["model"], judge["dialect"], judge["k"]) == ("hf:run/rl/model", "nano", 4)
+    assert (judge["sampling"]["max_tokens"], judge["sampling"]["temperature"]) == (32, 0.3)
+    assert judge["meta_rm"] == "hf:run/meta/model"
+    assert "deemster.json" in done.stderr
     assert any(vote.get("meta_reward") is not None for vote in verdict["votes"])
 
 

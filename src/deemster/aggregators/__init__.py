@@ -1,7 +1,14 @@
 """Pure functions from votes to rewards, how sure they are, and when enough votes are drawn."""
 
 from deemster.aggregators.base import Ballot, Pipeline, Reducer, Selector, rewards_of
-from deemster.aggregators.confidence import confidence, rank, strict_best, tie_groups, win_shares
+from deemster.aggregators.confidence import (
+    confidence,
+    confidences,
+    rank,
+    strict_best,
+    tie_groups,
+    win_shares,
+)
 from deemster.aggregators.learned import Learned
 from deemster.aggregators.reducers import Majority, Mean, Median, Sum
 from deemster.aggregators.relative import Borda, Centred, PerJudge, Softmax
@@ -31,6 +38,7 @@ __all__ = [
     "TopK",
     "Weighted",
     "confidence",
+    "confidences",
     "fit_spread",
     "judge_weights",
     "parse_aggregator",

@@ -13,8 +13,9 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import overload
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +26,11 @@ from deemster.schemas import Failure, Judgment, Vote
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ballot:
     """K votes over N responses; `...` stands for any batch axes, equal in all arrays.
+
+    Arrays may be shared by many ballots: make new ones, do not write into them.
 
     Attributes:
         scores: (..., K, N); NaN where a vote says nothing about a response.
@@ -65,12 +68,11 @@ class Ballot:
         if n is None:
             n = len(valid[0].scores) if valid else 0
         scores = np.full((len(votes), n), np.nan)
-        by_principle = np.full((len(votes), n), np.nan)
-        meta = np.full(len(votes), np.nan)
+        # What votes rarely have is the same array for all ballots: a run keeps a million of them.
+        by_principle, meta = _constant(np.nan, len(votes), n), _constant(np.nan, len(votes))
         names: dict[str, int] = {}
-        judges = np.zeros(len(votes), dtype=np.intp)
         for row, vote in enumerate(votes):
-            judges[row] = names.setdefault(vote.judge, len(names))
+            names.setdefault(vote.judge, len(names))
             if isinstance(vote, Judgment):
                 if len(vote.scores) != n:
                     raise InputError(
@@ -78,11 +80,17 @@ class Ballot:
                         "votes of one ballot must be about the same responses"
                     )
                 scores[row] = [np.nan if score is None else score for score in vote.scores]
-                by_principle[row] = _by_principle(vote)
+                if (found := _by_principle(vote)) is not None:
+                    by_principle = _with_row(by_principle, row, found)
                 if vote.meta_reward is not None:
-                    meta[row] = vote.meta_reward
+                    meta = _with_row(meta, row, vote.meta_reward)
+        judges = _constant(0, len(votes))
+        if len(names) > 1:
+            judges = np.array([names[vote.judge] for vote in votes])
         counted = [isinstance(vote, Judgment) and not vote.superseded for vote in votes]
-        weights = np.array(counted, dtype=float) if n else np.zeros(len(votes))
+        weights = _constant(1.0, len(votes)) if all(counted) else np.array(counted, dtype=float)
+        if not n:
+            weights = np.zeros(len(votes))
         if k is None:
             k = sum(isinstance(vote, Failure) or not vote.superseded for vote in votes)
         return cls(scores, weights, meta, judges, by_principle, tuple(names) or ("",), k)
@@ -117,15 +125,21 @@ class Ballot:
             mean: Floats = (given * self.filled).sum(axis=-2) / total
         return np.where(total > 0, mean, np.nan)
 
-    def take(self, index: npt.NDArray[np.intp]) -> Ballot:
-        """The ballots made of the votes `index` (..., k), for resampling one ballot."""
-        return replace(
-            self,
-            scores=self.scores[index],
-            weights=self.weights[index],
-            meta=self.meta[index],
-            judges=self.judges[index],
-            by_principle=self.by_principle[index],
+    def take(
+        self, index: np.intp | npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | None
+    ) -> Ballot:
+        """The ballots made of the votes `index` (..., k), for resampling one ballot.
+
+        Of ballots with batch axes, an index into these, or one for each axis; None adds one.
+        """
+        return Ballot(
+            self.scores[index],
+            self.weights[index],
+            self.meta[index],
+            self.judges[index],
+            self.by_principle[index],
+            self.judge_names,
+            self.k,
         )
 
 
@@ -255,7 +269,26 @@ def _flat(selector: Selector) -> tuple[Selector, ...]:
     return selector.steps if isinstance(selector, SelectorChain) else (selector,)
 
 
-def _by_principle(judgment: Judgment) -> list[float]:
+@lru_cache(maxsize=1024)
+def _constant(value: float, *shape: int) -> npt.NDArray[Any]:
+    """An array of one value, shared and not to be written to; of a whole number, of `intp`."""
+    array = np.full(shape, value, dtype=np.intp if isinstance(value, int) else float)
+    array.flags.writeable = False
+    return array
+
+
+def _with_row(array: Floats, row: int, values: npt.ArrayLike) -> Floats:
+    """The array with other values in a row; a shared array is copied first."""
+    if not array.flags.writeable:
+        array = array.copy()
+    array[row] = values
+    return array
+
+
+def _by_principle(judgment: Judgment) -> list[float] | None:
+    """A sum for each response, NaN without scores per principle; None if there are none at all."""
+    if not any(critique.scores for critique in judgment.critiques):
+        return None
     sums = [math.nan] * len(judgment.scores)
     weights = [principle.weight for principle in judgment.principles]
     for critique in judgment.critiques:

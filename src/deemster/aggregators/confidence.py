@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from deemster.aggregators.base import Ballot, Floats, Reducer
-from deemster.aggregators.resampling import drawn, resampled_rewards
+from deemster.aggregators.resampling import drawn, equal_meta_rewards, resampled_rewards
 
 RESAMPLES = 512
 """Bootstrap resamples: the standard error of a confidence of 0.9 is then 0.013."""
-
+_CELLS_AT_ONCE = 2**17
+"""Numbers of a block of resampled ballots: a megabyte, which stays in a processor's cache."""
 
 TIE = 1e-9
 """Rewards closer than this, relative to the larger (and to 1), are equal: weighted sums of the same
@@ -76,8 +77,53 @@ def confidence(
         return None
     if _all_equal(ballot, valid):
         return float(win_shares(reducer.reduce(ballot.take(valid)))[leader])
-    rewards = resampled_rewards(reducer, ballot, valid, seed=seed, resamples=resamples)
-    return float(_share_of(rewards, leader).mean())
+    every = len(valid) == len(ballot.weights)
+    counted = ballot.take(None if every else valid[None])
+    rewards = resampled_rewards(reducer, counted, seed=seed, resamples=resamples)
+    on_top = _on_top(rewards[0], axis=0)
+    return float((on_top[leader] / on_top.sum(axis=0)).mean())
+
+
+def confidences(
+    reducer: Reducer,
+    ballots: Ballot,
+    leaders: npt.NDArray[np.intp],
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> Floats:
+    """`confidence` of many ballots at once, several times as fast as one after the other.
+
+    Args:
+        reducer: makes the rewards.
+        ballots: I ballots (I, K, N).
+        leaders: (I,), a response of each.
+        seed: draws the resamples, the same ones for all ballots with equally many valid votes.
+        resamples: of each ballot.
+
+    Returns:
+        (I,): shares in 0..1; NaN with fewer than 2 valid votes or fewer than 2 responses.
+    """
+    n_ballots, _, n = ballots.scores.shape
+    found = np.full(n_ballots, np.nan)
+    if n < 2:
+        return found
+    valid = ballots.weights > 0
+    n_valid = valid.sum(axis=1)
+    order = np.argsort(~valid, axis=1, kind="stable")  # valid votes first, as drawn
+    rated = (valid & ~np.isnan(ballots.meta)).sum(axis=1)
+    # Ballots of a group are of one shape, and are counted in the same way.
+    kinds = np.stack([n_valid, rated, equal_meta_rewards(ballots)], axis=1)
+    for kind in np.unique(kinds[n_valid >= 2], axis=0):
+        rows = np.flatnonzero((kinds == kind).all(axis=1))
+        size = max(1, _CELLS_AT_ONCE // (resamples * (n + int(kind[0]))))
+        for part in np.split(rows, range(size, len(rows), size)):
+            counted = ballots.take((part[:, None], order[part, : kind[0]]))
+            rewards = resampled_rewards(reducer, counted, seed=seed, resamples=resamples)
+            on_top = _on_top(rewards, axis=1)
+            wins = on_top[np.arange(len(part)), leaders[part]] / on_top.sum(axis=1)
+            found[part] = wins.mean(axis=1)
+    return found
 
 
 def share_at_least(
@@ -125,15 +171,9 @@ def win_shares(rewards: Floats) -> Floats:
     return shares
 
 
-def _share_of(rewards: Floats, leader: int) -> Floats:
-    """(N, R) rewards to (R,) shares of the win of one response; see `win_shares`."""
-    on_top = _on_top(rewards, axis=0)
-    share: Floats = on_top[leader] / on_top.sum(axis=0)
-    return share
-
-
 def _on_top(rewards: Floats, *, axis: int) -> npt.NDArray[np.bool_]:
-    values = np.where(np.isnan(rewards), -np.inf, rewards)
+    missing = np.isnan(rewards)
+    values = np.where(missing, -np.inf, rewards) if missing.any() else rewards
     top = values.max(axis=axis, keepdims=True)
     on_top: npt.NDArray[np.bool_] = values >= top - TIE * np.maximum(1.0, np.abs(top))
     return on_top

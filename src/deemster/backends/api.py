@@ -9,8 +9,9 @@ package's (`limits`); those of LiteLLM, the SDKs and instructor are off.
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from deemster.backends._api.adapting import Adaptations
@@ -42,6 +43,12 @@ from deemster.schemas import Usage
 if TYPE_CHECKING:
     from deemster.backends._api.profile import Profile
 
+Route = Callable[["Profile", tuple[str, ...], Budget], "Profile"]
+"""From a model's profile, the secrets that its server is sent, and the budget, to the profile with
+another road."""
+_FOR_EVER = 1e9
+"""Seconds."""
+_NO_LIMIT = 2**31
 _REASONING_ROOM = 8192
 """Tokens for the reasoning of a model that reasons, if the user does not say."""
 
@@ -140,12 +147,38 @@ class APIBackend:
         self._structured_retries = structured_retries
         self._room = reasoning_room
         self._reasoning_as_answer = reasoning_as_answer
+        self._begin(None)
+
+    def _begin(self, route: Route | None) -> None:
+        self._route = route
         self._shared: Shared | None = None
         self._pace: Pace | None = None
         self._lock = threading.Lock()
         self._states: PerLoop[LoopState] = PerLoop(
             self._open, close=close_state, abandon=abandon_state
         )
+
+    def over(self, route: Route) -> APIBackend:
+        """The same model on another road: one that keeps requests for a batch, say.
+
+        Nothing bounds or repeats its calls; that is up to the road.
+
+        Args:
+            route: called once, before the first request.
+        """
+        made = copy.copy(self)
+        made._begin(route)  # noqa: SLF001 - of its own class
+        return made
+
+    async def load(self) -> None:
+        """Find out how the model is reached, if that is not known yet. Sends nothing.
+
+        Raises:
+            InputError: the provider is unknown.
+            UnusableModelError: there is no key or URL.
+        """
+        if self._shared is None:  # in a thread, because the first import of LiteLLM takes seconds
+            await asyncio.to_thread(self._load)
 
     @property
     def spent(self) -> Usage:
@@ -199,17 +232,25 @@ class APIBackend:
             prepared=prepared,
             words=sum(message.text.count(" ") for message in request.messages),
             needs=needs,
+            draws=request.seeds or tuple(range(request.n)),
         )
         draws = Draws(asked, seeds=() if "seed" in self._extra else request.seeds)
         return await draws.all(request.n)
 
-    def price(self, tokens_in: int, tokens_out: int) -> float | None:
+    def price(self, tokens_in: int, tokens_out: int, *, batch: bool = False) -> float | None:
         """US dollars for so many tokens; None where LiteLLM does not list the model's price.
+
+        Args:
+            tokens_in: of the prompts.
+            tokens_out: of the completions.
+            batch: in batches; prices that the user gave are taken as they are.
 
         Raises:
             InputError: LiteLLM does not know the provider.
         """
         pricing = read_pricing(self._wanted)
+        if batch:
+            pricing = pricing.in_batches()
         return pricing.cost(Usage(tokens_in=tokens_in, tokens_out=tokens_out))
 
     async def aclose(self) -> None:
@@ -224,24 +265,28 @@ class APIBackend:
     def _load(self) -> Shared:
         with self._lock:
             if self._shared is None:
-                profile = read_profile(self._wanted)
+                profile, budget = read_profile(self._wanted), self._budget
+                secrets = sent_secrets(self._wanted.given, profile.key)
+                if self._route is None:
+                    # Held here, because it lives as long as somebody holds it.
+                    self._pace = shared_pace(profile.host, profile.key)
+                else:
+                    profile, budget = self._route(profile, secrets, budget), Budget()
                 self._check_price(profile)
-                # Held here, because it lives as long as somebody holds it.
-                self._pace = shared_pace(profile.host, profile.key)
-                self._shared = self._share(profile)
+                self._shared = self._share(profile, secrets, budget)
             return self._shared
 
-    def _share(self, profile: Profile) -> Shared:
+    def _share(self, profile: Profile, secrets: tuple[str, ...], budget: Budget) -> Shared:
         return Shared(
             profile=profile,
             several=Several(self._n_mode),
             adaptations=Adaptations(self.name, profile.supported),
             breaker=Breaker(),
-            budget=self._budget,
-            patience=self._patience,
-            attempts=self._attempts,
-            timeout=self._wanted.timeout,
-            secrets=sent_secrets(self._wanted.given, profile.key),
+            budget=budget,
+            patience=self._patience if self._route is None else Patience(_FOR_EVER),
+            attempts=self._attempts if self._route is None else 1,
+            timeout=self._wanted.timeout if self._route is None else _FOR_EVER,
+            secrets=secrets,
             label=self.name,
             reasoning_as_answer=self._reasoning_as_answer,
             structured_retries=self._structured_retries,
@@ -255,6 +300,8 @@ class APIBackend:
             )
 
     def _open(self) -> LoopState:
+        if self._route is not None:
+            return LoopState(Gate(_NO_LIMIT, None), open_session())
         return LoopState(Gate(self._concurrency, self._rate, self._pace), open_session())
 
 

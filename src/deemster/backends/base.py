@@ -157,6 +157,15 @@ class Checkable(Protocol):
         ...
 
 
+@runtime_checkable
+class Preloads(Protocol):
+    """Optional: a backend, or another model, that can be loaded before its first call."""
+
+    async def preload(self) -> None:
+        """Load it now, if it is not loaded. Raises `InputError` if that cannot be done."""
+        ...
+
+
 def only_dialect(backend: Backend) -> str | None:
     """Name of the only dialect that a backend's model was trained on; None: it takes any."""
     return backend.dialect if isinstance(backend, KnowsDialect) else None

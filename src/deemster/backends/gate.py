@@ -57,6 +57,11 @@ class Gate:
         Raises:
             BackendTimeout: the provider asked for a longer wait than `patience`.
         """
+        if self._throttler is None and self._free > 0 and self._first() is None:
+            now = time.monotonic()
+            if self.pace.take(now) <= 0:
+                self._free -= 1
+                return now
         waiter = _Waiter(asyncio.get_running_loop().create_future(), patience)
         (self._again if again else self._new).append(waiter)
         self._admit()

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 from deemster.backends.gate import Gate
@@ -25,6 +25,7 @@ from deemster.errors import (
     RateLimitError,
 )
 from deemster.schemas import Usage
+from deemster.usage import Account
 
 T = TypeVar("T")
 
@@ -51,14 +52,14 @@ class Budget:
         self.usd = usd
         self.tokens = tokens
         self.calls = calls
-        self._spent = Usage()
+        self._spent = Account()
         self._lock = threading.Lock()
 
     @property
     def spent(self) -> Usage:
         """What was spent so far; its cost is None once a call of unknown price was made."""
         with self._lock:
-            return self._spent
+            return self._spent.total
 
     def admit(self) -> None:
         """Count one call, if there is budget left for it.
@@ -80,12 +81,13 @@ class Budget:
                 raise OverBudgetError(
                     f"budget of {self.usd} USD is spent ({used} used); raise it to go on"
                 )
-            self._spent = spent + Usage(calls=1)
+            spent.calls += 1
 
-    def charge(self, usage: Usage) -> None:
+    def charge(self, usage: Usage | Account) -> None:
         """Add what an admitted call cost; its `calls` are not counted again."""
         with self._lock:
-            self._spent += usage.model_copy(update={"calls": 0})
+            self._spent.add(usage)
+            self._spent.calls -= usage.calls
 
 
 def check_limits(
@@ -137,27 +139,42 @@ class Patience:
     def __init__(self, fixed: float | None = None) -> None:
         self._fixed = fixed
         self._seen: deque[float] = deque(maxlen=64)
-        self._guessing: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Timeout, float]] = {}
-        """Attempts that began before anything was learned, with when they end at the latest."""
+        self._guessing: dict[
+            int, tuple[asyncio.AbstractEventLoop, asyncio.Timeout, float, float]
+        ] = {}
+        """Attempts that began before anything was learned: with the seconds of their calls, and
+        when they began."""
 
     def saw(self, seconds: float) -> None:
         """An answer took so long."""
         self._seen.append(seconds)
         if len(self._seen) == _ENOUGH and self._guessing:
             here = asyncio.get_running_loop()
-            for loop, scope, timeout in list(self._guessing.values()):
+            for loop, scope, timeout, began in list(self._guessing.values()):
                 until = scope.when()
                 if loop is here and until is not None:  # of other loops: they keep their guess
-                    began = until - self._guess(timeout)
                     scope.reschedule(min(until, began + self.limit(timeout)))
 
-    @contextmanager
-    def bounding(self, scope: asyncio.Timeout, timeout: float) -> Iterator[None]:
-        """While inside, an attempt's limit is shortened as soon as it can be learned."""
+    def bounding(
+        self, scope: asyncio.Timeout, timeout: float, allowed: float | None = None
+    ) -> AbstractContextManager[None]:
+        """While inside, an attempt's limit is shortened as soon as it can be learned.
+
+        Args:
+            scope: of the attempt.
+            timeout: seconds of its call in all.
+            allowed: seconds that it has by now; None: what `limit` says.
+        """
         if self._fixed is not None or len(self._seen) >= _ENOUGH:
-            yield
-            return
-        self._guessing[id(scope)] = (asyncio.get_running_loop(), scope, timeout)
+            return nullcontext()
+        return self._while_guessing(scope, timeout, allowed or self._guess(timeout))
+
+    @contextmanager
+    def _while_guessing(
+        self, scope: asyncio.Timeout, timeout: float, allowed: float
+    ) -> Iterator[None]:
+        began = (scope.when() or 0.0) - allowed
+        self._guessing[id(scope)] = (asyncio.get_running_loop(), scope, timeout, began)
         try:
             yield
         finally:
@@ -207,57 +224,77 @@ async def with_retries(
         BackendTimeout: the deadline passed.
     """
     patience = patience or Patience()
-    said = ""
-
-    async def tries(started: float) -> T:
-        nonlocal said
-        failed = refused = 0
-        while True:
-            try:
-                last = failed + 1 == attempts
-                bounds = None if last else (patience, timeout)
-                return await _try_once(attempt, gate.pace, started, bounds)
-            except BackendError as error:
-                limited = isinstance(error, RateLimitError)
-                failed, refused = failed + (not limited), refused + limited
-                if failed == attempts or not error.retryable:
-                    raise
-                said = f"; the attempt before failed: {error}"
-                asked = error.retry_after
-            finally:
-                gate.leave()
-            if asked is None:
-                await asyncio.sleep(_backoff(failed + refused))
-            started = await gate.enter(deadline - time.monotonic(), again=True)
-
     started = await gate.enter(timeout)
     deadline = time.monotonic() + timeout
-    try:
-        # The clients' own timeouts are per read: bytes that trickle in never trip them.
-        async with asyncio.timeout(timeout) as scope:
-            return await tries(started)
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise BackendTimeout(f"no answer within {timeout:g} s{said}") from None
+    failed = refused = 0
+    said = ""
+    while True:
+        last = failed + 1 == attempts
+        left = deadline - time.monotonic()
+        try:
+            return await _try_once(
+                attempt, gate.pace, started, left, None if last else (patience, timeout)
+            )
+        except _DeadlineError:
+            raise _too_late(timeout, said) from None
+        except BackendError as error:
+            limited = isinstance(error, RateLimitError)
+            failed, refused = failed + (not limited), refused + limited
+            if failed == attempts or not error.retryable:
+                raise
+            said = f"; the attempt before failed: {error}"
+            asked = error.retry_after
+        finally:
+            gate.leave()
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                if asked is None:
+                    await asyncio.sleep(_backoff(failed + refused))
+                started = await gate.enter(deadline - time.monotonic(), again=True)
+        except TimeoutError:
+            raise _too_late(timeout, said) from None
+
+
+class _DeadlineError(Exception):
+    """The call has no time left."""
+
+
+def _too_late(timeout: float, said: str) -> BackendTimeout:
+    return BackendTimeout(f"no answer within {timeout:g} s{said}")
 
 
 async def _try_once(
     attempt: Callable[[], Awaitable[T]],
     pace: Pace,
     started: float,
+    left: float,
     bounds: tuple[Patience, float] | None,
 ) -> T:
-    """One attempt, bounded; what its outcome says about the provider's limit goes to `pace`."""
+    """One attempt, bounded; what its outcome says about the provider's limit goes to `pace`.
+
+    The clients' own timeouts are per read: bytes that trickle in never trip them.
+
+    Raises:
+        _DeadlineError: it took the `left` seconds.
+        BackendError: of the attempt; a `BackendTimeout` where it took longer than it should.
+    """
     began = time.monotonic()
     try:
-        async with asyncio.timeout(bounds and bounds[0].limit(bounds[1])) as scope:
-            with bounds[0].bounding(scope, bounds[1]) if bounds else nullcontext():
+        if bounds is None:
+            async with asyncio.timeout(left) as scope:
                 answer = await attempt()
+        else:
+            patience, timeout = bounds
+            allowed = min(left, patience.limit(timeout))
+            async with asyncio.timeout(allowed) as scope:
+                with patience.bounding(scope, timeout, allowed):
+                    answer = await attempt()
     except TimeoutError:
         if not scope.expired():
             raise
         took = time.monotonic() - began
+        if took >= 0.99 * left:  # timers are not exact
+            raise _DeadlineError from None
         raise BackendTimeout(f"no answer within {took:.3g} s", retryable=True) from None
     except BackendError as error:
         if isinstance(error, RateLimitError):

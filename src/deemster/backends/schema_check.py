@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 
-def find_problem(schema: dict[str, Any], text: str) -> str | None:
+def find_problem(schema: dict[str, Any] | str, text: str) -> str | None:
     """What keeps a text from being an answer that matches `schema`; None if it is one.
 
     An object that matches may stand anywhere in it: what else is in the text is for the dialect
     to judge. The lengths of strings are not held against it.
+
+    Args:
+        schema: as an object or as JSON.
+        text: of the completion.
     """
-    written = json.dumps(schema)
+    written = schema if isinstance(schema, str) else json.dumps(schema)
     quick = _quick_validator(written)
     if quick is not None and quick(text):
         return None

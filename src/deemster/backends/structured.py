@@ -8,10 +8,13 @@ loop, and parses in its dialects.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
+import importlib
 import json
 import re
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast, get_args
 
@@ -58,15 +61,29 @@ def choose_mode(model: str, provider: str, supported: frozenset[str]) -> Structu
     return "json" if "response_format" in supported else "md_json"
 
 
+async def load_instructor() -> None:
+    """Import instructor in a thread: it takes seconds, in which calls under way would stand still.
+
+    What it is needed for: every mode but `json_schema`, and asking again.
+    """
+    if "instructor.processing.response" not in sys.modules:
+        await asyncio.to_thread(importlib.import_module, "instructor.processing.response")
+
+
 def request_options(
-    mode: StructuredMode, schema: dict[str, Any], messages: list[dict[str, Any]]
+    mode: StructuredMode, schema: str, messages: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Messages and options that ask for an answer matching `schema`; not to be changed."""
-    text = json.dumps(schema)
+    """Messages and options that ask for an answer matching `schema`; not to be changed.
+
+    Args:
+        mode: how it is asked for; all but `json_schema` import instructor.
+        schema: JSON Schema, as JSON.
+        messages: of the request.
+    """
     if mode in {"json_schema", "tools"}:
         # These leave the messages alone, so one preparation serves all requests of a schema.
-        return {"messages": messages, **_schema_options(mode, text)}
-    return _prepared(mode, text, messages)
+        return {"messages": messages, **_schema_options(mode, schema)}
+    return _prepared(mode, schema, messages)
 
 
 def _prepared(mode: StructuredMode, schema: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
@@ -80,6 +97,10 @@ def _prepared(mode: StructuredMode, schema: str, messages: list[dict[str, Any]])
 
 @functools.lru_cache(maxsize=64)
 def _schema_options(mode: StructuredMode, schema: str) -> dict[str, Any]:
+    if mode == "json_schema":
+        name, shown = _named(schema)
+        # As instructor has it, without the seconds that its import takes.
+        return {"response_format": {"type": mode, "json_schema": {"name": name, "schema": shown}}}
     options = _prepared(mode, schema, [])
     del options["messages"]
     return options
@@ -122,15 +143,20 @@ def _instructor_mode(mode: StructuredMode) -> Mode:
     }[mode]
 
 
+def _named(schema: str) -> tuple[str, dict[str, Any]]:
+    """The schema's name as it goes into a request, and the schema that has it as its title."""
+    shown = json.loads(schema)
+    # Providers take only these characters.
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(shown.get("title") or "verdict"))[:64]
+    return name, shown | {"title": name}
+
+
 @functools.lru_cache(maxsize=64)
 def _verbatim(schema: str) -> type[ResponseSchema]:
     """A response model that shows instructor `schema` and keeps the payload as it came."""
     from instructor import ResponseSchema  # noqa: PLC0415
 
-    shown = json.loads(schema)
-    # The name goes into the request, where providers take only these characters.
-    name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(shown.get("title") or "verdict"))[:64]
-    shown["title"] = name
+    name, shown = _named(schema)
 
     class Verbatim(ResponseSchema):  # type: ignore[misc]  # instructor is not followed
         payload: str = ""

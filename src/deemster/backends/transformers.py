@@ -130,6 +130,14 @@ class TransformersBackend:
         finally:
             cancel.set()  # ends the job between two steps if this task was cancelled
 
+    async def preload(self) -> None:
+        """Load the model now, unless it is; requests that come meanwhile wait for it.
+
+        Raises:
+            InputError: the model cannot be loaded.
+        """
+        await asyncio.wrap_future(self._server.call(self._load))
+
     async def aclose(self) -> None:
         """Wait for the requests under way, then release the model's memory."""
         await asyncio.to_thread(self._server.close, self._release)
@@ -139,15 +147,19 @@ class TransformersBackend:
             self._model.runner.close()
         self._model = self._prompt = self._reader = None
 
-    def _begin(self, request: Request, rows: int) -> Work:
-        import torch  # noqa: PLC0415 - heavy
-
+    def _load(self) -> LocalModel:
         from deemster.backends._local import loading  # noqa: PLC0415 - loads torch
-        from deemster.backends._local.work import Work  # noqa: PLC0415 - loads torch
 
         if self._model is None:
             self._model = loading.load(self._path, **self._options)
-        model = self._model
+        return self._model
+
+    def _begin(self, request: Request, rows: int) -> Work:
+        import torch  # noqa: PLC0415 - heavy
+
+        from deemster.backends._local.work import Work  # noqa: PLC0415 - loads torch
+
+        model = self._load()
         if request.questions:
             return self._answers(model, request)
         begun = time.perf_counter()

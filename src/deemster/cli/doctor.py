@@ -29,9 +29,16 @@ _MALICIOUS_LITELLM = {"1.82.7", "1.82.8"}
 
 
 def doctor(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", help="Show how this model would judge, and where each setting is from."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> int:
     """Show versions, devices, which API keys are set (never their values) and disk space."""
+    judge = None if model is None else _settings(model)
     packages = {name: _version(name) for name in _PACKAGES}
     facts: dict[str, object] = {
         "python": sys.version.split()[0],
@@ -39,7 +46,7 @@ def doctor(
         "cores": os.cpu_count(),
         "default model": os.environ.get("DEEMSTER_MODEL") or "nano",
         "embedded model": _embedded(),
-        "devices": "torch is not installed" if "torch" in missing("local") else _devices(),
+        **({"devices": "torch is not installed"} if "torch" in missing("local") else _local()),
         "keys set": ", ".join(key for key in _KEYS if os.environ.get(key)) or "none",
         "cache": str(Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()),
         "disk free": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB",
@@ -53,6 +60,8 @@ def doctor(
     extras = {name: missing(name) for name in EXTRAS}
     if as_json:
         found = {**facts, "extras": extras, "packages": packages, "warnings": warnings}
+        if judge is not None:
+            found["judge"] = {name: {"value": one, "from": by} for name, (one, by) in judge.items()}
         typer.echo(json.dumps(found))
     else:
         from deemster.cli.render import show_facts
@@ -62,9 +71,37 @@ def doctor(
         show_facts({f"extra {name}": _described(absent) for name, absent in extras.items()})
         typer.echo()
         show_facts({name: found or "not installed" for name, found in packages.items()})
+        if judge is not None:
+            typer.echo(f"\njudge {model}")
+            show_facts({name: f"{one}  (from {by})" for name, (one, by) in judge.items()})
         for warning in warnings:
             typer.echo(f"WARNING: {warning}", err=True)
     return 0
+
+
+def _settings(model: str) -> dict[str, tuple[object, str]]:
+    """How a model judges if nothing but its name is given, and who says so."""
+    from deemster.backends.judge_file import CONFIG_NAME
+    from deemster.judges import Judge
+    from deemster.zoo import find_model
+
+    info = Judge(model).info
+    found: dict[str, object] = info.model_dump(
+        mode="json", include={"dialect", "principles", "k", "aggregator", "meta_rm"}
+    )
+    if info.sampling is not None:
+        found |= info.sampling.model_dump(include={"temperature", "top_p", "max_tokens"})
+
+    def source(name: str) -> str:
+        if name in info.from_file:
+            return CONFIG_NAME
+        return "the zoo" if name == "dialect" and find_model(model) else "defaults"
+
+    shown = {
+        name: (value if value != "" else "none", source(name)) for name, value in found.items()
+    }
+    others = [name for name in info.from_file if name not in shown]
+    return shown | ({"others": (", ".join(others), CONFIG_NAME)} if others else {})
 
 
 def _described(absent: list[str]) -> str:
@@ -92,6 +129,59 @@ def _embedded() -> str:
     return f"nano: {', '.join(found)}"
 
 
+def _local() -> dict[str, str]:
+    """How local models run on this machine, and why so."""
+    from deemster.backends import _local  # noqa: F401 - sets up how torch's threads wait
+
+    waiting = os.environ.get("OMP_WAIT_POLICY", "").upper()
+    devices = _devices()
+    return {
+        "devices": devices,
+        "threads": _threads(),
+        "waiting threads": "sleep (OMP_WAIT_POLICY=PASSIVE)"
+        if waiting == "PASSIVE"
+        else "spin, which beside other busy processes can cost several times the time of one "
+        "thread: set OMP_WAIT_POLICY=PASSIVE",
+        "dtype": _dtype(),
+    }
+
+
+def _threads() -> str:
+    if given := os.environ.get("OMP_NUM_THREADS"):
+        return f"{given} (OMP_NUM_THREADS), or what the option threads says"
+    from deemster.backends._local.loading import usable_cpus
+
+    return (
+        f"{usable_cpus()} at the most, the CPUs that this process may use; 1 for models below 8 "
+        "million parameters, whose steps are too short to share; OMP_NUM_THREADS or the option "
+        "threads fixes it"
+    )
+
+
+def _dtype() -> str:
+    """The default of `hf:` models, and what may be quicker."""
+    from deemster.backends._local.loading import pick_device, pick_dtype
+
+    device = pick_device(None)
+    name = str(pick_dtype(None, device)).removeprefix("torch.")
+    if device.type != "cpu":
+        return f"{name}, the default on this device"
+    why = f"{name}, the default on a CPU"
+    if "amx_bf16" in _cpu_flags():
+        return f"{why}; this one has AMX, so that dtype=bfloat16 is quicker"
+    return why
+
+
+def _cpu_flags() -> frozenset[str]:
+    """What the processor can do, as Linux names it; nothing where that is not said."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return frozenset(line.partition(":")[2].split())
+
+
 def _devices() -> str:
     import torch
 
@@ -100,4 +190,4 @@ def _devices() -> str:
         return ", ".join(names)
     if torch.backends.mps.is_available():
         return "Apple GPU (mps)"
-    return f"CPU only, {torch.get_num_threads()} threads"
+    return "CPU only"

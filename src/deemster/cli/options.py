@@ -114,7 +114,9 @@ SplitOption = Annotated[
 ]
 
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
-_SHARED: dict[str, Any] = {
+Options = dict[str, tuple[Any, Any]]
+"""By the argument's name: its annotated type and its default."""
+_SHARED: Options = {
     "judge_text": (JudgeText, None),
     "template_args": (TemplateArgs, None),
     "api_base": (ApiBase, None),
@@ -133,6 +135,9 @@ class JudgeOptions:
     """The judge that a command's options describe."""
 
     given: Mapping[str, Any]
+    """The value of every option."""
+    chosen: Collection[str] | None = None
+    """The options that the user gave; None: those without a default."""
 
     def build(self, *, seed: int = 0) -> SuiteJudges:
         """The judge, alone in its list; closes everything that was built.
@@ -200,14 +205,18 @@ class JudgeOptions:
         options = {name: value for name in limits if (value := self.given[name]) is not None}
         return (PairwiseSpec if kind == "pairwise" else ScalarSpec)(model=model, options=options)
 
+    def _is_chosen(self, name: str) -> bool:
+        return self.given[name] is not None if self.chosen is None else name in self.chosen
+
     def _spec(self) -> GrmSpec:
         from pydantic import ValidationError
 
         from deemster.judges.grm import GrmSpec
         from deemster.schemas import first_problem
 
-        given = {key: self.given[key] for key in self.given if key in GrmSpec.model_fields}
-        given["model"] = default_model(given["model"])
+        given = {key: self.given[key] for key in self.given if self._is_chosen(key)}
+        given = {key: value for key, value in given.items() if key in GrmSpec.model_fields}
+        given["model"] = default_model(self.given["model"])
         limits = {key: self.given[key] for key in _LIMIT_NAMES}
         limits["extra"] = read_extra(self.given["extra"])
         given["options"] = {key: value for key, value in limits.items() if value is not None}
@@ -224,7 +233,12 @@ class JudgeOptions:
 
 
 def add_judging_command(
-    app: typer.Typer, name: str, command: Callable[..., int], *, leave_out: Collection[str] = ()
+    app: typer.Typer,
+    name: str,
+    command: Callable[..., int],
+    *,
+    leave_out: Collection[str] = (),
+    more: Mapping[str, Callable[[], Options]] | None = None,
 ) -> None:
     """Register a command with the options of a judge, which it gets as its argument `judge`.
 
@@ -236,6 +250,7 @@ def add_judging_command(
         name: what users type.
         command: the function; its other arguments are options of its own.
         leave_out: settings of a judge that the command does not use.
+        more: makes further options, by the argument that gets their values as a mapping.
     """
 
     class JudgingCommand(TyperCommand):
@@ -245,7 +260,13 @@ def add_judging_command(
             if not self._complete:
                 self._complete = True
                 whole = typer.Typer(add_completion=False)
-                whole.command()(_with_judge(command, leave_out))
+                judge = {
+                    key: one
+                    for key, one in {**_judge_options(), **_SHARED}.items()
+                    if key not in leave_out
+                }
+                groups = {argument: make() for argument, make in (more or {}).items()}
+                whole.command()(_with_options(command, {**groups, "judge": judge}))
                 found = typer.main.get_command(whole)
                 self.params, self.callback = found.params, found.callback
             return super().get_params(ctx)
@@ -255,35 +276,43 @@ def add_judging_command(
         pass
 
 
-def _with_judge(command: Callable[..., int], leave_out: Collection[str]) -> Callable[..., int]:
-    """The command with an argument for each option of a judge in place of `judge`."""
+def _with_options(command: Callable[..., int], groups: Mapping[str, Options]) -> Callable[..., int]:
+    """The command with an argument for each option of a group in place of the group's."""
     signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name != "judge"]
-    options = {
-        key: one for key, one in {**_judge_options(), **_SHARED}.items() if key not in leave_out
-    }
+    own = [one for one in signature.parameters.values() if one.name not in groups]
 
     @functools.wraps(command)
-    def run(**given: Any) -> int:  # noqa: ANN401 - typer's values
-        mine = {key: given.pop(key) for key in options}
-        return command(**given, judge=JudgeOptions(mine))
+    def run(context: typer.Context, **given: Any) -> int:  # noqa: ANN401 - typer's values
+        mine = {
+            argument: {key: given.pop(key) for key in options}
+            for argument, options in groups.items()
+        }
+        chosen = {key for key in mine["judge"] if not _is_default(context, key)}
+        return command(**given, **{**mine, "judge": JudgeOptions(mine["judge"], chosen)})
 
     added = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for options in groups.values()
         for key, (kind, default) in options.items()
     ]
-    mine = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    mine = [context, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own)]
     run.__signature__ = signature.replace(parameters=mine + added)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in mine + added}
     del run.__wrapped__
     return run
 
 
-def _judge_options() -> dict[str, tuple[Any, Any]]:
+def _is_default(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is None or source.name.startswith("DEFAULT")
+
+
+def _judge_options() -> Options:
     """An annotated type and a default for each setting of a `Judge` that fits an option."""
     from deemster.judges.grm import GrmSpec
 
-    made: dict[str, tuple[Any, Any]] = {}
+    made: Options = {}
     annotated: Any = Annotated  # built at run time, beyond what type checkers follow
     for name, field in GrmSpec.model_fields.items():
         kind = _plain(field.annotation)

@@ -27,13 +27,21 @@ def report(
         Path | None, typer.Option(help="JSON of an earlier report, to show what changed.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The page's heading.")] = None,
+    items: Annotated[
+        int,
+        typer.Option(
+            help="Judged items to list at most; of more, so many are drawn. Figures are over all."
+        ),
+    ] = 50_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report's JSON.")] = False,
 ) -> None:
     """Write one HTML file that opens anywhere, and the same figures beside it as JSON."""
     from deemster.reports import write_report
 
     path = out or runs[0] / "report.html"
-    made = write_report(runs, path, policy=policy, versus=versus, before=before, title=title)
+    made = write_report(
+        runs, path, policy=policy, versus=versus, before=before, title=title, most_items=items
+    )
     if as_json:
         typer.echo(made.model_dump_json())
         return

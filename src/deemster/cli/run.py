@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from deemster.schemas import Sample, Verdict
+    from deemster.suites.engines import Engine, Observer
     from deemster.suites.loading import Suite
     from deemster.suites.overrides import Override
-    from deemster.suites.runner import Observer, Plan, RunResult
+    from deemster.suites.runner import Plan, RunResult
 
 _RATED = 2.0
 """Seconds after which the progress line says votes per second."""
@@ -61,6 +62,19 @@ def run(
         bool, typer.Option("--schema", help="Print the JSON Schema of suites, for editors.")
     ] = False,
     engine: Annotated[str, typer.Option(help="local: on this machine.")] = "local",
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="Ask models behind APIs in batches: within a day, mostly at half price."
+        ),
+    ] = False,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Most requests of a batch. Default: 50000.")
+    ] = None,
+    batch_wait: Annotated[
+        float | None,
+        typer.Option(help="Most seconds between two looks at a batch. Default: 120."),
+    ] = None,
     trust_suite: TrustSuite = False,
 ) -> int:
     """Judge all samples of a suite; stop and resume at any time, nothing is judged twice."""
@@ -76,12 +90,11 @@ def run(
 
     from deemster.suites.loading import load_suite
 
-    if engine != "local":
-        raise InputError(f"unknown engine {engine!r}; known: local")
+    judging = _engine(engine, batch=batch, batch_size=batch_size, batch_wait=batch_wait)
     overrides = _overrides(model, k, limit, changes or ())
     suite = load_suite(suite_file, overrides=overrides, trust=trust_suite)
     if dry_run:
-        return _dry_run(suite)
+        return _dry_run(suite, batch=batch)
     directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
 
     from deemster.suites.runner import run_suite
@@ -89,7 +102,14 @@ def run(
     try:
         with _progress() as (plan, observe):
             result = asyncio.run(
-                run_suite(suite, directory, resume=resume, observer=observe, on_plan=plan)
+                run_suite(
+                    suite,
+                    directory,
+                    resume=resume,
+                    observer=observe,
+                    on_plan=plan,
+                    engine=judging,
+                )
             )
     except KeyboardInterrupt:
         typer.echo(f"deemster: {directory} is kept; give --resume to continue it", err=True)
@@ -101,6 +121,28 @@ def run(
         return NOT_ALLOWED
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
+
+
+def _engine(
+    name: str, *, batch: bool, batch_size: int | None, batch_wait: float | None
+) -> Engine | None:
+    if name != "local":
+        raise InputError(f"unknown engine {name!r}; known: local")
+    if not batch:
+        if batch_size is not None or batch_wait is not None:
+            raise InputError("--batch-size and --batch-wait are for --batch; give that too")
+        return None
+    from deemster.backends.batches import BatchLimits
+    from deemster.suites.batching import BatchEngine
+
+    usual = BatchLimits()
+    longest = usual.longest_wait if batch_wait is None else batch_wait
+    limits = BatchLimits(
+        requests=usual.requests if batch_size is None else batch_size,
+        first_look=min(usual.first_look, longest),
+        longest_wait=longest,
+    )
+    return BatchEngine(limits=limits, report=lambda line: typer.echo(line, err=True))
 
 
 def _overrides(
@@ -157,7 +199,7 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
     typer.echo(f"run written to {result.directory}", err=True)
 
 
-def _dry_run(suite: Suite) -> int:
+def _dry_run(suite: Suite, *, batch: bool) -> int:
     from deemster.backends import checked
     from deemster.cli.render import show_table
     from deemster.suites.building import build_judges
@@ -174,13 +216,14 @@ def _dry_run(suite: Suite) -> int:
             plan.tokens_out,
             "unknown" if plan.cost is None else f"${plan.cost:.2f}",
         )
-        for plan in plan_suite(suite)
+        for plan in plan_suite(suite, batch=batch)
     ]
     columns = (
         "judge", "samples", "votes", "requests", "shared", "tokens in", "most tokens out",
         "most cost",
     )  # fmt: skip
-    show_table("what the run would take (estimated)", columns, rows)
+    how = "estimated, at the price of batches" if batch else "estimated"
+    show_table(f"what the run would take ({how})", columns, rows)
     for judge in build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges:
         judge.wrap_backends(checked)  # a plan that cannot be run is of no use
     return 0

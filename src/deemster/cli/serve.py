@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from deemster.serve import ServerSettings
     from deemster.suites.building import SuiteJudges
 
-_SERVER = "The server"
-_LOAD = "Load"
+_OVER_HTTP = frozenset(
+    {"host", "port", "keys", "public", "body_timeout", "group_size", "group_wait", "log_texts"}
+)
+"""Settings that mean nothing on stdin and stdout."""
+_KEYS_HELP = (
+    "YAML file of bearer keys: 'name: KEY', or 'name: {key: KEY, per_minute: 600, in_flight: 32}'."
+)
 
 
 def serve(
@@ -32,66 +37,15 @@ def serve(
         Path | None,
         typer.Argument(help="A suite: its judges are served by their names, its data is not read."),
     ] = None,
-    host: Annotated[
-        str, typer.Option(rich_help_panel=_SERVER, help="Address to listen on.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(rich_help_panel=_SERVER, help="Port to listen on; 0 takes a free one.")
-    ] = 8000,
-    keys: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=_SERVER,
-            help="YAML file of bearer keys: 'name: KEY', or 'name: {key: KEY, per_minute: 600, "
-            "in_flight: 32}'.",
-        ),
-    ] = None,
-    public: Annotated[
+    mcp: Annotated[
         bool,
         typer.Option(
-            "--public", rich_help_panel=_SERVER, help="Serve others than this machine without keys."
+            "--mcp", help="Serve an agent on stdin and stdout (Model Context Protocol), not HTTP."
         ),
     ] = False,
-    log_texts: Annotated[
-        bool,
-        typer.Option("--log-texts", rich_help_panel=_SERVER, help="Put what is judged in the log."),
-    ] = False,
-    in_flight: Annotated[
-        int, typer.Option(rich_help_panel=_LOAD, help="Samples judged at a time.")
-    ] = 64,
-    queue: Annotated[
-        int,
-        typer.Option(rich_help_panel=_LOAD, help="Samples that may wait; more are answered 429."),
-    ] = 1024,
-    deadline: Annotated[
-        float,
-        typer.Option(rich_help_panel=_LOAD, help="Seconds for a request, waiting included."),
-    ] = 100.0,
-    max_body: Annotated[
-        int, typer.Option(rich_help_panel=_LOAD, help="Bytes of the largest body.")
-    ] = 8 * 2**20,
-    body_timeout: Annotated[
-        float, typer.Option(rich_help_panel=_LOAD, help="Seconds in which a body must arrive.")
-    ] = 30.0,
-    max_k: Annotated[
-        int, typer.Option(rich_help_panel=_LOAD, help="The most votes a request may ask for.")
-    ] = 64,
-    group_size: Annotated[
-        int,
-        typer.Option(
-            rich_help_panel=_LOAD,
-            help="Rollouts of one prompt that a trainer posts one by one and that are judged "
-            "together; 1: each by itself.",
-        ),
-    ] = 1,
-    group_wait: Annotated[
-        float,
-        typer.Option(
-            rich_help_panel=_LOAD, help="Seconds that the first of a group waits for the others."
-        ),
-    ] = 30.0,
     seed: opt.Seed = 0,
     *,
+    server: Mapping[str, Any],
     judge: opt.JudgeOptions,
 ) -> int:
     """Serve judges over HTTP: rewards for trainers, an OpenAI-compatible judge, a page.
@@ -102,38 +56,51 @@ def serve(
     -d '{"query": "What is 2+2?", "responses": ["4", "5"]}'
 
     The log goes to stderr, a line of JSON for each request. SIGTERM and Ctrl-C answer what was
-    accepted, then end. docs/serving.md has the routes of trainers.
+    accepted, then end. docs/serving.md has the routes of trainers, docs/howto/agents.md --mcp.
     """
-    need("serve", "deemster serve")
-    settings = _settings(
-        host=host,
-        port=port,
-        keys=keys,
-        public=public,
-        log_texts=log_texts,
-        in_flight=in_flight,
-        queue=queue,
-        deadline=deadline,
-        max_body=max_body,
-        body_timeout=body_timeout,
-        max_k=max_k,
-        group_size=group_size,
-        group_wait=group_wait,
-    )
+    if mcp:
+        _refuse_http(server)
+    need("mcp" if mcp else "serve", "deemster serve --mcp" if mcp else "deemster serve")
+    settings = _settings(server)
     built, specs = _judges(suite, judge, seed)
-    return asyncio.run(_serve(built, specs, settings))
+    return asyncio.run((_serve_mcp if mcp else _serve)(built, specs, settings))
 
 
-def _settings(**given: Any) -> ServerSettings:  # noqa: ANN401 - typer's values
+def server_options() -> opt.Options:
+    """An annotated type and a default for each field of `ServerSettings`."""
+    from deemster.serve.settings import ServerSettings
+
+    made: opt.Options = {}
+    annotated: Any = Annotated  # built at run time, beyond what type checkers follow
+    for name, field in ServerSettings.model_fields.items():
+        panel = "The server" if name in ("host", "port", "keys", "public", "log_texts") else "Load"
+        text = _KEYS_HELP if name == "keys" else " ".join((field.description or "").split())
+        flag = f"--{name.replace('_', '-')}"
+        option = typer.Option(flag, rich_help_panel=panel, help=text)
+        kind = Path | None if name == "keys" else type(field.default)
+        made[name] = (annotated[kind, option], None if name == "keys" else field.default)
+    return made
+
+
+def _refuse_http(server: Mapping[str, Any]) -> None:
+    for name, (_, default) in server_options().items():
+        if name in _OVER_HTTP and server[name] != default:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{option} {str(server[name])!r} is for HTTP and does not go with --mcp"
+            )
+
+
+def _settings(server: Mapping[str, Any]) -> ServerSettings:
     from pydantic import ValidationError
 
     from deemster.schemas import first_problem
     from deemster.serve import ServerSettings
     from deemster.serve.settings import read_keys
 
-    given["keys"] = () if given["keys"] is None else read_keys(given["keys"])
+    keys = () if server["keys"] is None else read_keys(server["keys"])
     try:
-        settings = ServerSettings.model_validate(given)
+        settings = ServerSettings.model_validate({**server, "keys": keys})
     except ValidationError as error:
         name, colon, problem = first_problem(error).partition(": ")
         option = f"--{name.replace('_', '-')}" if colon else name.replace("_", "-")
@@ -205,14 +172,11 @@ def _share_models(judge: BaseJudge, other: BaseJudge) -> None:
 
 
 async def _serve(built: SuiteJudges, specs: dict[str, JudgeSpec], settings: ServerSettings) -> int:
-    from deemster.backends import checked
     from deemster.serve import create_app
     from deemster.serve.running import bind
     from deemster.serve.running import serve as run
 
-    for judge in built.judges:
-        judge.wrap_backends(checked)  # a missing key is one line now, not an error a request
-    judges = {judge.name: judge for judge in built.judges}
+    judges = _checked(built)
     app = create_app(judges, settings, vary=_varying(built, specs))
     _log_to_stderr()
     listening = bind(settings)
@@ -227,6 +191,31 @@ async def _serve(built: SuiteJudges, specs: dict[str, JudgeSpec], settings: Serv
         await run(app, settings, listening, started=started)
     typer.echo("deemster: stopped; everything that was accepted is answered", err=True)
     return 0
+
+
+async def _serve_mcp(
+    built: SuiteJudges, specs: dict[str, JudgeSpec], settings: ServerSettings
+) -> int:
+    from deemster.serve.mcp_server import serve_mcp
+
+    judges = _checked(built)
+    _log_to_stderr()
+
+    def started() -> None:
+        typer.echo(f"deemster: serving {', '.join(judges)} to an agent on stdin", err=True)
+
+    async with built:
+        await serve_mcp(judges, settings, vary=_varying(built, specs), started=started)
+    return 0
+
+
+def _checked(built: SuiteJudges) -> dict[str, BaseJudge]:
+    """The judges by name, each of which can be asked as far as can be told without a call."""
+    from deemster.backends import checked
+
+    for judge in built.judges:
+        judge.wrap_backends(checked)  # a missing key is one line now, not an error a request
+    return {judge.name: judge for judge in built.judges}
 
 
 class _JsonLines(logging.Formatter):

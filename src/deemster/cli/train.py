@@ -206,6 +206,8 @@ def _show(done: Mapping[str, Manifest], out: Path, *, as_json: bool) -> None:
 
 def _next_command(recipe: Recipe, out: Path) -> str | None:
     """How to judge with what was trained; None if there is no model."""
+    from deemster.backends.judge_file import CONFIG_NAME
+
     models = {
         stage: f"hf:{out / stage / 'model'}"
         for stage in recipe.stages
@@ -215,7 +217,10 @@ def _next_command(recipe: Recipe, out: Path) -> str | None:
     judge = next(reversed(models.values()), None)
     if judge is None and meta is None:
         return None
-    words = ["deemster", "score", "-q", "QUERY", "-r", "RESPONSE", "-r", "RESPONSE", "-k", "8"]
+    words = ["deemster", "score", "-q", "QUERY", "-r", "RESPONSE", "-r", "RESPONSE"]
+    if (out / CONFIG_NAME).is_file():
+        return shlex.join([*words, "--model", f"hf:{out}"])
+    words += ["-k", "8"]
     if judge is not None:
         words += ["--model", judge]
     dialect = getattr(getattr(recipe, "model", None), "dialect", None)

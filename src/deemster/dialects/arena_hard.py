@@ -13,7 +13,7 @@ from deemster.schemas import Completion, Scale
 
 # Any arrangement of these signs is a label, so that a malformed one ("A>A") is told apart from
 # a missing one, as in JudgeBench.
-_LABEL = re.compile(r"\[\[[ *_]{0,4}([AB<>= ]{1,16})[ *_]{0,4}\]\]")
+_LABEL = re.compile(r"\[\[(?!\[)[ *_]{0,4}([AB<>= ]{1,16})[ *_]{0,4}\]\]")
 _SCORES = {
     "A>>B": (1.0, 0.0),
     "A>B": (0.75, 0.25),

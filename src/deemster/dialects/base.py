@@ -10,7 +10,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from deemster.dialects.parts import split_parts
@@ -273,10 +273,12 @@ def to_caller_order(parsed: Parsed, order: Sequence[int], n: int) -> Parsed:
     critiques = tuple(
         sorted(
             (
-                critique.model_copy(update={"response": order[critique.response]})
+                Critique(
+                    response=order[critique.response], text=critique.text, scores=critique.scores
+                )
                 for critique in parsed.critiques
             ),
             key=lambda critique: critique.response,
         )
     )
-    return replace(parsed, scores=tuple(scores), critiques=critiques)
+    return Parsed(tuple(scores), parsed.principles, critiques, parsed.analysis, parsed.warnings)

@@ -7,6 +7,7 @@ strings and lists are bounded so that a constrained decoder always gets to the c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -79,20 +80,8 @@ class Json(Dialect):
 
     def json_schema(self, n: int) -> dict[str, Any]:
         """JSON Schema of a document about `n` responses."""
-        score = {"type": "integer", "minimum": 1, "maximum": 10}
-        principle = _object(
-            name={"type": "string", "minLength": 1, "maxLength": self.max_name},
-            description={"type": "string", "maxLength": self.max_description},
-            weight={"type": "integer", "minimum": 1, "maximum": 100},
-        )
-        critique = _object(
-            text={"type": "string", "maxLength": self.max_critique},
-            scores=_array(score, 1, self.max_principles),
-        )
-        return _object(
-            principles=_array(principle, 1, self.max_principles),
-            critiques=_array(critique, n, n),
-            scores=_array(score, n, n),
+        return _schema(
+            n, self.max_principles, self.max_name, self.max_description, self.max_critique
         )
 
     def parse(self, completion: Completion, *, n: int) -> Parsed:
@@ -126,6 +115,28 @@ class Json(Dialect):
             for position, critique in enumerate(document.critiques)
         )
         return Parsed(tuple(float(score) for score in document.scores), principles, critiques)
+
+
+@lru_cache(maxsize=64)
+def _schema(
+    n: int, max_principles: int, max_name: int, max_description: int, max_critique: int
+) -> dict[str, Any]:
+    """The schema; not to be changed."""
+    score = {"type": "integer", "minimum": 1, "maximum": 10}
+    principle = _object(
+        name={"type": "string", "minLength": 1, "maxLength": max_name},
+        description={"type": "string", "maxLength": max_description},
+        weight={"type": "integer", "minimum": 1, "maximum": 100},
+    )
+    critique = _object(
+        text={"type": "string", "maxLength": max_critique},
+        scores=_array(score, 1, max_principles),
+    )
+    return _object(
+        principles=_array(principle, 1, max_principles),
+        critiques=_array(critique, n, n),
+        scores=_array(score, n, n),
+    )
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from deemster.schemas import Completion, Scale
 
 _NAME = r"(?:(?:chatbot|assistant|response|answer)[ ]{1,4}(?=[AB]))?"
 _LETTER = re.compile(
-    rf"\[\[[ *_\"']{{0,4}}{_NAME}([AB])[ *_\"']{{0,4}}\]\]"
+    rf"\[\[(?!\[)[ *_\"']{{0,4}}{_NAME}([AB])[ *_\"']{{0,4}}\]\]"
     rf"|<answer>[\s*]{{0,8}}{_NAME}([AB])[\s*.]{{0,8}}</answer>",
     re.IGNORECASE | re.ASCII,
 )

@@ -17,8 +17,9 @@ from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
-_PHRASE = re.compile(r"\b[Oo]utput \(([ab])\)\**\s?is better")
-_LABEL = re.compile(r"(?:^|\n)[ *]{0,4}Output \(([ab])\)[.*]{0,3}(?=\s*(?:\n|$))")
+# Written so that the search can leap to what they begin with: `\b` and `^` in front are slow.
+_PHRASE = re.compile(r"[Oo](?<=\b.)utput \(([ab])\)\**\s?is better")
+_LABEL = re.compile(r"\n[ *]{0,4}Output \(([ab])\)[.*]{0,3}(?=\s*(?:\n|$))")
 _THEIR_PHRASE = re.compile(r"Output \(([ab])\) is better.")
 _THEIR_LABEL = re.compile(r"(?:^|\n) ?Output \(([ab])\)")
 _SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0)}
@@ -48,7 +49,7 @@ class LlmBar(Dialect):
         elif self.rule == "label":
             letters = sorted(_THEIR_LABEL.findall(text))[:1]
         else:
-            letters = _PHRASE.findall(fold(text)) or _LABEL.findall(fold(text))
+            letters = _PHRASE.findall(fold(text)) or _LABEL.findall("\n" + fold(text))
         scores = settle(
             letters,
             lambda letter: _SCORES[letter],

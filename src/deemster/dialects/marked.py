@@ -12,7 +12,7 @@ from deemster.schemas import Critique, Principle
 
 # BR-RM's first turn leaves out "The Begin of".
 _MARK = re.compile(
-    r"\[[ ]{0,4}(?:(?:the[ ]{1,4})?(?P<kind>begin|end)[ ]{1,4}of[ ]{1,4}"
+    r"\[(?!\[)[ ]{0,4}(?:(?:the[ ]{1,4})?(?P<kind>begin|end)[ ]{1,4}of[ ]{1,4}"
     r"|(?=quality[ ](?:assessment|analysis)))(?P<label>[^\[\]\n]{1,80})\]",
     re.IGNORECASE | re.ASCII,
 )

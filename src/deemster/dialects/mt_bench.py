@@ -19,7 +19,8 @@ from deemster.schemas import Completion, Scale
 
 _RULES = ("strict", "first", "last")
 _LETTER = re.compile(
-    r"\[\[[ *_\"']{0,4}(?:(?:assistant|response|answer)[ ]{1,4}(?=[AB]))?([ABC])[ *_\"']{0,4}\]\]",
+    r"\[\[(?!\[)[ *_\"']{0,4}(?:(?:assistant|response|answer)[ ]{1,4}(?=[AB]))?"
+    r"([ABC])[ *_\"']{0,4}\]\]",
     re.IGNORECASE | re.ASCII,
 )
 _THEIR_LETTER = re.compile(r"\[\[[ ]{0,4}([ABCabc])[ ]{0,4}\]\]")
@@ -30,7 +31,7 @@ _NAME = (
     r"[ *_]{0,4}:[ *_]{0,4}"
 )
 _RATING = re.compile(
-    rf"\[\[[ *_]{{0,4}}(?:{_NAME})?({_NUMBER}(?:[ ]?/[ ]?10)?)[ *_]{{0,4}}\]\]", re.IGNORECASE
+    rf"\[\[(?!\[)[ *_]{{0,4}}(?:{_NAME})?({_NUMBER}(?:[ ]?/[ ]?10)?)[ *_]{{0,4}}\]\]", re.IGNORECASE
 )
 _THEIR_RATINGS = {
     "first": re.compile(rf"\[\[[ ]{{0,4}}({_NUMBER})[ ]{{0,4}}\]\]"),

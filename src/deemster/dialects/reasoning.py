@@ -8,22 +8,78 @@ inside a quotation, a code block or a sentence is a word, and so is one after a 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
+from deemster.dialects.mentions import BEFORE_MARK, MARKS, Quotations, Span, without_code
 from deemster.prompts.normal_form import fold, visible
 from deemster.prompts.reasoning_tags import REASONING_TAGS
 from deemster.prompts.verdict_syntax import ANY_QUOTES, KEYS, LABELS, TAGS, WHOLE_KEYS, words
 
+# A tag that a sentence runs around: "leaves a </think> tag", "(<think>),". What stands before is
+# looked for from behind the tag's first character.
+_BEFORE = "|".join(
+    [r"(?<=[(\[*\u3041-\u9fff].)", *(rf"(?<=[\w,;)\]*][ \t]{{{n}}}.)" for n in range(1, 5))]
+)
+_AFTER = r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等和与或的是未没中]"
+
+
+def _mark_before() -> str:
+    """Notes a mark that opens a quotation right before the tag."""
+    return "".join(
+        rf"(?P<mark{i}>(?<=[\n{re.escape(BEFORE_MARK)}]{mark}.))?+" for i, mark in enumerate(MARKS)
+    )
+
+
+def _mark_after() -> str:
+    """Fails if that mark closes the quotation right behind the tag."""
+    return "".join(rf"(?(mark{i})(?!{mark}))" for i, mark in enumerate(MARKS))
+
+
+def _tags() -> str:
+    """All tags behind their first character, each as a group."""
+    written = [
+        (f"{kind}_{pair}", pattern)
+        for pair, tags in enumerate(REASONING_TAGS)
+        for kind, pattern in (("open", tags.opening), ("close", tags.closing))
+    ]
+    return "|".join(
+        rf"(?<={first})(?:"
+        + "|".join(
+            f"(?P<{group}>{pattern.removeprefix(first)})"
+            for group, pattern in written
+            if pattern.startswith(first)
+        )
+        + ")"
+        for first in ("<", r"\[", "◁")
+    )
+
+
+# Most of what stands in brackets is no tag: these look-aheads make the search quick.
+_NEAR = "[/|]?[bcdelmorstu]"
+# Taken is the first character alone, so that a tag inside another is found, too.
 _TAG = re.compile(
-    "|".join(
-        rf"(?P<open_{i}>{tags.opening})|(?P<close_{i}>{tags.closing})"
-        for i, tags in enumerate(REASONING_TAGS)
-    ),
+    rf"[<\[◁](?={_NEAR})(?=/?(?:think|thought|reasoning|seed:|mm:|longcat|details|unused"
+    r"|channel\|)|\|(?:start_|end_|channel|open|close|begin_))"
+    rf"(?P<before>(?u-i:{_BEFORE}))?+{_mark_before()}(?=(?>{_tags()})"
+    rf"(?(before)(?!(?u-i:{_AFTER}))){_mark_after()})",
     re.IGNORECASE | re.ASCII,
 )
+_KINDS = {
+    number: (int(name.split("_")[1]), name.startswith("open"))
+    for name, number in _TAG.groupindex.items()
+    if "_" in name
+}
 _CLOSING = [re.compile(tags.closing, re.IGNORECASE | re.ASCII) for tags in REASONING_TAGS]
-_MAY_BEGIN = re.compile(r"[<\[◁](?=[/|]?[A-Za-z])")  # most texts have few: 30 times as quick
+# Closing tags with nothing between that might be a tag; `last` is the last of them.
+_MORE_CLOSING = re.compile(
+    rf"(?:[^<\[◁]*+(?:[<\[◁](?!{_NEAR})[^<\[◁]*+)*+(?P<last>"
+    + "|".join(
+        tags.closing.replace("[^<>]", "[^<>\\[◁]") for tags in REASONING_TAGS if tags.unopened
+    )
+    + "))++",
+    re.IGNORECASE | re.ASCII,
+)
 # The end of a turn, as servers leave it that do not skip special tokens, and the frame that some
 # models put around what they say after their reasoning.
 _END = re.compile(
@@ -40,24 +96,22 @@ _SPOKEN = re.compile(
     r"\s*(?:analysis(?=[A-Z])(?s:.*?)(?:assistantfinal|\Z)"
     r"|Here is my thought process:(?s:.*?)(?:Here is my response:|\Z))"
 )
-# What the parsers look for, loosely: once it has been seen, the answer has begun.
-VERDICT = re.compile(
-    r"\\boxed|\[\[|\[RESULT\]|output \([ab]\)"
-    rf"|<(?:{'|'.join(TAGS)})>|\"(?:{'|'.join((*WHOLE_KEYS, *KEYS))})\"[ \t\n]{{0,40}}:"
-    rf"|['\"](?:{'|'.join(ANY_QUOTES)})['\"][ \t\n]{{0,40}}:"
-    rf"|^[ \t*#]*(?:{'|'.join(map(words, LABELS))})[*_]{{0,4}}:"
-    r"|final decision is|contains (?:an|no) error|^[ \t*#]*(?:specific criteria|scores?)\b",
-    re.IGNORECASE | re.MULTILINE | re.ASCII,
+# What the parsers look for, loosely: once it has been seen, the answer has begun. The characters
+# that it may begin with come first and with regard to case, which makes the search quick.
+_SECOND = "".join({name[0] for name in (*TAGS, *WHOLE_KEYS, *KEYS, *ANY_QUOTES)})
+_VERDICT = re.compile(
+    rf"(?-i:[\\\[oOfFcC<\"'])(?=[\[bruio{_SECOND}])"
+    r"(?:(?<=\\)boxed|(?<=\[)(?:\[|RESULT\])"
+    r"|(?<=o)utput \([ab]\)|(?<=f)inal decision is|(?<=c)ontains (?:an|no) error"
+    rf"|(?<=<)(?:{'|'.join(TAGS)})>|(?<=\")(?:{'|'.join((*WHOLE_KEYS, *KEYS))})\"[ \t\n]{{0,40}}:"
+    rf"|(?<=['\"])(?:{'|'.join(ANY_QUOTES)})['\"][ \t\n]{{0,40}}:)",
+    re.IGNORECASE | re.ASCII,
 )
-# A tag that a sentence runs around: "leaves a </think> tag", "(<think>),".
-_BEFORE = re.compile(r"[\w,;)\]*][ \t]{1,4}\Z|[(\[*]\Z|[\u3041-\u9fff]\Z")
-_AFTER = re.compile(
-    r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等和与或的是未没中]"
+_VERDICT_LINE = re.compile(
+    rf"\n[ \t*#]*+(?:(?:{'|'.join(map(words, LABELS))})[*_]{{0,4}}:"
+    r"|(?:specific criteria|scores?)\b)",
+    re.IGNORECASE | re.ASCII,
 )
-_PAIRS = ("“”", "\u2018\u2019", "«»", "「」", "『』")
-_OPENS_QUOTATION = re.compile("[\"'`" + "".join(pair[0] for pair in _PAIRS) + "]")
-_FENCE = re.compile(r"^[ \t]{0,3}```", re.MULTILINE)
-_REACH = 200
 
 
 def strip_reasoning(text: str) -> str:
@@ -79,8 +133,40 @@ def strip_reasoning(text: str) -> str:
     return text[start:end]
 
 
-@dataclass(frozen=True)
-class _Tag:
+def says_verdict(text: str) -> bool:
+    """Whether anything in the text looks like a verdict of any dialect."""
+    return _Verdicts(text).within(0, len(text))
+
+
+def _kept(text: str) -> list[Span]:
+    """The spans of the text that are no reasoning."""
+    spoken = _SPOKEN.match(text)
+    begin = checked = at = spoken.end() if spoken else 0
+    kept: list[Span] = []
+    after_reasoning = spoken is not None
+    verdicts = _Verdicts(text)
+    tags = _Tags(text, begin)
+    while (tag := tags.following(at)) is not None:
+        at = tag.end
+        if tag.opens:
+            closed = tags.closing(tag)
+            if closed is None:
+                return [*kept, (begin, tag.start)]
+            at = closed
+            if not verdicts.within(checked, tag.start):
+                after_reasoning = after_reasoning or not text[begin : tag.start].strip()
+                kept.append((begin, tag.start))
+                begin = checked = at
+        elif REASONING_TAGS[tag.pair].unopened and not (
+            after_reasoning and verdicts.within(checked, tag.start)
+        ):
+            at = tags.last_of_run(tag, verdicts.following(tag.end))
+            kept, begin, checked = [], at, at
+            after_reasoning = True
+    return [*kept, (begin, len(text))]
+
+
+class _Tag(NamedTuple):
     pair: int
     """Index in `REASONING_TAGS`."""
     opens: bool
@@ -88,93 +174,90 @@ class _Tag:
     end: int
 
 
-def _kept(text: str) -> list[tuple[int, int]]:
-    """The spans of the text that are no reasoning."""
-    spoken = _SPOKEN.match(text)
-    begin = checked = at = spoken.end() if spoken else 0
-    kept: list[tuple[int, int]] = []
-    after_reasoning = spoken is not None
-    verdict = False  # whether one is visible before the tag
-    mentions = _Mentions(text, begin)
-    while (tag := _next_tag(mentions, at)) is not None:
-        at = tag.end
-        verdict = verdict or VERDICT.search(text, checked, tag.start) is not None
-        checked = tag.start
-        if tag.opens:
-            end = _end_of(mentions, tag)
-            if end is None:
-                return [*kept, (begin, tag.start)]
-            at = end
-            if not verdict:
-                after_reasoning = after_reasoning or not text[begin : tag.start].strip()
-                kept.append((begin, tag.start))
-                begin = checked = end
-        elif REASONING_TAGS[tag.pair].unopened and not (after_reasoning and verdict):
-            kept, begin = [], tag.end
-            after_reasoning, verdict, checked = True, False, tag.end
-    return [*kept, (begin, len(text))]
-
-
-class _Mentions:
-    """Tells tags from the same characters in a quotation, a code block or a sentence.
-
-    Args:
-        text: the completion.
-        begin: where its answer may begin.
-    """
+class _Tags:
+    """The tags of a text that are not merely mentioned, found as they are asked for."""
 
     def __init__(self, text: str, begin: int) -> None:
-        self.text = text
-        fences = [fence.start() for fence in _FENCE.finditer(text, begin)]
-        # Without its closing fence a block may be anything.
-        self._fences = fences if len(fences) % 2 == 0 else []
-        self._quotes = _OPENS_QUOTATION.search(text) is not None
+        self._text = without_code(text, begin)
+        self._quotations = Quotations(text)
+        self._found: list[_Tag] = []
+        """The next ones, the nearest last."""
+        self._seen = begin
+        """Where the search goes on when they are used up."""
+        self._many = 4
+        self._run = begin
 
-    def has(self, start: int, end: int) -> bool:
-        """Whether what stands there is only mentioned."""
-        if bisect_left(self._fences, start) % 2 == 1:
-            return True
-        if self._quotes and _quoted(self.text, start, end):
-            return True
-        return _in_sentence(self.text, start, end)
+    def following(self, begin: int) -> _Tag | None:
+        """The first that starts there or later; `begin` never decreases."""
+        while True:
+            while self._found:
+                if self._found[-1].start >= begin:
+                    return self._found[-1]
+                self._found.pop()
+            if not self._more(max(begin, self._seen)):
+                return None
+
+    def _more(self, begin: int) -> bool:
+        found = list(islice(_TAG.finditer(self._text, begin), self._many))
+        if not found:
+            return False
+        self._seen = found[-1].end() if len(found) == self._many else len(self._text)
+        self._many = len(self._text)  # mentions are told apart the quicker the more there are
+        # A tag's group begins behind its first character.
+        spans = [(tag.start(), tag.end(tag.lastindex or 0)) for tag in found]
+        self._found = [
+            _Tag(*_KINDS[tag.lastindex or 0], *span)
+            for tag, span, mentioned in zip(found, spans, self._quotations.have(spans), strict=True)
+            if not mentioned
+        ][::-1]
+        return True
+
+    def closing(self, opening: _Tag) -> int | None:
+        """Where the reasoning that a tag opens ends; None if nothing closes it."""
+        if _CLOSING[opening.pair].search(self._text, opening.end) is None:
+            return None
+        at = opening.end
+        while (tag := self.following(at)) is not None:
+            if tag.pair == opening.pair and not tag.opens:
+                return tag.end
+            at = tag.start + 1
+        return None
+
+    def last_of_run(self, closing: _Tag, end: int) -> int:
+        """Where the last of the closing tags ends that follow each other before `end`."""
+        if closing.end >= self._run:
+            run = _MORE_CLOSING.match(self._text, closing.end, end)
+            if run is None:
+                return closing.end
+            self._run = run.end()
+            last = run.span("last")
+            if _TAG.match(self._text, last[0]) and not self._quotations.have([last])[0]:
+                return last[1]
+        return closing.end
 
 
-def _next_tag(mentions: _Mentions, begin: int) -> _Tag | None:
-    """The first tag from there on."""
-    for place in _MAY_BEGIN.finditer(mentions.text, begin):
-        found = _TAG.match(mentions.text, place.start())
-        if found is not None and not mentions.has(*found.span()):
-            kind, _, pair = str(found.lastgroup).partition("_")
-            return _Tag(int(pair), kind == "open", *found.span())
-    return None
+class _Verdicts:
+    """Where a text has verdicts. What is asked for begins later each time, or at the same place."""
 
+    def __init__(self, text: str) -> None:
+        # The first line begins behind a line end, too, at the place that the line has in the text.
+        self._searches = ((_VERDICT, text), (_VERDICT_LINE, "\n" + text))
+        self._next = [(-1, -1), (-1, -1)]
 
-def _end_of(mentions: _Mentions, tag: _Tag) -> int | None:
-    """Where the reasoning that a tag opens is closed; None if it is not."""
-    for found in _CLOSING[tag.pair].finditer(mentions.text, tag.end):
-        if not mentions.has(*found.span()):
-            return found.end()
-    return None
+    def following(self, begin: int) -> int:
+        """Where the first starts; behind the text if there is none."""
+        self._look(begin)
+        return min(start for start, _ in self._next)
 
+    def within(self, begin: int, end: int) -> bool:
+        """Whether one is wholly between."""
+        self._look(begin)
+        return self._next[0][1] <= end or self._next[1][1] <= end
 
-def _in_sentence(text: str, start: int, end: int) -> bool:
-    before = _BEFORE.search(text, max(0, start - 5), start)
-    return before is not None and _AFTER.match(text, end) is not None
-
-
-def _quoted(text: str, start: int, end: int) -> bool:
-    """Whether the place stands between quotation marks of one line."""
-    before = text[
-        max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0) : start
-    ]
-    if not _OPENS_QUOTATION.search(before):
-        return False
-    after, _, _ = text[end : end + _REACH].partition("\n")
-    for mark in "\"'`":
-        last = before.rfind(mark)
-        opening = last >= 0 and (last == 0 or before[last - 1] in " \t([{,:\\*`")
-        if opening and mark in after:
-            return True
-    return any(
-        before.rfind(mark[0]) > before.rfind(mark[1]) and mark[1] in after for mark in _PAIRS
-    )
+    def _look(self, begin: int) -> None:
+        for i in range(2):
+            if self._next[i][0] < begin:
+                pattern, text = self._searches[i]
+                found = pattern.search(text, begin)
+                beyond = len(text) + 1
+                self._next[i] = (found.start(), found.end() - i) if found else (beyond, beyond)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deemster.dialects.reasoning import VERDICT, strip_reasoning
+from deemster.dialects.reasoning import says_verdict, strip_reasoning
 from deemster.prompts.normal_form import fold
 
 # Only at the beginning and only in short texts: a critique may quote a response that refuses.
@@ -46,7 +46,5 @@ def refuses(text: str) -> bool:
     """
     answer = fold(strip_reasoning(text)).translate(_APOSTROPHES)
     return (
-        len(answer) <= _LONGEST
-        and VERDICT.search(answer) is None
-        and _REFUSAL.match(answer) is not None
+        len(answer) <= _LONGEST and not says_verdict(answer) and _REFUSAL.match(answer) is not None
     )

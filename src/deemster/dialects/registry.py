@@ -16,6 +16,7 @@ DIALECTS: Registry[type[Dialect]] = Registry(
     builtin={
         "grm": "deemster.dialects.grm:Grm",
         "nano": "deemster.dialects.nano:Nano",
+        "smol": "deemster.dialects.smol:Smol",
         "json": "deemster.dialects.json_schema:Json",
         "pairwise": "deemster.dialects.pairwise:Pairwise",
         "pairwise-tokenprob": "deemster.dialects.pairwise:PairwiseTokenProb",

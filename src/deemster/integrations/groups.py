@@ -6,12 +6,10 @@ the differences within such a group, so the group is what is judged, not each ro
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
-from typing import Any
 
 from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.judges.decide import unscored
@@ -159,34 +157,3 @@ def _parts(n: int, most: int) -> list[tuple[int, ...]]:
         alone = high - low == 1 < min(n, most)
         parts.append((low - 1 if low else 1, low) if alone else tuple(range(low, high)))
     return parts
-
-
-def as_one_response(completion: str | Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Message:
-    """A rollout as the one response that a judge is shown.
-
-    Text and a single message stay what they are. The turns of a rollout that used tools become
-    one text: each turn under its role, with its tool calls.
-
-    Raises:
-        InputError: it is none of these.
-    """
-    if isinstance(completion, str | Mapping):
-        return as_responses([completion])[0]
-    turns = list(completion)
-    if len(turns) == 1:
-        return as_responses(turns)[0]
-    return Message(role="assistant", content="\n\n".join(map(_turn, turns)))
-
-
-def _turn(turn: Mapping[str, Any]) -> str:
-    content = turn.get("content") or ""
-    if not isinstance(content, str):
-        content = "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
-    lines = [f"[{turn.get('role', 'assistant')}]", *([content] if content else [])]
-    for call in turn.get("tool_calls") or ():
-        function = call.get("function", call)
-        arguments = function.get("arguments", "")
-        if not isinstance(arguments, str):
-            arguments = json.dumps(arguments, ensure_ascii=False)
-        lines.append(f"calls {function.get('name', '?')}({arguments})")
-    return "\n".join(lines)

@@ -14,7 +14,6 @@ from inspect_ai.scorer import CORRECT, INCORRECT, Score, Scorer, Target, mean, s
 from inspect_ai.solver import TaskState
 
 from deemster.errors import BackendError, InputError, UnusableModelError
-from deemster.integrations.groups import as_one_response
 from deemster.integrations.summary import as_judge, comment, details, number, reason
 from deemster.judges.base import BaseJudge
 from deemster.principles import PrinciplesLike
@@ -55,7 +54,7 @@ def judged(
         try:
             verdict = await asked.score(
                 state.input if isinstance(state.input, str) else [_message(m) for m in state.input],
-                [as_one_response(map(_message, turns)) if whole_transcript and turns else answer],
+                [[_message(turn) for turn in turns] if whole_transcript and turns else answer],
                 reference=target.text or None if use_target else None,
                 principles=principles,
             )
@@ -94,4 +93,6 @@ def _message(message: ChatMessage) -> dict[str, Any]:
             }
             for call in message.tool_calls
         ]
+    if message.role == "tool":
+        turn |= {"name": message.function, "tool_call_id": message.tool_call_id}
     return turn

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from deemster.backends.waiting import give_up_unanswered
 from deemster.errors import BackendError, BackendTimeout, FailureStatus, InputError
 from deemster.judges.adaptive import scale_of
 from deemster.judges.base import ask
@@ -73,6 +74,7 @@ async def ask_all(
                 break
     finally:
         await _cancel([task for task in tasks if not task.done()])
+    give_up_unanswered()  # those that have no answer yet would count as cancelled
     for task in waiting:
         found[tasks[task]] = DroppedError(f"not waited for: {reason}", usage=_UNKNOWN)
     return [found[place] for place in range(len(asked))]

@@ -30,7 +30,7 @@ from collections.abc import (
 )
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from deemster.backends import Backend, open_backend
+from deemster.backends import Backend, Preloads, open_backend
 from deemster.errors import InputError
 from deemster.judges import batch
 from deemster.judges.case import Case
@@ -156,6 +156,23 @@ class BaseJudge(ABC):
         for member in self.members:
             if isinstance(member, BaseJudge):
                 member.wrap_backends(wrap)
+
+    async def preload(self) -> None:
+        """Load the models that run in this process now, rather than at the first call.
+
+        Raises:
+            InputError: one cannot be loaded.
+        """
+        things: list[object] = [*self._owned, *self.members]
+
+        def seen(backend: Backend) -> Backend:
+            things.append(backend)
+            return backend
+
+        self.wrap_backends(seen)  # those that it was given, too
+        for thing in things:
+            if isinstance(thing, Preloads):
+                await thing.preload()
 
     async def aclose(self) -> None:
         """Close what it opened itself. Idempotent; some judges can be used again afterwards."""

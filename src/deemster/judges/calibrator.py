@@ -27,7 +27,7 @@ FEATURES = ("confidence", "margin", "gap", "agreement", "length", "votes")
 share of resampled votes that it wins; its lead in `Softmax` rewards; logarithm of 1 + its lead in
 mean scores; share of the votes that it wins outright; logarithm of its length over the mean length
 of the others; logarithm of the number of valid votes."""
-_FREE = ("name", "seed", "sent", "calibration")
+_FREE = ("name", "seed", "sent", "calibration", "from_file")
 """What may differ between the judge that was calibrated and the one that is used."""
 _CLIP = 1 / 1026
 """Shares of 512 resamples are kept this far from 0 and 1, so that their log-odds are finite."""

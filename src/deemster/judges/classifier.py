@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from deemster.backends._local.sources import check_path
 from deemster.errors import BackendError, InputError
@@ -22,6 +23,7 @@ from deemster.schemas import Conversation, Usage
 if TYPE_CHECKING:
     from deemster.backends._local.reward_model import RewardModel
 
+T = TypeVar("T")
 Encode = Callable[[Any, Any], list[list[int]]]
 """From a tokenizer and its `SafeEncoder` to the ids of the texts to read."""
 
@@ -146,10 +148,21 @@ class Classifier:
             InputError: the model cannot be loaded, or its outputs are not those declared.
             BackendError: whatever `encode` raises.
         """
+        return await self._in_thread(partial(self._read, encode))
+
+    async def preload(self) -> None:
+        """Load the model now, unless it is.
+
+        Raises:
+            InputError: it cannot be loaded.
+        """
+        await self._in_thread(self._preload)
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
         with self._lock:
             if self._worker is None:
                 self._worker = ThreadPoolExecutor(1, thread_name_prefix="deemster-classifier")
-            job = self._worker.submit(self._read, encode)
+            job = self._worker.submit(call)
         return await asyncio.wrap_future(job)
 
     async def aclose(self) -> None:
@@ -164,11 +177,13 @@ class Classifier:
         with self._busy:
             self._loaded = None
 
+    def _preload(self) -> None:
+        with self._busy:
+            self._loaded = self._loaded or self._load()
+
     def _read(self, encode: Encode) -> list[Reading]:
         with self._busy:
-            if self._loaded is None:
-                self._loaded = self._load()
-            loaded = self._loaded
+            loaded = self._loaded = self._loaded or self._load()
             begun = time.perf_counter()
             rows = encode(loaded.model.tokenizer, loaded.encoder)
             rows = [_ended(row, loaded.model.ending) for row in rows]

@@ -49,7 +49,8 @@ def decide(
     ballot = Ballot.from_votes(votes, n=n, k=max(k, info.k))
     n_valid = sum(isinstance(vote, Judgment) for vote in votes)
     rewards = rewards_of(reducer, ballot, min_valid=min_valid) if n_valid else None
-    verdict = Verdict(
+    # Not validated: the votes are records already, and what is made of them is what fields say.
+    verdict = Verdict.model_construct(
         rewards=None,
         best=None,
         ranking=None,

@@ -14,6 +14,7 @@ from deemster.files import exists
 from deemster.judges.building import PrinciplesGiven, Site
 from deemster.judges.finder import Finder
 from deemster.judges.judge import MAX_K, Judge
+from deemster.judges.own_settings import NO_META_RM
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
 from deemster.judges.verifier import Verifier
 from deemster.principles import as_principles
@@ -38,7 +39,8 @@ class GrmSpec(SamplingSettings, ModelSpec):
     aggregator: str | None = None
     """How votes become rewards, e.g. `sum`, `topk(4) >> mean`; default: the sum."""
     meta_rm: str | None = None
-    """Rates the votes: `hf:PATH` (trained), `nano` (embedded) or a model (prompted)."""
+    """Rates the votes: `hf:PATH` (trained), `nano` (embedded) or a model (prompted); `none`: not
+    even the one that the model brings."""
     meta_template: str | None = None
     """How the meta RM is asked: `deepseek-grm`, or a file; default: as it was trained."""
     k_meta: Positive | None = None
@@ -70,17 +72,20 @@ class GrmSpec(SamplingSettings, ModelSpec):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.meta_template is not None and self.meta_rm is None:
+        own = self.model.startswith("hf:")  # its file may bring k and a meta RM
+        has_meta = self.meta_rm not in (None, NO_META_RM) or (own and self.meta_rm is None)
+        k = None if own and "k" not in self.model_fields_set else self.k
+        if self.meta_template is not None and not has_meta:
             raise ValueError("meta_template needs meta_rm")
         if self.k_meta is not None:
-            if self.meta_rm is None:
+            if not has_meta:
                 raise ValueError("k_meta needs meta_rm")
-            if self.k_meta > self.k:
-                raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
+            if k is not None and self.k_meta > k:
+                raise ValueError(f"k_meta must be from 1 to k={k}, got {self.k_meta}")
             if self.aggregator is not None:
                 raise ValueError("give k_meta or aggregator, not both")
-        if self.min_valid > self.k:
-            raise ValueError(f"min_valid must be from 1 to k={self.k}, got {self.min_valid}")
+        if k is not None and self.min_valid > k:
+            raise ValueError(f"min_valid must be from 1 to k={k}, got {self.min_valid}")
         return self
 
     @property
@@ -91,24 +96,26 @@ class GrmSpec(SamplingSettings, ModelSpec):
     def build(self, site: Site) -> Judge:
         """See `JudgeSpec.build`."""
         options = site.options(self, inspect.signature(Judge).parameters.keys())
+        given = self.model_fields_set  # what is left out, the model's own file may say
+        sampling = {name: one for name, one in sampling_fields(self).items() if name in given}
         return Judge(
             site.model(self.model),
-            k=self.k,
+            k=self.k if "k" in given else None,
             dialect=self.dialect,
             template=None if self.template is None else site.file(self.template),
             prompt=self.prompt,
-            principles=site.principles(self.principles),
+            principles=site.principles(self.principles) if "principles" in given else None,
             aggregator=self.aggregator if self.k_meta is None else f"topk({self.k_meta}) >> sum",
             meta_rm=None if self.meta_rm is None else site.model(self.meta_rm),
             meta_template=self._meta_template(site),
-            orders=self.orders,
+            orders=self.orders if "orders" in given else None,
             seed=site.seed,
             min_valid=self.min_valid,
             stop=self.stop,
             calibration=None if self.calibration is None else site.file(self.calibration),
             tool=self._tool(site),
             name=self.label,
-            **sampling_fields(self),
+            **sampling,
             **options,
         )
 

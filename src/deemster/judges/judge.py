@@ -27,6 +27,7 @@ from deemster.judges.meta_rm import (
     rate_votes,
 )
 from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
+from deemster.judges.own_settings import own_settings
 from deemster.judges.plan import Planned
 from deemster.judges.settings import (
     aggregator_of,
@@ -65,7 +66,9 @@ class Judge(BaseJudge):
     Args:
         model: a model string (`openai/gpt-5-mini`, `hf:PATH`, `replay:FILE`) or a `Backend`; by
             default the embedded demonstration model (`nano`).
-        k: votes to draw, >= 1.
+            A `deemster.json` beside the weights of `hf:…` gives the settings that are left out
+            here (docs/howto/publish-a-judge.md); `info.from_file` names those it gave.
+        k: votes to draw, >= 1; None is 1.
         temperature: 0 to 2; None is 0 (greedy) for k = 1 and the dialect's for more, mostly 0.5.
         dialect: prompt and parser, by name or as an object; None is the model's own if it has
             one, else `grm`.
@@ -76,13 +79,15 @@ class Judge(BaseJudge):
         principles: `"self"`: each draw writes its own (the paper's way); `"ahead"`: one call
             writes them, every draw uses them; or fixed ones: a rubric's name or file, a `Rubric`,
             a list of principles; or by query: `"bank:FILE"`, a `PrincipleBank` (as it is now) or
-            another `PrincipleSource`.
+            another `PrincipleSource`. None is `"self"`.
         aggregator: how votes become rewards, an object or its spec (`"topk(4) >> sum"`). None
             is the plain sum, or with a meta RM the sum of the better half.
         meta_rm: rates every judgment: a `MetaRM`, `"hf:PATH"` for a trained one, `"nano"` for
-            the one embedded with the model `nano`, or any other model string for a prompted one.
+            the one embedded with the model `nano`, or any other model string for a prompted one;
+            `"none"` for none where the model brings one.
         meta_template: how a meta RM given as a string is asked; see `open_meta_rm`.
-        orders: in which orders responses are shown; see `deemster.judges.orders`.
+        orders: in which orders responses are shown; see `deemster.judges.orders`. None is
+            `"balanced"`.
         seed: decides orders, draws and tie-breaks. A deterministic backend gives the same
             verdict for the same seed.
         min_valid: fewest valid votes for a verdict with rewards.
@@ -105,16 +110,16 @@ class Judge(BaseJudge):
         self,
         model: str | Backend = EMBEDDED,
         *,
-        k: int = 1,
+        k: int | None = None,
         temperature: float | None = None,
         dialect: str | Dialect | None = None,
         template: str | Path | None = None,
         prompt: Literal["own", "official"] = "own",
-        principles: PrinciplesLike = "self",
+        principles: PrinciplesLike | None = None,
         aggregator: Reducer | str | None = None,
         meta_rm: MetaRM | str | None = None,
         meta_template: str | Path | None = None,
-        orders: Orders = "balanced",
+        orders: Orders | None = None,
         seed: int = 0,
         min_valid: int = 1,
         tool: Finder | None = None,
@@ -123,22 +128,34 @@ class Judge(BaseJudge):
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
-        self.k = whole_number("k", k, 1, MAX_K)
+        own = own_settings(model)
+        self.k = whole_number("k", own.pick("k", k, 1), 1, MAX_K)
         self.min_valid = whole_number("min_valid", min_valid, 1, self.k)
         self.seed = whole_number("seed", seed, 0, 2**63 - 1)
         self.stop = parse_stop(stop) if isinstance(stop, str) else stop
-        if orders not in ("balanced", "random", "fixed"):
+        self.orders: Orders = own.pick("orders", orders, "balanced")
+        if self.orders not in ("balanced", "random", "fixed"):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
-        self.orders: Orders = orders
-        sampling, options = split_options(options)
-        self.backend = self._backend(model, options)
-        self.dialect = dialect_of(dialect, template=template, prompt=prompt, backend=self.backend)
+        sampling, options = split_options(own.fill(options))
+        self.backend = self._backend(own.model or model, options)
+        self.dialect = dialect_of(
+            own.pick("dialect", dialect, None),
+            template=own.pick_path("template", template),
+            prompt=prompt,
+            backend=self.backend,
+        )
+        temperature = own.pick("temperature", temperature, None)
         if temperature is None:
             temperature = self.dialect.temperature if self.k > 1 else 0.0
         self.sampling = sampling_of(
             temperature=temperature, top_logprobs=self.dialect.top_logprobs, **sampling
         )
-        self.aggregator = aggregator_of(aggregator, k=self.k, has_meta=meta_rm is not None)
+        meta_rm, meta_template = own.pick_meta_rm(meta_rm, meta_template)
+        self.aggregator = aggregator_of(
+            own.pick("aggregator", aggregator, None), k=self.k, has_meta=meta_rm is not None
+        )
+        if principles is None:
+            principles = own.pick("principles", None, "self")
         self.source = as_source(principles)
         self.mode = principles if isinstance(principles, str) and principles in _MODES else "fixed"
         self.principles: tuple[Principle, ...] = (
@@ -152,6 +169,7 @@ class Judge(BaseJudge):
             )
         self.meta_rm = meta_rm
         self.tool = tool
+        self.from_file = own.said()
         self.name = name or self.backend.name
         self.calibration: Calibrator | None = None
         if calibration is not None:
@@ -182,6 +200,7 @@ class Judge(BaseJudge):
             meta_rm=self.meta_rm.name if self.meta_rm else "",
             tool=self.tool.name if self.tool else "",
             calibration="" if self.calibration is None else self.calibration.digest,
+            from_file=self.from_file,
         )
 
     @property

@@ -125,6 +125,10 @@ class HfMetaRM:
         self.usage = Usage()
         """Tokens read so far."""
 
+    async def preload(self) -> None:
+        """See `Classifier.preload`."""
+        await self._classifier.preload()
+
     async def rate(
         self, query: Conversation, responses: Conversation, judgments: Sequence[Judgment]
     ) -> list[float | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,12 @@ def order_of(draw: int, n: int, *, kind: Orders, seed: int) -> tuple[int, ...]:
     if kind == "random":
         shuffled = np.random.default_rng([seed, n, draw]).permutation(n)
         return tuple(int(i) for i in shuffled)
-    base = [int(i) for i in np.random.default_rng([seed, n]).permutation(n)]
+    base = _shuffled(n, seed)
     shift = draw % n
-    return tuple(base[shift:] + base[:shift])
+    return base[shift:] + base[:shift]
+
+
+# The draws of a sample have it in common, and starting a generator costs more than all else here.
+@lru_cache(maxsize=256)
+def _shuffled(n: int, seed: int) -> tuple[int, ...]:
+    return tuple(np.random.default_rng([seed, n]).permutation(n).tolist())

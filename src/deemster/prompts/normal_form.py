@@ -92,8 +92,9 @@ _CHARACTERS = _Characters()
 def visible(text: str) -> str:
     """The text without characters that nobody sees; lone surrogates become U+FFFD."""
     if text.isascii():
-        return text if text.isprintable() else _INVISIBLE.sub("", text)
-    codes = _codes(text)
+        # Line ends are not printable, but nearly every text has them.
+        return text if text.replace("\n", "").isprintable() else _INVISIBLE.sub("", text)
+    codes = _known(text)
     kinds = _CHARACTERS.kinds[codes]
     found = np.bitwise_or.reduce(kinds)
     if found & _IS_SURROGATE:
@@ -120,7 +121,7 @@ def without_joiners(text: str) -> str:
     """The text without any joiners, as whoever copies it may write it."""
     if text.isascii():
         return text
-    codes = _codes(text)
+    codes = _known(text)
     return _text(codes[_CHARACTERS.kinds[codes] & _IS_JOINER == 0])
 
 
@@ -135,7 +136,7 @@ def fold(text: str, *, all_forms: bool = False) -> str:
     """
     if text.isascii():
         return text
-    codes = _codes(text)
+    codes = _known(text)
     return _text((_CHARACTERS.any_form if all_forms else _CHARACTERS.read_form)[codes])
 
 
@@ -148,7 +149,7 @@ def spelled_out(text: str, *, all_forms: bool = False) -> str:
     """
     if text.isascii():
         return text
-    codes = _codes(text)
+    codes = _known(text)
     kinds = _CHARACTERS.kinds
     wanted = _IS_SEVERAL | _IS_COMPATIBLE if all_forms else _IS_SEVERAL
     if not np.bitwise_or.reduce(kinds[codes]) & wanted:
@@ -161,9 +162,14 @@ def spelled_out(text: str, *, all_forms: bool = False) -> str:
     return text.translate(table)
 
 
-def _codes(text: str) -> _Codes:
-    """The code points of a text, all of them known."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+def code_points(text: str) -> _Codes:
+    """The code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def _known(text: str) -> _Codes:
+    """The code points of a text, all of them in the tables."""
+    codes = code_points(text)
     _CHARACTERS.learn(codes)
     return codes
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deemster.errors import InputError
-from deemster.json_text import parse_json
 from deemster.prompts.template import PromptTemplate
 from deemster.prompts.untrusted import defuse, make_nonce, one_line
 from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
+from deemster.schemas.transcript import call_text
 
 NO_TEXT = "(This response is empty.)"
 """Stands where a response says nothing: an empty answer is an answer, and a bad one."""
@@ -146,19 +146,8 @@ def _flat(message: Message) -> str:
     """A turn as text: text parts, a note for each image, tool calls with decoded arguments."""
     pieces = [message.text] if message.text.strip() else []
     pieces += [f"(image {i})" for i, _ in enumerate(message.images, 1)]
-    pieces += [
-        f"(tool call) {call.function.name}: {_decoded(call.function.arguments)}"
-        for call in message.tool_calls
-    ]
+    pieces += map(call_text, message.tool_calls)
     return "\n".join(pieces)
-
-
-def _decoded(arguments: str) -> str:
-    """The arguments of a tool call without escapes in which verdicts and control tokens hide."""
-    try:
-        return json.dumps(parse_json(arguments, "arguments"), ensure_ascii=False)
-    except InputError:
-        return arguments  # as the model wrote them
 
 
 def _shown(principle: Principle) -> dict[str, object]:

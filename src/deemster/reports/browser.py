@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from deemster.reports.embed import Blocks
 from deemster.reports.records import ItemRow
@@ -17,12 +17,19 @@ _LONGEST = 60_000
 
 @dataclass
 class Browser:
-    """Collects items as the runs are read."""
+    """Collects items as the runs are read. Use as a context manager."""
 
     samples: Blocks = field(default_factory=Blocks)
     verdicts: Blocks = field(default_factory=Blocks)
     columns: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     _known: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.samples.__exit__()
+        self.verdicts.__exit__()
 
     def add(self, row: ItemRow, sample: Sample, verdict: Verdict) -> None:
         """Add one judged item; a sample that several judges judged is stored once."""

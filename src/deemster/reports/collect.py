@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from itertools import combinations, permutations
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
 from deemster._version import __version__
 from deemster.errors import InputError
 from deemster.reports.browser import Browser
-from deemster.reports.losses import JudgedItems
+from deemster.reports.policies import Compared, Policies, weaknesses_of
 from deemster.reports.records import (
     Correctness,
     ItemRow,
@@ -24,9 +26,6 @@ from deemster.reports.records import (
     PolicyRate,
     Report,
 )
-from deemster.reports.weakness import analyse
-from deemster.reports.weakness_change import compare_weaknesses
-from deemster.reports.weakness_records import Change, WeaknessReport
 from deemster.schemas import JudgeInfo, Sample, Verdict
 from deemster.suites.metrics import (
     FailureReasons,
@@ -41,49 +40,10 @@ from deemster.suites.metrics import (
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import curve_rule, read_noted, read_thresholds
 
+MOST_ITEMS = 50_000
+"""Judged items that a report lists if not told otherwise."""
 _MOST_COMPARED = 6
 _MOST_POLICIES = 40
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Which policies to analyse.
-
-    Args:
-        policy: whose weaknesses; None analyses both of two, and none of more.
-        versus: against whom; None is everybody else.
-        before: an earlier report of the same policy, to show what changed.
-    """
-
-    policy: str | None = None
-    versus: str | None = None
-    before: Report | None = None
-
-
-@dataclass
-class _Policies:
-    """What weakness analysis needs of one judge, collected while its items are read.
-
-    Items before the second of two policies appeared hold nothing to compare.
-    """
-
-    compared: Compared
-    names: set[str] = field(default_factory=set)
-    judged: list[JudgedItems] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.compared.policy is not None:
-            self.judged = [JudgedItems(self.compared.policy, self.compared.versus)]
-
-    def add(self, sample: Sample, verdict: Verdict) -> None:
-        new = set(sample.policies or ()) - self.names
-        if new:
-            self.names |= new
-            if self.compared.policy is None:
-                pairs = permutations(sorted(self.names)) if len(self.names) == 2 else ()
-                self.judged = [JudgedItems(policy, versus) for policy, versus in pairs]
-        for one in self.judged:
-            one.add(sample, verdict)
 
 
 @dataclass(frozen=True)
@@ -97,10 +57,39 @@ class _Source:
         return self.store.verdicts(self.position)
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Which samples the report lists, by their ids: the same ones of every judge and run."""
+
+    below: float
+    """All of them from 2**32 on."""
+
+    @classmethod
+    def of(cls, stores: Sequence[RunStore], most: int) -> _Drawn:
+        """About `most` judged items, of the samples of all stores."""
+        n_items = sum(store.count_samples() * len(store.judges()) for store in stores)
+        return cls(2**32 * most / max(n_items, most, 1))
+
+    def __contains__(self, sample: str) -> bool:
+        return crc32(sample.encode()) < self.below
+
+
 def collect_report(
-    run_dirs: Sequence[str | Path], *, title: str, compared: Compared
-) -> tuple[Report, Browser]:
+    run_dirs: Sequence[str | Path],
+    browser: Browser,
+    *,
+    title: str,
+    compared: Compared,
+    most_items: int = MOST_ITEMS,
+) -> Report:
     """Read every judge of every run.
+
+    Args:
+        run_dirs: the runs.
+        browser: takes the items that are listed.
+        title: the page's heading.
+        compared: which policies to analyse.
+        most_items: see `write_report`.
 
     Raises:
         InputError: a directory holds no run or no judge, or a policy is unknown in all of them.
@@ -109,12 +98,12 @@ def collect_report(
         raise InputError("no run directory given; give one or more")
     with ExitStack() as opened:
         stores = [opened.enter_context(RunStore(directory)) for directory in run_dirs]
-        return _collected(stores, title, compared)
+        return _collected(stores, browser, title, compared, most_items)
 
 
 def _collected(
-    stores: Sequence[RunStore], title: str, compared: Compared
-) -> tuple[Report, Browser]:
+    stores: Sequence[RunStore], browser: Browser, title: str, compared: Compared, most_items: int
+) -> Report:
     sources = [
         _Source(store, position, info, store.directory.resolve().name)
         for store in stores
@@ -123,13 +112,16 @@ def _collected(
     if not sources:
         raise InputError(f"no judge in {str(stores[0].directory)!r}; the run has not begun")
     labels = _labels(sources)
-    browser, items, sections, rows = Browser(), [], [], []
+    drawn = _Drawn.of(stores, most_items)
+    items, sections, rows = [], [], []
     notes: list[str] = []
     unknown: list[str] = []
     for number, (source, label) in enumerate(zip(sources, labels, strict=True)):
-        policies = _Policies(compared)
-        own, section, listed = _section(source, label, number, browser, policies)
-        found = _weaknesses(policies, notes)
+        policies = Policies(compared)
+        own, section, listed = _section(
+            source, label, number, policies, browser=browser, drawn=drawn
+        )
+        found = weaknesses_of(policies, notes)
         if compared.policy is not None and not found["weaknesses"]:
             unknown.append(f"{label}: {notes.pop()}")
         sections.append(section.model_copy(update=found))
@@ -139,9 +131,12 @@ def _collected(
         raise InputError(unknown[0])
     notes += unknown
     notes += [f"{one.label}: {note}" for one in sections for note in one.summary.notes]
+    n_items = sum(map(len, items))
+    if len(rows) < n_items:
+        notes.insert(0, _of_all(len(rows), n_items))
     runs = dict(zip(labels, items, strict=True))
     several = len(labels) > 1
-    report = Report(
+    return Report(
         deemster=__version__,
         title=title,
         judges=tuple(sections),
@@ -151,7 +146,14 @@ def _collected(
         notes=tuple(dict.fromkeys(notes)),
         items=tuple(rows),
     )
-    return report, browser
+
+
+def _of_all(listed: int, n_items: int) -> str:
+    return (
+        f"{listed:,} of {n_items:,} judged items are listed, drawn by their ids, and weaknesses "
+        "are those of the listed items. All other figures are over all items. To list more or "
+        "fewer: deemster report --items N. All are in the run: RunStore(DIR).verdicts(0) in Python."
+    )
 
 
 def _labels(sources: Sequence[_Source]) -> list[str]:
@@ -169,19 +171,26 @@ def _labels(sources: Sequence[_Source]) -> list[str]:
 
 
 def _section(
-    source: _Source, label: str, number: int, browser: Browser, policies: _Policies
+    source: _Source,
+    label: str,
+    number: int,
+    policies: Policies,
+    *,
+    browser: Browser,
+    drawn: _Drawn,
 ) -> tuple[list[Item], JudgeSection, list[ItemRow]]:
-    items, rows, seconds = [], [], []
+    items, rows, seconds = [], [], array("d")
     reasons = FailureReasons()
     for sample, verdict in source.rows():
         item = Item.from_verdict(sample, verdict)
-        row = _row(number, item, verdict)
-        browser.add(row, sample, verdict)
         items.append(item)
         reasons.add(sample, verdict)
-        policies.add(sample, verdict)
-        rows.append(row)
-        seconds += [vote.usage.seconds for vote in verdict.votes if vote.usage.seconds > 0]
+        seconds.extend(vote.usage.seconds for vote in verdict.votes if vote.usage.seconds > 0)
+        policies.add(sample, verdict, listed=sample.id in drawn)
+        if sample.id in drawn:
+            row = _row(number, item, verdict)
+            browser.add(row, sample, verdict)
+            rows.append(row)
     reducer, k_meta = curve_rule(source.info)
     names = sorted(policies.names)
     section = JudgeSection(
@@ -228,7 +237,7 @@ def _row(judge: int, item: Item, verdict: Verdict) -> ItemRow:
     )
 
 
-def _latency(seconds: Sequence[float]) -> Latency | None:
+def _latency(seconds: array[float]) -> Latency | None:
     if not seconds:
         return None
     values = np.array(seconds)
@@ -245,35 +254,6 @@ def _latency(seconds: Sequence[float]) -> Latency | None:
         edges=tuple(round(float(edge), 6) for edge in edges),
         counts=tuple(int(count) for count in counts),
     )
-
-
-def _weaknesses(policies: _Policies, notes: list[str]) -> dict[str, tuple[object, ...]]:
-    """The fields `weaknesses` and `changes` of the section; notes say what was left out."""
-    if policies.compared.policy is None and len(policies.names) > 2:
-        notes.append(
-            f"Weakness analysis left out: {len(policies.names)} policies; name one with --policy."
-        )
-    found: list[WeaknessReport] = []
-    for judged in policies.judged:
-        try:
-            found.append(analyse(judged))
-        except InputError as error:
-            notes.append(str(error))
-    before = policies.compared.before
-    return {"weaknesses": tuple(found), "changes": _changes(found, before, notes)}
-
-
-def _changes(
-    found: Sequence[WeaknessReport], before: Report | None, notes: list[str]
-) -> tuple[Change, ...]:
-    if before is None or not found:
-        return ()
-    earlier = [w for section in before.judges for w in section.weaknesses]
-    old = next((w for w in earlier if w.policy == found[0].policy), None)
-    if old is None:
-        notes.append(f"The earlier report has no weakness analysis of {found[0].policy}.")
-        return ()
-    return compare_weaknesses(found[0], old)
 
 
 def _standings(

@@ -8,9 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, Self
 
+_IN_MEMORY = 8_000_000
+"""Bytes of packed blocks that are kept in memory."""
 _UNSAFE = str.maketrans(
     {c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # the last two end lines in old JavaScript
 )
@@ -27,13 +31,22 @@ class Blocks:
     """Records packed into blocks of `size`, each base64 of zlib-compressed JSON.
 
     A browser unpacks a block when one of its records is opened, so a page with a hundred megabytes
-    of judgments opens as fast as its index.
+    of judgments opens as fast as its index. Blocks beyond a few megabytes wait in a temporary file.
+    Use as a context manager.
     """
 
     size: int = 40
-    packed: list[str] = field(default_factory=list)
     count: int = 0
     _open: list[Any] = field(default_factory=list)
+    _file: SpooledTemporaryFile[bytes] = field(
+        default_factory=lambda: SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - see __exit__
+    )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
     def add(self, record: object) -> int:
         """Append a record; returns its number."""
@@ -43,13 +56,15 @@ class Blocks:
             self._flush()
         return self.count - 1
 
-    def done(self) -> list[str]:
-        """All blocks."""
+    def packed(self) -> Iterator[str]:
+        """All blocks in order."""
         if self._open:
             self._flush()
-        return self.packed
+        self._file.seek(0)
+        for line in self._file:
+            yield line[:-1].decode("ascii")
 
     def _flush(self) -> None:
         text = json.dumps(self._open, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        self.packed.append(base64.b64encode(zlib.compress(text.encode(), 6)).decode("ascii"))
+        self._file.write(base64.b64encode(zlib.compress(text.encode(), 6)) + b"\n")
         self._open = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from deemster.errors import InputError
 from deemster.files import read_bytes
 from deemster.reports.browser import Browser
-from deemster.reports.collect import Compared, collect_report
+from deemster.reports.collect import MOST_ITEMS, collect_report
 from deemster.reports.embed import escaped_json
 from deemster.reports.plots import judge_plots, overview_plot
+from deemster.reports.policies import Compared
 from deemster.reports.records import Report
 from deemster.suites.metrics import RANKED_BY, Standing
 from deemster.suites.metrics.accuracy import FEW
-from deemster.suites.summaries import published_tables, write_json
+from deemster.suites.summaries import published_tables, write_text
 
 
 def write_report(
@@ -31,6 +32,7 @@ def write_report(
     versus: str | None = None,
     before: str | Path | None = None,
     title: str | None = None,
+    most_items: int = MOST_ITEMS,
 ) -> Report:
     """Write `out` (HTML) and the same figures beside it as JSON (`report.html`: `report.json`).
 
@@ -44,6 +46,8 @@ def write_report(
         versus: against whom; None is the best of all others.
         before: the JSON of an earlier report, to show what became of its weaknesses.
         title: the page's heading; the names of the runs if not given.
+        most_items: of more judged items about so many are listed, drawn by their ids, and analysed
+            for weaknesses; all other figures are over all items.
 
     Raises:
         InputError: a directory holds no run, a policy is unknown, or a path cannot be used.
@@ -53,21 +57,23 @@ def write_report(
         raise InputError(f"report file {str(out)!r} must end in .html")
     if versus is not None and policy is None:
         raise InputError(f"versus {versus!r} without a policy; name the policy to analyse")
+    if most_items < 0:
+        raise InputError(f"most_items must be >= 0, got {most_items!r}; 0 lists none")
     earlier = None if before is None else load_report(before)
-    report, browser = collect_report(
-        run_dirs,
-        title=title or ", ".join(Path(directory).resolve().name for directory in run_dirs),
-        compared=Compared(policy=policy, versus=versus, before=earlier),
-    )
-    page = render(report, browser)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = out.with_name(f".{out.name}.tmp")
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(out)
-        write_json(out.with_suffix(".json"), report.model_dump(mode="json"))
-    except OSError as error:
-        raise InputError(f"cannot write report {str(out)!r}: {error}") from error
+    with Browser() as browser:
+        report = collect_report(
+            run_dirs,
+            browser,
+            title=title or ", ".join(Path(directory).resolve().name for directory in run_dirs),
+            compared=Compared(policy=policy, versus=versus, before=earlier),
+            most_items=most_items,
+        )
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_text(out, render(report, browser))
+            write_text(out.with_suffix(".json"), (report.model_dump_json(indent=2), "\n"))
+        except OSError as error:
+            raise InputError(f"cannot write report {str(out)!r}: {error}") from error
     return report
 
 
@@ -85,8 +91,11 @@ def load_report(path: str | Path) -> Report:
         ) from error
 
 
-def render(report: Report, browser: Browser) -> str:
-    """The page. Pure: it reads nothing but its own template, style and script."""
+def render(report: Report, browser: Browser) -> Iterator[str]:
+    """The page, piece by piece: with the texts of its items it may be larger than memory.
+
+    It reads nothing but its own template, style and script, and the blocks of the browser.
+    """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for reports
     from markupsafe import Markup  # noqa: PLC0415
 
@@ -104,7 +113,7 @@ def render(report: Report, browser: Browser) -> str:
         None,
     )
     # Markup: our own assets, figures that escape their texts, escaped JSON, and base64.
-    page = environment.from_string(_asset("report.html.j2")).render(
+    yield from environment.from_string(_asset("report.html.j2")).generate(
         report=report,
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704
@@ -123,12 +132,13 @@ def render(report: Report, browser: Browser) -> str:
         and any(section.summary.detail.unscored for section in report.judges),
         few=FEW,
         votes=sum(section.summary.n_votes for section in report.judges),
+        n_items=sum(section.summary.n for section in report.judges),
         weak=weak,
         index=Markup(escaped_json(browser.index([s.label for s in report.judges]))),  # noqa: S704
-        samples=[Markup(block) for block in browser.samples.done()],  # noqa: S704
-        verdicts=[Markup(block) for block in browser.verdicts.done()],  # noqa: S704
+        samples=map(Markup, browser.samples.packed()),
+        verdicts=map(Markup, browser.verdicts.packed()),
     )
-    return f"{page}\n"
+    yield "\n"
 
 
 def _ranking(report: Report) -> list[tuple[int, Standing | None]]:

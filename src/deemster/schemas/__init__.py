@@ -4,16 +4,9 @@ from deemster.records import Count, Finite, Record, Text, Whole
 from deemster.schemas.completion import Completion, TokenLogprob
 from deemster.schemas.conversation import (
     Conversation,
-    FunctionCall,
-    ImagePart,
-    ImageUrl,
-    Message,
     QueryLike,
     ReferenceLike,
     ResponseLike,
-    Role,
-    TextPart,
-    ToolCall,
     as_query,
     as_reference,
     as_response,
@@ -29,6 +22,15 @@ from deemster.schemas.decision import (
     dump_decisions,
     label_share,
     read_decisions,
+)
+from deemster.schemas.message import (
+    FunctionCall,
+    ImagePart,
+    ImageUrl,
+    Message,
+    Role,
+    TextPart,
+    ToolCall,
 )
 from deemster.schemas.principle import Band, Principle, Rubric, normalise_weights
 from deemster.schemas.sample import Sample, first_problem

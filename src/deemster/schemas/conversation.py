@@ -1,111 +1,19 @@
 """OpenAI-style conversations: what a query is and what a response is.
 
-Strings are shorthand: a query string is one user turn, a response string one assistant turn.
+Strings are shorthand: a query string is one user turn, a response string one assistant turn. A
+response of several turns becomes a transcript.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from deemster.errors import InputError
-from deemster.records import Record, Text
-from deemster.schemas.sdk_messages import plain_message
-
-
-class TextPart(Record):
-    """A piece of text in a message of several parts."""
-
-    type: Literal["text"] = "text"
-    text: Text
-
-
-class ImageUrl(Record):
-    """Where an image is: a `data:` or `https:` URL."""
-
-    url: str
-    detail: Literal["auto", "low", "high"] = "auto"
-
-
-class ImagePart(Record):
-    """An image in a message of several parts."""
-
-    type: Literal["image_url"] = "image_url"
-    image_url: ImageUrl
-
-
-Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
-
-
-class FunctionCall(Record):
-    """Name and JSON text of the arguments of one tool call."""
-
-    name: str
-    arguments: Text = "{}"
-
-
-class ToolCall(Record):
-    """A tool call that an assistant turn made."""
-
-    id: str = ""
-    type: Literal["function"] = "function"
-    function: FunctionCall
-
-
-Role = Literal["system", "user", "assistant", "tool", "principle", "response_1", "response_2"]
-"""Who speaks. The last three are what some reward models' chat templates call the parts of a
-judge's prompt; a query has none of them."""
-_PROMPT_ONLY = ("principle", "response_1", "response_2")
-
-
-class Message(Record):
-    """One turn of a conversation."""
-
-    role: Role
-    content: Text | tuple[Part, ...] = ""
-    name: str | None = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_sdks_write_it(cls, value: Any) -> Any:  # noqa: ANN401 - validators see raw input
-        return plain_message(value) if isinstance(value, Mapping) else value
-
-    @property
-    def text(self) -> str:
-        """The text parts joined by newlines; images are left out."""
-        if isinstance(self.content, str):
-            return self.content
-        return "\n".join(part.text for part in self.content if isinstance(part, TextPart))
-
-    @property
-    def images(self) -> tuple[ImagePart, ...]:
-        """The image parts, in order."""
-        if isinstance(self.content, str):
-            return ()
-        return tuple(part for part in self.content if isinstance(part, ImagePart))
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether the turn says nothing: no text but white space, no image, no tool call."""
-        return not (self.text.strip() or self.images or self.tool_calls)
-
-    def to_openai(self) -> dict[str, Any]:
-        """The message as the chat-completions API takes it; unset fields are left out."""
-        message = self.model_dump(mode="json", exclude_defaults=True) | {
-            "role": self.role,
-            "content": self.content
-            if isinstance(self.content, str)
-            else [part.model_dump(mode="json") for part in self.content],
-        }
-        if self.tool_calls:
-            # Whole: the API wants `type` and `arguments` even where they are the defaults.
-            message["tool_calls"] = [call.model_dump(mode="json") for call in self.tool_calls]
-        return message
-
+from deemster.schemas.message import PROMPT_ONLY, Message
+from deemster.schemas.transcript import transcript
 
 Conversation = tuple[Message, ...]
 """Turns of a conversation, oldest first."""
@@ -113,13 +21,14 @@ QueryLike = str | Sequence[Message | Mapping[str, Any]]
 """What callers may pass as a query: one user turn as text, or a conversation."""
 ReferenceLike = str | Sequence[str]
 """What callers may pass as a reference: a gold answer, or several equally good ones."""
-ResponseLike = str | Message | Mapping[str, Any]
-"""What callers may pass as a response: the assistant's text, or its message."""
+ResponseLike = str | Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]]
+"""What callers may pass as a response: the assistant's text, its message, or all turns of an agent
+with their tool calls and results."""
 
 
 def _message(value: object, what: str) -> Message:
     message = _any_message(value, what)
-    if message.role in _PROMPT_ONLY:
+    if message.role in PROMPT_ONLY:
         raise InputError(
             f"{what} has role {message.role!r}; allowed: system, user, assistant, tool"
         )
@@ -162,12 +71,20 @@ def as_query(query: QueryLike) -> Conversation:
 def as_response(response: ResponseLike, index: int = 0) -> Message:
     """Turn what a caller passed into an assistant message. An empty answer is still an answer.
 
+    Several turns become one text, see `deemster.schemas.transcript`; one turn stays what it is.
+
     Raises:
-        InputError: it is neither text nor an assistant message.
+        InputError: it is neither text nor an assistant message, nor a list of turns.
     """
     if isinstance(response, str):
         return Message(role="assistant", content=response)
     what = f"response {index}"
+    if isinstance(response, list | tuple) and len(response) != 1:
+        if not response:
+            raise InputError(f"{what} has no turns; give a text, a message or 1 or more turns")
+        return transcript([_message(turn, f"{what}, turn {i}") for i, turn in enumerate(response)])
+    if isinstance(response, list | tuple):
+        response = response[0]
     if isinstance(response, Mapping):
         response = {"role": "assistant", **response}
     message = _message(response, what)

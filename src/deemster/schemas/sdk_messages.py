@@ -78,9 +78,11 @@ def _part(part: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _call(call: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if not isinstance(call, Mapping) or not isinstance(call.get("function"), Mapping):
+    if not isinstance(call, Mapping):
         return call
-    function = call["function"]
+    function = call.get("function", call)  # chat templates write name and arguments side by side
+    if not isinstance(function, Mapping):
+        return call
     arguments = function.get("arguments")
     if arguments is None:
         arguments = "{}"
@@ -88,6 +90,6 @@ def _call(call: Any) -> Any:  # noqa: ANN401 - any JSON value
         arguments = json.dumps(arguments, ensure_ascii=False)
     return {
         "id": call.get("id") or "",
-        "type": call.get("type") or "function",
+        "type": "function" if function is call else call.get("type") or "function",
         "function": {"name": function.get("name"), "arguments": arguments},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -46,13 +46,27 @@ class JudgeInfo(Record):
     """The judges inside a composite one."""
     calibration: str = ""
     """Hash of the calibration that `Verdict.confidence` is from; empty: it is resampled."""
+    from_file: tuple[str, ...] = ()
+    """Names of the settings that the model's own `deemster.json` gave. The caller gave the others,
+    or they are defaults."""
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over all fields: equal judges have equal fingerprints."""
-        exclude = None if self.calibration else {"calibration"}
+        """16 hex digits over all fields: equal judges have equal fingerprints.
+
+        Who gave the settings (`from_file`) is left out.
+        """
+        exclude = _left_out(self)
+        if not self.calibration:
+            exclude["calibration"] = True
         text = self.model_dump_json(exclude=exclude)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _left_out(info: JudgeInfo) -> dict[str, Any]:
+    """The fields that make no other judge, as `model_dump` excludes them."""
+    members = {i: _left_out(one) for i, one in enumerate(info.members)}
+    return {"from_file": True, **({"members": members} if members else {})}
 
 
 class Verdict(Record):

@@ -45,6 +45,7 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        desk.loading.start()
         yield
         desk.draining = True
         await desk.aclose()

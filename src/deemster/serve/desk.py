@@ -19,6 +19,7 @@ from deemster.judges.decide import unscored
 from deemster.schemas import Verdict
 from deemster.serve.http_errors import HttpError
 from deemster.serve.live import Progress, live_verdict
+from deemster.serve.loading import Loading
 from deemster.serve.metrics import Metrics
 from deemster.serve.settings import ServerSettings
 
@@ -48,6 +49,7 @@ class Desk:
     ) -> None:
         self.judges = dict(judges)
         self.settings, self.metrics = settings, metrics
+        self.loading = Loading(self.judges)
         self.draining = False
         """Whether the server is about to stop."""
         self._vary = vary
@@ -69,11 +71,15 @@ class Desk:
 
         Raises:
             InputError: there is none of that name, or it cannot have that k.
+            HttpError: its model could not be loaded.
         """
         chosen = next(iter(self.judges)) if name is None else name
         if chosen not in self.judges:
             known = ", ".join(map(repr, self.judges))
             raise InputError(f"unknown judge {chosen!r:.120}; known: {known}")
+        if chosen in self.loading.failed:
+            reason = self.loading.failed[chosen]
+            raise HttpError(reason, status=503, kind="model_unusable")
         judge = self.judges[chosen]
         if k is None or k == judge.info.k:
             return judge
@@ -182,6 +188,7 @@ class Desk:
 
     async def aclose(self) -> None:
         """Close the judges that were made for requests."""
+        await self.loading.stop()
         for judge in self._varied.values():
             with suppress(Exception):  # one that cannot be closed must not keep the others open
                 await judge.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from deemster._version import __version__
 from deemster.serve.contracts.asking import TheDesk
@@ -25,8 +25,12 @@ class Health(BaseModel):
 class Ready(BaseModel):
     """Requests are taken."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     status: Literal["ready"] = "ready"
     judges: tuple[str, ...]
+    failed: dict[str, str] | None = None
+    """Why judges cannot be used, by their names; left out if all can."""
 
 
 @router.get("/healthz")
@@ -35,14 +39,28 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", responses={503: {"model": ErrorReply, "description": "Send no requests."}})
+@router.get(
+    "/readyz",
+    response_model_exclude_none=True,
+    responses={503: {"model": ErrorReply, "description": "Send no requests."}},
+)
 async def readyz(desk: TheDesk) -> Ready:
-    """503 while the server stops or its queue is full."""
+    """503 while models are loaded, the queue is full or the server stops.
+
+    Requests are taken while models are loaded, and wait.
+    """
     if desk.draining:
         raise HttpError("the server stops", status=503, kind="draining")
     if desk.is_full:
         raise HttpError("the queue is full", status=503, kind="overloaded", retry_after=1)
-    return Ready(judges=tuple(desk.judges))
+    loading = desk.loading
+    if loading.pending:
+        names = ", ".join(name for name in desk.judges if name in loading.pending)
+        raise HttpError(f"loading the model of {names}", status=503, kind="loading", retry_after=1)
+    if not loading.usable:
+        reasons = "; ".join(dict.fromkeys(loading.failed.values()))
+        raise HttpError(reasons, status=503, kind="model_unusable")
+    return Ready(judges=loading.usable, failed=loading.failed or None)
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -38,6 +38,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._has_started()
+            self._watching = asyncio.create_task(self._end_if_hopeless())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
         """The first signal begins the end; a second Ctrl-C does not wait for requests."""
@@ -47,6 +48,10 @@ class _Server(uvicorn.Server):
             return
         self._desk.draining = True
         asyncio.get_running_loop().call_later(LAST_CALL, self._stop_listening)
+
+    async def _end_if_hopeless(self) -> None:
+        await self._desk.loading.hopeless.wait()
+        self.handle_exit(signal.SIGTERM, None)
 
     def _stop_listening(self) -> None:
         self.should_exit = True
@@ -85,11 +90,16 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; every request that was accepted is answered first.
 
+    A server that has no judge whose model can be loaded ends by itself, in the same way.
+
     Args:
         app: from `create_app`.
         settings: the same as the application's.
         listening: from `bind`; closed at the end.
         started: called when requests are taken.
+
+    Raises:
+        InputError: no judge's model can be loaded.
     """
     config = uvicorn.Config(
         app,
@@ -110,3 +120,6 @@ async def serve(
     finally:
         for sig, handler in before.items():
             signal.signal(sig, handler)
+    loading = app.state.desk.loading
+    if not loading.usable:
+        raise InputError("; ".join(dict.fromkeys(loading.failed.values())))

@@ -66,9 +66,9 @@ class ServerSettings(BaseModel):
     port: Annotated[int, Field(strict=True, ge=0, le=65_535)] = 8000
     """Port to listen on; 0 takes a free one."""
     keys: tuple[ApiKey, ...] = ()
-    """Who may ask. None: whoever reaches the address."""
+    """Who may ask; none: whoever reaches the address."""
     public: bool = False
-    """Whether an address that others reach may be served without keys."""
+    """Serve others than this machine without keys."""
     max_body: _Positive = 8 * 2**20
     """Bytes of the largest body; a larger one is answered with 413."""
     body_timeout: _Seconds = 30.0
@@ -90,7 +90,7 @@ class ServerSettings(BaseModel):
     max_responses: _Positive = 64
     """The most responses of one sample."""
     log_texts: bool = False
-    """Whether the log holds what was judged."""
+    """Put what is judged in the log."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

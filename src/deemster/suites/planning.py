@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from deemster.backends import Priced
+from deemster.backends.api import APIBackend
 from deemster.judges import BaseJudge
 from deemster.judges.case import Case
 from deemster.judges.plan import Named, Planned
@@ -39,10 +40,14 @@ class JudgePlan:
     """US dollars at that length; None where the price is not known or nothing is paid."""
 
 
-def plan_suite(suite: Suite) -> list[JudgePlan]:
+def plan_suite(suite: Suite, *, batch: bool = False) -> list[JudgePlan]:
     """A plan per judge, in order.
 
     All votes, all rounds of debates and all judges of cascades are counted: a run may take less.
+
+    Args:
+        suite: what would be run.
+        batch: whether through batch APIs, at their prices.
 
     Raises:
         InputError: the suite is wrong.
@@ -50,7 +55,7 @@ def plan_suite(suite: Suite) -> list[JudgePlan]:
     samples = list(suite.samples())
     judges = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges
     bought: set[str] | None = set() if len(judges) > 1 else None
-    return [_plan(judge, samples, bought) for judge in judges]
+    return [_plan(judge, samples, bought, batch=batch) for judge in judges]
 
 
 @dataclass
@@ -87,17 +92,23 @@ class _Count:
         )
         self.priced[id(backend)] = (backend, before_in + tokens_in, before_out + tokens_out)
 
-    def cost(self) -> float | None:
+    def cost(self, *, batch: bool) -> float | None:
         """What the backends that know their prices say; None if one does not."""
         costs = [
-            backend.price(tokens_in, tokens_out) if isinstance(backend, Priced) else None
+            backend.price(tokens_in, tokens_out, batch=batch)
+            if isinstance(backend, APIBackend)
+            else backend.price(tokens_in, tokens_out)
+            if isinstance(backend, Priced)
+            else None
             for backend, tokens_in, tokens_out in self.priced.values()
         ]
         known = [cost for cost in costs if cost is not None]
         return math.fsum(known) if costs and len(known) == len(costs) else None
 
 
-def _plan(judge: BaseJudge, samples: Iterable[Sample], bought: set[str] | None) -> JudgePlan:
+def _plan(
+    judge: BaseJudge, samples: Iterable[Sample], bought: set[str] | None, *, batch: bool
+) -> JudgePlan:
     count, n = _Count(), 0
     for sample in samples:
         n += 1
@@ -117,5 +128,5 @@ def _plan(judge: BaseJudge, samples: Iterable[Sample], bought: set[str] | None) 
         shared=count.shared,
         tokens_in=count.tokens_in,
         tokens_out=count.tokens_out,
-        cost=count.cost(),
+        cost=count.cost(batch=batch),
     )

@@ -2,7 +2,8 @@
 
 Two files ensure that. Completions go into a cassette as they arrive, so that a half-judged sample
 is finished without buying the same votes again; verdicts with all their votes go into the run
-store. The cassette is removed when every vote of the run is a judgment.
+store. The cassette is removed when every vote of the run is a judgment. How samples are judged in
+between is up to an engine, see `engines`.
 """
 
 from __future__ import annotations
@@ -11,20 +12,19 @@ import hashlib
 import platform
 import subprocess
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from deemster._version import __version__
-from deemster.backends import RecordBackend, checked
+from deemster.backends import checked
 from deemster.errors import InputError
 from deemster.json_text import read_json
 from deemster.judges import BaseJudge
-from deemster.judges.batch import score_numbered
-from deemster.judges.recording import recorded
-from deemster.schemas import Sample, Usage, Verdict
+from deemster.schemas import Usage
 from deemster.suites.building import build_judges
+from deemster.suites.engines import COMPLETIONS, Engine, LocalEngine, Observer, Work
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import Standing, Summary
 from deemster.suites.requirements import check_requirements
@@ -32,11 +32,7 @@ from deemster.suites.store import RunStore, holds_run
 from deemster.suites.summaries import summarise_run, write_json, write_summary
 from deemster.suites.thresholds import ThresholdResult, check_thresholds
 
-COMPLETIONS = "completions.sqlite"
 _PACKAGES = ("litellm", "instructor", "openai", "torch", "transformers", "pydantic", "numpy")
-
-Observer = Callable[[str, Sample, Verdict], None]
-"""Called with the judge's name as each sample is judged."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,7 @@ async def run_suite(
     judges: Sequence[BaseJudge] | None = None,
     observer: Observer | None = None,
     on_plan: Callable[[list[Plan]], None] | None = None,
+    engine: Engine | None = None,
 ) -> RunResult:
     """Judge every sample of a suite by every judge, and write the summary.
 
@@ -99,6 +96,7 @@ async def run_suite(
         judges: in place of those that the suite describes; the caller closes them.
         observer: for progress.
         on_plan: called with what is to be done, before the first call.
+        engine: what does the judging; None: this process, one judge after the other.
 
     Raises:
         InputError: the suite is wrong, or `out` holds another run; nothing is written then.
@@ -126,9 +124,8 @@ async def run_suite(
                     Plan(info.name, len(left), n_samples)
                     for info, left in zip(infos, todo, strict=True)
                 ])  # fmt: skip
-            over_budget = await _judge_all(
-                store, judges, todo, in_flight=suite.spec.in_flight, observer=observer
-            )
+            work = Work(suite, store, tuple(judges), todo, observer)
+            over_budget = await (engine or LocalEngine()).judge_all(work)
             summaries, best_first = summarise_run(store)
             spent = {info.name: store.spent(j) for j, info in enumerate(infos)}
             finished = all(
@@ -149,68 +146,9 @@ async def run_suite(
     )
 
 
-async def _judge_all(
-    store: RunStore,
-    judges: Sequence[BaseJudge],
-    todo: Sequence[Sequence[int]],
-    *,
-    in_flight: int,
-    observer: Observer | None,
-) -> bool:
-    """Run one judge after the other; True if the budget ended it."""
-    async with recorded(judges, store.directory / COMPLETIONS) as recorders:
-        for j, judge in enumerate(judges):
-            earlier, others = store.spent(j), _spent(recorders)
-
-            def note(j: int = j, earlier: Usage = earlier, others: Usage = others) -> None:
-                store.set_spent(j, earlier + _spent(recorders).minus(others))
-
-            try:
-                if await _judge(
-                    store, j, judge, todo[j], in_flight=in_flight, observer=observer, note=note
-                ):
-                    return True
-            finally:
-                note()
-    return False
-
-
-def _spent(recorders: Sequence[RecordBackend]) -> Usage:
-    return Usage.total(one.spent for one in recorders)
-
-
 def _remove_cassette(out: Path) -> None:
     for left_over in out.glob(f"{COMPLETIONS}*"):
         left_over.unlink()
-
-
-async def _judge(
-    store: RunStore,
-    judge: int,
-    scorer: BaseJudge,
-    pending: Sequence[int],
-    *,
-    in_flight: int,
-    observer: Observer | None,
-    note: Callable[[], None],
-) -> bool:
-    """Judge samples and store each verdict as it comes; True if the budget ended it.
-
-    What was spent is noted with each, so that a killed run loses only what was in flight.
-    """
-    # Samples are identified by their number: a source may give equal ones, or one twice.
-    samples = (store.sample(position) for position in pending)
-    name = scorer.info.name
-    verdicts = score_numbered(scorer, samples, in_flight=in_flight)
-    async with aclosing(verdicts):
-        async for number, sample, verdict in verdicts:
-            if any(failure.status == "over_budget" for failure in verdict.failures):
-                return True
-            store.put(judge, pending[number], verdict)
-            note()
-            if observer is not None:
-                observer(name, sample, verdict)
-    return False
 
 
 def _check_directory(out: Path, *, resume: bool, judges: int) -> None:

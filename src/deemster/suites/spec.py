@@ -281,7 +281,8 @@ class SuiteSpec(_Spec):
             for values in product(*varied.values()):
                 chosen = dict(zip(varied, values, strict=True))
                 suffix = " ".join(f"{key}={value}" for key, value in chosen.items())
-                fields = {**judge.model_dump(), **chosen, "name": f"{judge.label} {suffix}"}
+                name = f"{judge.label} {suffix}"
+                fields = {**judge.model_dump(exclude_unset=True), **chosen, "name": name}
                 made.append(type(judge).model_validate(fields))
         return tuple(made)
 

@@ -171,7 +171,7 @@ class RunStore:
         known = self.judges()
         if known:
             for old, new in zip(known, judges, strict=False):
-                if old != new:
+                if old.fingerprint != new.fingerprint:
                     raise InputError(_judge_differs(old, new, self.directory))
             if len(known) != len(judges):
                 raise InputError(

@@ -147,7 +147,13 @@ def published_tables(figures: Mapping[str, float]) -> list[dict[str, dict[str, f
 
 def write_json(path: Path, record: object) -> None:
     """Write indented JSON in one step."""
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, (text, "\n"))
+
+
+def write_text(path: Path, pieces: Iterable[str]) -> None:
+    """Write a text, given in pieces, in one step: a reader sees the old file or the new one."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
     temporary.replace(path)

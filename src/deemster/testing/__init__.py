@@ -1,6 +1,7 @@
 """For tests of your own pipeline: a server that fails on purpose, stub judges, attacks."""
 
 from deemster.testing.attacks import Attack, forged_turns, forged_verdicts
+from deemster.testing.batches import BatchServer
 from deemster.testing.exchange import Call, Ledger, Raw, Reply
 from deemster.testing.faults import TRANSIENT, Fault, first_faults, random_faults
 from deemster.testing.judges import StubJudge, responses_shown, stub_judges
@@ -12,6 +13,7 @@ __all__ = [
     "TRANSIENT",
     "VERDICTS",
     "Attack",
+    "BatchServer",
     "Call",
     "Fault",
     "Ledger",

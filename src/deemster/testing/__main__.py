@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import cast, get_args
 
+from deemster.testing.batches import BatchServer
 from deemster.testing.faults import TRANSIENT, Fault, random_faults
-from deemster.testing.server import OpenAIServer
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     padding = given.words - len(given.text.split())
     text = " ".join(["reason"] * max(0, padding) + [given.text])
     kinds = cast("list[Fault]", given.kinds)
-    with OpenAIServer(
+    with BatchServer(
         lambda _call, _choice: text,
         latency=given.latency,
         faults=random_faults(given.faults, kinds, seed=given.seed) if given.faults else None,

@@ -25,7 +25,8 @@ from deemster.testing.exchange import Call, Ledger, Raw, Reply, Script
 from deemster.testing.faults import STATUS, Fault, FaultScript
 
 
-def _default_script(call: Call, choice: int) -> str:
+def default_script(call: Call, choice: int) -> str:
+    """A reply that says what it answers."""
     return f"reply {choice} to {call.query}"
 
 
@@ -50,7 +51,7 @@ class OpenAIServer:
 
     def __init__(
         self,
-        script: Script = _default_script,
+        script: Script = default_script,
         *,
         raw: Callable[[Call], Raw | None] | None = None,
         latency: float = 0.0,
@@ -110,10 +111,7 @@ class OpenAIServer:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=64 * 1024**2)
-        # Any prefix: Azure puts the deployment there.
-        for path in self.paths:
-            app.router.add_post(f"/{path}", self._handle)
-            app.router.add_post(f"/{{prefix:.*}}/{path}", self._handle)
+        self.routes(app)
         # Handlers that hang or trickle end with the client's connection.
         runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.2
@@ -125,6 +123,13 @@ class OpenAIServer:
         started.set_result(None)
         await self._stop.wait()
         await runner.cleanup()
+
+    def routes(self, app: web.Application) -> None:
+        """Say which endpoints there are."""
+        # Any prefix: Azure puts the deployment there.
+        for path in self.paths:
+            app.router.add_post(f"/{path}", self._handle)
+            app.router.add_post(f"/{{prefix:.*}}/{path}", self._handle)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         ledger = self.ledger

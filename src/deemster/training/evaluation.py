@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from deemster.aggregators import Reducer, Sum, TopK, rank, rewards_of
 from deemster.errors import InputError
 from deemster.judges.grm import GrmSpec
+from deemster.judges.own_settings import NO_META_RM
 from deemster.schemas import Record, Sample
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import (
@@ -120,16 +121,32 @@ def evaluate(
     _write_samples(context.folder / SAMPLES, samples)
     runs: dict[str, tuple[list[Item], list[Item]]] = {}
     figures: dict[str, ModelFigures] = {}
-    common = {"dialect": dialect, "max_tokens": settings.max_tokens, "options": options or {}}
+    # All is said, as a model may be a judge with a file that says otherwise.
+    common: dict[str, Any] = {
+        "dialect": dialect,
+        "principles": "self",
+        "orders": "balanced",
+        "top_p": 1.0,
+        "max_tokens": settings.max_tokens,
+        "options": options or {},
+    }
     for one in candidates:
-        greedy = GrmSpec(name=f"{one.name} greedy", model=one.model, **common)
+        greedy = GrmSpec(
+            name=f"{one.name} greedy",
+            model=one.model,
+            k=1,
+            temperature=0.0,
+            meta_rm=NO_META_RM,
+            aggregator="sum",
+            **common,
+        )
         votes = GrmSpec(
             name=f"{one.name} k={settings.k}",
             model=one.model,
             k=settings.k,
             temperature=settings.temperature,
-            meta_rm=meta_rm,
-            k_meta=None if meta_rm is None else settings.k_meta,
+            meta_rm=meta_rm or NO_META_RM,
+            aggregator=settings.aggregator(has_meta=meta_rm is not None),
             **common,
         )
         folder = context.folder / one.name

@@ -67,6 +67,7 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "lr_scheduler_type": settings.schedule,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
+        "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
         "activation_checkpointing": settings.gradient_checkpointing,
         "bf16": bf16,
         "use_cpu": settings.cpu,

@@ -159,6 +159,7 @@ def lora_config(settings: LoraSettings, task: str) -> Any:  # noqa: ANN401 - pef
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
+        layers_to_transform=None if settings.layers is None else list(settings.layers),
     )
 
 

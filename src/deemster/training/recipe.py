@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
 from deemster.backends import EMBEDDED
+from deemster.backends.judge_file import JudgeFile
 from deemster.redaction import redact_all, without_secrets
 from deemster.schemas import Record
 
@@ -85,6 +86,20 @@ class Recipe(Record):
         found = {k: v for k, v in whole.items() if k not in others and v is not None}
         kept: dict[str, JsonValue] = without_secrets(redact_all(found))
         return kept
+
+    def judge_file(self, stage: str) -> JudgeFile | None:
+        """What the folder of a stage's model says of how it judges; None if it is no judge."""
+        del stage
+        return None
+
+    def run_file(self, trained: Collection[str]) -> JudgeFile | None:
+        """What the run's folder says of the judge that came of it; None if none did.
+
+        Args:
+            trained: the stages that have a model.
+        """
+        del trained
+        return None
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every local file or folder that training reads, with the field that names it."""

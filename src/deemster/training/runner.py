@@ -41,6 +41,7 @@ from deemster.training.stage import (
     StageFunction,
 )
 
+_MODEL = "model"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
 
@@ -128,6 +129,9 @@ def _run_stage(
         from deemster.training.plots import plot_metrics  # noqa: PLC0415 - slow to import
 
         plot_metrics(plan.folder)
+        says = recipe.judge_file(plan.stage)
+        if says is not None and (plan.folder / _MODEL).is_dir():
+            says.write(plan.folder / _MODEL)
         done = {
             "complete": True,
             "figures": figures,
@@ -135,8 +139,25 @@ def _run_stage(
             "outputs": hash_files(plan.folder),
         }
         manifest.model_copy(update=done).write(plan.folder)
+        write_run_file(recipe, out)
 
     processes.first(finish)
+
+
+def write_run_file(recipe: Recipe, out: Path) -> None:
+    """Make the run's folder a judge: `hf:OUT` is the last model, with the meta RM if there is one.
+
+    Stages that are not complete do not count.
+    """
+    done = [stage for stage in recipe.stages if _has_model(out / stage)]
+    says = recipe.run_file(done)
+    if says is not None:
+        says.write(out)
+
+
+def _has_model(folder: Path) -> bool:
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest.complete and (folder / _MODEL).is_dir()
 
 
 def _free_memory() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
+from deemster.aggregators import Sum, TopK
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.judges.spec import AnyJudge
@@ -161,6 +162,10 @@ class EvalSettings(Record):
         if self.k_meta is not None and self.k_meta > self.k:
             raise ValueError(f"k_meta must be from 1 to k={self.k}, got {self.k_meta}")
         return self
+
+    def aggregator(self, *, has_meta: bool) -> str:
+        """How the votes become rewards."""
+        return str(TopK(self.k_meta) >> Sum() if has_meta else Sum())
 
     def chosen(self, known: Sequence[str]) -> tuple[str, ...]:
         """The models to evaluate, out of those trained, in the order of training.

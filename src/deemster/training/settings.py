@@ -7,9 +7,9 @@ Nothing here imports torch: recipes are checked without it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from deemster.schemas import Finite, Record
 
@@ -41,8 +41,21 @@ class LoraSettings(Record):
     dropout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
     target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
     """Names of the layers that get adapters; all linear ones except the output layer."""
+    layers: tuple[Annotated[int, Field(strict=True, ge=0)], ...] | None = None
+    """Numbers of the blocks that get adapters; None for all. Where only the upper ones do, no
+    gradient is computed below them, which saves up to a third of the time. Needs the names in
+    `target_modules`."""
     quantize: bool = False
     """QLoRA: the frozen weights in 4 bits (NF4, double quantization); needs bitsandbytes."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.layers is not None and isinstance(self.target_modules, str):
+            raise ValueError(
+                f"layers needs names in target_modules, got {self.target_modules!r}; give for "
+                "example [q_proj, v_proj]"
+            )
+        return self
 
 
 class TrainerSettings(Record):
@@ -64,6 +77,8 @@ class TrainerSettings(Record):
     schedule: Literal["constant_with_warmup", "linear", "cosine"] = "cosine"
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = 0.0
     max_grad_norm: Annotated[Number, Field(gt=0)] = 1.0
+    group_by_length: bool = False
+    """Sequences of like length go through the model together, so that less padding is computed."""
     gradient_checkpointing: bool = True
     """Less memory for about a third more time."""
     bf16: bool | None = None

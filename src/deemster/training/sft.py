@@ -147,14 +147,17 @@ def _trainer(
     from trl import SFTConfig, SFTTrainer  # noqa: PLC0415 - heavy
 
     from deemster.training.fitting import arguments  # noqa: PLC0415 - loads transformers
+    from deemster.training.sft_trainer import CompletionTrainer  # noqa: PLC0415 - as above
 
-    return SFTTrainer(
+    config = SFTConfig(
+        **arguments(settings, out),
+        packing=settings.packing,
+        max_length=settings.max_length if settings.packing else None,
+    )
+    kind = CompletionTrainer if config.device.type == "cpu" else SFTTrainer
+    return kind(
         model=model,
-        args=SFTConfig(
-            **arguments(settings, out),
-            packing=settings.packing,
-            max_length=settings.max_length if settings.packing else None,
-        ),
+        args=config,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=None if settings.lora is None else lora_config(settings.lora, "CAUSAL_LM"),

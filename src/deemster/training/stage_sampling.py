@@ -10,6 +10,7 @@ from typing import Any
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import BackendError
 from deemster.judges import BaseJudge, Judge, Panel
+from deemster.judges.own_settings import NO_META_RM
 from deemster.schemas import Sample
 from deemster.suites.building import SuiteJudges, build_judges
 from deemster.training.rollouts import RolloutFile
@@ -126,7 +127,14 @@ def judge_of(path: str, model: ModelSection, section: SampledSection, *, seed: i
     options: dict[str, Any] = dict(model.backend_options)
     return Judge(
         f"hf:{path}",
+        k=1,
         dialect=open_dialect(model.dialect),
+        # Said, as the base may be a judge with a file that says otherwise.
+        principles="self",
+        orders="balanced",
+        aggregator="sum",
+        meta_rm=NO_META_RM,
+        top_p=1.0,
         temperature=section.temperature,
         max_tokens=section.max_tokens,
         seed=seed,

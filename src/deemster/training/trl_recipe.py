@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import model_validator
 
+from deemster.backends import EMBEDDED
+from deemster.backends._local.model_cache import cache_folder
+from deemster.backends.judge_file import JudgeFile
+from deemster.backends.model_fetch import FETCHABLE
 from deemster.errors import InputError
 from deemster.training.recipe import Recipe
 from deemster.training.sections import (
@@ -24,6 +29,11 @@ STAGES = ("distil", "rft", "rl", "meta", "eval")
 """All stages, in the order they run."""
 TRAINED = ("distil", "rft", "rl")
 """Stages that end with a model."""
+
+MODEL = "model"
+"""Folder of a stage's model, in that of the stage."""
+_PUBLISHED = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_HUB_CACHE = re.compile(r"/models--([^/]+?)--([^/]+)/snapshots/[^/]+$")
 
 T = TypeVar("T")
 
@@ -71,6 +81,44 @@ class TrlRecipe(Recipe):
         """Whether some stage trains on the CPU even if there is a GPU."""
         sections = (self.distil, self.rft, self.rl, self.meta)
         return any(section.train.cpu for section in sections if section is not None)
+
+    def judge_file(self, stage: str) -> JudgeFile | None:
+        """See `Recipe.judge_file`: the language that it was taught."""
+        if stage not in TRAINED or self.model is None:
+            return None
+        return JudgeFile(
+            dialect=self.model.dialect,
+            base=self._published_base(self.model.base),
+            template_args=self.model.template_args,
+        )
+
+    def run_file(self, trained: Collection[str]) -> JudgeFile | None:
+        """See `Recipe.run_file`: the last judge, with the meta RM, as the stage `eval` asks it."""
+        judges = [stage for stage in self.stages if stage in TRAINED and stage in trained]
+        found = self.judge_file(judges[-1]) if judges else None
+        if found is None:
+            return None
+        meta = "meta" in trained
+        parts: dict[str, Any] = {"model": f"{judges[-1]}/{MODEL}"}
+        if meta:
+            parts["meta_rm"] = f"meta/{MODEL}"
+        if self.eval is not None:
+            parts |= {
+                "k": self.eval.k,
+                "temperature": self.eval.temperature,
+                "max_tokens": self.eval.max_tokens,
+                "aggregator": self.eval.aggregator(has_meta=meta),
+            }
+        return JudgeFile(**{**found.model_dump(exclude_unset=True), **parts})
+
+    def _published_base(self, base: str) -> str | None:
+        """The base by a name that others can use; None for a folder of this machine."""
+        local = self.local(base)
+        if local is None or base == EMBEDDED:
+            return base if _PUBLISHED.fullmatch(base) else None
+        fetched = local.name in FETCHABLE and local.parent == cache_folder().resolve()
+        cached = _HUB_CACHE.search(local.as_posix())
+        return local.name if fetched else f"{cached[1]}/{cached[2]}" if cached else None
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every local file or folder that training reads, with the field that names it."""

@@ -23,11 +23,10 @@ from deemster.training.settings import SftSettings, TrainerSettings
 from deemster.training.sft import Example, examples_of, train_sft
 from deemster.training.stage import StageContext, StageFunction
 from deemster.training.stage_sampling import draw_rollouts, judge_of, teacher_of
-from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
+from deemster.training.trl_recipe import MODEL, TRAINED, TrlRecipe, needed
 
 ROLLOUTS = "rollouts.jsonl"
 HINTED = "hinted.jsonl"
-MODEL = "model"
 
 S = TypeVar("S", bound=TrainerSettings)
 

@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field
 
 from deemster.errors import InputError
-from deemster.schemas import Record
+from deemster.schemas.model_facts import ModelFacts
 
 _CACHED = re.compile(r"(?:^|/)models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/[^/]+/?\Z")
 _TAG = re.compile(r":[\w.-]+\Z")
@@ -27,11 +27,9 @@ SystemTurn = Literal["keep", "merge", "empty"]
 """What becomes of a system turn before a scalar model reads the chat."""
 
 
-class ZooEntry(Record):
+class ZooEntry(ModelFacts):
     """A released model, or several of one family."""
 
-    name: str
-    """What it is called here."""
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     """Hugging Face ids, `owner/name`; `*` stands for any part of a name."""
     kind: Literal["generative", "scalar"] = "generative"
@@ -48,12 +46,8 @@ class ZooEntry(Record):
     system: SystemTurn = "keep"
     """Of a scalar model: `keep` its system turns, `merge` them into the first user turn, or put an
     `empty` one before."""
-    dialect: str = ""
-    """Name of the dialect it was trained on; empty for scalar models."""
     other_dialects: tuple[str, ...] = ()
     """What else it was trained on."""
-    meta_template: str = ""
-    """How it is asked to rate judgments, if it is a meta RM."""
     responses: str
     """How many responses it judges in one completion."""
     scale: str
@@ -62,10 +56,6 @@ class ZooEntry(Record):
     """How its makers sample from it, where known: temperature, thinking."""
     size: str
     """Number of parameters."""
-    licence: str = "not checked"
-    """As far as it was read; read the model's card before you rely on it."""
-    paper: str = ""
-    """arXiv id."""
     prompt: str
     """Where its makers publish the prompt."""
     prompt_hash: str | None = None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -445,7 +446,7 @@ def test_leaves_no_process_no_descriptor() -> None:
 
 @kernel
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_no_program_outlives_a_killed_parent() -> None:
+def test_no_program_outlives_a_killed_parent(tmp_path: Path) -> None:
     program = (
         "import ctypes, time\nctypes.CDLL(None).prctl(1, 0, 0, 0, 0)\n"
         "open('ready', 'w').close()\ntime.sleep(60)"
@@ -453,6 +454,7 @@ def test_no_program_outlives_a_killed_parent() -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c",
          f"from deemster.judges.verifier.sandbox import *\nrun_program({program!r}, limits=Limits(seconds=60))"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # nobody is left to remove its directory
     )  # fmt: skip
     try:
         children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")

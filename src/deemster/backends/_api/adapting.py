@@ -66,6 +66,8 @@ class Adaptations:
 
     def apply(self, body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this server takes it, and what the user should know about it."""
+        if not (self._renamed or self._dropped or self._most or self._folds_system):
+            return body, ()
         fitted = {self._renamed.get(name, name): value for name, value in body.items()}
         notes = [
             f"{self._model} does not take {name}={fitted.pop(name)!r}; its own default was used"

@@ -82,7 +82,7 @@ def usage_of(answer: WireAnswer) -> Usage | None:
     cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
     if cached is None:
         cached = _count(reported.get("prompt_cache_hit_tokens"))  # DeepSeek
-    return Usage.model_construct(
+    return Usage(
         tokens_in=tokens_in, tokens_out=tokens_out, tokens_cached=min(cached or 0, tokens_in)
     )
 

@@ -13,9 +13,10 @@ from deemster.backends._api.request import Prepared
 from deemster.backends._api.road import UnansweredError
 from deemster.backends._api.shared import LoopState, Shared
 from deemster.backends.base import Outcome
-from deemster.backends.structured import StructuredMode
+from deemster.backends.structured import StructuredMode, load_instructor
 from deemster.errors import BackendError
-from deemster.schemas import Completion, Usage
+from deemster.schemas import Usage
+from deemster.usage import Account
 
 _MOST_REFUSALS = 10
 """Parameters that one request may lose, one after the other."""
@@ -32,6 +33,8 @@ class Asked:
     """Words of the prompt."""
     needs: frozenset[str]
     """Parameters without which the answers are of no use."""
+    draws: tuple[int, ...]
+    """A number for each draw, which tells it from the others of the same prompt."""
 
     @property
     def mode(self) -> StructuredMode:
@@ -42,17 +45,20 @@ class Asked:
 class Call:
     """One request, sent until it is answered, and what that cost.
 
+    The outcomes have shares of what all attempts so far cost.
+
     Args:
         asked: the request made ready, and what it needs.
         more: what is this request's own in the body; None removes a parameter.
-        count: completions asked for.
+        draws: which draws of `asked` it is for, one completion each.
     """
 
-    def __init__(self, asked: Asked, more: dict[str, Any], count: int) -> None:
+    def __init__(self, asked: Asked, more: dict[str, Any], draws: range) -> None:
         self._asked = asked
         self._more = more
-        self._count = count
-        self.spent = Usage()
+        self._count = len(draws)
+        self._draws = asked.draws[draws.start : draws.stop]
+        self.spent = Account()
 
     async def attempt(self) -> list[Outcome]:
         """Send it; a parameter that is refused is left out and it is sent once more."""
@@ -60,12 +66,14 @@ class Call:
         for left in reversed(range(_MOST_REFUSALS)):
             shared.breaker.check()
             mode = asked.mode
+            if asked.prepared.schema and mode != "json_schema":
+                await load_instructor()
             whole = {
                 k: v for k, v in (asked.prepared.body(mode) | self._more).items() if v is not None
             }
             body, notes = shared.adaptations.apply(whole)
             try:
-                answer = await self._send(body)
+                answer, reported = await self._send(body)
             except UnansweredError as unanswered:
                 fault = unanswered.fault
                 error = fault.to_error(shared.label, shared.secrets)
@@ -74,35 +82,35 @@ class Call:
                 shared.breaker.failed(fault.status, str(error), final=not error.retryable)
                 raise error from None
             shared.breaker.answered()
-            return self._read(answer, body, notes, mode)
+            return self._read(answer, reported, body, notes, mode)
         raise AssertionError("unreachable: the last round returns or raises")
 
-    async def _send(self, body: dict[str, Any]) -> WireAnswer:
+    async def _send(self, body: dict[str, Any]) -> tuple[WireAnswer, Usage | None]:
+        """The answer, and the tokens that it says it took."""
         shared = self._asked.shared
         shared.budget.admit()
         started = time.monotonic()
         # An attempt without an answer is counted with the tokens that are known of: none.
-        usage = Usage()
+        spent = Account(calls=1)
         try:
-            answer = await shared.profile.road.send(self._asked.state.session, body)
-            usage = self._usage(answer)
+            answer = await shared.profile.road.send(self._asked.state.session, body, self._draws)
+            reported = reported_usage(answer)
+            if reported is None:
+                spent.cost = None
+            else:
+                spent.add(reported)
+                spent.cost = shared.profile.pricing.cost(reported, answer.usage)
             shared.patience.saw(time.monotonic() - started)
         finally:
-            usage += Usage.model_construct(calls=1, seconds=time.monotonic() - started)
-            shared.budget.charge(usage)
-            self.spent += usage
-        return answer
-
-    def _usage(self, answer: WireAnswer) -> Usage:
-        usage = reported_usage(answer)
-        if usage is None:
-            return Usage.model_construct(cost=None)
-        cost = self._asked.shared.profile.pricing.cost(usage, answer.usage)
-        return usage.model_copy(update={"cost": cost})
+            spent.seconds = time.monotonic() - started
+            shared.budget.charge(spent)
+            self.spent.add(spent)
+        return answer, reported
 
     def _read(
         self,
         answer: WireAnswer,
+        reported: Usage | None,
         body: dict[str, Any],
         notes: tuple[str, ...],
         mode: StructuredMode,
@@ -111,30 +119,24 @@ class Call:
         choices = choices_of(answer)[: self._count]
         if not choices:
             raise BackendError("the server's answer has no choice", retryable=True)
-        reported = reported_usage(answer)
         if reported is not None and (cut := probably_cut(reported.tokens_in, asked.words)):
             notes = (*notes, cut)
-        each = share(reported or Usage(), len(choices))
         sent = asked.prepared.changed(body)
         outcomes = [
             read_choice(
                 choice,
                 asked.prepared,
-                tools=mode == "tools" and asked.prepared.schema is not None,
+                tools=mode == "tools" and bool(asked.prepared.schema),
                 usage=usage,
+                tokens_out=(reported.tokens_out if reported else 0) // len(choices),
                 model=str(answer.model or ""),
+                sent=sent,
+                warnings=notes,
                 reasoning_as_answer=asked.shared.reasoning_as_answer,
                 secrets=asked.shared.secrets,
             )
-            for choice, usage in zip(choices, each, strict=True)
+            for choice, usage in zip(choices, share(self.spent, len(choices)), strict=True)
         ]
         if len(outcomes) == 1 and isinstance(outcomes[0], BackendError) and outcomes[0].retryable:
             raise outcomes[0]
-        if not notes and sent is None:
-            return outcomes
-        return [
-            outcome.model_copy(update={"sent": sent, "warnings": (*outcome.warnings, *notes)})
-            if isinstance(outcome, Completion)
-            else outcome
-            for outcome in outcomes
-        ]
+        return outcomes

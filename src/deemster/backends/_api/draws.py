@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from deemster.backends._api.outcome import share, usage_of, with_usage
 from deemster.backends.base import Outcome
 from deemster.backends.limits import with_retries
 from deemster.backends.schema_check import find_problem
-from deemster.backends.structured import correction
+from deemster.backends.structured import correction, load_instructor
 from deemster.errors import BackendError
 from deemster.schemas import Completion, Usage
 
@@ -25,19 +25,26 @@ class Draws:
     asked: Asked
     seeds: tuple[int, ...]
 
-    async def all(self, n: int) -> list[Outcome]:
+    def all(self, n: int) -> Coroutine[Any, Any, list[Outcome]]:
         """Draws 0 to n - 1."""
+        # What only passes an answer on is no coroutine: each one would be run through again for
+        # every event of its request.
         most = min(n, self.asked.shared.several.most(self.asked.shared.profile))
+        return self._group(0, n) if most == n else self._groups(n, most)
+
+    async def _groups(self, n: int, most: int) -> list[Outcome]:
+        """Draws 0 to n - 1, at most so many in one request."""
         ended = await _together(
             [self._group(first, min(most, n - first)) for first in range(0, n, most)]
         )
         return [outcome for outcomes in ended for outcome in outcomes]
 
-    async def _group(self, first: int, count: int) -> list[Outcome]:
+    def _group(self, first: int, count: int) -> Coroutine[Any, Any, list[Outcome]]:
         """Draws `first` to `first + count - 1`, in one request if the server goes along."""
+        return self._request(first, 1) if count == 1 else self._several(first, count)
+
+    async def _several(self, first: int, count: int) -> list[Outcome]:
         outcomes = await self._request(first, count)
-        if count == 1:
-            return outcomes
         several = self.asked.shared.several
         if several.mode != "batch" and not several.works and _is_bad_request(outcomes[0]):
             return await self._without_n(first, count, outcomes)
@@ -90,24 +97,36 @@ class Draws:
         ended = await _together([self._request(draw, 1) for draw in draws])
         return [outcome for outcomes in ended for outcome in outcomes]
 
-    async def _request(self, first: int, count: int) -> list[Outcome]:
+    def _request(self, first: int, count: int) -> Coroutine[Any, Any, list[Outcome]]:
         """One request for `count` draws: 1..count completions, or `count` errors."""
         more: dict[str, Any] = {}
         if count > 1:
             more["n"] = count
         if self.seeds and self._takes("seed"):
             more["seed"] = self.seeds[first]
-        outcomes = await self._send(more, count)
-        if self.asked.shared.structured_retries and self.asked.prepared.schema is not None:
-            return list(await asyncio.gather(*(self._ask_again(more, out) for out in outcomes)))
-        return outcomes
+        draws = range(first, first + count)
+        if self.asked.shared.structured_retries and self.asked.prepared.schema:
+            return self._send_and_check(more, draws)
+        return self._send(more, draws)
 
-    async def _send(self, more: dict[str, Any], count: int) -> list[Outcome]:
+    async def _send_and_check(self, more: dict[str, Any], draws: range) -> list[Outcome]:
+        """The outcomes of one request; those that do not match the schema are asked for again."""
+        outcomes = await self._send(more, draws)
+        problems = [self._problem(outcome) for outcome in outcomes]
+        if not any(problems):
+            return outcomes
+        again = (
+            self._ask_again(more, draws.start + i, *one)
+            for i, one in enumerate(zip(outcomes, problems, strict=True))
+        )
+        return list(await asyncio.gather(*again))
+
+    async def _send(self, more: dict[str, Any], draws: range) -> list[Outcome]:
         """The outcomes of one request, each with its part of what all attempts cost."""
-        call = Call(self.asked, more, count)
+        call = Call(self.asked, more, draws)
         shared = self.asked.shared
         try:
-            outcomes = await with_retries(
+            return await with_retries(
                 call.attempt,
                 gate=self.asked.state.gate,
                 attempts=shared.attempts,
@@ -115,28 +134,33 @@ class Draws:
                 patience=shared.patience,
             )
         except BackendError as error:
-            return [with_usage(error, part) for part in share(call.spent, count)]
-        parts = share(call.spent, len(outcomes))
-        return [with_usage(outcome, part) for outcome, part in zip(outcomes, parts, strict=True)]
+            return [with_usage(error, part) for part in share(call.spent, len(draws))]
 
-    async def _ask_again(self, more: dict[str, Any], outcome: Outcome) -> Outcome:
+    def _problem(self, outcome: Outcome) -> str | None:
+        """What is wrong with an answer that the model may write better when it is shown that.
+
+        One that was cut would only be cut again.
+        """
+        if not isinstance(outcome, Completion) or outcome.finish == "length" or not outcome.text:
+            return None
+        return find_problem(self.asked.prepared.schema, outcome.text)
+
+    async def _ask_again(
+        self, more: dict[str, Any], draw: int, outcome: Outcome, problem: str | None
+    ) -> Outcome:
         """The outcome, or a better one, if the model wrote no JSON that matches the schema.
 
-        The model is shown its answer and what is wrong with it. An answer that was cut would only
-        be cut again.
+        The model is shown its answer and what is wrong with it.
         """
-        schema, mode = self.asked.prepared.schema, self.asked.mode
+        mode = self.asked.mode
         messages = self.asked.prepared.body(mode)["messages"]
+        again = range(draw, draw + 1)
         for _ in range(self.asked.shared.structured_retries):
-            if not isinstance(outcome, Completion) or outcome.finish == "length":
+            if problem is None or not isinstance(outcome, Completion):
                 return outcome
-            if schema is None or not outcome.text:
-                return outcome
-            problem = find_problem(schema, outcome.text)
-            if problem is None:
-                return outcome
+            await load_instructor()
             messages = correction(mode, messages, outcome.text, problem)
-            (better,) = await self._send({**more, "n": None, "messages": messages}, 1)
+            (better,) = await self._send({**more, "n": None, "messages": messages}, again)
             spent = outcome.usage + usage_of(better)
             if not isinstance(better, Completion):
                 return with_usage(outcome, spent)
@@ -144,6 +168,7 @@ class Draws:
             outcome = better.model_copy(
                 update={"usage": spent, "warnings": (*better.warnings, note)}
             )
+            problem = self._problem(outcome)
         return outcome
 
     def _takes(self, parameter: str) -> bool:
@@ -152,9 +177,7 @@ class Draws:
 
 
 async def _together(groups: Sequence[Awaitable[list[Outcome]]]) -> list[list[Outcome]]:
-    """Await all; cancelling this cancels them. One alone needs no task of its own."""
-    if len(groups) == 1:
-        return [await groups[0]]
+    """Await all; cancelling this cancels them."""
     # A failed draw is an outcome; what is raised here is a fault of this package or the user's,
     # and is raised only when the other draws have ended.
     ended = await asyncio.gather(*groups, return_exceptions=True)

@@ -15,6 +15,7 @@ from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.faults import Fault
 from deemster.backends._api.keys import show
 from deemster.backends._api.providers import Access
+from deemster.backends._api.request import Turns
 from deemster.backends._api.road import UnansweredError
 from deemster.errors import BackendError
 
@@ -50,7 +51,28 @@ class LeanRoad:
             self._headers["Authorization"] = access.authorization
         self._headers |= headers
 
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+    @property
+    def model(self) -> str:
+        """The model's name as the server knows it."""
+        return self._model
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages show it."""
+        return self._access.shown
+
+    def beside(self, path: str) -> tuple[str, dict[str, str]]:
+        """(URL, headers) of another endpoint of the same server, which takes no JSON."""
+        url, mark, query = self._access.url.partition("?")
+        url = f"{url.removesuffix('/chat/completions')}{path}{mark}{query}"
+        return url, {k: v for k, v in self._headers.items() if k.lower() != "content-type"}
+
+    async def send(
+        self,
+        session: aiohttp.ClientSession,
+        body: dict[str, Any],
+        _draws: tuple[int, ...] = (),
+    ) -> WireAnswer:
         """The answer to one request.
 
         Raises:
@@ -69,8 +91,7 @@ class LeanRoad:
 
     async def post(self, session: aiohttp.ClientSession, body: dict[str, Any]) -> bytes:
         """The body of an answer that is no error; raises as `send` does."""
-        named = {"model": self._model} if self._model else {}
-        data = json.dumps(named | body).encode()
+        data = self._written(body)
         try:
             async with session.post(
                 self._access.url, data=data, headers=self._headers, allow_redirects=False
@@ -84,6 +105,16 @@ class LeanRoad:
         if status >= 400:
             raise UnansweredError(Fault.read(status, _json(content), headers))
         return content
+
+    def _written(self, body: dict[str, Any]) -> bytes:
+        """The body as JSON, with the model's name."""
+        named = {"model": self._model} if self._model else {}
+        messages = body.get("messages")
+        if not isinstance(messages, Turns):
+            return json.dumps(named | body).encode()
+        others = {name: value for name, value in body.items() if name != "messages"}
+        start, _, end = json.dumps(named | {"messages": 0} | others).partition('"messages": 0')
+        return b'%b"messages": %b%b' % (start.encode(), messages.written, end.encode())
 
 
 def redirected(url: str, to: str) -> BackendError:

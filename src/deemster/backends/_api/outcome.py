@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 
+from pydantic import JsonValue
+
 from deemster.backends._api.answer import (
     WireChoice,
     arguments_of,
@@ -19,6 +21,7 @@ from deemster.backends.base import Outcome
 from deemster.errors import BackendError, RefusedError
 from deemster.records import encodable
 from deemster.schemas import Completion, Usage
+from deemster.usage import Account
 
 
 def read_choice(
@@ -27,8 +30,11 @@ def read_choice(
     *,
     tools: bool,
     usage: Usage,
+    tokens_out: int,
     model: str,
     reasoning_as_answer: bool,
+    sent: dict[str, JsonValue] | None = None,
+    warnings: tuple[str, ...] = (),
     secrets: tuple[str, ...] = (),
 ) -> Outcome:
     """The completion that a choice holds, or why it holds none.
@@ -40,9 +46,12 @@ def read_choice(
         choice: as it came.
         prepared: the request.
         tools: whether the answer was to be a tool call.
-        usage: its part of the answer's tokens.
+        usage: its part of what the request cost.
+        tokens_out: of this choice, as far as the answer says.
         model: the model that answered, as the provider names it.
         reasoning_as_answer: see `APIBackend`.
+        sent: the decoding parameters, where they are not those asked for.
+        warnings: why not to rely on any of the answer's choices.
         secrets: what the server was sent and must not come back in a completion, which is kept.
     """
     fault = fault_of(choice)
@@ -59,21 +68,20 @@ def read_choice(
     text = _without(secrets, encodable(text.removeprefix(prepared.prefix)))
     reasoning = _without(secrets, encodable(reasoning_of(choice)))
     finish = finish_of(choice)
-    warnings: tuple[str, ...] = ()
     if not text.strip():
         if not reasoning:
             return BackendError("the model returned no text", retryable=True, usage=usage)
         text = reasoning if reasoning_as_answer else ""
         if not reasoning_as_answer:
-            warnings = (_only_reasoned(finish == "length", usage.tokens_out),)
-    return Completion.model_construct(
+            warnings = (_only_reasoned(finish == "length", tokens_out), *warnings)
+    return Completion(
         text=text,
         finish=finish,
         logprobs=logprobs_of(choice),
         usage=usage,
         model=_without(secrets, encodable(model)),
         reasoning=reasoning,
-        sent=None,
+        sent=sent,
         warnings=warnings,
     )
 
@@ -117,16 +125,14 @@ def usage_of(outcome: Outcome) -> Usage:
     return outcome.usage or Usage()
 
 
-def share(usage: Usage, n: int) -> list[Usage]:
+def share(usage: Usage | Account, n: int) -> list[Usage]:
     """Split into `n` parts that sum to it, counts exactly, the remainders to the first parts."""
-    if n == 1:
-        return [usage]
 
     def part(count: int, i: int) -> int:
         return count // n + (i < count % n)
 
     return [
-        Usage.model_construct(
+        Usage(
             calls=part(usage.calls, i),
             tokens_in=part(usage.tokens_in, i),
             tokens_out=part(usage.tokens_out, i),

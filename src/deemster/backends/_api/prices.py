@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -42,15 +42,26 @@ class Pricing:
         model: name without the provider.
         provider: LiteLLM's name of it; None if LiteLLM is not to be asked.
         prices: what the user said it costs.
+        batch: the price of a request in a batch.
     """
 
-    def __init__(self, model: str, provider: str | None, prices: Prices | None) -> None:
+    def __init__(
+        self, model: str, provider: str | None, prices: Prices | None, *, batch: bool = False
+    ) -> None:
         self._model = model
         self._provider = provider
         self._prices = prices
-        self._known = prices is not None or (
+        self._batch = batch
+        self._plain = prices
+        if prices is None and provider is not None and not batch:
+            self._plain = plain_prices(model, provider)
+        self._known = self._plain is not None or (
             provider is not None and is_listed(model) and self._listed(1, 1) is not None
         )
+
+    def in_batches(self) -> Pricing:
+        """The same for requests in batches. Prices that the user gave stay as they are."""
+        return Pricing(self._model, self._provider, self._prices, batch=True)
 
     @property
     def known(self) -> bool:
@@ -66,13 +77,15 @@ class Pricing:
         """
         if not self._known or usage.tokens_in + usage.tokens_out == 0:
             return None
-        if self._prices is not None:
-            return self._prices.cost(usage)
+        if self._plain is not None:
+            return self._plain.cost(usage)
         return self._listed(usage.tokens_in, usage.tokens_out, reported)
 
     def _listed(self, tokens_in: int, tokens_out: int, reported: JsonValue = None) -> float | None:
         from deemster.backends._api.with_litellm import litellm  # noqa: PLC0415
 
+        if self._batch:
+            return self._listed_in_batches(tokens_in, tokens_out)
         try:
             cost_in, cost_out = litellm.cost_per_token(
                 model=self._model,
@@ -85,6 +98,19 @@ class Pricing:
             return None
         return float(cost_in + cost_out)
 
+    def _listed_in_batches(self, tokens_in: int, tokens_out: int) -> float | None:
+        from deemster.backends._api.with_litellm import litellm  # noqa: PLC0415
+
+        try:
+            info = litellm.get_model_info(self._model, self._provider)
+        except Exception:  # noqa: BLE001 - it raises plain Exception for a model it does not list
+            return None
+        price_in = info.get("input_cost_per_token_batches")
+        price_out = info.get("output_cost_per_token_batches")
+        if price_in is None or price_out is None:
+            return None
+        return float(tokens_in * price_in + tokens_out * price_out)
+
 
 def is_listed(model: str) -> bool:
     """Whether LiteLLM's price list may have the model. Does not import LiteLLM.
@@ -95,18 +121,67 @@ def is_listed(model: str) -> bool:
     return names is None or model in names
 
 
+@lru_cache(maxsize=64)
+def plain_prices(model: str, provider: str) -> Prices | None:
+    """The price in LiteLLM's list, where that takes no more than multiplying.
+
+    None where LiteLLM is to be asked: prices by length or hour, by kinds of tokens other than
+    those of `Prices`, several entries that may be meant. Does not import LiteLLM.
+
+    Args:
+        model: name without the provider.
+        provider: LiteLLM's name of it.
+    """
+    listed = _price_list() or {}
+    names = (f"{provider}/{model}", model)
+    found = [listed[name] for name in names if name in listed]
+    found = [entry for entry in found if entry.get("litellm_provider") == provider]
+    costs = [{k: v for k, v in entry.items() if _prices_calls(k)} for entry in found]
+    if not costs or any(other != costs[0] for other in costs) or costs[0].keys() - _PLAIN:
+        return None
+    try:
+        cost_in, cost_out = (
+            1e6 * costs[0][name] for name in ("input_cost_per_token", "output_cost_per_token")
+        )
+        cached = costs[0].get("cache_read_input_token_cost")
+        return Prices(
+            tokens_in=cost_in,
+            tokens_out=cost_out,
+            tokens_cached=None if cached is None else 1e6 * cached,
+        )
+    except (KeyError, TypeError, ValidationError):
+        return None
+
+
+_PLAIN = frozenset({"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"})
+# Of service levels and tools that judges do not ask for.
+_ELSEWHERE = ("_priority", "_flex", "_batches", "_ultrafast", "search_context_cost_per_query")
+
+
+def _prices_calls(field: str) -> bool:
+    """Whether a field of LiteLLM's list is about what a judge's calls cost."""
+    return ("cost" in field or "pric" in field) and not field.endswith(_ELSEWHERE)
+
+
 @cache
 def _listed_names() -> frozenset[str] | None:
+    listed = _price_list()
+    if listed is None:
+        return None
+    # Some stand there as `provider/model`, some as `provider/region/model`, some alone.
+    return frozenset(name[at:] for name in listed for at in _starts(name))
+
+
+def _price_list() -> dict[str, dict[str, Any]] | None:
     spec = importlib.util.find_spec("litellm")
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin).with_name("model_prices_and_context_window_backup.json")
     try:
-        listed = json.loads(path.read_bytes())
+        listed: dict[str, dict[str, Any]] = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    # Some stand there as `provider/model`, some as `provider/region/model`, some alone.
-    return frozenset(name[at:] for name in listed for at in _starts(name))
+    return listed
 
 
 def _starts(name: str) -> list[int]:

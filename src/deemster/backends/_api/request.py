@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import JsonValue
@@ -18,18 +20,28 @@ _NOT_SAMPLING = frozenset(
 )
 
 
+class Turns(list[dict[str, Any]]):
+    """The messages of a body, not to be changed: they are written as JSON once for all draws."""
+
+    @cached_property
+    def written(self) -> bytes:
+        """Them as JSON."""
+        return json.dumps(self).encode()
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A request made ready: the same body for all its draws, but for `n` and the seed."""
 
-    messages: list[dict[str, Any]]
+    messages: Turns
     settings: dict[str, Any]
     """Decoding parameters as they are to be sent."""
     extra: Mapping[str, Any]
     """The user's own parameters; None removes one."""
     asked: dict[str, JsonValue]
     """The decoding parameters as the judge asked for them."""
-    schema: dict[str, Any] | None = None
+    schema: str = ""
+    """JSON Schema of the completion, as JSON; empty for free text."""
     prefix: str = ""
     """How the completion was made to start."""
     _bodies: dict[StructuredMode, dict[str, Any]] = field(default_factory=dict)
@@ -39,8 +51,9 @@ class Prepared:
         body = self._bodies.get(mode)
         if body is None:
             body = {"messages": self.messages, **self.settings}
-            if self.schema is not None:
+            if self.schema:
                 body |= request_options(mode, self.schema, self.messages)
+                body["messages"] = Turns(body["messages"])
             body |= self.extra
             body = {name: value for name, value in body.items() if value is not None}
             self._bodies[mode] = body
@@ -69,14 +82,15 @@ def prepare(
         room: tokens for reasoning, on top of those that the answer may have.
         extra: further parameters; None removes one.
     """
-    messages = [message.to_openai() for message in request.messages]
+    messages = Turns(message.to_openai() for message in request.messages)
     prefix = request.prefix if prefill else ""
     if prefix:
         messages.append({"role": "assistant", "content": prefix, "prefix": True})
     asked = request.sampling.to_openai()
     settings = dict(asked)
     settings[output_limit] = settings.pop("max_tokens") + room
-    return Prepared(messages, settings, extra, asked, request.json_schema, prefix)
+    schema = "" if request.json_schema is None else json.dumps(request.json_schema)
+    return Prepared(messages, settings, extra, asked, schema, prefix)
 
 
 def needed(sampling: Sampling) -> frozenset[str]:

@@ -21,12 +21,15 @@ class UnansweredError(Exception):
 class Road(Protocol):
     """Sends a request once."""
 
-    async def send(self, session: aiohttp.ClientSession, body: dict[str, Any], /) -> WireAnswer:
+    async def send(
+        self, session: aiohttp.ClientSession, body: dict[str, Any], draws: tuple[int, ...], /
+    ) -> WireAnswer:
         """The answer to one request.
 
         Args:
             session: of the running loop.
             body: of the chat-completions API, without the model.
+            draws: seeds of the draws it is for, which tell apart requests of one body.
 
         Raises:
             UnansweredError: the provider gave an error.

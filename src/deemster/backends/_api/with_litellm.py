@@ -82,6 +82,7 @@ class LiteLLMRoad:
     """
 
     def __init__(self, name: str, provider: str, options: dict[str, Any]) -> None:
+        self.name, self.provider, self.given = name, provider, options
         if provider in litellm.openai_compatible_providers:
             # Some of these lose `max_retries` on the way to the OpenAI SDK, which then sends a
             # failed request twice more.
@@ -95,7 +96,12 @@ class LiteLLMRoad:
             **options,
         }
 
-    async def send(self, _session: aiohttp.ClientSession, body: dict[str, Any]) -> WireAnswer:
+    async def send(
+        self,
+        _session: aiohttp.ClientSession,
+        body: dict[str, Any],
+        _draws: tuple[int, ...] = (),
+    ) -> WireAnswer:
         """The answer to one request; see `Road.send`. LiteLLM has connections of its own."""
         if self._fetches:
             _refuse_images_by_url(body["messages"])
@@ -105,7 +111,7 @@ class LiteLLMRoad:
             # It also changes what it is given.
             response = await run_in_background(_complete(self._options | copy.deepcopy(body)))
         except Exception as error:  # noqa: BLE001 - boundary to third-party code
-            raise _translated(error) from None
+            raise translated(error) from None
         answer = read_answer(response.model_dump())
         if answer is None:
             raise BackendError("LiteLLM gave no completion", retryable=True)
@@ -142,7 +148,7 @@ class LiteLLMDecisions:
         try:
             reply = await run_in_background(self._ask(copy.deepcopy(body)))
         except Exception as error:  # noqa: BLE001 - boundary to third-party code
-            raise _translated(error) from None
+            raise translated(error) from None
         found: dict[str, Any] = reply.model_dump(mode="json")
         return found
 
@@ -275,7 +281,7 @@ def missing_keys(name: str, api_key: str | None, api_base: str | None) -> list[s
     return [] if found["keys_in_environment"] else list(found["missing_keys"])
 
 
-def _translated(error: Exception) -> Exception:
+def translated(error: Exception) -> Exception:
     """What a LiteLLM exception stands for: an answer of the provider's, or no connection."""
     if isinstance(error, litellm.Timeout):
         return BackendError(f"no answer: {error}", retryable=True)

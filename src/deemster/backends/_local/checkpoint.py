@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 
 _SINGLE = "model.safetensors"
 _INDEX = f"{_SINGLE}.index.json"
+
+
+@contextmanager
+def whole_files() -> Iterator[None]:
+    """Raise `ValueError` for damaged safetensors, whose own error is of no class of Python's."""
+    from safetensors import SafetensorError  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise ValueError(f"weights are damaged: {error}") from error
 
 
 class Checkpoint:
@@ -63,7 +75,7 @@ class Checkpoint:
             files = [_SINGLE]
         placed = {}
         for file in files:
-            with safe_open(self._file(file), "pt") as tensors:
+            with whole_files(), safe_open(self._file(file), "pt") as tensors:
                 placed |= dict.fromkeys(tensors.keys(), file)
         return placed
 
@@ -75,7 +87,7 @@ class Checkpoint:
         read: dict[str, torch.Tensor] = {}
         wanted = {name: file for name, file in self.names.items() if name.startswith(starts)}
         for file in sorted(set(wanted.values())):
-            with safe_open(self._file(file), "pt") as tensors:
+            with whole_files(), safe_open(self._file(file), "pt") as tensors:
                 read |= {
                     name: tensors.get_tensor(name).float()
                     for name, place in wanted.items()

@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from deemster.backends._local.chat import Chat
+from deemster.backends._local.checkpoint import whole_files
 from deemster.backends._local.conversion import LOADING, complete, head_of, no_bars, with_adapter
 from deemster.backends._local.decoding import Runner
 from deemster.backends._local.encoding import Encoder, SafeEncoder
@@ -110,12 +111,12 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
 
     Raises:
         InputError: see `sources.source_of`; or an adapter does not fit.
-        ValueError: weights are missing.
+        ValueError: weights are missing or damaged.
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
     source = source_of(path)
     scalar = kind is AutoModelForSequenceClassification
-    with LOADING, no_bars():
+    with LOADING, no_bars(), whole_files():
         tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
         model, report = kind.from_pretrained(
             source.base,

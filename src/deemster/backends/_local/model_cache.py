@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from deemster.errors import InputError
 
-_NOTE = "deemster.json"
+_NOTE = "origin.json"
 """Says where a cached model came from. A folder without it is not a cached model."""
 
 

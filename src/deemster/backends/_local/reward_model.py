@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from deemster.backends._local.checkpoint import Checkpoint
+from deemster.backends._local.checkpoint import Checkpoint, whole_files
 from deemster.backends._local.conversion import LOADING, complete, no_bars
 from deemster.backends._local.heads import Head, find_head
 from deemster.backends._local.loading import read
@@ -195,7 +195,7 @@ def load_reward_model(
     if head is None:
         return _plain(source, checkpoint, place, dtype)
     trunk_config = _trunk_config(checkpoint, head)
-    with LOADING, no_bars(), _no_report():
+    with LOADING, no_bars(), whole_files(), _no_report():
         tokenizer = AutoTokenizer.from_pretrained(
             source.tokenizer, trust_remote_code=False, config=trunk_config
         )
@@ -233,7 +233,7 @@ def _plain(
             raise InputError(f"the head of {name} is not known here; {_ELSEWHERE[name]}")
     if not checkpoint.config.get("model_type") and checkpoint.config.get("auto_map"):
         raise InputError(_unknown("its type of model"))
-    with LOADING, no_bars(), _no_report():
+    with LOADING, no_bars(), whole_files(), _no_report():
         tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
         model, report = AutoModelForSequenceClassification.from_pretrained(
             source.base,
@@ -285,7 +285,7 @@ def _own_code(
         if "AutoModelForSequenceClassification" in classes
         else AutoModel
     )
-    with LOADING, no_bars(), _no_report():
+    with LOADING, no_bars(), whole_files(), _no_report():
         tokenizer = AutoTokenizer.from_pretrained(source.base, trust_remote_code=True)
         model, report = kind.from_pretrained(
             source.base,

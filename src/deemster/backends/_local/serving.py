@@ -76,11 +76,19 @@ class Server:
         with self._lock:
             self._waiting.append(job)
             if not self._serving:
-                if self._thread is None:
-                    self._thread = ThreadPoolExecutor(1, thread_name_prefix="deemster-hf")
-                self._thread.submit(self._serve)
+                self._worker().submit(self._serve)
                 self._serving = True
         return job.future
+
+    def call(self, function: Callable[[], object]) -> Future[None]:
+        """Call a function that uses the model, between requests."""
+        with self._lock:
+            return self._worker().submit(self._alone, function)
+
+    def _worker(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="deemster-hf")
+        return self._thread
 
     def close(self, release: Callable[[], None]) -> None:
         """Wait for what was submitted, then call `release`. Submitting again is allowed."""
@@ -90,7 +98,7 @@ class Server:
             thread.submit(self._alone, release)
             thread.shutdown()
 
-    def _alone(self, call: Callable[[], None]) -> None:
+    def _alone(self, call: Callable[[], object]) -> None:
         with self._busy:
             call()
 

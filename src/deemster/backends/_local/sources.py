@@ -13,7 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from deemster.backends._local.model_cache import kept
+from deemster.backends._local.model_cache import cached_models, kept
+from deemster.backends.judge_file import judge_file_in
+from deemster.backends.model_fetch import FETCHABLE
 from deemster.errors import InputError
 from deemster.extras import need_package
 from deemster.json_text import read_json
@@ -177,11 +179,16 @@ def _checked_base(folder: Path) -> str:
 
 
 def _base_of(config: Path, adapter: str) -> str:
-    """The base that an adapter_config.json names; relative paths start at its folder, too.
+    """The base that a deemster.json beside the adapter names, else the adapter_config.json.
+
+    Relative paths of the latter start at its folder, too.
 
     Raises:
         InputError: it names none, or one that does not exist.
     """
+    judge = judge_file_in(config.parent)
+    if judge is not None and judge.base is not None:
+        return _named_base(judge.base, adapter)
     fields = read_json(config)
     base = fields.get("base_model_name_or_path") if isinstance(fields, dict) else None
     if not isinstance(base, str) or not base.strip():
@@ -199,6 +206,23 @@ def _base_of(config: Path, adapter: str) -> str:
             f"base_model_name_or_path in its {ADAPTER_CONFIG}"
         )
     return base
+
+
+def _named_base(base: str, adapter: str) -> str:
+    """A base by the name in a deemster.json: a repository, or a model that was fetched before.
+
+    Raises:
+        InputError: it was not.
+    """
+    if "/" in base:
+        return base
+    for model in cached_models():
+        if model.name == base:
+            return str(model.path)
+    remedy = f"deemster models fetch {base}" if base in FETCHABLE else "give the merged model"
+    raise InputError(
+        f"adapter {adapter!r} lies over {base!r}, which is not in the model cache: {remedy}"
+    )
 
 
 def _dequantised(place: str, file: str) -> str:

@@ -28,12 +28,18 @@
   async function block(kind, number) {
     const key = kind + number;
     if (kept.has(key)) return kept.get(key);
-    const packed = Uint8Array.from(atob($(key).textContent), (c) => c.charCodeAt(0));
+    const packed = Uint8Array.from(atob(await arrived(key)), (c) => c.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
     const records = JSON.parse(await new Response(stream).text());
     kept.set(key, records);
     if (kept.size > 48) kept.delete(kept.keys().next().value);
     return records;
+  }
+  // The page goes on loading while it is used; the last element may be there in part.
+  async function arrived(key) {
+    const whole = () => document.readyState !== "loading" || $(key)?.nextElementSibling;
+    while (!whole()) await new Promise((resolve) => setTimeout(resolve, 20));
+    return $(key).textContent;
   }
   async function record(kind, number) {
     return (await block(kind, Math.floor(number / index.block)))[number % index.block];
@@ -245,6 +251,7 @@
     const judge = Number(match[1]);
     const row = rows.id.findIndex((name, i) => name === id && rows.judge[i] === judge);
     if (row >= 0) open(row);
+    else if (id) $("status").textContent = `Item ${id} is not listed in this report.`;
   }
 
   // Wiring

@@ -11,6 +11,7 @@ from deemster.errors import InputError
 from deemster.judges.base import BaseJudge
 from deemster.judges.case import Case
 from deemster.schemas import Verdict
+from deemster.serve.asked import JudgeName, Votes
 from deemster.serve.cohort import Cohorts, Share
 from deemster.serve.desk import Desk
 from deemster.serve.http_errors import no_verdict_error
@@ -25,9 +26,6 @@ async def _desk(request: Request) -> Desk:
 
 TheDesk = Annotated[Desk, Depends(_desk)]
 """The server's desk."""
-JudgeName = Annotated[str | None, Field(max_length=200)]
-"""Name of a judge; see `GET /v1/judges`."""
-Votes = Annotated[int | None, Field(ge=1, le=10_000)]
 
 
 class Chosen(BaseModel):

@@ -25,8 +25,8 @@ from deemster.judges import Judge
 from deemster.judges.base import BaseJudge
 from deemster.judges.orders import derive_seed
 from deemster.schemas import Completion, Message, Sampling, Usage, as_query, first_problem
-from deemster.serve.contracts.asking import TheDesk, Votes, judged
-from deemster.serve.contracts.native import Asked
+from deemster.serve.asked import Asked, Votes
+from deemster.serve.contracts.asking import TheDesk, judged
 from deemster.serve.critique import as_object, in_words
 from deemster.serve.desk import Desk
 from deemster.serve.http_errors import ERRORS, HttpError, no_verdict_error

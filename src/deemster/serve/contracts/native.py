@@ -5,74 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from functools import cache
-from typing import Annotated, Self
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import StreamingResponse
 
 from deemster.errors import InputError
-from deemster.judges.case import Case
 from deemster.judges.decide import unscored
 from deemster.judges.together import together
-from deemster.principles import list_rubrics
-from deemster.schemas import JudgeInfo, Message, Principle, Verdict
-from deemster.serve.contracts.asking import JudgeName, TheDesk, Votes, judged, noted
+from deemster.schemas import JudgeInfo, Verdict
+from deemster.serve.asked import Asked, rubric_names
+from deemster.serve.contracts.asking import TheDesk, judged, noted
 from deemster.serve.http_errors import ERRORS
 from deemster.serve.live import Progress
 from deemster.serve.traffic import as_http_error
 
 router = APIRouter(responses=ERRORS, tags=["verdicts"])
 MAX_BATCH = 1_000
-_Query = Annotated[str, Field(min_length=1)] | Annotated[tuple[Message, ...], Field(min_length=1)]
-
-
-@cache
-def rubric_names() -> tuple[str, ...]:
-    """Names of the rubrics that ship."""
-    return tuple(rubric.name for rubric in list_rubrics())
-
-
-class Asked(BaseModel):
-    """A sample, and how it is to be judged."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    query: _Query
-    """What was asked: a text, or OpenAI-style messages."""
-    responses: Annotated[tuple[str | Message, ...], Field(min_length=1)]
-    """The answers, 1 or more."""
-    reference: str | tuple[str, ...] | None = None
-    """A gold answer to show the judge, or several."""
-    principles: str | tuple[str | Principle, ...] | None = None
-    """Criteria in place of the judge's own: a list, or the name of a rubric that ships."""
-    judge: JudgeName = None
-    """Which judge; the first if left out."""
-    k: Votes = None
-    """Votes to draw; the judge's own number if left out."""
-    timeout: Annotated[float, Field(ge=1, le=86_400)] | None = None
-    """Seconds, if less than the server allows."""
-
-    @model_validator(mode="after")
-    def _nothing_of_the_disk(self) -> Self:
-        """In Python and in suites a text may be a file; a client does not name files here."""
-        if isinstance(self.principles, str) and self.principles not in rubric_names():
-            raise ValueError(
-                f"principles {self.principles!r:.80} is no rubric that ships; give a list of "
-                f"criteria, or one of {', '.join(rubric_names())}"
-            )
-        return self
-
-    def case(self) -> Case:
-        """What the judge is asked.
-
-        Raises:
-            InputError: it cannot be judged.
-        """
-        return Case.of(
-            self.query, self.responses, reference=self.reference, principles=self.principles or None
-        )
 
 
 class Batch(BaseModel):
@@ -200,6 +150,3 @@ async def judges(desk: TheDesk) -> JudgeList:
         max_responses=desk.settings.max_responses,
         rubrics=rubric_names(),
     )
-
-
-__all__ = ["Asked", "router"]

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from math import inf, isnan
+from sys import intern
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +20,15 @@ from deemster.aggregators.confidence import TIE
 from deemster.errors import FailureStatus, InputError
 from deemster.schemas import Failure, Sample, Usage, Verdict
 from deemster.suites.metrics.estimate import Bools, Floats, Ints
+
+T = TypeVar("T")
+_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
+
+
+@lru_cache(maxsize=4096)
+def _shared(value: T) -> T:
+    """The first of equal values: items of a run have few orders, truths and policies."""
+    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -36,7 +50,9 @@ class Item:
     """Per vote: response indices in the order shown; empty where unknown."""
     statuses: tuple[FailureStatus | None, ...] = ()
     """Per vote: why it failed; None for a judgment."""
-    usage: Usage = field(default_factory=Usage)
+    spent: tuple[float | None, ...] = ()
+    """The values of `usage` in the order of its fields; empty for none. A run of a million items
+    has no room for as many records."""
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,19 +74,21 @@ class Item:
         votes = verdict.votes
         return cls(
             id=sample.id,
-            subset=sample.subset,
-            ground_truth=sample.ground_truth,
-            policies=sample.policies,
+            subset=intern(sample.subset),
+            ground_truth=_shared(sample.ground_truth),
+            policies=_shared(sample.policies),
             rewards=verdict.rewards,
-            ranking=verdict.ranking,
+            ranking=_shared(verdict.ranking),
             confidence=verdict.confidence,
             ballot=Ballot.from_votes(
                 votes, n=len(sample.responses), k=max(verdict.k, verdict.judge.k)
             ),
-            orders=tuple(vote.order for vote in votes),
-            statuses=tuple(vote.status if isinstance(vote, Failure) else None for vote in votes),
-            usage=verdict.usage,
-            metadata=sample.metadata,
+            orders=_shared(tuple(vote.order for vote in votes)),
+            statuses=_shared(
+                tuple(vote.status if isinstance(vote, Failure) else None for vote in votes)
+            ),
+            spent=tuple(value for _, value in verdict.usage),
+            metadata=sample.metadata or _NOTHING,
         )
 
     @classmethod
@@ -125,6 +143,11 @@ class Item:
         )
 
     @property
+    def usage(self) -> Usage:
+        """What its votes took."""
+        return Usage.model_validate(dict(zip(Usage.model_fields, self.spent, strict=False)))
+
+    @property
     def scores(self) -> Floats:
         """(K, N); NaN where a vote failed or says nothing about a response."""
         return self.ballot.scores
@@ -176,7 +199,11 @@ class Item:
 
 def top_set(rewards: Sequence[float]) -> tuple[int, ...]:
     """Indices of the responses with the highest reward: one, or several if tied."""
-    return tuple(int(i) for i in np.flatnonzero(on_top(np.asarray(rewards, dtype=float))))
+    # As `on_top`, without arrays: of a few numbers, and asked many times for each item of a run.
+    values = [-inf if isnan(reward) else reward for reward in rewards]
+    top = max(values)
+    bar = top - TIE * max(1.0, abs(top))
+    return tuple(i for i, value in enumerate(values) if value >= bar)
 
 
 def on_top(rewards: Floats) -> Bools:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deemster.aggregators import Reducer, Sum, confidence
+import numpy as np
+
+from deemster.aggregators import Reducer, Sum, confidences
 from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate
-from deemster.suites.metrics.items import Item
+from deemster.suites.metrics.items import Item, groups, stack_ballots
 
 STABLE = 0.9
 """Share of resampled votes from which on a winner counts as stable."""
@@ -30,12 +32,16 @@ def stable_errors(
     Returns:
         The share; `n` counts the errors. None if no error has 2 or more valid votes.
     """
-    rule = reducer or Sum()
-    found = []
+    errors, winners, found = [], [], []
     for item in items:
-        if item.right is not False or item.best is None:
-            continue
-        share = confidence(rule, item.ballot, item.best, seed=0)
-        if share is not None:
-            found.append(float(share >= STABLE))
-    return bootstrap.mean(found) if found else None
+        if item.right is False and (best := item.best) is not None:
+            errors.append(item)
+            winners.append(best)
+    for where in groups(errors, lambda item: (item.n_votes, item.n_responses)):
+        votes = stack_ballots([errors[i] for i in where])
+        each = votes.take(np.arange(len(votes.weights)).reshape(len(where), -1))
+        leaders = np.array([winners[i] for i in where], dtype=np.intp)
+        shares = confidences(reducer or Sum(), each, leaders, seed=0)
+        found.append(shares[~np.isnan(shares)] >= STABLE)
+    stable = np.concatenate(found) if found else np.zeros(0)
+    return bootstrap.mean(stable.astype(float)) if len(stable) else None

@@ -1,0 +1,116 @@
+"""Tasks of all kinds as samples, with the judgment of a teacher who knows the truth."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deemster.schemas import Sample
+from lab.smol import calendar, instructions, knowledge, numbers, reading, writing
+from lab.smol.item import PARTLY, RIGHT, Answer, Kind, Rng, Task
+
+KINDS: dict[str, Kind] = {
+    **numbers.KINDS,
+    **calendar.KINDS,
+    **instructions.KINDS,
+    **writing.KINDS,
+    **reading.KINDS,
+    **knowledge.KINDS,
+}
+"""All kinds by name."""
+_FACT_SHARE = 0.35
+"""Of the tasks; the groups of facts are many, and each is small."""
+_SINGLE, _TRIPLE = 0.1, 0.08
+"""Shares of the tasks with one response and with three."""
+_WITH_REFERENCE = 0.04
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A labelled sample and what its teacher knows."""
+
+    sample: Sample
+    task: Task
+    answers: tuple[Answer, ...]
+    """One per response of the sample."""
+
+    def completion(self, order: tuple[int, ...]) -> str:
+        """The teacher's judgment of the responses in an order."""
+        shown = [self.answers[i] for i in order]
+        principles = [
+            f"- {p.name} ({p.weight}%)" + (f": {p.text}" if p.text else "")
+            for p in self.task.principles
+        ]
+        critiques = [f"Response {i}: {answer.finding}" for i, answer in enumerate(shown, 1)]
+        numbers = ", ".join(str(self._score(answer)) for answer in shown)
+        lines = ["Principles:", *principles, "Critique:", *critiques]
+        return "\n".join([*lines, f"Scores: \\boxed{{{numbers}}}"])
+
+    def _score(self, answer: Answer) -> int:
+        if len(self.answers) == 1:
+            return int(answer.grade == RIGHT)
+        if answer.grade == RIGHT:
+            return 8 if answer.padded else 9 + (len(answer.text) % 2)
+        if answer.grade >= PARTLY:
+            return 5
+        close = 3 if answer.grade > 0 else 2
+        return close - answer.padded
+
+
+def generate(count: int, *, seed: int) -> Iterator[Judged]:
+    """Draw tasks of all kinds.
+
+    The right response is in each place equally often, whatever its length; no question with the
+    same answers comes twice.
+
+    Args:
+        count: how many.
+        seed: of everything drawn.
+    """
+    seen: set[str] = set()
+    number = 0
+    while number < count:
+        rng = random.Random(f"{seed} {len(seen)} {number}")  # noqa: S311 - no secret
+        judged = _judged(rng, _draw_kind(rng)(rng))
+        key = judged.sample.id
+        seen.add(f"{key} {len(seen)}" if key in seen else key)
+        if f"{key} {len(seen) - 1}" in seen:
+            continue  # drawn before; the next number of `seen` draws something else
+        number += 1
+        yield judged
+
+
+def _draw_kind(rng: Rng) -> Kind:
+    groups = sorted(knowledge.KINDS)
+    others = [*sorted(KINDS.keys() - knowledge.KINDS.keys()), *["open"] * 4, *["harmless request"]]
+    return KINDS[rng.choice(groups if rng.random() < _FACT_SHARE else others)]
+
+
+def _judged(rng: Rng, task: Task) -> Judged:
+    draw = rng.random()
+    wrong = list(task.wrong)
+    if draw < _SINGLE:
+        answers = [task.right if rng.random() < 0.5 else rng.choice(wrong)]
+    elif draw < _SINGLE + _TRIPLE and len(wrong) > 1:
+        answers = [task.right, *rng.sample(wrong, 2)]
+    else:
+        answers = [task.right, rng.choice(wrong)]
+    rng.shuffle(answers)
+    reference = task.right.text if rng.random() < _WITH_REFERENCE else None
+    texts = tuple(answer.text for answer in answers)
+    identity = "\n".join((task.query, *sorted(texts)))
+    sample = Sample(
+        id=hashlib.sha256(identity.encode()).hexdigest()[:16],
+        query=task.query,
+        responses=texts,
+        ground_truth=tuple(_truth(answer, len(answers)) for answer in answers),
+        subset=task.kind,
+        reference=reference,
+    )
+    return Judged(sample, task, tuple(answers))
+
+
+def _truth(answer: Answer, n: int) -> float:
+    return float(answer.grade == RIGHT) if n == 1 else answer.grade

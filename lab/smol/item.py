@@ -1,0 +1,170 @@
+"""What a kind of task makes: a question, what decides it, and answers that are examined."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Rng = random.Random
+
+RIGHT, PARTLY, NEAR, FAR = 1.0, 0.5, 0.2, 0.0
+"""Grades: right, partly right, wrong but close, wrong."""
+
+
+@dataclass(frozen=True)
+class Principle:
+    """A criterion as the teacher writes it."""
+
+    name: str
+    weight: int
+    """Percent."""
+    text: str = ""
+    """What it means for this request, with the truth that decides where there is one."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, and what the teacher says about it in one sentence."""
+
+    text: str
+    finding: str
+    grade: float
+    padded: bool = False
+    """Whether it is wordier than it should be; costs a point, decides nothing."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A request with answers of certain quality."""
+
+    kind: str
+    query: str
+    principles: tuple[Principle, ...]
+    right: Answer
+    wrong: tuple[Answer, ...]
+    """At least one, each of a lower grade than `right`."""
+    reference: str | None = None
+
+
+Kind = Callable[[Rng], Task]
+"""Draws a task of one kind."""
+
+_PLAIN = (
+    *("{a}", "{a}.", "It's {a}.", "The answer is {a}.", "That's {a}.", "It is {a}."),
+    *("I'd say {a}.", "{a}, I believe.", "Answer: {a}", "That would be {a}.", "Sure, it's {a}."),
+    *("I think it's {a}.", "{a}!", "You're looking for {a}.", "it's {a}", "The answer: {a}."),
+    *("**{a}**", "Should be {a}.", "Definitely {a}.", "Hi! It's {a}.", "Easy, that's {a}."),
+    *("{a}. I checked it twice.", "{a}, pretty sure about that one.", "Without a doubt: {a}."),
+    *("It's {a}. Let me know if you need anything else.", "{a}, hope that helps!"),
+    *("If I'm not mistaken, it's {a}.", "Everyone knows it's {a}.", "My answer is {a}."),
+)
+_CLAUSE = (
+    *(
+        "{a}",
+        "{a}.",
+        "{a}!",
+        "I'd say {a}.",
+        "{a}, I think.",
+        "Answer: {a}",
+        "{a}, hope this helps.",
+    ),
+    *("Definitely {a}.", "I would answer: {a}.", "{a}, I checked.", "My answer: {a}."),
+)
+_PADDED = (
+    "Great question! Many people wonder about that. After thinking it over: {a}.",
+    "Thanks for asking! I am happy to help you today. Here is what you want: {a}. Have fun!",
+    "There is a lot one could say here, and it is an interesting topic, but in short: {a}.",
+    "Well, let me think about this for a moment. Hmm. Right, so I would have to say {a}.",
+)
+_IS_RIGHT = (
+    *("It says {a}, which is right.", "It says {a}: correct.", "{a} is right."),
+    *("It gives {a}, as it should.", "It answers {a}, and that is true."),
+)
+_IS_WRONG = (
+    *("It says {w}, but {a} is right.", "It says {w}, not {a}.", "{w} is wrong; it is {a}."),
+    *("It gives {w} instead of {a}.", "It answers {w}, though {a} is right."),
+)
+MANNERS = (
+    *("clear wording", "to the point", "direct answer", "plain language", "brief and clear"),
+    *("easy to follow", "no padding", "helpful tone"),
+)
+"""Names of a second principle that decides nothing by itself."""
+
+
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def manner(rng: Rng, weight: int = 20) -> Principle:
+    """A second principle."""
+    return Principle(rng.choice(MANNERS), weight)
+
+
+def spoken(rng: Rng, text: str, sentence: str | None, *, noun: bool) -> tuple[str, bool]:
+    """A short answer as somebody would write it, and whether that is padded.
+
+    Args:
+        rng: draws the wording.
+        text: the bare answer.
+        sentence: the answer as a sentence of its own, used now and then.
+        noun: whether it can stand after "it's".
+    """
+    draw = rng.random()
+    if draw < 0.08:
+        return rng.choice(_PADDED).format(a=text), True
+    if sentence is not None and draw < 0.35:
+        return f"{capital(sentence)}.", False
+    return capital(rng.choice(_PLAIN if noun else _CLAUSE).format(a=text)), False
+
+
+def short_task(  # noqa: PLR0917 - every kind calls it, in this order
+    rng: Rng,
+    kind: str,
+    query: str,
+    name: str,
+    fact: str,
+    right: str,
+    wrong: Sequence[str],
+    *,
+    say: str | Sequence[str] = (),
+    far: Sequence[str] = (),
+    noun: bool = True,
+) -> Task:
+    """A question with one short right answer.
+
+    Args:
+        rng: draws wordings.
+        kind: of the task.
+        query: the question.
+        name: of the deciding principle.
+        fact: the truth as a clause, without a full stop.
+        right: the right answer.
+        wrong: near misses.
+        say: sentences with `{}` in place of the answer.
+        far: answers that are far off.
+        noun: whether answers can stand after "it's"; yes and no cannot.
+    """
+    says = [say] if isinstance(say, str) else say
+
+    def answer(text: str, grade: float) -> Answer:
+        sentence = rng.choice(says).replace("{}", text) if says else None
+        dressed, padded = spoken(rng, text, sentence, noun=noun)
+        if grade == RIGHT:
+            finding = rng.choice(_IS_RIGHT).format(a=text)
+        else:
+            finding = rng.choice(_IS_WRONG).format(w=text, a=right)
+        finding = capital(finding)
+        if padded:
+            finding = f"{finding[:-1]}, and it is wordy."
+        return Answer(dressed, finding, grade, padded)
+
+    main = rng.choice((70, 80, 80, 90))
+    return Task(
+        kind,
+        query,
+        (Principle(name, main, fact), manner(rng, 100 - main)),
+        answer(right, RIGHT),
+        (*(answer(text, NEAR) for text in wrong), *(answer(text, FAR) for text in far)),
+    )

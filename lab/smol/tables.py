@@ -1,0 +1,59 @@
+"""The committed tables of facts and texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Group:
+    """Facts of one kind: questions about a subject, each with one answer."""
+
+    name: str
+    """Of the principle."""
+    fact: str
+    """A clause with `{s}` and `{a}`."""
+    ask: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    wrong: dict[str, str]
+    """A mistake that people make, by subject."""
+
+
+@cache
+def facts() -> dict[str, Group]:
+    """The groups of `facts.yaml` by their names."""
+    table = yaml.safe_load((_FOLDER / "facts.yaml").read_text(encoding="utf-8"))
+    return {
+        key: Group(
+            name=group["name"],
+            fact=group["fact"],
+            ask=tuple(group["ask"]),
+            pairs=tuple(_pairs(group["pairs"])),
+            wrong=dict(_pairs(group["wrong"])) if "wrong" in group else {},
+        )
+        for key, group in table.items()
+    }
+
+
+@cache
+def texts() -> dict[str, list[Any]]:
+    """The lists of `texts.yaml` by their names."""
+    found: dict[str, list[Any]] = yaml.safe_load(
+        (_FOLDER / "texts.yaml").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    found = []
+    for pair in text.split(", "):
+        subject, _, answer = pair.partition("=")
+        found.append((subject.strip(), answer.strip()))
+    return found

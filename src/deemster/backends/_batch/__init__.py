@@ -1,0 +1,1 @@
+"""Requests answered by a provider's batch API: kept, submitted, waited for, matched."""

@@ -1,0 +1,102 @@
+"""What does the judging of a run: this process, batches of a provider, or a cluster.
+
+An engine is given what is left to judge and writes every verdict into the run store. What comes
+before (the suite, its samples, which of them are done) and after (summary, thresholds) is the
+runner's, and the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from deemster.backends import RecordBackend
+from deemster.judges import BaseJudge
+from deemster.judges.batch import score_numbered
+from deemster.judges.recording import recorded
+from deemster.schemas import Sample, Usage, Verdict
+from deemster.suites.loading import Suite
+from deemster.suites.store import RunStore
+
+COMPLETIONS = "completions.sqlite"
+"""The cassette in a run directory."""
+
+Observer = Callable[[str, Sample, Verdict], None]
+"""Called with the judge's name as each sample is judged."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left of a run."""
+
+    suite: Suite
+    store: RunStore
+    """Its only writer is the process that runs the engine."""
+    judges: tuple[BaseJudge, ...]
+    todo: Sequence[Sequence[int]]
+    """By judge, the positions of the samples that it has not judged."""
+    observer: Observer | None = None
+
+    def put(self, judge: int, position: int, sample: Sample, verdict: Verdict) -> None:
+        """Store a verdict, and tell the observer."""
+        self.store.put(judge, position, verdict)
+        if self.observer is not None:
+            self.observer(self.judges[judge].name, sample, verdict)
+
+
+class Engine(Protocol):
+    """A way to judge samples."""
+
+    async def judge_all(self, work: Work, /) -> bool:
+        """Judge what is left, and store each verdict as it comes; True if a budget ended it.
+
+        What was spent is stored with each, so that a killed run loses only what was in flight.
+        """
+        ...
+
+
+class LocalEngine:
+    """Judges in this process, one judge after the other."""
+
+    async def judge_all(self, work: Work) -> bool:
+        """See `Engine`."""
+        store = work.store
+        async with recorded(work.judges, store.directory / COMPLETIONS) as recorders:
+            for j in range(len(work.judges)):
+                earlier, others = store.spent(j), total_spent(recorders)
+
+                def note(j: int = j, earlier: Usage = earlier, others: Usage = others) -> None:
+                    store.set_spent(j, earlier + total_spent(recorders).minus(others))
+
+                try:
+                    if await _judge(work, j, note):
+                        return True
+                finally:
+                    note()
+        return False
+
+
+def total_spent(recorders: Sequence[RecordBackend]) -> Usage:
+    """What the models behind recorders were asked for."""
+    return Usage.total(one.spent for one in recorders)
+
+
+def is_over_budget(verdict: Verdict) -> bool:
+    """Whether a budget left some of the votes undrawn."""
+    return any(failure.status == "over_budget" for failure in verdict.failures)
+
+
+async def _judge(work: Work, judge: int, note: Callable[[], None]) -> bool:
+    # Samples are identified by their number: a source may give equal ones, or one twice.
+    pending = work.todo[judge]
+    samples = (work.store.sample(position) for position in pending)
+    verdicts = score_numbered(work.judges[judge], samples, in_flight=work.suite.spec.in_flight)
+    async with aclosing(verdicts):
+        async for number, sample, verdict in verdicts:
+            if is_over_budget(verdict):
+                return True
+            work.put(judge, pending[number], sample, verdict)
+            note()
+    return False

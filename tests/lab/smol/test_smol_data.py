@@ -1,0 +1,88 @@
+"""The small judge's data: judgments that agree with the truth, in which no place is favoured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from deemster import Judge
+from deemster.dialects import open_dialect
+from deemster.dialects.base import to_caller_order
+from deemster.schemas import Completion
+from deemster.training.outcome import is_correct
+from lab.smol import KINDS, Judged, generate
+from lab.smol.__main__ import CASSETTE, SAMPLES, write
+from lab.smol.tables import facts
+
+SMOL = open_dialect("smol")
+COUNT = 800
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[Judged]:
+    return list(generate(COUNT, seed=7))
+
+
+def test_the_teacher_is_right_in_every_order(drawn: list[Judged]) -> None:
+    for one in drawn:
+        n = len(one.answers)
+        for order in permutations(range(n)):
+            parsed = SMOL.parse(Completion(text=one.completion(order)), n=n)
+            scores = to_caller_order(parsed, order, n).scores
+            assert one.sample.ground_truth is not None
+            assert is_correct(scores, one.sample.ground_truth), one.completion(order)
+            assert len(parsed.critiques) == n
+            assert len(parsed.principles) == len(one.task.principles)
+
+
+def test_all_kinds_in_one_two_and_three_responses(drawn: list[Judged]) -> None:
+    assert {one.sample.subset for one in drawn} >= {kind for kind in KINDS if kind not in facts()}
+    sizes = Counter(len(one.answers) for one in drawn)
+    assert sizes[2] > 0.7 * COUNT
+    assert sizes[1] > 0.05 * COUNT
+    assert sizes[3] > 0.02 * COUNT
+
+
+def test_neither_place_nor_length_tells_the_right_one(drawn: list[Judged]) -> None:
+    pairs = [one for one in drawn if len(one.answers) == 2]
+    first = sum(one.answers[0].grade > one.answers[1].grade for one in pairs)
+    assert 0.45 < first / len(pairs) < 0.55
+    longer = [
+        (len(one.answers[0].text) > len(one.answers[1].text))
+        == (one.answers[0].grade > one.answers[1].grade)
+        for one in pairs
+        if len(one.answers[0].text) != len(one.answers[1].text)
+    ]
+    assert 0.4 < sum(longer) / len(longer) < 0.6
+
+
+def test_samples_differ_and_come_again_with_the_seed(drawn: list[Judged]) -> None:
+    assert len({one.sample.id for one in drawn}) == COUNT
+    again = list(generate(50, seed=7))
+    assert [one.sample for one in again] == [one.sample for one in drawn[:50]]
+    assert [one.sample for one in generate(50, seed=8)] != [one.sample for one in drawn[:50]]
+
+
+def test_facts_have_one_answer_to_a_question() -> None:
+    for name, group in facts().items():
+        subjects = Counter(subject for subject, _ in group.pairs)
+        assert max(subjects.values()) == 1, name
+        assert all("{s}" in ask for ask in group.ask), name
+        assert group.wrong.keys() <= subjects.keys(), name
+        assert len({answer for _, answer in group.pairs}) > 2 or group.wrong, name
+
+
+def test_the_cassette_holds_what_the_teacher_says(tmp_path: Path) -> None:
+    write(tmp_path, items=20, seed=0)
+    rows = (tmp_path / SAMPLES).read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 20
+    teacher = Judge(f"replay:{tmp_path / CASSETTE}", dialect="smol", orders="fixed")
+    for one in generate(20, seed=0):
+        verdict = teacher.score_sync(
+            one.sample.query, one.sample.responses, reference=one.sample.reference
+        )
+        (vote,) = verdict.votes
+        assert vote.raw == one.completion(tuple(range(len(one.answers))))
