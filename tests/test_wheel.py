@@ -75,7 +75,7 @@ def test_the_core_judges_over_an_api(
 def first_command() -> str:
     """What README.md tells a newcomer to type after installing."""
     text = (ROOT / "README.md").read_text("utf-8")
-    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    blocks: list[str] = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
     return next(block.strip() for block in blocks if block.startswith("deemster "))
 
 

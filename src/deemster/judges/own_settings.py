@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from deemster.aggregators import Reducer
 from deemster.backends.hub import find_judge_file
 from deemster.backends.judge_file import CONFIG_NAME, JudgeFile
-from deemster.judges.settings import announce
+from deemster.errors import InputError
+from deemster.judges.settings import aggregator_of, announce
 from deemster.zoo import find_model
 
 T = TypeVar("T")
@@ -70,6 +72,24 @@ class OwnSettings:
         if found is given:
             return given, template
         return f"hf:{found}", self.pick("meta_template", template, None)
+
+    def pick_aggregator(self, given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
+        """The aggregator. That of the file was made for its k and meta RM: where the caller gave
+        others that it does not fit, it is left out.
+
+        Raises:
+            InputError: see `aggregator_of`.
+        """
+        if given is None and self.file is not None and self.file.aggregator is not None:
+            try:
+                chosen = aggregator_of(self.file.aggregator, k=k, has_meta=has_meta)
+            except InputError:
+                if {"k", "meta_rm"} <= set(self.taken):
+                    raise
+            else:
+                self.taken.append("aggregator")
+                return chosen
+        return aggregator_of(given, k=k, has_meta=has_meta)
 
     def said(self) -> tuple[str, ...]:
         """Names of the settings that the file gave; says on stderr, once, what they are."""
