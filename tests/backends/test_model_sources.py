@@ -197,7 +197,7 @@ def test_a_judge_file_says_what_an_adapter_lies_over(tmp_path: Path, cache: Path
     (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "/gone"}')
     (adapter / "adapter_model.safetensors").write_bytes(b"")
     JudgeFile(base="smollm2").write(adapter)
-    with pytest.raises(InputError, match="'smollm2', .* deemster models fetch smollm2"):
+    with pytest.raises(InputError, match=r"'smollm2', .* deemster models fetch smollm2"):
         check_path(str(adapter))
     base = cache / "models" / "smollm2"
     base.mkdir(parents=True)

@@ -94,6 +94,15 @@ def test_the_files_aggregator_is_left_out_where_it_does_not_fit(
     assert ("aggregator" in judge.info.from_file) == aggregator.endswith("mean()")
 
 
+def test_one_draw_is_greedy_unless_the_file_asks_for_one(folder: Path) -> None:
+    """The file's temperature is that of its votes."""
+    assert Judge(f"hf:{folder}", k=1).sampling.temperature == 0
+    assert Judge(f"hf:{folder}", k=1, temperature=0.2).sampling.temperature == 0.2
+    assert Judge(f"hf:{folder}", k=2).sampling.temperature == 0.7
+    says(folder, {"version": 1, "k": 1, "temperature": 0.7})
+    assert Judge(f"hf:{folder}").sampling.temperature == 0.7
+
+
 def test_an_aggregator_that_never_fits_is_an_error(folder: Path) -> None:
     with pytest.raises(InputError, match="k_meta must be from 1 to k=2, got 4"):
         Judge(f"hf:{says(folder, {**SAYS, 'k': 2})}")

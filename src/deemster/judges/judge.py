@@ -143,7 +143,7 @@ class Judge(BaseJudge):
             prompt=prompt,
             backend=self.backend,
         )
-        temperature = own.pick("temperature", temperature, None)
+        temperature = own.pick_temperature(temperature, k=self.k)
         if temperature is None:
             temperature = self.dialect.temperature if self.k > 1 else 0.0
         self.sampling = sampling_of(

@@ -73,9 +73,13 @@ class OwnSettings:
             return given, template
         return f"hf:{found}", self.pick("meta_template", template, None)
 
+    def pick_temperature(self, given: float | None, *, k: int) -> float | None:
+        """The temperature; that of the file's votes is not that of one draw that was asked for."""
+        votes = 1 if self.file is None or self.file.k is None else self.file.k
+        return given if k == 1 < votes else self.pick("temperature", given, None)
+
     def pick_aggregator(self, given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
-        """The aggregator. That of the file was made for its k and meta RM: where the caller gave
-        others that it does not fit, it is left out.
+        """The aggregator; the file's is left out where it does not fit what the caller gave.
 
         Raises:
             InputError: see `aggregator_of`.
