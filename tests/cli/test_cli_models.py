@@ -15,7 +15,7 @@ def cache(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "models" / "mine-0123"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"x" * 3_000_000)
-    (folder / "deemster.json").write_text('{"origin": "here.gguf"}')
+    (folder / "origin.json").write_text('{"origin": "here.gguf"}')
     (tmp_path / "models" / "half.part").mkdir()
     return {"DEEMSTER_CACHE": str(tmp_path)}
 
