@@ -12,6 +12,8 @@ import pytest
 
 from deemster.serve.stdin_lines import StdinLines
 
+NULL = Path(os.devnull).stat().st_mode
+
 
 @contextmanager
 def piped() -> Iterator[int]:
@@ -42,7 +44,7 @@ async def test_lines_until_it_is_closed(sent: bytes, read: list[str]) -> None:
             os.close(writing)
             assert [line async for line in lines] == read
             assert os.read(0, 1) == b""  # what it starts reads nothing of it
-        assert os.fstat(0).st_mode != Path(os.devnull).stat().st_mode  # as before
+        assert os.fstat(0).st_mode != NULL  # as before
 
 
 async def test_a_signal_ends_them_once() -> None:
