@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import weave
-
 from deemster.integrations.summary import comment, details, field, number, reason
 from deemster.judges.base import BaseJudge
 from deemster.principles import PrinciplesLike
@@ -31,6 +29,8 @@ def scorer(
         name: what Weave calls the scorer.
     """
 
+    from weave import op  # noqa: PLC0415 - an evaluation tool
+
     async def score(output: Any, **row: Any) -> dict[str, Any]:  # noqa: ANN401 - a model's, a row's
         gold = None if reference is None else field(row, reference, "row")
         asked = field(row, query, "row")
@@ -43,4 +43,4 @@ def scorer(
             "judgment": details(verdict),
         }
 
-    return weave.op(score, name=name)
+    return op(score, name=name)
