@@ -28,7 +28,6 @@ def scorer(
         principles: what to judge by, in place of the judge's own.
         name: what Weave calls the scorer.
     """
-
     from weave import op  # noqa: PLC0415 - an evaluation tool
 
     async def score(output: Any, **row: Any) -> dict[str, Any]:  # noqa: ANN401 - a model's, a row's
