@@ -123,7 +123,7 @@ def test_it_ends_cleanly_in_the_middle_of_a_call(openai_server: ServerFactory, e
             process.send_signal(signal.SIGTERM)
         else:
             process.stdin.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=300) == 0
         out, said = process.stdout.read(), process.stderr.read().decode()
     replies = [json.loads(line) for line in out.splitlines()]  # nothing but the protocol
     assert replies[0]["result"]["serverInfo"]["name"] == "deemster"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import weave
-
 from deemster.integrations.summary import comment, details, field, number, reason
 from deemster.judges.base import BaseJudge
 from deemster.principles import PrinciplesLike
@@ -30,6 +28,7 @@ def scorer(
         principles: what to judge by, in place of the judge's own.
         name: what Weave calls the scorer.
     """
+    from weave import op  # noqa: PLC0415 - an evaluation tool
 
     async def score(output: Any, **row: Any) -> dict[str, Any]:  # noqa: ANN401 - a model's, a row's
         gold = None if reference is None else field(row, reference, "row")
@@ -43,4 +42,4 @@ def scorer(
             "judgment": details(verdict),
         }
 
-    return weave.op(score, name=name)
+    return op(score, name=name)
