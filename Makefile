@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs format bench reliability study walk lock sbom clean
+.PHONY: help install demo test test-slow check docs format bench reliability study walk dist lock sbom clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,10 +68,19 @@ study: $(STAMP)  ## Sample what is missing of the scaling study and analyse it; 
 	$(BIN)/python -m lab.nano.study
 	$(BIN)/python -m lab.study docs/scaling/votes --docs docs/scaling.md
 
-lock: .tools/.installed  ## Write requirements-core.lock: the core's packages with their hashes
-	.tools/bin/uv pip compile --quiet pyproject.toml --constraint constraints.txt --universal \
-		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
-		--output-file requirements-core.lock
+# The date of the commit: whoever builds the same commit gets the same bytes.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1580601600)
+dist: .tools/.installed  ## Build wheel and sdist into dist/, byte for byte the same everywhere
+	rm -rf dist
+	.tools/bin/python -m hatchling build
+	cd dist && sha256sum *
+
+LOCK = .tools/bin/uv pip compile --quiet pyproject.toml --constraint constraints.txt --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url
+
+lock: .tools/.installed  ## Write requirements-core.lock and -serve.lock: packages with their hashes
+	$(LOCK) --output-file requirements-core.lock
+	$(LOCK) --extra serve --output-file requirements-serve.lock
 
 sbom: .tools/.installed  ## Write sbom.json (CycloneDX): what an install of the core brings
 	$(PYTHON) -m venv --clear .sbom
@@ -81,10 +90,11 @@ sbom: .tools/.installed  ## Write sbom.json (CycloneDX): what an install of the 
 		--output-format JSON --output-file sbom.json .sbom/bin/python
 
 # Tools of releases, apart from what they look at.
-.tools/.installed:
+.tools/.installed: constraints.txt
 	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --constraint constraints.txt hatchling
 	.tools/bin/python -m pip install --quiet 'uv>=0.9' 'cyclonedx-bom>=7,<8'
 	@touch $@
 
 clean:  ## Remove .venv and caches
-	rm -rf $(VENV) .tools .sbom sbom.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .tools .sbom sbom.json dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

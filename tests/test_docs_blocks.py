@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import ServerFactory
 from tests.support.answering import answer
 from tests.support.doc_blocks import (
     LANGUAGES,
@@ -25,6 +24,8 @@ from tests.support.doc_blocks import (
     command_lines,
 )
 from tests.support.tiny_nano import needs_model
+
+from deemster.testing import BatchServer
 
 PAGES = [
     path.relative_to(ROOT).as_posix()
@@ -40,11 +41,17 @@ def marked(page: str) -> object:
 
 
 @pytest.fixture
+def server() -> Iterator[BatchServer]:
+    """Stands in for all providers."""
+    with BatchServer(answer, looks=0) as started:
+        yield started
+
+
+@pytest.fixture
 def session(
-    openai_server: ServerFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: BatchServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Session]:
     """A folder that holds what the root of a clone has for users; API models on loopback."""
-    server = openai_server(answer)
     for name in list(os.environ):
         if name.endswith("_BASE_URL") or name == "DEEMSTER_MODEL":
             monkeypatch.delenv(name)

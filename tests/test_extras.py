@@ -206,7 +206,8 @@ def test_the_extras_are_those_of_the_package() -> None:
     assert set(declared) == {*EXTRAS, "all", "dev", "docs"}
     for extra, brought in EXTRAS.items():
         assert modules(extra) == set(brought)
-    assert modules("all") == set(OPTIONAL) - {"vllm"} <= modules("dev")  # vLLM pins other versions
+    # vLLM pins other versions; Ray is for those who have a cluster.
+    assert modules("all") == set(OPTIONAL) - {"vllm", "ray"} <= modules("dev")
     core = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     assert not {name.replace("-", "_") for name in core} & set(OPTIONAL)
 

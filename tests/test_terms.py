@@ -21,6 +21,7 @@ PACKAGES = (
     "deemster.judges.verifier",
     "deemster.principles",
     "deemster.probe",
+    "deemster.publishing",
     "deemster.reports",
     "deemster.schemas",
     "deemster.serve",

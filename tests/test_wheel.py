@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -71,14 +72,23 @@ def test_the_core_judges_over_an_api(
     assert size_mb(tmp_path / "env") < _LARGEST_CORE
 
 
-def test_with_local_it_judges_offline(wheel: Path, tmp_path: Path) -> None:
+def first_command() -> str:
+    """What README.md tells a newcomer to type after installing."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    blocks: list[str] = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    return next(block.strip() for block in blocks if block.startswith("deemster "))
+
+
+def test_with_local_the_first_command_of_the_readme_works(wheel: Path, tmp_path: Path) -> None:
     programs = install(wheel, tmp_path, "[local]")
     nowhere = "http://127.0.0.1:9"  # whatever asks the network fails
-    line = run(
-        programs / "deemster", "score", "-q", "Work out 48 plus 27.", "-r", "It is 65.",
-        "-r", "It is 75.", "-k", "8", "--meta-rm", "nano", "--json",
-        cwd=tmp_path, HTTP_PROXY=nowhere, HTTPS_PROXY=nowhere, HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+    alone = {
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "DEEMSTER_MODEL": "",
+        "HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
+    line = run("sh", "-ec", f"{first_command()} --json", cwd=tmp_path, **alone)
     verdict = json.loads(line)
     assert verdict["n_valid"] > 0
-    assert len(verdict["rewards"]) == 2
+    assert verdict["best"] == 1
+    assert verdict["judge"]["meta_rm"] == "nano"
+    assert run("deemster", "--version", cwd=tmp_path, **alone).strip() in wheel.name

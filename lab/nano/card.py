@@ -7,6 +7,7 @@ from importlib import resources
 
 from pydantic import JsonValue
 
+from deemster.publishing.card import model_front_matter
 from lab.world import DOMAINS, SPLITS
 
 
@@ -49,6 +50,7 @@ def model_card(
     text = resources.files(__package__).joinpath("card.md").read_text(encoding="utf-8")
     said = f"{tokens:,}" if isinstance(tokens, int) else "an unknown number of"
     return text.format(
+        front=model_front_matter(license="apache-2.0", language="en"),
         domains=", ".join(DOMAINS),
         parameters=f"{parameters:,}",
         tokens=said,

@@ -22,6 +22,15 @@ KINDS: dict[str, Kind] = {
 """All kinds by name."""
 _FACT_SHARE = 0.35
 """Of the tasks; the groups of facts are many, and each is small."""
+_MORE_OFTEN = (*["free"] * 6, *["open"] * 4, "harmless request")
+"""Kinds whose tables are large, or of which no template makes more."""
+_OPENINGS = (
+    *("Hi! ", "Quick question: ", "Hello, ", "Can you help? ", "Hey there, ", "Just wondering: "),
+    *("For my homework: ", "I'm curious. ", "Not sure about this one: ", "Please help me: "),
+    *("My boss asks: ", "ok so ", "Sorry to bother you. ", "Good morning! ", "One more: "),
+)
+_TYPED = 0.3
+"""Share of the questions with an opening, or without the care for capitals and marks."""
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
 _WITH_REFERENCE = 0.04
@@ -84,7 +93,7 @@ def generate(count: int, *, seed: int) -> Iterator[Judged]:
 
 def _draw_kind(rng: Rng) -> Kind:
     groups = sorted(knowledge.KINDS)
-    others = [*sorted(KINDS.keys() - knowledge.KINDS.keys()), *["open"] * 4, *["harmless request"]]
+    others = [*sorted(KINDS.keys() - knowledge.KINDS.keys()), *_MORE_OFTEN]
     return KINDS[rng.choice(groups if rng.random() < _FACT_SHARE else others)]
 
 
@@ -100,16 +109,31 @@ def _judged(rng: Rng, task: Task) -> Judged:
     rng.shuffle(answers)
     reference = task.right.text if rng.random() < _WITH_REFERENCE else None
     texts = tuple(answer.text for answer in answers)
-    identity = "\n".join((task.query, *sorted(texts)))
+    query = _typed(rng, task)
+    identity = "\n".join((query, *sorted(texts)))
     sample = Sample(
         id=hashlib.sha256(identity.encode()).hexdigest()[:16],
-        query=task.query,
+        query=query,
         responses=texts,
         ground_truth=tuple(_truth(answer, len(answers)) for answer in answers),
         subset=task.kind,
         reference=reference,
     )
     return Judged(sample, task, tuple(answers))
+
+
+def _typed(rng: Rng, task: Task) -> str:
+    """The question as somebody types it."""
+    draw = rng.random()
+    if draw < _TYPED / 2:
+        return rng.choice(_OPENINGS) + task.query
+    if draw < _TYPED and task.kind in _CARELESS:
+        return task.query.lower().rstrip("?.")
+    return task.query
+
+
+_CARELESS = {*numbers.KINDS, *calendar.KINDS, "free", "open"} - {"sequence", "sorting"}
+"""Kinds whose questions mean the same in small letters."""
 
 
 def _truth(answer: Answer, n: int) -> float:

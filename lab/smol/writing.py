@@ -47,8 +47,25 @@ def _open(rng: Rng) -> Task:
     )
 
 
+def _free(rng: Rng) -> Task:
+    """A request of no particular kind, judged for reasons of its own."""
+    entry = rng.choice(texts()["free"])
+    wrong = [Answer(entry["bad"], entry["fault"], NEAR if rng.random() < 0.5 else FAR)]
+    if rng.random() < 0.2:
+        stray = rng.choice([one for one in texts()["free"] if one is not entry])
+        wrong.append(Answer(stray["good"], "It has nothing to do with the request.", FAR))
+    main = rng.choice((60, 70, 80))
+    return Task(
+        "free",
+        entry["q"],
+        (Principle(entry["name"], main, entry["text"]), manner(rng, 100 - main)),
+        Answer(entry["good"], entry["praise"], RIGHT),
+        tuple(wrong),
+    )
+
+
 def _relevance(rng: Rng) -> Task:
-    """Which text fits a request for a summary of nothing: both are fine, one is on topic."""
+    """Two good texts, one of them about something else."""
     entry, stray = rng.sample(texts()["open"], 2)
     return Task(
         "relevance",
@@ -224,6 +241,7 @@ def _contradiction(rng: Rng) -> Task:
 
 KINDS: dict[str, Kind] = {
     "open": _open,
+    "free": _free,
     "relevance": _relevance,
     "unsafe request": _unsafe,
     "harmless request": _benign,

@@ -23,6 +23,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "serve": ("fastapi", "uvicorn"),
     "mcp": ("mcp",),
     "vllm": (*_LOCAL, "vllm"),
+    "ray": ("ray",),
 }
 """The modules that each extra brings; pyproject.toml has the packages and their versions."""
 

@@ -20,6 +20,7 @@ from deemster import extras
 from deemster.backends import Request, open_backend
 from deemster.backends._local.model_cache import cached_models, kept
 from deemster.backends._local.sources import check_path, gguf_in, source_of, whole
+from deemster.backends.judge_file import JudgeFile
 from deemster.errors import InputError
 from deemster.schemas import Completion, Message, Sampling
 from deemster.training.modeling import load_judge, load_scalar, quiet
@@ -187,6 +188,22 @@ def test_an_adapter_without_its_base_is_said(
     for call in (check_path, source_of, whole):
         with pytest.raises(InputError, match=message):
             call(str(tmp_path))
+
+
+def test_a_judge_file_says_what_an_adapter_lies_over(tmp_path: Path, cache: Path) -> None:
+    """By a name that means the same on every machine, whatever folder it was trained over."""
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "/gone"}')
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    JudgeFile(base="smollm2").write(adapter)
+    with pytest.raises(InputError, match=r"'smollm2', .* deemster models fetch smollm2"):
+        check_path(str(adapter))
+    base = cache / "models" / "smollm2"
+    base.mkdir(parents=True)
+    (base / "origin.json").write_text('{"origin": "here"}')
+    assert check_path(str(adapter)) == str(adapter)
+    assert source_of(str(adapter)) == (str(base), str(adapter))
 
 
 def test_an_adapter_that_does_not_fit_is_said(model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,31 @@ def test_request_is_stored_once_and_readable(tmp_path: Path) -> None:
     stored = json.loads(text)
     assert stored["messages"] == [{"role": "user", "content": "Größe?"}]
     assert stored["json_schema"] == {"type": "object"}
+
+
+def test_what_another_writer_recorded_first_stays(tmp_path: Path) -> None:
+    asked = request(n=2, seeds=(5, 6))
+    first, second = Completion(text="first"), Completion(text="second")
+    with Cassette(tmp_path / "a.cassette") as one, Cassette(tmp_path / "a.cassette") as other:
+        assert one.put(asked, "m", {0: first}) == {0: first}
+        assert other.put(asked, "m", {0: second, 1: second}) == {0: first, 1: second}
+        assert other.put(asked, "m", {0: second}, replace=True) == {0: second}
+        assert one.get([asked.key("m", 0)]) == {asked.key("m", 0): second}
+
+
+def test_a_prompt_that_could_not_be_written_is_written_with_its_next_draw(tmp_path: Path) -> None:
+    path = tmp_path / "a.cassette"
+    asked, draw = request(n=2, seeds=(5, 6)), Completion(text="good")
+    with Cassette(path) as cassette, closing(sqlite3.connect(path, isolation_level=None)) as db:
+        assert cassette.models() == []
+        db.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BlockingIOError):
+            cassette.put(asked, "m", {0: draw}, wait=False)
+        db.execute("ROLLBACK")
+        for number in (0, 1):
+            cassette.put(asked, "m", {number: draw}, wait=False)
+        assert db.execute("SELECT count(*) FROM prompts JOIN draws").fetchone() == (2,)
+        assert cassette.models() == ["m"]
 
 
 @given(seeds=st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=8, unique=True))

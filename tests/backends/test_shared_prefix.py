@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from deemster.backends._local.attention import LayerPrefix, attend, attend_latents
-from deemster.backends._local.decoding import Runner, gap_filling_order
+from deemster.backends._local.decoding import Prefilled, Runner, gap_filling_order
 from deemster.backends._local.generation import Draw, Drawing, Plan
 from deemster.backends._local.loading import LocalModel, load
 from deemster.backends._local.own_cache import OwnCache
@@ -101,6 +101,40 @@ def test_rows_of_several_prompts_step_together(runner: Runner) -> None:
     assert alive[0] == [3, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "reused"),
+    [
+        pytest.param("gemma2", {"sliding_window": 64}, 40, id="within-the-window"),
+        pytest.param("gemma2", {}, 0, id="beyond-the-window"),
+        pytest.param("deepseek-v2", {}, 40, id="latents"),
+    ],
+)
+def test_what_prompts_begin_with_is_read_once(
+    kind: str, options: dict[str, Any], reused: int, tmp_path: Path
+) -> None:
+    """Greedy texts after it are the same, also those of the prompt that lent it."""
+    runner = opened(save_tiny_grm(tmp_path, kind, **options)).runner
+    rng = np.random.default_rng(5)
+    shared = rng.integers(6, 900, 40).tolist()
+    first, second = ([*shared, *rng.integers(6, 900, more).tolist()] for more in (15, 10))
+
+    def text(prompt: Prefilled) -> list[int]:
+        rows, ids = runner.rows(prompt, 1, 24), [int(prompt.logits.argmax())]
+        for _ in range(24):
+            ids.append(int(rows.step(ids[-1:]).argmax()))
+        return ids
+
+    with torch.inference_mode():
+        lender = runner.prefill(first)
+        before = text(lender)
+        read, alone = runner.prefill(second, lender), runner.prefill(second)
+        torch.testing.assert_close(read.logits, alone.logits, rtol=1e-4, atol=1e-4)
+        assert text(read) == text(alone)
+        assert text(lender) == before
+    assert (read.reused, alone.reused) == (reused, 0)
+    runner.close()
+
+
 @pytest.mark.parametrize("kind", GRM_KINDS)
 def test_draws_follow_the_distribution(kind: str, tmp_path: Path) -> None:
     """Which scores follow the same judgment: a chi-square test against the model's own shares."""
@@ -110,7 +144,9 @@ def test_draws_follow_the_distribution(kind: str, tmp_path: Path) -> None:
     plan = Plan(Sampling(temperature=1.0), 2, model.eos, model.tokenizer)
     draws = [Draw(Noise(seed)) for seed in range(400)]
     with torch.inference_mode():
-        before = model.runner.prefill([*prompt, *text[:-1]])
+        lender = model.runner.prefill([*prompt, text[-1]])  # deepseek-v2 reads on from it
+        before = model.runner.prefill([*prompt, *text[:-1]], lender)
+        assert (before.reused > 0) == (kind == "deepseek-v2")
         drawing = Drawing(model.runner, before, draws, plan)
         assert drawing.rows is not None
         drawing.take(model.runner.step([(drawing.rows, drawing.tokens)])[0])

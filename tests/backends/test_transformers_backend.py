@@ -371,12 +371,12 @@ async def test_a_request_that_fails_harms_no_other(
             raise RuntimeError("a kernel failed\nwith details")
         return step(steps)
 
-    def failing_prefill(ids: Any) -> Any:
+    def failing_prefill(ids: Any, before: Any) -> Any:
         nonlocal read
         read += 1
         if read == 6:
             raise MemoryError("no room for a prompt")
-        return prefill(ids)
+        return prefill(ids, before)
 
     monkeypatch.setattr(runner, "step", failing_step)
     monkeypatch.setattr(runner, "prefill", failing_prefill)

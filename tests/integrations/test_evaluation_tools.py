@@ -131,3 +131,25 @@ def test_phoenix() -> None:
     frame = pd.DataFrame({"input": ["Why?"], "output": ["ab"]})
     (row,) = evaluate_dataframe(frame, [one]).to_dict("records")
     assert "2.0" in str(row["deemster_score"])
+
+
+@foreign
+async def test_weave(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("weave", reason="weave is not installed: pip install weave")
+    monkeypatch.setenv("WEAVE_DISABLED", "true")  # no service
+    import weave
+
+    from deemster.integrations.weave import scorer
+
+    rows = [{"question": "Why?", "text": text} for text in ("abc", "boom", "abcde")]
+
+    async def model(text: str) -> str:
+        return text
+
+    found = scorer(judge())
+    scored = await found("abc", question="Why?", text="abc")
+    assert (scored["score"], scored["no_verdict"], scored["comment"]) == (3.0, False, "3 long")
+    evaluation = weave.Evaluation(dataset=rows, scorers=[found])
+    summary = (await evaluation.evaluate(weave.op(model)))["deemster"]
+    assert summary["score"] == {"mean": 4.0}  # of the two that have one
+    assert summary["no_verdict"]["true_count"] == 1

@@ -76,6 +76,38 @@ def test_what_the_caller_gives_wins(folder: Path) -> None:
     assert judge.info == plain.info
 
 
+@pytest.mark.parametrize(
+    ("given", "aggregator"),
+    [
+        pytest.param({}, "topk(k_meta=4) >> mean()", id="as-it-is"),
+        pytest.param({"k": 16}, "topk(k_meta=4) >> mean()", id="more-votes"),
+        pytest.param({"k": 1}, "topk() >> sum()", id="fewer-votes-than-it-keeps"),
+        pytest.param({"meta_rm": "none"}, "sum()", id="nothing-to-keep-by"),
+        pytest.param({"aggregator": "median"}, "median()", id="given"),
+    ],
+)
+def test_the_files_aggregator_is_left_out_where_it_does_not_fit(
+    given: dict[str, Any], aggregator: str, folder: Path
+) -> None:
+    judge = Judge(f"hf:{folder}", **given)
+    assert str(judge.aggregator) == aggregator
+    assert ("aggregator" in judge.info.from_file) == aggregator.endswith("mean()")
+
+
+def test_one_draw_is_greedy_unless_the_file_asks_for_one(folder: Path) -> None:
+    """The file's temperature is that of its votes."""
+    assert Judge(f"hf:{folder}", k=1).sampling.temperature == 0
+    assert Judge(f"hf:{folder}", k=1, temperature=0.2).sampling.temperature == 0.2
+    assert Judge(f"hf:{folder}", k=2).sampling.temperature == 0.7
+    says(folder, {"version": 1, "k": 1, "temperature": 0.7})
+    assert Judge(f"hf:{folder}").sampling.temperature == 0.7
+
+
+def test_an_aggregator_that_never_fits_is_an_error(folder: Path) -> None:
+    with pytest.raises(InputError, match="k_meta must be from 1 to k=2, got 4"):
+        Judge(f"hf:{says(folder, {**SAYS, 'k': 2})}")
+
+
 def test_who_gave_a_setting_makes_no_other_judge(folder: Path) -> None:
     by_file = Judge(f"hf:{says(folder, {'version': 1, 'k': 4, 'dialect': 'nano'})}").info
     given = Judge(f"hf:{folder}", k=4, dialect="nano").info

@@ -61,6 +61,29 @@ def test_figures_are_those_of_the_metrics(run: Path, tmp_path: Path) -> None:
     assert "<title>A &lt;title&gt; &amp; more</title>" in page
 
 
+def test_of_many_items_some_are_listed_and_all_are_counted(run: Path, tmp_path: Path) -> None:
+    every = write_report([run], tmp_path / "all.html")
+    some = write_report([run], tmp_path / "some.html", most_items=40)
+    ids = [[item.id for item in some.items if item.judge == judge] for judge in (0, 1)]
+    assert ids[0] == ids[1]  # the same samples of every judge
+    assert 25 <= len(some.items) <= 55
+    assert set(some.items) < set(every.items)
+    for one, other in zip(some.judges, every.judges, strict=True):
+        assert one.summary == other.summary
+        assert one.latency == other.latency
+        assert {w.n_items for w in one.weaknesses} == {len(ids[0])}
+    assert some.agreement == every.agreement
+    assert f"{len(some.items)} of 120 judged items are listed" in some.notes[0]
+    pages = [(tmp_path / f"{name}.html").read_text() for name in ("all", "some")]
+    assert all("120 judged items" in page for page in pages)
+    assert [page.count('type="text/plain"') for page in pages] == [5, 2]
+    none = write_report([run], tmp_path / "none.html", most_items=0)
+    assert none.items == ()
+    assert none.judges[0].summary == every.judges[0].summary
+    with pytest.raises(InputError, match="most_items must be >= 0, got -1"):
+        write_report([run], tmp_path / "r.html", most_items=-1)
+
+
 def test_the_policy_allows_this_style_and_script_only(run: Path, tmp_path: Path) -> None:
     write_report([run], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()

@@ -206,6 +206,12 @@ def test_keys_move_between_items_and_focus_comes_back(chrome: Chrome, report: Pa
     assert chrome.switch_to.active_element.get_attribute("id") == "f-search"
 
 
+def test_a_link_to_an_item_that_is_not_listed_says_so(chrome: Chrome, report: Path) -> None:
+    opened(chrome, report, "#item=0:%3Cb%3Egone%2F7")
+    assert status(chrome) == "Item <b>gone/7 is not listed in this report."
+    assert not chrome.execute_script("return document.getElementById('item').open")
+
+
 def test_a_quote_leads_to_its_item(chrome: Chrome, tmp_path: Path) -> None:
     rates = {"alpha": {"rude": 0.4}, "beta": dict.fromkeys(DEFECTS, 0.02)}
     run = write_run(tmp_path / "run", [(INFO, World(rates, True, n_items=120).rows(1))])

@@ -20,7 +20,8 @@ from deemster.judges import Judge
 from deemster.judges.case import Case
 from deemster.judges.decide import unscored
 from deemster.schemas import Verdict
-from deemster.suites.batching import BATCHES, BatchEngine
+from deemster.suites.batching import BatchEngine
+from deemster.suites.engines import BATCHES
 from deemster.suites.loading import load_suite
 from deemster.suites.runner import RunResult, run_suite
 from deemster.suites.store import RunStore
@@ -207,7 +208,7 @@ class Killed(BaseException):
     [
         "is submitted",
         pytest.param("verdicts need", marks=SLOW),
-        pytest.param("requests wait", marks=SLOW),
+        pytest.param("looking again", marks=SLOW),
         "is completed",
     ],
 )

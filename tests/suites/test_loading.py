@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from deemster.judges import Judge
 from deemster.judges.grm import GrmSpec
 from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
+from deemster.suites.planning import plan_suite
 from deemster.suites.spec import Threshold, suite_json_schema
 
 GOOD = """\
@@ -212,6 +214,27 @@ judges: {{model: "fake:x"}}
     assert first == sorted(first, key=lambda name: int(name[1:]))
     assert first == [s.id for s in load_suite(write(tmp_path, text.format(seed=1))).samples()]
     assert first != [s.id for s in load_suite(write(tmp_path, text.format(seed=2))).samples()]
+
+
+@pytest.mark.parametrize("limit", [None, 10], ids=["all", "a-few-drawn"])
+def test_samples_and_plans_hold_a_row_at_a_time(tmp_path: Path, limit: int | None) -> None:
+    """Of a suite that is larger than memory too."""
+    with (tmp_path / "rows.jsonl").open("w") as file:
+        for i in range(100):
+            row = {"id": f"r{i}", "query": "q", "responses": ["x" * 40_000, "y"]}
+            file.write(f"{json.dumps(row)}\n")
+    data = f"{{path: rows.jsonl, limit: {limit or 'null'}}}"
+    text = f"name: m\ndata: {data}\njudges: [{{model: 'fake:x'}}, {{model: 'fake:y'}}]\n"
+    suite = load_suite(write(tmp_path, text))
+    plan_suite(suite)  # imports what it needs
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in suite.samples()) == (limit or 100)
+        assert [plan.samples for plan in plan_suite(suite)] == [limit or 100] * 2
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000  # half of what the rows take
 
 
 @pytest.mark.parametrize(

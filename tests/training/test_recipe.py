@@ -63,6 +63,35 @@ def test_sections_decide_the_stages(tmp_path: Path) -> None:
     assert (loaded.rl.train.group_size, loaded.rl.train.beta) == (4, 0.08)
 
 
+def test_a_toy_is_the_recipe_with_some_changes(tmp_path: Path) -> None:
+    changes = {"out": "toy", "distil": {"n": 1, "train": {"max_steps": 2}}, "eval": {"k": 3}}
+    whole = load(tmp_path, {**toy_recipe(), "toy": changes})
+    assert whole == load(tmp_path, toy_recipe())
+    load(tmp_path, {**toy_recipe(), "toy": changes})
+    toy = load_recipe(tmp_path / "recipe.yaml", toy=True)
+    assert isinstance(toy, TrlRecipe)
+    assert toy.distil is not None
+    assert whole.distil is not None
+    assert (toy.out, toy.distil.n, toy.distil.train.max_steps) == ("toy", 1, 2)
+    assert toy.distil.train.learning_rate == whole.distil.train.learning_rate
+    assert (toy.rft, toy.rl, toy.meta) == (whole.rft, whole.rl, whole.meta)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        pytest.param(None, "has no section 'toy'", id="none"),
+        pytest.param([1], "has no section 'toy', a mapping", id="a-list"),
+        pytest.param({"distil": {"k": 3}}, "unknown key 'distil.k'", id="unknown-key"),
+    ],
+)
+def test_a_toy_that_cannot_be_made(tmp_path: Path, section: object, message: str) -> None:
+    more = {} if section is None else {"toy": section}
+    load(tmp_path, {**toy_recipe(), **more})
+    with pytest.raises(InputError, match=message):
+        load_recipe(tmp_path / "recipe.yaml", toy=True)
+
+
 def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     recipe = load(tmp_path, toy_recipe(out="elsewhere"))

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.support.tiny_model import CHATML, chat_tokenizer
 from tests.support.tiny_trainers import save_base, sft, single, verdict
+from trl import SFTTrainer
 
 from deemster import Judge
 from deemster.backends._local.chat import Chat
@@ -151,6 +152,14 @@ def test_the_first_step_of_the_warm_up_counts(schedule: str, base: Path, tmp_pat
     assert any(not before[name].equal(after[name]) for name in before)
 
 
+def test_a_rate_that_stays_and_falls_at_the_end(base: Path, tmp_path: Path) -> None:
+    settings = sft(max_steps=10, warmup=0.2, schedule="warmup_stable_decay")
+    rates: list[float] = []
+    log = lambda **step: rates.append(step["learning_rate"])  # noqa: E731
+    train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings, log=log)
+    assert rates == pytest.approx([5e-3, *[1e-2] * 8, 5e-3])
+
+
 def test_long_examples_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
     long = Example(EXAMPLES[0].messages, "word " * 400)
     figures = train_sft([*EXAMPLES, long], model=base, out=tmp_path, settings=sft(max_steps=1))
@@ -190,6 +199,33 @@ def test_adapters_end_in_a_whole_model(base: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     judge = Judge(f"hf:{tmp_path / 'model'}", dialect="nano", max_tokens=4, device="cpu")
     assert judge.score_sync("q", ["a"]).k == 1
+
+
+def test_adapters_in_the_upper_blocks_leave_the_lower_ones(base: Path, tmp_path: Path) -> None:
+    lora = LoraSettings(rank=4, target_modules=("q_proj", "v_proj"), layers=(1,))
+    train_sft(EXAMPLES, model=base, out=tmp_path, settings=sft(lora=lora, learning_rate=5e-2))
+    before, after = weights(base), weights(tmp_path / "model")
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert changed == {f"model.layers.1.self_attn.{name}_proj.weight" for name in "qv"}
+
+
+def test_the_loss_is_that_of_trl(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though logits of prompts are not computed: unequal lengths, accumulated."""
+    uneven = [
+        Example(one.messages, f"{'word ' * (3 * i)}{one.completion}")
+        for i, one in enumerate(EXAMPLES)
+    ]
+    losses: dict[str, list[float]] = {"ours": [], "trl": []}
+    for name, found in losses.items():
+        if name == "trl":
+            monkeypatch.setattr("deemster.training.sft_trainer.CompletionTrainer", SFTTrainer)
+        settings = sft(max_steps=3, micro_batch_size=2, group_by_length=True)
+        log = lambda found=found, **step: found.append(step["loss"])  # noqa: E731
+        train_sft(uneven, model=base, out=tmp_path / name, settings=settings, log=log)
+    assert losses["ours"] == pytest.approx(losses["trl"], rel=1e-4)
+    assert losses["ours"][0] != losses["ours"][-1]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,8 @@ def test_learning_rates_are_the_papers(kind: type[TrainerSettings], rate: float)
         {"beta": -0.1},
         {"collapse": {"patience": 0}},
         {"lora": {"ranks": 3}},
+        {"lora": {"layers": [1]}},
+        {"schedule": "warmup_stable_decay"},
         {"learning_rates": 1e-3},
     ],
     ids=lambda given: "-".join(f"{name}" for name in given),

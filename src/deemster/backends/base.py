@@ -66,6 +66,11 @@ class Request(Record):
         text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
+    @property
+    def prompt(self) -> str:
+        """Identity of what the draws share: a SHA-256 in hex."""
+        return self._shared
+
     def key(self, model: str, draw: int) -> str:
         """Identity of draw number `draw` (0..n-1) at `model`: a SHA-256 in hex."""
         seed = self.seeds[draw] if self.seeds else draw

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import aiohttp
 
+from deemster.backends._api.keys import show
 from deemster.backends._api.lean import LeanRoad, open_session
 from deemster.backends._api.profile import Profile
 from deemster.backends._batch.http import HttpBatches
@@ -30,6 +31,8 @@ from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.schemas import Usage
 
 _TRIES_TO_MAKE = 5
+_AROUND = 160
+"""Bytes of a line beside its body: the custom id, the endpoint."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ class BatchQueue:
 
         def route(profile: Profile, secrets: tuple[str, ...], budget: Budget) -> Profile:
             pricing = profile.pricing.in_batches()
-            name = f"{backend.name}@{profile.host}"
+            host = show(profile.host) if "://" in profile.host else profile.host
+            name = f"{backend.name}@{host}"
             if name not in self._services:
                 road = BatchRoad(
                     name,
@@ -175,11 +179,10 @@ class BatchQueue:
             await new.aclose()
 
     def _tell(self, began: float, wait: float) -> None:
-        minutes = (time.monotonic() - began) / 60
-        batches = len(self.ledger.open())
+        minutes, batches = (time.monotonic() - began) / 60, len(self.ledger.open())
         self.report(
-            f"{self.waiting} requests wait in {batches} batches since {minutes:.1f} min; "
-            f"the next look is in {wait:.0f} s"
+            f"{self.waiting} requests in {batches} {'batch' if batches == 1 else 'batches'}, for "
+            f"{minutes:.1f} min so far; looking again in {wait:.0f} s"
         )
 
     async def _submit(self, session: aiohttp.ClientSession) -> None:
@@ -197,8 +200,8 @@ class BatchQueue:
         """The new requests of a model, as many at a time as a batch may have."""
         lines: list[str] = []
         size, most = 0, 1e6 * self.limits.megabytes
-        for line, body in list(self.ledger.new(service)):
-            added = len(_request_line(line, body))
+        for line, body in self.ledger.new(service):
+            added = body + _AROUND
             if lines and (len(lines) == self.limits.requests or size + added > most):
                 yield lines
                 lines, size = [], 0
@@ -268,16 +271,19 @@ class BatchQueue:
         why = "the batch gave no line for it"
         if status.state != "completed":
             why = f"the batch is {status.state}" + (f": {status.said}" if status.said else "")
-        taken = self.ledger.settle(
+        ended = self.ledger.settle(
             submission, answers, again=why, most_tries=self.limits.tries, counts=not full
         )
         self._full = self._full | {name} if full else self._full - {name}
-        for line, owner in taken:
-            cost = service.road.allowance.settle(line, answers[line].answer)
-            self.spent[owner] = self.spent.get(owner, Usage()) + cost
+        for one in ended:
+            cost = service.road.allowance.settle(one.line, one.found)
+            self.spent[one.owner] = self.spent.get(one.owner, Usage()) + cost
+        lost = sum(one.found.state == "lost" for one in ended)
+        again = self.ledger.count("new")
         self.report(
-            f"batch {submission.batch} is {status.state}: {len(taken)} answers, "
-            f"{self.ledger.count('new')} to be submitted again, {self.ledger.count('lost')} lost"
+            f"batch {submission.batch} is {status.state}: {len(ended) - lost} answers"
+            + (f", {again} to be submitted again" if again else "")
+            + (f", {lost} lost" if lost else "")
         )
 
 

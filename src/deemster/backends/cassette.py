@@ -41,6 +41,7 @@ CREATE INDEX draws_by_prompt ON draws (prompt);
 
 _INSERT = "INSERT OR IGNORE INTO draws VALUES (?, ?, ?, ?, ?)"
 _REPLACE = "INSERT OR REPLACE INTO draws VALUES (?, ?, ?, ?, ?)"
+_PROMPTS = 4096
 _CHUNK = 500  # keys per query; SQLite allows 999 variables in old builds
 
 
@@ -65,6 +66,8 @@ class Cassette:
         self.readonly = readonly
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
+        self._prompts: dict[tuple[str, str], str] = {}
+        """Ids of prompts that are in the file, by `Request.prompt` and model: some of them."""
 
     def get(self, keys: Iterable[str]) -> dict[str, Completion]:
         """The recorded completions of those keys that have one."""
@@ -104,22 +107,30 @@ class Cassette:
         Raises:
             BlockingIOError: another process is writing, and `wait` is false.
         """
-        prompt = prompt_id(request, model)
+        # Draws of a prompt come one by one, and writing it out takes longer than all the rest.
+        prompt, readable = self._prompts.get((request.prompt, model)), ""
+        if prompt is None:
+            readable = _readable(request)
+            prompt = _prompt_id(readable, model)
         keys = {draw: request.key(model, draw) for draw in completions}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         rows = [
             (keys[draw], prompt, str(seed_of(request, draw)), _dump(completion), now)
             for draw, completion in completions.items()
         ]
-        insert = _REPLACE if replace else _INSERT
-        with self._use() as db, transaction(db, wait=wait):
-            db.execute(
-                "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
-                (prompt, model, messages_hash(request), _readable(request)),
-            )
-            db.executemany(insert, rows)
-            held = self.get(keys.values())
-        return {draw: held[key] for draw, key in keys.items()}
+        with self._use() as db:
+            with transaction(db, wait=wait):
+                if readable:
+                    db.execute(
+                        "INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?)",
+                        (prompt, model, messages_hash(request), readable),
+                    )
+                written = db.executemany(_REPLACE if replace else _INSERT, rows).rowcount
+                held = {} if written == len(rows) else self.get(keys.values())
+            if len(self._prompts) >= _PROMPTS:
+                self._prompts.clear()
+            self._prompts[request.prompt, model] = prompt
+        return {draw: held.get(key, completions[draw]) for draw, key in keys.items()}
 
     def models(self) -> list[str]:
         """Names of the models recorded, sorted."""
@@ -163,6 +174,7 @@ class Cassette:
                 return
             self._connection.close()
             self._connection = None
+            self._prompts.clear()  # the file may be another one when it is opened again
             if not self.readonly:
                 fold(self.path)
 
@@ -196,7 +208,7 @@ class Cassette:
 
 def prompt_id(request: Request, model: str) -> str:
     """What all draws of one prompt at one model share: 32 hex digits."""
-    return _hash(model + "\n" + _readable(request))
+    return _prompt_id(_readable(request), model)
 
 
 def messages_hash(request: Request) -> str:
@@ -207,6 +219,10 @@ def messages_hash(request: Request) -> str:
 def seed_of(request: Request, draw: int) -> int:
     """The seed that identifies a draw: its own, or its number where the request has none."""
     return request.seeds[draw] if request.seeds else draw
+
+
+def _prompt_id(readable: str, model: str) -> str:
+    return _hash(model + "\n" + readable)
 
 
 def _hash(text: str) -> str:

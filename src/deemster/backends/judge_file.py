@@ -118,12 +118,14 @@ class JudgeFile(ModelFacts):
         except ValidationError as error:
             raise InputError(f"{where!r}: {_explained(error)}") from error
 
+    def text(self) -> str:
+        """The file's text, without the fields that say nothing."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps({"version": self.version, **said}, indent=2, ensure_ascii=False) + "\n"
+
     def write(self, folder: Path) -> None:
-        """Write it into a folder, without the fields that say nothing."""
-        fields = self.model_dump(mode="json", exclude_defaults=True)
-        fields = {"version": self.version, **fields}
-        text = json.dumps(fields, indent=2, ensure_ascii=False)
-        (folder / CONFIG_NAME).write_text(f"{text}\n", encoding="utf-8")
+        """Write it into a folder."""
+        (folder / CONFIG_NAME).write_text(self.text(), encoding="utf-8")
 
 
 def _explained(error: ValidationError) -> str:

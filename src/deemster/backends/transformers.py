@@ -32,9 +32,9 @@ _TOGETHER = 16
 class TransformersBackend:
     """Draws from a causal language model in this process.
 
-    The prompt is read once for all draws of a request (and again for the next request only if
-    that has another prompt). A thread of this backend serves the requests, up to 16 of them
-    together.
+    The prompt is read once for all draws of a request; of the next prompt is read what comes after
+    the beginning that it has in common with this one. A thread of this backend serves the
+    requests, up to 16 of them together.
 
     Draw `i` depends on the prompt and `seeds[i]`; without seeds, draw `i` has seed `i`. What is
     drawn beside it matters only through rounding, because on many processors a matrix product
@@ -168,11 +168,11 @@ class TransformersBackend:
         draws = _draws(model, request, plan)
         known = self._prompt is not None and self._prompt.ids == tuple(ids)
         if self._prompt is None or not known:
-            self._prompt = None  # frees its memory before the next is read
+            before, self._prompt = self._prompt, None  # not kept if the next does not fit
             with torch.inference_mode():
-                self._prompt = model.runner.prefill(ids)
+                self._prompt = model.runner.prefill(ids, before)
         work = Work(model, self._prompt, draws, plan, size=1 if self._exact else rows)
-        work.cached = known
+        work.cached = len(ids) if known else self._prompt.reused
         work.seconds = time.perf_counter() - begun
         return work
 
@@ -201,7 +201,7 @@ class TransformersBackend:
                 usage=Usage(
                     calls=1 if i == 0 else 0,
                     tokens_in=tokens,
-                    tokens_cached=tokens if work.cached or i else 0,
+                    tokens_cached=tokens if i else work.cached,
                     tokens_out=len(draw.ids),
                     seconds=work.seconds / request.n,
                 ),

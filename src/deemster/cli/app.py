@@ -28,6 +28,7 @@ from deemster.cli import (
     plan,
     principles,
     probe,
+    push,
     report,
     run,
     runs,
@@ -75,6 +76,7 @@ app.add_typer(cascade.app, name="cascade")
 app.add_typer(principles.app, name="principles")
 app.add_typer(train.app, name="train")
 add_judging_command(app, "probe", probe.probe, leave_out=probe.NO_PART)
+app.command("push")(push.push)
 app.add_typer(judges.app, name="judges")
 app.add_typer(models.app, name="models")
 app.add_typer(zoo.app, name="zoo")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -61,7 +61,20 @@ def run(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of suites, for editors.")
     ] = False,
-    engine: Annotated[str, typer.Option(help="local: on this machine.")] = "local",
+    engine: Annotated[
+        str, typer.Option(help="local: this process; ray: a cluster (needs the extra ray).")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the Ray cluster. Default: one is started on this machine."),
+    ] = None,
+    actors: Annotated[int | None, typer.Option(help="Ray: judges at a time. Default: 2.")] = None,
+    actor_cpus: Annotated[
+        float | None, typer.Option(help="Ray: cores for each of them. Default: 1.")
+    ] = None,
+    actor_gpus: Annotated[
+        float | None, typer.Option(help="Ray: graphics cards for each, 0.5 for half a one.")
+    ] = None,
     batch: Annotated[
         bool,
         typer.Option(
@@ -90,7 +103,12 @@ def run(
 
     from deemster.suites.loading import load_suite
 
-    judging = _engine(engine, batch=batch, batch_size=batch_size, batch_wait=batch_wait)
+    judging = _engine(
+        engine,
+        ray={"address": address, "actors": actors, "cpus": actor_cpus, "gpus": actor_gpus},
+        batch=batch,
+        batches={"requests": batch_size, "longest_wait": batch_wait},
+    )
     overrides = _overrides(model, k, limit, changes or ())
     suite = load_suite(suite_file, overrides=overrides, trust=trust_suite)
     if dry_run:
@@ -124,25 +142,33 @@ def run(
 
 
 def _engine(
-    name: str, *, batch: bool, batch_size: int | None, batch_wait: float | None
+    name: str, *, ray: dict[str, Any], batch: bool, batches: dict[str, Any]
 ) -> Engine | None:
-    if name != "local":
-        raise InputError(f"unknown engine {name!r}; known: local")
+    ray = {option: value for option, value in ray.items() if value is not None}
+    batches = {option: value for option, value in batches.items() if value is not None}
+    if name not in {"local", "ray"}:
+        raise InputError(f"unknown engine {name!r}; known: local, ray")
+    if ray and name != "ray":
+        raise InputError("--address and --actor options are for --engine ray; give that too")
+    if batches and not batch:
+        raise InputError("--batch-size and --batch-wait are for --batch; give that too")
+    if batch and name == "ray":
+        raise InputError("--batch asks a provider, --engine ray a cluster; give one of them")
+
+    def report(line: str) -> None:
+        typer.echo(line, err=True)
+
+    if name == "ray":
+        from deemster.integrations.ray_engine import RayEngine, RayOptions
+
+        return RayEngine(RayOptions(**ray), report=report)
     if not batch:
-        if batch_size is not None or batch_wait is not None:
-            raise InputError("--batch-size and --batch-wait are for --batch; give that too")
         return None
     from deemster.backends.batches import BatchLimits
     from deemster.suites.batching import BatchEngine
 
-    usual = BatchLimits()
-    longest = usual.longest_wait if batch_wait is None else batch_wait
-    limits = BatchLimits(
-        requests=usual.requests if batch_size is None else batch_size,
-        first_look=min(usual.first_look, longest),
-        longest_wait=longest,
-    )
-    return BatchEngine(limits=limits, report=lambda line: typer.echo(line, err=True))
+    first = min(BatchLimits.first_look, batches.get("longest_wait", BatchLimits.first_look))
+    return BatchEngine(limits=BatchLimits(first_look=first, **batches), report=report)
 
 
 def _overrides(

@@ -75,6 +75,10 @@ def recipe_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check recipe, data and folder; train nothing.")
     ] = False,
+    toy: Annotated[
+        bool,
+        typer.Option("--toy", help="A quick trial: with the changes of the recipe's section toy."),
+    ] = False,
     as_json: Json = False,
     trust_suite: TrustSuite = False,
 ) -> int:
@@ -87,7 +91,7 @@ def recipe_(
         raise InputError("RECIPE is missing; give a YAML file, for example recipes/rft-grpo.yaml")
     from deemster.training.loading import load_recipe
 
-    recipe = load_recipe(recipe_file, trust=trust_suite)
+    recipe = load_recipe(recipe_file, trust=trust_suite, toy=toy)
     folder = out or recipe.out_folder
     stages = None if stage is None else [name for name in re.split(r"[,\s]+", stage) if name]
     if stages is not None and not stages:

@@ -30,6 +30,8 @@ _Places = npt.NDArray[np.int64]
 def without_code(text: str, begin: int) -> str:
     """The text with its code blocks as spaces; what stands outside keeps its place.
 
+    Each block begins with an angle bracket, so that no tag from outside runs through it.
+
     Args:
         text: the completion.
         begin: where its answer may begin: code blocks count from there.
@@ -42,7 +44,7 @@ def without_code(text: str, begin: int) -> str:
     parts: list[str] = []
     end = 0
     for opening, closing in zip(fences[::2], fences[1::2], strict=True):
-        parts += (text[end:opening], " " * (closing - opening))
+        parts += (text[end:opening], "<" + " " * (closing - opening - 1))
         end = closing
     return "".join((*parts, text[end:]))
 

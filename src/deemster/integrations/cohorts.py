@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from statistics import fmean
 
 from deemster.errors import DeemsterError, InputError
 from deemster.integrations.groups import GroupRewards, judge_group
+from deemster.judges.gathering import Gathering
 from deemster.judges.scorer import Scorer
 from deemster.judges.settings import whole_number
 from deemster.principles import PrinciplesLike
@@ -43,15 +43,6 @@ def without_gaps(group: GroupRewards, *, unscored: float | None = None) -> list[
     return [mean if reward is None else reward for reward in group.rewards]  # type: ignore[misc]
 
 
-@dataclass
-class _Cohort:
-    responses: list[ResponseLike] = field(default_factory=list)
-    judged: asyncio.Future[GroupRewards] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-    judging: asyncio.Task[None] | None = None
-
-
 class Cohorts:
     """Collects rollouts that a trainer hands over one by one, until their group is whole.
 
@@ -74,9 +65,9 @@ class Cohorts:
     ) -> None:
         if not wait_s > 0:
             raise InputError(f"wait_s must be > 0, got {wait_s!r}")
-        self.judge, self.wait_s = judge, wait_s
+        self.judge = judge
         self.principles, self.at_once = principles, at_once
-        self._open: dict[str, _Cohort] = {}
+        self._groups: Gathering[ResponseLike, GroupRewards] = Gathering(wait=wait_s)
 
     async def add(
         self,
@@ -100,33 +91,15 @@ class Cohorts:
             InputError: see `judge_group`, for every rollout of the group.
         """
         whole_number("size", size, 1, 10_000)
-        cohort = self._open.setdefault(key, _Cohort())
-        place = len(cohort.responses)
-        cohort.responses.append(response)
 
-        async def judge_now(delay: float) -> None:
-            await asyncio.sleep(delay)
-            if self._open.get(key) is cohort:  # not a later group of the same key
-                del self._open[key]
-            try:
-                judged = await judge_group(
-                    self.judge,
-                    query,
-                    cohort.responses,
-                    reference=reference,
-                    principles=self.principles,
-                    at_once=self.at_once,
-                )
-            except Exception as error:  # noqa: BLE001 - those who wait must learn of it
-                cohort.judged.set_exception(error)
-            else:
-                cohort.judged.set_result(judged)
+        async def judged(responses: Sequence[ResponseLike]) -> GroupRewards:
+            return await judge_group(
+                self.judge,
+                query,
+                responses,
+                reference=reference,
+                principles=self.principles,
+                at_once=self.at_once,
+            )
 
-        if len(cohort.responses) == size:
-            self._open.pop(key, None)  # a rollout too many starts another group
-            if cohort.judging is not None:
-                cohort.judging.cancel()
-            cohort.judging = asyncio.create_task(judge_now(0))
-        elif cohort.judging is None:
-            cohort.judging = asyncio.create_task(judge_now(self.wait_s))
-        return await asyncio.shield(cohort.judged), place
+        return await self._groups.share(key, response, size=size, judge=judged)

@@ -72,8 +72,7 @@ def reward_func(
         InputError: `max_unscored` is out of range.
     """
     unscored = _Unscored(max_unscored)
-    judged_before = False
-    told: set[str] = set()
+    told = _Reasons()
 
     async def reward(
         prompts: Sequence[Any],
@@ -82,15 +81,10 @@ def reward_func(
         log_extra: Callable[[str, list[Any]], None] | None = None,
         **columns: Any,  # noqa: ANN401 - a data set's columns
     ) -> list[float | None]:
-        nonlocal judged_before
         queries = prompts if query is None else _column(columns, query, "query")
-        golds = [None] * len(prompts) if reference is None else _column(
-            columns, reference, "reference"
-        )  # fmt: skip
-        grouped: dict[str, Rows] = {}
-        for row, asked in enumerate(zip(queries, golds, strict=True)):
-            grouped.setdefault(json.dumps(asked, sort_keys=True, default=repr), []).append(row)
-        groups = list(grouped.values())
+        none: list[Any] = [None] * len(prompts)
+        golds = none if reference is None else _column(columns, reference, "reference")
+        groups = _groups(queries, golds)
         judged = await together(
             judge_group(
                 judge,
@@ -102,19 +96,8 @@ def reward_func(
             )
             for rows in groups
         )
-        if not judged_before:
-            _check_first(judged)
-            judged_before = True
-        for reason in dict.fromkeys(reason for group in judged for reason in group.reasons):
-            if reason not in told and len(told) < _MOST_TOLD:
-                told.add(reason)
-                logger.warning("deemster: votes without a verdict, %s", reason)
-        rewards: list[float | None] = [None] * len(prompts)
-        critiques = [""] * len(prompts)
-        for rows, group in zip(groups, judged, strict=True):
-            for place, row in enumerate(rows):
-                rewards[row] = group.rewards[place]
-                critiques[row] = group.critique(place)
+        told.add(judged)
+        rewards, critiques = _by_row(groups, judged, len(prompts))
         if log_metric is not None:
             for metric, value in _metrics(judged, rewards).items():
                 log_metric(f"{name}/{metric}", value)
@@ -184,6 +167,45 @@ def _column(columns: dict[str, Any], column: str, what: str) -> Sequence[Any]:
         raise InputError(f"no column {column!r} for the {what}; the data set has: {known}")
     values: Sequence[Any] = columns[column]
     return values
+
+
+def _groups(queries: Sequence[Any], golds: Sequence[Any]) -> list[Rows]:
+    """The rows of each query (with its gold answer), in the order in which they come."""
+    grouped: dict[str, Rows] = {}
+    for row, asked in enumerate(zip(queries, golds, strict=True)):
+        grouped.setdefault(json.dumps(asked, sort_keys=True, default=repr), []).append(row)
+    return list(grouped.values())
+
+
+def _by_row(
+    groups: Sequence[Rows], judged: Sequence[GroupRewards], n: int
+) -> tuple[list[float | None], list[str]]:
+    """Rewards and critiques of a batch of n, in its order."""
+    rewards: list[float | None] = [None] * n
+    critiques = [""] * n
+    for rows, group in zip(groups, judged, strict=True):
+        for place, row in enumerate(rows):
+            rewards[row] = group.rewards[place]
+            critiques[row] = group.critique(place)
+    return rewards, critiques
+
+
+class _Reasons:
+    """Warns of why votes have no verdict, each reason once; ends a training that cannot begin."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._first = True
+
+    def add(self, judged: Sequence[GroupRewards]) -> None:
+        """Look at a batch; raise `InputError` if it is the first, and the judge refuses all."""
+        if self._first:
+            _check_first(judged)
+            self._first = False
+        for reason in dict.fromkeys(reason for group in judged for reason in group.reasons):
+            if reason not in self._told and len(self._told) < _MOST_TOLD:
+                self._told.add(reason)
+                logger.warning("deemster: votes without a verdict, %s", reason)
 
 
 def _check_first(judged: Sequence[GroupRewards]) -> None:

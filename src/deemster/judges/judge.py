@@ -30,7 +30,6 @@ from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.own_settings import own_settings
 from deemster.judges.plan import Planned
 from deemster.judges.settings import (
-    aggregator_of,
     dialect_of,
     sampling_of,
     split_options,
@@ -144,16 +143,14 @@ class Judge(BaseJudge):
             prompt=prompt,
             backend=self.backend,
         )
-        temperature = own.pick("temperature", temperature, None)
+        temperature = own.pick_temperature(temperature, k=self.k)
         if temperature is None:
             temperature = self.dialect.temperature if self.k > 1 else 0.0
         self.sampling = sampling_of(
             temperature=temperature, top_logprobs=self.dialect.top_logprobs, **sampling
         )
         meta_rm, meta_template = own.pick_meta_rm(meta_rm, meta_template)
-        self.aggregator = aggregator_of(
-            own.pick("aggregator", aggregator, None), k=self.k, has_meta=meta_rm is not None
-        )
+        self.aggregator = own.pick_aggregator(aggregator, k=self.k, has_meta=meta_rm is not None)
         if principles is None:
             principles = own.pick("principles", None, "self")
         self.source = as_source(principles)

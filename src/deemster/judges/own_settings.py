@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from deemster.aggregators import Reducer
 from deemster.backends.hub import find_judge_file
 from deemster.backends.judge_file import CONFIG_NAME, JudgeFile
-from deemster.judges.settings import announce
+from deemster.errors import InputError
+from deemster.judges.settings import aggregator_of, announce
 from deemster.zoo import find_model
 
 T = TypeVar("T")
@@ -70,6 +72,28 @@ class OwnSettings:
         if found is given:
             return given, template
         return f"hf:{found}", self.pick("meta_template", template, None)
+
+    def pick_temperature(self, given: float | None, *, k: int) -> float | None:
+        """The temperature; that of the file's votes is not that of one draw that was asked for."""
+        votes = 1 if self.file is None or self.file.k is None else self.file.k
+        return given if k == 1 < votes else self.pick("temperature", given, None)
+
+    def pick_aggregator(self, given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:
+        """The aggregator; the file's is left out where it does not fit what the caller gave.
+
+        Raises:
+            InputError: see `aggregator_of`.
+        """
+        if given is None and self.file is not None and self.file.aggregator is not None:
+            try:
+                chosen = aggregator_of(self.file.aggregator, k=k, has_meta=has_meta)
+            except InputError:
+                if {"k", "meta_rm"} <= set(self.taken):
+                    raise
+            else:
+                self.taken.append("aggregator")
+                return chosen
+        return aggregator_of(given, k=k, has_meta=has_meta)
 
     def said(self) -> tuple[str, ...]:
         """Names of the settings that the file gave; says on stderr, once, what they are."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deemster.reports.loss_columns import PrincipleLosses
 from deemster.reports.losses import JudgedItem
 from deemster.reports.weakness_records import Quote, SubsetShare
 
@@ -56,27 +57,30 @@ def terms(hit: Sequence[JudgedItem], missed: Sequence[JudgedItem]) -> tuple[str,
 
 
 def quotes(
-    hit: Sequence[JudgedItem], cost: Mapping[str, float], names: Mapping[int, str]
+    hit: Sequence[JudgedItem],
+    losses: PrincipleLosses,
+    cost: Mapping[str, float],
+    names: Mapping[int, str],
 ) -> tuple[Quote, ...]:
     """The critiques of the items it cost most.
 
     Args:
         hit: the charged items.
+        losses: those of all items.
         cost: reward lost to it, by item id.
         names: the principles of the group by number.
     """
     found = []
     for item in sorted(hit, key=lambda one: (-cost[one.id], one.id))[:_QUOTES]:
-        number, loss = max(
-            ((n, loss) for n, loss in item.losses.items() if n in names),
-            key=lambda pair: pair[1].gap,
-        )
+        of_group = [row for row in item.losses if losses.principle[row] in names]
+        row = max(of_group, key=losses.gap.__getitem__)
+        name = names[losses.principle[row]]
         found.append(
             Quote(
                 item=item.id,
-                draw=loss.draw,
-                principle=names[number],
-                text=passage(loss.quote, names[number]),
+                draw=losses.draw[row],
+                principle=name,
+                text=passage(losses.quote[row], name),
             )
         )
     return tuple(found)

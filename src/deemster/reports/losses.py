@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from deemster.errors import InputError
+from deemster.reports.loss_columns import Loss, PrincipleLosses, WeightedVotes
 from deemster.schemas import Critique, Judgment, Principle, Sample, Verdict
 from deemster.suites.metrics.items import signs
 
@@ -51,22 +52,6 @@ class PrincipleText:
 
 
 @dataclass(slots=True)
-class PrincipleLoss:
-    """What one item's votes say about one principle; positive gaps are against the policy."""
-
-    gap: float = 0.0
-    """Weight times gap, summed over votes."""
-    weight: float = 0.0
-    """Summed over votes."""
-    against: int = 0
-    """Votes with a gap above 0."""
-    worst: float = 0.0
-    draw: int = 0
-    quote: str = ""
-    """The critique of the policy's response in the vote with the largest gap."""
-
-
-@dataclass(slots=True)
 class JudgedItem:
     """One item in which the policy was judged."""
 
@@ -78,10 +63,8 @@ class JudgedItem:
     single: bool
     n_votes: int
     """Votes that say something about both sides."""
-    losses: dict[int, PrincipleLoss]
-    """By number of the principle."""
-    by_weight: list[tuple[float, dict[int, float]]]
-    """For votes without scores per principle: the overall gap, and the weights by principle."""
+    losses: range
+    """Its rows in `JudgedItems.losses`."""
 
 
 @dataclass(slots=True)
@@ -97,6 +80,8 @@ class JudgedItems:
     versus: str | None = None
     items: list[JudgedItem] = field(default_factory=list)
     principles: list[PrincipleText] = field(default_factory=list)
+    losses: PrincipleLosses = field(default_factory=PrincipleLosses)
+    votes: WeightedVotes = field(default_factory=WeightedVotes)
     n_unscored: int = 0
     """Items of the policy without rewards."""
     flavours: Counter[Flavour] = field(default_factory=Counter)
@@ -175,8 +160,7 @@ def _judged_item(
     if other is not None:
         side = signs(np.array([rewards[mine], rewards[other]]))[0, 1]
         result = "won" if side > 0 else "lost" if side < 0 else "tied"
-    losses: dict[int, PrincipleLoss] = {}
-    by_weight: list[tuple[float, dict[int, float]]] = []
+    losses: dict[int, Loss] = {}
     counted = 0
     for vote in verdict.judgments:
         gaps, flavour = _gaps(vote, mine, other)
@@ -184,16 +168,16 @@ def _judged_item(
         if gaps is None:
             continue
         counted += 1
-        quote = _critique_text(vote, mine)
+        # Only what was lost is quoted; of single responses that is known in the end.
+        quote = "" if result != "lost" and other is not None else _critique_text(vote, mine)
         weights: dict[int, float] = {}
         for principle, gap in zip(vote.principles, gaps, strict=True):
             number = judged.number(principle)
             weights[number] = weights.get(number, 0.0) + principle.weight
             if gap is not None:
-                loss = losses.setdefault(number, PrincipleLoss())
-                _add(loss, gap, principle.weight, vote.draw, quote)
+                losses.setdefault(number, Loss()).add(gap, principle.weight, vote.draw, quote)
         if flavour == "weights":
-            by_weight.append((sum(gap or 0.0 for gap in gaps), weights))
+            judged.votes.add(len(judged.items), sum(gap or 0.0 for gap in gaps), weights)
     return JudgedItem(
         id=sample.id,
         subset=sample.subset,
@@ -202,17 +186,8 @@ def _judged_item(
         result=result,
         single=other is None,
         n_votes=counted,
-        losses=losses,
-        by_weight=by_weight,
+        losses=judged.losses.add(len(judged.items), losses),
     )
-
-
-def _add(loss: PrincipleLoss, gap: float, weight: float, draw: int, quote: str) -> None:
-    loss.gap += gap
-    loss.weight += weight
-    loss.against += gap > 0
-    if gap > loss.worst:
-        loss.worst, loss.draw, loss.quote = gap, draw, quote
 
 
 def _gaps(

@@ -12,6 +12,7 @@ import numpy as np
 from deemster.errors import InputError
 from deemster.reports.evidence import quotes, subset_shares, terms
 from deemster.reports.grouping import Grouper, Groups, Tfidf, group_principles
+from deemster.reports.loss_columns import floats, whole
 from deemster.reports.losses import JudgedItem, JudgedItems
 from deemster.reports.weakness_records import Member, Weakness, WeaknessReport
 from deemster.reports.weakness_stats import Table, adjusted, lifts, p_values, shares
@@ -123,15 +124,12 @@ class _Analysis:
     def of(cls, judged: JudgedItems, grouper: Grouper, bootstrap: Bootstrap) -> _Analysis:
         groups = group_principles(judged.principles, grouper)
         lost = tuple(item for item in judged.items if item.result == "lost")
-        cost = np.zeros(len(groups.medoids))
-        for item in lost:
-            charged = {int(groups.labels[p]) for p, loss in item.losses.items() if loss.gap > 0}
-            cost[list(charged)] += 1
+        cost = _charged_items(judged, groups)
         order = np.argsort(-cost, kind="stable")[:_MOST_GROUPS]
         order = order[cost[order] > 0]
         column = np.full(len(groups.medoids), len(order), dtype=np.intp)
         column[order] = np.arange(len(order))
-        table = Table.of(judged.items, column[groups.labels], len(order) + 1)
+        table = Table.of(judged, column[groups.labels], len(order) + 1)
         support = (table.lost[:, : len(order)] > 0).sum(axis=0)
         return cls(judged, groups, column, len(order), support, table, lost, bootstrap)
 
@@ -197,8 +195,18 @@ class _Analysis:
             q_value=None if q is None else float(f"{q:.6g}"),
             subsets=subset_shares(self.lost, hit),
             terms=terms(hit, missed) if described else (),
-            quotes=quotes(hit, cost, names),
+            quotes=quotes(hit, self.judged.losses, cost, names),
         )
+
+
+def _charged_items(judged: JudgedItems, groups: Groups) -> Ints:
+    """(G,): lost items with a gap on some principle of the group."""
+    lost = np.array([item.result == "lost" for item in judged.items], dtype=bool)
+    item, n_groups = whole(judged.losses.item), len(groups.medoids)
+    charged = lost[item] & (floats(judged.losses.gap) > 0)
+    of_group = groups.labels[whole(judged.losses.principle)[charged]]
+    pairs = np.unique(item[charged] * n_groups + of_group)
+    return np.bincount(pairs % max(n_groups, 1), minlength=n_groups)
 
 
 def _proportion(hits: np.typing.NDArray[np.bool_], bootstrap: Bootstrap) -> Estimate:

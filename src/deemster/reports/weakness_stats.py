@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deemster.reports.least_squares import clustered_least_squares
-from deemster.reports.losses import JudgedItem
+from deemster.reports.loss_columns import WeightedVotes, floats, whole
+from deemster.reports.losses import JudgedItems, Result
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import Floats, Ints, tidy
 
@@ -23,6 +24,8 @@ PER_GROUP = 8
 """Items per coefficient of the regression."""
 MOST_FITTED = 150
 """Coefficients of the regression at most: it is over votes, of which there may be 100,000."""
+RESULTS: tuple[Result, ...] = ("lost", "won")
+"""Of the table's items, in its order; tied ones say nothing."""
 FEW = 6
 """With fewer groups than this, a usual gap cannot be estimated."""
 
@@ -46,30 +49,44 @@ class Table:
     """Votes (V) without scores per principle: weights (V, G), whole gaps (V,), items (V,)."""
 
     @classmethod
-    def of(cls, items: Sequence[JudgedItem], labels: Ints, n_groups: int) -> Table:
-        """Sum each item's gaps within groups, averaged over its votes."""
-        decided = [t for t in items if t.result == "lost"]
-        n_lost = len(decided)
-        decided += [t for t in items if t.result == "won"]
-        net, weight = np.zeros((2, len(decided), n_groups))
-        votes = np.zeros((n_lost, n_groups))
-        side = np.ones(len(decided))
-        for row, item in enumerate(decided):
-            for number, loss in item.losses.items():
-                net[row, labels[number]] += loss.gap / max(item.n_votes, 1)
-                weight[row, labels[number]] += loss.weight / max(item.n_votes, 1)
-                if row < n_lost:
-                    votes[row, labels[number]] += loss.against
-            if item.result == "won" and not item.single:
-                side[row] = -1
+    def of(cls, judged: JudgedItems, labels: Ints, n_groups: int) -> Table:
+        """Sum each item's gaps within groups, averaged over its votes.
+
+        Args:
+            judged: the items.
+            labels: (P,), the group of each principle.
+            n_groups: how many.
+        """
+        items = judged.items
+        lost, won = ([i for i, item in enumerate(items) if item.result == r] for r in RESULTS)
+        rows = np.full(len(items), -1, dtype=np.intp)  # of the table; -1 for tied items
+        rows[[*lost, *won]] = np.arange(len(lost) + len(won))
+        shape = (len(lost) + len(won), n_groups)
+        found = judged.losses
+        row = rows[whole(found.item)]
+        kept = row >= 0
+        cells = (row * n_groups + labels[whole(found.principle)])[kept]
+        n_votes = np.array([max(item.n_votes, 1) for item in items], dtype=float)
+        share = n_votes[whole(found.item)[kept]]
+
+        def summed(values: Floats) -> Floats:
+            flat = np.bincount(cells, values[kept] / share, minlength=shape[0] * n_groups)
+            return flat.astype(float).reshape(shape)
+
+        net, weight = summed(floats(found.gap)), summed(floats(found.weight))
+        on_lost = row[kept] < len(lost)
+        against = whole(found.against)[kept][on_lost].astype(float)
+        votes = np.bincount(cells[on_lost], against, minlength=len(lost) * n_groups)
+        side = np.ones(len(net))
+        side[len(lost) :] = [1.0 if items[i].single else -1.0 for i in won]
         charged = np.maximum(net * side[:, None], 0)
         return cls(
-            charged[:n_lost],
-            charged[n_lost:],
+            charged[: len(lost)],
+            charged[len(lost) :],
             net,
             weight,
-            votes,
-            _votes(decided, labels, n_groups),
+            votes.astype(float).reshape(-1, n_groups),
+            _votes(judged.votes, rows, labels, n_groups),
         )
 
     @cached_property
@@ -84,23 +101,25 @@ class Table:
 
 
 def _votes(
-    items: Sequence[JudgedItem], labels: Ints, n_groups: int
+    found: WeightedVotes, rows: Ints, labels: Ints, n_groups: int
 ) -> tuple[sparse.csc_array, Floats, Ints]:
+    """Those of the table's items, in the order of its rows."""
     from scipy import sparse  # noqa: PLC0415 - slow to import
 
-    votes = [(number, vote) for number, item in enumerate(items) for vote in item.by_weight]
-    cells = [
-        (row, labels[number], value)
-        for row, (_, (_, weights)) in enumerate(votes)
-        for number, value in weights.items()
-    ]
-    rows, groups, values = np.array(cells, dtype=float).reshape(-1, 3).T
-    place = (rows.astype(np.intp), groups.astype(np.intp))
+    row = rows[whole(found.item)]
+    order = np.argsort(row, kind="stable")
+    order = order[row[order] >= 0]
+    place = np.full(len(row), -1, dtype=np.intp)
+    place[order] = np.arange(len(order))
+    vote = place[whole(found.vote)]
+    kept = vote >= 0
+    groups = labels[whole(found.principle)]
     # Principles of one group are added up.
-    weight = sparse.csc_array((values, place), shape=(len(votes), n_groups))
+    weight = sparse.csc_array(
+        (floats(found.weight)[kept], (vote[kept], groups[kept])), shape=(len(order), n_groups)
+    )
     weight.eliminate_zeros()
-    gap = np.array([gap for _, (gap, _) in votes], dtype=float)
-    return weight, gap, np.array([number for number, _ in votes], dtype=np.intp)
+    return weight, floats(found.gap)[order], row[order]
 
 
 def _parts(charges: Floats) -> Floats:

@@ -35,6 +35,8 @@ from deemster.serve.settings import ServerSettings
 from deemster.serve.stdin_lines import StdinLines
 
 logger = logging.getLogger("deemster.serve")
+_MOST_ESCAPED = 12
+"""Bytes that JSON may take for one character."""
 _MOST_WORDS = 20_000
 """Characters of the text of a reply; the figures come beside it."""
 
@@ -133,7 +135,7 @@ async def serve_mcp(
     desk = Desk(judges, settings=settings, metrics=Metrics(), vary=vary)
     server = make_server(desk)
     try:
-        with StdinLines() as lines:
+        with StdinLines(longest=_MOST_ESCAPED * settings.max_body) as lines:
             async with stdio_server(stdin=lines) as (reading, writing):
                 desk.loading.start()
                 started()

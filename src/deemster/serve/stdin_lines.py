@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator
 from types import FrameType
 from typing import Any, Self
 
+logger = logging.getLogger("deemster.serve")
 _CHUNK = 1 << 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -20,9 +22,13 @@ class StdinLines:
     A thread reads them, because a read that waits cannot be cancelled: the end of the program
     does not wait for it. Meanwhile the process's own stdin is the null device, so that nothing it
     starts reads what is meant for it. Enter it on the main thread, inside an event loop.
+
+    Args:
+        longest: bytes of a line; a longer one is logged and ends them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, longest: int) -> None:
+        self._longest = longest
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._before: dict[int, Any] = {}
         self._private = -1
@@ -68,6 +74,11 @@ class StdinLines:
                 *whole, left = left.split(b"\n")
                 for line in whole:
                     self._put(line.decode("utf-8", errors="replace"))
+            if len(left) > self._longest:
+                logger.error(
+                    "a line of more than %d bytes on stdin; nothing more is read", self._longest
+                )
+                break
         self._put(None)
 
     def _chunk(self) -> bytes:

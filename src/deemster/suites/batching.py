@@ -22,10 +22,7 @@ from deemster.judges import BaseJudge
 from deemster.judges.batch import score_sample
 from deemster.judges.recording import recorded
 from deemster.schemas import Sample, Usage, Verdict
-from deemster.suites.engines import COMPLETIONS, Work, is_over_budget, total_spent
-
-BATCHES = "batches.sqlite"
-"""What waits for batches, in a run directory; removed when nothing does."""
+from deemster.suites.engines import BATCHES, COMPLETIONS, Work, is_over_budget, total_spent
 
 
 class BatchEngine:

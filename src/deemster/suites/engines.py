@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from deemster.backends import RecordBackend
+from deemster.errors import InputError
 from deemster.judges import BaseJudge
 from deemster.judges.batch import score_numbered
 from deemster.judges.recording import recorded
@@ -22,6 +23,8 @@ from deemster.suites.store import RunStore
 
 COMPLETIONS = "completions.sqlite"
 """The cassette in a run directory."""
+BATCHES = "batches.sqlite"
+"""What waits for batches, in a run directory; removed when nothing does."""
 
 Observer = Callable[[str, Sample, Verdict], None]
 """Called with the judge's name as each sample is judged."""
@@ -38,6 +41,8 @@ class Work:
     todo: Sequence[Sequence[int]]
     """By judge, the positions of the samples that it has not judged."""
     observer: Observer | None = None
+    rebuildable: bool = True
+    """Whether the judges are those that the suite describes."""
 
     def put(self, judge: int, position: int, sample: Sample, verdict: Verdict) -> None:
         """Store a verdict, and tell the observer."""
@@ -61,8 +66,17 @@ class LocalEngine:
     """Judges in this process, one judge after the other."""
 
     async def judge_all(self, work: Work) -> bool:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            InputError: batches of the run are under way, and would be bought a second time.
+        """
         store = work.store
+        if (store.directory / BATCHES).exists():
+            raise InputError(
+                f"{str(store.directory)!r} waits for batches; give --batch to go on with them, or "
+                f"delete {BATCHES} in it to ask for all of it again"
+            )
         async with recorded(work.judges, store.directory / COMPLETIONS) as recorders:
             for j in range(len(work.judges)):
                 earlier, others = store.spent(j), total_spent(recorders)

@@ -5,7 +5,7 @@ A run keeps the suite as written, with names of variables in place of their valu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,18 +104,23 @@ def _given_bases(overrides: Sequence[Override]) -> frozenset[str]:
     )
 
 
-def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterable[Sample]:
-    """The samples of one source after its filters, in their order there."""
-    wanted = (sample for sample in _source(data, suite, number) if _wanted(data, sample))
+def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:
+    """The samples of one source after its filters, in their order there; none is kept.
+
+    With a limit the source is read twice: how many there are is known only in the end.
+    """
+
+    def wanted() -> Iterator[Sample]:
+        return (sample for sample in _source(data, suite, number) if _wanted(data, sample))
+
     if data.limit is None:
-        return wanted
-    kept = list(wanted)
-    if data.limit >= len(kept):
-        return kept
-    drawn = np.random.default_rng([suite.spec.seed, len(kept)]).choice(
-        len(kept), data.limit, replace=False
-    )
-    return [kept[i] for i in sorted(drawn)]
+        return wanted()
+    n = sum(1 for _ in wanted())
+    if data.limit >= n:
+        return wanted()
+    drawn = np.random.default_rng([suite.spec.seed, n]).choice(n, data.limit, replace=False)
+    places = frozenset(drawn.tolist())
+    return (sample for place, sample in enumerate(wanted()) if place in places)
 
 
 def _source(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:

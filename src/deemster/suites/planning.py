@@ -52,10 +52,10 @@ def plan_suite(suite: Suite, *, batch: bool = False) -> list[JudgePlan]:
     Raises:
         InputError: the suite is wrong.
     """
-    samples = list(suite.samples())
     judges = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges
     bought: set[str] | None = set() if len(judges) > 1 else None
-    return [_plan(judge, samples, bought, batch=batch) for judge in judges]
+    # Read again for each judge: a suite may have more samples than memory.
+    return [_plan(judge, suite.samples(), bought, batch=batch) for judge in judges]
 
 
 @dataclass

@@ -103,6 +103,7 @@ async def run_suite(
         CalibrationError: a judge is not the one that was calibrated, or is not what the suite
             requires; nothing is sent then.
     """
+    rebuildable = judges is None
     async with AsyncExitStack() as opened:
         if judges is None:
             built = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust)
@@ -124,7 +125,7 @@ async def run_suite(
                     Plan(info.name, len(left), n_samples)
                     for info, left in zip(infos, todo, strict=True)
                 ])  # fmt: skip
-            work = Work(suite, store, tuple(judges), todo, observer)
+            work = Work(suite, store, tuple(judges), todo, observer, rebuildable)
             over_budget = await (engine or LocalEngine()).judge_all(work)
             summaries, best_first = summarise_run(store)
             spent = {info.name: store.spent(j) for j, info in enumerate(infos)}

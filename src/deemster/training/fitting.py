@@ -65,6 +65,7 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "max_steps": settings.max_steps or -1,
         "warmup_steps": settings.warmup,  # below 1 it is a share
         "lr_scheduler_type": settings.schedule,
+        "lr_scheduler_kwargs": _decay(settings),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
@@ -82,6 +83,13 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "dataloader_pin_memory": gpu,
         "ddp_find_unused_parameters": False,
     }
+
+
+def _decay(settings: TrainerSettings) -> dict[str, Any]:
+    """When a rate that stays at its peak begins to fall; nothing for other schedules."""
+    if settings.schedule != "warmup_stable_decay" or settings.max_steps is None:
+        return {}
+    return {"num_decay_steps": max(1, settings.max_steps // 5), "decay_type": "linear"}
 
 
 @quiet()

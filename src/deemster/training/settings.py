@@ -29,6 +29,9 @@ Positive = Annotated[int, Field(strict=True, ge=1)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
+Schedule = Literal["constant_with_warmup", "linear", "cosine", "warmup_stable_decay"]
+
+
 class LoraSettings(Record):
     """Low-rank adapters (PEFT) instead of training all weights.
 
@@ -74,7 +77,9 @@ class TrainerSettings(Record):
     """Most tokens of prompt and completion together. Longer ones are left out, never cut."""
     warmup: Share = 0.03
     """Share of the steps in which the learning rate rises to its peak; the first is not 0."""
-    schedule: Literal["constant_with_warmup", "linear", "cosine"] = "cosine"
+    schedule: Schedule = "cosine"
+    """`warmup_stable_decay` stays at the peak and falls linearly in the last fifth of `max_steps`:
+    a run that is cut has learnt at the full rate until then."""
     weight_decay: Annotated[Number, Field(ge=0, le=1)] = 0.0
     max_grad_norm: Annotated[Number, Field(gt=0)] = 1.0
     group_by_length: bool = False
@@ -92,6 +97,12 @@ class TrainerSettings(Record):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
     lora: LoraSettings | None = None
     """None trains all weights."""
+
+    @model_validator(mode="after")
+    def _steps_known(self) -> Self:
+        if self.schedule == "warmup_stable_decay" and self.max_steps is None:
+            raise ValueError("schedule 'warmup_stable_decay' needs max_steps; give it")
+        return self
 
 
 class SftSettings(TrainerSettings):
@@ -140,7 +151,7 @@ class GrpoSettings(TrainerSettings):
     """
 
     learning_rate: Annotated[Number, Field(gt=0, le=1)] = 4e-7
-    schedule: Literal["constant_with_warmup", "linear", "cosine"] = "constant_with_warmup"
+    schedule: Schedule = "constant_with_warmup"
     group_size: Annotated[int, Field(strict=True, ge=2)] = 4
     """G, completions per prompt."""
     beta: Annotated[Number, Field(ge=0)] = 0.08

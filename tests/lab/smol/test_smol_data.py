@@ -12,9 +12,11 @@ from deemster import Judge
 from deemster.dialects import open_dialect
 from deemster.dialects.base import to_caller_order
 from deemster.schemas import Completion
+from deemster.training.data import decontaminate
 from deemster.training.outcome import is_correct
 from lab.smol import KINDS, Judged, generate
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
+from lab.smol.measure import held_out, measure
 from lab.smol.tables import facts
 
 SMOL = open_dialect("smol")
@@ -86,3 +88,25 @@ def test_the_cassette_holds_what_the_teacher_says(tmp_path: Path) -> None:
         )
         (vote,) = verdict.votes
         assert vote.raw == one.completion(tuple(range(len(one.answers))))
+
+
+def test_held_out_pairs_are_balanced_and_not_trained_on(drawn: list[Judged]) -> None:
+    pairs = held_out()
+    assert len(pairs) >= 300
+    assert len({one.id for one in pairs}) == len({one.query for one in pairs}) == len(pairs)
+    assert len({one.subset for one in pairs}) >= 40
+    firsts = [one.ground_truth == (1, 0) for one in pairs]
+    assert 0.48 < sum(firsts) / len(firsts) < 0.52
+    assert not decontaminate(pairs, [one.sample for one in drawn], n=8).removed
+    assert [one.id for one in held_out(60)] == sorted({one.id for one in held_out(60)})
+    assert len({one.subset for one in held_out(60)}) >= 35
+
+
+async def test_measuring_counts_both_orders_and_what_does_not_parse() -> None:
+    pairs = held_out(8)
+    async with Judge("fake:Scores: \\boxed{9, 3}", dialect="smol", k=2) as first:
+        found = await measure(first, pairs)
+    assert (found["judgments"], found["right"], found["first preferred"]) == (16, 8, 16)
+    assert found["pairs right"] == 0  # a tie of both orders
+    async with Judge("fake:no verdict", dialect="smol", k=2) as none:
+        assert (await measure(none, pairs))["unparseable"] == 16

@@ -12,6 +12,7 @@ from deemster.backends._api.lean import LeanRoad, connection_error
 from deemster.backends._batch.service import ENDPOINT, WINDOW, BatchStatus, status_of
 from deemster.errors import BackendError, UnusableModelError
 
+_TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=30)
 _PAGES = 50
 """Pages of the list of batches that are read in search of one."""
 
@@ -100,7 +101,7 @@ class HttpBatches:
         url, headers = self._road.beside(path)
         try:
             async with session.request(
-                method, url, headers=headers, allow_redirects=False, **options
+                method, url, headers=headers, allow_redirects=False, timeout=_TIMEOUT, **options
             ) as reply:
                 content, status, said = await reply.read(), reply.status, dict(reply.headers)
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -66,6 +66,16 @@ class Submission:
     """The provider's id of it."""
 
 
+@dataclass(frozen=True)
+class Settled:
+    """A request that waits for nothing more."""
+
+    line: str
+    """Its id."""
+    owner: int
+    found: Line
+
+
 class BatchLedger:
     """The file. For one process and one event loop.
 
@@ -104,10 +114,10 @@ class BatchLedger:
             (line, service, body, self.owner),
         )
 
-    def new(self, service: str) -> Iterator[tuple[str, str]]:
-        """(id, body) of the requests to be submitted, oldest first."""
-        query = "SELECT id, body FROM lines WHERE state = 'new' AND service = ? ORDER BY rowid"
-        yield from self._db.execute(query, (service,))
+    def new(self, service: str) -> list[tuple[str, int]]:
+        """(id, bytes of the body) of the requests to be submitted, oldest first."""
+        query = "SELECT id, length(body) FROM lines WHERE state = 'new' AND service = ?"
+        return self._db.execute(f"{query} ORDER BY rowid", (service,)).fetchall()
 
     def count(self, state: State) -> int:
         """How many requests are in a state."""
@@ -165,7 +175,7 @@ class BatchLedger:
         again: str,
         most_tries: int,
         counts: bool = True,
-    ) -> list[tuple[str, int]]:
+    ) -> list[Settled]:
         """End a batch: keep its answers, and make the other requests new or lost.
 
         Args:
@@ -176,28 +186,23 @@ class BatchLedger:
             counts: whether this batch was one of them.
 
         Returns:
-            The ids that have an answer now, with their owners.
+            The requests that are answered or lost now.
         """
-        taken: list[tuple[str, int]] = []
+        ended = []
         with transaction(self._db):
             mine = self._db.execute(
-                "SELECT id, owner FROM lines WHERE submission = ? AND state = 'sent'",
+                "SELECT id, owner, tries FROM lines WHERE submission = ? AND state = 'sent'",
                 (submission.number,),
             ).fetchall()
-            for line, owner in mine:
-                found = answers.get(line)
-                if found is None:
-                    continue
-                taken.append((line, owner))
+            for line, owner, earlier in mine:
+                tries = earlier if counts else earlier - 1
+                lost = Line("lost" if tries >= most_tries else "new", None, again)
+                found = answers.get(line, lost)
                 self._db.execute(
-                    "UPDATE lines SET state = ?, status = ?, answer = ? WHERE id = ?",
-                    (found.state, found.status, found.answer, line),
+                    "UPDATE lines SET state = ?, status = ?, answer = ?, tries = ? WHERE id = ?",
+                    (found.state, found.status, found.answer, tries, line),
                 )
-            self._db.execute(
-                "UPDATE lines SET state = CASE WHEN tries - ? >= ? THEN 'lost' ELSE 'new' END,"
-                " tries = tries - ?, answer = ?, submission = NULL"
-                " WHERE submission = ? AND state = 'sent'",
-                (not counts, most_tries, not counts, again, submission.number),
-            )
+                if found.state != "new":
+                    ended.append(Settled(line, owner, found))
             self._db.execute("UPDATE submissions SET ended = 1 WHERE id = ?", (submission.number,))
-        return taken
+        return ended

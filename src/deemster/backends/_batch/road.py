@@ -66,15 +66,16 @@ class Allowance:
         if budget.tokens is not None or budget.usd is not None:
             self.promised[line] = most
 
-    def settle(self, line: str, answer: str) -> Usage:
-        """Account for a request that was answered; what it cost."""
+    def settle(self, line: str, found: Line) -> Usage:
+        """Account for a request that is answered or lost; what it cost."""
         self.promised.pop(line, None)
-        read = read_answer(answer.encode())
+        if found.state == "lost":
+            return Usage()
+        read = read_answer(found.answer.encode())
         usage = None if read is None else usage_of(read)
         if usage is None or read is None:
             return Usage(calls=1)
-        cost = self.pricing.cost(usage, read.usage)
-        usage = usage.model_copy(update={"cost": cost})
+        usage = usage.model_copy(update={"cost": self.pricing.cost(usage, read.usage)})
         self.budget.charge(usage)
         return usage.model_copy(update={"calls": 1})
 

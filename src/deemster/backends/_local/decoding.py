@@ -20,6 +20,8 @@ from deemster.backends._local.attention import (
     prefix_of,
 )
 from deemster.backends._local.own_cache import OwnCache
+from deemster.backends._local.reuse import beginning_of, in_common
+from deemster.backends._local.threads import Threads
 from deemster.backends._local.trial import apart, narrow_window, nudged
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class Prefilled:
     logits: Tensor
     """[vocabulary] float32: the token after the prompt."""
     cache: Any
+    reused: int = 0
+    """Tokens at its beginning that had been read for another prompt."""
 
 
 class Rows(Protocol):
@@ -70,10 +74,19 @@ class Runner:
         exact: `step` runs the model for each `Rows` separately, without padding. Matrix products
             may round by their number of rows, so nothing less keeps the logits of one `Rows`
             free of the others to the last bit.
+        threads: chooses CPU threads by how long steps take.
     """
 
-    def __init__(self, model: Any, vocabulary: int, *, exact: bool = False) -> None:  # noqa: ANN401 - transformers is untyped
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - transformers is untyped
+        vocabulary: int,
+        *,
+        exact: bool = False,
+        threads: Threads | None = None,
+    ) -> None:
         self.model = model
+        self._threads = threads
         self.device: torch.device = model.device
         self.vocabulary = vocabulary
         self._exact = exact
@@ -94,19 +107,28 @@ class Runner:
         if self._attention is not None:
             self._attention.unregister()
 
-    def prefill(self, ids: Sequence[int]) -> Prefilled:
-        """Read a prompt of one or more tokens."""
+    def prefill(self, ids: Sequence[int], after: Prefilled | None = None) -> Prefilled:
+        """Read a prompt of one or more tokens.
+
+        Args:
+            ids: the prompt.
+            after: another prompt, whose beginning is not read again where `ids` has it too.
+        """
+        cache, reused = None, 0
+        if after is not None and not self._exact:
+            cache, reused = beginning_of(after.cache, after.ids, ids)
         with self._own_attention():
             output = self.model(
-                input_ids=torch.tensor([list(ids)], device=self.device),
+                input_ids=torch.tensor([list(ids[reused:])], device=self.device),
                 use_cache=True,
+                **({} if cache is None else {"past_key_values": cache}),
                 **self._last_only,
             )
         cache = output.past_key_values
         for layer in getattr(cache, "layers", ()):
             if getattr(layer, "is_sliding", False):  # a view, which would keep what has left it
                 layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
-        return Prefilled(tuple(ids), self._logits(output)[0], cache)
+        return Prefilled(tuple(ids), self._logits(output)[0], cache, reused)
 
     def after(self, prompts: Sequence[Sequence[int]], *, rows: int) -> tuple[Tensor, int]:
         """What follows each of several prompts; what they have in common is read once.
@@ -118,10 +140,9 @@ class Runner:
         Returns:
             [prompts, vocabulary] float32 logits on the CPU, and how many tokens were read.
         """
-        shortest = min(map(len, prompts)) - 1
-        shared = 0
-        while shared < shortest and len({prompt[shared] for prompt in prompts}) == 1:
-            shared += 1
+        shared = min(map(len, prompts)) - 1
+        for prompt in prompts[1:]:
+            shared = min(shared, in_common(prompts[0], prompt))
         cache = self.prefill(prompts[0][:shared]).cache if shared else None
         found = []
         for start in range(0, len(prompts), rows):
@@ -179,6 +200,12 @@ class Runner:
         Returns:
             As `Rows.step`, for each.
         """
+        if self._threads is None or not steps:
+            return self._step(steps)
+        with self._threads.step():
+            return self._step(steps)
+
+    def _step(self, steps: Sequence[tuple[Rows, Sequence[int]]]) -> list[Tensor]:
         shared = [(rows, tokens) for rows, tokens in steps if isinstance(rows, _SharedRows)]
         apart = len(shared) < len(steps) or (self._exact and len(steps) > 1)
         if self._attention is None or apart:

@@ -19,11 +19,11 @@ from deemster.backends._local.decoding import Runner
 from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.grammar import Vocabulary
 from deemster.backends._local.sources import source_of
+from deemster.backends._local.threads import Threads
 from deemster.errors import InputError
 
 _SMALL = 8_000_000
-"""Parameters below which a step is so short that threads wait for each other most of the time;
-on a busy machine that made it 50 times slower."""
+"""Parameters below which a step is so short that threads wait for each other most of the time."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,13 @@ def load(
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise unloadable(f"hf:{path}", error) from error
     model = model.to(place).eval()
-    set_threads(threads, model.num_parameters())
+    found = set_threads(threads, model.num_parameters())
+    # A matrix product may round by the number of threads, too.
+    moving = found if place.type == "cpu" and not exact else None
     config = model.config.get_text_config()
     vocabulary = min(max(tokenizer.get_vocab().values()) + 1, config.vocab_size)
     with torch.inference_mode():
-        runner = Runner(model, vocabulary, exact=exact)
+        runner = Runner(model, vocabulary, exact=exact, threads=moving)
     encoder = SafeEncoder(tokenizer) if sanitize else Encoder(tokenizer)
     chat = Chat(tokenizer, encoder, template_args)
     return LocalModel(
@@ -179,17 +181,21 @@ def pick_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
     return found
 
 
-def set_threads(threads: int | None, parameters: int) -> None:
+def set_threads(threads: int | None, parameters: int) -> Threads | None:
     """Tell torch how many CPU threads to use, in the whole process.
 
-    By default as many as this process may run on, or one for a small model, unless
-    `OMP_NUM_THREADS` already says.
+    A number that was given, by `OMP_NUM_THREADS` too, holds. Otherwise it is one for a small
+    model, else all that this process may run on.
+
+    Returns:
+        What finds a better number while steps run; None where it is fixed.
     """
     if threads is None and "OMP_NUM_THREADS" in os.environ:
-        return
-    wanted = threads or (1 if parameters < _SMALL else usable_cpus())
-    if torch.get_num_threads() != wanted:
-        torch.set_num_threads(wanted)
+        return None
+    if threads is None and parameters >= _SMALL:
+        return Threads(usable_cpus())
+    torch.set_num_threads(threads or 1)
+    return None
 
 
 def usable_cpus() -> int:

@@ -32,8 +32,8 @@ class Work:
         self.model = model
         self.prompt = prompt
         self.draws = draws
-        self.cached = False
-        """Whether the prompt had been read before."""
+        self.cached = 0
+        """Tokens of the prompt that had been read before."""
         self.seconds = 0.0
         """Its share of the time that was spent, by rows."""
         self.parts: list[Drawing] = []
