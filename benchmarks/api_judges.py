@@ -216,7 +216,7 @@ def main(
     latencies: tuple[float, ...] = (0.2, 0.02),
     n: tuple[int, ...] = (1, 4, 8),
     concurrency: int = 200,
-    requests: int = 800,
+    requests: int = 400,
     rounds: int = 5,
 ) -> dict[str, Any]:
     """Measure; `ratio` is the rate over that of the bare client with the same `n`."""
@@ -239,6 +239,6 @@ if __name__ == "__main__":
     parser.add_argument("--latencies", type=float, nargs="+", default=(0.2, 0.02))
     parser.add_argument("--n", type=int, nargs="+", default=(1, 4, 8))
     parser.add_argument("--concurrency", type=int, default=200)
-    parser.add_argument("--requests", type=int, default=800)
+    parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
     print(json.dumps(main(**vars(parser.parse_args())), indent=2))

@@ -89,7 +89,8 @@ def test_judging_with_the_embedded_model_loads_no_library_of_others() -> None:
         "assert Judge(k=2).score_sync('What is 2 + 2?', ['4', '5']).n_valid"
     )
     others = {"litellm", "instructor", "aiohttp", "sklearn", "pandas", "datasets", "statsmodels"}
-    assert not loaded & {*others, "matplotlib", "openai", "scipy.stats", "peft", "trl"}
+    assert not loaded & {*others, "matplotlib", "openai", "scipy", "peft", "trl", "accelerate"}
+    assert not loaded & {"transformers.modeling_utils", "torch._dynamo", "torch.distributed.tensor"}
 
 
 def test_import_is_quick() -> None:

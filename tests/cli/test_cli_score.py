@@ -323,6 +323,22 @@ def test_doctor_never_shows_keys() -> None:
     assert facts["packages"]["deemster"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "fact", "said"),
+    [
+        pytest.param("OMP_NUM_THREADS", "3", "threads", "3 (OMP_NUM_THREADS)", id="threads-given"),
+        pytest.param("OMP_NUM_THREADS", "", "threads", "CPUs that this process may", id="threads"),
+        pytest.param("OMP_WAIT_POLICY", "passive", "waiting threads", "sleep", id="sleeping"),
+        pytest.param("OMP_WAIT_POLICY", "ACTIVE", "waiting threads", "set OMP_WAIT", id="spinning"),
+        pytest.param("OMP_NUM_THREADS", "1", "dtype", "the default on", id="dtype"),
+    ],
+)
+def test_doctor_says_how_local_models_run_and_why(
+    variable: str, value: str, fact: str, said: str
+) -> None:
+    assert said in json.loads(deemster("doctor", "--json", env={variable: value}).stdout)[fact]
+
+
 def test_help_and_version() -> None:
     assert "score" in deemster("--help").stdout
     assert deemster("--version").stdout.strip().count(".") == 2

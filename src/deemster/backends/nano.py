@@ -88,6 +88,7 @@ class NanoBackend(TransformersBackend):
             threads=threads,
             exact=exact,
         )
+        self._options["plain"] = True
 
     @property
     def name(self) -> str:

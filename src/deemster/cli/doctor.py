@@ -152,9 +152,9 @@ def _threads() -> str:
     from deemster.backends._local.loading import usable_cpus
 
     return (
-        f"{usable_cpus()} at the most, the CPUs that this process may use; 1 for models below 8 "
-        "million parameters, whose steps are too short to share; OMP_NUM_THREADS or the option "
-        "threads fixes it"
+        f"{usable_cpus()} at the most, the CPUs that this process may use, or fewer where steps "
+        "are then faster; 1 for models below 8 million parameters, whose steps are too short to "
+        "share; OMP_NUM_THREADS or the option threads fixes it"
     )
 
 

@@ -21,7 +21,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from deemster.backends._local.own_cache import OwnCache, PassingCache
@@ -89,19 +88,33 @@ class SharedPrefixAttention:
 
     Queries, of one token per row, attend to the prefix of their group and to their own tokens,
     the present one among them, which is added to the group's cache.
+
+    Args:
+        model: whose attention it is to be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers is untyped
         self.name = f"deemster_shared_prefix_{next(_NUMBER)}"
+        self._functions: dict[str, Any] | None = getattr(model, "attention_functions", None)
         self._groups: Sequence[Group] = ()
         self._passing = PassingCache(0)
 
     def register(self) -> None:
-        """Make the name known to transformers."""
+        """Make the name known to the model, or to transformers."""
+        if self._functions is not None:
+            self._functions[self.name] = self
+            return
+        from transformers import AttentionInterface  # noqa: PLC0415 - takes seconds
+
         AttentionInterface.register(self.name, self)
 
     def unregister(self) -> None:
         """Forget the name, and with it whatever this object holds."""
+        if self._functions is not None:
+            self._functions.pop(self.name, None)
+            return
+        from transformers import AttentionInterface  # noqa: PLC0415 - takes seconds
+
         # Deleting through the mapping is not offered for globally registered functions.
         AttentionInterface._global_mapping.pop(self.name, None)  # noqa: SLF001
 

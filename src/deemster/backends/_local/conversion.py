@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-)
+import transformers
 from transformers.utils import logging
 
 from deemster.errors import InputError
@@ -92,16 +87,16 @@ def dequantise(place: str, file: str, out: Path) -> None:
         out: an empty folder.
     """
     with LOADING, no_bars(), redirect_stderr(io.StringIO()):  # a bar that has no switch
-        tokenizer = AutoTokenizer.from_pretrained(place, gguf_file=file)
-        config = AutoConfig.from_pretrained(place, gguf_file=file)
-        model, report = AutoModelForCausalLM.from_pretrained(
+        tokenizer = transformers.AutoTokenizer.from_pretrained(place, gguf_file=file)
+        config = transformers.AutoConfig.from_pretrained(place, gguf_file=file)
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(
             place, gguf_file=file, dtype=torch.float16, output_loading_info=True, **_dense()
         )
         complete(set(report["missing_keys"]))
         # transformers refuses to save what was quantised; a plain model takes the weights over.
         config.dtype = torch.float16
         with torch.device("meta"):
-            plain = AutoModelForCausalLM.from_config(config)
+            plain = transformers.AutoModelForCausalLM.from_config(config)
         plain.load_state_dict(model.state_dict(), assign=True, strict=False)
         plain.tie_weights()
         plain.generation_config = model.generation_config
@@ -128,7 +123,11 @@ def save_merged(source: Source, out: Path) -> None:
     from peft import PeftConfig  # noqa: PLC0415 - of the extra train
 
     scalar = PeftConfig.from_pretrained(source.adapter).task_type == "SEQ_CLS"
-    kind: Any = AutoModelForSequenceClassification if scalar else AutoModelForCausalLM
+    kind: Any = (
+        transformers.AutoModelForSequenceClassification
+        if scalar
+        else transformers.AutoModelForCausalLM
+    )
     with LOADING, no_bars():
         model, report = kind.from_pretrained(
             source.base,
@@ -140,9 +139,9 @@ def save_merged(source: Source, out: Path) -> None:
         )
         merged, missing = with_adapter(model, source, set(report["missing_keys"]))
         complete(missing)
-        stored = AutoConfig.from_pretrained(source.base).dtype
+        stored = transformers.AutoConfig.from_pretrained(source.base).dtype
         merged.to(stored or torch.float32).save_pretrained(out)
-        AutoTokenizer.from_pretrained(source.tokenizer).save_pretrained(out)
+        transformers.AutoTokenizer.from_pretrained(source.tokenizer).save_pretrained(out)
 
 
 def head_of(source: Source, *, scalar: bool) -> dict[str, Any]:

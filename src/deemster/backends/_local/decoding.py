@@ -246,7 +246,7 @@ class Runner:
         if not pluggable or self._own_implementation not in ("sdpa", "eager"):
             return None
         ids = [(7 * i) % self.vocabulary for i in range(1, 10)]
-        attention = SharedPrefixAttention()
+        attention = SharedPrefixAttention(model)
         try:
             with narrow_window(model.config.get_text_config()):
                 before = self.prefill(ids)

@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-)
+import transformers
 
 from deemster.backends._local.chat import Chat
 from deemster.backends._local.checkpoint import whole_files
@@ -67,17 +63,19 @@ def load(
     template_args: Mapping[str, Any],
     threads: int | None = None,
     exact: bool = False,
+    plain: bool = False,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
 
-    The arguments are those of `TransformersBackend`.
+    The arguments are those of `TransformersBackend`; `plain` is for the embedded model, see
+    `plain_llama`.
 
     Raises:
         InputError: it cannot be loaded; one line says why.
     """
     place = pick_device(device)
     try:
-        tokenizer, model = read(AutoModelForCausalLM, path, pick_dtype(dtype, place))
+        tokenizer, model = _read(path, pick_dtype(dtype, place), plain=plain)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise unloadable(f"hf:{path}", error) from error
     model = model.to(place).eval()
@@ -99,6 +97,15 @@ def load(
     )
 
 
+def _read(path: str, dtype: torch.dtype, *, plain: bool) -> tuple[Any, Any]:
+    if plain:
+        from deemster.backends._local import plain_llama  # noqa: PLC0415 - of one model alone
+
+        if plain_llama.fits(path):
+            return plain_llama.read(path, dtype)
+    return read(transformers.AutoModelForCausalLM, path, dtype)
+
+
 def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: ANN401 - transformers is untyped
     """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
 
@@ -115,9 +122,11 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
     source = source_of(path)
-    scalar = kind is AutoModelForSequenceClassification
+    scalar = kind is transformers.AutoModelForSequenceClassification
     with LOADING, no_bars(), whole_files():
-        tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            source.tokenizer, trust_remote_code=False
+        )
         model, report = kind.from_pretrained(
             source.base,
             dtype=dtype,
