@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
+import random
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -313,3 +318,54 @@ async def test_a_judge_that_goes_on_without_an_answer_is_refused(
     async with judge:
         with pytest.raises(InputError, match="goes on without an answer"):
             await run(path, tmp_path / "batch", judges=[judge])
+
+
+@SLOW
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_through_litellm_as_over_http(tmp_path: Path, batch_server: Any) -> None:
+    server = batch_server(looks=0, fates=every_third("expired", times=1))
+    path = write(tmp_path, server.url)
+    await run(path, tmp_path / "http")
+    text = path.read_text("utf-8").replace("openai/scripted", "litellm:openai/scripted")
+    path.write_text(text, encoding="utf-8")
+    await run(path, tmp_path / "litellm")
+
+    def scores(out: Path) -> list[Any]:
+        with RunStore(out) as store:
+            return [[vote.scores for vote in one.judgments] for _, one in store.verdicts(0)]
+
+    assert scores(tmp_path / "litellm") == scores(tmp_path / "http")
+    assert sum(server.submitted.values()) > len(server.submitted)
+    gc.collect()  # LiteLLM makes a client for each of its batch calls, and closes none
+
+
+@SLOW
+def test_a_process_that_is_killed_submits_nothing_twice(tmp_path: Path, batch_server: Any) -> None:
+    server = batch_server(looks=3, lost_answers=1, fates=every_third("dropped", times=1))
+    path, out = write(tmp_path, server.url, KINDS["debate"]), tmp_path / "batch"
+    drawn, kills = random.Random(7), 0
+    command = [sys.executable, "-m", "deemster", "run", str(path), "--trust-suite", "--batch"]
+    while True:
+        process = subprocess.Popen(
+            [*command, "--batch-wait", "0.3", "--resume", "--out", str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        lines = drawn.randrange(1, 7) if kills < 5 else 10**6
+        said = [line for line, _ in zip(process.stderr, range(lines), strict=False)]
+        if len(said) < lines:
+            break
+        time.sleep(drawn.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        process.stderr.close()
+        kills += 1
+    assert process.wait() == 0, said
+    process.stderr.close()
+    assert kills
+    twice = {name for name, times in server.submitted.items() if times == 2}
+    assert twice == {name for name in server.submitted if int(name, 16) % 3 == 0}
+    assert set(server.submitted.values()) == {1, 2}
+    asyncio.run(run(path, tmp_path / "online", batch=False))
+    assert told(out) == told(tmp_path / "online")
