@@ -125,7 +125,7 @@ SLOW = pytest.mark.slow  # what others show too, in another form
         "json",
         pytest.param("panel", marks=SLOW),
         "debate",
-        "cascade",
+        pytest.param("cascade", marks=SLOW),
         "adaptive",
         pytest.param("principles-first", marks=SLOW),
     ],
@@ -172,7 +172,7 @@ async def test_what_a_batch_lost_goes_into_the_next(
     ("fate", "status", "reason"),
     [
         pytest.param("dropped", "api_error", "gave no line for it", id="dropped"),
-        pytest.param("expired", "timeout", "the batch is expired", id="expired"),
+        pytest.param("expired", "timeout", "the batch is expired", id="expired", marks=SLOW),
         pytest.param("400", "api_error", "HTTP 400: unknown field", id="refused"),
     ],
 )
@@ -289,9 +289,27 @@ async def test_a_budget_holds_across_a_batch(tmp_path: Path, batch_server: Any) 
 async def test_what_cannot_be_run_in_batches_says_why(
     options: dict[str, str], judges: str, reason: str, tmp_path: Path, batch_server: Any
 ) -> None:
-    path = write(tmp_path, batch_server(**options).url, judges)
+    path, out = write(tmp_path, batch_server(**options).url, judges), tmp_path / "batch"
     with pytest.raises(InputError, match=reason):
-        await run(path, tmp_path / "batch")
+        await run(path, out)
+    await run(path, out, batch=False, resume=True)  # nothing was bought
+
+
+async def test_a_run_with_batches_under_way_is_continued_only_with_them(
+    tmp_path: Path, batch_server: Any
+) -> None:
+    def kill(line: str) -> None:
+        if "looking again" in line:
+            raise Killed
+
+    path, out = write(tmp_path, batch_server().url), tmp_path / "batch"
+    with pytest.raises(Killed):
+        await run_suite(
+            load_suite(path, trust=True), out, engine=BatchEngine(limits=LIMITS, report=kill)
+        )
+    with pytest.raises(InputError, match="has batches under way; give --batch to go on"):
+        await run(path, out, batch=False, resume=True)
+    await run(path, out, resume=True)
 
 
 async def test_a_server_without_batches_is_named(

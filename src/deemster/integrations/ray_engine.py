@@ -17,7 +17,7 @@ from typing import Any
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.integrations.ray_actors import RayOptions, Spread
-from deemster.suites.engines import Work
+from deemster.suites.engines import Work, refuse_batches
 
 __all__ = ["RayEngine", "RayOptions"]
 
@@ -55,6 +55,7 @@ class RayEngine:
             InputError: the judges are not those of the suite; the cluster has no room for an
                 actor; actors die without judging anything.
         """
+        refuse_batches(work.store.directory)
         if not work.rebuildable:
             raise InputError(
                 "engine 'ray' makes the judges anew from the suite on every machine; "
