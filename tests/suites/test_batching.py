@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
+import random
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -120,7 +125,7 @@ SLOW = pytest.mark.slow  # what others show too, in another form
         "json",
         pytest.param("panel", marks=SLOW),
         "debate",
-        "cascade",
+        pytest.param("cascade", marks=SLOW),
         "adaptive",
         pytest.param("principles-first", marks=SLOW),
     ],
@@ -167,7 +172,7 @@ async def test_what_a_batch_lost_goes_into_the_next(
     ("fate", "status", "reason"),
     [
         pytest.param("dropped", "api_error", "gave no line for it", id="dropped"),
-        pytest.param("expired", "timeout", "the batch is expired", id="expired"),
+        pytest.param("expired", "timeout", "the batch is expired", id="expired", marks=SLOW),
         pytest.param("400", "api_error", "HTTP 400: unknown field", id="refused"),
     ],
 )
@@ -284,9 +289,27 @@ async def test_a_budget_holds_across_a_batch(tmp_path: Path, batch_server: Any) 
 async def test_what_cannot_be_run_in_batches_says_why(
     options: dict[str, str], judges: str, reason: str, tmp_path: Path, batch_server: Any
 ) -> None:
-    path = write(tmp_path, batch_server(**options).url, judges)
+    path, out = write(tmp_path, batch_server(**options).url, judges), tmp_path / "batch"
     with pytest.raises(InputError, match=reason):
-        await run(path, tmp_path / "batch")
+        await run(path, out)
+    await run(path, out, batch=False, resume=True)  # nothing was bought
+
+
+async def test_a_run_with_batches_under_way_is_continued_only_with_them(
+    tmp_path: Path, batch_server: Any
+) -> None:
+    def kill(line: str) -> None:
+        if "looking again" in line:
+            raise Killed
+
+    path, out = write(tmp_path, batch_server().url), tmp_path / "batch"
+    with pytest.raises(Killed):
+        await run_suite(
+            load_suite(path, trust=True), out, engine=BatchEngine(limits=LIMITS, report=kill)
+        )
+    with pytest.raises(InputError, match="has batches under way; give --batch to go on"):
+        await run(path, out, batch=False, resume=True)
+    await run(path, out, resume=True)
 
 
 async def test_a_server_without_batches_is_named(
@@ -313,3 +336,54 @@ async def test_a_judge_that_goes_on_without_an_answer_is_refused(
     async with judge:
         with pytest.raises(InputError, match="goes on without an answer"):
             await run(path, tmp_path / "batch", judges=[judge])
+
+
+@SLOW
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_through_litellm_as_over_http(tmp_path: Path, batch_server: Any) -> None:
+    server = batch_server(looks=0, fates=every_third("expired", times=1))
+    path = write(tmp_path, server.url)
+    await run(path, tmp_path / "http")
+    text = path.read_text("utf-8").replace("openai/scripted", "litellm:openai/scripted")
+    path.write_text(text, encoding="utf-8")
+    await run(path, tmp_path / "litellm")
+
+    def scores(out: Path) -> list[Any]:
+        with RunStore(out) as store:
+            return [[vote.scores for vote in one.judgments] for _, one in store.verdicts(0)]
+
+    assert scores(tmp_path / "litellm") == scores(tmp_path / "http")
+    assert sum(server.submitted.values()) > len(server.submitted)
+    gc.collect()  # LiteLLM makes a client for each of its batch calls, and closes none
+
+
+@SLOW
+def test_a_process_that_is_killed_submits_nothing_twice(tmp_path: Path, batch_server: Any) -> None:
+    server = batch_server(looks=3, lost_answers=1, fates=every_third("dropped", times=1))
+    path, out = write(tmp_path, server.url, KINDS["debate"]), tmp_path / "batch"
+    drawn, kills = random.Random(7), 0
+    command = [sys.executable, "-m", "deemster", "run", str(path), "--trust-suite", "--batch"]
+    while True:
+        process = subprocess.Popen(
+            [*command, "--batch-wait", "0.3", "--resume", "--out", str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        lines = drawn.randrange(1, 7) if kills < 5 else 10**6
+        said = [line for line, _ in zip(process.stderr, range(lines), strict=False)]
+        if len(said) < lines:
+            break
+        time.sleep(drawn.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        process.stderr.close()
+        kills += 1
+    assert process.wait() == 0, said
+    process.stderr.close()
+    assert kills
+    twice = {name for name, times in server.submitted.items() if times == 2}
+    assert twice == {name for name in server.submitted if int(name, 16) % 3 == 0}
+    assert set(server.submitted.values()) == {1, 2}
+    asyncio.run(run(path, tmp_path / "online", batch=False))
+    assert told(out) == told(tmp_path / "online")

@@ -30,6 +30,8 @@ from deemster.backends.limits import Budget
 from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.schemas import Usage
 
+__all__ = ["BatchLedger", "BatchLimits", "BatchQueue"]
+
 _TRIES_TO_MAKE = 5
 _AROUND = 160
 """Bytes of a line beside its body: the custom id, the endpoint."""
@@ -214,21 +216,26 @@ class BatchQueue:
         self, session: aiohttp.ClientSession, service: _Service, submission: Submission
     ) -> str:
         """Upload the requests and make the batch, unless an earlier try made it."""
-        file, asked = submission.file, submission.asked
+        calls, file, asked = service.calls, submission.file, submission.asked
         for left in reversed(range(_TRIES_TO_MAKE)):
             try:
                 if file is None:
                     data = b"".join(_request_line(*one) for one in self.ledger.body_of(submission))
-                    file = await service.calls.upload(session, data)
+                    file = await calls.upload(session, data)
                     self.ledger.note(submission, file=file)
                 # A try whose answer was lost may have made it: the provider knows.
-                batch = await service.calls.find(session, file) if asked else None
+                batch = await calls.find(session, file) if asked else None
                 if batch is None:
-                    self.ledger.note_asked(submission)
+                    self.ledger.note_asked(submission, True)
                     asked = True
-                    batch = await service.calls.create(session, file)
+                    batch = await calls.create(session, file)
                 self.ledger.note(submission, batch=batch)
+            except UnusableModelError:
+                self.ledger.note_asked(submission, False)
+                raise
             except BackendError as error:
+                if not error.retryable:
+                    self.ledger.note_asked(submission, False)
                 if not left or not error.retryable:
                     raise UnusableModelError(
                         f"the batch could not be submitted: {error}; give --resume to try again"
@@ -264,6 +271,9 @@ class BatchQueue:
             full = "limit" in status.said
             others = [one for one in self.ledger.open() if one.service == name]
             if not full or len(others) == 1:
+                self.ledger.settle(
+                    submission, {}, again="", most_tries=self.limits.tries, counts=False
+                )
                 raise UnusableModelError(
                     f"batch {submission.batch} was refused: {status.said or 'no reason is given'}"
                     + ("; make batches smaller (--batch-size)" if full else "")

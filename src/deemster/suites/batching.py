@@ -22,7 +22,14 @@ from deemster.judges import BaseJudge
 from deemster.judges.batch import score_sample
 from deemster.judges.recording import recorded
 from deemster.schemas import Sample, Usage, Verdict
-from deemster.suites.engines import BATCHES, COMPLETIONS, Work, is_over_budget, total_spent
+from deemster.suites.engines import (
+    BATCHES,
+    COMPLETIONS,
+    Work,
+    holds_batches,
+    is_over_budget,
+    total_spent,
+)
 
 
 class BatchEngine:
@@ -63,13 +70,13 @@ class BatchEngine:
             await queue.load()
             async with recorded(work.judges, work.store.directory / COMPLETIONS) as recorders:
                 over = await self._rounds(work, queue, recorders)
-            waits = queue.waiting > 0
         finally:
             for judge in work.judges:
                 judge.wrap_backends(queue.unwrap)
             await queue.aclose()
-        if not waits:
-            _remove(path)
+            if not holds_batches(work.store.directory):
+                _remove(path)
+        _remove(path)  # every answer is in the cassette or in a verdict
         return over
 
     async def _rounds(

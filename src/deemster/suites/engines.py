@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from deemster.backends import RecordBackend
@@ -69,14 +70,10 @@ class LocalEngine:
         """See `Engine`.
 
         Raises:
-            InputError: batches of the run are under way, and would be bought a second time.
+            InputError: see `refuse_batches`.
         """
+        refuse_batches(work.store.directory)
         store = work.store
-        if (store.directory / BATCHES).exists():
-            raise InputError(
-                f"{str(store.directory)!r} waits for batches; give --batch to go on with them, or "
-                f"delete {BATCHES} in it to ask for all of it again"
-            )
         async with recorded(work.judges, store.directory / COMPLETIONS) as recorders:
             for j in range(len(work.judges)):
                 earlier, others = store.spent(j), total_spent(recorders)
@@ -114,3 +111,30 @@ async def _judge(work: Work, judge: int, note: Callable[[], None]) -> bool:
             work.put(judge, pending[number], sample, verdict)
             note()
     return False
+
+
+def holds_batches(directory: Path) -> bool:
+    """Whether requests of a run were bought in batches and are needed to go on with it."""
+    path = directory / BATCHES
+    if not path.exists():
+        return False
+    from deemster.backends.batches import BatchLedger  # noqa: PLC0415 - for few runs
+
+    ledger = BatchLedger(path)
+    try:
+        return ledger.is_needed
+    finally:
+        ledger.close()
+
+
+def refuse_batches(directory: Path) -> None:
+    """Refuse to go on without batches where some are under way.
+
+    Raises:
+        InputError: they are; what is in them would be bought a second time.
+    """
+    if holds_batches(directory):
+        raise InputError(
+            f"{str(directory)!r} has batches under way; give --batch to go on with them, or delete "
+            f"{BATCHES} in it to buy their requests again"
+        )

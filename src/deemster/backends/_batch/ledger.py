@@ -119,6 +119,11 @@ class BatchLedger:
         query = "SELECT id, length(body) FROM lines WHERE state = 'new' AND service = ?"
         return self._db.execute(f"{query} ORDER BY rowid", (service,)).fetchall()
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether it holds what was bought: answers, or batches that exist or may exist."""
+        return self.count("answered") > 0 or any(one.asked for one in self.open())
+
     def count(self, state: State) -> int:
         """How many requests are in a state."""
         row = self._db.execute("SELECT count(*) FROM lines WHERE state = ?", (state,)).fetchone()
@@ -156,9 +161,11 @@ class BatchLedger:
             (file, batch, submission.number),
         )
 
-    def note_asked(self, submission: Submission) -> None:
-        """Keep that the provider is being asked to make the batch."""
-        self._db.execute("UPDATE submissions SET asked = 1 WHERE id = ?", (submission.number,))
+    def note_asked(self, submission: Submission, asked: bool) -> None:
+        """Keep whether the provider was asked to make the batch, so that it may exist."""
+        self._db.execute(
+            "UPDATE submissions SET asked = ? WHERE id = ?", (asked, submission.number)
+        )
 
     def open(self) -> list[Submission]:
         """The batches that have not ended, oldest first."""

@@ -67,7 +67,8 @@ class BatchService(Protocol):
 def status_of(batch: object) -> BatchStatus:
     """A batch object of the OpenAI API as a status; what is missing counts as nothing."""
     found = batch if isinstance(batch, dict) else {}
-    counts = found.get("request_counts") or {}
+    counts = found.get("request_counts")
+    counts = counts if isinstance(counts, dict) else {}
     files = (found.get("output_file_id"), found.get("error_file_id"))
     errors = found.get("errors") or {}
     data = errors.get("data") if isinstance(errors, dict) else None
