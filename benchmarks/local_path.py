@@ -94,8 +94,8 @@ def _open(threads: int | None, layers: int = 4) -> Any:  # noqa: ANN401 - of tor
 
     with tempfile.TemporaryDirectory() as folder:
         return load(
-            str(_saved(Path(folder), "llama", 512, layers)), device="cpu", dtype=None, max_context=None,
-            sanitize=True, template_args={}, threads=threads,
+            str(_saved(Path(folder), "llama", 512, layers)), device="cpu", dtype=None,
+            max_context=None, sanitize=True, template_args={}, threads=threads,
         )  # fmt: skip
 
 
