@@ -13,7 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import api_backend, growth, local_requests, suite_run, transformers_backend
+from benchmarks import (
+    api_backend,
+    growth,
+    local_path,
+    local_requests,
+    suite_run,
+    transformers_backend,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -74,16 +81,18 @@ def path_section(found: dict[str, Any] | None = None) -> str:
 Random Llama-type models, medians of {setting["rounds"]} interleaved rounds.
 Command: `python -m benchmarks.local_path`
 
-A step of {setting["k"]} rows after a prompt of {setting["prompt"]} tokens, beside a process that is always busy:
+A step of {setting["k"]} rows after a prompt of {setting["prompt"]} tokens, beside a process that
+is always busy:
 
 {table(["threads", "ms a step", "CPU ms a step"], lines(found["threads"], 1000))}
 
-{prompts["prompts"]} prompts of a judge, two orders of each item, {prompts["tokens"]} tokens in all, of which
-{prompts["reused"]} had stood at the beginning of the prompt before; one thread:
+{prompts["prompts"]} prompts of a judge, two orders of each item, {prompts["tokens"]} tokens in
+all, of which {prompts["reused"]} had stood at the beginning of the prompt before; one thread:
 
 {table(["read", "seconds", "CPU seconds"], lines(prompts["ways"]))}
 
-{rows["k"]} draws that end one after the other, the ended ones stepped on with the others or taken out; one thread:
+{rows["k"]} draws that end one after the other, the ended ones stepped on with the others or taken
+out; one thread:
 
 {table(["ended draws", "seconds", "CPU seconds"], lines(rows["ways"]))}
 """
