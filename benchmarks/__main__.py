@@ -19,6 +19,7 @@ from benchmarks import (
     api_backend,
     api_judges,
     growth,
+    local_path,
     local_requests,
     startup,
     suite_run,
@@ -113,6 +114,38 @@ Command: `python -m benchmarks.transformers_backend`
 """
 
 
+def path_section(found: dict[str, Any] | None = None) -> str:
+    found = local_path.main() if found is None else found
+    setting, prompts, rows = found["setting"], found["prompts"], found["rows"]
+
+    def lines(ways: dict[str, dict[str, float]], unit: float = 1.0) -> list[list[Any]]:
+        return [
+            [way, f"{one['seconds'] * unit:.3g}", f"{one['cpu_seconds'] * unit:.3g}"]
+            for way, one in ways.items()
+        ]
+
+    return f"""## The parts of the `transformers` backend on the CPU
+
+Random Llama-type models, medians of {setting["rounds"]} interleaved rounds.
+Command: `python -m benchmarks.local_path`
+
+A step of {setting["k"]} rows after a prompt of {setting["prompt"]} tokens, beside a process that
+is always busy:
+
+{table(["threads", "ms a step", "CPU ms a step"], lines(found["threads"], 1000))}
+
+{prompts["prompts"]} prompts of a judge, two orders of each item, {prompts["tokens"]} tokens in
+all, of which {prompts["reused"]} had stood at the beginning of the prompt before; one thread:
+
+{table(["read", "seconds", "CPU seconds"], lines(prompts["ways"]))}
+
+{rows["k"]} draws that end one after the other, the ended ones stepped on with the others or taken
+out; one thread:
+
+{table(["ended draws", "seconds", "CPU seconds"], lines(rows["ways"]))}
+"""
+
+
 def requests_section() -> str:
     found = local_requests.main()
     rows = [
@@ -191,6 +224,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "judges": judges_section,
     "startup": startup_section,
     "transformers": transformers_section,
+    "path": path_section,
     "requests": requests_section,
     "suite": suite_section,
     "growth": growth_section,

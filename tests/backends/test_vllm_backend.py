@@ -250,6 +250,8 @@ async def test_closing_waits_and_frees_and_opens_again(
         isinstance(one, Completion) for found in await asyncio.gather(*going) for one in found
     )
     assert [one.is_shut for one in engines.made] == [True]
+    await backend.preload()
+    assert len(engines.made) == 2
     await backend.generate(request())
     await backend.aclose()
     assert [one.is_shut for one in engines.made] == [True, True]

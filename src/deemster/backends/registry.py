@@ -33,6 +33,9 @@ BACKENDS: Registry[BackendFactory] = Registry(
 )
 """Backends by the scheme of model strings."""
 
+LOCAL_SCHEMES = ("hf", "vllm")
+"""Schemes of models that are read from files, in a folder or a repository."""
+
 CLASSIFY_SCHEMES = ("vllm-classify", "vllm-pooling", "vllm-score", "tei-predict")
 """Schemes of classifiers behind HTTP (`backends.classify`), which write nothing."""
 

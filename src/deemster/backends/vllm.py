@@ -124,6 +124,14 @@ class VLLMBackend:
         """
         return await run_in_background(self._generate(request))
 
+    async def preload(self) -> None:
+        """Start the engine now, if it is not started.
+
+        Raises:
+            InputError: it cannot be started.
+        """
+        await run_in_background(self._opened())
+
     async def aclose(self) -> None:
         """Wait for the requests under way, then end the engine, which frees its memory."""
         await run_in_background(self._close())

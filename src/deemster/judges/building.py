@@ -13,14 +13,14 @@ from pydantic import JsonValue
 
 from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
-from deemster.backends.registry import BACKENDS, CLASSIFY_SCHEMES
+from deemster.backends.registry import BACKENDS, CLASSIFY_SCHEMES, LOCAL_SCHEMES
 from deemster.errors import CalibrationError, InputError
 from deemster.files import exists
 from deemster.judges.base import BaseJudge
 from deemster.judges.spec import JudgeSpec, ModelSpec
 from deemster.principles import PrinciplesLike
 
-_FILES = ("hf", "replay", "vllm")
+_FILES = (*LOCAL_SCHEMES, "replay")
 """Schemes of models that may be a file or a folder beside the suite."""
 _PAID = ("api", "decisions", "litellm", "systemone")
 """Schemes of models that cost money; model strings without a scheme do too."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from deemster.aggregators import Reducer
 from deemster.backends.hub import find_judge_file
 from deemster.backends.judge_file import CONFIG_NAME, JudgeFile
+from deemster.backends.registry import LOCAL_SCHEMES
 from deemster.errors import InputError
 from deemster.judges.settings import aggregator_of, announce
 from deemster.zoo import find_model
@@ -117,12 +118,12 @@ def own_settings(model: object) -> OwnSettings:
     if not isinstance(model, str):
         return OwnSettings("")
     scheme, _, path = model.partition(":")
-    if scheme != "hf" or (find_model(model) is not None and not Path(path).exists()):
+    if scheme not in LOCAL_SCHEMES or (find_model(model) is not None and not Path(path).exists()):
         return OwnSettings(model)
     found = find_judge_file(path)
     if found is None:
         return OwnSettings(model)
     folder, file = found
     if file.model != ".":
-        model = f"hf:{folder / file.model}"
+        model = f"{scheme}:{folder / file.model}"
     return OwnSettings(model, file, folder)

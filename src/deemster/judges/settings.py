@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from deemster.aggregators import Pipeline, Reducer, Sum, TopK, parse_aggregator
 from deemster.backends import Backend, only_dialect
+from deemster.backends.registry import LOCAL_SCHEMES
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sampling, SamplingSettings, first_problem
@@ -96,8 +97,9 @@ def dialect_of(
 
 def _folder(backend: Backend) -> Path | None:
     """Where the model lies, if it is a local one in a folder."""
-    folder = Path(backend.name.removeprefix("hf:"))
-    return folder if backend.name.startswith("hf:") and folder.is_dir() else None
+    scheme, _, path = backend.name.partition(":")
+    folder = Path(path)
+    return folder if scheme in LOCAL_SCHEMES and folder.is_dir() else None
 
 
 def _released_dialect(model: str) -> str | None:

@@ -14,6 +14,7 @@ import torch
 import transformers
 from transformers.utils import logging
 
+from deemster.backends._local.checkpoint import whole_files
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,45 @@ def no_bars() -> Iterator[None]:
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While transformers reads files: alone, without bars, and damaged ones are a `ValueError`."""
+    with LOADING, no_bars(), whole_files():
+        yield
+
+
+def from_files(
+    kind: Any,  # noqa: ANN401 - transformers is untyped
+    source: Source,
+    dtype: torch.dtype,
+    *,
+    code: bool = False,
+    **options: Any,  # noqa: ANN401 - of transformers
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Tokenizer, model and the report of what was missing and unused; safetensors only.
+
+    Args:
+        kind: one of transformers' `AutoModelFor…` classes.
+        source: where they are; an adapter is not merged.
+        dtype: of the weights.
+        code: whether code of the repository may run.
+        options: further ones of `from_pretrained`; a `config` is the tokenizer's, too.
+    """
+    given = {"config": options["config"]} if "config" in options else {}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        source.tokenizer, trust_remote_code=code, **given
+    )
+    model, report = kind.from_pretrained(
+        source.base,
+        dtype=dtype,
+        trust_remote_code=code,
+        use_safetensors=True,
+        output_loading_info=True,
+        **options,
+    )
+    return tokenizer, model, report
 
 
 def complete(missing: set[str]) -> None:
@@ -128,20 +168,15 @@ def save_merged(source: Source, out: Path) -> None:
         if scalar
         else transformers.AutoModelForCausalLM
     )
-    with LOADING, no_bars():
-        model, report = kind.from_pretrained(
-            source.base,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **head_of(source, scalar=scalar),
+    with reading():
+        tokenizer, model, report = from_files(
+            kind, source, torch.float32, **head_of(source, scalar=scalar)
         )
         merged, missing = with_adapter(model, source, set(report["missing_keys"]))
         complete(missing)
         stored = transformers.AutoConfig.from_pretrained(source.base).dtype
         merged.to(stored or torch.float32).save_pretrained(out)
-        transformers.AutoTokenizer.from_pretrained(source.tokenizer).save_pretrained(out)
+        tokenizer.save_pretrained(out)
 
 
 def head_of(source: Source, *, scalar: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from deemster.backends._local.chat import Chat
-from deemster.backends._local.conversion import LOADING, no_bars
+from deemster.backends._local.conversion import reading
 from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.grammar import LAYOUT
 from deemster.backends._local.loading import eos_ids, unloadable
@@ -198,7 +198,7 @@ def _files(
     source: Source, sanitize: bool, template_args: Mapping[str, Any]
 ) -> tuple[Chat, frozenset[int]]:
     """How a conversation becomes token ids, and which ids end a text."""
-    with LOADING, no_bars():
+    with reading():
         tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
         config = AutoConfig.from_pretrained(source.base, trust_remote_code=False)
         try:

@@ -13,8 +13,13 @@ import torch
 import transformers
 
 from deemster.backends._local.chat import Chat
-from deemster.backends._local.checkpoint import whole_files
-from deemster.backends._local.conversion import LOADING, complete, head_of, no_bars, with_adapter
+from deemster.backends._local.conversion import (
+    complete,
+    from_files,
+    head_of,
+    reading,
+    with_adapter,
+)
 from deemster.backends._local.decoding import Runner
 from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.grammar import Vocabulary
@@ -123,18 +128,8 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
     """
     source = source_of(path)
     scalar = kind is transformers.AutoModelForSequenceClassification
-    with LOADING, no_bars(), whole_files():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            source.tokenizer, trust_remote_code=False
-        )
-        model, report = kind.from_pretrained(
-            source.base,
-            dtype=dtype,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **head_of(source, scalar=scalar),
-        )
+    with reading():
+        tokenizer, model, report = from_files(kind, source, dtype, **head_of(source, scalar=scalar))
         model, missing = with_adapter(model, source, set(report["missing_keys"]))
     complete(missing)
     return tokenizer, model

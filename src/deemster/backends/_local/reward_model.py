@@ -12,12 +12,11 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
 )
 from transformers.utils import logging
 
-from deemster.backends._local.checkpoint import Checkpoint, whole_files
-from deemster.backends._local.conversion import LOADING, complete, no_bars
+from deemster.backends._local.checkpoint import Checkpoint
+from deemster.backends._local.conversion import complete, from_files, reading
 from deemster.backends._local.heads import Head, find_head
 from deemster.backends._local.loading import read
 from deemster.backends._local.sources import Source, source_of
@@ -195,17 +194,12 @@ def load_reward_model(
     if head is None:
         return _plain(source, checkpoint, place, dtype)
     trunk_config = _trunk_config(checkpoint, head)
-    with LOADING, no_bars(), whole_files(), _no_report():
-        tokenizer = AutoTokenizer.from_pretrained(
-            source.tokenizer, trust_remote_code=False, config=trunk_config
-        )
-        model, report = AutoModel.from_pretrained(
-            source.base,
+    with reading(), _no_report():
+        tokenizer, model, report = from_files(
+            AutoModel,
+            source,
+            dtype,
             config=trunk_config,
-            dtype=dtype,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
             key_mapping={f"^{head.trunk}": ""} if head.trunk else None,
         )
     complete(set(report["missing_keys"]))
@@ -233,15 +227,8 @@ def _plain(
             raise InputError(f"the head of {name} is not known here; {_ELSEWHERE[name]}")
     if not checkpoint.config.get("model_type") and checkpoint.config.get("auto_map"):
         raise InputError(_unknown("its type of model"))
-    with LOADING, no_bars(), whole_files(), _no_report():
-        tokenizer = AutoTokenizer.from_pretrained(source.tokenizer, trust_remote_code=False)
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            source.base,
-            dtype=dtype,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+    with reading(), _no_report():
+        tokenizer, model, report = from_files(AutoModelForSequenceClassification, source, dtype)
     complete(set(report["missing_keys"]))
     _all_used(report["unexpected_keys"], ())
     return SequenceClassifier(tokenizer, model.to(place))
@@ -285,14 +272,7 @@ def _own_code(
         if "AutoModelForSequenceClassification" in classes
         else AutoModel
     )
-    with LOADING, no_bars(), whole_files(), _no_report():
-        tokenizer = AutoTokenizer.from_pretrained(source.base, trust_remote_code=True)
-        model, report = kind.from_pretrained(
-            source.base,
-            dtype=dtype,
-            trust_remote_code=True,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+    with reading(), _no_report():
+        tokenizer, model, report = from_files(kind, source, dtype, code=True)
     complete(set(report["missing_keys"]))
     return OwnCodeModel(tokenizer, model.to(place))
