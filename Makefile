@@ -61,8 +61,8 @@ walk:  ## Follow docs/tutorial.md word for word in a fresh environment
 bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-reliability: $(STAMP)  ## Measure R1 to R20 at full counts (hours); writes docs/reliability.md
-	$(BIN)/python -m benchmarks.reliability
+reliability: $(STAMP)  ## Measure R1 to R20 (hours; ARGS="--only R1,R5 --missing"); writes docs/reliability.md
+	$(BIN)/python -m benchmarks.reliability $(ARGS)
 
 study: $(STAMP)  ## Sample what is missing of the scaling study and analyse it; writes docs/scaling.md
 	$(BIN)/python -m lab.nano.study

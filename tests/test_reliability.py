@@ -54,6 +54,11 @@ def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path: Path) -> None:
     assert load(tmp_path)["R6"].command == "python -m benchmarks.reliability --only R6"
 
 
+def test_the_time_of_full_counts_is_foretold_from_what_was_kept() -> None:
+    assert result(0.1).seconds_at_full_counts == pytest.approx(10.0)
+    assert result(1.0).seconds_at_full_counts == 1.0
+
+
 def test_the_page_says_what_was_missed_and_what_was_not_run() -> None:
     assert state(None) == "*not run*"
     assert state(result(1.0)) == "met"

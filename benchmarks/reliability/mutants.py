@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from benchmarks.reliability.equivalent import EQUIVALENT
 from benchmarks.reliability.mutating import Mutant, mutants
 from benchmarks.reliability.record import Run
 
@@ -19,56 +24,60 @@ _PARTS_OF_TREE = (
     *("src", "tests", "benchmarks", "lab", "suites", "examples", "docs", "recipes"),
     *("pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md"),
 )
-PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "parsers": (
-        (
-            "dialects/grm.py", "dialects/boxed.py", "dialects/criteria.py",
-            "dialects/json_schema.py", "dialects/strict_json.py", "dialects/loose_json.py",
-            "dialects/reasoning.py", "dialects/labels.py", "dialects/marked.py",
-            "dialects/mt_bench.py", "dialects/arena_hard.py", "dialects/judgelrm.py",
-            "dialects/prometheus.py", "dialects/vote.py",
-        ),
-        (
-            *(f"tests/dialects/test_{name}.py" for name in (
-                "verdict_forms", "grm_dialect", "json_dialect", "judge_dialects",
-                "label_dialects", "pairwise_dialects", "reasoning", "dialect_registry",
-                "released_dialects", "published_verdicts", "dialect_fuzz",
-            )),
-        ),
-    ),
-    "limits": (
+_FORMS = "dialects/test_verdict_forms.py"
+_JUDGES = ("dialects/test_judge_dialects.py", _FORMS)
+PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "parsers": {
+        "dialects/grm.py": ("dialects/test_grm_dialect.py", _FORMS),
+        "dialects/boxed.py": ("dialects/test_grm_dialect.py", _FORMS),
+        "dialects/base.py": ("dialects/test_dialect_registry.py", *_JUDGES),
+        "dialects/criteria.py": ("dialects/test_grm_dialect.py", "dialects/test_label_dialects.py"),
+        "dialects/json_schema.py": ("dialects/test_json_dialect.py", _FORMS),
+        "dialects/strict_json.py": ("dialects/test_json_dialect.py", _FORMS),
+        "dialects/loose_json.py": ("dialects/test_json_dialect.py", _FORMS),
+        "dialects/reasoning.py": ("dialects/test_reasoning.py",),
+        "dialects/mentions.py": ("dialects/test_mentions.py", "dialects/test_reasoning.py"),
+        "dialects/labels.py": ("dialects/test_label_dialects.py", "dialects/test_grm_dialect.py"),
+        "dialects/marked.py": _JUDGES,
+        "dialects/mt_bench.py": _JUDGES,
+        "dialects/arena_hard.py": _JUDGES,
+        "dialects/judgelrm.py": _JUDGES,
+        "dialects/prometheus.py": _JUDGES,
+        "dialects/vote.py": ("dialects/test_grm_dialect.py", *_JUDGES),
+    },
+    "limits": dict.fromkeys(
         ("backends/limits.py", "backends/gate.py", "backends/pace.py"),
-        (
-            "tests/backends/test_limits.py", "tests/backends/test_gate.py",
-            "tests/backends/test_api.py",
-        ),
+        ("backends/test_limits.py", "backends/test_gate.py"),
     ),
-    "store": (
-        ("suites/store.py", "suites/store_format.py", "sqlite_file.py"),
-        (
-            "tests/suites/test_store.py", "tests/test_sqlite_file.py",
-            "tests/suites/test_runner.py", "tests/cli/test_cli_damaged_run.py",
+    "store": {
+        "suites/store.py": ("suites/test_store.py", "cli/test_cli_damaged_run.py"),
+        "suites/store_format.py": ("suites/test_store.py", "test_sqlite_file.py"),
+        "sqlite_file.py": ("test_sqlite_file.py", "suites/test_store.py"),
+    },
+    "aggregators": {
+        "aggregators/base.py": ("aggregators/test_reducers.py", "aggregators/test_spec.py"),
+        "aggregators/reducers.py": ("aggregators/test_reducers.py",),
+        "aggregators/selectors.py": ("aggregators/test_reducers.py", "aggregators/test_spec.py"),
+        "aggregators/confidence.py": (
+            "aggregators/test_confidence.py", "aggregators/test_resampling.py",
         ),
-    ),
-    "aggregators": (
-        (
-            "aggregators/base.py", "aggregators/reducers.py", "aggregators/selectors.py",
-            "aggregators/confidence.py", "aggregators/stopping.py", "aggregators/relative.py",
-            "aggregators/reliability.py",
-        ),
-        ("tests/aggregators",),
-    ),
+        "aggregators/stopping.py": ("aggregators/test_stopping.py",),
+        "aggregators/relative.py": ("aggregators/test_relative.py",),
+        "aggregators/reliability.py": ("aggregators/test_relative.py",),
+    },
 }  # fmt: skip
-"""What is changed, and the tests that should notice."""
+"""The modules that are changed, and the tests of each, below `tests/`."""
 
-_LIMIT_S = 600
-"""A mutant whose tests take longer does not end: it is killed, and counted apart."""
+_LEAST_CPU_S, _SLOWER = 20, 10
+"""A mutant whose tests take ten times as long as without it does not end: it is killed."""
 
 
 def survivors(run: Run) -> None:
-    """A seeded sample of the mutants of each part, each against the tests of the part."""
+    """A seeded sample of the mutants of each part, each against the tests of its module."""
     with tempfile.TemporaryDirectory() as name:
-        _survivors(run, _copied(Path(name)))
+        tree = _copied(Path(name))
+        with _warm(tree) as process:
+            _survivors(run, tree, process)
 
 
 def _copied(folder: Path) -> Path:
@@ -86,35 +95,87 @@ def _copied(folder: Path) -> Path:
     return tree
 
 
-def _survivors(run: Run, tree: Path) -> None:
+@contextmanager
+def _warm(tree: Path) -> Iterator[subprocess.Popen[str]]:
+    """The process that tries mutants; see `mutant_runner`."""
+    environment = os.environ | {"PYTHONPATH": f"{tree / 'src'}:{tree}", "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.reliability.mutant_runner"], cwd=tree,
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _ask(process: subprocess.Popen[str], **job: object) -> dict[str, Any]:
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the process has no pipes")
+    process.stdin.write(json.dumps(job) + "\n")
+    process.stdin.flush()
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
+
+
+def _survivors(run: Run, tree: Path, process: subprocess.Popen[str]) -> None:
     samples: dict[str, list[Mutant]] = {}
-    alive: list[str] = []
-    endless = 0
-    tried, killed = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
-    for part, (modules, tests) in PARTS.items():
+    limits: dict[str, int] = {}
+    for part, modules in PARTS.items():
+        for module, tests in modules.items():
+            limits[module] = _limit(process, tree, module, tests)
         everything = [mutant for module in modules for mutant in of_module(tree, module)]
         n = run.count(f"mutants of {part}", len(everything), least=2)
         samples[part] = random.Random(20).sample(everything, n)
-        source = (tree / "src" / "deemster" / modules[0]).read_text("utf-8")
-        if against(tree, Mutant(modules[0], 0, "none", source), tests) != "alive":
-            raise RuntimeError(f"the tests of {part} fail without a change")
-        run.notes.append(f"{part}: {', '.join(modules)}, against {', '.join(tests)}.")
+        tested = (f"{module} ({', '.join(tests)})" for module, tests in modules.items())
+        run.notes.append(f"{part.capitalize()}: {'; '.join(tested)}.")
+    fates: dict[str, list[tuple[Mutant, str]]] = {part: [] for part in PARTS}
     for row in itertools.zip_longest(*samples.values()):
         for part, mutant in zip(PARTS, row, strict=True):
             if mutant is None or run.late():
                 continue
-            tried[part] += 1
-            found = against(tree, mutant, PARTS[part][1])
-            endless += found == "endless"
-            killed[part] += found != "alive"
-            if found == "alive":
-                alive.append(f"`{mutant.module}:{mutant.line}` {mutant.change}")
-    for part in PARTS:
-        run.counts[f"mutants of {part}"] = tried[part]
-        run.share(f"killed: {part}", killed[part], tried[part], 90)
-    run.share("killed", sum(killed.values()), sum(tried.values()), 90)
-    run.notes.append(f"{endless} of the killed did not end within {_LIMIT_S} s.")
-    run.notes.append("A sample drawn by a seed where the counts are not the full ones.")
+            tests = PARTS[part][mutant.module]
+            fates[part].append((mutant, against(process, mutant, tests, limits[mutant.module])))
+    _report(run, fates)
+
+
+def _limit(process: subprocess.Popen[str], tree: Path, module: str, tests: tuple[str, ...]) -> int:
+    """Seconds of processor time that a mutant of a module may take; warms the process for it.
+
+    Raises:
+        RuntimeError: the tests fail without a change, or do not import the module.
+    """
+    files = [f"tests/{test}" for test in tests]
+    _ask(process, path="", source=None, tests=files, cpu_s=600)
+    source = (tree / "src" / "deemster" / module).read_text("utf-8")
+    whole = _ask(process, path=f"src/deemster/{module}", source=source, tests=files, cpu_s=600)
+    if whole["status"] != "0" or not whole["loaded"]:
+        raise RuntimeError(f"{module} and {files} without a change: {whole}")
+    seconds: float = whole["seconds"]
+    return max(_LEAST_CPU_S, round(_SLOWER * seconds))
+
+
+def _report(run: Run, fates: dict[str, list[tuple[Mutant, str]]]) -> None:
+    same: list[str] = []
+    alive: list[str] = []
+    tried = killed = 0
+    for part, found in fates.items():
+        run.counts[f"mutants of {part}"] = len(found)
+        told = [(mutant, fate) for mutant, fate in found if mutant.key not in EQUIVALENT]
+        same += [f"`{m.key}`: {EQUIVALENT[m.key]}" for m, _ in found if m.key in EQUIVALENT]
+        alive += [f"`{mutant.key}`" for mutant, fate in told if fate == "alive"]
+        dead = sum(fate != "alive" for _, fate in told)
+        run.share(f"killed: {part}", dead, len(told), 90)
+        tried, killed = tried + len(told), killed + dead
+    run.share("killed", killed, tried, 90)
+    endless = sum(fate == "endless" for found in fates.values() for _, fate in found)
+    run.notes.append(
+        f"{endless} of the killed did not end in {_SLOWER} times the tests' time. A sample drawn "
+        "by a seed where the counts are not the full ones."
+    )
+    if same:
+        run.notes.append(f"Mean the same, and are not counted: {'; '.join(sorted(set(same)))}.")
     if alive:
         run.notes.append(f"Survivors: {'; '.join(alive)}.")
 
@@ -125,31 +186,19 @@ def of_module(tree: Path, module: str) -> list[Mutant]:
     return list(mutants(module, source))
 
 
-def against(tree: Path, mutant: Mutant, tests: tuple[str, ...]) -> str:
+def against(
+    process: subprocess.Popen[str], mutant: Mutant, tests: tuple[str, ...], cpu_s: int
+) -> str:
     """What becomes of a mutant: `killed`, `endless` (also killed) or `alive`."""
-    with tempfile.TemporaryDirectory() as name:
-        changed = Path(name) / "mutant.py"
-        changed.write_text(mutant.source, "utf-8")
-        environment = os.environ | {
-            "MUTANT": f"src/deemster/{mutant.module}", "MUTANT_SOURCE": str(changed),
-            "PYTHONPATH": f"{tree / 'src'}:{tree}",
-        }  # fmt: skip
-        command = [
-            sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--no-header",
-            "-p", "benchmarks.reliability.mutant_plugin", "-m", "not slow and not gpu",
-            f"--basetemp={name}/pytest", *tests,
-        ]  # fmt: skip
-        try:
-            done = subprocess.run(
-                command, cwd=tree, env=environment, capture_output=True, check=False,
-                timeout=_LIMIT_S,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return "endless"
-        if done.returncode not in (0, 1, 2, 3, 4):
-            raise RuntimeError(
-                f"pytest ended with {done.returncode}: {done.stdout.decode()[-500:]}"
-            )
-        if done.returncode == 0 and not changed.with_suffix(".loaded").exists():
-            raise RuntimeError(f"{mutant.module} was never imported by {' '.join(tests)}")
-        return "killed" if done.returncode else "alive"
+    found = _ask(
+        process,
+        path=f"src/deemster/{mutant.module}",
+        source=mutant.source,
+        tests=[f"tests/{test}" for test in tests],
+        cpu_s=cpu_s,
+    )
+    if found["status"] == "endless":
+        return "endless"
+    if found["status"] not in set("01234"):
+        raise RuntimeError(f"{mutant.key}: status {found['status']}: {found.get('error')}")
+    return "killed" if found["status"] != "0" else "alive"

@@ -25,6 +25,13 @@ class Mutant:
     line: int
     change: str
     source: str
+    code: str = ""
+    """The line as it was."""
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others, and does not move when lines are added above it."""
+        return f"{self.module}: {self.code}: {self.change}"
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
@@ -34,6 +41,7 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
     and what stands under `TYPE_CHECKING`.
     """
     tree = ast.parse(source)
+    lines = source.splitlines()
     places = [node for node in _walk(tree) if any(True for _ in _changes(node))]
     for number, node in enumerate(places):
         for which, (what, _) in enumerate(_changes(node)):
@@ -41,7 +49,8 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
             again = [one for one in _walk(changed) if any(True for _ in _changes(one))][number]
             list(_changes(again))[which][1]()
             text = ast.unparse(ast.fix_missing_locations(changed))
-            yield Mutant(module, getattr(node, "lineno", 0), what, text)
+            line = getattr(node, "lineno", 0)
+            yield Mutant(module, line, what, text, lines[line - 1].strip() if line else "")
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

@@ -108,6 +108,12 @@ class Result:
         """Whether the counts are the full ones."""
         return all(self.counts[name] >= full for name, full in self.full.items())
 
+    @property
+    def seconds_at_full_counts(self) -> float:
+        """How long the full counts would take, as far as time grows with them."""
+        done = min((self.counts[name] / full for name, full in self.full.items()), default=1.0)
+        return self.seconds / max(done, 1e-9)
+
 
 def ended(run: Run, seconds: float, *, minutes: float | None = None) -> Result:
     """The result of a run that ended now.

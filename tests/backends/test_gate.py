@@ -17,7 +17,7 @@ async def test_calls_tried_before_go_first() -> None:
     gate, order = Gate(1, None), list[str]()
 
     async def one(name: str, *, again: bool) -> None:
-        await gate.enter(5, again=again)
+        await (gate.enter(5, again=True) if again else gate.enter(5))
         order.append(name)
         gate.leave()
 
@@ -72,6 +72,99 @@ async def test_nobody_waits_in_vain(again: bool) -> None:
     with pytest.raises(BackendTimeout, match=r"asked to wait 60\.0 s more"):
         await gate.enter(10, again=again)
     assert time.monotonic() - start < 5
+
+
+async def test_all_who_wait_in_vain_are_turned_away_at_once() -> None:
+    gate = Gate(1, None)
+    await gate.enter(5)
+    waiting = [asyncio.create_task(gate.enter(10)) for _ in range(3)]
+    await asyncio.sleep(0)
+    gate.pace.wait_for(60)
+    gate.leave()
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, BackendTimeout) for one in found)
+
+
+async def test_a_short_silence_is_waited_for() -> None:
+    gate = Gate(2, None)
+    gate.pace.wait_for(0.05)
+    start = time.monotonic()
+    async with asyncio.timeout(5):
+        await asyncio.gather(gate.enter(1), gate.enter(1))
+    assert time.monotonic() - start >= 0.045
+
+
+@pytest.mark.parametrize(
+    ("attempts", "calls"), [pytest.param(1, 1, id="only-one"), pytest.param(2, 2, id="the-second")]
+)
+async def test_the_last_attempt_has_all_the_time_that_is_left(attempts: int, calls: int) -> None:
+    made = 0
+
+    async def attempt() -> str:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(10 if made < attempts else 0.2)
+        return "answer"
+
+    patience = Patience(0.05)
+    answer = await with_retries(
+        attempt, gate=Gate(1, None), attempts=attempts, timeout=5, patience=patience
+    )
+    assert (answer, made) == ("answer", calls)
+
+
+async def test_a_slow_rate_starts_one_call_at_a_time() -> None:
+    gate = Gate(2, 8.0)
+    start = time.monotonic()
+    await asyncio.gather(gate.enter(5), gate.enter(5))
+    assert time.monotonic() - start >= 0.1
+
+
+def test_a_request_that_is_a_little_late_does_not_delay_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pace, now = Pace(), 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for i in range(64):
+        assert pace.take(now + i * 1e-6) == 0
+    for i in range(20, 64):
+        pace.refused(now + i * 1e-6)
+    now += 100
+    assert pace.take(now) == 0
+    due = now + pace.take(now)
+    now = due + 0.005
+    assert pace.take(now) == 0
+    assert pace.take(now) == pytest.approx(due - 1000.0 - 100 - 0.005, rel=0.02)
+
+
+def test_old_answers_are_forgotten() -> None:
+    patience = Patience()
+    patience.saw(10.0)
+    for _ in range(63):
+        patience.saw(1.0)
+    assert patience.limit(100.0) == 40.0
+    patience.saw(1.0)
+    assert patience.limit(100.0) == 12.5
+
+
+async def test_the_wait_before_another_attempt_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        await real(0)
+
+    async def attempt() -> None:
+        raise BackendError("busy", retryable=True)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(BackendError, match="busy"):
+        await with_retries(attempt, gate=Gate(1, None), attempts=10, timeout=60)
+    longest = [min(8.0, 0.25 * 2**n) for n in range(9)]
+    assert len(waits) == len(longest)
+    assert all(most / 2 <= wait <= most for wait, most in zip(waits, longest, strict=True))
 
 
 async def test_refusals_are_not_counted_as_attempts() -> None:

@@ -155,6 +155,9 @@ async def test_rate_is_kept_evenly_and_in_order(rate: float) -> None:
         pytest.param({"rate": float("nan")}, "rate", id="rate-nan"),
         pytest.param({"timeout": 0}, "timeout", id="no-time"),
         pytest.param({"timeout": float("inf")}, "timeout", id="no-deadline"),
+        pytest.param({"timeout": True}, "timeout", id="no-number"),
+        pytest.param({"rate": "2"}, "rate", id="text"),
+        pytest.param({"attempt_timeout": -1}, "attempt_timeout", id="attempt-without-time"),
         pytest.param({"retries": 0}, "retries", id="no-attempt"),
     ],
 )
@@ -162,6 +165,11 @@ def test_impossible_limits_are_refused(changed: dict[str, object], match: str) -
     limits: dict[str, object] = {"concurrency": 4, "rate": None, "timeout": 1.0, "retries": 2}
     with pytest.raises(InputError, match=match):
         check_limits(**{**limits, **changed})  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_possible_limits_are_not() -> None:
+    check_limits(concurrency=1, rate=None, timeout=1, retries=1)
+    check_limits(concurrency=4, rate=0.5, timeout=1.5, retries=2, attempt_timeout=0.1)
 
 
 @pytest.mark.parametrize("bad", [-1, float("nan"), float("inf")])

@@ -131,5 +131,5 @@ def _throttler(rate: float) -> Throttler:
     limit = max(1, int(rate * _WINDOW))
     period = limit / rate
     # How late the poll finds the window open is rate lost; 2 % of the window is little.
-    poll = min(0.01, max(0.0005, period / 50))
+    poll = min(0.01, period / 50)
     return Throttler(rate_limit=limit, period=period, retry_interval=poll)

@@ -21,10 +21,11 @@ _RECENT = 32
 """So many refusals among so many answers are no accident: then there is a limit."""
 _FEW = 3
 """So many refusals below the limit say that it is another one, or none."""
-_BACK_OFF = 0.97
+_BACK_OFF = 0.98
 """Where the rate starts again, as a share of the rate that was too much."""
-_FIRST_RETURN, _LAST_RETURN = 20.0, 80.0
-"""Seconds until the rate is back where it was too much."""
+_FIRST_RETURN, _LAST_RETURN = 40.0, 80.0
+"""Seconds until the rate is back where it was too much. A refusal there costs about a second of
+silence (`Retry-After`): 5 % of the rate if that is every 20 s, 2.5 % at 40."""
 _LEAST = 0.2
 """Requests a second that are always tried."""
 _CATCH_UP = 0.01

@@ -83,14 +83,31 @@ _SYNTAX = re.compile(
 _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
 _FEW = 32
 _UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
-# How characters are coded in HTML, JSON and URLs: what begins a code, and what decodes a text.
-_CODES: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
-    (re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)"), lambda text: _unescaped(_unescaped(text))),
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def _unquoted(text: str) -> str:
+    """The text with its percent-codes decoded."""
+    used = set(_PERCENT.findall(text))
+    if len(used) > _FEW or any(code[1] not in "01234567" for code in used):
+        return unquote(text)  # some are bytes of longer characters
+    for code in sorted(
+        used, key=lambda code: (code == "%25", code)
+    ):  # last: it makes what begins a code
+        text = text.replace(code, chr(int(code[1:], 16)))
+    return text
+
+
+# How characters are coded in HTML, JSON and URLs: what begins a code, what breaks it as a template
+# of `re.sub` (one that names a group takes ten times as long), and what decodes a text.
+_CODES: tuple[tuple[re.Pattern[str], str, Callable[[str], str]], ...] = (
+    (re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)"), "& ", lambda text: _unescaped(_unescaped(text))),
     (
         re.compile(r"\\(?=u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"),
+        r"\\ ",
         lambda text: _UNICODE.sub(lambda code: chr(int(code[1] or code[2], 16)), text),
     ),
-    (re.compile(r"%(?=[0-9A-Fa-f]{2})"), unquote),
+    (re.compile(r"%(?=[0-9A-Fa-f]{2})"), "% ", _unquoted),
 )
 
 
@@ -109,9 +126,9 @@ def defuse(text: str) -> str:
         copy = copied(seen)
         if copy is not seen and copy != seen and _SYNTAX.search(fold(copy, all_forms=True)):
             seen = _respell(copy)
-    for code, decoded in _CODES:
+    for code, broken, decoded in _CODES:
         if code.search(seen) and _SYNTAX.search(fold(visible(decoded(seen)), all_forms=True)):
-            seen = code.sub(r"\g<0> ", seen)
+            seen = code.sub(broken, seen)
     return seen
 
 
