@@ -1,0 +1,67 @@
+"""The adapter that ships: all changes of training in one, of low rank."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tests.support.tiny_model import save_tiny_model
+
+from deemster.backends._local.sources import whole
+from lab.smol.ship import ship
+
+CHANGED = ("model.layers.1.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight")
+
+
+def trained(base: Path, out: Path, names: tuple[str, ...], *, rank: int = 3) -> Path:
+    """The base with a change of that rank in some weights."""
+    shutil.copytree(base, out)
+    values = load_file(out / "model.safetensors")
+    generator = torch.Generator().manual_seed(0)
+    for name in names:
+        rows, *columns = values[name].shape
+        left = torch.randn(rows, rank, generator=generator)
+        right = torch.randn(rank, *columns, generator=generator)
+        values[name] = values[name] + 0.02 * left @ right
+    save_file(values, out / "model.safetensors", metadata={"format": "pt"})
+    return out
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("base"), hidden=32, tie_word_embeddings=True)
+
+
+def test_base_and_adapter_are_the_trained_model(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEMSTER_CACHE", str(tmp_path / "cache"))
+    model = trained(base, tmp_path / "model", CHANGED)
+    kept = ship(base, model, tmp_path / "adapter", rank=3, repository=str(base))
+    assert kept == pytest.approx(1, abs=1e-6)
+    merged = load_file(Path(whole(str(tmp_path / "adapter"))) / "model.safetensors")
+    wanted = load_file(model / "model.safetensors")
+    for name in CHANGED:
+        assert torch.allclose(merged[name].float(), wanted[name], atol=2e-3), name
+
+
+def test_a_lower_rank_keeps_a_share(base: Path, tmp_path: Path) -> None:
+    model = trained(base, tmp_path / "model", CHANGED, rank=6)
+    shares = [ship(base, model, tmp_path / "adapter", rank=rank) for rank in (1, 3, 6)]
+    assert 0 < shares[0] < shares[1] < 0.99 < shares[2]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        pytest.param((), "nothing was trained", id="the-base-itself"),
+        pytest.param(("model.embed_tokens.weight",), "embed_tokens.weight", id="embeddings"),
+    ],
+)
+def test_what_cannot_ship(names: tuple[str, ...], message: str, base: Path, tmp_path: Path) -> None:
+    model = trained(base, tmp_path / "model", names)
+    with pytest.raises(ValueError, match=message):
+        ship(base, model, tmp_path / "adapter", rank=2)
