@@ -270,11 +270,12 @@ def main() -> None:
         figures = json.loads(given.growth.read_text("utf-8"))
         SECTIONS["growth"] = lambda: growth_section(figures)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    made = [
-        f"{section().rstrip()}\n\nMeasured on {today}.\n"
-        for name, section in SECTIONS.items()
-        if only is None or name in only
-    ]
+    made = []
+    for name, measure in SECTIONS.items():
+        if only is None or name in only:
+            text = measure().rstrip()
+            load = os.getloadavg()[2]  # of the last 15 minutes
+            made.append(f"{text}\n\nMeasured on {today}, load average {load:.0f}.\n")
     if only is None:
         page = "\n".join([head(today), *made])
     else:
