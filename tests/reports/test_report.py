@@ -61,7 +61,9 @@ def test_figures_are_those_of_the_metrics(run: Path, tmp_path: Path) -> None:
     assert "<title>A &lt;title&gt; &amp; more</title>" in page
 
 
-def test_of_many_items_some_are_listed_and_all_are_counted(run: Path, tmp_path: Path) -> None:
+def test_of_many_items_some_are_listed_and_all_are_counted(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     every = write_report([run], tmp_path / "all.html")
     some = write_report([run], tmp_path / "some.html", most_items=40)
     ids = [[item.id for item in some.items if item.judge == judge] for judge in (0, 1)]
@@ -71,7 +73,7 @@ def test_of_many_items_some_are_listed_and_all_are_counted(run: Path, tmp_path: 
     for one, other in zip(some.judges, every.judges, strict=True):
         assert one.summary == other.summary
         assert one.latency == other.latency
-        assert {w.n_items for w in one.weaknesses} == {len(ids[0])}
+        assert one.weaknesses == other.weaknesses
     assert some.agreement == every.agreement
     assert f"{len(some.items)} of 120 judged items are listed" in some.notes[0]
     pages = [(tmp_path / f"{name}.html").read_text() for name in ("all", "some")]
@@ -79,7 +81,12 @@ def test_of_many_items_some_are_listed_and_all_are_counted(run: Path, tmp_path: 
     assert [page.count('type="text/plain"') for page in pages] == [5, 2]
     none = write_report([run], tmp_path / "none.html", most_items=0)
     assert none.items == ()
-    assert none.judges[0].summary == every.judges[0].summary
+    assert none.judges == every.judges
+    monkeypatch.setattr("deemster.reports.collect.MOST_ITEMS", 40)
+    few = write_report([run], tmp_path / "few.html", most_items=0)
+    assert {w.n_items for judge in few.judges for w in judge.weaknesses} == {len(ids[0])}
+    assert few.notes[1] == f"a: weaknesses are those of {len(ids[0])} items, drawn by their ids."
+    assert [judge.summary for judge in few.judges] == [judge.summary for judge in every.judges]
     with pytest.raises(InputError, match="most_items must be >= 0, got -1"):
         write_report([run], tmp_path / "r.html", most_items=-1)
 

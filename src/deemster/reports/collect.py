@@ -59,7 +59,7 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Which samples the report lists, by their ids: the same ones of every judge and run."""
+    """Some of the samples, chosen by their ids: the same ones of every judge and run."""
 
     below: float
     """All of them from 2**32 on."""
@@ -72,6 +72,15 @@ class _Drawn:
 
     def __contains__(self, sample: str) -> bool:
         return crc32(sample.encode()) < self.below
+
+    def notes(self, sections: Sequence[JudgeSection]) -> Iterator[str]:
+        """What to say where these were analysed for weaknesses, and not all."""
+        for section in sections:
+            for found in section.weaknesses[: self.below < 2**32]:
+                yield (
+                    f"{section.label}: weaknesses are those of {found.n_items:,} items, drawn by "
+                    "their ids."
+                )
 
 
 def collect_report(
@@ -112,28 +121,29 @@ def _collected(
     if not sources:
         raise InputError(f"no judge in {str(stores[0].directory)!r}; the run has not begun")
     labels = _labels(sources)
-    drawn = _Drawn.of(stores, most_items)
+    listed = _Drawn.of(stores, most_items)
+    analysed = _Drawn.of(stores, max(most_items, MOST_ITEMS))
     items, sections, rows = [], [], []
     notes: list[str] = []
     unknown: list[str] = []
     for number, (source, label) in enumerate(zip(sources, labels, strict=True)):
         policies = Policies(compared)
-        own, section, listed = _section(
-            source, label, number, policies, browser=browser, drawn=drawn
+        own, section, shown = _section(
+            source, label, number, policies, browser=browser, drawn=(listed, analysed)
         )
         found = weaknesses_of(policies, notes)
         if compared.policy is not None and not found["weaknesses"]:
             unknown.append(f"{label}: {notes.pop()}")
         sections.append(section.model_copy(update=found))
         items.append(own)
-        rows += listed
+        rows += shown
     if len(unknown) == len(sources):
         raise InputError(unknown[0])
     notes += unknown
     notes += [f"{one.label}: {note}" for one in sections for note in one.summary.notes]
     n_items = sum(map(len, items))
     if len(rows) < n_items:
-        notes.insert(0, _of_all(len(rows), n_items))
+        notes = [_of_all(len(rows), n_items), *analysed.notes(sections), *notes]
     runs = dict(zip(labels, items, strict=True))
     several = len(labels) > 1
     return Report(
@@ -150,9 +160,9 @@ def _collected(
 
 def _of_all(listed: int, n_items: int) -> str:
     return (
-        f"{listed:,} of {n_items:,} judged items are listed, drawn by their ids, and weaknesses "
-        "are those of the listed items. All other figures are over all items. To list more or "
-        "fewer: deemster report --items N. All are in the run: RunStore(DIR).verdicts(0) in Python."
+        f"{listed:,} of {n_items:,} judged items are listed, drawn by their ids; the figures are "
+        "over all items. To list more or fewer: deemster report --items N. All are in the run: "
+        "RunStore(DIR).verdicts(0) in Python."
     )
 
 
@@ -177,17 +187,18 @@ def _section(
     policies: Policies,
     *,
     browser: Browser,
-    drawn: _Drawn,
+    drawn: tuple[_Drawn, _Drawn],
 ) -> tuple[list[Item], JudgeSection, list[ItemRow]]:
     items, rows, seconds = [], [], array("d")
     reasons = FailureReasons()
+    listed, analysed = drawn
     for sample, verdict in source.rows():
         item = Item.from_verdict(sample, verdict)
         items.append(item)
         reasons.add(sample, verdict)
         seconds.extend(vote.usage.seconds for vote in verdict.votes if vote.usage.seconds > 0)
-        policies.add(sample, verdict, listed=sample.id in drawn)
-        if sample.id in drawn:
+        policies.add(sample, verdict, analysed=sample.id in analysed)
+        if sample.id in listed:
             row = _row(number, item, verdict)
             browser.add(row, sample, verdict)
             rows.append(row)

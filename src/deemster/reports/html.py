@@ -46,8 +46,9 @@ def write_report(
         versus: against whom; None is the best of all others.
         before: the JSON of an earlier report, to show what became of its weaknesses.
         title: the page's heading; the names of the runs if not given.
-        most_items: of more judged items about so many are listed, drawn by their ids, and analysed
-            for weaknesses; all other figures are over all items.
+        most_items: of more judged items about so many are listed, drawn by their ids. Weaknesses
+            are those of as many items, or of 50,000 where that is more; all other figures are over
+            all items.
 
     Raises:
         InputError: a directory holds no run, a policy is unknown, or a path cannot be used.

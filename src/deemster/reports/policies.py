@@ -45,15 +45,15 @@ class Policies:
         if self.compared.policy is not None:
             self.judged = [JudgedItems(self.compared.policy, self.compared.versus)]
 
-    def add(self, sample: Sample, verdict: Verdict, *, listed: bool) -> None:
-        """Note the policies of one item; only those that are listed are analysed."""
+    def add(self, sample: Sample, verdict: Verdict, *, analysed: bool) -> None:
+        """Note the policies of one item, and keep what is to be analysed."""
         new = set(sample.policies or ()) - self.names
         if new:
             self.names |= new
             if self.compared.policy is None:
                 pairs = permutations(sorted(self.names)) if len(self.names) == 2 else ()
                 self.judged = [JudgedItems(policy, versus) for policy, versus in pairs]
-        for one in self.judged if listed else ():
+        for one in self.judged if analysed else ():
             one.add(sample, verdict)
 
 
