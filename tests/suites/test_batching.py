@@ -28,6 +28,7 @@ from deemster.schemas import Verdict
 from deemster.suites.batching import BatchEngine
 from deemster.suites.engines import BATCHES
 from deemster.suites.loading import load_suite
+from deemster.suites.planning import plan_suite
 from deemster.suites.runner import RunResult, run_suite
 from deemster.suites.store import RunStore
 from deemster.testing import BatchServer, Call
@@ -336,6 +337,27 @@ async def test_a_judge_that_goes_on_without_an_answer_is_refused(
     async with judge:
         with pytest.raises(InputError, match="goes on without an answer"):
             await run(path, tmp_path / "batch", judges=[judge])
+
+
+@SLOW
+@pytest.mark.parametrize(
+    ("model", "share"),
+    [
+        pytest.param("openai/gpt-5-mini", 0.5, id="listed"),
+        pytest.param("openai/gpt-3.5-turbo-16k", None, id="no-price-of-batches"),
+        pytest.param("openai/scripted", None, id="not-listed"),
+    ],
+)
+def test_a_plan_has_the_price_of_batches(model: str, share: float | None, tmp_path: Path) -> None:
+    path = write(tmp_path, "http://127.0.0.1:1/v1", f"{{model: {model}, k: 4}}")
+    suite = load_suite(path)
+    (online,), (batch,) = plan_suite(suite), plan_suite(suite, batch=True)
+    assert (batch.requests, batch.tokens_in) == (online.requests, online.tokens_in)
+    if share is None:
+        assert batch.cost is None
+    else:
+        assert online.cost is not None
+        assert batch.cost == pytest.approx(share * online.cost)
 
 
 @SLOW

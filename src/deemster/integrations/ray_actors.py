@@ -105,6 +105,8 @@ class _Actor:
     chunks: int = 0
     is_ready: bool = False
     """It has found room. One that waits for it is given no samples: it may wait for ever."""
+    alone: bool = False
+    """What it has last been given was a sample whose actor had died."""
 
 
 @dataclass
@@ -122,7 +124,7 @@ class Spread:
         options = self.options
         self._rest = iter(positions)
         self._again: deque[int] = deque()
-        """Samples whose actor died: each goes alone, so that one that kills kills alone."""
+        """Samples whose actor died: each goes alone."""
         self._lost: dict[int, int] = {}
         self._deaths = 0
         self._earlier = self.work.store.spent(self.judge_number)
@@ -151,13 +153,19 @@ class Spread:
                 _kill(actor.handle)
 
     def _send(self) -> None:
-        """Give samples to the actors that are ready for more, to all in turn."""
+        """Give samples to the actors that are ready for more, to all in turn.
+
+        A sample whose actor died goes to an actor that has nothing else: it may kill that too.
+        """
         for depth in range(_CHUNKS):
             for actor in self._actors:
-                if not actor.is_ready or actor.chunks > depth or not (chunk := self._next()):
+                busy = actor.chunks > (0 if actor.alone or self._again else depth)
+                if not actor.is_ready or busy:
                     continue
-                samples = [self.work.store.sample(position) for position in chunk]
-                self._call(actor, actor.handle.judge.remote(samples), chunk)
+                actor.alone = bool(self._again)
+                if chunk := self._next():
+                    samples = [self.work.store.sample(position) for position in chunk]
+                    self._call(actor, actor.handle.judge.remote(samples), chunk)
 
     def _call(self, actor: _Actor, reference: Any, chunk: list[int]) -> None:  # noqa: ANN401 - Ray's
         self._running[asyncio.create_task(_await(reference))] = actor, chunk
@@ -228,7 +236,7 @@ class Spread:
                 f"{self._deaths} actors died one after the other and judged nothing: {why}"
             )
         if chunk:
-            self.report(f"an actor died with {len(chunk)} samples, which are sent again: {why}")
+            self.report(f"an actor died, {len(chunk)} to be judged again: {why}")
         for position in chunk:
             self._lost[position] = self._lost.get(position, 0) + 1
             if self._lost[position] < _TRIES:

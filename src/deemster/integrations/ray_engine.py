@@ -9,6 +9,7 @@ and rebuilds blocks that were lost, also such whose rows were taken already.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from deemster.integrations.ray_actors import RayOptions, Spread
 from deemster.suites.engines import Work, refuse_batches
 
 __all__ = ["RayEngine", "RayOptions"]
+
+_LOCAL_MEMORY = 200 * 1024**2
+"""Bytes for what is under way between processes of one machine: samples and verdicts."""
 
 
 class RayEngine:
@@ -76,13 +80,16 @@ def _cluster(options: RayOptions, report: Callable[[str], None]) -> Iterator[Non
 
     mine = not ray.is_initialized()
     if mine:
-        given: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False}
+        given: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if options.address is None:
-            cpus = max(1, round(options.actors * options.cpus))
-            given |= {"num_cpus": cpus, "object_store_memory": 200 * 1024**2}
-            given["address"] = "local"
+            given |= {
+                "address": "local",
+                "num_cpus": max(1, round(options.actors * options.cpus)),
+                "object_store_memory": _LOCAL_MEMORY,
+                "include_dashboard": False,
+            }
         else:
-            given = {"log_to_driver": False, "address": options.address}
+            given["address"] = options.address
         try:
             ray.init(**given)
         except (ConnectionError, RuntimeError, ValueError) as error:
