@@ -72,21 +72,14 @@ def test_one_thread_stays_one() -> None:
     assert used == [1]
 
 
-@pytest.mark.parametrize(
-    ("given", "policy"),
-    [
-        pytest.param({}, "PASSIVE", id="asleep"),
-        pytest.param({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", id="as-given"),
-    ],
-)
-def test_waiting_threads_sleep(given: dict[str, str], policy: str) -> None:
+def test_waiting_threads_sleep() -> None:
     ours = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     code = (
         "import deemster.backends.transformers, os, sys;"
         "print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**ours, **given}, capture_output=True, text=True,
-        check=True, timeout=170,
+        [sys.executable, "-c", code], env=ours, capture_output=True, text=True, check=True,
+        timeout=170,
     )  # fmt: skip
-    assert done.stdout.split() == [policy, "False"]
+    assert done.stdout.split() == ["PASSIVE", "False"]

@@ -13,6 +13,7 @@ from deemster.errors import InputError
 from deemster.judges import Judge
 from deemster.judges.building import Site
 from deemster.judges.grm import GrmSpec
+from deemster.judges.own_settings import own_settings
 from deemster.judges.settings import announce
 
 SAYS = {
@@ -43,6 +44,13 @@ def folder(tmp_path: Path) -> Path:
 def says(folder: Path, what: dict[str, Any]) -> Path:
     (folder / "deemster.json").write_text(json.dumps(what))
     return folder
+
+
+@pytest.mark.parametrize(("scheme", "has"), [("hf", True), ("vllm", True), ("replay", False)])
+def test_models_in_files_bring_settings(scheme: str, has: bool, folder: Path) -> None:
+    found = own_settings(f"{scheme}:{says(folder, {'version': 1, 'model': 'meta'})}")
+    assert (found.file is not None) is has
+    assert found.model == (f"{scheme}:{folder / 'meta'}" if has else f"{scheme}:{folder}")
 
 
 def test_the_file_gives_what_the_caller_leaves_out(
