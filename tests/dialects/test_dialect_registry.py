@@ -124,6 +124,14 @@ def test_number() -> None:
     assert number("7/10", Scale(low=1, high=10)) == 7
 
 
+def test_how_many_responses_a_dialect_judges() -> None:
+    open_dialect("mt-bench-pair").check_n(2)
+    with pytest.raises(InputError, match="judges 2 responses at once, got 3; more are ranked"):
+        open_dialect("mt-bench-pair").check_n(3)
+    with pytest.raises(InputError, match=r"judges 2 to many responses at once, got 1$"):
+        open_dialect("pairwise").check_n(1)
+
+
 def test_responses_judged_one_at_a_time_keep_what_was_said_of_each() -> None:
     parts = [
         Completion(text=f"{said}. Rating: [[{score}]]") for said, score in (("a", 7), ("b", 2))
