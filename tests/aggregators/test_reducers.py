@@ -126,6 +126,13 @@ def test_without_meta_rewards_all_votes_count() -> None:
         assert (TopK(k_meta) >> Sum())(votes) == Mean()(votes)
 
 
+def test_meta_rewards_are_relative() -> None:
+    votes = [vote(8, 1, meta=0.02), vote(2, 9, meta=0.06)]
+    assert (Weighted("meta") >> Mean())(votes) == pytest.approx((3.5, 7.0))
+    nothing = [vote(8, 1, meta=0.0), vote(2, 9, meta=0.0)]
+    assert (Weighted("meta") >> Mean())(nothing) == (5.0, 5.0)
+
+
 def test_top_k_ties_keep_draw_order() -> None:
     votes = [vote(1, 2, meta=0.5), vote(3, 4, meta=0.5), vote(5, 6, meta=0.5)]
     assert (TopK(2) >> Sum())(votes) == (4.0, 6.0)

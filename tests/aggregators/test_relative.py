@@ -307,6 +307,7 @@ def test_reliability_finds_the_better_judges_without_labels() -> None:
     weights = reliability_weights(scores)
     assert (np.diff(weights) < 0).all()
     assert weights.mean() == pytest.approx(1.0)
+    np.testing.assert_allclose(reliability_weights(scores + np.array([9, 0, -3, 5])), weights)
     holes = np.where(np.random.default_rng(1).random(scores.shape) < 0.1, np.nan, scores)
     np.testing.assert_allclose(reliability_weights(holes), weights, rtol=0.35, atol=0.05)
     assert reliability_weights(scores[:, :2]).tolist() == [1.0, 1.0]

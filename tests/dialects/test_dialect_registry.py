@@ -10,6 +10,7 @@ from deemster.backends import FakeBackend
 from deemster.dialects import DIALECTS, Dialect, Parsed, open_dialect, to_caller_order
 from deemster.dialects.base import number, tail
 from deemster.dialects.boxed import read_boxed
+from deemster.dialects.parts import join_parts
 from deemster.dialects.vote import read_vote
 from deemster.errors import InputError, ParseError
 from deemster.judges import Judge
@@ -118,6 +119,26 @@ def test_number() -> None:
     assert number(" 0.5 ", scale) == 0.5
     with pytest.raises(ParseError, match="'half' is not a number"):
         number("half", scale)
+    with pytest.raises(ParseError, match="is of 1"):  # of a scale that ends at 1, a share
+        number("1/1", scale)
+    assert number("7/10", Scale(low=1, high=10)) == 7
+
+
+def test_how_many_responses_a_dialect_judges() -> None:
+    open_dialect("mt-bench-pair").check_n(2)
+    with pytest.raises(InputError, match="judges 2 responses at once, got 3; more are ranked"):
+        open_dialect("mt-bench-pair").check_n(3)
+    with pytest.raises(InputError, match=r"judges 2 to many responses at once, got 1$"):
+        open_dialect("pairwise").check_n(1)
+
+
+def test_responses_judged_one_at_a_time_keep_what_was_said_of_each() -> None:
+    parts = [
+        Completion(text=f"{said}. Rating: [[{score}]]") for said, score in (("a", 7), ("b", 2))
+    ]
+    parsed = open_dialect("mt-bench-single").read(join_parts(parts), n=2)
+    assert parsed.scores == (7, 2)
+    assert [critique.text[0] for critique in parsed.critiques] == ["a", "b"]
 
 
 def test_tail() -> None:

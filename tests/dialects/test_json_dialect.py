@@ -7,6 +7,7 @@ import pytest
 
 from deemster.dialects import open_dialect
 from deemster.dialects.json_schema import Json
+from deemster.dialects.strict_json import read_json
 from deemster.errors import AmbiguousError, ParseError
 from deemster.schemas import Completion
 
@@ -126,6 +127,12 @@ def test_different_documents_are_ambiguous(text: str) -> None:
         parse(text)
 
 
+def test_a_fence_that_is_not_closed_is_no_fence() -> None:
+    with pytest.raises(ParseError, match="not JSON"):
+        read_json("```json\n[1]abc")
+    assert read_json("```json\n[1]```") == [1]
+
+
 def test_scores_that_fit_no_principle_are_left_out() -> None:
     critiques = [{"text": "good", "scores": [8]}, {"text": "bad", "scores": [3, 6]}]
     parsed = Json().parse(Completion(text=changed(critiques=critiques)), n=2)
@@ -157,8 +164,10 @@ def test_schema_is_closed_and_bounded() -> None:
             assert node["maxLength"] > 0
         else:
             assert (node["type"], node["minimum"]) == ("integer", 1)
+            assert node["maximum"] in (10, 100)
 
     walk(schema)
+    assert schema["properties"]["scores"]["items"]["maximum"] == 10
     assert list(schema["properties"]) == ["principles", "critiques", "scores"]
     for key, least, most in (("scores", 4, 4), ("critiques", 4, 4), ("principles", 1, 3)):
         part = schema["properties"][key]

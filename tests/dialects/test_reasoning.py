@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from deemster.dialects import open_dialect, strip_reasoning
+from deemster.dialects.reasoning import says_verdict
 from deemster.dialects.vote import read_vote
 from deemster.prompts import defuse
 from deemster.prompts.reasoning_tags import REASONING_TAGS
@@ -129,6 +130,25 @@ MENTIONS = (
     "it prints\n```\n<think>\nx\n</think>\n```",
     "it prints\n```html\n</think>\n```\n",
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("I will not say.", False),
+        ("", False),
+        ("Winner: A", True),
+        ("So\n ** Scores", True),
+        ("underscores: 3", False),
+        ('"score" : 3', True),
+        ('"scored" : 3', False),
+        ("'综合得分': 6", True),
+        ("it contains no error", True),
+        ("</answer", False),
+    ],
+)
+def test_verdicts_are_looked_for_loosely(text: str, there: bool) -> None:
+    assert says_verdict(text) is there
 
 
 @pytest.mark.parametrize(

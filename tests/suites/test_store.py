@@ -87,6 +87,13 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
         assert [position for position, _ in store.samples()] == list(range(5))
 
 
+def test_the_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    with RunStore(tmp_path / "runs" / "one", write=True) as store:
+        store.set_judges([INFO])
+    with RunStore(tmp_path / "runs" / "one") as reader:
+        assert reader.judges() == [INFO]
+
+
 def test_a_verdict_put_twice_is_replaced(tmp_path: Path) -> None:
     with RunStore(tmp_path, write=True) as store:
         store.set_judges([INFO])

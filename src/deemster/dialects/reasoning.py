@@ -242,12 +242,12 @@ class _Verdicts:
     def __init__(self, text: str) -> None:
         # The first line begins behind a line end, too, at the place that the line has in the text.
         self._searches = ((_VERDICT, text), (_VERDICT_LINE, "\n" + text))
-        self._next = [(-1, -1), (-1, -1)]
+        self._next: dict[int, Span] = {}
 
     def following(self, begin: int) -> int:
         """Where the first starts; behind the text if there is none."""
         self._look(begin)
-        return min(start for start, _ in self._next)
+        return min(start for start, _ in self._next.values())
 
     def within(self, begin: int, end: int) -> bool:
         """Whether one is wholly between."""
@@ -256,7 +256,7 @@ class _Verdicts:
 
     def _look(self, begin: int) -> None:
         for i in range(2):
-            if self._next[i][0] < begin:
+            if i not in self._next or self._next[i][0] < begin:
                 pattern, text = self._searches[i]
                 found = pattern.search(text, begin)
                 beyond = len(text) + 1

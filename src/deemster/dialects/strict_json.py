@@ -108,7 +108,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _unfenced(text: str) -> str:
-    if not (text.startswith("```") and text.endswith("```") and len(text) > 6):
+    if not (text.startswith("```") and text.endswith("```")):
         return text
     first, newline, rest = text.partition("\n")
     if not newline or not re.fullmatch(r"```[ ]?[\w+.-]{0,20}", first.strip(_SPACE)):
