@@ -137,7 +137,7 @@ def test_responses_judged_one_at_a_time_keep_what_was_said_of_each() -> None:
         Completion(text=f"{said}. Rating: [[{score}]]") for said, score in (("a", 7), ("b", 2))
     ]
     parsed = open_dialect("mt-bench-single").read(join_parts(parts), n=2)
-    assert parsed.scores == (7, 2)
+    assert list(parsed.scores) == [7, 2]
     assert [critique.text[0] for critique in parsed.critiques] == ["a", "b"]
 
 
