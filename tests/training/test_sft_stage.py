@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import shutil
@@ -24,6 +25,7 @@ from deemster.backends.transformers import TransformersBackend
 from deemster.errors import InputError
 from deemster.schemas import Message
 from deemster.training.checkpoints import last_complete
+from deemster.training.fitting import like_lengths_together
 from deemster.training.modeling import completion_ids, prompt_encoder
 from deemster.training.monitor import TrainingCollapsedError
 from deemster.training.sections import ModelSection, RftSection
@@ -226,6 +228,18 @@ def test_the_loss_is_that_of_trl(
         train_sft(uneven, model=base, out=tmp_path / name, settings=settings, log=log)
     assert losses["ours"] == pytest.approx(losses["trl"], rel=1e-4)
     assert losses["ours"][0] != losses["ours"][-1]
+
+
+def test_batches_of_like_lengths_come_in_random_order() -> None:
+    lengths = [(7 * i) % 101 for i in range(203)]
+    rows = [{"input_ids": [0] * length} for length in lengths]
+    found = [len(row["input_ids"]) for row in like_lengths_together(rows, 4, seed=1)]
+    assert sorted(found) == sorted(lengths)
+    batches = [found[i : i + 4] for i in range(0, 200, 4)]
+    assert max(max(batch) - min(batch) for batch in batches) < 8
+    rises = sum(b[0] > a[0] for a, b in itertools.pairwise(batches))
+    assert 15 < rises < 35
+    assert [len(row["input_ids"]) for row in like_lengths_together(rows, 4, seed=2)] != found
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ Imports transformers; stages import this when they run.
 from __future__ import annotations
 
 import errno
+import random
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
 from accelerate import PartialState
 from pydantic import JsonValue
@@ -32,6 +33,8 @@ from deemster.training.settings import TrainerSettings
 
 Log = Callable[..., None]
 """Takes the figures of one optimizer step as keywords."""
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
 
 MODEL = "model"
 """Folder of the trained model in a stage's folder."""
@@ -68,7 +71,7 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "lr_scheduler_kwargs": _decay(settings),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
-        "train_sampling_strategy": "group_by_length" if settings.group_by_length else "random",
+        "train_sampling_strategy": "sequential" if settings.group_by_length else "random",
         "activation_checkpointing": settings.gradient_checkpointing,
         "bf16": bf16,
         "use_cpu": settings.cpu,
@@ -83,6 +86,27 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "dataloader_pin_memory": gpu,
         "ddp_find_unused_parameters": False,
     }
+
+
+def like_lengths_together(rows: list[Row], size: int, *, seed: int) -> list[Row]:
+    """Rows in an order in which each batch has sequences of like length, and the next another.
+
+    transformers' own grouping goes from long to short, again and again: what is learnt would
+    swing with it.
+
+    Args:
+        rows: with `input_ids`, in random order.
+        size: rows in a batch that goes through the model at once.
+        seed: of the order of the batches.
+    """
+    pool = 50 * size
+    batches = []
+    for start in range(0, len(rows), pool):
+        alike = sorted(rows[start : start + pool], key=lambda row: len(row["input_ids"]))
+        batches += [alike[i : i + size] for i in range(0, len(alike), size)]
+    last = batches.pop() if batches and len(batches[-1]) < size else []
+    random.Random(seed).shuffle(batches)  # noqa: S311 - no secret
+    return [row for batch in [*batches, last] for row in batch]
 
 
 def _decay(settings: TrainerSettings) -> dict[str, Any]:
@@ -310,4 +334,4 @@ def _full(path: Path, error: Exception) -> InputError:
     )
 
 
-__all__ = ["MODEL", "Log", "arguments", "fit", "save"]
+__all__ = ["MODEL", "Log", "arguments", "fit", "like_lengths_together", "save"]

@@ -186,7 +186,10 @@ def _trainer(
     import torch  # noqa: PLC0415 - heavy
     from transformers import Trainer, TrainingArguments  # noqa: PLC0415 - heavy
 
-    from deemster.training.fitting import arguments  # noqa: PLC0415 - loads transformers
+    from deemster.training.fitting import (  # noqa: PLC0415 - loads transformers
+        arguments,
+        like_lengths_together,
+    )
 
     if settings.lora is not None:
         model = _with_adapters(model, settings.lora, checkpointing=settings.gradient_checkpointing)
@@ -207,6 +210,8 @@ def _trainer(
         return summed / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
     random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
+    if settings.group_by_length:
+        rows = like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
     return Trainer(
         model=model,
         args=TrainingArguments(**arguments(settings, out), remove_unused_columns=False),

@@ -99,9 +99,15 @@ def train_sft(
                 f"all {too_long} examples are longer than max_length {settings.max_length} tokens; "
                 "raise it"
             )
-        from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
+        from deemster.training.fitting import (  # noqa: PLC0415 - loads transformers
+            fit,
+            like_lengths_together,
+            save,
+        )
 
         random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
+        if settings.group_by_length:
+            rows = like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
         trainer = _trainer(loaded, tokenizer, rows, out, settings)
         figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
         save(trainer, model, out, settings)
