@@ -151,7 +151,12 @@ def every_third(fate: Fate, times: int) -> Fates:
 
 @pytest.mark.parametrize(
     "fate",
-    ["twice", "dropped", pytest.param("expired", marks=SLOW), pytest.param("500", marks=SLOW)],
+    [
+        pytest.param("twice", marks=SLOW),
+        "dropped",
+        pytest.param("expired", marks=SLOW),
+        pytest.param("500", marks=SLOW),
+    ],
 )
 async def test_what_a_batch_lost_goes_into_the_next(
     fate: Fate, tmp_path: Path, batch_server: Any
@@ -215,7 +220,7 @@ class Killed(BaseException):
         "is submitted",
         pytest.param("verdicts need", marks=SLOW),
         pytest.param("looking again", marks=SLOW),
-        "is completed",
+        pytest.param("is completed", marks=SLOW),
     ],
 )
 async def test_a_run_that_is_killed_submits_nothing_twice(
