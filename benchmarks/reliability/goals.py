@@ -135,9 +135,7 @@ GOALS = (
         "Attacks on a real model",
         "200 injections and 10 master keys on a small local judge, defences off and on, with 95 % "
         "intervals: on ≤ ¼ of off, master keys ≤ 1 %",
-        None,
-        missing="no local judge but the embedded demonstration model is there offline, and its "
-        "prompts have no room for injections; `deemster probe --attacks` measures a judge of yours",
+        "real_model:attacks",
     ),
     Goal(
         "R13",

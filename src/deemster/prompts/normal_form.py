@@ -71,7 +71,9 @@ class _Characters:
         char = chr(code)
         plain = unicodedata.normalize("NFKC", char)
         single = len(plain) == 1 and plain.isascii()
-        self.any_form[code] = ord(plain if single else _LOOK_ALIKES.get(char, char))
+        base, *marks = unicodedata.normalize("NFD", char)
+        bare = base if marks and base.isascii() else char  # without its accents
+        self.any_form[code] = ord(plain if single else _LOOK_ALIKES.get(char, bare))
         # 1⁰ is not 10 and ⑧ may number a list, so nothing is read from them.
         apart = unicodedata.decomposition(char).startswith(("<super>", "<sub>", "<circle>"))
         self.read_form[code] = ord(plain) if single and not apart else code
@@ -130,9 +132,9 @@ def fold(text: str, *, all_forms: bool = False) -> str:
 
     Args:
         text: any text, best `visible`.
-        all_forms: fold raised, lowered and circled forms and look-alikes of other scripts too,
-            which are not read as what they resemble, but could be turned into it by whoever
-            quotes them.
+        all_forms: fold raised, lowered and circled forms, letters with accents and look-alikes of
+            other scripts too, which are not read as what they resemble, but could be turned into
+            it by whoever quotes them.
     """
     if text.isascii():
         return text

@@ -82,6 +82,7 @@ _SYNTAX = re.compile(
 )
 _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
 _FEW = 32
+_MARKS = re.compile("[\u0300-\u036f]")
 _UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -120,7 +121,7 @@ def defuse(text: str) -> str:
     for copied in (
         spelled_out,
         without_joiners,
-        lambda text: spelled_out(without_joiners(text), all_forms=True),
+        lambda text: _MARKS.sub("", spelled_out(without_joiners(text), all_forms=True)),
     ):
         # As whoever quotes it may write it.
         copy = copied(seen)
