@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli import reword
 from deemster.cli.statuses import UNSCORED
 from deemster.errors import InputError
 
@@ -20,6 +21,9 @@ app = typer.Typer(help="Show rubrics; generate, mine and show principles.", no_a
 Bank = Annotated[
     Path | None, typer.Option("--bank", help="Principle bank (SQLite file), made if missing.")
 ]
+
+
+app.command("reword")(reword.reword)
 
 
 @app.command("list")

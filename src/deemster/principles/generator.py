@@ -161,12 +161,8 @@ def parse_principles(
             of distinct names.
     """
     text = completion.text
-    for close in _THINK_CLOSE.finditer(completion.text):
-        text = completion.text[close.end() :]
-    text = text.strip()
-    fenced = _FENCED.fullmatch(text)
     try:
-        drafts = Criteria.model_validate(_object(fenced[1] if fenced else text)).principles
+        drafts = Criteria.model_validate(completion_object(completion)).principles
         # The model has read untrusted text, and judges read its criteria outside the fences.
         principles = tuple(
             Principle(
@@ -191,6 +187,20 @@ def parse_principles(
 
 def _cut(completion: Completion) -> str:
     return "; the completion was cut at max_tokens" if completion.finish == "length" else ""
+
+
+def completion_object(completion: Completion) -> dict[str, Any]:
+    """The JSON object of a completion, after reasoning and inside a code fence.
+
+    Raises:
+        ValueError: the rest is no JSON object, or has a key twice.
+    """
+    text = completion.text
+    for close in _THINK_CLOSE.finditer(completion.text):
+        text = completion.text[close.end() :]
+    text = text.strip()
+    fenced = _FENCED.fullmatch(text)
+    return _object(fenced[1] if fenced else text)
 
 
 def _object(text: str) -> dict[str, Any]:
