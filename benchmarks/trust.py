@@ -3,8 +3,8 @@
     python -m benchmarks.trust [PART ...] [--data DIR] [--write docs/trust.md]
 
 PART: one of `PARTS`. DIR holds rb2_k8_scores, judge_bench_human, llmjudge_trec and human_scores.
-With --write, each table replaces the one of its name in the page, from `<!-- table: NAME -->` to the next blank
-line after it.
+With --write, each table replaces the one of its name in the page, from `<!-- table: NAME -->` to
+the next blank line after it.
 """
 
 from __future__ import annotations
