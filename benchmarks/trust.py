@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import trust_principles
+from benchmarks import trust_principles, trust_shared
 from benchmarks.votes import RB2, SCALE, ballot, ratings, right
 from deemster.aggregators import Decided, Reducer, Softmax, Sum, fit_spread
 from deemster.aggregators.spread import prefix
@@ -429,6 +429,21 @@ def cascade(runs: Runs) -> Table:
     return ["votes allowed", "votes drawn", "held in", "agreement, %"], rows
 
 
+def shared(runs: Runs) -> Table:
+    """`budget.votes` against equal k at the same cost."""
+    rows = [
+        [
+            SHOWN.get(name, name),
+            *(
+                figure(DRAW.mean(trust_shared.gains(runs.data, name, k)), 100, 2, signed=True)
+                for k in (2, 3, 4)
+            ),
+        ]
+        for name in JUDGES
+    ]
+    return ["judge", *(f"{k} votes an item" for k in (2, 3, 4))], rows
+
+
 def principles(runs: Runs) -> Table:
     """`deemster diagnose --principles` of UniEval's dimensions, Topical-Chat."""
     return trust_principles.table(runs.data, runs.folder)
@@ -447,6 +462,7 @@ PARTS: dict[str, Callable[[Runs], Table]] = {
     "spend": spend,
     "cascade": cascade,
     "principles": principles,
+    "shared": shared,
 }
 
 
