@@ -2,9 +2,9 @@
 
     python -m benchmarks.trust [PART ...] [--data DIR] [--write docs/trust.md]
 
-PART: one of `PARTS`. DIR holds rb2_k8_scores, judge_bench_human and llmjudge_trec. With --write,
-each table replaces the one of its name in the page, from `<!-- table: NAME -->` to the next blank
-line after it.
+PART: one of `PARTS`. DIR holds rb2_k8_scores, judge_bench_human, llmjudge_trec and human_scores.
+With --write, each table replaces the one of its name in the page, from `<!-- table: NAME -->` to
+the next blank line after it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks import trust_principles, trust_shared
 from benchmarks.votes import RB2, SCALE, ballot, ratings, right
 from deemster.aggregators import Decided, Reducer, Softmax, Sum, fit_spread
 from deemster.aggregators.spread import prefix
@@ -428,6 +429,26 @@ def cascade(runs: Runs) -> Table:
     return ["votes allowed", "votes drawn", "held in", "agreement, %"], rows
 
 
+def shared(runs: Runs) -> Table:
+    """`budget.votes` against equal k at the same cost."""
+    rows = [
+        [
+            SHOWN.get(name, name),
+            *(
+                figure(DRAW.mean(trust_shared.gains(runs.data, name, k)), 100, 2, signed=True)
+                for k in (2, 3, 4)
+            ),
+        ]
+        for name in JUDGES
+    ]
+    return ["judge", *(f"{k} votes an item" for k in (2, 3, 4))], rows
+
+
+def principles(runs: Runs) -> Table:
+    """`deemster diagnose --principles` of UniEval's dimensions, Topical-Chat."""
+    return trust_principles.table(runs.data, runs.folder)
+
+
 PARTS: dict[str, Callable[[Runs], Table]] = {
     "agreement": agreement,
     "confidence": confidence,
@@ -440,6 +461,8 @@ PARTS: dict[str, Callable[[Runs], Table]] = {
     "help": remedies,
     "spend": spend,
     "cascade": cascade,
+    "principles": principles,
+    "shared": shared,
 }
 
 

@@ -296,10 +296,23 @@ def test_a_lead_that_can_still_be_drawn_level_is_not_safe() -> None:
     assert Decided().probability(ahead, 3, scale=SCALE) == 1
 
 
-def test_votes_to_come_are_kept_as_often_as_those_drawn() -> None:
-    """Of four votes two were kept: of eight to come, four."""
-    kept = [(8.0, 5.0), (7.0, 6.0)]
-    four = ballot([*kept, (1.0, 9.0), (2.0, 9.0)], meta=[0.9, 0.8, 0.1, 0.2])
-    rule = Decided()
-    guided = rule.probability(four, 12, reducer=TopK(2) >> Sum(), scale=SCALE)
-    assert guided == pytest.approx(rule.probability(ballot(kept), 6, scale=SCALE))
+@pytest.mark.parametrize("informative", [False, True], ids=["meta-noise", "meta-informs"])
+def test_better_votes_to_come_push_out_those_that_are_kept_now(informative: bool) -> None:
+    """Of eight votes the best four count: a leader stays as often as said."""
+    rng = np.random.default_rng(0)
+    items, k = 1500, 8
+    meta = rng.random((items, k))
+    noise = (0.5 + 3 * (1 - meta))[..., None] if informative else 2.0
+    scores = 5.5 + rng.normal(0, 1.2, (items, 1, 4)) + noise * rng.normal(0, 1, (items, k, 4))
+    votes = ballot(np.clip(np.round(scores), 1, 10), meta=meta)
+    reducer = TopK(4) >> Sum()
+    final = win_shares(reducer.reduce(votes))
+    rule = Decided(spread=fit_spread([votes]))
+    for p in (0.8, 0.9, 0.95):
+        used = replace(rule, p=p).votes_used(votes, reducer=reducer, scale=SCALE)
+        kept: list[float] = []
+        for n in range(1, k):
+            leader = reducer.reduce(prefix(votes, n)).argmax(axis=-1)[:, None]
+            kept += np.take_along_axis(final, leader, axis=-1)[used == n, 0].tolist()
+        assert len(kept) > 500
+        assert np.mean(kept) > p - 0.015

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.command_line import deemster
+from tests.support.command_line import deemster, one_line
 
 from deemster import Judge
 from deemster.aggregators import Sum
@@ -280,3 +280,25 @@ def test_the_command_writes_a_calibration_and_a_diagram(tmp_path: Path) -> None:
     assert "kappa, one rater    1.000" in done.stdout
     assert Calibrator.load(out).raters == 2
     assert picture.read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_a_judge_made_of_others_shows_its_figures_and_takes_no_calibration(tmp_path: Path) -> None:
+    run = overconfident_run(tmp_path / "r")
+    (tmp_path / "items.jsonl").write_text('{"query": "q", "responses": ["a", "b"]}')
+    with RunStore(tmp_path / "p", write=True) as store, RunStore(run) as old:
+        (member,) = old.judges()
+        store.set_judges([member.model_copy(update={"name": "p", "members": (member,)})])
+        for i, (sample, verdict) in enumerate(old.verdicts(0)):
+            store.add_samples([sample])
+            store.put(0, i, verdict)
+    assert "agreement" in deemster("calibrate", str(tmp_path / "p")).stdout
+    refused = deemster("calibrate", str(tmp_path / "p"), "-o", str(tmp_path / "p.json"))
+    assert "made of other judges, which take no calibration" in one_line(refused)
+    assert not (tmp_path / "p.json").exists()
+    (tmp_path / "suite.yaml").write_text(
+        "name: s\ndata: {path: items.jsonl}\nrequires: {n: 10}\n"
+        "judges: {name: p, type: panel, members: [{model: nano}, {model: 'fake:x'}]}\n"
+    )
+    done = deemster("run", str(tmp_path / "suite.yaml"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 3
+    assert "of a type that takes no calibration" in done.stderr

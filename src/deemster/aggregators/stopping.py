@@ -15,6 +15,7 @@ import numpy.typing as npt
 from deemster.aggregators.base import Ballot, Floats, Pipeline, Reducer
 from deemster.aggregators.confidence import win_shares
 from deemster.aggregators.reducers import Mean, Sum
+from deemster.aggregators.selectors import TopK
 from deemster.aggregators.spread import noise, prefix, step_of
 from deemster.errors import InputError
 from deemster.schemas import Scale
@@ -119,7 +120,12 @@ class Decided:
         # out a response. None is expected to fail.
         drawn = np.maximum(ballot.n_valid, 1).reshape(*ballot.n_valid.shape, 1)
         to_come = left * np.minimum(size / drawn, 1.0)
-        surpass = self._overtaken(counted, gap, size, to_come, scale)
+        stays = size
+        if isinstance(rule, Pipeline) and (wanted := _wanted(rule, k)) is not None:
+            # Better votes to come push out some of those that are kept now.
+            stays = np.minimum(size, drawn * wanted / k)
+            to_come = np.maximum(wanted - stays, 0.0)
+        surpass = self._overtaken(counted, gap, size, stays, to_come, scale)
         if scale is not None and last is rule and isinstance(last, Sum | Mean):
             plain = np.isin(ballot.weights, (0.0, 1.0)).all(axis=-1, keepdims=True)
             # A response that some votes leave out has a mean of its own, over fewer votes: the
@@ -133,10 +139,25 @@ class Decided:
         # Of m on top, each is the winner with probability 1/m at best.
         return np.where(share < 1, share, np.clip(chance, 0.0, 1.0))
 
-    def _overtaken(
-        self, ballot: Ballot, gap: Floats, size: Floats, to_come: Floats, scale: Scale | None
+    def _overtaken(  # noqa: PLR0917
+        self,
+        ballot: Ballot,
+        gap: Floats,
+        size: Floats,
+        stays: Floats,
+        to_come: Floats,
+        scale: Scale | None,
     ) -> Floats:
-        """(..., N): probability that a rival's total passes the leader's; 1 where unknown."""
+        """(..., N): probability that a rival's total passes the leader's; 1 where unknown.
+
+        Args:
+            ballot: what is counted.
+            gap: (..., N) mean gap to each rival.
+            size: (..., N) votes it rests on.
+            stays: (..., N) how many of these count in the end.
+            to_come: (..., N) votes besides that count in the end.
+            scale: the range of scores.
+        """
         from scipy.special import stdtr  # noqa: PLC0415 - slow to import
 
         squares, freedom = noise(ballot)
@@ -148,8 +169,9 @@ class Decided:
         variance = (2 * (self.strength * prior + squares) / degrees)[..., None]
         with np.errstate(invalid="ignore", divide="ignore"):
             # drawn and predicted together; the gap's true mean has a flat prior
-            total = (size + to_come) * gap
-            deviation = np.sqrt(variance * (to_come + np.square(to_come) / size))
+            total = (stays + to_come) * gap
+            chosen = stays * (1 - stays / size)  # which of the kept votes stay is left to chance
+            deviation = np.sqrt(variance * (chosen + to_come + np.square(to_come) / size))
             chance: Floats = stdtr(degrees[..., None], -total / deviation)
         # never quite 0: that is for leads that cannot be overtaken
         return np.where(np.isnan(chance) | (size <= 0), 1.0, np.maximum(chance, 1e-12))
@@ -210,6 +232,15 @@ def parse_stop(spec: str) -> Decided:
     except TypeError as error:
         allowed = "min_votes, round, spread, strength"
         raise InputError(f"stopping rule {spec!r}: {error}; allowed after p: {allowed}") from error
+
+
+def _wanted(rule: Pipeline, k: int) -> int | None:
+    """How many of k votes its `TopK` keeps; None without one."""
+    found = None
+    for step in rule.steps:
+        if isinstance(step, TopK):
+            found = step.wanted(k if found is None else found)
+    return found
 
 
 def _gaps(ballot: Ballot, leader: Ints) -> tuple[Floats, Floats]:

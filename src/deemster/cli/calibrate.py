@@ -56,6 +56,11 @@ def calibrate(
     report, found = calibrate_run(
         run, labels=labels, judge=judge, method=method, first=first, seed=seed  # type: ignore[arg-type]  # checked there
     )  # fmt: skip
+    if out is not None and report.judge.members:
+        raise InputError(
+            f"--out: judge {report.judge.name!r} is made of other judges, which take no "
+            "calibration; leave out --out for the figures, or calibrate runs of the members"
+        )
     if diagram is not None and report.confidence is None:
         raise InputError(f"--diagram: no confidence to draw, {report.why_none}")
     if diagram is not None and report.confidence is not None:

@@ -40,6 +40,9 @@ def show_summary(
     facts |= {label: text for name, label, text in _figures(summary) if wanted(name)}
     if summary.samples_per_item is not None and summary.judge and summary.judge.stop:
         facts["votes per item"] = f"{summary.samples_per_item:.2f} of {summary.judge.k}"
+        kind, _, votes = summary.judge.stop.partition(":")
+        if kind == "shared":  # out of `budget.votes`
+            facts["votes"] = f"{summary.n_votes} of the {votes} shared out"
     if summary.failures:
         failed = ", ".join(f"{count} {status}" for status, count in summary.failures.items())
         facts["failed votes"] = f"{failed} of {summary.n_votes}"

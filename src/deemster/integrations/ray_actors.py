@@ -17,8 +17,9 @@ from deemster.judges import BaseJudge
 from deemster.judges.decide import unscored
 from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
 from deemster.suites.building import build_judges
-from deemster.suites.engines import Work, is_over_budget
+from deemster.suites.engines import Work
 from deemster.suites.loading import Suite
+from deemster.suites.vote_budget import is_over_budget
 
 _CHUNKS = 2
 """Chunks that an actor has at a time, so that it never waits for the driver."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from deemster.aggregators import Decided, Reducer, parse_stop
 from deemster.backends import EMBEDDED, Backend, Outcome, Request
@@ -168,6 +169,10 @@ class Judge(BaseJudge):
         self.tool = tool
         self.from_file = own.said()
         self.name = name or self.backend.name
+        self.shared_votes: int | None = None
+        """Votes that are shared out over the samples of a run; `info.stop` is then `shared:N`."""
+        self.most_drawn: int | None = None
+        """Fewer votes than k, where they are shared out."""
         self.calibration: Calibrator | None = None
         if calibration is not None:
             given = calibration
@@ -193,12 +198,23 @@ class Judge(BaseJudge):
             seed=self.seed,
             aggregator=str(self.aggregator),
             min_valid=self.min_valid,
-            stop="" if self.stop is None else str(self.stop),
+            stop=self._stop_text(),
             meta_rm=self.meta_rm.name if self.meta_rm else "",
             tool=self.tool.name if self.tool else "",
             calibration="" if self.calibration is None else self.calibration.digest,
             from_file=self.from_file,
         )
+
+    def _stop_text(self) -> str:
+        if self.shared_votes is not None:
+            return f"shared:{self.shared_votes}"
+        return "" if self.stop is None else str(self.stop)
+
+    def limited_to(self, votes: int) -> Self:
+        """This judge, drawing only the first `votes` of the k that it asks for."""
+        other = copy.copy(self)
+        other.most_drawn = votes
+        return other
 
     @property
     def max_responses(self) -> int | None:
@@ -320,12 +336,13 @@ class Judge(BaseJudge):
     async def _rounds(self, case: Case) -> tuple[list[Vote], Usage]:
         """All votes, rated, and what rating cost: at once, or in rounds until decided."""
         n, rule = case.n, self.stop
-        size = self.k if rule is None else rule.round_for(n, both_orders=self.orders != "fixed")
+        k = self.k if self.most_drawn is None else min(self.most_drawn, self.k)
+        size = k if rule is None else rule.round_for(n, both_orders=self.orders != "fixed")
         votes: list[Vote] = []
         usage = Usage()
-        while len(votes) < self.k:
+        while len(votes) < k:
             more = first_round(rule, size, self.min_valid) if rule and not votes else size
-            new = await self.draw_votes(case, range(len(votes), min(len(votes) + more, self.k)))
+            new = await self.draw_votes(case, range(len(votes), min(len(votes) + more, k)))
             if self.meta_rm is not None:
                 new, rated = await rate_votes(self.meta_rm, case.query, case.responses, new)
                 usage += rated

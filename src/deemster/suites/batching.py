@@ -27,9 +27,9 @@ from deemster.suites.engines import (
     COMPLETIONS,
     Work,
     holds_batches,
-    is_over_budget,
     total_spent,
 )
+from deemster.suites.vote_budget import is_over_budget
 
 
 class BatchEngine:

@@ -8,7 +8,7 @@ from typing import Self
 
 from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
-from deemster.judges import BaseJudge
+from deemster.judges import BaseJudge, Judge
 from deemster.judges.building import Site
 from deemster.suites.spec import SuiteSpec
 
@@ -43,9 +43,14 @@ def build_judges(spec: SuiteSpec, *, folder: Path, trust: Trust = False) -> Suit
         InputError: a judge's settings are wrong; the text names the judge.
     """
     given = spec.budget
-    budget = None if given is None else Budget(**given.model_dump())
+    limits = {} if given is None else given.model_dump(exclude={"votes"}, exclude_none=True)
+    budget = Budget(**limits) if limits else None
     run = spec.expanded()
     # A member may be named as it is written, before the matrix varies it.
     specs = {judge.label: judge for judge in (*spec.judges, *run)}
     site = Site(specs=specs, seed=spec.seed, folder=folder, budget=budget, trust=trust)
-    return SuiteJudges(tuple(site.judge(judge.label) for judge in run), site)
+    judges = tuple(site.judge(judge.label) for judge in run)
+    for judge in judges:
+        if given is not None and given.votes is not None and isinstance(judge, Judge):
+            judge.shared_votes = given.votes
+    return SuiteJudges(judges, site)

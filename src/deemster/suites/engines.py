@@ -15,12 +15,13 @@ from typing import Protocol
 
 from deemster.backends import RecordBackend
 from deemster.errors import InputError
-from deemster.judges import BaseJudge
+from deemster.judges import BaseJudge, Judge
 from deemster.judges.batch import score_numbered
 from deemster.judges.recording import recorded
 from deemster.schemas import Sample, Usage, Verdict
 from deemster.suites.loading import Suite
 from deemster.suites.store import RunStore
+from deemster.suites.vote_budget import SharedVotes, is_over_budget
 
 COMPLETIONS = "completions.sqlite"
 """The cassette in a run directory."""
@@ -94,14 +95,12 @@ def total_spent(recorders: Sequence[RecordBackend]) -> Usage:
     return Usage.total(one.spent for one in recorders)
 
 
-def is_over_budget(verdict: Verdict) -> bool:
-    """Whether a budget left some of the votes undrawn."""
-    return any(failure.status == "over_budget" for failure in verdict.failures)
-
-
 async def _judge(work: Work, judge: int, note: Callable[[], None]) -> bool:
     # Samples are identified by their number: a source may give equal ones, or one twice.
     pending = work.todo[judge]
+    budget = work.suite.spec.budget
+    if budget is not None and budget.votes is not None:
+        return await _judge_within(work, judge, budget.votes, note)
     samples = (work.store.sample(position) for position in pending)
     verdicts = score_numbered(work.judges[judge], samples, in_flight=work.suite.spec.in_flight)
     async with aclosing(verdicts):
@@ -109,6 +108,31 @@ async def _judge(work: Work, judge: int, note: Callable[[], None]) -> bool:
             if is_over_budget(verdict):
                 return True
             work.put(judge, pending[number], sample, verdict)
+            note()
+    return False
+
+
+async def _judge_within(work: Work, judge: int, votes: int, note: Callable[[], None]) -> bool:
+    """Share votes out over all samples, then store the verdicts of those that are left."""
+    scorer = work.judges[judge]
+    if not work.todo[judge]:
+        return False
+    if not isinstance(scorer, Judge):
+        raise TypeError(f"judge {scorer.name!r} draws no votes of its own")  # checked by the runner
+    shared = SharedVotes(
+        scorer,
+        votes,
+        work.store.sample,
+        n_samples=work.store.count_samples(),
+        in_flight=work.suite.spec.in_flight,
+    )
+    if not await shared.share_out(note):
+        return True
+    async with aclosing(shared.judged(work.todo[judge])) as verdicts:
+        async for position, sample, verdict in verdicts:
+            if is_over_budget(verdict):
+                return True
+            work.put(judge, position, sample, verdict)
             note()
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deemster.backends import Priced
 from deemster.backends.api import APIBackend
@@ -14,6 +14,7 @@ from deemster.judges.plan import Named, Planned
 from deemster.schemas import Sample
 from deemster.suites.building import build_judges
 from deemster.suites.loading import Suite
+from deemster.suites.vote_budget import check_vote_budget
 
 CHARACTERS_PER_TOKEN = 4
 """English text in common tokenizers; other languages and code take more tokens."""
@@ -26,7 +27,8 @@ class JudgePlan:
     judge: str
     samples: int
     votes: int
-    """All votes that it draws or, for judges made of others, that its members draw."""
+    """All votes that it draws or, for judges made of others, that its members draw; at most the
+    suite's `budget.votes`."""
     requests: int
     """Most requests that are sent for it: one per order shown, where the provider draws several
     completions per request. Draws that an earlier judge has bought are not sent again."""
@@ -38,6 +40,8 @@ class JudgePlan:
     """At most: every completion as long as `max_tokens` allows."""
     cost: float | None
     """US dollars at that length; None where the price is not known or nothing is paid."""
+    draws: int = 0
+    """Completions that those requests ask for."""
 
 
 def plan_suite(suite: Suite, *, batch: bool = False) -> list[JudgePlan]:
@@ -55,13 +59,36 @@ def plan_suite(suite: Suite, *, batch: bool = False) -> list[JudgePlan]:
     judges = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges
     bought: set[str] | None = set() if len(judges) > 1 else None
     # Read again for each judge: a suite may have more samples than memory.
-    return [_plan(judge, suite.samples(), bought, batch=batch) for judge in judges]
+    plans = [_plan(judge, suite.samples(), bought, batch=batch) for judge in judges]
+    budget = suite.spec.budget
+    if budget is None or budget.votes is None:
+        return plans
+    check_vote_budget(budget.votes, judges, suite.samples())
+    return [_within(plan, budget.votes) for plan in plans]
+
+
+def _within(plan: JudgePlan, votes: int) -> JudgePlan:
+    """The plan with so many votes at most, each of them a request of its own at worst."""
+    if votes >= plan.votes:
+        return plan
+    share = votes / plan.votes
+    prompt = plan.tokens_in / max(plan.requests, 1)
+    requests = min(math.ceil(plan.draws * share), plan.draws)
+    return replace(
+        plan,
+        votes=votes,
+        requests=requests,
+        tokens_in=math.ceil(prompt * requests),
+        tokens_out=math.ceil(plan.tokens_out * share),
+        cost=None if plan.cost is None else plan.cost * max(share, requests / plan.requests),
+    )
 
 
 @dataclass
 class _Count:
     votes: int = 0
     requests: int = 0
+    draws: int = 0
     shared: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
@@ -85,6 +112,7 @@ class _Count:
         writes = planned.writes and not request.questions
         tokens_out = missing * request.sampling.max_tokens if writes else 0
         self.requests += 1
+        self.draws += missing
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out
         backend, before_in, before_out = self.priced.get(
@@ -129,4 +157,5 @@ def _plan(
         tokens_in=count.tokens_in,
         tokens_out=count.tokens_out,
         cost=count.cost(batch=batch),
+        draws=count.draws,
     )

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deemster.errors import CalibrationError
-from deemster.judges import BaseJudge
-from deemster.judges.calibrator import Calibrator
+from deemster.judges import BaseJudge, Judge
 from deemster.suites.spec import RequiresSpec, SuiteSpec
 
 
@@ -27,8 +26,15 @@ def check_requirements(spec: SuiteSpec, judges: Sequence[BaseJudge]) -> None:
 
 
 def _reasons(asked: RequiresSpec, judge: BaseJudge) -> Iterator[str]:
-    calibration = getattr(judge, "calibration", None)
-    if not isinstance(calibration, Calibrator):
+    if not isinstance(judge, Judge):
+        yield (
+            f"judge {judge.name!r} is of a type that takes no calibration, so it cannot show what "
+            "the suite requires; only judges of type grm can: require it of the members, in a "
+            "suite of their own"
+        )
+        return
+    calibration = judge.calibration
+    if calibration is None:
         yield (
             f"judge {judge.name!r} has no calibration, and the suite requires one; give "
             "calibration: FILE, made by deemster calibrate"

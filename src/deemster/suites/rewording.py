@@ -16,10 +16,10 @@ from deemster.judges.calibrator_fit import folds
 from deemster.principles.bank_records import name_key
 from deemster.principles.rewording import write_wordings
 from deemster.schemas import Count, Principle, Record, Sample, Verdict
-from deemster.suites.engines import is_over_budget
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import DEFAULT, tidy
 from deemster.suites.principle_check import LEAST, sign_test
+from deemster.suites.vote_budget import is_over_budget
 
 _ALPHA = 0.05
 _FEWEST_MOVED = 6

@@ -31,6 +31,7 @@ from deemster.suites.requirements import check_requirements
 from deemster.suites.store import RunStore, holds_run
 from deemster.suites.summaries import summarise_run, write_json, write_summary
 from deemster.suites.thresholds import ThresholdResult, check_thresholds
+from deemster.suites.vote_budget import check_vote_budget
 
 _PACKAGES = ("litellm", "instructor", "openai", "torch", "transformers", "pydantic", "numpy")
 
@@ -109,6 +110,7 @@ async def run_suite(
             built = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust)
             judges = (await opened.enter_async_context(built)).judges
         check_requirements(suite.spec, judges)
+        _check_vote_budget(suite, judges, engine)
         for judge in judges:
             judge.wrap_backends(checked)  # before anything is written or sent
         infos = [judge.info for judge in judges]
@@ -145,6 +147,18 @@ async def run_suite(
         over_budget=over_budget,
         unscored=sum(n_samples - one.n_scored for one in summaries.values()),
     )
+
+
+def _check_vote_budget(suite: Suite, judges: Sequence[BaseJudge], engine: Engine | None) -> None:
+    budget = suite.spec.budget
+    if budget is None or budget.votes is None:
+        return
+    if not isinstance(engine, LocalEngine | None):
+        raise InputError(
+            "budget.votes is shared out by the rounds of one process; run without --batch and "
+            "--engine"
+        )
+    check_vote_budget(budget.votes, judges, suite.samples())
 
 
 def _remove_cassette(out: Path) -> None:

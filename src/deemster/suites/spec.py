@@ -83,7 +83,7 @@ class DataSpec(_Spec):
 
 
 class BudgetSpec(_Spec):
-    """What a run may spend; reaching it ends the run, which `--resume` can continue."""
+    """What a run may spend; reaching `usd`, `tokens` or `calls` ends it, and `--resume` goes on."""
 
     usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Money; needs models whose price is known."""
@@ -91,11 +91,14 @@ class BudgetSpec(_Spec):
     """Tokens, of prompts and completions together."""
     calls: _Positive | None = None
     """Requests to models."""
+    votes: _Positive | None = None
+    """Votes of each judge, shared out over the samples: more where another vote may change the
+    winner, `k` at most. See docs/trust.md."""
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.usd is None and self.tokens is None and self.calls is None:
-            raise ValueError("give at least one of usd, tokens and calls")
+        if all(value is None for _, value in self):
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
         return self
 
 
