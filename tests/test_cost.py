@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from benchmarks.cost import FIGURES, PAGE, render
+from benchmarks.cost import FIGURES, PAGE
 from benchmarks.cost_checks import CHECKS
+from benchmarks.cost_page import render
 
 
 @pytest.mark.parametrize("setup", CHECKS)
