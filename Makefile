@@ -58,8 +58,9 @@ format: $(STAMP)  ## Format and mend what ruff can mend
 walk:  ## Follow docs/tutorial.md word for word in a fresh environment
 	$(PYTHON) docs/walk.py
 
-bench: $(STAMP)  ## Measure speed; writes docs/benchmarks.md
+bench: $(STAMP)  ## Measure speed and cost; writes docs/benchmarks.md and docs/cost.md
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.cost
 
 reliability: $(STAMP)  ## Measure R1 to R20 (hours; ARGS="--only R1,R5 --missing"); writes docs/reliability.md
 	$(BIN)/python -m benchmarks.reliability $(ARGS)
