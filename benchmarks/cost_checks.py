@@ -358,11 +358,13 @@ def _ballot(votes: np.ndarray[Any, Any]) -> Ballot:
         Ballot.from_votes([Judgment(scores=tuple(map(float, one))) for one in each], n=2)
         for each in votes
     ]
-    parts = {
-        name: np.stack([getattr(one, name) for one in stacked])
-        for name in ("scores", "weights", "meta", "judges", "by_principle")
-    }
-    return Ballot(**parts)
+    return Ballot(
+        scores=np.stack([one.scores for one in stacked]),
+        weights=np.stack([one.weights for one in stacked]),
+        meta=np.stack([one.meta for one in stacked]),
+        judges=np.stack([one.judges for one in stacked]),
+        by_principle=np.stack([one.by_principle for one in stacked]),
+    )
 
 
 CHECKS: dict[str, Callable[[int], Coroutine[Any, Any, Check]]] = {

@@ -22,7 +22,8 @@ QUERY, RESPONSES = "What is 2+2?", ("It is four.", 'It is "five".', "Who knows."
 NAMES = [
     name
     for name in DIALECTS.names()
-    if name != "nano" and "fence" not in open_dialect(name).template.slots
+    if "fence" not in open_dialect(name).template.slots
+    if name not in {"nano", "smol"}  # what models trained here know, and nothing else
 ]
 CASES = [
     (name, n)

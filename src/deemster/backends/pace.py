@@ -21,11 +21,12 @@ _RECENT = 32
 """So many refusals among so many answers are no accident: then there is a limit."""
 _FEW = 3
 """So many refusals below the limit say that it is another one, or none."""
-_BACK_OFF = 0.98
+_BACK_OFF = 0.97
 """Where the rate starts again, as a share of the rate that was too much."""
-_FIRST_RETURN, _LAST_RETURN = 40.0, 80.0
-"""Seconds until the rate is back where it was too much. A refusal there costs about a second of
-silence (`Retry-After`): 5 % of the rate if that is every 20 s, 2.5 % at 40."""
+_FIRST_RETURN, _LAST_RETURN = 20.0, 80.0
+"""Seconds until the rate is back where it was too much."""
+_DOUBLINGS = 30.0
+"""So often at most: a billion times is no limit."""
 _LEAST = 0.2
 """Requests a second that are always tried."""
 _CATCH_UP = 0.01
@@ -165,7 +166,10 @@ class Pace:
             return math.inf
         # Silence that the provider asked for shows nothing about the rate.
         risen = max(0.0, now - max(self._cut, self._quiet_until)) / self._return
-        return self._ceiling * (_BACK_OFF + (1 - _BACK_OFF) * risen**3)
+        near = _BACK_OFF + (1 - _BACK_OFF) * risen**3
+        # What is refused no more may have been measured much too low: a busy process starts less
+        # than a provider takes. So beyond it the rate also doubles each time.
+        return self._ceiling * near * math.exp2(min(max(0.0, risen - 1), _DOUBLINGS))
 
 
 _PACES: weakref.WeakValueDictionary[tuple[str, str], Pace] = weakref.WeakValueDictionary()

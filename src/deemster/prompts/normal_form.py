@@ -71,8 +71,8 @@ class _Characters:
         char = chr(code)
         plain = unicodedata.normalize("NFKC", char)
         single = len(plain) == 1 and plain.isascii()
-        base, *marks = unicodedata.normalize("NFD", char)
-        bare = base if marks and base.isascii() else char  # without its accents
+        marked = unicodedata.normalize("NFD", char)
+        bare = marked[0] if len(marked) > 1 and marked[0].isascii() else char  # without its accents
         self.any_form[code] = ord(plain if single else _LOOK_ALIKES.get(char, bare))
         # 1⁰ is not 10 and ⑧ may number a list, so nothing is read from them.
         apart = unicodedata.decomposition(char).startswith(("<super>", "<sub>", "<circle>"))
