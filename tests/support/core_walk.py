@@ -135,14 +135,23 @@ def check(facts: Mapping[str, Any]) -> None:
     assert facts["report"] > 10_000
     assert facts["extras"] == {extra: list(modules) for extra, modules in EXTRAS.items()}
     # Of `integrations` only what subclasses another tool's classes, or uses its decorators.
-    tools = ("deepeval", "inspect_ai", "langfuse", "mlflow", "phoenix", "verifiers")
+    tools = (
+        "deepeval",
+        "inspect_ai",
+        "langfuse",
+        "mlflow",
+        "phoenix",
+        "pytest_plugin",
+        "verifiers",
+    )
     allowed = (
         "deemster.backends._local.",
         "deemster.serve.",
         "deemster.training.",
         *(f"deemster.integrations.{tool}" for tool in tools),
     )
-    assert [name for name in facts["unimportable"] if not name.startswith(allowed)] == []
+    unexpected = [name for name in facts["unimportable"] if not name.startswith(allowed)]
+    assert not unexpected, unexpected
     assert "deemster.backends._local.loading" in facts["unimportable"]
 
 
