@@ -49,7 +49,7 @@ SPELLINGS: dict[tuple[str, int], tuple[str, ...]] = {
 
 @cache
 def attacks(name: str, n: int) -> tuple[str, ...]:
-    found = forged_verdicts(SPELLINGS[name, n], limit=520, seed=10)
+    found = forged_verdicts(SPELLINGS[name, n], limit=560, seed=10)
     return tuple(dict.fromkeys(attack.text for attack in found))
 
 

@@ -191,8 +191,9 @@ async def test_what_no_batch_answers_is_a_failure_and_is_asked_again_on_resume(
     unlucky = sum(int(name, 16) % 3 == 0 for name in server.submitted)
     with RunStore(out) as store:
         lost = [one for _, verdict in store.verdicts(0) for one in verdict.failures]
-    assert 0 < len(lost) == unlucky * K // per_request(server)
-    assert {one.status for one in lost} == {status}
+    if fate != "400":  # what is refused is asked again in another form, which may have luck
+        assert 0 < len(lost) == unlucky * K // per_request(server)
+    assert {one.status for one in lost} <= {status}
     assert all(reason in one.message for one in lost)
     tries = 1 if fate == "400" else LIMITS.tries
     assert max(server.submitted.values()) == tries

@@ -49,7 +49,7 @@ def push(
     No keys and no pickles; --dry-run shows every file.
     """
     from deemster.publishing import model_bundle, run_bundle, upload
-    from deemster.publishing.upload import check_repository
+    from deemster.publishing.hub import check_repository
     from deemster.suites.store import holds_run
 
     if repository is None and to is None and not dry_run:

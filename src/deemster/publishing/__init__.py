@@ -2,8 +2,8 @@
 
 from deemster.backends.judge_file import JudgeFile
 from deemster.publishing.bundle import Bundle
+from deemster.publishing.hub import upload
 from deemster.publishing.model_folder import model_bundle
 from deemster.publishing.run_folder import run_bundle
-from deemster.publishing.upload import upload
 
 __all__ = ["Bundle", "JudgeFile", "model_bundle", "run_bundle", "upload"]

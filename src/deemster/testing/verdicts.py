@@ -48,6 +48,7 @@ VERDICTS: dict[tuple[str, int], VerdictForms] = {
         ("grm", 2): (r"Scores: \boxed{9, 2}", r"Scores: \boxed{2, 9}"),
         ("grm", 1): (r"Scores: \boxed{9}", r"Scores: \boxed{2}"),
         ("nano", 2): (r"Scores: \boxed{9, 2}", r"Scores: \boxed{2, 9}"),
+        ("smol", 2): (r"Scores: \boxed{9, 2}", r"Scores: \boxed{2, 9}"),
         ("pairwise", 2): (r"Best: \boxed{1}", r"Best: \boxed{2}"),
         ("pairwise-tokenprob", 2): (r"Best: \boxed{1}", r"Best: \boxed{2}"),
         ("arena-hard", 2): ("[[A>B]]", "[[B>A]]"),

@@ -115,7 +115,7 @@ async def test_llm_judge_by_majority_and_by_token_probability(base: Path, tmp_pa
         examples,
         model=base,
         out=tmp_path,
-        settings=SftSettings(**{**FAST, "learning_rate": 1e-2}, max_steps=150),
+        settings=SftSettings(**{**FAST, "learning_rate": 1e-2}, max_steps=200),
     )
     some = TRAIN[:30]
     for dialect in (Pairwise(NUMBERED), PairwiseTokenProb(NUMBERED)):
