@@ -129,7 +129,7 @@ def _survivors(run: Run, tree: Path, process: subprocess.Popen[str]) -> None:
             limits[module] = _limit(process, tree, module, tests)
         everything = [mutant for module in modules for mutant in of_module(tree, module)]
         n = run.count(f"mutants of {part}", len(everything), least=2)
-        samples[part] = random.Random(20).sample(everything, n)
+        samples[part] = random.Random(21).sample(everything, n)
         tested = (f"{module} ({', '.join(tests)})" for module, tests in modules.items())
         run.notes.append(f"{part.capitalize()}: {'; '.join(tested)}.")
     fates: dict[str, list[tuple[Mutant, str]]] = {part: [] for part in PARTS}
