@@ -6,8 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
+from deemster.backends.hub import find_judge_file
 from deemster.backends.judge_file import CONFIG_NAME, JudgeFile, inside, judge_file_in
 from deemster.errors import InputError
 
@@ -137,3 +144,29 @@ def test_links_of_the_hubs_cache_are_followed(tmp_path: Path) -> None:
 def test_what_it_names_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names 'meta', which is not there"):
         inside(write(tmp_path, {"version": 1, "meta_rm": "meta"}), "meta")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "told"),
+    [
+        pytest.param(RemoteEntryNotFoundError, 404, False, id="no-file"),
+        pytest.param(RepositoryNotFoundError, 401, False, id="no-repository"),
+        pytest.param(HfHubHTTPError, 503, True, id="down"),
+    ],
+)
+def test_a_hub_that_cannot_say_is_told_from_one_without_a_file(
+    kind: type[HfHubHTTPError],
+    status: int,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    response = httpx.Response(status, request=httpx.Request("GET", "http://hub"))
+
+    def answer(*_: object) -> str:
+        raise kind(f"HTTP {status}", response=response)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", answer)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert find_judge_file("me/judge") is None
+    assert ("its own settings, if any, are not used" in capsys.readouterr().err) is told

@@ -81,6 +81,22 @@ async def test_few_labels_cannot_show_a_gain() -> None:
     assert found.principles[0].description == "be right"
 
 
+async def test_a_judge_that_failed_says_nothing_about_a_wording() -> None:
+    def answer(request: Request, draw: int) -> str:
+        text = request.messages[-1].text
+        number = next(i for i in range(120) if f"Question {119 - i}" in text)
+        if "in sharp terms" not in text and number < 50:
+            return "no scores"
+        return r"\boxed{9, 2}" if draw + len(text) % 2 else r"\boxed{2, 9}"
+
+    judge = Judge(FakeBackend(answer), principles=RUBRIC, k=1)
+    found = await reword(judge, SAMPLES, "Facts", writer("sharp"), n=1, bootstrap=FEW)
+    assert (found.n, found.unscored) == (70, 50)
+    assert judge.seed == 0
+    with pytest.raises(InputError, match="only 0 of 40 comparisons were scored by every wording"):
+        await reword(judge, SAMPLES[80:], "Facts", writer("sharp"), n=1, bootstrap=FEW)
+
+
 def test_the_best_of_many_equal_wordings_gains_nothing_on_held_out_items() -> None:
     rng = np.random.default_rng(0)
     gained, best = [], []
@@ -147,8 +163,8 @@ def test_an_accepted_rubric_can_be_given_to_a_judge(tmp_path: Path) -> None:
 
     none = Estimate(value=None, low=None, high=None, n=0)
     found = Rewording(
-        judge="j", principle="Facts", n=20, votes=20, wordings=(), best=1, held_out=none,
-        p_value=0.01, conclusion="accepted", principles=tuple(RUBRIC),
+        judge="j", principle="Facts", n=20, unscored=0, votes=20, wordings=(), best=1,
+        held_out=none, p_value=0.01, conclusion="accepted", principles=tuple(RUBRIC),
     )  # fmt: skip
     _write(found, tmp_path / "new.yaml")
     assert load_rubric(tmp_path / "new.yaml").principles == tuple(RUBRIC)

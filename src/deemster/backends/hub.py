@@ -10,7 +10,8 @@ from deemster.backends.judge_file import CONFIG_NAME, JudgeFile, inside, judge_f
 from deemster.errors import InputError
 from deemster.extras import missing
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z")
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z")
+"""OWNER/NAME of the Hub."""
 
 
 def find_judge_file(path: str) -> tuple[Path, JudgeFile] | None:
@@ -29,7 +30,7 @@ def find_judge_file(path: str) -> tuple[Path, JudgeFile] | None:
     folder = Path(path).expanduser()
     if folder.exists():
         found = judge_file_in(folder) if folder.is_dir() else None
-    elif _REPOSITORY.match(path) and not missing("local"):
+    elif REPOSITORY.match(path) and not missing("local"):
         fetched = _fetched(path)
         if fetched is None:
             return None
@@ -53,13 +54,14 @@ def _fetched(repository: str) -> tuple[Path, JudgeFile] | None:
         HfHubHTTPError,
         LocalEntryNotFoundError,
         RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
     )
 
     try:
         folder = Path(hf_hub_download(repository, CONFIG_NAME)).parent
-    except (RemoteEntryNotFoundError, HfHubHTTPError):
+    except (RemoteEntryNotFoundError, RepositoryNotFoundError):
         return None  # it has none; or nobody may read the repository, which the backend says
-    except (LocalEntryNotFoundError, OSError, httpx.HTTPError):
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError, httpx.HTTPError):
         if not is_offline_mode():
             sys.stderr.write(
                 f"deemster: the Hub cannot be asked whether {repository!r} has a {CONFIG_NAME}; "

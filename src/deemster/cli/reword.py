@@ -116,7 +116,8 @@ def _show(found: Rewording) -> None:
         {
             "judge": found.judge,
             "principle": found.principle,
-            "labels": f"{found.n} comparisons, {found.votes} votes drawn",
+            "labels": f"{found.n} comparisons, {found.votes} votes drawn"
+            + (f"; {found.unscored} unscored, left out" if found.unscored else ""),
             "held-out gain": f"{points(found.held_out)} points, p = {found.p_value:.3g}",
             "conclusion": found.conclusion,
         }

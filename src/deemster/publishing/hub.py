@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from deemster.backends.hub import REPOSITORY
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.publishing.bundle import Bundle
-
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z")
 
 
 def check_repository(name: str) -> str:
@@ -18,7 +16,7 @@ def check_repository(name: str) -> str:
     Raises:
         InputError: it is not OWNER/NAME.
     """
-    if not _REPOSITORY.match(name):
+    if not REPOSITORY.match(name):
         raise InputError(f"repository {name!r}; write OWNER/NAME")
     return name
 

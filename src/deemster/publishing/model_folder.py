@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deemster.backends.hub import REPOSITORY
 from deemster.backends.judge_file import CONFIG_NAME, JudgeFile, inside, judge_file_in
 from deemster.errors import InputError
 from deemster.json_text import read_json
@@ -22,7 +22,6 @@ _KEPT = (".json", ".safetensors", ".jinja", ".txt", ".model", ".gguf")
 _OWN = {CONFIG_NAME, "README.md", "manifest.json", "evaluation.json", "training.json"}
 _TRAINERS = {"trainer_state.json", "origin.json"}
 _NAMED = ("_name_or_path", "name_or_path", "base_model_name_or_path")
-_PUBLISHED = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _config(path: Path, said: JudgeFile) -> Path | bytes:
     changed = dict(fields)
     for key in _NAMED:
         named = fields.get(key)
-        if not isinstance(named, str) or (_PUBLISHED.match(named) and not Path(named).exists()):
+        if not isinstance(named, str) or (REPOSITORY.match(named) and not Path(named).exists()):
             continue
         if key == "base_model_name_or_path" and path.name == "adapter_config.json":
             if said.base is None:

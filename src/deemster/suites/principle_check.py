@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -106,8 +107,11 @@ def check_principles(
     scored = [item for item in items if item.has_own]
     basis: Basis = "scores" if 2 * len(scored) >= len(items) else "votes"
     used = scored if basis == "scores" else items
+    items_of = Counter(number for item in used for number in item.weights)
+    # A judge that writes its own has thousands, nearly all of them on few items.
+    common = [number for number in sorted(naming.wordings) if items_of[number] >= LEAST]
     figures = [
-        _figures(number, naming, used, basis, member.reducer, bootstrap)
+        _figures(number, naming, used, common, basis, member.reducer, bootstrap)
         for number in sorted(naming.wordings)
     ]
     return PrincipleReport(
@@ -141,6 +145,7 @@ def _figures(  # noqa: PLR0917
     number: int,
     naming: Naming,
     items: Sequence[JudgedItem],
+    common: Sequence[int],
     basis: Basis,
     reducer: Reducer,
     bootstrap: Bootstrap,
@@ -157,7 +162,7 @@ def _figures(  # noqa: PLR0917
     )
     if len(there) < LEAST:
         return found
-    others = [other for other in naming.wordings if other != number]
+    others = [other for other in common if other != number]
     nearest = _nearest(number, others, there, basis, bootstrap)
     update: dict[str, object] = {}
     if nearest is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal
 
@@ -31,7 +32,7 @@ class Wording(Record):
 
     description: str
     agreement: Estimate
-    """With the labels, ties on top shared, unscored samples wrong."""
+    """With the labels, ties on top shared."""
     gain: Estimate | None
     """Over the present wording; None for that itself."""
 
@@ -42,7 +43,9 @@ class Rewording(Record):
     judge: str
     principle: str
     n: Count
-    """Labelled comparisons."""
+    """Labelled comparisons that were scored by every wording."""
+    unscored: Count
+    """Those that were not, and are left out: a judge that failed says nothing about a wording."""
     votes: Count
     """Drawn for all wordings together."""
     wordings: tuple[Wording, ...]
@@ -115,7 +118,7 @@ async def reword(
     """Let a model reword a principle, and accept that only if it is better on held-out labels.
 
     Every wording, the present one too, is asked afresh with a seed that is not the judge's own:
-    the votes that made the principle look poor are not counted again. The judge keeps that seed.
+    the votes that made the principle look poor are not counted again.
 
     Args:
         judge: with fixed principles; see `rewordable`.
@@ -128,7 +131,8 @@ async def reword(
         bootstrap: how intervals are drawn.
 
     Raises:
-        InputError: there is no such principle, or the budget ended before all were judged.
+        InputError: there is no such principle, the budget ended before all were judged, or fewer
+            than 20 comparisons were scored by every wording.
         BackendError: the model that writes did not answer.
         ParseError: it wrote something else.
     """
@@ -136,16 +140,24 @@ async def reword(
     present = judge.principles[place]
     written = await write_wordings(writer, judge.principles, place, n=n, seed=seed)
     rubrics = [_with(judge.principles, place, text) for text in (present.description, *written)]
-    judge.seed += 1
-    shares, votes = [], 0
+    fresh = copy.copy(judge)
+    fresh.seed = (judge.seed + 1) % 2**63
+    shares: list[list[float | None]] = []
+    votes = 0
     for rubric in rubrics:
         given = [one.model_copy(update={"principles": rubric}) for one in samples]
-        verdicts = await judge.score_all(given, in_flight=in_flight)
+        verdicts = await fresh.score_all(given, in_flight=in_flight)
         if any(map(is_over_budget, verdicts)):
             raise InputError("the budget was spent before all wordings were tried; raise it")
         votes += sum(len(verdict.votes) for verdict in verdicts)
         shares.append([_share(v, s) for v, s in zip(verdicts, samples, strict=True)])
-    table = np.array(shares).T
+    rows = [row for row in zip(*shares, strict=True) if None not in row]
+    if len(rows) < LEAST:
+        raise InputError(
+            f"only {len(rows)} of {len(samples)} comparisons were scored by every wording; {LEAST} "
+            "or more are needed: see why votes fail with deemster run"
+        )
+    table = np.array(rows, dtype=float)
     gains = held_out_gains(table, seed=seed)
     best = int(table.mean(axis=0).argmax())
     p = sign_test(gains, seed=seed)
@@ -153,7 +165,8 @@ async def reword(
     return Rewording(
         judge=judge.name,
         principle=present.name,
-        n=len(samples),
+        n=len(rows),
+        unscored=len(samples) - len(rows),
         votes=votes,
         wordings=tuple(
             Wording(
@@ -201,7 +214,7 @@ def _with(rubric: Sequence[Principle], place: int, description: str) -> tuple[Pr
     )
 
 
-def _share(verdict: Verdict, sample: Sample) -> float:
+def _share(verdict: Verdict, sample: Sample) -> float | None:
     if verdict.rewards is None or sample.best is None:
-        return 0.0
+        return None
     return float(win_shares(np.array(verdict.rewards))[sample.best])

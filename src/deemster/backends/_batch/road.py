@@ -33,8 +33,11 @@ class Allowance:
 
     budget: Budget
     pricing: Pricing
-    promised: dict[str, Usage] = field(default_factory=dict)
+    _promised: dict[str, Usage] = field(default_factory=dict)
     """By request, the most that those take which have not come back."""
+    _tokens: int = 0
+    """Of all of them, kept beside them: there may be a hundred thousand."""
+    _usd: float = 0.0
 
     def admit(self, line: str, body: str, settings: dict[str, Any]) -> None:
         """Let a request in.
@@ -42,33 +45,40 @@ class Allowance:
         Raises:
             OverBudgetError: the budget does not hold it.
         """
+        budget = self.budget
+        if budget.tokens is None and budget.usd is None:
+            budget.admit()
+            return
         tokens_out = settings.get("max_completion_tokens") or settings.get("max_tokens") or 0
         most = Usage(
             tokens_in=len(body) // _CHARACTERS_PER_TOKEN,
             tokens_out=tokens_out * (settings.get("n") or 1),
         )
         most = most.model_copy(update={"cost": self.pricing.cost(most)})
-        budget, spent = self.budget, self.budget.spent
-        if budget.tokens is not None or budget.usd is not None:
-            whole = Usage.total((spent, most, *self.promised.values()))
-            tokens = whole.tokens_in + whole.tokens_out
-            if budget.tokens is not None and tokens > budget.tokens:
-                raise OverBudgetError(
-                    f"budget of {budget.tokens} tokens does not hold the next request of a batch; "
-                    "raise it to go on"
-                )
-            if budget.usd is not None and (whole.cost is None or whole.cost > budget.usd):
-                raise OverBudgetError(
-                    f"budget of {budget.usd} USD does not hold the next request of a batch; "
-                    "raise it to go on"
-                )
+        spent = budget.spent
+        tokens = self._tokens + _size(spent) + _size(most)
+        if budget.tokens is not None and tokens > budget.tokens:
+            raise OverBudgetError(
+                f"budget of {budget.tokens} tokens does not hold the next request of a batch; "
+                "raise it to go on"
+            )
+        if budget.usd is not None and (
+            spent.cost is None
+            or most.cost is None
+            or self._usd + spent.cost + most.cost > budget.usd
+        ):
+            raise OverBudgetError(
+                f"budget of {budget.usd} USD does not hold the next request of a batch; "
+                "raise it to go on"
+            )
         budget.admit()
-        if budget.tokens is not None or budget.usd is not None:
-            self.promised[line] = most
+        self._promised[line] = most
+        self._count(most, 1)
 
     def settle(self, line: str, found: Line) -> Usage:
         """Account for a request that is answered or lost; what it cost."""
-        self.promised.pop(line, None)
+        if (most := self._promised.pop(line, None)) is not None:
+            self._count(most, -1)
         if found.state == "lost":
             return Usage()
         read = read_answer(found.answer.encode())
@@ -78,6 +88,14 @@ class Allowance:
         usage = usage.model_copy(update={"cost": self.pricing.cost(usage, read.usage)})
         self.budget.charge(usage)
         return usage.model_copy(update={"calls": 1})
+
+    def _count(self, most: Usage, sign: int) -> None:
+        self._tokens += sign * _size(most)
+        self._usd += sign * (most.cost or 0.0)
+
+
+def _size(usage: Usage) -> int:
+    return usage.tokens_in + usage.tokens_out
 
 
 @dataclass(frozen=True)
