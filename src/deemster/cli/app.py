@@ -20,6 +20,7 @@ from deemster.cli import (
     decision,
     diagnose,
     doctor,
+    engines,
     gate,
     init,
     judges,
@@ -37,7 +38,7 @@ from deemster.cli import (
     train,
     zoo,
 )
-from deemster.cli.options import add_judging_command
+from deemster.cli.judging_command import add_judging_command, with_options
 from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
 from deemster.errors import DeemsterError
 
@@ -61,7 +62,7 @@ add_judging_command(app, "score", score.score)
 add_judging_command(app, "serve", serve.serve, more={"server": serve.server_options})
 app.add_typer(data.app, name="data")
 app.command("init")(init.init)
-app.command("run")(run.run)
+app.command("run")(with_options(run.run, {"engine": engines.OPTIONS}))
 app.command("import")(runs.import_traces)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)

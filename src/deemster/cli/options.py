@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from typer.core import TyperCommand
 
 from deemster.errors import InputError
 
@@ -28,25 +24,25 @@ if TYPE_CHECKING:
     from deemster.suites.building import SuiteJudges
 
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(usd|tokens|calls)")
-_JUDGE = "The judge"
+JUDGE_PANEL = "The judge"
 _LIMITS = "Limits"
 _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
-_FLAGS = {"model": ("--model", "-m"), "k": ("-k", "--k")}
-"""Flags of judge settings that differ from their names."""
-_MODEL_HELP = (
+MODEL_HELP = (
     "provider/model, hf:PATH, vllm:PATH, replay:CASSETTE, vllm-classify:URL. Default: "
     "$DEEMSTER_MODEL, else nano, the embedded demonstration model."
 )
 
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", rich_help_panel=_JUDGE, help=_MODEL_HELP)
+    str | None, typer.Option("--model", "-m", rich_help_panel=JUDGE_PANEL, help=MODEL_HELP)
 ]
-Seed = Annotated[int, typer.Option(rich_help_panel=_JUDGE, help="Orders, draws and tie-breaks.")]
+Seed = Annotated[
+    int, typer.Option(rich_help_panel=JUDGE_PANEL, help="Orders, draws and tie-breaks.")
+]
 JudgeText = Annotated[
     str | None,
     typer.Option(
         "--judge",
-        rich_help_panel=_JUDGE,
+        rich_help_panel=JUDGE_PANEL,
         help="Any type of judge: SUITE.yaml#NAME, or as it would be written in a suite: "
         "'{type: panel, members: [...]}'.",
     ),
@@ -84,7 +80,7 @@ Extra = Annotated[
 TemplateArgs = Annotated[
     str | None,
     typer.Option(
-        rich_help_panel=_JUDGE,
+        rich_help_panel=JUDGE_PANEL,
         help="Variables of a local model's chat template, as JSON: '{\"enable_thinking\": false}'.",
     ),
 ]
@@ -116,7 +112,7 @@ SplitOption = Annotated[
 _LIMIT_NAMES = ("api_base", "concurrency", "rate", "timeout")
 Options = dict[str, tuple[Any, Any]]
 """By the argument's name: its annotated type and its default."""
-_SHARED: Options = {
+SHARED: Options = {
     "judge_text": (JudgeText, None),
     "template_args": (TemplateArgs, None),
     "api_base": (ApiBase, None),
@@ -230,114 +226,6 @@ class JudgeOptions:
                 lambda match: f"--{match[0].replace('_', '-')}", first_problem(error)
             )
             raise InputError(message) from error
-
-
-def add_judging_command(
-    app: typer.Typer,
-    name: str,
-    command: Callable[..., int],
-    *,
-    leave_out: Collection[str] = (),
-    more: Mapping[str, Callable[[], Options]] | None = None,
-) -> None:
-    """Register a command with the options of a judge, which it gets as its argument `judge`.
-
-    The options are the fields of `GrmSpec`. They are read when the command is used: that takes
-    imports which the help of the whole program does not need.
-
-    Args:
-        app: where it is registered.
-        name: what users type.
-        command: the function; its other arguments are options of its own.
-        leave_out: settings of a judge that the command does not use.
-        more: makes further options, by the argument that gets their values as a mapping.
-    """
-
-    class JudgingCommand(TyperCommand):
-        _complete = False
-
-        def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - typer's own click
-            if not self._complete:
-                self._complete = True
-                whole = typer.Typer(add_completion=False)
-                judge = {
-                    key: one
-                    for key, one in {**_judge_options(), **_SHARED}.items()
-                    if key not in leave_out
-                }
-                groups = {argument: make() for argument, make in (more or {}).items()}
-                whole.command()(_with_options(command, {**groups, "judge": judge}))
-                found = typer.main.get_command(whole)
-                self.params, self.callback = found.params, found.callback
-            return super().get_params(ctx)
-
-    @app.command(name, cls=JudgingCommand, help=command.__doc__)
-    def _stub() -> None:
-        pass
-
-
-def _with_options(command: Callable[..., int], groups: Mapping[str, Options]) -> Callable[..., int]:
-    """The command with an argument for each option of a group in place of the group's."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name not in groups]
-
-    @functools.wraps(command)
-    def run(context: typer.Context, **given: Any) -> int:  # noqa: ANN401 - typer's values
-        mine = {
-            argument: {key: given.pop(key) for key in options}
-            for argument, options in groups.items()
-        }
-        chosen = {key for key in mine["judge"] if not _is_default(context, key)}
-        return command(**given, **{**mine, "judge": JudgeOptions(mine["judge"], chosen)})
-
-    added = [
-        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for options in groups.values()
-        for key, (kind, default) in options.items()
-    ]
-    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    mine = [context, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own)]
-    run.__signature__ = signature.replace(parameters=mine + added)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in mine + added}
-    del run.__wrapped__
-    return run
-
-
-def _is_default(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is None or source.name.startswith("DEFAULT")
-
-
-def _judge_options() -> Options:
-    """An annotated type and a default for each setting of a `Judge` that fits an option."""
-    from deemster.judges.grm import GrmSpec
-
-    made: Options = {}
-    annotated: Any = Annotated  # built at run time, beyond what type checkers follow
-    for name, field in GrmSpec.model_fields.items():
-        kind = _plain(field.annotation)
-        if kind is None or name in ("type", "name", "tool"):
-            continue
-        default = None if field.is_required() else field.default
-        text = _MODEL_HELP if name == "model" else " ".join((field.description or "").split())
-        option = typer.Option(
-            *_FLAGS.get(name, ()), rich_help_panel=_JUDGE, help=text.replace("`", "")
-        )
-        made[name] = (annotated[kind | None if default is None else kind, option], default)
-    return made
-
-
-def _plain(annotation: Any) -> type | None:  # noqa: ANN401 - any type form
-    """The type of the option for a setting; None if only a file can give the setting."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if annotation in (int, float, str):
-        return cast("type", annotation)
-    if get_origin(annotation) is Literal:
-        return str
-    if get_origin(annotation) in (Union, UnionType):
-        return next((kind for one in get_args(annotation) if (kind := _plain(one))), None)
-    return None
 
 
 def _described(text: str) -> tuple[Mapping[str, JudgeSpec], Path, JudgeSpec]:

@@ -6,13 +6,14 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from deemster.cli.engines import make_engine
 from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import MISSED, NOT_ALLOWED, UNSCORED
 from deemster.errors import CalibrationError, InputError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from deemster.schemas import Sample, Verdict
-    from deemster.suites.engines import Engine, Observer
+    from deemster.suites.engines import Observer
     from deemster.suites.loading import Suite
     from deemster.suites.overrides import Override
     from deemster.suites.runner import Plan, RunResult
@@ -31,8 +32,10 @@ _RATED = 2.0
 
 
 def run(
+    engine: Mapping[str, Any],
     suite_file: Annotated[
-        Path | None, typer.Argument(help="The suite, a YAML file.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="SUITE", help="The suite, a YAML file.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
@@ -61,33 +64,6 @@ def run(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of suites, for editors.")
     ] = False,
-    engine: Annotated[
-        str, typer.Option(help="local: this process; ray: a cluster (needs the extra ray).")
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(help="Of the Ray cluster. Default: one is started on this machine."),
-    ] = None,
-    actors: Annotated[int | None, typer.Option(help="Ray: judges at a time. Default: 2.")] = None,
-    actor_cpus: Annotated[
-        float | None, typer.Option(help="Ray: cores for each of them. Default: 1.")
-    ] = None,
-    actor_gpus: Annotated[
-        float | None, typer.Option(help="Ray: graphics cards for each, 0.5 for half a one.")
-    ] = None,
-    batch: Annotated[
-        bool,
-        typer.Option(
-            "--batch", help="Ask models behind APIs in batches: within a day, mostly at half price."
-        ),
-    ] = False,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Most requests of a batch. Default: 50000.")
-    ] = None,
-    batch_wait: Annotated[
-        float | None,
-        typer.Option(help="Most seconds between two looks at a batch. Default: 120."),
-    ] = None,
     trust_suite: TrustSuite = False,
 ) -> int:
     """Judge all samples of a suite; stop and resume at any time, nothing is judged twice."""
@@ -103,16 +79,11 @@ def run(
 
     from deemster.suites.loading import load_suite
 
-    judging = _engine(
-        engine,
-        ray={"address": address, "actors": actors, "cpus": actor_cpus, "gpus": actor_gpus},
-        batch=batch,
-        batches={"requests": batch_size, "longest_wait": batch_wait},
-    )
+    judging = make_engine(engine)
     overrides = _overrides(model, k, limit, changes or ())
     suite = load_suite(suite_file, overrides=overrides, trust=trust_suite)
     if dry_run:
-        return _dry_run(suite, batch=batch)
+        return _dry_run(suite, batch=engine["batch"])
     directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
 
     from deemster.suites.runner import run_suite
@@ -139,36 +110,6 @@ def run(
         return NOT_ALLOWED
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
-
-
-def _engine(
-    name: str, *, ray: dict[str, Any], batch: bool, batches: dict[str, Any]
-) -> Engine | None:
-    ray = {option: value for option, value in ray.items() if value is not None}
-    batches = {option: value for option, value in batches.items() if value is not None}
-    if name not in {"local", "ray"}:
-        raise InputError(f"unknown engine {name!r}; known: local, ray")
-    if ray and name != "ray":
-        raise InputError("--address and --actor options are for --engine ray; give that too")
-    if batches and not batch:
-        raise InputError("--batch-size and --batch-wait are for --batch; give that too")
-    if batch and name == "ray":
-        raise InputError("--batch asks a provider, --engine ray a cluster; give one of them")
-
-    def report(line: str) -> None:
-        typer.echo(line, err=True)
-
-    if name == "ray":
-        from deemster.integrations.ray_engine import RayEngine, RayOptions
-
-        return RayEngine(RayOptions(**ray), report=report)
-    if not batch:
-        return None
-    from deemster.backends.batches import BatchLimits
-    from deemster.suites.batching import BatchEngine
-
-    first = min(BatchLimits.first_look, batches.get("longest_wait", BatchLimits.first_look))
-    return BatchEngine(limits=BatchLimits(first_look=first, **batches), report=report)
 
 
 def _overrides(

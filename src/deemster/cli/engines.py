@@ -1,0 +1,107 @@
+"""Where a run is judged: the options of `deemster run` that say it, and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deemster.cli.options import Options
+from deemster.errors import InputError
+
+if TYPE_CHECKING:
+    from deemster.suites.engines import Engine
+
+_PANEL = "Where it is judged"
+
+
+def _option(*names: str, text: str) -> Any:  # noqa: ANN401 - what typer makes
+    return typer.Option(*names, rich_help_panel=_PANEL, help=text)
+
+
+OPTIONS: Options = {
+    "engine": (
+        Annotated[str, _option(text="local: this process; ray: a cluster (needs the extra ray).")],
+        "local",
+    ),
+    "address": (
+        Annotated[
+            str | None,
+            _option(text="Of the Ray cluster. Default: one is started on this machine."),
+        ],
+        None,
+    ),
+    "actors": (
+        Annotated[int | None, _option(text="Ray: judges at a time. Default: 2.")],
+        None,
+    ),
+    "actor_cpus": (
+        Annotated[float | None, _option(text="Ray: cores for each of them. Default: 1.")],
+        None,
+    ),
+    "actor_gpus": (
+        Annotated[float | None, _option(text="Ray: graphics cards for each, 0.5 for half a one.")],
+        None,
+    ),
+    "batch": (
+        Annotated[
+            bool,
+            _option(
+                "--batch",
+                text="Ask models behind APIs in batches: within a day, mostly at half price.",
+            ),
+        ],
+        False,
+    ),
+    "batch_size": (
+        Annotated[int | None, _option(text="Most requests of a batch. Default: 50000.")],
+        None,
+    ),
+    "batch_wait": (
+        Annotated[
+            float | None, _option(text="Most seconds between two looks at a batch. Default: 120.")
+        ],
+        None,
+    ),
+}
+
+
+def make_engine(given: Mapping[str, Any]) -> Engine | None:
+    """The engine that the values of `OPTIONS` describe; None is this process.
+
+    Raises:
+        InputError: they do not go together.
+    """
+    name, batch = given["engine"], given["batch"]
+    ray = _given(given, address="address", actors="actors", cpus="actor_cpus", gpus="actor_gpus")
+    batches = _given(given, requests="batch_size", longest_wait="batch_wait")
+    if name not in {"local", "ray"}:
+        raise InputError(f"unknown engine {name!r}; known: local, ray")
+    if ray and name != "ray":
+        raise InputError("--address and --actor options are for --engine ray; give that too")
+    if batches and not batch:
+        raise InputError("--batch-size and --batch-wait are for --batch; give that too")
+    if batch and name == "ray":
+        raise InputError("--batch asks a provider, --engine ray a cluster; give one of them")
+    if name == "ray":
+        from deemster.integrations.ray_engine import RayEngine, RayOptions
+
+        return RayEngine(RayOptions(**ray), report=_report)
+    if not batch:
+        return None
+    from deemster.backends.batches import BatchLimits
+    from deemster.suites.batching import BatchEngine
+
+    first = min(BatchLimits.first_look, batches.get("longest_wait", BatchLimits.first_look))
+    return BatchEngine(limits=BatchLimits(first_look=first, **batches), report=_report)
+
+
+def _given(given: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    """Settings by their own names, from options by theirs, without those that were not given."""
+    found = {setting: given[option] for setting, option in names.items()}
+    return {setting: value for setting, value in found.items() if value is not None}
+
+
+def _report(line: str) -> None:
+    typer.echo(line, err=True)
