@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -147,10 +148,8 @@ def store(folder: Path, n: int, k: int) -> None:
     info = JudgeInfo(name="judge", model="made-up", aggregator="sum", k=k)
     with RunStore(folder, write=True) as run:
         run.set_judges([info])
-        run.add_samples(samples(n))
-        with run.transaction():
-            for i in range(n):
-                run.put_in_transaction(0, i, verdict(i % POOL, k, info))
+        judged = ((sample, verdict(i % POOL, k, info)) for i, sample in enumerate(samples(n)))
+        deque(run.adding(judged), maxlen=0)
 
 
 def weakness(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts

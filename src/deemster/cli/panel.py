@@ -42,7 +42,7 @@ def panel(
 
     Weights and the smallest panel are cross-fitted in five folds.
     """
-    from deemster.suites.importing import check_new
+    from deemster.suites.new_run import check_new
     from deemster.suites.panel_report import report_panel
     from deemster.suites.panels import load_panel
     from deemster.suites.rescoring import write_judged

@@ -13,9 +13,9 @@ from deemster.judges import decide
 from deemster.schemas import JudgeInfo
 from deemster.suites.log_checks import Log, check_judged, notes_on
 from deemster.suites.metrics import Summary
+from deemster.suites.new_run import check_new, write_new_run
 from deemster.suites.rereading import rereader
-from deemster.suites.store import RunStore
-from deemster.suites.summaries import summarise_judge, write_summary
+from deemster.suites.summaries import write_summary
 
 
 def import_run(
@@ -78,7 +78,8 @@ def import_run(
         info = info.model_copy(update={"aggregator": spec, "k": min(k or most, most)})
         judged = _decided([(sample, votes[:k]) for sample, votes in log], info, opened)
     about = {"published": figures, "notes": notes_on(log)}
-    summary = _write(out, info, judged).model_copy(update=about)
+    verdicts = ((sample, verdict) for sample, _, verdict in judged)
+    summary = write_new_run(out, info, verdicts).model_copy(update=about)
     write_summary(out, {info.name: summary})
     return summary
 
@@ -124,19 +125,3 @@ def _decided(log: Log, info: JudgeInfo, reader: TraceFormat) -> Judged:
         )
         for sample, votes in log
     ]
-
-
-def _write(out: Path, info: JudgeInfo, judged: Judged) -> Summary:
-    with RunStore(out, write=True) as store:
-        store.set_judges([info])
-        with store.transaction():
-            for position, (sample, _, verdict) in enumerate(judged):
-                store.add_in_transaction(position, sample)
-                store.put_in_transaction(0, position, verdict)
-        return summarise_judge(store, 0)
-
-
-def check_new(out: Path) -> None:
-    """Raise `InputError` if a run is already in a directory."""
-    if (out / "run.sqlite").exists():
-        raise InputError(f"{str(out)!r} already holds a run; give another --out")

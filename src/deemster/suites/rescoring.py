@@ -23,11 +23,11 @@ from deemster.schemas import (
     Verdict,
     Vote,
 )
-from deemster.suites.importing import check_new
 from deemster.suites.metrics import Summary
+from deemster.suites.new_run import check_new, write_new_run
 from deemster.suites.rereading import STORED, rereader
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import summarise_judge, summarise_verdicts, write_summary
+from deemster.suites.summaries import summarise_verdicts, write_summary
 
 STOP_LEVELS = (1.0, 0.999, 0.995, *(round(0.99 - step / 100, 2) for step in range(49)))
 """Probabilities of `Decided` that `stop_within` tries, strictest first."""
@@ -205,12 +205,6 @@ def _unvoted(verdict: Verdict) -> Usage:
 
 def write_judged(out: Path, info: JudgeInfo, rows: Iterator[tuple[Sample, Verdict]]) -> Summary:
     """Write verdicts of one judge as a new run, with its summary."""
-    with RunStore(out, write=True) as target:
-        target.set_judges([info])
-        with target.transaction():
-            for position, (sample, verdict) in enumerate(rows):
-                target.add_in_transaction(position, sample)
-                target.put_in_transaction(0, position, verdict)
-        summary = summarise_judge(target, 0)
+    summary = write_new_run(out, info, rows)
     write_summary(out, {info.name: summary})
     return summary

@@ -12,6 +12,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,6 +34,8 @@ from deemster.suites.store_format import FORMAT, REMEDY, StoreError, row_checksu
 
 FILE = "run.sqlite"
 M = TypeVar("M", bound=BaseModel)
+_AT_ONCE = 256
+"""Judged samples per transaction: SQLite's log of one is as large as what it writes."""
 _VOTE: TypeAdapter[Vote] = TypeAdapter(Vote)
 
 
@@ -46,6 +49,23 @@ def holds_run(directory: Path) -> bool:
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as db:
         return not is_blank(db)
     return True
+
+
+def lock_run(directory: Path) -> FileLock:
+    """Make a run directory where it is missing, and take its lock.
+
+    Raises:
+        InputError: another process has it, or the directory cannot be written.
+    """
+    lock = FileLock(directory / ".lock", timeout=0)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"another process is writing {str(directory)!r}") from error
+    except OSError as error:
+        raise InputError(f"cannot write to {str(directory)!r}: {error}") from error
+    return lock
 
 
 class RunStore:
@@ -70,14 +90,7 @@ class RunStore:
             self._open_for_reading()
 
     def _open_for_writing(self) -> None:
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.directory / ".lock", timeout=0)
-            self._lock.acquire()
-        except Timeout as error:
-            raise InputError(f"another process is writing {str(self.directory)!r}") from error
-        except OSError as error:
-            raise InputError(f"cannot write to {str(self.directory)!r}: {error}") from error
+        self._lock = lock_run(self.directory)
         try:
             with self._translated():
                 self._db = open_writable(self.path, FORMAT, log=True)
@@ -202,8 +215,26 @@ class RunStore:
                 position += 1
         return position - start
 
-    def add_in_transaction(self, position: int, sample: Sample) -> None:
-        """Add one sample inside a transaction of the caller's; see `add_samples`."""
+    def adding(self, judged: Iterable[tuple[Sample, Verdict]]) -> Iterator[tuple[Sample, Verdict]]:
+        """Append samples with the first judge's verdicts, and pass each on once it is stored.
+
+        In several transactions: what was passed on stays, whatever comes later.
+
+        Raises:
+            InputError: two samples have the same id.
+        """
+        position, rest = self.count_samples(), iter(judged)
+        while chunk := list(islice(rest, _AT_ONCE)):
+            stored = []
+            with self._translated(), self.transaction():
+                for sample, verdict in chunk:
+                    stored.append((self.add_in_transaction(position, sample), verdict))
+                    self.put_in_transaction(0, position, verdict)
+                    position += 1
+            yield from stored
+
+    def add_in_transaction(self, position: int, sample: Sample) -> Sample:
+        """Add one sample in a transaction of the caller's, see `add_samples`; returns it named."""
         named = sample if sample.id else sample.model_copy(update={"id": str(position)})
         body = _pack(named.model_dump_json())
         try:
@@ -215,6 +246,7 @@ class RunStore:
             raise InputError(
                 f"sample id {named.id!r} occurs twice; ids must be unique in a run"
             ) from error
+        return named
 
     def samples(self) -> Iterator[tuple[int, Sample]]:
         """(position, sample) in order."""
