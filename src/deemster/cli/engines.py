@@ -1,4 +1,4 @@
-"""Where a run is judged: the options of `deemster run` that say it, and the engine."""
+"""Where a run is judged, or a model sampled from: the options that say it, and the engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from deemster.cli.options import Options
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
+    from deemster.integrations.ray_engine import RayEngine
     from deemster.suites.engines import Engine
 
 _PANEL = "Where it is judged"
@@ -67,6 +68,31 @@ OPTIONS: Options = {
 }
 
 
+_RAY = ("address", "actors", "actor_cpus", "actor_gpus")
+SAMPLING: Options = {
+    "sample_on": (
+        Annotated[str, _option(text="local: this process; ray: a cluster (needs the extra ray).")],
+        "local",
+    ),
+    **{name: OPTIONS[name] for name in _RAY},
+}
+"""Where the models of a recipe are sampled from."""
+
+
+def make_sampling(given: Mapping[str, Any]) -> RayEngine | None:
+    """What the values of `SAMPLING` describe; None is this process.
+
+    Raises:
+        InputError: they do not go together.
+    """
+    name, ray = given["sample_on"], _ray(given)
+    if name not in {"local", "ray"}:
+        raise InputError(f"unknown value {name!r} of --sample-on; known: local, ray")
+    if ray and name != "ray":
+        raise InputError("--address and --actor options are for --sample-on ray; give that too")
+    return _ray_engine(ray) if name == "ray" else None
+
+
 def make_engine(given: Mapping[str, Any]) -> Engine | None:
     """The engine that the values of `OPTIONS` describe; None is this process.
 
@@ -74,7 +100,7 @@ def make_engine(given: Mapping[str, Any]) -> Engine | None:
         InputError: they do not go together.
     """
     name, batch = given["engine"], given["batch"]
-    ray = _given(given, address="address", actors="actors", cpus="actor_cpus", gpus="actor_gpus")
+    ray = _ray(given)
     batches = _given(given, requests="batch_size", longest_wait="batch_wait")
     if name not in {"local", "ray"}:
         raise InputError(f"unknown engine {name!r}; known: local, ray")
@@ -85,9 +111,7 @@ def make_engine(given: Mapping[str, Any]) -> Engine | None:
     if batch and name == "ray":
         raise InputError("--batch asks a provider, --engine ray a cluster; give one of them")
     if name == "ray":
-        from deemster.integrations.ray_engine import RayEngine, RayOptions
-
-        return RayEngine(RayOptions(**ray), report=_report)
+        return _ray_engine(ray)
     if not batch:
         return None
     from deemster.backends.batches import BatchLimits
@@ -95,6 +119,16 @@ def make_engine(given: Mapping[str, Any]) -> Engine | None:
 
     first = min(BatchLimits.first_look, batches.get("longest_wait", BatchLimits.first_look))
     return BatchEngine(limits=BatchLimits(first_look=first, **batches), report=_report)
+
+
+def _ray(given: Mapping[str, Any]) -> dict[str, Any]:
+    return _given(given, address="address", actors="actors", cpus="actor_cpus", gpus="actor_gpus")
+
+
+def _ray_engine(options: Mapping[str, Any]) -> RayEngine:
+    from deemster.integrations.ray_engine import RayEngine, RayOptions
+
+    return RayEngine(RayOptions(**options), report=_report)
 
 
 def _given(given: Mapping[str, Any], **names: str) -> dict[str, Any]:

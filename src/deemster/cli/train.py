@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from deemster.cli.engines import SAMPLING, make_sampling
+from deemster.cli.judging_command import with_options
 from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import STOPPED
 from deemster.errors import InputError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
     from rich.progress import Progress, TaskID
 
+    from deemster.training.elsewhere import SamplingEngine
     from deemster.training.manifest import Manifest
     from deemster.training.plan import StagePlan
     from deemster.training.recipe import Recipe
@@ -53,8 +56,8 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the final figures as JSON.")]
 
 
-@app.command("recipe")
 def recipe_(
+    sampling: Mapping[str, Any],
     recipe_file: Annotated[
         Path | None,
         typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.", show_default=False),
@@ -99,7 +102,17 @@ def recipe_(
     if dry_run:
         _dry_run(recipe, folder, stages, resume=resume)
         return 0
-    return _run(recipe, folder, stages, resume=resume, as_json=as_json)
+    return _run(
+        recipe,
+        folder,
+        stages,
+        resume=resume,
+        as_json=as_json,
+        sampling=make_sampling(sampling),
+    )
+
+
+app.command("recipe")(with_options(recipe_, {"sampling": SAMPLING}))
 
 
 @app.command("meta-rm")
@@ -156,7 +169,13 @@ def _judged_by(run: Path) -> str:
 
 
 def _run(
-    recipe: Recipe, out: Path, stages: list[str] | None, *, resume: bool, as_json: bool
+    recipe: Recipe,
+    out: Path,
+    stages: list[str] | None,
+    *,
+    resume: bool,
+    as_json: bool,
+    sampling: SamplingEngine | None = None,
 ) -> int:
     # TRL reports every trainer to the Hugging Face Hub unless told not to, before it is imported.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -166,7 +185,9 @@ def _run(
 
     try:
         with _bars() as bars:
-            done = run_recipe(recipe, out, stages=stages, resume=resume, listener=bars)
+            done = run_recipe(
+                recipe, out, stages=stages, resume=resume, listener=bars, sampling=sampling
+            )
     except KeyboardInterrupt:
         typer.echo(f"deemster: {out} is kept; give --resume to continue it", err=True)
         raise

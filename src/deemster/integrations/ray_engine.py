@@ -1,4 +1,4 @@
-"""Judging on a Ray cluster: `deemster run --engine ray`.
+"""Judging on a Ray cluster: `deemster run --engine ray`, `deemster train --sample-on ray`.
 
 Every actor holds one judge. The driver, which is the process that was started, reads samples from
 the run store as actors get free, and is the only one that writes to it. It knows of each sample
@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from deemster.errors import InputError
 from deemster.extras import need
-from deemster.integrations.ray_actors import RayOptions, Spread
+from deemster.integrations.ray_actors import Job, RayOptions, Spread
+from deemster.integrations.ray_rollouts import RolloutJob
+from deemster.integrations.ray_suite import SuiteJob
+from deemster.schemas import Sample
 from deemster.suites.engines import Work, refuse_batches
+from deemster.training.drawing import DrawSettings, MakeJudge
+from deemster.training.sampling import Tally
 
 __all__ = ["RayEngine", "RayOptions"]
 
@@ -35,7 +40,7 @@ class RayEngine:
     is paid for.
 
     Args:
-        options: how a suite is spread.
+        options: how samples are spread.
         report: is told, in a line, whenever something happened.
 
     Raises:
@@ -67,9 +72,27 @@ class RayEngine:
             )
         with _cluster(self.options, self.report):
             for j, positions in enumerate(work.todo):
-                if positions and await Spread(self.options, self.report, work, j).judge(positions):
+                if positions and await self._spread(SuiteJob(work, j)).ask(positions):
                     return True
         return False
+
+    async def draw(
+        self, make: MakeJudge, samples: Sequence[Sample], settings: DrawSettings, tally: Tally
+    ) -> None:
+        """See `SamplingEngine`.
+
+        Raises:
+            InputError: see `sample_rollouts`; the cluster has no room for an actor; actors die
+                without drawing anything.
+        """
+        pending = list(tally.unfinished(samples))
+        if pending:
+            with _cluster(self.options, self.report):
+                job = RolloutJob(make, settings, pending, tally)
+                await self._spread(job).ask(range(len(pending)))
+
+    def _spread(self, job: Job) -> Spread:
+        return Spread(self.options, self.report, job)
 
 
 @contextmanager

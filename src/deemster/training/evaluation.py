@@ -194,7 +194,16 @@ def _run(
         done += 1
         context.progress(judge.label, done, total)
 
-    result = asyncio.run(run_suite(suite, folder, resume=True, observer=observed, on_plan=planned))
+    result = asyncio.run(
+        run_suite(
+            suite,
+            folder,
+            resume=True,
+            observer=observed,
+            on_plan=planned,
+            engine=context.sampling,
+        )
+    )
     with RunStore(folder) as store:
         items = [Item.from_verdict(sample, verdict) for sample, verdict in store.verdicts(0)]
     return next(iter(result.summaries.values())), items

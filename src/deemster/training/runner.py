@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.training import processes
+from deemster.training.elsewhere import SamplingEngine
 from deemster.training.engine import open_engine
 from deemster.training.manifest import (
     Manifest,
@@ -59,6 +60,7 @@ def run_recipe(
     resume: bool = False,
     listener: ProgressListener | None = None,
     functions: Mapping[str, StageFunction[Any]] | None = None,
+    sampling: SamplingEngine | None = None,
 ) -> dict[str, Manifest]:
     """Run the stages that are not finished.
 
@@ -69,6 +71,7 @@ def run_recipe(
         resume: see `plan_run`.
         listener: notified of progress.
         functions: the stages; None takes those of the recipe's engine.
+        sampling: draws trajectories and evaluates; None: this process.
 
     Returns:
         The manifests of the chosen stages, finished ones included.
@@ -93,7 +96,9 @@ def run_recipe(
         for plan in plans:
             if plan.state != "finished":
                 with _disk_full_explained(plan.folder):
-                    _run_stage(recipe, plan, out, functions[plan.stage], listener)
+                    _run_stage(
+                        recipe, plan, out, functions[plan.stage], listener, sampling=sampling
+                    )
         manifests = {plan.stage: read_manifest(plan.folder) for plan in plans}
     return {stage: manifest for stage, manifest in manifests.items() if manifest is not None}
 
@@ -104,6 +109,8 @@ def _run_stage(
     out: Path,
     function: StageFunction[Any],
     listener: ProgressListener | None,
+    *,
+    sampling: SamplingEngine | None,
 ) -> None:
     manifest = _begun(recipe, plan, out)
     processes.first(lambda: manifest.write(plan.folder))
@@ -114,6 +121,7 @@ def _run_stage(
         recipe=recipe,
         resume=plan.state == "continue",
         listener=listener or SilentListener(),
+        sampling=sampling,
     )
     # Trainers print their logs; stdout is for results.
     with redirect_stdout(sys.stderr):

@@ -12,6 +12,7 @@ from typing import BinaryIO, Generic, Protocol, TypeVar
 from pydantic import JsonValue
 
 from deemster.errors import DeemsterError
+from deemster.training.elsewhere import SamplingEngine
 from deemster.training.recipe import Recipe
 
 METRICS = "metrics.jsonl"
@@ -60,6 +61,7 @@ class StageContext(Generic[R_co]):
         recipe: all settings.
         resume: whether `folder` may hold an unfinished attempt, which is to be continued.
         listener: notified of its progress.
+        sampling: draws trajectories and evaluates; None: this process.
     """
 
     name: str
@@ -68,6 +70,7 @@ class StageContext(Generic[R_co]):
     recipe: R_co
     resume: bool
     listener: ProgressListener = field(default_factory=SilentListener)
+    sampling: SamplingEngine | None = None
 
     def log(self, **figures: object) -> None:
         """Append one line to `metrics.jsonl` of the folder, on disk when this returns.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from deemster.judges import BaseJudge, Judge, Panel
 from deemster.judges.own_settings import NO_META_RM
 from deemster.schemas import Sample
 from deemster.suites.building import SuiteJudges, build_judges
+from deemster.training.drawing import Drawer, DrawSettings, MakeJudge
 from deemster.training.rollouts import RolloutFile
-from deemster.training.sampling import Sampled, sample_rollouts
+from deemster.training.sampling import Sampled, Tally, draw_all
 from deemster.training.sections import DistilSection, ModelSection, SampledSection
 from deemster.training.stage import StageContext, StageError
 
@@ -24,50 +26,42 @@ _MOST_FAILED = 0.05
 
 def draw_rollouts(
     context: StageContext[Any],
-    judge: BaseJudge,
+    make: MakeJudge,
     samples: Sequence[Sample],
     *,
     n: int,
     out: RolloutFile,
     dialect: Dialect,
     hinted: bool = False,
-    built: SuiteJudges | None = None,
 ) -> None:
-    """Draw the trajectories that `out` does not have yet, then close the judge.
+    """Draw the trajectories that `out` does not have yet.
 
     Items whose calls failed are tried once more; a few may then remain without trajectories.
 
     Args:
         context: of the stage.
-        judge: who writes.
+        make: makes the judge that writes, here or where the context's `sampling` wants it.
         samples: about what.
         n: trajectories per sample and judge.
         out: where they go.
         dialect: of the judge to train.
         hinted: name the best response in the prompt.
-        built: everything that was built with the judge, if anything; closed in its place.
 
     Raises:
         StageError: more than 5 % of the items are without trajectories.
         InputError: see `sample_rollouts`.
     """
     phase = "hinted sampling" if hinted else "sampling"
+    settings = DrawSettings(n, hinted=hinted, dialect=dialect)
 
     async def draw() -> Sampled:
-        try:
+        async with _asking(context, make, settings) as ask:
             for last in (False, True):
-                found = await sample_rollouts(
-                    judge,
-                    _counted(context, samples, phase),
-                    n=n,
-                    out=out,
-                    hinted=hinted,
-                    dialect=dialect,
-                )
+                tally = Tally(out, lambda done: context.progress(phase, done, len(samples)))
+                await ask(samples, tally)
+                found = tally.sampled()
                 if last or not found.counts.get("failed"):
                     break
-        finally:
-            await (built or judge).aclose()
         return found
 
     try:
@@ -83,11 +77,20 @@ def draw_rollouts(
     context.log(phase=phase, items=found.items, resumed=found.resumed, **found.counts)
 
 
-def _counted(context: StageContext[Any], samples: Sequence[Sample], what: str) -> Iterator[Sample]:
-    """The samples, each counted as progress when it is asked for."""
-    for number, sample in enumerate(samples, 1):
-        yield sample
-        context.progress(what, number, len(samples))
+@asynccontextmanager
+async def _asking(
+    context: StageContext[Any], make: MakeJudge, settings: DrawSettings
+) -> AsyncIterator[Callable[[Sequence[Sample], Tally], Awaitable[None]]]:
+    """What draws trajectories of samples, until it is closed."""
+    if (engine := context.sampling) is not None:
+        yield lambda samples, tally: engine.draw(make, samples, settings, tally)
+        return
+    judge, built = make()
+    try:
+        drawer = Drawer(judge, settings)
+        yield lambda samples, tally: draw_all(drawer, samples, tally)
+    finally:
+        await built.aclose()
 
 
 def teacher_of(
@@ -110,6 +113,14 @@ def teacher_of(
     named = zip(built.judges, suite.judges, strict=True)
     tops = [judge for judge, spec in named if spec.label not in members]
     return (tops[0] if len(tops) == 1 else Panel(tops, name="teachers")), built
+
+
+def alone(
+    path: str, model: ModelSection, section: SampledSection, *, seed: int
+) -> tuple[Judge, Judge]:
+    """`judge_of`, as a `MakeJudge`: the judge closes itself."""
+    judge = judge_of(path, model, section, seed=seed)
+    return judge, judge
 
 
 def judge_of(path: str, model: ModelSection, section: SampledSection, *, seed: int) -> Judge:

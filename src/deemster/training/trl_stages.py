@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Sample
 from deemster.training import processes
 from deemster.training.corpus import Corpus, drawn, load_corpus
+from deemster.training.drawing import MakeJudge
 from deemster.training.evaluation import Candidate, evaluate
 from deemster.training.grpo import train_grpo
 from deemster.training.meta_data import meta_examples, meta_examples_of_run
@@ -22,7 +24,7 @@ from deemster.training.sections import ModelSection, SampledSection
 from deemster.training.settings import SftSettings, TrainerSettings
 from deemster.training.sft import Example, examples_of, train_sft
 from deemster.training.stage import StageContext, StageFunction
-from deemster.training.stage_sampling import draw_rollouts, judge_of, teacher_of
+from deemster.training.stage_sampling import alone, draw_rollouts, teacher_of
 from deemster.training.trl_recipe import MODEL, TRAINED, TrlRecipe, needed
 
 ROLLOUTS = "rollouts.jsonl"
@@ -37,13 +39,12 @@ def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     corpus, dialect = load_corpus(recipe), _dialect(recipe)
     file = RolloutFile(context.folder / ROLLOUTS)
 
+    teachers = partial(
+        teacher_of, section, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust
+    )
+
     def draw() -> None:
-        teacher, built = teacher_of(
-            section, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust
-        )
-        draw_rollouts(
-            context, teacher, corpus.train, n=section.n, out=file, dialect=dialect, built=built
-        )
+        draw_rollouts(context, teachers, corpus.train, n=section.n, out=file, dialect=dialect)
 
     processes.first(draw)
     # An item that every trajectory gets right is too easy for self-training, not for distillation.
@@ -62,7 +63,7 @@ def rft(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
         hinted = RolloutFile(context.folder / HINTED)
 
         def draw() -> None:
-            judge = judge_of(_last_model(context), _model(recipe), section, seed=recipe.seed)
+            judge = _own_judge(context, section)
             draw_rollouts(context, judge, samples, n=1, out=hinted, dialect=dialect, hinted=True)
 
         processes.first(draw)
@@ -165,11 +166,16 @@ def _draw_own(
     file = RolloutFile(context.folder / ROLLOUTS)
 
     def draw() -> None:
-        judge = judge_of(_last_model(context), _model(recipe), section, seed=recipe.seed)
+        judge = _own_judge(context, section)
         draw_rollouts(context, judge, samples, n=section.n, out=file, dialect=_dialect(recipe))
 
     processes.first(draw)
     return file.read()
+
+
+def _own_judge(context: StageContext[TrlRecipe], section: SampledSection) -> MakeJudge:
+    recipe = context.recipe
+    return partial(alone, _last_model(context), _model(recipe), section, seed=recipe.seed)
 
 
 def _fine_tune(
