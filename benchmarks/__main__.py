@@ -179,6 +179,7 @@ def growth_section(found: dict[str, Any] | None = None) -> str:
     parts = {
         "store": "store", "summary": "summary", "weakness": "weaknesses", "report": "report",
         "rescore": "rescore", "compare": "compare", "suite": "read the suite",
+        "begin": "begin a run",
     }  # fmt: skip
     runs = sorted(((int(n), one) for n, one in found["runs"].items()), key=lambda run: run[0])
     rows = [
@@ -197,12 +198,16 @@ def growth_section(found: dict[str, Any] | None = None) -> str:
 
 Made-up pairs of two policies, {found["k"]} votes an item with critiques of some 450 characters:
 storing them, the summary, the weaknesses of one policy, the whole report with those of both,
-deciding the run again into a new one, comparing the two, and reading the suite's samples. CPU
-seconds on one thread and peak memory, each in a process of its own. The imports take 70 to 270 MB
-of the memory, the made-up votes 130 MB of that of the store. A report of more than 50,000 items
-lists so many of them; – was not measured. Command: `python -m benchmarks.growth`
+deciding the run again into a new one, comparing the two, reading the suite's samples, and beginning
+a run of them up to the first chunk that goes to a judge, here or on a cluster. CPU seconds on one
+thread and peak memory, each in a process of its own. The imports take 70 to 270 MB of the memory,
+the made-up votes 130 MB of that of the store. A report of more than 50,000 items lists so many of
+them, and analyses as many for weaknesses; – was not measured.
+Command: `python -m benchmarks.growth`
 
 {table(["items", *parts.values()], rows)}
+
+{_exponents(found, parts)}
 
 The files, and the seconds until Chromium shows the list of items of the report, and until it has
 read all of it, from the disk: medians of 5, by the clock.
@@ -213,6 +218,18 @@ read all of it, from the disk: medians of 5, by the clock.
 resamples: {votes["cpu_s"]} s, {votes["peak_mb"]} MB, making them included. Goal of the project:
 20 s.
 """
+
+
+def _exponents(found: dict[str, Any], parts: dict[str, str]) -> str:
+    slopes = growth.exponents(found["runs"])
+    told = ", ".join(
+        f"{parts[part]} {one['power']} ({one['from']:,} to {one['to']:,})"
+        for part, one in slopes.items()
+        if part in parts
+    )
+    return (
+        f"Seconds grow as a power of the items, fitted from 10,000 on: {told}. 1 is in proportion."
+    )
 
 
 def _page(page: dict[str, float] | None) -> list[Any]:

@@ -14,7 +14,9 @@ FILE keeps what it has of other sizes and parts.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -22,11 +24,12 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,7 @@ import numpy as np
 from deemster.aggregators import Ballot, Sum, TopK, confidences
 from deemster.judges import decide
 from deemster.reports import find_weaknesses, write_report
+from deemster.reports.collect import MOST_ITEMS
 from deemster.schemas import (
     Critique,
     JudgeInfo,
@@ -47,7 +51,9 @@ from deemster.schemas import (
 )
 from deemster.suites import load_suite
 from deemster.suites.comparing import compare_runs
+from deemster.suites.engines import Work
 from deemster.suites.rescoring import rescore_run
+from deemster.suites.runner import run_suite
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_verdicts
 
@@ -176,14 +182,37 @@ def compare(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the othe
 
 
 def suite(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
-    """Read the samples of a suite as a run does before its first call."""
-    path = folder / "data.jsonl"
-    if not path.exists():
-        with path.open("w", encoding="utf-8") as file:
+    """Read the samples of a suite, once."""
+    assert sum(1 for _ in load_suite(_suite_of(folder, n)).samples()) == n
+
+
+def begin(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
+    """Begin a run of a suite, up to the first chunk that goes to a judge, here or on a cluster."""
+    shutil.rmtree(folder / "begun", ignore_errors=True)
+    asyncio.run(run_suite(load_suite(_suite_of(folder, n)), folder / "begun", engine=_OneChunk(n)))
+
+
+@dataclass(frozen=True)
+class _OneChunk:
+    """An engine that reads its first chunk and leaves the rest to another run."""
+
+    n: int
+
+    async def judge_all(self, work: Work) -> bool:
+        (todo,) = work.todo
+        assert len(todo) == self.n
+        assert [work.store.sample(position) for position in todo[:16]]
+        return True
+
+
+def _suite_of(folder: Path, n: int) -> Path:
+    path, data = folder / "suite.yaml", folder / "data.jsonl"
+    if not data.exists():
+        with data.open("w", encoding="utf-8") as file:
             file.writelines(f"{sample.model_dump_json()}\n" for sample in samples(n))
-    text = f"name: many\ndata: {{path: {path}}}\njudges: {{type: fake}}\n"
-    (folder / "suite.yaml").write_text(text.replace("{type: fake}", "{model: openai/none}"))
-    assert sum(1 for _ in load_suite(folder / "suite.yaml").samples()) == n
+    judge = "{model: hosted_vllm/none, options: {api_base: 'http://127.0.0.1:9/v1'}}"
+    path.write_text(f"name: many\ndata: {{path: {data}}}\njudges: {judge}\n", encoding="utf-8")
+    return path
 
 
 def votes(folder: Path, n: int, k: int) -> None:  # noqa: ARG001 - as the other parts
@@ -211,8 +240,26 @@ PARTS: dict[str, Callable[[Path, int, int], None]] = {
     "rescore": rescore,
     "compare": compare,
     "suite": suite,
+    "begin": begin,
     "votes": votes,
 }
+
+
+def exponents(runs: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """By part, the power of the number of items that its seconds grow with; 1 is in proportion.
+
+    The slope of a line through the logarithms of all sizes of 10,000 items and more, where the
+    imports hardly count. Parts of fewer than two such sizes are left out.
+    """
+    found = {}
+    for part in PARTS:
+        sizes = sorted((int(n), one[part]["cpu_s"]) for n, one in runs.items() if part in one)
+        large = [(n, seconds) for n, seconds in sizes if n >= 10_000]
+        if len(large) > 1:
+            logs = [[math.log(value) for value in column] for column in zip(*large, strict=True)]
+            power = round(linear_regression(*logs).slope, 2)
+            found[part] = {"from": large[0][0], "to": large[-1][0], "power": power}
+    return found
 
 
 def opened(page: Path, rounds: int = 5) -> dict[str, float] | None:
@@ -283,6 +330,8 @@ def figures(
             folder = (keep or Path(name)) / f"run{n}"
             folder.mkdir(parents=True, exist_ok=True)
             for part in parts:
+                if part == "weakness" and n > MOST_ITEMS:
+                    continue  # the report's is of so many: each takes kilobytes
                 yield f"{n}", part, measured(part, folder, n, k)
                 if part == "store":
                     yield f"{n}", "run_mb", _megabytes(folder / "run.sqlite")
@@ -313,6 +362,7 @@ def main(
         found["votes"] = {"n": n_votes, **measured("votes", Path(), n_votes, 8)}
     for n, part, figure in figures(sizes, parts, k, keep):
         found["runs"].setdefault(n, {})[part] = figure
+        found["exponents"] = exponents(found["runs"])
         if file is not None:
             file.write_text(json.dumps(found, indent=2), "utf-8")
     return found

@@ -76,8 +76,8 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
         assert store.add_samples(sample(i) for i in range(5)) == 5
         for i in (3, 0, 4):
             store.put(0, i, verdict(i))
-        assert store.done(0) == {0, 3, 4}
-        assert store.done(0, with_failures=False) == set()
+        assert list(store.left(0)) == [1, 2]
+        assert list(store.left(1)) == list(store.left(0, with_failures=True)) == [0, 1, 2, 3, 4]
     with RunStore(tmp_path) as store:
         assert store.judges() == [INFO]
         found = list(store.verdicts(0))
@@ -162,8 +162,8 @@ def read(directory: Path) -> tuple[object, ...]:
     """All that can be asked of a store."""
     with RunStore(directory) as store:
         verdicts = [list(store.verdicts(judge)) for judge in range(len(store.judges()))]
-        done = [store.done(judge) for judge in range(2)]
-        return store.judges(), list(store.samples()), verdicts, done, store.spent(0)
+        left = [store.left(judge) for judge in range(2)]
+        return store.judges(), list(store.samples()), verdicts, left, store.spent(0)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
         with pytest.raises(ZeroDivisionError):
             put_and_fail()
-        assert store.done(0) == set()
+        assert list(store.left(0)) == [0]
 
 
 def test_readers_in_other_threads(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ async def run_suite(
         with RunStore(out, write=True) as store:
             store.set_judges(infos)
             _begin(store, digest, suite)
-            todo = [_todo(store, j, retry=resume) for j in range(len(judges))]
+            todo = [store.left(j, with_failures=resume) for j in range(len(judges))]
             if on_plan is not None:
                 on_plan([
                     Plan(info.name, len(left), n_samples)
@@ -131,9 +131,7 @@ async def run_suite(
             over_budget = await (engine or LocalEngine()).judge_all(work)
             summaries, best_first = summarise_run(store)
             spent = {info.name: store.spent(j) for j, info in enumerate(infos)}
-            finished = all(
-                len(store.done(j, with_failures=False)) == n_samples for j in range(len(infos))
-            )
+            finished = not any(store.left(j, with_failures=True) for j in range(len(infos)))
     thresholds = tuple(check_thresholds(suite.spec, summaries))
     write_summary(out, summaries, spent=spent, standings=best_first, thresholds=thresholds)
     if finished:
@@ -172,7 +170,7 @@ def _check_directory(out: Path, *, resume: bool, judges: int) -> None:
         return
     with RunStore(out) as store:
         total = store.count_samples()
-        finished = total > 0 and all(len(store.done(j)) == total for j in range(judges))
+        finished = total > 0 and not any(store.left(j) for j in range(judges))
     if not finished and not resume:
         raise InputError(f"{str(out)!r} holds an unfinished run; give --resume to continue it")
 
@@ -199,11 +197,6 @@ def _begin(store: RunStore, digest: str, suite: Suite) -> None:
         raise InputError(
             f"the run in {str(store.directory)!r} was begun with other samples; give another --out"
         )
-
-
-def _todo(store: RunStore, judge: int, *, retry: bool) -> list[int]:
-    done = store.done(judge, with_failures=not retry)
-    return [position for position in range(store.count_samples()) if position not in done]
 
 
 def environment(folder: Path) -> dict[str, object]:

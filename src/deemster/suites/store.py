@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from itertools import islice
@@ -279,19 +280,22 @@ class RunStore:
             _summed(judge, sample, len(verdict.failures), body),
         )
 
-    def done(self, judge: int, *, with_failures: bool = True) -> set[int]:
-        """Positions of the samples a judge has judged.
+    def left(self, judge: int, *, with_failures: bool = False) -> array[int]:
+        """Positions of the samples that a judge has not judged, in order.
+
+        Eight bytes each: a run may have more samples than there is room for as objects.
 
         Args:
             judge: its position.
             with_failures: count those too whose verdict has a failed vote.
         """
         rows = self._rows(
-            "SELECT sample FROM verdicts WHERE judge = ? AND n_failed <= ?",
+            "SELECT position FROM samples WHERE NOT EXISTS (SELECT 1 FROM verdicts WHERE judge = ?"
+            " AND sample = position AND n_failed <= ?) ORDER BY position",
             judge,
-            2**62 if with_failures else 0,
+            0 if with_failures else 2**62,
         )
-        return {sample for (sample,) in rows}
+        return array("q", (position for (position,) in rows))
 
     def has_meta_rewards(self, judge: int) -> bool:
         """Whether any vote of a judge was rated by a meta RM."""
