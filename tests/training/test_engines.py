@@ -130,6 +130,23 @@ def test_a_stage_without_a_function(project: Path) -> None:
         run_recipe(recipe, project / "run", stages=["rft"])
 
 
+def test_an_engine_that_samples_in_its_own_way_is_not_sent_elsewhere(project: Path) -> None:
+    recipe = load_recipe(write(project, "../own_engines/engine.py"))
+    with pytest.raises(InputError, match="samples in the process that trains; leave --sample-on"):
+        run_recipe(recipe, project / "run", stages=["count"], sampling=RayLike())
+    assert not (project / "run").exists()
+
+
+class RayLike:
+    """Never asked."""
+
+    async def draw(self, *_: object) -> None:
+        raise AssertionError
+
+    async def judge_all(self, _: object) -> bool:
+        raise AssertionError
+
+
 def test_an_entry_point(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
         EntryPoint("own", "own_engines.engine:ENGINE", "deemster.engines"),

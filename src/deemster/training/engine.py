@@ -37,6 +37,8 @@ class Engine(Generic[R]):
     check: Callable[[R, Sequence[str]], Mapping[str, object]] | None = None
     """What else `deemster train --dry-run` checks, given a recipe and the stages that would run;
     returns facts to show."""
+    samples_elsewhere: bool = False
+    """Whether its stages draw where the context's `sampling` wants it."""
 
 
 ENGINES: Registry[Engine[Any]] = Registry(

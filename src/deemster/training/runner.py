@@ -83,6 +83,14 @@ def run_recipe(
     """
     if functions is None:
         need("train" if recipe.engine == "trl" else "local", f"training {recipe.name!r}")
+    if (
+        sampling is not None
+        and not open_engine(recipe.engine, folder=recipe.folder).samples_elsewhere
+    ):
+        raise InputError(
+            f"engine {recipe.engine!r} samples in the process that trains; leave --sample-on out, "
+            "or use engine 'trl'"
+        )
     if not out.exists():
         plan_run(recipe, out, stages=stages, resume=resume)  # refuse before a folder is made
     processes.join(cpu=recipe.on_cpu)

@@ -21,4 +21,4 @@ def _check(recipe: TrlRecipe, stages: Sequence[str]) -> Mapping[str, object]:
     return check_run(recipe, stages)
 
 
-ENGINE = Engine(recipe=TrlRecipe, stages=_stages, check=_check)
+ENGINE = Engine(recipe=TrlRecipe, stages=_stages, check=_check, samples_elsewhere=True)
