@@ -23,6 +23,7 @@ from tests.support.doc_blocks import (
     check_usage,
     command_lines,
 )
+from tests.support.fork_server import command_line
 from tests.support.tiny_nano import needs_model
 
 from deemster.testing import BatchServer
@@ -47,9 +48,15 @@ def server() -> Iterator[BatchServer]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def deemster() -> Iterator[str]:
+    with command_line() as words:
+        yield words
+
+
 @pytest.fixture
 def session(
-    server: BatchServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: BatchServer, deemster: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Session]:
     """A folder that holds what the root of a clone has for users; API models on loopback."""
     for name in list(os.environ):
@@ -64,7 +71,7 @@ def session(
         shutil.copytree(ROOT / name, folder / name)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
-    yield Session(folder, tmp_path / "shell")
+    yield Session(folder, tmp_path / "shell", deemster)
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", "")).startswith(str(folder)):
             del sys.modules[name]

@@ -14,7 +14,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +45,7 @@ _PROVIDERS = re.compile(r"(?<![\w./-])(anthropic|gemini|mistral|groq|openrouter|
 _SHELL = """set -e
 if [ -f {state} ]; then . {state}; fi
 trap 'export -p > {state}; printf "cd %q\\n" "$PWD" >> {state}' EXIT
-deemster() {{ {python} -m deemster "$@"; }}
+deemster() {{ {deemster} "$@"; }}
 """
 _ALIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -94,9 +93,10 @@ def blocks(page: str, text: str | None = None) -> list[Block]:
 class Session:
     """What the blocks of one page share: a folder, names of Python, a shell's environment."""
 
-    def __init__(self, folder: Path, state: Path) -> None:
+    def __init__(self, folder: Path, state: Path, command_line: str) -> None:
         self.folder = folder
         self.state = state
+        self.command_line = command_line
         self.names: dict[str, Any] = {"__name__": "pasted"}
 
     @property
@@ -131,9 +131,7 @@ class Session:
 
     def shell(self, block: Block, command: str, *, status: int) -> str:
         """What a command prints."""
-        start = _SHELL.format(
-            state=shlex.quote(str(self.state)), python=shlex.quote(sys.executable)
-        )
+        start = _SHELL.format(state=shlex.quote(str(self.state)), deemster=self.command_line)
         done = subprocess.run(
             ["bash", "-c", start + _served(command)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,

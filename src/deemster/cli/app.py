@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -108,7 +110,7 @@ def main() -> None:
     atexit.register(gc.freeze)
     _end_politely()
     try:
-        status = app(standalone_mode=False)
+        status = _command()(standalone_mode=False)
     except _USAGE_ERROR as error:
         _fail(_message(error))
         sys.exit(BAD_INPUT)
@@ -126,6 +128,12 @@ def main() -> None:
     if status == INTERRUPTED:
         _fail("interrupted")
     sys.exit(status if isinstance(status, int) else DONE)
+
+
+@functools.cache
+def _command() -> Callable[..., object]:
+    """All commands, built once: that takes longer than many a call of `main` in a program."""
+    return typer.main.get_command(app)
 
 
 def _end_politely() -> None:
