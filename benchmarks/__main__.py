@@ -1,6 +1,9 @@
 """`make bench`: run every benchmark on this machine and write docs/benchmarks.md.
 
-Figures are ratios within one run where that is possible: machines differ, ratios less so.
+    python -m benchmarks [--only SECTION …] [--growth FILE] [--page]
+
+The figures are kept in benchmarks/figures.json, and the page is made of them alone. What is ratios
+within one run is given as ratios: machines differ, ratios less so.
 """
 
 from __future__ import annotations
@@ -9,298 +12,74 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import (
-    api_backend,
-    api_judges,
-    growth,
-    local_path,
-    local_requests,
-    startup,
-    suite_run,
-    transformers_backend,
-)
+from benchmarks.page import FIGURES, PAGE, WRITERS, render
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-
-
-def table(columns: list[str], rows: list[list[Any]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def api_section() -> str:
-    found = api_backend.main()
-    setting = found["setting"]
-    rows = [
-        [name, one["votes_per_s"], one["cpu_ms_per_vote"], f"{one['ratio']:.0%}"]
-        for name, one in found["clients"].items()
-    ]
-    return f"""## A model behind an API, against a bare aiohttp client
-
-The same OpenAI-compatible server on loopback answers every request after {setting["latency_s"]} s;
-{setting["concurrency"]} requests at a time, {setting["votes"]} requests a round,
-{setting["rounds"]} interleaved rounds, medians. CPU is the client's alone. Goal of the project:
-85 %. Command: `python -m benchmarks.api_backend`
-
-{table(["client", "votes/s", "CPU ms per vote", "of the bare client"], rows)}
-"""
-
-
-def judges_section() -> str:
-    found = api_judges.main()
-    setting = found["setting"]
-    rows = [
-        [
-            f"{case['latency_s']} s, n = {case['n']}",
-            name,
-            one["votes_per_s"],
-            one["cpu_ms_per_vote"],
-            " to ".join(map(str, one["cpu_ms_range"])),
-            f"{one['ratio']:.0%}",
-        ]
-        for case in found["cases"]
-        for name, one in case["clients"].items()
-    ]
-    return f"""## Judges at a model behind an API
-
-Whole judges of pairs: prompts, parsing, votes and verdicts, everything but the run's store.
-{setting["concurrency"]} requests at a time, {setting["requests"]} requests a round,
-{setting["rounds"]} interleaved rounds, medians; every sample is another one. With n = 1 the server
-lacks `n`, and each vote is a request. CPU is the client's alone: read it first, because other work
-on the machine and the server, on the same cores, move the rates. With n = 4 or 8 the client's
-processor, not the latency, bounds the rate. Goal of the project with n = 1 and 0.2 s: 0.6 ms and
-85 %; with n = 4 or 8: 0.2 ms. Command: `python -m benchmarks.api_judges`
-
-{table(["latency, n", "client", "votes/s", "CPU ms per vote", "range", "of the bare client"], rows)}
-"""
-
-
-def startup_section() -> str:
-    found = startup.main()
-    rows = [
-        [name, one["cpu_s"], " to ".join(map(str, one["range"]))] for name, one in found.items()
-    ]
-    return f"""## Start-up
-
-CPU seconds of a process until its first verdict is printed, medians of 5. Goal of the project:
-4 s with the embedded model, 1.5 s with a model behind an API where LiteLLM is not needed.
-Command: `python -m benchmarks.startup`
-
-{table(["", "CPU s", "range"], rows)}
-"""
-
-
-def transformers_section() -> str:
-    found = transformers_backend.main()
-    rows = [
-        ["deemster", found["ours_samples_per_s"], found["ours_tokens_per_s"], found["ratio"]],
-        ["`generate`", found["generate_samples_per_s"], found["generate_tokens_per_s"], 1],
-    ]
-    return f"""## The `transformers` backend against `generate(num_return_sequences=k)`
-
-A random Llama-type model of {found["parameters"] / 1e6:.0f}M parameters, a prompt of
-{found["prompt_tokens"]} tokens, k = {found["k"]}, {found["new_tokens"]} new tokens each, one run,
-sampling at temperature 1. Goal of the project: 8 times.
-Command: `python -m benchmarks.transformers_backend`
-
-{table(["", "samples/s", "tokens/s", "times faster"], rows)}
-"""
-
-
-def path_section(found: dict[str, Any] | None = None) -> str:
-    found = local_path.main() if found is None else found
-    setting, prompts, rows = found["setting"], found["prompts"], found["rows"]
-
-    def lines(ways: dict[str, dict[str, float]], unit: float = 1.0) -> list[list[Any]]:
-        return [
-            [way, f"{one['seconds'] * unit:.3g}", f"{one['cpu_seconds'] * unit:.3g}"]
-            for way, one in ways.items()
-        ]
-
-    return f"""## The parts of the `transformers` backend on the CPU
-
-Random Llama-type models, medians of {setting["rounds"]} interleaved rounds.
-Command: `python -m benchmarks.local_path`
-
-A step of {setting["k"]} rows after a prompt of {setting["prompt"]} tokens, beside a process that
-is always busy:
-
-{table(["threads", "ms a step", "CPU ms a step"], lines(found["threads"], 1000))}
-
-{prompts["prompts"]} prompts of a judge, two orders of each item, {prompts["tokens"]} tokens in
-all, of which {prompts["reused"]} had stood at the beginning of the prompt before; one thread:
-
-{table(["read", "seconds", "CPU seconds"], lines(prompts["ways"]))}
-
-{rows["k"]} draws that end one after the other, the ended ones stepped on with the others or taken
-out; one thread:
-
-{table(["ended draws", "seconds", "CPU seconds"], lines(rows["ways"]))}
-"""
-
-
-def requests_section() -> str:
-    found = local_requests.main()
-    rows = [
-        ["one item after the other", found["in_turn_votes_per_s"], 1],
-        ["all at once", found["at_once_votes_per_s"], found["ratio"]],
-    ]
-    return f"""## Many items at a local judge
-
-The embedded model, {found["items"]} items of 2 to 4 responses at k = {found["k"]}. Requests of
-several items step together; the verdicts are the same.
-Command: `python -m benchmarks.local_requests`
-
-{table(["", "votes/s", "times faster"], rows)}
-"""
-
-
-def suite_section() -> str:
-    found = suite_run.main()
-    rows = [[name, value] for name, value in found.items()]
-    return f"""## A suite through the fake backend
-
-Everything but the model: prompts, parsing, votes, the run store, the summary with its intervals.
-Command: `python -m benchmarks.suite_run`
-
-{table(["", ""], rows)}
-"""
-
-
-def growth_section(found: dict[str, Any] | None = None) -> str:
-    found = growth.main() if found is None else found
-    parts = {
-        "store": "store", "summary": "summary", "weakness": "weaknesses", "report": "report",
-        "rescore": "rescore", "compare": "compare", "suite": "read the suite",
-        "begin": "begin a run",
-    }  # fmt: skip
-    runs = sorted(((int(n), one) for n, one in found["runs"].items()), key=lambda run: run[0])
-    rows = [
-        [
-            f"{n:,}",
-            *(f"{one[p]['cpu_s']} s, {one[p]['peak_mb']} MB" if p in one else "–" for p in parts),
-        ]
-        for n, one in runs
-    ]
-    files = [
-        [f"{n:,}", one.get("run_mb", "–"), one.get("html_mb", "–"), *_page(one.get("page"))]
-        for n, one in runs
-    ]
-    votes = found["votes"]
-    return f"""## Growth with the run
-
-Made-up pairs of two policies, {found["k"]} votes an item with critiques of some 450 characters:
-storing them, the summary, the weaknesses of one policy, the whole report with those of both,
-deciding the run again into a new one, comparing the two, reading the suite's samples, and beginning
-a run of them up to the first chunk that goes to a judge, here or on a cluster. CPU seconds on one
-thread and peak memory, each in a process of its own. The imports take 70 to 270 MB of the memory,
-the made-up votes 130 MB of that of the store. A report of more than 50,000 items lists so many of
-them, and analyses as many for weaknesses; – was not measured.
-Command: `python -m benchmarks.growth`
-
-{table(["items", *parts.values()], rows)}
-
-{_exponents(found, parts)}
-
-The files, and the seconds until Chromium shows the list of items of the report, and until it has
-read all of it, from the disk: medians of 5, by the clock.
-
-{table(["items", "run, MB", "report, MB", "list shown, s", "all read, s"], files)}
-
-{votes["n"]:,} votes, 8 a ballot, by `Sum` and by `TopK`, each with its confidence by 1,000
-resamples: {votes["cpu_s"]} s, {votes["peak_mb"]} MB, making them included. Goal of the project:
-20 s.
-"""
-
-
-def _exponents(found: dict[str, Any], parts: dict[str, str]) -> str:
-    slopes = growth.exponents(found["runs"])
-    told = ", ".join(
-        f"{parts[part]} {one['power']} ({one['from']:,} to {one['to']:,})"
-        for part, one in slopes.items()
-        if part in parts
-    )
-    return (
-        f"Seconds grow as a power of the items, fitted from 10,000 on: {told}. 1 is in proportion."
-    )
-
-
-def _page(page: dict[str, float] | None) -> list[Any]:
-    return ["–", "–"] if page is None else [page["shown_s"], page["complete_s"]]
-
-
-SECTIONS: dict[str, Callable[[], str]] = {
-    "api": api_section,
-    "judges": judges_section,
-    "startup": startup_section,
-    "transformers": transformers_section,
-    "path": path_section,
-    "requests": requests_section,
-    "suite": suite_section,
-    "growth": growth_section,
+_API = ("litellm", "instructor", "aiohttp")
+_LOCAL = ("torch", "transformers")
+MEASURES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "peers": ("benchmarks.peers.harness", ()),
+    "api": ("benchmarks.api_backend", _API),
+    "judges": ("benchmarks.api_judges", ("aiohttp",)),
+    "startup": ("benchmarks.startup", _LOCAL),
+    "transformers": ("benchmarks.transformers_backend", _LOCAL),
+    "path": ("benchmarks.local_path", _LOCAL),
+    "requests": ("benchmarks.local_requests", _LOCAL),
+    "suite": ("benchmarks.suite_run", ()),
+    "growth": ("benchmarks.growth", ("numpy",)),
 }
-"""In the order of the page."""
+"""The module whose `main` measures a section, and the packages whose versions matter to it."""
 
 
-def head(today: str) -> str:
-    packages = ("litellm", "instructor", "transformers", "torch", "numpy")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"""# Benchmarks
-
-Written by `make bench` on {today}: {os.cpu_count()} cores
-({platform.machine()}), Python {platform.python_version()}, {versions}. Shared machines are noisy:
-read the ratios, not the rates.
-"""
-
-
-def replaced(page: str, section: str) -> str:
-    """The page with this section in the place of the one with its title, or at its end."""
-    title = section.partition("\n")[0]
-    before, found, rest = page.partition(f"{title}\n")
-    if not found:
-        return f"{page.rstrip()}\n\n{section}"
-    _, more, after = rest.partition("\n## ")
-    return f"{before}{section}\n## {after}" if more else f"{before}{section}"
+def measured(name: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a section: its figures, when, on what."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory / 2**30),
+        "load": round(os.getloadavg()[2], 1),  # of the last 15 minutes
+        "versions": {
+            "Python": platform.python_version(),
+            **{package: version(package) for package in MEASURES[name][1]},
+        },
+        "figures": figures,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--only", nargs="+", choices=SECTIONS, metavar="SECTION",
-        help=f"measure these and leave the rest of the page as it is: {', '.join(SECTIONS)}",
+        "--only", nargs="+", choices=WRITERS, metavar="SECTION",
+        help=f"measure these and leave the rest of the page as it is: {', '.join(WRITERS)}",
     )  # fmt: skip
     parser.add_argument(
         "--growth", type=Path, metavar="FILE",
         help="only put the figures of this file (benchmarks.growth --json) on the page",
     )  # fmt: skip
+    parser.add_argument("--page", action="store_true", help="measure nothing")
     given = parser.parse_args()
-    only: Sequence[str] | None = given.only
+    kept: dict[str, Any] = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
     if given.growth is not None:
-        only = ["growth"]
-        figures = json.loads(given.growth.read_text("utf-8"))
-        SECTIONS["growth"] = lambda: growth_section(figures)
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
-    made = []
-    for name, measure in SECTIONS.items():
-        if only is None or name in only:
-            text = measure().rstrip()
-            load = os.getloadavg()[2]  # of the last 15 minutes
-            made.append(f"{text}\n\nMeasured on {today}, load average {load:.0f}.\n")
-    if only is None:
-        page = "\n".join([head(today), *made])
-    else:
-        page = PAGE.read_text("utf-8")
-        for section in made:
-            page = replaced(page, section)
-    PAGE.write_text(page, encoding="utf-8")
-    print(page)
+        kept["growth"] = measured("growth", json.loads(given.growth.read_text("utf-8")))
+    elif not given.page:
+        for name in given.only or WRITERS:
+            kept[name] = measured(name, import_module(MEASURES[name][0]).main())
+            _keep(kept)  # after each: an interruption loses one section
+    _keep(kept)
+    PAGE.write_text(render(kept), "utf-8")
+    print(PAGE.read_text("utf-8"))
+
+
+def _keep(figures: dict[str, Any]) -> None:
+    FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ def server(latency: float, text: str = REPLY) -> Iterator[str]:
     finally:
         process.stdin.close()
         process.wait(timeout=10)
+        process.stdout.close()
 
 
 def _body(n: int) -> dict[str, Any]:
