@@ -8,6 +8,7 @@ import pytest
 from tests.training.fakes_training import grm_text, json_text
 
 from deemster.dialects import open_dialect
+from deemster.dialects.parts import join_parts
 from deemster.dialects.vote import read_vote
 from deemster.schemas import Completion, Judgment, Scale
 from deemster.training.rewriting import Written, rescaled, write_judgment
@@ -30,6 +31,14 @@ PAIR = (
     "Assistant A names the wrong capital. Assistant B is right and brief. "
     "My final verdict is: [[B]]"
 )
+
+
+ALONE = join_parts(
+    [
+        Completion(text="Right and brief. Rating: [[9]]"),
+        Completion(text="Wrong. Rating: [[2]]"),
+    ]
+).text
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,14 @@ PAIR = (
             "Scores: \\boxed{4, 9}",
             (4, 9),
             id="principles-and-critiques",
+        ),
+        pytest.param(
+            said("mt-bench-single", ALONE),
+            "grm",
+            "Analysis:\n- Response 1: Right and brief.\n- Response 2: Wrong.\n\n"
+            "Scores: \\boxed{9, 2}",
+            (9, 2),
+            id="each-response-alone",
         ),
     ],
 )

@@ -120,7 +120,9 @@ def test_items_that_cannot_be_learnt_from_are_counted(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="item 'blank' has no texts; import it with --data"):
         items_of(lost, GRM)
     single = write_run(tmp_path / "single", [(one, [[]])], [info("gpt")])
-    with pytest.raises(InputError, match=r"judges 2 responses at once, got 1; give model\.dialect"):
+    with pytest.raises(
+        InputError, match=r"judges 2 responses at once, got 1; or set another model\.dialect"
+    ):
         items_of(single, open_dialect("mt-bench-pair"))
 
 

@@ -58,9 +58,9 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         default=None,
     )
     if room is not None and longest >= room:
-        length = f"{longest}, more than the smallest max_length {room}: such items are left out"
+        length = f"{longest} tokens; max_length {room} leaves out items that have no room"
     else:
-        length = str(longest)
+        length = f"{longest} tokens"
     left_out = {
         name: corpus.counts[name]
         for name in ("bad_rows", "contaminated", "contaminated_instructions")
@@ -73,7 +73,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         "instructions": len(corpus.instructions),
         "evaluation items": len(corpus.evaluation),
         **{name.replace("_", " "): count for name, count in left_out.items()},
-        **({f"longest of {asked} prompts": f"{length} tokens"} if asked else {}),
+        **({f"longest of {asked} prompts": length} if asked else {}),
     }
 
 

@@ -96,7 +96,7 @@ def _reasons(judgment: Judgment) -> list[str]:
             for number, one in enumerate(judgment.principles, start=1)
         ]
         blocks.append("\n".join(["Specific Criteria:", *lines]))
-    said = {critique.response: critique.text.strip() for critique in judgment.critiques}
+    said = {one.response: _VERDICT.sub("", one.text).strip() for one in judgment.critiques}
     if all(said.get(response) for response in judgment.order):
         lines = [f"- Response {i}: {said[one]}" for i, one in enumerate(judgment.order, start=1)]
         blocks.append("\n".join(["Analysis:", *lines]))

@@ -64,10 +64,10 @@ def items_of(run: Path, dialect: Dialect) -> Shape:
                 problem = problem or f"item {sample.id!r} has no texts; import it with --data"
                 continue
             try:
-                dialect.check_n(len(sample.responses))
+                _check_shape(dialect, len(sample.responses))
             except InputError as error:
                 counts["other_shape"] += 1
-                problem = f"item {sample.id!r}: {error}; give model.dialect another"
+                problem = f"item {sample.id!r}: {error}; or set another model.dialect"
                 continue
             usable.append(sample)
     if not usable:
@@ -76,6 +76,12 @@ def items_of(run: Path, dialect: Dialect) -> Shape:
             + (f": {problem}" if problem else "")
         )
     return Shape(usable, dict(counts))
+
+
+def _check_shape(dialect: Dialect, n: int) -> None:
+    dialect.check_n(n)
+    if n > 1 and dialect.judges_one_at_a_time:
+        raise InputError(f"dialect {dialect.spec!r} judges {n} responses one at a time")
 
 
 def split_items(samples: Sequence[Sample], *, share: float, seed: int) -> set[str]:
