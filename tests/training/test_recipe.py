@@ -106,6 +106,36 @@ def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
     assert recipe.out_folder == Path("elsewhere")
 
 
+def test_a_stored_run_brings_its_own_items(tmp_path: Path) -> None:
+    recipe = {
+        "name": "stored",
+        "model": {"base": "base"},
+        "distil": {"run": "log", "teachers": "gpt", "holdout": 0.2},
+        "eval": {"k": 2},
+    }
+    loaded = load(tmp_path, recipe)
+    assert loaded.stages == ("distil", "eval")
+    assert dict(loaded.files()) == {"distil.run": tmp_path / "log"}
+    assert loaded.distil is not None
+    assert (loaded.distil.teachers, loaded.distil.n, loaded.distil.reasons) == (
+        ("gpt",),
+        None,
+        True,
+    )
+    again = TrlRecipe.model_validate_json(loaded.model_dump_json(exclude_none=True))
+    assert again.model_dump() == loaded.model_dump()
+    with pytest.raises(InputError, match="data is missing; rl needs it"):
+        load(tmp_path, {**recipe, "rl": {}})
+
+
+def test_the_settings_of_teachers_that_are_asked_know_no_run(tmp_path: Path) -> None:
+    """What a stage was begun with is hashed: a run that was begun before goes on."""
+    settings = load(tmp_path, changed("distil.n", ...)).settings_for("distil")["distil"]
+    assert isinstance(settings, dict)
+    assert settings.keys() == {"judges", "n", "train"}
+    assert settings["n"] == 1
+
+
 def test_variables_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BASE", "owner/name")
     recipe = load(tmp_path, changed("model.base", "${BASE}"))
@@ -158,9 +188,27 @@ def test_ready_recipes_load(path: Path) -> None:
             id="two",
         ),
         pytest.param(changed("data.train", []), "data.train: Tuple should have", id="no-train"),
-        pytest.param(changed("data.evaluation", ...), "eval needs data.evaluation", id="no-eval"),
+        pytest.param(
+            changed("data.evaluation", ...), "eval needs data.evaluation, or", id="no-eval"
+        ),
         pytest.param(changed("data.decontaminate", 0), "data.decontaminate: ", id="n-gram"),
-        pytest.param(changed("distil.judges", ...), "distil.judges is missing", id="no-judge"),
+        pytest.param(
+            changed("distil.judges", ...),
+            "distil: give judges to ask, or run, where judgments are stored; got neither",
+            id="no-judge",
+        ),
+        pytest.param(changed("distil.run", "log"), "stored; got both", id="judges-and-run"),
+        pytest.param(
+            changed("distil.holdout", 0.2), "distil: holdout goes with run", id="holdout-of-none"
+        ),
+        pytest.param(
+            changed("distil", {"run": "log", "unlabelled": "guess"}),
+            "distil.unlabelled: Input should be 'keep' or 'drop'",
+            id="unlabelled",
+        ),
+        pytest.param(
+            changed("data.train", ...), "data.train is missing; distil needs it", id="no-items"
+        ),
         pytest.param(
             changed("distil.judges", {"name": "p", "members": ["b"]}), "unknown member 'b'", id="b"
         ),

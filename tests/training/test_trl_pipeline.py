@@ -125,6 +125,61 @@ def test_a_meta_rm_from_a_stored_run(finished: Done) -> None:
     assert "'nowhere' does not exist" in one_line(nowhere)
 
 
+LOG = "".join(
+    f"{json.dumps(row)}\n"
+    for i in range(12)
+    for row in [
+        {
+            "id": i, "query": f"Which of {i}?", "response_a": f"good {i}", "response_b": f"bad {i}",
+            "label": "A", "swapped": swapped, "judge_output": text,
+        }
+        # In the second order the judge is right, in the first now and then.
+        for swapped, text in ((False, "[[A]]" if i % 3 else "[[B]]"), (True, "[[B]]"))
+    ]
+)  # fmt: skip
+
+
+def test_distil_from_a_log_that_was_imported(toy: Path) -> None:
+    (toy / "log.jsonl").write_text(LOG, encoding="utf-8")
+    done = deemster(
+        "import", "--format", "columns", "--traces", "log.jsonl", "--out", "log", "--judge", "gpt",
+        "--dialect", "mt-bench-pair",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    recipe = {
+        "name": "stored",
+        "model": {"base": "base", "dialect": "nano"},
+        "distil": {"run": "log", "holdout": 0.25, "train": trainer(3)},
+        "eval": {"k": 2, "max_tokens": 16, "temperature": 0.3},
+    }
+    write_recipe(toy, recipe, "stored.yaml")
+    dry = deemster("train", "stored.yaml", "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert "stored judgments of" in dry.stdout + dry.stderr
+    done = deemster("train", "stored.yaml", "--out", "stored", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["stages"]
+    figures = told["distil"]
+    assert figures["data"]["run"] == {
+        "items": 12, "without_texts": 0, "other_shape": 0, "held_out": 3,
+    }  # fmt: skip
+    counts = figures["rejection"]
+    assert counts["kept"] + counts["incorrect"] == figures["stored"]["votes"] == 18
+    assert counts["incorrect"] in {2, 3, 4}  # as some of the wrong ones are held out
+    assert figures["run"]["teachers"][0]["judge"] == "gpt"
+    assert "distil.run" in manifest("distil", "stored").inputs
+    found = Evaluation.model_validate_json(json.dumps(told["eval"]))
+    teacher = found.agreement["gpt"]
+    assert found.n == 3
+    assert teacher.models.keys() == {"base", "distil"}
+    shown = deemster("train", "stored.yaml", "--out", "stored", "--resume")
+    assert "agreement with gpt" in shown.stdout
+    with RunStore("log", write=True) as store:
+        store.set_value("note", "changed")
+    again = deemster("train", "stored.yaml", "--out", "stored", "--resume")
+    assert "was begun with another distil.run" in one_line(again)
+
+
 def test_an_rft_set_that_is_all_rejected(toy: Path) -> None:
     wrong = TEACHER.replace("7, 3", "5, 5")
     write_recipe(toy, toy_recipe(wrong), "wrong.yaml")

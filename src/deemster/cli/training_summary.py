@@ -10,11 +10,14 @@ from rich.console import Console
 
 from deemster.cli.render import show_table
 from deemster.suites.metrics import CurvePoint, Estimate
+from deemster.training.agreement import TeacherFigures
 from deemster.training.evaluation import Evaluation
 from deemster.training.manifest import Manifest
 
 _KEPT = (
-    "trajectories", "kept", "kept_hinted", "too_easy", "too_hard", "examples", "instructions",
+    "trajectories", "kept", "kept_hinted", "kept_unlabelled", "incorrect", "unchecked",
+    "inconsistent", "duplicates", "failed", "order_unknown", "not_writable", "too_easy", "too_hard",
+    "examples", "too_long", "instructions",
     "items", "steps", "reward_first", "reward", "loss", "accuracy", "auc", "auc_within", "stopped",
 )  # fmt: skip
 """Figures of a stage that are shown; its manifest has the others."""
@@ -70,6 +73,19 @@ def _show_evaluation(found: Evaluation, out: Console | None) -> None:
             (out or Console(highlight=False)).print(
                 f"{what}, {last} minus {first}: {_estimate(gain.difference)}", soft_wrap=True
             )
+    for name, teacher in found.agreement.items():
+        _show_agreement(name, teacher, found.k, out)
+
+
+def _show_agreement(name: str, teacher: TeacherFigures, k: int, out: Console | None) -> None:
+    rows = [
+        [model, _estimate(one.greedy), _estimate(one.vote)] for model, one in teacher.models.items()
+    ]
+    title = f"agreement with {name} on the {teacher.n} held-out samples where it prefers a response"
+    show_table(title, ["model", "greedy", f"vote@{k}"], rows, out)
+    (out or Console(highlight=False)).print(
+        f"accuracy of {name} itself: {_estimate(teacher.accuracy)}", soft_wrap=True
+    )
 
 
 def _flat(figures: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:

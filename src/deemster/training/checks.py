@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.extras import need
+from deemster.schemas import Conversation
 from deemster.training.corpus import Corpus, load_corpus
 from deemster.training.modeling import prompt_encoder
 from deemster.training.prompts import hint_of, training_messages
 from deemster.training.stage_sampling import teacher_of
+from deemster.training.stored_run import stored_facts, stored_trajectories
 from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
 
 _MOST_PROMPTS = 2000
@@ -32,14 +34,21 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     """
     need("train", "training")
     model = needed(recipe.model, "model")
-    if recipe.data is None:
-        return {"model": model.base}
     corpus = load_corpus(recipe)
+    if not (corpus.train or corpus.stored):
+        return {"model": model.base}
+    facts: dict[str, object] = {}
+    prompts = _prompts(recipe, corpus)
     if recipe.distil is not None and "distil" in stages:
-        teacher_of(recipe.distil, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
+        if recipe.distil.run is None:
+            teacher_of(recipe.distil, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
+        else:
+            stored, chosen = stored_trajectories(recipe, recipe.distil, corpus)
+            facts = stored_facts(recipe, stored, chosen)
+            prompts += [one.messages for one in chosen.kept]
     if recipe.rft is not None and recipe.rft.hinted and "rft" in stages:
         _check_hint(recipe, corpus)
-    longest, asked = _longest_prompt(recipe, corpus)
+    longest, asked = _longest_prompt(recipe, prompts[:_MOST_PROMPTS]) if prompts else (0, 0)
     room = min(
         (
             section.train.max_length
@@ -49,9 +58,9 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         default=None,
     )
     if room is not None and longest >= room:
-        length = f"{longest}, more than the smallest max_length {room}: such items are left out"
+        length = f"{longest} tokens; max_length {room} leaves out items that have no room"
     else:
-        length = str(longest)
+        length = f"{longest} tokens"
     left_out = {
         name: corpus.counts[name]
         for name in ("bad_rows", "contaminated", "contaminated_instructions")
@@ -59,11 +68,12 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     }
     return {
         "model": model.base,
-        "training items": len(corpus.train),
+        "training items": len(corpus.train) + len(corpus.stored),
+        **facts,
         "instructions": len(corpus.instructions),
         "evaluation items": len(corpus.evaluation),
         **{name.replace("_", " "): count for name, count in left_out.items()},
-        f"longest of {asked} prompts": f"{length} tokens",
+        **({f"longest of {asked} prompts": length} if asked else {}),
     }
 
 
@@ -78,14 +88,22 @@ def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
         raise InputError(f"rft.hinted: {error}; or set rft.hinted to false") from error
 
 
-def _longest_prompt(recipe: TrlRecipe, corpus: Corpus) -> tuple[int, int]:
+def _prompts(recipe: TrlRecipe, corpus: Corpus) -> list[Conversation]:
+    """Of the first items of `data.train`, in their own order."""
+    dialect = open_dialect(needed(recipe.model, "model").dialect)
+    return [
+        training_messages(one, dialect, order=range(len(one.responses)), seed=0)
+        for one in corpus.train[:_MOST_PROMPTS]
+    ]
+
+
+def _longest_prompt(recipe: TrlRecipe, prompts: Sequence[Conversation]) -> tuple[int, int]:
     """Tokens of the longest training prompt, and how many were encoded."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
     from deemster.backends._local.sources import whole  # noqa: PLC0415 - of the extra local
 
     model = needed(recipe.model, "model")
-    dialect = open_dialect(model.dialect)
     try:
         tokenizer = AutoTokenizer.from_pretrained(whole(recipe.locate(model.base)))
     except (OSError, ValueError, KeyError) as error:
@@ -95,9 +113,4 @@ def _longest_prompt(recipe: TrlRecipe, corpus: Corpus) -> tuple[int, int]:
             "a repository with tokenizer files"
         ) from error
     encode = prompt_encoder(tokenizer, model.template_args)
-    samples = corpus.train[:_MOST_PROMPTS]
-    lengths = [
-        len(encode(training_messages(one, dialect, order=range(len(one.responses)), seed=0)))
-        for one in samples
-    ]
-    return max(lengths), len(samples)
+    return max(len(encode(prompt)) for prompt in prompts), len(prompts)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
 
+from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sample
 from deemster.training.data import (
@@ -17,6 +19,8 @@ from deemster.training.data import (
     load_instructions,
     load_preferences,
 )
+from deemster.training.sections import DataSection
+from deemster.training.stored_votes import items_of, split_items
 from deemster.training.trl_recipe import TrlRecipe, needed
 
 
@@ -29,6 +33,9 @@ class Corpus:
     evaluation: list[Sample]
     counts: dict[str, JsonValue] = field(default_factory=dict)
     """How many there are of each, and how many were left out and why."""
+    stored: list[Sample] = field(default_factory=list)
+    """The items of `distil.run` to train on, with or without labels; those held out are in
+    `evaluation`."""
 
 
 def load_corpus(recipe: TrlRecipe) -> Corpus:
@@ -37,7 +44,7 @@ def load_corpus(recipe: TrlRecipe) -> Corpus:
     Raises:
         InputError: a source cannot be read, a row is bad, or nothing is left to train on.
     """
-    data = needed(recipe.data, "data")
+    data = recipe.data or DataSection()
     problems: list[str] = []
     where: dict[str, Any] = {"base": recipe.folder, "seed": recipe.seed, "problems": problems}
     train = load_preferences(data.train, **where)
@@ -46,23 +53,62 @@ def load_corpus(recipe: TrlRecipe) -> Corpus:
     ]
     evaluation = load_preferences(data.evaluation, **where)
     counts: dict[str, JsonValue] = {"bad_rows": len(problems)}
+    stored, held_out = _stored_items(recipe, counts)
+    evaluation = _joined(evaluation, held_out)
     if data.decontaminate is not None and evaluation:
-        clean = decontaminate(train, evaluation, n=data.decontaminate)
-        clean_instructions = decontaminate(instructions, evaluation, n=data.decontaminate)
-        counts["contaminated"] = len(clean.removed)
+        n = data.decontaminate
+        clean_instructions = decontaminate(instructions, evaluation, n=n)
+        counts["contaminated"] = 0
         counts["contaminated_instructions"] = len(clean_instructions.removed)
-        if not clean.kept:
-            raise InputError(
-                f"all {len(train)} training items share {data.decontaminate} words in a row with "
-                "data.evaluation; train on other data, or set data.decontaminate"
-            )
-        train, instructions = clean.kept, clean_instructions.kept
+        train, stored = (_clean(part, evaluation, n, counts) for part in (train, stored))
+        instructions = clean_instructions.kept
     counts |= {
-        "train": len(train),
+        "train": len(train) + len(stored),
         "instructions": len(instructions),
         "evaluation": len(evaluation),
     }
-    return Corpus(train, instructions, evaluation, counts)
+    return Corpus(train, instructions, evaluation, counts, stored)
+
+
+def _stored_items(
+    recipe: TrlRecipe, counts: dict[str, JsonValue]
+) -> tuple[list[Sample], list[Sample]]:
+    """The items of `distil.run`: to train on, and held out."""
+    section = recipe.distil
+    if section is None or section.run is None:
+        return [], []
+    dialect = open_dialect(needed(recipe.model, "model").dialect)
+    found = items_of(recipe.folder / Path(section.run).expanduser(), dialect)
+    out = split_items(found.usable, share=section.holdout, seed=recipe.seed)
+    counts["run"] = {**found.counts, "held_out": len(out)}
+    return (
+        [one for one in found.usable if one.id not in out],
+        [one for one in found.usable if one.id in out],
+    )
+
+
+def _joined(evaluation: list[Sample], held_out: list[Sample]) -> list[Sample]:
+    known = {one.id for one in evaluation}
+    for one in held_out:
+        if one.id in known:
+            raise InputError(
+                f"item {one.id!r} is in data.evaluation and held out of distil.run; leave out one"
+            )
+    return [*evaluation, *held_out]
+
+
+def _clean(
+    items: list[Sample], evaluation: list[Sample], n: int, counts: dict[str, JsonValue]
+) -> list[Sample]:
+    """The items that share no n words in a row with an evaluation item; counts the others."""
+    found = decontaminate(items, evaluation, n=n)
+    if items and not found.kept:
+        raise InputError(
+            f"all {len(items)} training items share {n} words in a row with the evaluation items; "
+            "train on other data, or set data.decontaminate"
+        )
+    counts["contaminated"] = int(str(counts["contaminated"])) + len(found.removed)
+    return found.kept
 
 
 def drawn(samples: Sequence[Sample], limit: int | None, *, seed: int) -> list[Sample]:

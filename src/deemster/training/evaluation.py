@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from deemster.aggregators import Reducer, Sum, TopK, rank, rewards_of
 from deemster.errors import InputError
@@ -36,6 +36,7 @@ from deemster.suites.runner import Plan, run_suite
 from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import write_json
+from deemster.training.agreement import Teacher, TeacherFigures, agreement
 from deemster.training.sections import EvalSettings
 from deemster.training.stage import StageContext
 
@@ -90,6 +91,8 @@ class Evaluation(Record):
     """Last model against first, greedy, paired by sample; None with one model."""
     vote_gain: Comparison | None
     """The same with all votes."""
+    agreement: dict[str, TeacherFigures] = Field(default_factory=dict)
+    """With the judges of `distil.run`, by name; empty where they judged none of the samples."""
 
 
 def evaluate(
@@ -101,6 +104,7 @@ def evaluate(
     meta_rm: str | None = None,
     dialect: str = "grm",
     options: Mapping[str, JsonValue] | None = None,
+    teachers: Sequence[Teacher] = (),
 ) -> Evaluation:
     """Evaluate models on labelled samples; writes the runs and `evaluation.json`.
 
@@ -112,6 +116,7 @@ def evaluate(
         meta_rm: model string of the meta RM that rates the votes.
         dialect: prompt and parser.
         options: passed to the models' backends.
+        teachers: judges that the models are to agree with.
 
     Raises:
         InputError: there are no samples or models, or a model cannot be loaded.
@@ -163,6 +168,7 @@ def evaluate(
         models=figures,
         greedy_gain=compare(last[0], first[0]) if several else None,
         vote_gain=compare(last[1], first[1]) if several else None,
+        agreement=agreement(teachers, runs),
     )
     write_json(context.folder / FILE, found.model_dump(mode="json"))
     return found

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from deemster.aggregators import Sum, TopK
 from deemster.dialects import open_dialect
@@ -16,6 +24,8 @@ from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.training.data.source import DataSource
 from deemster.training.settings import GrpoSettings, MetaSettings, Number, SftSettings
 
+_OF_RUN = {"teachers", "reasons", "unlabelled", "consistent", "holdout"}
+"""Fields of `distil` that go with `run`."""
 _OPTIONS = ("device", "dtype", "batch_size", "max_context", "threads")
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -25,8 +35,9 @@ Temperature = Annotated[Number, Field(gt=0, le=2)]
 class DataSection(Record):
     """What is trained and evaluated on."""
 
-    train: Annotated[tuple[DataSource, ...], Field(min_length=1)]
-    """Preferences with ground truth: one, two or many responses to a query."""
+    train: Annotated[tuple[DataSource, ...], Field(min_length=1)] = ()
+    """Preferences with ground truth: one, two or many responses to a query. Only a recipe in which
+    every stage learns from a stored run needs none."""
     instructions: tuple[DataSource, ...] = ()
     """General instruction data, mixed into fine-tuning."""
     evaluation: tuple[DataSource, ...] = ()
@@ -81,13 +92,36 @@ class ModelSection(Record):
 
 
 class DistilSection(Record):
-    """Trajectories of other judges, and fine-tuning on those that are right."""
+    """Trajectories of other judges, and fine-tuning on those that are right.
 
-    judges: Annotated[tuple[AnyJudge, ...], Field(min_length=1)]
+    The teachers are asked (`judges`), or what they said is in a run already (`run`).
+    """
+
+    judges: Annotated[tuple[AnyJudge, ...], Field(min_length=1)] = ()
     """The teachers, described as in a suite. Members of a panel are in the list beside it."""
-    n: Count = 1
-    """Trajectories per item and teacher."""
+    run: str | None = None
+    """Instead of `judges`: a run directory, of `deemster run` or `deemster import`. Its items are
+    what is trained on, and its labels reject what is wrong."""
+    n: Count | None = None
+    """Trajectories per item and teacher; default 1, and with `run` all there are."""
+    teachers: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """With `run`: names of its judges to learn from; default: all."""
+    reasons: bool = True
+    """With `run`: whether reasons are learnt, or the scores alone."""
+    unlabelled: Literal["keep", "drop"] = "keep"
+    """With `run`: judgments that no label can check."""
+    consistent: bool = False
+    """With `run`: keep a judge's judgments of an item only if none is wrong and all agree on what
+    is best, in both orders where it was shown both."""
+    holdout: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    """With `run`: the share of its queries, with all their items, that is held out of training for
+    the stage `eval`."""
     train: SftSettings = SftSettings()
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _one_name(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        return [given] if isinstance(given, str) else given
 
     @field_validator("judges", mode="before")
     @classmethod
@@ -96,8 +130,26 @@ class DistilSection(Record):
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
-        nested(lambda: self.suite(seed=0))
+        if bool(self.judges) == (self.run is not None):
+            given = "both" if self.judges else "neither"
+            raise ValueError(f"give judges to ask, or run, where judgments are stored; got {given}")
+        if self.judges:
+            if given_for_run := sorted(_OF_RUN & self.model_fields_set):
+                raise ValueError(f"{given_for_run[0]} goes with run, not with judges")
+            nested(lambda: self.suite(seed=0))
         return self
+
+    @model_serializer(mode="wrap")
+    def _of_one_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the fields of the other kind of teachers, so that new ones are no new stage."""
+        left_out = {"judges"} if self.run is not None else {"run", *_OF_RUN}
+        found = {key: value for key, value in write(self).items() if key not in left_out}
+        return found if self.run is not None else {**found, "n": self.per_item}
+
+    @property
+    def per_item(self) -> int:
+        """Trajectories per item of each teacher that is asked."""
+        return self.n or 1
 
     def suite(self, *, seed: int) -> SuiteSpec:
         """The teachers as a suite without data, which is how judges are built."""

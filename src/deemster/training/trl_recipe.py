@@ -57,11 +57,15 @@ class TrlRecipe(Recipe):
             raise ValueError(f"no stage to run; give at least one of {', '.join(STAGES)}")
         if self.model is None:
             raise ValueError("model is missing; engine trl needs it")
-        from_run = self.meta is not None and self.meta.run is not None
-        if self.data is None and not (from_run and self.stages == ("meta",)):
-            raise ValueError("data is missing; only a meta RM with meta.run alone needs none")
-        if self.eval is not None and self.data is not None and not self.data.evaluation:
-            raise ValueError("eval needs data.evaluation")
+        if self.need_items and (self.data is None or not self.data.train):
+            missing = "data" if self.data is None else "data.train"
+            raise ValueError(
+                f"{missing} is missing; {self.need_items[0]} needs it (only distil.run and "
+                "meta.run bring their own)"
+            )
+        held_out = self.distil is not None and self.distil.holdout > 0
+        if self.eval is not None and not held_out and not (self.data and self.data.evaluation):
+            raise ValueError("eval needs data.evaluation, or distil.holdout of a distil.run")
         if self.eval is not None:
             self.eval.chosen(self.models)
         return self
@@ -70,6 +74,16 @@ class TrlRecipe(Recipe):
     def stages(self) -> tuple[str, ...]:
         """The stages it has, in the order they run."""
         return tuple(name for name in STAGES if getattr(self, name) is not None)
+
+    @property
+    def need_items(self) -> tuple[str, ...]:
+        """Its stages that train on `data.train`."""
+        own = {
+            "distil": self.distil is not None and self.distil.run is not None,
+            "meta": self.meta is not None and self.meta.run is not None,
+            "eval": True,
+        }
+        return tuple(stage for stage in self.stages if not own.get(stage))
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -130,8 +144,12 @@ class TrlRecipe(Recipe):
                         yield f"data.{part}.{number}.{field}", path
                 if source.dataset is not None and self.local(source.dataset) is not None:
                     yield f"data.{part}.{number}.dataset", self.folder / source.dataset
-        if self.meta is not None and self.meta.run is not None:
-            yield "meta.run", self.folder / Path(self.meta.run).expanduser()
+        for field, run in (
+            ("distil.run", self.distil.run if self.distil else None),
+            ("meta.run", self.meta.run if self.meta else None),
+        ):
+            if run is not None:
+                yield field, self.folder / Path(run).expanduser()
         for name, model in (
             ("model.base", self.model.base if self.model else None),
             ("meta.base", self.meta.base if self.meta else None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import JsonValue
 from deemster.dialects import Dialect, open_dialect
 from deemster.schemas import Sample
 from deemster.training import processes
+from deemster.training.agreement import Teacher, teachers_of
 from deemster.training.corpus import Corpus, drawn, load_corpus
 from deemster.training.drawing import MakeJudge
 from deemster.training.evaluation import Candidate, evaluate
@@ -20,11 +22,12 @@ from deemster.training.meta_data import meta_examples, meta_examples_of_run
 from deemster.training.meta_rm import train_meta_rm
 from deemster.training.rejection import reject
 from deemster.training.rollouts import Rollout, RolloutFile
-from deemster.training.sections import ModelSection, SampledSection
+from deemster.training.sections import DistilSection, ModelSection, SampledSection
 from deemster.training.settings import SftSettings, TrainerSettings
 from deemster.training.sft import Example, examples_of, train_sft
 from deemster.training.stage import StageContext, StageFunction
 from deemster.training.stage_sampling import alone, draw_rollouts, teacher_of
+from deemster.training.stored_run import stored_trajectories
 from deemster.training.trl_recipe import MODEL, TRAINED, TrlRecipe, needed
 
 ROLLOUTS = "rollouts.jsonl"
@@ -36,6 +39,8 @@ S = TypeVar("S", bound=TrainerSettings)
 def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """Fine-tune the base on right trajectories of other judges."""
     recipe, section = context.recipe, needed(context.recipe.distil, "distil")
+    if section.run is not None:
+        return _distil_stored(context, section)
     corpus, dialect = load_corpus(recipe), _dialect(recipe)
     file = RolloutFile(context.folder / ROLLOUTS)
 
@@ -44,13 +49,44 @@ def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     )
 
     def draw() -> None:
-        draw_rollouts(context, teachers, corpus.train, n=section.n, out=file, dialect=dialect)
+        draw_rollouts(
+            context, teachers, corpus.train, n=section.per_item, out=file, dialect=dialect
+        )
 
     processes.first(draw)
     # An item that every trajectory gets right is too easy for self-training, not for distillation.
     kept = reject(file.read(), corpus.train, dialect=dialect, drop_too_easy=False)
     tuned = _fine_tune(context, kept.kept, corpus, section.train)
     return {"data": corpus.counts, "rejection": dict(kept.counts), "sft": tuned}
+
+
+def _distil_stored(
+    context: StageContext[TrlRecipe], section: DistilSection
+) -> Mapping[str, JsonValue]:
+    """Fine-tune the base on judgments that are stored in a run."""
+    corpus = load_corpus(context.recipe)
+    stored, chosen = stored_trajectories(context.recipe, section, corpus)
+    file = RolloutFile(context.folder / ROLLOUTS)
+
+    def write() -> None:
+        file.path.unlink(missing_ok=True)
+        by_item: dict[str, list[Rollout]] = defaultdict(list)
+        for rollout in stored.rollouts:
+            by_item[rollout.sample_id].append(rollout)
+        for item, rollouts in by_item.items():
+            file.append(item, rollouts)
+
+    processes.first(write)
+    context.log(phase="stored votes", **stored.counts, **chosen.counts)
+    tuned = _fine_tune(context, chosen.kept, corpus, section.train)
+    teachers: list[JsonValue] = [*stored.teachers]
+    return {
+        "run": {"directory": section.run, "teachers": teachers},
+        "data": corpus.counts,
+        "stored": dict(stored.counts),
+        "rejection": dict(chosen.counts),
+        "sft": tuned,
+    }
 
 
 def rft(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
@@ -141,12 +177,23 @@ def evaluation(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
             meta_rm=f"hf:{_model_in(context, 'meta')}" if "meta" in context.inputs else None,
             dialect=model.dialect,
             options=model.backend_options,
+            teachers=_teachers(recipe, corpus.evaluation),
         )
         plot_evaluation(found, context.folder)
         figures.update(found.model_dump(mode="json"))
 
     processes.first(run)
     return figures
+
+
+def _teachers(recipe: TrlRecipe, samples: Sequence[Sample]) -> list[Teacher]:
+    """The judges that were learnt from, if what they said is stored."""
+    section = recipe.distil
+    if section is None or section.run is None:
+        return []
+    return teachers_of(
+        recipe.folder / Path(section.run).expanduser(), samples, names=section.teachers
+    )
 
 
 STAGES: dict[str, StageFunction[TrlRecipe]] = {
