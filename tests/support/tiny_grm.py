@@ -42,15 +42,17 @@ WINDOW = 16
 
 
 def tokenizer_of(kind: str) -> Any:
-    """Of the family: `gemma…` or `deepseek…`."""
-    if kind.startswith("deepseek"):
+    """Of the family: `gemma…` and GPT-OSS, or DeepSeek's, which other mixtures of experts share."""
+    if not kind.startswith(("gemma", "gpt")):
         bos, eos = DEEPSEEK_TOKENS
         return chat_tokenizer(DEEPSEEK, DEEPSEEK_TOKENS, WORDS, bos=bos, eos=eos)
     return chat_tokenizer(GEMMA, GEMMA_TOKENS, WORDS, bos="<bos>", eos="<eos>")
 
 
 def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
-    """A small configuration of `gemma2`, `gemma3`, `gpt-oss`, `deepseek-v2` or `deepseek-v3`."""
+    """A small configuration of `gemma2`, `gemma3`, `gpt-oss`, `deepseek-v2` or `deepseek-v3`,
+    `mixtral`, `qwen2-moe` or `qwen3-moe`.
+    """
     import transformers
 
     common = {
@@ -72,6 +74,13 @@ def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
             "num_key_value_heads": 2, "head_dim": 16, "sliding_window": WINDOW,
             "num_local_experts": 4, "num_experts_per_tok": 2, "max_position_embeddings": 131072,
         }  # fmt: skip
+    elif kind in {"mixtral", "qwen2-moe", "qwen3-moe"}:
+        common |= {
+            "num_key_value_heads": 2, "head_dim": 16, "num_experts_per_tok": 2,
+            "num_local_experts": 8, "moe_intermediate_size": 32,
+            "shared_expert_intermediate_size": 32, "decoder_sparse_step": 1,
+            **({"num_experts": 8} if kind == "qwen2-moe" else {}),
+        }  # fmt: skip
     else:
         common |= {
             "max_position_embeddings": 163840, "num_key_value_heads": 4,
@@ -88,7 +97,8 @@ def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
     name = {
         "gemma2": "Gemma2Config", "gemma3": "Gemma3TextConfig",
         "deepseek-v2": "DeepseekV2Config", "deepseek-v3": "DeepseekV3Config",
-        "gpt-oss": "GptOssConfig",
+        "gpt-oss": "GptOssConfig", "mixtral": "MixtralConfig", "qwen2-moe": "Qwen2MoeConfig",
+        "qwen3-moe": "Qwen3MoeConfig",
     }[kind]  # fmt: skip
     if kind == "gemma3":
         common |= {"sliding_window_pattern": 2, "attn_logit_softcapping": None}

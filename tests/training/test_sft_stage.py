@@ -16,7 +16,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.support.tiny_model import CHATML, chat_tokenizer
 from tests.support.tiny_trainers import save_base, sft, single, verdict
-from trl import SFTTrainer
 
 from deemster import Judge
 from deemster.backends._local.chat import Chat
@@ -31,6 +30,7 @@ from deemster.training.monitor import TrainingCollapsedError
 from deemster.training.sections import ModelSection, RftSection
 from deemster.training.settings import LoraSettings
 from deemster.training.sft import Example, sft_rows, train_sft
+from deemster.training.sft_trainer import BalancedSFTTrainer
 from deemster.training.stage_sampling import judge_of
 
 EXAMPLES = [verdict(single(i), str(i % 2)) for i in range(8)]
@@ -222,7 +222,9 @@ def test_the_loss_is_that_of_trl(
     losses: dict[str, list[float]] = {"ours": [], "trl": []}
     for name, found in losses.items():
         if name == "trl":
-            monkeypatch.setattr("deemster.training.sft_trainer.CompletionTrainer", SFTTrainer)
+            monkeypatch.setattr(
+                "deemster.training.sft_trainer.CompletionTrainer", BalancedSFTTrainer
+            )
         settings = sft(max_steps=3, micro_batch_size=2, group_by_length=True)
         log = lambda found=found, **step: found.append(step["loss"])  # noqa: E731
         train_sft(uneven, model=base, out=tmp_path / name, settings=settings, log=log)

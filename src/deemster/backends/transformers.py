@@ -62,6 +62,8 @@ class TransformersBackend:
         template_args: further variables of the chat template, e.g. `{"enable_thinking": False}`.
         exact: run the model for each draw separately, so that nothing drawn beside it can change
             it, not even by rounding. k draws take k times as long as one.
+        experts_implementation: how a mixture of experts is computed, `eager`, `batched_mm` or
+            `grouped_mm`; by default what transformers chooses.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra
@@ -80,6 +82,7 @@ class TransformersBackend:
         sanitize: bool = True,
         template_args: Mapping[str, Any] | None = None,
         exact: bool = False,
+        experts_implementation: str | None = None,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
         self._path = check_path(path)
@@ -99,6 +102,7 @@ class TransformersBackend:
             "template_args": dict(template_args or {}),
             "threads": threads,
             "exact": exact,
+            "experts_implementation": experts_implementation,
         }
         self._exact = exact
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)

@@ -26,6 +26,7 @@ from transformers import (
 
 from deemster.errors import InputError
 from deemster.training.checkpoints import drop_torn, last_complete, mark_complete
+from deemster.training.experts import Routing
 from deemster.training.manifest import CHECKPOINTS
 from deemster.training.modeling import load_judge, load_scalar, quiet, save_merged
 from deemster.training.monitor import Stop, TrainingCollapsedError, TrainingMonitor
@@ -124,11 +125,13 @@ def fit(
     monitor: TrainingMonitor,
     resume: bool,
     log: Log | None,
+    routing: Routing | None = None,
 ) -> dict[str, JsonValue]:
     """Train, from the last complete checkpoint if `resume`; returns figures.
 
     Figures: `steps`, `loss` (of the last step), `resumed_from` (a step, or None) and `stopped`
-    (why it ended early though nothing was wrong, or None).
+    (why it ended early though nothing was wrong, or None). Of a mixture of experts, which
+    `routing` follows, `experts` too (`Routing.figures`).
 
     Raises:
         TrainingCollapsedError: the monitor said to stop.
@@ -137,7 +140,7 @@ def fit(
     import torch  # noqa: PLC0415 - slow to import
 
     checkpoints = out / CHECKPOINTS
-    follower = _Follower(monitor, log, checkpoints)
+    follower = _Follower(monitor, log, checkpoints, routing)
     # Both write to stdout, which is for results.
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -172,6 +175,7 @@ def fit(
         **follower.rewards(),
         "resumed_from": None if last is None else int(last.name.rpartition("-")[2]),
         "stopped": None if follower.stop is None else follower.stop.reason,
+        **({} if routing is None else routing.figures()),
     }
 
 
@@ -222,8 +226,15 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
     trouble and is not rotated away; a postponed one is written once all is well again.
     """
 
-    def __init__(self, monitor: TrainingMonitor, log: Log | None, checkpoints: Path) -> None:
+    def __init__(
+        self,
+        monitor: TrainingMonitor,
+        log: Log | None,
+        checkpoints: Path,
+        routing: Routing | None = None,
+    ) -> None:
         self.monitor = monitor
+        self._routing = routing
         self.stop: Stop | None = None
         self.loss: float | None = None
         self._log = log
@@ -251,8 +262,10 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
     ) -> None:
         if not logs or "loss" not in logs:  # the summary at the end
             return
+        load = None if self._routing is None else self._routing.take()
         if self._log is not None and state.is_world_process_zero:
-            self._log(step=state.global_step, **logs)
+            figures = logs if load is None else {**logs, "expert_load": load}
+            self._log(step=state.global_step, **figures)
         self.loss = logs["loss"]
         reward = logs.get("reward")
         if reward is not None:
@@ -270,6 +283,16 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         if state.global_step >= state.max_steps:
             # A run resumed at its end would take one step too many; the model is saved anyway.
             control.should_save = False
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 - the signature is transformers'
+        state: TrainerState,  # noqa: ARG002
+        control: TrainerControl,  # noqa: ARG002
+        **_: object,
+    ) -> None:
+        if self._routing is not None:
+            self._routing.update_bias()
 
     def on_save(
         self,

@@ -19,10 +19,10 @@ from deemster.errors import InputError
 from deemster.extras import need, need_package
 from deemster.judges.orders import content_seed, order_of
 from deemster.schemas import Sample
+from deemster.training.adapters import lora_config
 from deemster.training.modeling import (
     Encode,
     load_judge,
-    lora_config,
     prompt_encoder,
     quiet,
 )
@@ -139,7 +139,12 @@ def train_grpo(
             policy, tokenizer, rows, encode=encode, dialect=dialect, out=out, settings=settings
         )
         figures = fit(
-            trainer, out, monitor=TrainingMonitor(settings.collapse), resume=resume, log=log
+            trainer,
+            out,
+            monitor=TrainingMonitor(settings.collapse),
+            resume=resume,
+            log=log,
+            routing=trainer.routing,
         )
         save(trainer, model, out, settings)
     return {
@@ -223,16 +228,19 @@ def _trainer(
 ) -> Any:  # noqa: ANN401 - trl is untyped
     from datasets import Dataset  # noqa: PLC0415 - heavy
 
+    from deemster.training.experts import Routing  # noqa: PLC0415 - loads torch
     from deemster.training.grpo_trainer import JudgeGRPOTrainer, grpo_config  # noqa: PLC0415
 
+    routing, lora = Routing(policy, settings.moe), settings.lora
     return JudgeGRPOTrainer(
+        routing=routing,
         encode=encode,
         dialect=dialect,
         model=policy,
-        args=grpo_config(settings, out),
+        args=grpo_config(settings, out, router_aux_loss_coef=routing.trl_coefficient),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        peft_config=None if settings.lora is None else lora_config(settings.lora, "CAUSAL_LM"),
+        peft_config=None if lora is None else lora_config(lora, "CAUSAL_LM", policy),
     )
 
 

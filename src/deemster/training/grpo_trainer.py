@@ -17,6 +17,7 @@ from deemster.backends._local.processor import GrammarProcessor
 from deemster.dialects import Dialect
 from deemster.errors import InputError
 from deemster.schemas import Sampling, as_query
+from deemster.training.balanced import Balanced
 from deemster.training.fitting import arguments
 from deemster.training.modeling import Encode
 from deemster.training.reward import reward_text
@@ -26,7 +27,7 @@ Text = str | Sequence[dict[str, Any]]
 """A completion as TRL passes it: text, or messages of which the last is the model's."""
 
 
-class JudgeGRPOTrainer(GRPOTrainer):  # type: ignore[misc]  # trl is untyped
+class JudgeGRPOTrainer(Balanced, GRPOTrainer):  # type: ignore[misc]  # trl is untyped
     """GRPOTrainer with the project's prompts and reward.
 
     TRL would let control tokens spelled in candidates take effect in the prompt; `encode` does
@@ -119,7 +120,9 @@ def _text(completion: Text) -> str:
     return str(completion[-1].get("content") or "")
 
 
-def grpo_config(settings: GrpoSettings, out: Path) -> GRPOConfig:
+def grpo_config(
+    settings: GrpoSettings, out: Path, *, router_aux_loss_coef: float | None = None
+) -> GRPOConfig:
     """TRL's configuration.
 
     The loss is that of the paper's Eq. 15: a mean over each completion's tokens, then over
@@ -157,6 +160,7 @@ def grpo_config(settings: GrpoSettings, out: Path) -> GRPOConfig:
         loss_type="grpo",
         scale_rewards="group",
         use_bias_correction_kl=False,
+        router_aux_loss_coef=router_aux_loss_coef,
         shuffle_dataset=False,  # rows come shuffled, epoch by epoch
         remove_unused_columns=False,
     )

@@ -19,8 +19,9 @@ from pydantic import JsonValue
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.judges.orders import derive_seed
+from deemster.training.adapters import lora_config
 from deemster.training.meta_data import MetaExample
-from deemster.training.modeling import load_scalar, lora_config, quiet
+from deemster.training.modeling import load_scalar, quiet
 from deemster.training.monitor import TrainingMonitor
 from deemster.training.settings import LoraSettings, MetaSettings
 
@@ -114,7 +115,14 @@ def train_meta_rm(
         held_rows, held_too_long = _rows(held_out, encode, settings.max_length)
         weight = (len(train) - right) / right if settings.balance else 1.0
         trainer = _trainer(loaded, tokenizer, rows, weight=weight, out=out, settings=settings)
-        figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
+        figures = fit(
+            trainer,
+            out,
+            monitor=TrainingMonitor(),
+            resume=resume,
+            log=log,
+            routing=trainer.routing,
+        )
         rewards = _predict(trainer, held_rows)
         save(trainer, model, out, settings, scalar=True)
     found = auc(
@@ -184,13 +192,16 @@ def _trainer(
     settings: MetaSettings,
 ) -> Any:  # noqa: ANN401 - transformers is untyped
     import torch  # noqa: PLC0415 - heavy
-    from transformers import Trainer, TrainingArguments  # noqa: PLC0415 - heavy
+    from transformers import TrainingArguments  # noqa: PLC0415 - heavy
 
+    from deemster.training.balanced import FollowedTrainer  # noqa: PLC0415 - loads transformers
+    from deemster.training.experts import Routing  # noqa: PLC0415 - loads torch
     from deemster.training.fitting import (  # noqa: PLC0415 - loads transformers
         arguments,
         like_lengths_together,
     )
 
+    routing = Routing(model, settings.moe, balance=False)
     if settings.lora is not None:
         model = _with_adapters(model, settings.lora, checkpointing=settings.gradient_checkpointing)
     pad = model.config.pad_token_id
@@ -212,7 +223,8 @@ def _trainer(
     random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
     if settings.group_by_length:
         rows = like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
-    return Trainer(
+    return FollowedTrainer(
+        routing=routing,
         model=model,
         args=TrainingArguments(**arguments(settings, out), remove_unused_columns=False),
         train_dataset=rows,
@@ -232,7 +244,7 @@ def _with_adapters(
 
     if lora.quantize:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
-    model = get_peft_model(model, lora_config(lora, "SEQ_CLS"))
+    model = get_peft_model(model, lora_config(lora, "SEQ_CLS", model))
     if checkpointing:
         model.enable_input_require_grads()  # else no gradient passes frozen embeddings
     return model

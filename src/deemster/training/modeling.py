@@ -15,7 +15,7 @@ from typing import Any
 from deemster.errors import BackendError, InputError
 from deemster.extras import need_package
 from deemster.schemas import Conversation
-from deemster.training.settings import LoraSettings, TrainerSettings
+from deemster.training.settings import TrainerSettings
 
 Encode = Callable[[Conversation], list[int]]
 """From messages to prompt ids."""
@@ -54,6 +54,8 @@ def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
     """
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - heavy
 
+    from deemster.training.experts import freeze  # noqa: PLC0415 - loads torch
+
     tokenizer, loaded, missing = _read(AutoModelForCausalLM, model, settings)
     if missing:
         raise _unloadable(model, f"weights are missing: {', '.join(missing[:3])}")
@@ -61,6 +63,7 @@ def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
     if tokenizer.eos_token_id is None:
         raise _unloadable(model, "its tokenizer names no end-of-text token")
     _no_negative_pad(loaded)
+    freeze(loaded, settings.moe)
     return tokenizer, loaded
 
 
@@ -96,6 +99,8 @@ def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]
     import torch  # noqa: PLC0415 - heavy
     from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - heavy
 
+    from deemster.training.experts import freeze  # noqa: PLC0415 - loads torch
+
     tokenizer, loaded, missing = _read(
         AutoModelForSequenceClassification, model, settings, num_labels=1
     )
@@ -110,6 +115,7 @@ def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]
     pads = (config.pad_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
     pad = next(token for token in pads if token is not None and token >= 0)  # -1 stands for none
     loaded.config.pad_token_id = config.pad_token_id = pad
+    freeze(loaded, settings.moe)
     return tokenizer, loaded
 
 
@@ -146,21 +152,6 @@ def completion_ids(tokenizer: Any, text: str) -> list[int]:  # noqa: ANN401 - tr
         "input_ids"
     ]
     return [*ids, tokenizer.eos_token_id]
-
-
-def lora_config(settings: LoraSettings, task: str) -> Any:  # noqa: ANN401 - peft is untyped
-    """PEFT's configuration; `task` is `CAUSAL_LM` or `SEQ_CLS`."""
-    from peft import LoraConfig  # noqa: PLC0415 - heavy
-
-    targets = settings.target_modules
-    return LoraConfig(
-        task_type=task,
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        layers_to_transform=None if settings.layers is None else list(settings.layers),
-    )
 
 
 def save_merged(
@@ -205,6 +196,8 @@ def _read(
 
     if settings.lora is not None and settings.lora.quantize:
         config["quantization_config"] = _quantization()
+    if settings.moe.experts_implementation is not None:
+        config["experts_implementation"] = settings.moe.experts_implementation
     try:
         path = whole(str(model))  # the trainers read it again, so an adapter is merged first
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
@@ -264,7 +257,6 @@ __all__ = [
     "completion_ids",
     "load_judge",
     "load_scalar",
-    "lora_config",
     "prompt_encoder",
     "quiet",
     "save_merged",

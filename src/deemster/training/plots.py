@@ -26,6 +26,8 @@ _PANELS = {
     "parse failures": ("parse_failures",),
     "AUC": ("auc", "auc_within"),
     "items with both outcomes": ("mixed",),
+    "router balance loss": ("aux_loss",),
+    "busiest expert (1: even)": ("expert_load",),
 }
 """Titles and the logged figures drawn under each, in the order drawn."""
 _MAX_BYTES = 256 * 2**20

@@ -26,7 +26,14 @@ from deemster.training.settings import GrpoSettings, MetaSettings, Number, SftSe
 
 _OF_RUN = {"teachers", "reasons", "unlabelled", "consistent", "holdout"}
 """Fields of `distil` that go with `run`."""
-_OPTIONS = ("device", "dtype", "batch_size", "max_context", "threads")
+_OPTIONS = (
+    "device",
+    "dtype",
+    "batch_size",
+    "max_context",
+    "threads",
+    "experts_implementation",
+)
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Temperature = Annotated[Number, Field(gt=0, le=2)]
@@ -62,7 +69,7 @@ class ModelSection(Record):
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
-    `max_context`, `threads`."""
+    `max_context`, `threads`, `experts_implementation`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:

@@ -50,15 +50,39 @@ class LoraSettings(Record):
     `target_modules`."""
     quantize: bool = False
     """QLoRA: the frozen weights in 4 bits (NF4, double quantization); needs bitsandbytes."""
+    experts: bool = False
+    """Adapters on the routed experts, too, whose weights are no layers of their own: `rank` of
+    them per expert. Allows no dropout."""
 
     @model_validator(mode="after")
     def _named(self) -> Self:
+        if self.experts and self.dropout:
+            raise ValueError(
+                f"experts allows no dropout, got {self.dropout!r}; leave one of the two out"
+            )
         if self.layers is not None and isinstance(self.target_modules, str):
             raise ValueError(
                 f"layers needs names in target_modules, got {self.target_modules!r}; give for "
                 "example [q_proj, v_proj]"
             )
         return self
+
+
+class MoeSettings(Record):
+    """Of a mixture of experts (MoE), whose routers send each token to a few of many experts."""
+
+    router_aux_loss_coef: Annotated[Number, Field(ge=0)] | None = None
+    """Weight of the loss that keeps the experts' load even, in `distil`, `rft` and `rl`; None is
+    the model's own (`router_aux_loss_coef` of its config.json, DeepSeek's `aux_loss_alpha`)."""
+    router_bias_rate: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    """How far a step moves the routers' biases towards an even load, where they have them:
+    balancing without a loss, of DeepSeek-V3 (0.001 in its training). Not with adapters."""
+    freeze: tuple[Literal["experts", "routers"], ...] = ()
+    """What is left as it is when all weights are trained. Under adapters both are: see
+    `lora.experts`."""
+    experts_implementation: Literal["eager", "batched_mm", "grouped_mm"] | None = None
+    """How transformers computes experts: one by one, by a product that copies each token's
+    weights, by one over the sorted tokens; None is transformers' choice."""
 
 
 class TrainerSettings(Record):
@@ -98,6 +122,18 @@ class TrainerSettings(Record):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**31)] = 0
     lora: LoraSettings | None = None
     """None trains all weights."""
+    moe: MoeSettings = MoeSettings()
+    """Of a mixture of experts."""
+
+    @model_validator(mode="after")
+    def _trained(self) -> Self:
+        if self.lora is not None and (self.moe.freeze or self.moe.router_bias_rate):
+            given = "freeze" if self.moe.freeze else "router_bias_rate"
+            raise ValueError(
+                f"moe.{given} is for training all weights, under lora only adapters are trained; "
+                "leave one of the two out (lora.experts puts adapters on the experts)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _steps_known(self) -> Self:
@@ -187,12 +223,22 @@ class MetaSettings(TrainerSettings):
     holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.1
     """Share of the items (with all their judgments) kept for the reported AUC."""
 
+    @model_validator(mode="after")
+    def _without_balance(self) -> Self:
+        if self.moe.router_aux_loss_coef:
+            raise ValueError(
+                f"moe.router_aux_loss_coef is {self.moe.router_aux_loss_coef!r}; a meta RM is "
+                "trained without a balance loss, leave it out"
+            )
+        return self
+
 
 __all__ = [
     "CollapseSettings",
     "GrpoSettings",
     "LoraSettings",
     "MetaSettings",
+    "MoeSettings",
     "SftSettings",
     "TrainerSettings",
     "VllmSettings",

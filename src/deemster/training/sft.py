@@ -16,11 +16,11 @@ from pydantic import JsonValue
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.schemas import Conversation
+from deemster.training.adapters import lora_config
 from deemster.training.data.instructions import draw_instructions
 from deemster.training.modeling import (
     completion_ids,
     load_judge,
-    lora_config,
     prompt_encoder,
     quiet,
 )
@@ -109,7 +109,14 @@ def train_sft(
         if settings.group_by_length:
             rows = like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
         trainer = _trainer(loaded, tokenizer, rows, out, settings)
-        figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
+        figures = fit(
+            trainer,
+            out,
+            monitor=TrainingMonitor(),
+            resume=resume,
+            log=log,
+            routing=trainer.routing,
+        )
         save(trainer, model, out, settings)
     return {
         "examples": len(examples),
@@ -150,23 +157,31 @@ def _trainer(
     settings: SftSettings,
 ) -> Any:  # noqa: ANN401 - trl is untyped
     from datasets import Dataset  # noqa: PLC0415 - heavy
-    from trl import SFTConfig, SFTTrainer  # noqa: PLC0415 - heavy
+    from trl import SFTConfig  # noqa: PLC0415 - heavy
 
+    from deemster.training.experts import Routing  # noqa: PLC0415 - loads torch
     from deemster.training.fitting import arguments  # noqa: PLC0415 - loads transformers
-    from deemster.training.sft_trainer import CompletionTrainer  # noqa: PLC0415 - as above
+    from deemster.training.sft_trainer import (  # noqa: PLC0415 - as above
+        BalancedSFTTrainer,
+        CompletionTrainer,
+    )
 
+    routing = Routing(model, settings.moe)
     config = SFTConfig(
         **arguments(settings, out),
         packing=settings.packing,
         max_length=settings.max_length if settings.packing else None,
+        router_aux_loss_coef=routing.trl_coefficient,
     )
-    kind = CompletionTrainer if config.device.type == "cpu" else SFTTrainer
+    lora = settings.lora
+    kind = CompletionTrainer if config.device.type == "cpu" else BalancedSFTTrainer
     return kind(
+        routing=routing,
         model=model,
         args=config,
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        peft_config=None if settings.lora is None else lora_config(settings.lora, "CAUSAL_LM"),
+        peft_config=None if lora is None else lora_config(lora, "CAUSAL_LM", model),
     )
 
 

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with the output layer computed only where there is something to learn.
+"""TRL's SFTTrainer, with what keeps experts even, and the output layer only where it is needed.
 
 On a GPU TRL's own loss does that. On a CPU it computes the logits of every position, and twice:
 with a vocabulary of 50,000 and a model of 135 million parameters that is a third of a step.
@@ -13,10 +13,16 @@ from typing import Any
 import torch
 from trl import SFTTrainer
 
+from deemster.training.balanced import Balanced
+
 _IGNORED = -100
 
 
-class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
+class BalancedSFTTrainer(Balanced, SFTTrainer):  # type: ignore[misc]  # trl is untyped
+    """TRL's, with the experts' load followed."""
+
+
+class _CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
     """Computes logits from the batch's first completion token on; elsewhere it is TRL's."""
 
     def compute_loss(
@@ -46,4 +52,8 @@ class CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
         return (loss, outputs) if return_outputs else loss
 
 
-__all__ = ["CompletionTrainer"]
+class CompletionTrainer(Balanced, _CompletionTrainer):
+    """The same for a CPU, with logits from the batch's first completion token on."""
+
+
+__all__ = ["BalancedSFTTrainer", "CompletionTrainer"]

@@ -22,6 +22,7 @@ from deemster.backends._local.conversion import (
 )
 from deemster.backends._local.decoding import Runner
 from deemster.backends._local.encoding import Encoder, SafeEncoder
+from deemster.backends._local.experts import check_experts, experts_option
 from deemster.backends._local.grammar import Vocabulary
 from deemster.backends._local.sources import source_of
 from deemster.backends._local.threads import Threads
@@ -69,6 +70,7 @@ def load(
     threads: int | None = None,
     exact: bool = False,
     plain: bool = False,
+    experts_implementation: str | None = None,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
 
@@ -80,7 +82,9 @@ def load(
     """
     place = pick_device(device)
     try:
-        tokenizer, model = _read(path, pick_dtype(dtype, place), plain=plain)
+        tokenizer, model = _read(
+            path, pick_dtype(dtype, place), plain=plain, experts=experts_implementation
+        )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise unloadable(f"hf:{path}", error) from error
     model = model.to(place).eval()
@@ -102,16 +106,22 @@ def load(
     )
 
 
-def _read(path: str, dtype: torch.dtype, *, plain: bool) -> tuple[Any, Any]:
-    if plain:
+def _read(path: str, dtype: torch.dtype, *, plain: bool, experts: str | None) -> tuple[Any, Any]:
+    if plain and experts is None:
         from deemster.backends._local import plain_llama  # noqa: PLC0415 - of one model alone
 
         if plain_llama.fits(path):
             return plain_llama.read(path, dtype)
-    return read(transformers.AutoModelForCausalLM, path, dtype)
+    return read(transformers.AutoModelForCausalLM, path, dtype, experts=experts)
 
 
-def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: ANN401 - transformers is untyped
+def read(
+    kind: Any,  # noqa: ANN401 - transformers is untyped
+    path: str,
+    dtype: torch.dtype,
+    *,
+    experts: str | None = None,
+) -> tuple[Any, Any]:
     """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
 
     An adapter is merged into its base. Threads wait for each other.
@@ -120,16 +130,19 @@ def read(kind: Any, path: str, dtype: torch.dtype) -> tuple[Any, Any]:  # noqa: 
         kind: one of transformers' `AutoModelFor…` classes.
         path: see `sources`.
         dtype: of the weights.
+        experts: how a mixture of experts is computed; None leaves that to transformers.
 
     Raises:
-        InputError: see `sources.source_of`; or an adapter does not fit.
+        InputError: see `sources.source_of`; or an adapter does not fit, or there are no experts.
         ValueError: weights are missing or damaged.
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
     source = source_of(path)
     scalar = kind is transformers.AutoModelForSequenceClassification
+    options = head_of(source, scalar=scalar) | experts_option(experts)
     with reading():
-        tokenizer, model, report = from_files(kind, source, dtype, **head_of(source, scalar=scalar))
+        tokenizer, model, report = from_files(kind, source, dtype, **options)
+        check_experts(model, experts)
         model, missing = with_adapter(model, source, set(report["missing_keys"]))
     complete(missing)
     return tokenizer, model

@@ -12,8 +12,9 @@ from pydantic import JsonValue
 from deemster.errors import BackendError, InputError
 from deemster.extras import need
 from deemster.schemas import Sample
+from deemster.training.adapters import lora_config
 from deemster.training.baselines.settings import RewardSettings
-from deemster.training.modeling import load_scalar, lora_config
+from deemster.training.modeling import load_scalar
 from deemster.training.monitor import TrainingMonitor
 from deemster.training.outcome import truth_of
 
@@ -142,7 +143,7 @@ def _trainer(
             [{"chosen_ids": pair.chosen, "rejected_ids": pair.rejected} for pair in pairs]
         ),
         processing_class=tokenizer,
-        peft_config=None if settings.lora is None else lora_config(settings.lora, "SEQ_CLS"),
+        peft_config=None if settings.lora is None else lora_config(settings.lora, "SEQ_CLS", model),
     )
 
 

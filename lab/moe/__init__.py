@@ -1,0 +1,1 @@
+"""A mixture of experts beside a dense model of as many active parameters."""

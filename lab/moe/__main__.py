@@ -1,0 +1,134 @@
+"""Train a mixture of experts and a dense model of as many active parameters; compare them.
+
+    python -m lab.moe --out build/moe
+
+Both are DeepSeek-V2's architecture, the one of DeepSeek-GRM-16B, and go through the framework's own
+fine-tuning and `hf:` backend. A killed run continues; `python -m lab.moe --table` prints what is
+there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deemster.dialects import open_dialect
+from deemster.schemas import Sample
+from deemster.training.prompts import training_messages
+from deemster.training.settings import MoeSettings, SftSettings
+from deemster.training.sft import Example, sft_rows, train_sft
+from lab.moe.judging import judged
+from lab.moe.models import ARMS, Arm, new_base
+from lab.moe.table import FIGURES, table
+from lab.nano.data import shuffled
+from lab.nano.tokenizer import train_tokenizer
+from lab.world import NOISELESS, World, teacher_text
+
+_DOMAINS = ("comparing", "facts", "counting")
+"""Those that a model of this size learns in minutes."""
+_TEST = 5_000
+"""Added to the world's seed for items that are judged."""
+
+
+def lessons(world: World, count: int) -> list[Example]:
+    """Prompts about pairs with the noiseless teacher's trajectories, without principles."""
+    dialect, rng = open_dialect("nano"), random.Random(world.seed)  # noqa: S311 - not secret
+    made = []
+    for item in world.items(count, n=2, domains=_DOMAINS):
+        order = shuffled(2, rng)
+        text = teacher_text(item, order, rng, noise=NOISELESS, principles=False)
+        made.append(Example(training_messages(item.sample, dialect, order=order, seed=0), text))
+    return made
+
+
+def held_out(world: World, count: int) -> list[Sample]:
+    """Pairs of the same domains that no model was trained on."""
+    return World(world.seed + _TEST).samples(count, split="fresh", n=2, domains=_DOMAINS)
+
+
+def train(arm: Arm, out: Path, *, examples: Sequence[Example], steps: int, seed: int) -> None:
+    """Train one of the two, or the rest of it; its figures go to `figures.json`."""
+    folder = out / arm
+    if (folder / FIGURES).exists():
+        return
+    tokenizer = train_tokenizer(
+        (f"{one.messages[-1].text}\n{one.completion}" for one in examples[::4]), vocabulary=400
+    )
+    sizes = new_base(arm, folder / "base", tokenizer, seed=seed)
+    settings = SftSettings(
+        learning_rate=3e-3,
+        batch_size=32,
+        micro_batch_size=32,
+        max_steps=steps,
+        max_length=512,
+        warmup=0.05,
+        weight_decay=0.01,
+        group_by_length=True,
+        gradient_checkpointing=False,
+        save_steps=100,
+        cpu=True,
+        seed=seed,
+        moe=MoeSettings(experts_implementation="grouped_mm") if arm == "moe" else MoeSettings(),
+    )
+    begun, used = time.perf_counter(), time.process_time()
+    figures = train_sft(
+        examples,
+        model=folder / "base",
+        out=folder,
+        settings=settings,
+        resume=True,
+        log=lambda **step: _log(folder, step),
+    )
+    spent = {
+        "read": tokens_read(examples, tokenizer, done=figures),
+        "seconds": time.perf_counter() - begun,
+        "cpu": time.process_time() - used,
+    }
+    (folder / FIGURES).write_text(json.dumps({**figures, **sizes, **spent}, indent=1), "utf-8")
+
+
+def tokens_read(
+    examples: Sequence[Example],
+    tokenizer: Any,  # noqa: ANN401 - untyped
+    *,
+    done: Mapping[str, Any],
+) -> int:
+    """Tokens that went through the model in this attempt, each example once in a whole run."""
+    rows, _ = sft_rows(tokenizer, examples, 512)
+    share = 1 - (done["resumed_from"] or 0) / done["steps"]
+    return round(share * sum(len(row["input_ids"]) for row in rows))
+
+
+def _log(folder: Path, step: dict[str, object]) -> None:
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(step) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/moe"))
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--steps", type=int, default=800, help="of 32 examples")
+    parser.add_argument("--items", type=int, default=400, help="pairs that are judged")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--table", action="store_true", help="only print what is there")
+    given = parser.parse_args(arguments)
+    if not given.table:
+        world = World(given.seed)
+        examples = lessons(world, 32 * given.steps)
+        for arm in given.arms:
+            train(arm, given.out, examples=examples, steps=given.steps, seed=given.seed)
+            judged(given.out / arm, held_out(world, given.items))
+    print(table(given.out))  # noqa: T201 - a command's result
+
+
+if __name__ == "__main__":
+    main()
