@@ -82,7 +82,7 @@ class TransformersBackend:
         exact: bool = False,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
-        self._path = check_path(path)
+        self._path = self._check(path)
         for what, value in (
             ("batch_size", batch_size),
             ("max_context", max_context),
@@ -105,6 +105,10 @@ class TransformersBackend:
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
         self._reader: LabelReader | None = None
+
+    @staticmethod
+    def _check(path: str) -> str:
+        return check_path(path)
 
     @property
     def name(self) -> str:
