@@ -29,12 +29,14 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(LOCAL): pyproject.toml constraints.txt
 	$(call install,local)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt accelerate gguf  # see models fetch
 	@touch $@
 
 install: $(STAMP)  ## Create .venv with the tested versions, all extras and the tools of development
 
-demo: $(LOCAL)  ## Judge the committed example set, offline
-	$(BIN)/python examples/demo.py
+demo: export HF_HUB_OFFLINE := 0
+demo: $(LOCAL)  ## Judge everyday questions, and yours: ASK="What is 2 + 2?" A="4" B="5"
+	@$(BIN)/python examples/demo.py $(if $(ASK),--ask "$$ASK" --response "$$A" $(if $(B),--response "$$B"))
 
 test: $(STAMP)  ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'

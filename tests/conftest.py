@@ -12,8 +12,9 @@ import pytest
 from hypothesis import settings
 from tests.support.tiny_model import save_tiny_model
 from tests.support.tiny_nano import save_tiny_nano
+from tests.support.tiny_smol import save_tiny_base, save_tiny_smol
 
-from deemster.backends import nano
+from deemster.backends import nano, shipped, smol
 from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
@@ -43,6 +44,14 @@ def openai_server() -> Iterator[ServerFactory]:
         yield lambda *args, **options: stack.enter_context(OpenAIServer(*args, **options))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What this machine's user fetched decides nothing here, such as which model is the default."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEMSTER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random Llama-type model with a ChatML tokenizer."""
@@ -61,3 +70,21 @@ def tiny_nano(tiny_nano_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(nano, "assets", lambda: tiny_nano_files)
     nano._tell_once.cache_clear()
     return tiny_nano_files
+
+
+@pytest.fixture(scope="session")
+def tiny_smol_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `smol`, an adapter in the layout of the package's, and `models`, its base's."""
+    folder = tmp_path_factory.mktemp("tiny-smol")
+    save_tiny_base(folder)
+    save_tiny_smol(folder / "smol")
+    return folder
+
+
+@pytest.fixture
+def tiny_smol(tiny_smol_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The adapter's folder, in the place of the package's; its base is in the cache."""
+    monkeypatch.setenv("DEEMSTER_CACHE", str(tiny_smol_files))
+    monkeypatch.setattr(shipped, "smol_folder", lambda: tiny_smol_files / "smol")
+    smol._tell_once.cache_clear()
+    return tiny_smol_files / "smol"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import runpy
 import shlex
 import subprocess
@@ -15,7 +17,8 @@ from tests.support.tiny_nano import needs_model
 
 from deemster import Judge
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
 
 
 def run(name: str) -> str:
@@ -29,23 +32,60 @@ def run(name: str) -> str:
 
 @needs_model
 @pytest.mark.slow
-def test_demo_shows_a_verdict_outcomes_and_the_curve() -> None:
-    out = run("demo.py")
+def test_voting_shows_a_verdict_outcomes_and_the_curve() -> None:
+    out = run("voting.py")
     for part in ("principles", "critiques", "is best", "/12", "accuracy at k votes", "meta-guided"):
         assert part in out
 
 
-async def test_demo_runs_on_any_model(
+async def test_voting_runs_on_any_model(
     tiny_nano: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With random weights nothing is judged; every part of the demo still shows."""
+    """With random weights nothing is judged; every part of it still shows."""
     judge = partial(Judge, max_tokens=8, threads=1)
-    demo = runpy.run_path(str(EXAMPLES / "demo.py"))
-    monkeypatch.setitem(demo["main"].__globals__, "Judge", judge)
-    await demo["main"]()
+    voting = runpy.run_path(str(EXAMPLES / "voting.py"))
+    monkeypatch.setitem(voting["main"].__globals__, "Judge", judge)
+    await voting["main"]()
     out = capsys.readouterr().out
     for part in ("No verdict: 0 of 32 votes valid", "0/12", "accuracy at k votes", "32      0.0%"):
         assert part in out
+
+
+def asked(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "demo.py"), *arguments], capture_output=True, text=True,
+        check=False, env={**os.environ, "DEEMSTER_CACHE": os.devnull},
+    )  # fmt: skip
+    assert done.returncode == 2
+    return done.stderr.splitlines()[-1]
+
+
+def test_the_demo_judges_what_the_user_asks(
+    tiny_smol: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With random weights nothing is judged; the questions and answers still show."""
+    demo = runpy.run_path(str(EXAMPLES / "demo.py"))
+    judge = partial(Judge, max_tokens=4, threads=1)
+    monkeypatch.setitem(demo["show"].__globals__, "Judge", judge)
+    samples = demo["questions"](("What is 2 + 2?", ["4", "5"]))
+    assert len(samples) == 13
+    asyncio.run(demo["show"](samples[:1]))
+    out = capsys.readouterr().out
+    for part in ("What is 2 + 2?", "  A  4", "  B  5", "no verdict: 0 of 8 votes valid"):
+        assert part in out
+
+
+def test_the_demo_refuses_half_a_question() -> None:
+    assert "give --ask with at least one --response" in asked("--ask", "What is 2 + 2?")
+    assert "give --ask with at least one --response" in asked("--response", "4")
+
+
+def test_the_questions_of_the_demo_are_nowhere_else() -> None:
+    """Neither trained on nor among the held-out pairs."""
+    rows = [json.loads(line) for line in (EXAMPLES / "data" / "everyday.jsonl").open("rb")]
+    assert len(rows) == 12
+    held_out = (ROOT / "lab" / "smol" / "heldout.jsonl").read_text("utf-8").lower()
+    assert not [row["id"] for row in rows if row["query"].lower() in held_out]
 
 
 def test_own_parts() -> None:

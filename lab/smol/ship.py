@@ -1,14 +1,18 @@
-"""Make one small adapter of all that training changed: what ships beside the base model.
+"""Make what ships of `smol`: one small adapter of all that training changed, and what goes with it.
 
-    python -m lab.smol.ship --base ~/.cache/deemster/models/smollm2 --model build/smol/rl/model
+    python -m lab.smol.ship build/smol/rl/model                  # or a checkpoint of a LoRA run
+    python -m lab.smol.ship CHECKPOINT --meta build/smol/meta/model
 
 Each stage trains an adapter on the merged model of the last. The differences of the final weights
-to the base's add up to a matrix of low rank, which is factorised once (truncated singular values).
+to the base's add up to a matrix of low rank, which is factorised once (truncated singular values)
+and rounded to bfloat16. Beside it: the judge file, the check of the domain, the card, and what it
+was made from. Figures of other weights are taken out; `lab.smol.evaluate` measures them anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import re
 import sys
@@ -18,19 +22,37 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import AutoTokenizer
 
-REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
-WEIGHTS = "adapter_model.safetensors"
+from deemster.backends._local.encoding import SafeEncoder
+from deemster.backends._local.lora import lora_changes
+from deemster.backends._local.sources import source_of
+from deemster.backends.judge_file import JudgeFile
+from deemster.backends.model_fetch import FETCHABLE, fetched
+from deemster.backends.shipped import BASE, WEIGHTS, package_folder
+from lab.smol.domain import everyday
+from lab.smol.figures import Figures
+from lab.smol.page import card
+
 CONFIG = "adapter_config.json"
+MADE = "made.json"
+"""What the adapter was made from."""
 _LINEAR = re.compile(r"model\.layers\.(?P<layer>\d+)\.\w+\.(?P<module>\w+)\.weight")
 
 
-def ship(base: Path, model: Path, out: Path, *, rank: int, repository: str = REPOSITORY) -> float:
+def ship(
+    base: Path,
+    model: Path,
+    out: Path,
+    *,
+    rank: int,
+    repository: str = FETCHABLE[BASE].repository,
+) -> float:
     """Write a PEFT adapter in bfloat16 that turns the base into the trained model.
 
     Args:
         base: folder of the base model.
-        model: folder of the trained one, whole.
+        model: folder of the trained one, whole or an adapter.
         out: folder of the adapter.
         rank: of every changed matrix.
         repository: what the adapter says it belongs to.
@@ -41,12 +63,11 @@ def ship(base: Path, model: Path, out: Path, *, rank: int, repository: str = REP
     Raises:
         ValueError: nothing changed, or something changed that an adapter cannot hold.
     """
-    before, after = (load_file(folder / "model.safetensors") for folder in (base, model))
     tensors: dict[str, Tensor] = {}
     layers: set[int] = set()
     modules: set[str] = set()
     kept = whole = 0.0
-    for name, change in _changes(before, after).items():
+    for name, change in _changes(base, model).items():
         found = _LINEAR.fullmatch(name)
         if found is None:
             raise ValueError(f"weight {name!r} was trained, too; an adapter holds linear layers")
@@ -79,27 +100,103 @@ def ship(base: Path, model: Path, out: Path, *, rank: int, repository: str = REP
     return kept / whole
 
 
-def _changes(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _changes(base: Path, model: Path) -> dict[str, Tensor]:
     """The differences of the weights that are not the same, by name, in float32."""
+    source = source_of(str(model))
+    before, after = (load_file(Path(one) / "model.safetensors") for one in (base, source.base))
     changes = {
         name: after[name].float() - weight.float()
         for name, weight in before.items()
         if name in after
     }
-    return {name: change for name, change in changes.items() if change.any()}
+    changes = {name: change for name, change in changes.items() if change.any()}
+    if source.adapter is not None:
+        for name, change in lora_changes(Path(source.adapter)):
+            changes[name] = changes[name] + change if name in changes else change
+    return changes
+
+
+def round_meta(adapter: Path, out: Path) -> None:
+    """Write a meta RM's adapter in bfloat16, over the base that is fetched.
+
+    Args:
+        adapter: of a LoRA run with a head (`modules_to_save`).
+        out: its folder.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    tensors = {name: one.bfloat16() for name, one in load_file(adapter / WEIGHTS).items()}
+    save_file(tensors, out / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = FETCHABLE[BASE].repository
+    (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def surround(out: Path, base: Path, made: Mapping[str, object], *, items: int = 16_000) -> None:
+    """Write what goes with an adapter: judge file, domain, origin, card; drop others' figures.
+
+    Args:
+        out: folder of the adapter.
+        base: folder of the base, whose tokenizer reads the domain's prompts.
+        made: what it was made from.
+        items: how many of the training data the domain is counted on.
+    """
+    encoder = SafeEncoder(AutoTokenizer.from_pretrained(base))
+    domain = everyday(lambda text: encoder.encode(encoder.guard(text)), items=items)
+    domain.save(out / "domain.json")
+    # Not the dialect's own limit of 2048: a text without an end would take minutes.
+    JudgeFile(name="smol", dialect="smol", base=BASE, licence="Apache-2.0", max_tokens=256).write(
+        out
+    )
+    sums = {file.relative_to(out).as_posix(): _sha256(file) for file in sorted(out.rglob(WEIGHTS))}
+    (out / MADE).write_text(json.dumps({**made, "sha256": sums}, indent=1) + "\n", encoding="utf-8")
+    figures = Figures.read(out)
+    figures.keep_only(sums[WEIGHTS][:8])
+    figures.write(out)
+    (out / "README.md").write_text(card(out), encoding="utf-8")
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _steps(model: Path) -> int | None:
+    """Steps of the checkpoint's stage, where it says so."""
+    state = model / "trainer_state.json"
+    return json.loads(state.read_text("utf-8")).get("global_step") if state.is_file() else None
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--base", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("build/smol-adapter"))
+    parser.add_argument("model", type=Path, help="a checkpoint of a LoRA run, or a stage's model")
+    parser.add_argument("--base", type=Path, help="default: what `deemster models fetch` has")
+    parser.add_argument("--meta", type=Path, help="adapter of the meta RM")
+    parser.add_argument("--out", type=Path, default=package_folder("smol"))
     parser.add_argument("--rank", type=int, default=24)
+    parser.add_argument("--recipe", type=Path, default=Path("recipes/smol.yaml"))
+    parser.add_argument("--seed", type=int, default=0, help="of the data and of the recipe")
+    parser.add_argument(
+        "--stage", default="distil", help="the last one that the model went through"
+    )
     given = parser.parse_args()
-    base, model = given.base.expanduser(), given.model.expanduser()
-    kept = ship(base, model, given.out, rank=given.rank)
-    size = (given.out / WEIGHTS).stat().st_size / 1e6
+    base, model = given.base or fetched(BASE), given.model.expanduser()
+    if base is None:
+        parser.error(f"the base is not in the cache: deemster models fetch {BASE}, or --base")
+    kept = ship(base.expanduser(), model, given.out, rank=given.rank)
+    if given.meta is not None:
+        round_meta(given.meta, given.out / "meta")
+    made = {
+        "base": FETCHABLE[BASE].repository,
+        "stage": given.stage,
+        "steps": _steps(model),
+        "rank": given.rank,
+        "share of the change kept": round(kept, 6),
+        "seed": given.seed,
+        "recipe": given.recipe.as_posix(),
+        "recipe sha256": _sha256(given.recipe),
+    }
+    surround(given.out, base.expanduser(), made)
+    size = sum(file.stat().st_size for file in given.out.rglob("*") if file.is_file()) / 1e6
     sys.stdout.write(f"{given.out}: {size:.1f} MB, keeps {kept:.2%} of the change\n")
 
 

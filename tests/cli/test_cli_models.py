@@ -23,15 +23,24 @@ def cache(tmp_path: Path) -> dict[str, str]:
 def test_the_cache_is_listed(cache: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "models" / "mine-0123"
     done = deemster("models", "list", env=cache)
-    assert (done.returncode, done.stdout) == (0, f"mine-0123  3 MB  {path}  from here.gguf\n")
-    found = json.loads(deemster("models", "list", "--json", env=cache).stdout)
+    assert done.returncode == 0
+    assert done.stdout.endswith(f"\nmine-0123  3 MB  {path}  from here.gguf\n")
+    lines = deemster("models", "list", "--json", env=cache).stdout.splitlines()
+    found = json.loads(lines[-1])
     size = 3_000_000 + len('{"origin": "here.gguf"}')
     assert found == {"name": "mine-0123", "path": str(path), "origin": "here.gguf", "bytes": size}
 
 
-def test_an_empty_cache_is_said(tmp_path: Path) -> None:
+def test_models_of_the_package_are_listed(
+    tiny_nano: Path, tiny_smol: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = f"smollm2  0 MB  {tiny_smol.parent / 'models' / 'smollm2'}  from a test"
+    smol = f"smol  0 MB  {tiny_smol}  from the package, over smollm2"
+    nano = f"nano  1 MB  {tiny_nano}  from the package"
+    assert deemster("models", "list").stdout.splitlines() == [nano, smol, base]
     done = deemster("models", "list", env={"DEEMSTER_CACHE": str(tmp_path)})
-    assert (done.returncode, done.stdout) == (0, "")
+    wanted = [nano, f"{smol}; needs it: deemster models fetch smollm2"]
+    assert done.stdout.splitlines() == wanted
     assert f"no models in {tmp_path / 'models'}" in done.stderr
 
 

@@ -107,6 +107,8 @@ servers are the caller's."""
 
 EMBEDDED = "nano"
 """Model string of the embedded model, which is also the name of the dialect it was trained on."""
+SMOL = "smol"
+"""Model string of the small real judge, and the name of its dialect."""
 
 
 @runtime_checkable

@@ -3,7 +3,8 @@
 A bigram model over the model's own tokens, counted on its training prompts, says how likely a
 prompt is. (The model itself cannot: its loss is on completions, so it does not know prompts.) Two
 figures are compared with thresholds: the first line alone, which is the query, since ordinary
-answers make a strange query look ordinary; and the whole prompt.
+answers make a strange query look ordinary; and the whole prompt. A prompt that is longer than any
+that it was trained on is of another domain, too.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Likelihood:
     """Of the first line."""
     prompt: float
     """Of all of it."""
+    tokens: int = 0
+    """Length of the prompt."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class Domain:
     Args:
         counts: how often a token (or the start, -1) was followed by each other.
         least: thresholds; a prompt below one of them is of another domain.
+        longest: most tokens of a prompt of the domain; None: of any length.
         measured: how the thresholds do, for the record.
     """
 
     counts: Mapping[int, Mapping[int, int]]
     least: Likelihood
     measured: Mapping[str, float] = field(default_factory=dict)
+    longest: int | None = None
 
     @classmethod
     def fit(
@@ -88,12 +93,13 @@ class Domain:
 
     def likelihood(self, encode: Encode, prompt: str) -> Likelihood:
         """How likely a prompt is; an empty one is certain."""
-        first = prompt.partition("\n")[0]
-        return Likelihood(self._mean(encode(first)), self._mean(encode(prompt)))
+        first, whole = encode(prompt.partition("\n")[0]), encode(prompt)
+        return Likelihood(self._mean(first), self._mean(whole), len(whole))
 
     def covers(self, found: Likelihood) -> bool:
         """Whether a prompt this likely is of the domain."""
-        return found.query >= self.least.query and found.prompt >= self.least.prompt
+        short = self.longest is None or found.tokens <= self.longest
+        return short and found.query >= self.least.query and found.prompt >= self.least.prompt
 
     def _mean(self, ids: list[int]) -> float:
         logs = [
@@ -125,6 +131,7 @@ class Domain:
         """Write it as JSON."""
         whole = {
             "threshold": {"query": self.least.query, "prompt": self.least.prompt},
+            "longest": self.longest,
             "measured": dict(self.measured),
             "bigrams": {str(before): dict(after) for before, after in self.counts.items()},
         }
@@ -143,10 +150,12 @@ class Domain:
                 int(before): {int(token): int(count) for token, count in after.items()}
                 for before, after in whole["bigrams"].items()
             }
-            least = Likelihood(**{k: float(v) for k, v in whole["threshold"].items()})
+            bounds = whole["threshold"]
+            least = Likelihood(float(bounds["query"]), float(bounds["prompt"]))
+            longest = None if whole.get("longest") is None else int(whole["longest"])
             measured = dict(whole["measured"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{str(path)!r} does not describe a domain: {error!r}") from error
         if not (math.isfinite(least.query) and math.isfinite(least.prompt)):
             raise InputError(f"{str(path)!r} has thresholds that are not finite: {least}")
-        return cls(counts, least, measured)
+        return cls(counts, least, measured, longest)

@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from deemster.backends._local.model_cache import kept
+from deemster.backends._local.model_cache import cached, kept
 from deemster.errors import InputError
 from deemster.extras import need, need_package
 
@@ -35,6 +35,20 @@ FETCHABLE = {
         note="SmolLM2-135M-Instruct, 135 million parameters, Apache-2.0",
     )
 }
+
+
+def fetched(name: str) -> Path | None:
+    """The folder of a model of the cache; None if it is not there.
+
+    Args:
+        name: as `deemster models list` shows it, or the repository of a fetchable one.
+    """
+    return cached(fetchable(name) or name)
+
+
+def fetchable(repository: str) -> str | None:
+    """The name by which a repository of the Hub is fetched; None if it has none."""
+    return next((key for key, one in FETCHABLE.items() if one.repository == repository), None)
 
 
 def fetch(name: str, *, source: str = "auto") -> str:

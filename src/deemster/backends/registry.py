@@ -1,7 +1,7 @@
 """From a model string to a backend.
 
-`nano` is the embedded model; `scheme:rest` with a registered scheme goes to that backend;
-everything else is a model behind an API (`provider/model`).
+`nano` and `smol` are the models of the package; `scheme:rest` with a registered scheme goes to
+that backend; everything else is a model behind an API (`provider/model`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from deemster.backends.base import EMBEDDED, Backend
+from deemster.backends.base import EMBEDDED, SMOL, Backend
 from deemster.errors import InputError
 from deemster.plugins import Registry
 
@@ -27,6 +27,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
         "litellm": "deemster.backends.api:through_litellm",
         EMBEDDED: "deemster.backends.nano:NanoBackend",
         "replay": "deemster.backends.replay:ReplayBackend",
+        SMOL: "deemster.backends.smol:SmolBackend",
         "systemone": "deemster.backends.decisions:systemone",
         "vllm": "deemster.backends.vllm:VLLMBackend",
     },
@@ -35,6 +36,9 @@ BACKENDS: Registry[BackendFactory] = Registry(
 
 LOCAL_SCHEMES = ("hf", "vllm")
 """Schemes of models that are read from files, in a folder or a repository."""
+
+_ALONE = (EMBEDDED, SMOL)
+"""Schemes that are model strings by themselves."""
 
 CLASSIFY_SCHEMES = ("vllm-classify", "vllm-pooling", "vllm-score", "tei-predict")
 """Schemes of classifiers behind HTTP (`backends.classify`), which write nothing."""
@@ -54,14 +58,14 @@ def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each 
             f"model {model!r} gives numbers and writes no text; use judge type scalar or pairwise "
             "(ScalarRM, PairRM), or give it as meta_rm"
         )
-    if model == EMBEDDED or (colon and "/" not in scheme):
+    if model in _ALONE or (colon and "/" not in scheme):
         factory, argument = BACKENDS.get(scheme), rest
     elif "/" in model:
         factory, argument = BACKENDS.get("api"), model
     else:
         raise InputError(
             f"unknown model {model!r}; give 'provider/model', or one of: "
-            + ", ".join(name if name == EMBEDDED else f"{name}:…" for name in BACKENDS.names())
+            + ", ".join(name if name in _ALONE else f"{name}:…" for name in BACKENDS.names())
         )
     try:
         return factory(argument, **options)

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from deemster.backends.base import (
     EMBEDDED,
+    SMOL,
     Backend,
     DrawsOneByOne,
     Outcome,
@@ -148,7 +149,8 @@ class ReplayBackend:
             path, _, model = path.rpartition("#")
         with Cassette(path, readonly=True) as recorded:
             self.name = _choose(recorded, model)
-        self.dialect = EMBEDDED if self.name.partition("@")[0] == EMBEDDED else None
+        scheme = self.name.partition("@")[0]
+        self.dialect = scheme if scheme in (EMBEDDED, SMOL) else None
         self.cassette = recorded
 
     async def generate(self, request: Request) -> list[Outcome]:

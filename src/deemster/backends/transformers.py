@@ -85,7 +85,7 @@ class TransformersBackend:
         experts_implementation: str | None = None,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
-        self._path = check_path(path)
+        self._path = self._check(path)
         for what, value in (
             ("batch_size", batch_size),
             ("max_context", max_context),
@@ -109,6 +109,10 @@ class TransformersBackend:
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
         self._reader: LabelReader | None = None
+
+    @staticmethod
+    def _check(path: str) -> str:
+        return check_path(path)
 
     @property
     def name(self) -> str:

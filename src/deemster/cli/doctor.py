@@ -38,14 +38,17 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> int:
     """Show versions, devices, which API keys are set (never their values) and disk space."""
+    from deemster.cli.options import default_model
+
     judge = None if model is None else _settings(model)
     packages = {name: _version(name) for name in _PACKAGES}
     facts: dict[str, object] = {
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "default model": os.environ.get("DEEMSTER_MODEL") or "nano",
+        "default model": default_model(None),
         "embedded model": _embedded(),
+        "small judge": _small(),
         **({"devices": "torch is not installed"} if "torch" in missing("local") else _local()),
         "keys set": ", ".join(key for key in _KEYS if os.environ.get(key)) or "none",
         "cache": str(Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()),
@@ -127,6 +130,19 @@ def _embedded() -> str:
         except InputError:
             found.append(f"no {name}")
     return f"nano: {', '.join(found)}"
+
+
+def _small() -> str:
+    """Whether both parts of it are here, or what to do."""
+    from deemster.backends.shipped import BASE, smol_base, smol_part
+
+    try:
+        weights = smol_part() / "adapter_model.safetensors"
+    except InputError:
+        return "smol: no adapter in this package"
+    base = smol_base()
+    where = f"no base, deemster models fetch {BASE}" if base is None else f"base {base}"
+    return f"smol: adapter {weights.stat().st_size / 1e6:.1f} MB, {where}"
 
 
 def _local() -> dict[str, str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from deemster.backends._local.model_cache import Cached
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,21 +23,37 @@ def list_models(
 ) -> int:
     """Show the models in the cache: fetched ones, dequantised GGUF files, merged adapters.
 
-    Use one as hf:PATH. A folder may be removed at any time; it is made again when needed.
+    Use one as hf:PATH. A folder may be removed at any time; it is made again when needed. nano and
+    smol, which are in the package, go by their names.
     """
     from deemster.backends._local.model_cache import cache_folder, cached_models
 
-    models = cached_models()
+    models = [*_of_the_package(), *cached_models()]
     if as_json:
         for one in models:
             typer.echo(json.dumps({**one._asdict(), "path": str(one.path)}, ensure_ascii=False))
         return 0
-    if not models:
+    if not cached_models():
         typer.echo(f"no models in {cache_folder()}; deemster models fetch NAME", err=True)
-        return 0
     for one in models:
         typer.echo(f"{one.name}  {one.bytes / 1e6:,.0f} MB  {one.path}  from {one.origin}")
     return 0
+
+
+def _of_the_package() -> list[Cached]:
+    """`nano` and `smol`, where they are installed."""
+    from deemster.backends import nano, shipped
+    from deemster.backends._local.model_cache import Cached, cached
+
+    needs = "" if cached(shipped.BASE) else f"; needs it: deemster models fetch {shipped.BASE}"
+    origins = {"nano": "the package", "smol": f"the package, over {shipped.BASE}{needs}"}
+    folders = {"nano": nano.assets(), "smol": shipped.smol_folder()}
+    found = []
+    for name, folder in folders.items():
+        size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+        if size:
+            found.append(Cached(name, folder, origins[name], size))
+    return found
 
 
 @app.command("fetch")

@@ -29,7 +29,8 @@ _LIMITS = "Limits"
 _FIELD = re.compile(r"\b[a-z]+_[a-z_]+\b")
 MODEL_HELP = (
     "provider/model, hf:PATH, vllm:PATH, replay:CASSETTE, vllm-classify:URL. Default: "
-    "$DEEMSTER_MODEL, else nano, the embedded demonstration model."
+    "$DEEMSTER_MODEL, else smol, the small real judge, if its base was fetched, else nano, the "
+    "embedded demonstration model."
 )
 
 Model = Annotated[
@@ -273,10 +274,10 @@ def make_backend(
 
 
 def default_model(given: str | None) -> str:
-    """The model given, else that of the environment, else the embedded one."""
-    from deemster.backends import EMBEDDED
+    """The model given, else that of the environment, else one of the package."""
+    from deemster.backends.shipped import default_model as of_package
 
-    return given or os.environ.get("DEEMSTER_MODEL") or EMBEDDED
+    return given or os.environ.get("DEEMSTER_MODEL") or of_package()
 
 
 def read_extra(given: list[str] | None) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ class Smol(Grm):
     name = "smol"
     rules: ClassVar[tuple[str, ...]] = ("strict",)
     max_responses: ClassVar[int | None] = 4
+    temperature: ClassVar[float] = 0.7  # at which its votes were measured
 
     def scale_for(self, n: int) -> Scale:
         """1 to 10, or 0 to 1 for a single response."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from deemster.aggregators import Decided, Reducer, parse_stop
-from deemster.backends import EMBEDDED, Backend, Outcome, Request
+from deemster.backends import Backend, Outcome, Request
+from deemster.backends.shipped import default_model
 from deemster.dialects import Dialect
 from deemster.dialects.vote import read_vote
 from deemster.errors import BackendError, InputError, ParseError
@@ -65,7 +66,8 @@ class Judge(BaseJudge):
 
     Args:
         model: a model string (`openai/gpt-5-mini`, `hf:PATH`, `replay:FILE`) or a `Backend`; by
-            default the embedded demonstration model (`nano`).
+            default `smol`, the small real judge, where its base was fetched (`deemster models
+            fetch smollm2`), else the embedded demonstration model (`nano`).
             A `deemster.json` beside the weights of `hf:…` gives the settings that are left out
             here (docs/howto/publish-a-judge.md); `info.from_file` names those it gave.
         k: votes to draw, >= 1; None is 1.
@@ -108,7 +110,7 @@ class Judge(BaseJudge):
 
     def __init__(
         self,
-        model: str | Backend = EMBEDDED,
+        model: str | Backend | None = None,
         *,
         k: int | None = None,
         temperature: float | None = None,
@@ -128,6 +130,7 @@ class Judge(BaseJudge):
         name: str | None = None,
         **options: Any,  # noqa: ANN401 - each backend has its own
     ) -> None:
+        model = default_model() if model is None else model
         own = own_settings(model)
         self.k = whole_number("k", own.pick("k", k, 1), 1, MAX_K)
         self.min_valid = whole_number("min_valid", min_valid, 1, self.k)

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deemster.backends import EMBEDDED
+from deemster.backends.base import SMOL
 from deemster.backends.nano import part
+from deemster.backends.shipped import smol_part
 from deemster.errors import InputError
 from deemster.judges.classifier import Classifier, Encode, numbered_text, sigmoid, usage_of
 from deemster.judges.scalar_rm import chat_ids
@@ -171,10 +173,12 @@ class HfMetaRM:
         await self._classifier.aclose()
 
 
-def embedded_meta_rm() -> HfMetaRM:
-    """The meta RM that ships beside the embedded model.
+def embedded_meta_rm(name: str = EMBEDDED) -> HfMetaRM:
+    """The meta RM that ships beside a model of the package, `nano` or `smol`.
 
     Raises:
         InputError: it is not installed.
     """
+    if name == SMOL:
+        return HfMetaRM(str(smol_part("meta")), name=SMOL)
     return HfMetaRM(str(part("meta")), device="cpu", dtype="float32", batch_size=32, name=EMBEDDED)

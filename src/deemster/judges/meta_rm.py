@@ -14,6 +14,7 @@ from deemster.backends import (
     generate_all,
     open_backend,
 )
+from deemster.backends.base import SMOL
 from deemster.dialects.boxed import read_boxed
 from deemster.errors import BackendError, InputError, ParseError
 from deemster.judges.case import Case
@@ -163,7 +164,7 @@ class PromptedMetaRM:
 
 
 def open_meta_rm(spec: str, *, template: str | Path | None = None) -> MetaRM:
-    """`hf:PATH` opens a trained sequence-classification model, `nano` the embedded one.
+    """`hf:PATH` opens a trained sequence-classification model, `nano` and `smol` the package's.
 
     `vllm-classify:URL`, `vllm-pooling:URL` and `tei-predict:URL` ask one on another machine. Other
     model strings are prompted.
@@ -178,13 +179,13 @@ def open_meta_rm(spec: str, *, template: str | Path | None = None) -> MetaRM:
             installed, or the template is not usable.
     """
     if not spec.strip():
-        raise InputError("meta_rm is empty; give 'hf:PATH', 'nano' or a model string")
-    if spec == EMBEDDED:
+        raise InputError("meta_rm is empty; give 'hf:PATH', 'nano', 'smol' or a model string")
+    if spec in (EMBEDDED, SMOL):
         from deemster.judges.meta_hf import embedded_meta_rm  # noqa: PLC0415 - as below
 
         if template is not None:
-            raise InputError(f"meta RM {EMBEDDED!r} has no template, got {str(template)!r}")
-        return embedded_meta_rm()
+            raise InputError(f"meta RM {spec!r} has no template, got {str(template)!r}")
+        return embedded_meta_rm(spec)
     if spec.startswith("hf:"):
         from deemster.judges.meta_hf import HfMetaRM  # noqa: PLC0415 - loads torch when used
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deemster.aggregators import Reducer
+from deemster.backends import shipped
+from deemster.backends.base import SMOL
 from deemster.backends.hub import find_judge_file
-from deemster.backends.judge_file import CONFIG_NAME, JudgeFile
+from deemster.backends.judge_file import CONFIG_NAME, JudgeFile, judge_file_in
 from deemster.backends.registry import LOCAL_SCHEMES
 from deemster.errors import InputError
 from deemster.judges.settings import aggregator_of, announce
@@ -117,6 +119,8 @@ def own_settings(model: object) -> OwnSettings:
     """
     if not isinstance(model, str):
         return OwnSettings("")
+    if model == SMOL:
+        return OwnSettings(model, judge_file_in(shipped.smol_folder()), shipped.smol_folder())
     scheme, _, path = model.partition(":")
     if scheme not in LOCAL_SCHEMES or (find_model(model) is not None and not Path(path).exists()):
         return OwnSettings(model)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +25,10 @@ from deemster.backends._local.decoding import Runner
 from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.experts import check_experts, experts_option
 from deemster.backends._local.grammar import Vocabulary
-from deemster.backends._local.sources import source_of
+from deemster.backends._local.lora import add_lora
+from deemster.backends._local.sources import Source, source_of
 from deemster.backends._local.threads import Threads
+from deemster.backends.model_fetch import fetchable
 from deemster.errors import InputError
 
 _SMALL = 8_000_000
@@ -71,11 +74,12 @@ def load(
     exact: bool = False,
     plain: bool = False,
     experts_implementation: str | None = None,
+    adapter: str | None = None,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
 
-    The arguments are those of `TransformersBackend`; `plain` is for the embedded model, see
-    `plain_llama`.
+    The arguments are those of `TransformersBackend`; `plain` is for the models of the package, see
+    `plain_llama`, and so is `adapter`, a folder whose LoRA is added to the weights.
 
     Raises:
         InputError: it cannot be loaded; one line says why.
@@ -85,6 +89,8 @@ def load(
         tokenizer, model = _read(
             path, pick_dtype(dtype, place), plain=plain, experts=experts_implementation
         )
+        if adapter is not None:
+            add_lora(model, Path(adapter))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise unloadable(f"hf:{path}", error) from error
     model = model.to(place).eval()
@@ -140,12 +146,27 @@ def read(
     source = source_of(path)
     scalar = kind is transformers.AutoModelForSequenceClassification
     options = head_of(source, scalar=scalar) | experts_option(experts)
-    with reading():
+    with reading(), _its_base(source):
         tokenizer, model, report = from_files(kind, source, dtype, **options)
         check_experts(model, experts)
         model, missing = with_adapter(model, source, set(report["missing_keys"]))
     complete(missing)
     return tokenizer, model
+
+
+@contextmanager
+def _its_base(source: Source) -> Iterator[None]:
+    """Name the command that fetches an adapter's base, where there is one and it cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        name = fetchable(source.base)
+        if source.adapter is None or name is None:
+            raise
+        raise InputError(
+            f"the base {source.base!r} of adapter {source.adapter!r} is not on this machine, and "
+            f"the Hub does not give it: deemster models fetch {name}"
+        ) from error
 
 
 def unloadable(model: str, error: Exception) -> InputError:

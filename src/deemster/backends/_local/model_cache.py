@@ -51,6 +51,12 @@ def cached_models() -> list[Cached]:
     ]
 
 
+def cached(name: str) -> Path | None:
+    """The folder of a model of the cache; None if it is not there."""
+    folder = cache_folder() / name
+    return folder if (folder / _NOTE).is_file() else None
+
+
 def kept(
     name: str,
     make: Callable[[Path], None],

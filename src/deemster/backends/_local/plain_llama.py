@@ -1,8 +1,8 @@
-"""The network of the embedded model in plain torch.
+"""The network of the models of the package in plain torch.
 
 To import transformers' models takes longer than all else of a first verdict. These are the
-operations of its Llama in the same order, so that every logit is the same to the last bit, for the
-one model that ships and with what `Runner` needs of a model.
+operations of its Llama in the same order, so that every logit is the same to the last bit, with
+what `Runner` needs of a model.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def read(folder: str, dtype: torch.dtype) -> tuple[PreTrainedTokenizerFast, Plai
     )
     with whole_files():
         weights = load_file(place / "model.safetensors")
+    weights.pop("lm_head.weight", None)  # the embeddings once more, in some files
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -62,7 +63,13 @@ def read(folder: str, dtype: torch.dtype) -> tuple[PreTrainedTokenizerFast, Plai
 
 
 def _settings(path: Path) -> SimpleNamespace:
-    return SimpleNamespace(**json.loads(path.read_bytes()))
+    found = json.loads(path.read_bytes())
+    if "rope_theta" in found and found.get("rope_scaling") is None:  # as older versions wrote it
+        plain = {"rope_type": "default", "rope_theta": found["rope_theta"]}
+        found.setdefault("rope_parameters", plain)
+    if "hidden_size" in found and found.get("head_dim") is None:
+        found["head_dim"] = found["hidden_size"] // found["num_attention_heads"]
+    return SimpleNamespace(**found)
 
 
 class Output(NamedTuple):

@@ -13,9 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from deemster.backends._local.model_cache import cached_models, kept
+from deemster.backends._local.model_cache import kept
 from deemster.backends.judge_file import judge_file_in
-from deemster.backends.model_fetch import FETCHABLE
+from deemster.backends.model_fetch import FETCHABLE, fetched
 from deemster.errors import InputError
 from deemster.extras import need_package
 from deemster.json_text import read_json
@@ -205,7 +205,8 @@ def _base_of(config: Path, adapter: str) -> str:
             f"the base {base!r} of adapter {adapter!r} does not exist; put it there, or change "
             f"base_model_name_or_path in its {ADAPTER_CONFIG}"
         )
-    return base
+    here = fetched(base)
+    return base if here is None else str(here)
 
 
 def _named_base(base: str, adapter: str) -> str:
@@ -214,11 +215,11 @@ def _named_base(base: str, adapter: str) -> str:
     Raises:
         InputError: it was not.
     """
+    here = fetched(base)
+    if here is not None:
+        return str(here)
     if "/" in base:
         return base
-    for model in cached_models():
-        if model.name == base:
-            return str(model.path)
     remedy = f"deemster models fetch {base}" if base in FETCHABLE else "give the merged model"
     raise InputError(
         f"adapter {adapter!r} lies over {base!r}, which is not in the model cache: {remedy}"
