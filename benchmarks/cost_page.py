@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.__main__ import table
 from benchmarks.cost_formulas import Load, Price, ahead, decision, in_turn, one_by_one, shared
 from benchmarks.cost_inputs import CASCADES, DECISION, SURE, K, as_sizes
+from benchmarks.tables import table
 
 JUDGMENTS = 1000
 PER_QUERY = 8

@@ -62,7 +62,8 @@ with n = 4 or 8 at most 0.2 ms. {_goals_of_judges(found)}
 
 
 def _goals_of_judges(found: dict[str, Any]) -> str:
-    met, missed = [], []
+    met: list[str] = []
+    missed: list[str] = []
     for case in found["cases"]:
         if case["latency_s"] != 0.2:
             continue
