@@ -117,7 +117,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def url(site: Path) -> Iterator[str]:
     handler = functools.partial(_Quiet, directory=site)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

@@ -25,19 +25,27 @@ _CLIENT = Path(__file__).with_name("fork_client.py")
 _ROOT = Path(__file__).parents[2]
 _IMPORTED = (
     "deemster.cli.app",
+    "deemster.cli.summary",
     "deemster.suites.loading",
     "deemster.suites.runner",
     "deemster.reports.html",
     "deemster.dialects.grm",
+    "deemster.judges.grm",
+    "deemster.judges.verifier",
+    "deemster.backends.nano",
     "deemster.backends._local.work",
     "deemster.backends._local.loading",
     "deemster.backends._local.plain_llama",
     "deemster.backends._local.reward_model",
+    "jsonschema",
+    "matplotlib.backends.backend_svg",
+    "sklearn.feature_extraction.text",
+    "sklearn.feature_selection",
     "transformers.modeling_layers",
     "scipy.stats",
     "statsmodels.stats.contingency_tables",
 )
-"""What the commands of the docs import when they run a suite with local models."""
+"""What the commands of the docs import: a run with the embedded model, and its report."""
 
 
 @contextlib.contextmanager

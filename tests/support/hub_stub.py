@@ -124,7 +124,7 @@ def hub(token: str = "hf_writer") -> Iterator[Hub]:
     handler = type("Handler", (_Handler,), {"kept": kept})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     kept.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield kept
