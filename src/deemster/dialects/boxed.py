@@ -47,11 +47,13 @@ def read_boxed(text: str, *, n: int, scale: Scale) -> tuple[float, ...]:
 
 def plain(box: str) -> str:
     """The content of a box without what only changes its looks."""
-    for _ in range(4):
-        box, count = _LOOK.subn(r"\1", box)
-        if not count:
-            break
-    return _SPACE.sub(" ", _SIZE.sub("", box)).strip(" $*")
+    if "\\" in box:
+        for _ in range(4):
+            box, count = _LOOK.subn(r"\1", box)
+            if not count:
+                break
+        box = _SIZE.sub("", box)
+    return _SPACE.sub(" ", box).strip(" $*")
 
 
 def numbers(box: str, n: int, scale: Scale) -> tuple[float, ...]:

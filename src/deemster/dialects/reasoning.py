@@ -65,6 +65,7 @@ _TAG = re.compile(
     rf"(?(before)(?!(?u-i:{_AFTER}))){_mark_after()})",
     re.IGNORECASE | re.ASCII,
 )
+_TAGS_BEGIN = "<[◁"
 _KINDS = {
     number: (int(name.split("_")[1]), name.startswith("open"))
     for name, number in _TAG.groupindex.items()
@@ -87,6 +88,7 @@ _END = re.compile(
     r"|END_RESPONSE|end_of_solution|user)\|>|<\|close\|>response<\|sep\|>"
     r"|</s>|<eos>|<end_of_turn>|<turn\|>|\[EOS\]|</response>|<\|end▁of▁sentence\|>)\s*\Z"
 )
+_LONGEST_END = 200
 _BEGIN = re.compile(
     r"\s*(?:<\|(?:START_RESPONSE|begin_of_solution)\|>|<\|open\|>response<\|sep\|>|<response>"
     r"|<\|start\|>assistant|<\|message\|>)"
@@ -128,7 +130,10 @@ def strip_reasoning(text: str) -> str:
     start, end = 0, len(folded)
     while frame := _BEGIN.match(folded, start):
         start = frame.end()
-    while frame := _END.search(folded, max(start, end - 200), end):
+    while folded[max(start, end - _LONGEST_END) : end].rstrip().endswith((">", "]")):
+        frame = _END.search(folded, max(start, end - _LONGEST_END), end)
+        if frame is None:
+            break
         end = frame.start()
     return text[start:end]
 
@@ -142,6 +147,8 @@ def _kept(text: str) -> list[Span]:
     """The spans of the text that are no reasoning."""
     spoken = _SPOKEN.match(text)
     begin = checked = at = spoken.end() if spoken else 0
+    if not any(mark in text for mark in _TAGS_BEGIN):
+        return [(begin, len(text))]
     kept: list[Span] = []
     after_reasoning = spoken is not None
     verdicts = _Verdicts(text)
