@@ -99,7 +99,8 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
         all_axes[0].xaxis.set_major_formatter(lambda votes, _: f"{votes:g}")
         all_axes[0].set_xlabel("votes (dotted: greedy)")
         all_axes[0].set_title("accuracy")
-        all_axes[0].legend(frameon=False)
+        if all_axes[0].get_legend_handles_labels()[0]:  # none if no vote of any model parses
+            all_axes[0].legend(frameon=False)
         if subsets:
             _by_subset(all_axes[1], evaluation, subsets)
         return _save(figure, folder / "accuracy")
