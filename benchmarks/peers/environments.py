@@ -19,7 +19,7 @@ class NotInstalledError(Exception):
 
 
 def environment(
-    name: str, requirements: Sequence[str], *, cache: Path = CACHE, seconds: float = 900.0
+    name: str, requirements: Sequence[str], *, cache: Path = CACHE, seconds: float = 1800.0
 ) -> Path:
     """The Python of an environment with these requirements, made now if it is not there.
 
