@@ -20,6 +20,11 @@ def peers_section(found: dict[str, Any]) -> str:
     start = [_start(name, one) for name, one in clients.items()]
     does = [[name, _versions(one), one["does"]] for name, one in clients.items()]
     failed = [f"- {name}: {one['failed']}" for name, one in clients.items() if "failed" in one]
+    command = (
+        f"python -m benchmarks.peers --latency {setting['latency_s']} "
+        f"--concurrency {setting['concurrency']} --requests {setting['requests']} "
+        f"--rounds {setting['rounds']} --at-once {setting['at_once']}"
+    )
     beside = (
         ""
         if alone
@@ -36,18 +41,18 @@ concurrency that it offers. All get the same critique, in the format that each r
 checked: it must say what the server said. Read the CPU, which is the client's alone: the rates also
 depend on what else runs on the cores, the server among it. **The rows do not do the same work**:
 the last table says what each does.{beside}
-Command: `python -m benchmarks.peers`
+Command: `{command}`
 
 {table(["client", "CPU ms per vote", "range", "of the bare client", "votes/s", "range"], speed)}
 
 The start: CPU seconds until the library is imported and a client is open, and until the first
 verdict, from the start of the process; then the peak memory (RSS) of the whole run, and the size of
-the environment. Command: `python -m benchmarks.peers`
+the environment without bytecode. Command: `{command}`
 
 {table(["client", "open, CPU s", "range", "first verdict, CPU s", "range", "peak MB",
         "packages, MB"], start)}
 
-What is in a vote. Command: `python -m benchmarks.peers`
+What is in a vote. Command: `{command}`
 
 {table(["client", "versions", "a vote"], does)}
 {without}"""  # fmt: skip
