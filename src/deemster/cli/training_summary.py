@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue, ValidationError
 from rich.console import Console
 
-from deemster.cli.render import show_table
+from deemster.cli.render import console, show_table
 from deemster.suites.metrics import CurvePoint, Estimate
 from deemster.training.agreement import TeacherFigures
 from deemster.training.evaluation import Evaluation
@@ -70,7 +70,7 @@ def _show_evaluation(found: Evaluation, out: Console | None) -> None:
     last, first = list(found.models)[-1], next(iter(found.models))
     for what, gain in (("greedy", found.greedy_gain), (f"vote@{found.k}", found.vote_gain)):
         if gain is not None:
-            (out or Console(highlight=False)).print(
+            (out or console()).print(
                 f"{what}, {last} minus {first}: {_estimate(gain.difference)}", soft_wrap=True
             )
     for name, teacher in found.agreement.items():
