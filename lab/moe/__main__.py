@@ -100,8 +100,9 @@ def tokens_read(
 ) -> int:
     """Tokens that went through the model in this attempt, each example once in a whole run."""
     rows, _ = sft_rows(tokenizer, examples, 512)
-    share = 1 - (done["resumed_from"] or 0) / done["steps"]
-    return round(share * sum(len(row["input_ids"]) for row in rows))
+    share = 1 - float(done["resumed_from"] or 0) / float(done["steps"])
+    read = sum(len(row["input_ids"]) for row in rows)
+    return round(share * read)
 
 
 def _log(folder: Path, step: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ from deemster.training.manifest import Manifest
 _KEPT = (
     "trajectories", "kept", "kept_hinted", "too_easy", "too_hard", "examples", "instructions",
     "items", "steps", "reward_first", "reward", "loss", "accuracy", "auc", "auc_within", "stopped",
+    "largest_share",
 )  # fmt: skip
 """Figures of a stage that are shown; its manifest has the others."""
 
