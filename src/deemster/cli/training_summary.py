@@ -19,6 +19,7 @@ _KEPT = (
     "inconsistent", "duplicates", "failed", "order_unknown", "not_writable", "too_easy", "too_hard",
     "examples", "too_long", "instructions",
     "items", "steps", "reward_first", "reward", "loss", "accuracy", "auc", "auc_within", "stopped",
+    "largest_share",
 )  # fmt: skip
 """Figures of a stage that are shown; its manifest has the others."""
 
