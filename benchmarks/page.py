@@ -178,7 +178,7 @@ _PARTS = {
 
 def growth_section(found: dict[str, Any]) -> str:
     runs = sorted(((int(n), one) for n, one in found["runs"].items()), key=lambda run: run[0])
-    rows = [
+    rows: list[list[Any]] = [
         [
             f"{n:,}",
             *(f"{one[p]['cpu_s']} s, {one[p]['peak_mb']} MB" if p in one else "–" for p in _PARTS),
