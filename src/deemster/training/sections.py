@@ -28,6 +28,7 @@ _OF_RUN = {"teachers", "reasons", "unlabelled", "consistent", "holdout"}
 """Fields of `distil` that go with `run`."""
 _OPTIONS = (
     "device",
+    "device_map",
     "dtype",
     "batch_size",
     "max_context",
@@ -68,8 +69,8 @@ class ModelSection(Record):
     dialect: str = "grm"
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
-    `max_context`, `threads`, `experts_implementation`."""
+    """Of the `hf:` backend when the model is sampled from: `device`, `device_map`, `dtype`,
+    `batch_size`, `max_context`, `threads`, `experts_implementation`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:
