@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,7 @@ from deemster.training.sections import DistilSection, ModelSection, SampledSecti
 from deemster.training.served import Trained, check_served
 from deemster.training.settings import SftSettings, TrainerSettings
 from deemster.training.sft import Example, examples_of, train_sft
+from deemster.training.shared_sampling import SharedSampling
 from deemster.training.stage import StageContext, StageFunction
 from deemster.training.stage_sampling import alone, draw_rollouts, teacher_of
 from deemster.training.stored_run import stored_trajectories
@@ -101,7 +103,8 @@ def rft(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
 
         def draw() -> None:
             judge = _own_judge(context, section)
-            draw_rollouts(context, judge, samples, n=1, out=hinted, dialect=dialect, hinted=True)
+            here = _by_all(context)
+            draw_rollouts(here, judge, samples, n=1, out=hinted, dialect=dialect, hinted=True)
 
         processes.first(draw)
         rollouts += hinted.read()
@@ -171,7 +174,7 @@ def evaluation(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
             [_candidate(context, models[name]) for name in settings.chosen(tuple(models))],
             corpus.evaluation,
             settings,
-            context,
+            _by_all(context),
             meta_rm=f"hf:{_model_in(context, 'meta')}" if "meta" in context.inputs else None,
             dialect=model.dialect,
             options=model.opened("", "")[1],
@@ -220,10 +223,22 @@ def _draw_own(
 
     def draw() -> None:
         judge = _own_judge(context, section)
-        draw_rollouts(context, judge, samples, n=section.n, out=file, dialect=_dialect(recipe))
+        here = _by_all(context)
+        draw_rollouts(here, judge, samples, n=section.n, out=file, dialect=_dialect(recipe))
 
     processes.first(draw)
     return file.read()
+
+
+def _by_all(context: StageContext[TrlRecipe]) -> StageContext[TrlRecipe]:
+    """The context with all processes sampling, unless that is done elsewhere.
+
+    A server is asked by one: many of its requests are under way at once anyway.
+    """
+    served = _model(context.recipe).sampling is not None
+    if processes.count() == 1 or served or context.sampling is not None:
+        return context
+    return replace(context, sampling=SharedSampling())
 
 
 def _own_judge(context: StageContext[TrlRecipe], section: SampledSection) -> MakeJudge:
