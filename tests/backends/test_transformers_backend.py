@@ -513,6 +513,30 @@ def test_bad_arguments_show_at_once(path: str, options: dict[str, int], message:
         TransformersBackend(path, **options)  # type: ignore[arg-type]
 
 
+async def test_layers_spread_over_devices_say_the_same(
+    tiny_model: Path, backend: TransformersBackend
+) -> None:
+    spread = TransformersBackend(str(tiny_model), batch_size=8, device_map="auto")
+    said = [[one.text for one in await draw(each, request(n=3))] for each in (spread, backend)]
+    assert said[0] == said[1]
+    await spread.aclose()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device_map": "fast"}, "unknown device_map 'fast'; allowed: auto, balanced"),
+        ({"device_map": "auto", "device": "cpu"}, "'cpu' and device_map 'auto' exclude each other"),
+    ],
+    ids=["unknown", "both"],
+)
+def test_a_device_map_that_cannot_be(
+    options: dict[str, Any], message: str, tiny_model: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        TransformersBackend(str(tiny_model), **options)
+
+
 def test_folder_without_a_model_shows_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"config\.json is missing"):
         TransformersBackend(str(tmp_path))

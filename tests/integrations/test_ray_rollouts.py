@@ -18,10 +18,10 @@ import pytest
 from tests.support.command_line import deemster, one_line
 from tests.support.ray_rollouts import KINDS, N, made, samples
 
-from deemster.integrations.ray_rollouts import RolloutJob
 from deemster.schemas import Sample
 from deemster.suites.engines import Work
 from deemster.training.drawing import DrawSettings, MakeJudge
+from deemster.training.rollout_job import RolloutJob
 from deemster.training.rollouts import Rollout, RolloutFile
 from deemster.training.sampling import Tally, sample_rollouts
 from deemster.training.sections import DistilSection, ModelSection, RftSection

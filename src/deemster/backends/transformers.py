@@ -15,7 +15,7 @@ from deemster.backends._local.sources import check_path, source_of
 from deemster.backends.base import Outcome, Request
 from deemster.backends.decision_file import DecisionFile
 from deemster.errors import InputError
-from deemster.extras import need
+from deemster.extras import need, need_package
 from deemster.schemas import Completion, Usage
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class TransformersBackend:
             file, `FILE.gguf` or `FOLDER_OR_REPOSITORY#file.gguf`, which is dequantised once, into
             the cache.
         device: as torch names it; by default a GPU if there is one.
+        device_map: instead of `device`, how transformers spreads a model's layers over all GPUs
+            and main memory, where one GPU is too small: `auto`, `balanced`, `sequential`. Layers
+            work one after the other. Needs accelerate.
         dtype: as torch names it; by default bfloat16 on a GPU and float32 on the CPU.
         batch_size: draws, of all requests, that step together; more take turns.
         max_context: most tokens of prompt and completion together; by default the model's.
@@ -75,6 +78,7 @@ class TransformersBackend:
         path: str,
         *,
         device: str | None = None,
+        device_map: str | None = None,
         dtype: str | None = None,
         batch_size: int = 64,
         max_context: int | None = None,
@@ -93,9 +97,12 @@ class TransformersBackend:
         ):
             if value is not None and value < 1:
                 raise InputError(f"{what} must be 1 or more, got {value!r}")
+        if device_map is not None:
+            check_device_map(device_map, device, path)
         self.batch_size = batch_size
         self._options: dict[str, Any] = {
             "device": device,
+            "device_map": device_map,
             "dtype": dtype,
             "max_context": max_context,
             "sanitize": sanitize,
@@ -247,6 +254,25 @@ class TransformersBackend:
             usage=usage,
             model=self.name,
         )
+
+
+_DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
+
+
+def check_device_map(device_map: str, device: str | None, path: str) -> None:
+    """Refuse a way to spread layers that transformers does not know, or one beside a device.
+
+    Raises:
+        InputError: as said, or accelerate is not installed.
+    """
+    if device_map not in _DEVICE_MAPS:
+        allowed = ", ".join(_DEVICE_MAPS)
+        raise InputError(f"unknown device_map {device_map!r}; allowed: {allowed}")
+    if device is not None:
+        raise InputError(
+            f"device {device!r} and device_map {device_map!r} exclude each other; give one"
+        )
+    need_package("accelerate", f"device_map of 'hf:{path}'", otherwise="leave device_map out")
 
 
 def _draws(model: LocalModel, request: Request, plan: Plan) -> list[Draw]:

@@ -8,15 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from deemster.errors import InputError
-from deemster.schemas import Sample
+from deemster.suites.jobs import TRIES, Job
 
 _CHUNKS = 2
 """Chunks that an actor has at a time, so that it never waits for the driver."""
-TRIES = 3
-"""How often a sample may lose its actor before it counts as a failure."""
 _DEATHS = 10
 """Actors that may die one after the other without an answer in between."""
 
@@ -50,42 +48,6 @@ class RayOptions:
         for name in ("cpus", "gpus"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise InputError(f"ray {name} must be >= 0, got {getattr(self, name)!r}")
-
-
-class Asked(Protocol):
-    """What an actor is. Made on its machine; what is slow to make, or may fail, waits for `ask`."""
-
-    async def ready(self) -> str:
-        """The name of the machine that the actor has found room on."""
-        ...
-
-    async def ask(self, samples: list[Sample], /) -> list[Any]:
-        """What there is to say of each sample, in order.
-
-        Raises:
-            InputError: no actor will do better.
-        """
-        ...
-
-
-class Job(Protocol):
-    """What actors are for, as the driver sees it. Samples go by their positions."""
-
-    def actor(self) -> tuple[Callable[..., Asked], tuple[object, ...]]:
-        """The class of an actor, and what one is made with; both are sent to its machine."""
-        ...
-
-    def sample(self, position: int, /) -> Sample:
-        """A sample."""
-        ...
-
-    def take(self, positions: Sequence[int], found: Sequence[Any], /) -> bool:
-        """Keep what actors say of samples; true if nothing more is to be asked."""
-        ...
-
-    def give_up(self, position: int, why: str, /) -> None:
-        """Note that several actors died with a sample."""
-        ...
 
 
 @dataclass(eq=False)

@@ -17,12 +17,13 @@ from typing import Any
 
 from deemster.errors import InputError
 from deemster.extras import need
-from deemster.integrations.ray_actors import Job, RayOptions, Spread
-from deemster.integrations.ray_rollouts import RolloutJob
-from deemster.integrations.ray_suite import SuiteJob
+from deemster.integrations.ray_actors import RayOptions, Spread
 from deemster.schemas import Sample
 from deemster.suites.engines import Work, refuse_batches
+from deemster.suites.jobs import Job
+from deemster.suites.suite_job import SuiteJob
 from deemster.training.drawing import DrawSettings, MakeJudge
+from deemster.training.rollout_job import RolloutJob
 from deemster.training.sampling import Tally
 
 __all__ = ["RayEngine", "RayOptions"]

@@ -10,7 +10,9 @@ from deemster.extras import need
 from deemster.schemas import Conversation
 from deemster.training.corpus import Corpus, load_corpus
 from deemster.training.modeling import prompt_encoder
+from deemster.training.optimizers import check_optimizer
 from deemster.training.prompts import hint_of, training_messages
+from deemster.training.settings import TrainerSettings
 from deemster.training.stage_sampling import teacher_of
 from deemster.training.stored_run import stored_facts, stored_trajectories
 from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
@@ -37,6 +39,9 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     corpus = load_corpus(recipe)
     if not (corpus.train or corpus.stored):
         return {"model": model.base}
+    for name in stages:
+        if isinstance(section := getattr(getattr(recipe, name), "train", None), TrainerSettings):
+            check_optimizer(section)
     facts: dict[str, object] = {}
     prompts = _prompts(recipe, corpus)
     if recipe.distil is not None and "distil" in stages:

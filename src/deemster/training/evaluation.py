@@ -8,7 +8,7 @@ that the meta RM rates. The stores of these runs stay in the stage's folder, so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from deemster.aggregators import Reducer, Sum, TopK, rank, rewards_of
 from deemster.errors import InputError
 from deemster.judges.grm import GrmSpec
 from deemster.judges.own_settings import NO_META_RM
-from deemster.schemas import Record, Sample
+from deemster.schemas import Failure, Record, Sample, Verdict
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import (
     Comparison,
@@ -34,8 +34,9 @@ from deemster.suites.metrics import (
 )
 from deemster.suites.runner import Plan, run_suite
 from deemster.suites.spec import DataSpec, SuiteSpec
+from deemster.suites.store import FILE as STORE
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import write_json
+from deemster.suites.summaries import summarise_run, write_json
 from deemster.training.agreement import Teacher, TeacherFigures, agreement
 from deemster.training.sections import EvalSettings
 from deemster.training.stage import StageContext
@@ -53,6 +54,8 @@ class Candidate:
     """Its name in figures, e.g. `base` or `rl`."""
     model: str
     """Its model string."""
+    check: Callable[[], None] | None = None
+    """Called before it is asked anything: whether its server serves it."""
 
 
 class ModelFigures(Record):
@@ -155,8 +158,8 @@ def evaluate(
             **common,
         )
         folder = context.folder / one.name
-        _, once = _run(greedy, context, folder=folder / "greedy", total=len(samples))
-        summary, voted = _run(votes, context, folder=folder / "vote", total=len(samples))
+        _, once = _run(greedy, context, one, folder=folder / "greedy", total=len(samples))
+        summary, voted = _run(votes, context, one, folder=folder / "vote", total=len(samples))
         figures[one.name] = _figures(once, voted, summary, settings)
         runs[one.name] = (_revoted(once, Sum()), _revoted(voted, Sum()))
         context.log(model=one.name, greedy=figures[one.name].greedy.value)
@@ -180,14 +183,19 @@ def _write_samples(path: Path, samples: Sequence[Sample]) -> None:
 
 
 def _run(
-    judge: GrmSpec, context: StageContext[Any], *, folder: Path, total: int
+    judge: GrmSpec, context: StageContext[Any], one: Candidate, *, folder: Path, total: int
 ) -> tuple[Summary, list[Item]]:
     """The suite runner's figures and items of one judge over the samples."""
+    if one.check is not None:
+        if (found := _finished(folder, total)) is not None:
+            return found
+        one.check()
     seed = context.recipe.seed
     data = DataSpec(path=str(Path("..") / ".." / SAMPLES))
     spec = SuiteSpec(name=judge.label, data=(data,), judges=(judge,), seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
-    suite = Suite(spec, spec.model_dump(mode="json"), folder / "suite.yaml")
+    trust = context.recipe.trust
+    suite = Suite(spec, spec.model_dump(mode="json"), folder / "suite.yaml", trust=trust)
     done = 0
 
     def planned(plans: list[Plan]) -> None:
@@ -211,8 +219,31 @@ def _run(
         )
     )
     with RunStore(folder) as store:
-        items = [Item.from_verdict(sample, verdict) for sample, verdict in store.verdicts(0)]
-    return next(iter(result.summaries.values())), items
+        return next(iter(result.summaries.values())), _items(store)
+
+
+def _finished(folder: Path, total: int) -> tuple[Summary, list[Item]] | None:
+    """Figures and items of a run in which every call was answered; None of another.
+
+    Its server may serve the next model by now, so nothing more is asked of it.
+    """
+    if not (folder / STORE).is_file():
+        return None
+    with RunStore(folder) as store:
+        begun = store.judges() and store.count_samples() == total
+        if not begun or store.left(0) or any(_unanswered(v) for _, v in store.verdicts(0)):
+            return None
+        summaries, _ = summarise_run(store)
+        return next(iter(summaries.values())), _items(store)
+
+
+def _unanswered(verdict: Verdict) -> bool:
+    answered = {*_PARSE_FAILURES, "refused"}
+    return any(isinstance(v, Failure) and v.status not in answered for v in verdict.votes)
+
+
+def _items(store: RunStore) -> list[Item]:
+    return [Item.from_verdict(sample, verdict) for sample, verdict in store.verdicts(0)]
 
 
 def _revoted(items: Sequence[Item], reducer: Reducer) -> list[Item]:

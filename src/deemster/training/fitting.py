@@ -30,6 +30,7 @@ from deemster.training.experts import Routing
 from deemster.training.manifest import CHECKPOINTS
 from deemster.training.modeling import load_judge, load_scalar, quiet, save_merged
 from deemster.training.monitor import Stop, TrainingCollapsedError, TrainingMonitor
+from deemster.training.optimizers import check_optimizer
 from deemster.training.settings import TrainerSettings
 
 Log = Callable[..., None]
@@ -47,10 +48,12 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
     """What all trainers' configurations share.
 
     Raises:
-        InputError: the batch does not divide into micro batches on these devices.
+        InputError: the batch does not divide into micro batches on these devices, or the
+            optimizer does not work here.
     """
     import torch  # noqa: PLC0415 - slow to import
 
+    check_optimizer(settings)
     state = PartialState(cpu=settings.cpu)
     micro = min(settings.micro_batch_size, settings.batch_size)
     if settings.batch_size % (micro * state.num_processes):
@@ -72,6 +75,7 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "lr_scheduler_kwargs": _decay(settings),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
+        **({} if settings.optimizer is None else {"optim": settings.optimizer}),
         "train_sampling_strategy": "sequential" if settings.group_by_length else "random",
         "activation_checkpointing": settings.gradient_checkpointing,
         "bf16": bf16,

@@ -146,6 +146,7 @@ def grpo_config(
             "vllm_tensor_parallel_size": settings.vllm.tensor_parallel,
             "vllm_server_base_url": settings.vllm.url,
             "vllm_max_model_length": settings.max_length,
+            "vllm_enable_sleep_mode": settings.vllm.sleep,
         }
     return GRPOConfig(
         **arguments(settings, out),

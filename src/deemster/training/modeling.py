@@ -216,13 +216,15 @@ def _read(
 
 
 def _dtype(settings: TrainerSettings) -> Any:  # noqa: ANN401 - torch is loaded lazily
-    """The data type in which weights are trained and saved.
+    """The data type in which weights are held and saved.
 
-    Full training keeps float32: at the paper's learning rates an update is smaller than bfloat16
-    can add. Frozen weights under adapters need no such precision.
+    By default full training keeps float32: at the paper's learning rates an update is smaller than
+    bfloat16 can add. Frozen weights under adapters need no such precision.
     """
     import torch  # noqa: PLC0415 - heavy
 
+    if settings.weights is not None:
+        return torch.float32 if settings.weights == "float32" else torch.bfloat16
     gpu = torch.cuda.is_available() and not settings.cpu
     return torch.bfloat16 if gpu and settings.lora is not None else torch.float32
 

@@ -1,7 +1,7 @@
 """Training in several processes, as `accelerate launch` starts them: one per device.
 
-All of them train; everything else (sampling, rejection, evaluation, manifests) the first does
-while the others wait for it.
+All of them train, and may sample together (`deemster.training.shared_sampling`); everything
+else (rejection, figures, manifests) the first does while the others wait for it.
 """
 
 from __future__ import annotations
@@ -19,23 +19,38 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def count() -> int:
+    """How many there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def join(*, cpu: bool) -> None:
     """Join the other processes; does nothing if there are none.
 
     Args:
         cpu: train on the CPU even if there is a GPU.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if count() > 1:
         from accelerate import PartialState  # noqa: PLC0415 - loads torch
 
         PartialState(cpu=cpu, timeout=_LONGEST)
 
 
 def first(work: Callable[[], None]) -> None:
-    """Do some work in the first process; the others wait until it is done."""
+    """Do some work in the first process; the others help it to sample until it is done.
+
+    If the first one fails, the others wait, and whoever launched them ends them.
+    """
+    if count() == 1:
+        work()
+        return
+    from accelerate import PartialState  # noqa: PLC0415 - loads torch
+
+    from deemster.training.shared_sampling import Exchange, help_out  # noqa: PLC0415 - as above
+
     if is_main():
         work()
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        from accelerate import PartialState  # noqa: PLC0415 - loads torch
-
-        PartialState().wait_for_everyone()
+        Exchange().broadcast(None)
+    else:
+        help_out(Exchange())
+    PartialState().wait_for_everyone()

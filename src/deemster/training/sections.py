@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -28,6 +28,7 @@ _OF_RUN = {"teachers", "reasons", "unlabelled", "consistent", "holdout"}
 """Fields of `distil` that go with `run`."""
 _OPTIONS = (
     "device",
+    "device_map",
     "dtype",
     "batch_size",
     "max_context",
@@ -59,6 +60,64 @@ class DataSection(Record):
         return [given] if isinstance(given, dict) else given
 
 
+_SERVERS = ("hosted_vllm", "openai")
+
+
+class ServerSection(Record):
+    """A server that the model being trained is sampled from."""
+
+    model: str
+    """`hosted_vllm/NAME` or `openai/NAME`, what the server calls the model. `{stage}` in it is the
+    stage that trained the model, or `base`; `{model}` is its folder or repository, which is what
+    vLLM calls a model unless told otherwise."""
+    api_base: str | None = None
+    """URL of the server; default: of the environment, as for other models behind APIs."""
+    concurrency: Count = 128
+    """Requests under way at once."""
+    timeout: Annotated[Number, Field(gt=0)] = 600.0
+    """Seconds for a request with all its retries."""
+
+    @field_validator("model")
+    @classmethod
+    def _provider(cls, given: str) -> str:
+        provider, _, name = given.partition("/")
+        if provider not in _SERVERS or not name:
+            allowed = " or ".join(f"{one}/NAME" for one in _SERVERS)
+            raise ValueError(f"{given!r} is no model of a server of yours; give {allowed}")
+        return given
+
+    @model_validator(mode="after")
+    def _own_server(self) -> Self:
+        if self.model.startswith("openai/") and self.api_base is None:
+            raise ValueError(f"{self.model!r} needs api_base, the URL of your server; give it")
+        return self
+
+    @property
+    def says_which(self) -> bool:
+        """Whether the name differs from model to model."""
+        return "{stage}" in self.model or "{model}" in self.model
+
+    def served_name(self, stage: str, path: str) -> str:
+        """What the server is to call the model that a stage trained, in a folder."""
+        name = self.model.partition("/")[2]
+        return name.replace("{stage}", stage).replace("{model}", path)
+
+    def model_string(self, stage: str, path: str) -> str:
+        """The same as a model string."""
+        return f"{self.model.partition('/')[0]}/{self.served_name(stage, path)}"
+
+    def options(self, template_args: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """What the backend is opened with."""
+        extra: dict[str, JsonValue] = {"chat_template_kwargs": dict(template_args)}
+        return {
+            **({} if self.api_base is None else {"api_base": self.api_base}),
+            "concurrency": self.concurrency,
+            "timeout": self.timeout,
+            "reasoning_room": 0,  # max_tokens is what the model was trained with
+            **({"extra": extra} if template_args else {}),
+        }
+
+
 class ModelSection(Record):
     """The model that is trained."""
 
@@ -68,17 +127,38 @@ class ModelSection(Record):
     dialect: str = "grm"
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
-    `max_context`, `threads`, `experts_implementation`."""
+    """Of the `hf:` backend when the model is sampled from: `device`, `device_map`, `dtype`,
+    `batch_size`, `max_context`, `threads`, `experts_implementation`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:
     `{enable_thinking: false}` for a model that would think aloud first."""
 
+    sampling: ServerSection | None = None
+    """A server to sample from in `rft`, `rl` (before it trains), `meta` and `eval`, or its model
+    string alone; default: this process. It has GPUs of its own, and serves the model that the
+    stage starts from: a stage refuses another."""
+
     @property
     def backend_options(self) -> dict[str, JsonValue]:
         """What the `hf:` backend is opened with."""
         return {**self.options, "template_args": self.template_args}
+
+    def opened(self, name: str, path: str) -> tuple[str, dict[str, JsonValue]]:
+        """Model string and options with which a model of the run is sampled from.
+
+        Args:
+            name: the stage that trained it, or `base`.
+            path: its folder or repository.
+        """
+        if self.sampling is None:
+            return f"hf:{path}", self.backend_options
+        return self.sampling.model_string(name, path), self.sampling.options(self.template_args)
+
+    @field_validator("sampling", mode="before")
+    @classmethod
+    def _model_alone(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        return {"model": given} if isinstance(given, str) else given
 
     @field_validator("options")
     @classmethod

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from deemster.schemas import Finite, Record
 
@@ -29,7 +35,27 @@ Positive = Annotated[int, Field(strict=True, ge=1)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
+_LATER = ("optimizer", "weights", "sleep")
+"""Fields that are younger than runs there are: left out unless given, so that those resume."""
+
+Optimizer = Literal[
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adafactor",
+    "adamw_8bit",
+    "paged_adamw_8bit",
+    "paged_adamw_32bit",
+    "lion_8bit",
+    "paged_lion_8bit",
+]
+"""By the names of transformers' `optim`. Those in 8 bits or paged are of bitsandbytes."""
+Weights = Literal["float32", "bfloat16"]
 Schedule = Literal["constant_with_warmup", "linear", "cosine", "warmup_stable_decay"]
+
+
+def without_later(written: dict[str, Any]) -> dict[str, Any]:
+    """What is written of settings, without younger fields that say nothing."""
+    return {key: value for key, value in written.items() if value or key not in _LATER}
 
 
 class LoraSettings(Record):
@@ -113,6 +139,14 @@ class TrainerSettings(Record):
     """Less memory for about a third more time."""
     bf16: bool | None = None
     """Mixed precision; None uses it where the device has it."""
+    weights: Weights | None = None
+    """Type that weights are held and saved in. None is float32 where all are trained, and under
+    adapters bfloat16 on a GPU. Trained in bfloat16 they take half the memory, and their gradients
+    and the optimizer's states too, but an update below 1/256 of a weight is lost in rounding: give
+    a larger learning rate than the paper's."""
+    optimizer: Optimizer | None = None
+    """None is transformers' own, AdamW in the weights' type. In 8 bits its states take a quarter;
+    paged ones move to main memory where the GPU's is full; `adafactor` keeps almost none."""
     save_steps: Positive = 50
     """Optimizer steps between checkpoints."""
     keep_checkpoints: Annotated[int, Field(strict=True, ge=2)] = 2
@@ -124,6 +158,10 @@ class TrainerSettings(Record):
     """None trains all weights."""
     moe: MoeSettings = MoeSettings()
     """Of a mixture of experts."""
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_later(write(self))
 
     @model_validator(mode="after")
     def _trained(self) -> Self:
@@ -178,6 +216,19 @@ class VllmSettings(Record):
     """GPUs per copy of the model (colocate)."""
     url: str | None = None
     """Where the server is; None is port 8000 of this machine."""
+    sleep: bool = False
+    """Colocate: vLLM leaves the GPU's memory to each optimizer step (its sleep mode), for some
+    seconds a step; `gpu_memory` may then be larger."""
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_later(write(self))
+
+    @model_validator(mode="after")
+    def _sleeps_here(self) -> Self:
+        if self.sleep and self.mode == "server":
+            raise ValueError("sleep is for mode 'colocate', a server has GPUs of its own")
+        return self
 
 
 class GrpoSettings(TrainerSettings):

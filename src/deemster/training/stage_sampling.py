@@ -116,28 +116,45 @@ def teacher_of(
 
 
 def alone(
-    path: str, model: ModelSection, section: SampledSection, *, seed: int
+    path: str,
+    model: ModelSection,
+    section: SampledSection,
+    *,
+    seed: int,
+    name: str = "base",
+    trust: bool = False,
 ) -> tuple[Judge, Judge]:
     """`judge_of`, as a `MakeJudge`: the judge closes itself."""
-    judge = judge_of(path, model, section, seed=seed)
+    judge = judge_of(path, model, section, seed=seed, name=name, trust=trust)
     return judge, judge
 
 
-def judge_of(path: str, model: ModelSection, section: SampledSection, *, seed: int) -> Judge:
-    """A model being trained as a judge that can be sampled from.
+def judge_of(
+    path: str,
+    model: ModelSection,
+    section: SampledSection,
+    *,
+    seed: int,
+    name: str = "base",
+    trust: bool = False,
+) -> Judge:
+    """A model being trained as a judge that can be sampled from, here or from its server.
 
     Args:
         path: folder or repository of its weights.
-        model: dialect, and options of the backend.
+        model: dialect, options of the backend, and the server if there is one.
         section: how it is sampled from.
         seed: of the draws.
+        name: the stage that trained it, or `base`.
+        trust: whether the recipe is the user's own, which decides where keys go.
 
     Raises:
         InputError: a setting is wrong, or the folder holds no model.
     """
-    options: dict[str, Any] = dict(model.backend_options)
+    string, given = model.opened(name, path)
+    options: dict[str, Any] = {**given, **({"trust": trust} if model.sampling else {})}
     return Judge(
-        f"hf:{path}",
+        string,
         k=1,
         dialect=open_dialect(model.dialect),
         # Said, as the base may be a judge with a file that says otherwise.

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import JsonValue, model_validator
 
 from deemster.backends import EMBEDDED
 from deemster.backends._local.model_cache import cache_folder
@@ -95,6 +95,13 @@ class TrlRecipe(Recipe):
         """Whether some stage trains on the CPU even if there is a GPU."""
         sections = (self.distil, self.rft, self.rl, self.meta)
         return any(section.train.cpu for section in sections if section is not None)
+
+    def settings_for(self, stage: str) -> dict[str, JsonValue]:
+        """See `Recipe.settings_for`: which server draws is where it is computed."""
+        found = super().settings_for(stage)
+        if isinstance(model := found.get("model"), dict):
+            model.pop("sampling", None)
+        return found
 
     def judge_file(self, stage: str) -> JudgeFile | None:
         """See `Recipe.judge_file`: the language that it was taught."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,8 +24,10 @@ from deemster.training.meta_rm import train_meta_rm
 from deemster.training.rejection import reject
 from deemster.training.rollouts import Rollout, RolloutFile
 from deemster.training.sections import DistilSection, ModelSection, SampledSection
+from deemster.training.served import Trained, check_served
 from deemster.training.settings import SftSettings, TrainerSettings
 from deemster.training.sft import Example, examples_of, train_sft
+from deemster.training.shared_sampling import SharedSampling
 from deemster.training.stage import StageContext, StageFunction
 from deemster.training.stage_sampling import alone, draw_rollouts, teacher_of
 from deemster.training.stored_run import stored_trajectories
@@ -100,7 +103,8 @@ def rft(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
 
         def draw() -> None:
             judge = _own_judge(context, section)
-            draw_rollouts(context, judge, samples, n=1, out=hinted, dialect=dialect, hinted=True)
+            here = _by_all(context)
+            draw_rollouts(here, judge, samples, n=1, out=hinted, dialect=dialect, hinted=True)
 
         processes.first(draw)
         rollouts += hinted.read()
@@ -160,23 +164,20 @@ def evaluation(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
     """Greedy and vote@k accuracy of the base and the trained models on held-out samples."""
     recipe, settings = context.recipe, needed(context.recipe.eval, "eval")
     corpus, model = load_corpus(recipe), _model(recipe)
-    models = {
-        "base": recipe.locate(model.base),
-        **{name: _model_in(context, name) for name in context.inputs if name in TRAINED},
-    }
+    models = {one.name: one for one in _models(context)}
     figures: dict[str, JsonValue] = {}
 
     def run() -> None:
         from deemster.training.plots import plot_evaluation  # noqa: PLC0415 - slow to import
 
         found = evaluate(
-            [Candidate(name, f"hf:{models[name]}") for name in settings.chosen(tuple(models))],
+            [_candidate(context, models[name]) for name in settings.chosen(tuple(models))],
             corpus.evaluation,
             settings,
-            context,
+            _by_all(context),
             meta_rm=f"hf:{_model_in(context, 'meta')}" if "meta" in context.inputs else None,
             dialect=model.dialect,
-            options=model.backend_options,
+            options=model.opened("", "")[1],
             teachers=_teachers(recipe, corpus.evaluation),
         )
         plot_evaluation(found, context.folder)
@@ -184,6 +185,14 @@ def evaluation(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
 
     processes.first(run)
     return figures
+
+
+def _candidate(context: StageContext[TrlRecipe], one: Trained) -> Candidate:
+    model, trust = _model(context.recipe), context.recipe.trust
+    check = (
+        None if model.sampling is None else partial(check_served, model.sampling, one, trust=trust)
+    )
+    return Candidate(one.name, model.opened(*one)[0], check)
 
 
 def _teachers(recipe: TrlRecipe, samples: Sequence[Sample]) -> list[Teacher]:
@@ -214,15 +223,37 @@ def _draw_own(
 
     def draw() -> None:
         judge = _own_judge(context, section)
-        draw_rollouts(context, judge, samples, n=section.n, out=file, dialect=_dialect(recipe))
+        here = _by_all(context)
+        draw_rollouts(here, judge, samples, n=section.n, out=file, dialect=_dialect(recipe))
 
     processes.first(draw)
     return file.read()
 
 
+def _by_all(context: StageContext[TrlRecipe]) -> StageContext[TrlRecipe]:
+    """The context with all processes sampling, unless that is done elsewhere.
+
+    A server is asked by one: many of its requests are under way at once anyway.
+    """
+    served = _model(context.recipe).sampling is not None
+    if processes.count() == 1 or served or context.sampling is not None:
+        return context
+    return replace(context, sampling=SharedSampling())
+
+
 def _own_judge(context: StageContext[TrlRecipe], section: SampledSection) -> MakeJudge:
-    recipe = context.recipe
-    return partial(alone, _last_model(context), _model(recipe), section, seed=recipe.seed)
+    """What makes the model that the stage starts from a judge.
+
+    Raises:
+        InputError: it is sampled from a server, which serves another.
+    """
+    recipe, last = context.recipe, _models(context)[-1]
+    model = _model(recipe)
+    if model.sampling is not None:
+        check_served(model.sampling, last, trust=recipe.trust)
+    return partial(
+        alone, last.path, model, section, seed=recipe.seed, name=last.name, trust=recipe.trust
+    )
 
 
 def _fine_tune(
@@ -252,10 +283,14 @@ def _seeded(settings: S, recipe: TrlRecipe) -> S:
 
 def _last_model(context: StageContext[TrlRecipe]) -> str:
     """The model that the stage starts from: the last one trained, else the base."""
+    return _models(context)[-1].path
+
+
+def _models(context: StageContext[TrlRecipe]) -> list[Trained]:
+    """The base and the models trained so far, in their order."""
     trained = [name for name in context.inputs if name in TRAINED]
-    if trained:
-        return _model_in(context, trained[-1])
-    return context.recipe.locate(_model(context.recipe).base)
+    base = Trained("base", context.recipe.locate(_model(context.recipe).base))
+    return [base, *(Trained(name, _model_in(context, name)) for name in trained)]
 
 
 def _model_in(context: StageContext[TrlRecipe], stage: str) -> str:

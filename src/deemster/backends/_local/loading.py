@@ -75,6 +75,7 @@ def load(
     plain: bool = False,
     experts_implementation: str | None = None,
     adapter: str | None = None,
+    device_map: str | None = None,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
 
@@ -87,13 +88,17 @@ def load(
     place = pick_device(device)
     try:
         tokenizer, model = _read(
-            path, pick_dtype(dtype, place), plain=plain, experts=experts_implementation
+            path,
+            pick_dtype(dtype, place),
+            plain=plain and device_map is None,
+            experts=experts_implementation,
+            device_map=device_map,
         )
         if adapter is not None:
             add_lora(model, Path(adapter))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise unloadable(f"hf:{path}", error) from error
-    model = model.to(place).eval()
+    model = (model if device_map is not None else model.to(place)).eval()
     found = set_threads(threads, model.num_parameters())
     # A matrix product may round by the number of threads, too.
     moving = found if place.type == "cpu" and not exact else None
@@ -112,13 +117,16 @@ def load(
     )
 
 
-def _read(path: str, dtype: torch.dtype, *, plain: bool, experts: str | None) -> tuple[Any, Any]:
+def _read(
+    path: str, dtype: torch.dtype, *, plain: bool, experts: str | None, device_map: str | None
+) -> tuple[Any, Any]:
     if plain and experts is None:
         from deemster.backends._local import plain_llama  # noqa: PLC0415 - of one model alone
 
         if plain_llama.fits(path):
             return plain_llama.read(path, dtype)
-    return read(transformers.AutoModelForCausalLM, path, dtype, experts=experts)
+    kind = transformers.AutoModelForCausalLM
+    return read(kind, path, dtype, experts=experts, device_map=device_map)
 
 
 def read(
@@ -127,6 +135,7 @@ def read(
     dtype: torch.dtype,
     *,
     experts: str | None = None,
+    device_map: str | None = None,
 ) -> tuple[Any, Any]:
     """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
 
@@ -137,6 +146,7 @@ def read(
         path: see `sources`.
         dtype: of the weights.
         experts: how a mixture of experts is computed; None leaves that to transformers.
+        device_map: how transformers spreads layers over devices; None: all on the CPU.
 
     Raises:
         InputError: see `sources.source_of`; or an adapter does not fit, or there are no experts.
@@ -146,6 +156,8 @@ def read(
     source = source_of(path)
     scalar = kind is transformers.AutoModelForSequenceClassification
     options = head_of(source, scalar=scalar) | experts_option(experts)
+    if device_map is not None:
+        options["device_map"] = device_map
     with reading(), _its_base(source):
         tokenizer, model, report = from_files(kind, source, dtype, **options)
         check_experts(model, experts)

@@ -7,9 +7,9 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from deemster.integrations.ray_actors import TRIES, Asked
 from deemster.schemas import Sample
-from deemster.training.drawing import Drawer, Drawn, DrawSettings, MakeJudge
+from deemster.suites.jobs import TRIES, Asked
+from deemster.training.drawing import Closable, Drawer, Drawn, DrawSettings, MakeJudge
 from deemster.training.sampling import Tally
 
 
@@ -24,6 +24,7 @@ class RolloutDrawer:
     def __init__(self, make: MakeJudge, settings: DrawSettings) -> None:
         self._make, self._settings = make, settings
         self._drawer: Drawer | None = None
+        self._built: Closable | None = None
 
     async def ready(self) -> str:
         """See `Asked`."""
@@ -36,8 +37,14 @@ class RolloutDrawer:
             InputError: the judge cannot be made here, or a sample cannot be judged.
         """
         if self._drawer is None:  # not in __init__: what is raised there is told as a death
-            self._drawer = Drawer(self._make()[0], self._settings)
+            judge, self._built = self._make()
+            self._drawer = Drawer(judge, self._settings)
         return await asyncio.gather(*map(self._drawer.draw, samples))
+
+    async def aclose(self) -> None:
+        """See `Asked`."""
+        if self._built is not None:
+            await self._built.aclose()
 
 
 @dataclass

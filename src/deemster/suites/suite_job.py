@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from deemster.backends import checked
 from deemster.errors import BackendError, InputError
-from deemster.integrations.ray_actors import TRIES, Asked
 from deemster.judges import BaseJudge
 from deemster.judges.decide import unscored
 from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
-from deemster.suites.building import build_judges
+from deemster.suites.building import SuiteJudges, build_judges
 from deemster.suites.engines import Work
+from deemster.suites.jobs import TRIES, Asked
 from deemster.suites.loading import Suite
 from deemster.suites.vote_budget import is_over_budget
 
@@ -30,6 +30,7 @@ class SuiteJudge:
     def __init__(self, suite: Suite, number: int, info: JudgeInfo) -> None:
         self._suite, self._number, self._info = suite, number, info
         self._judge: BaseJudge | None = None
+        self._built: SuiteJudges | None = None
 
     async def ready(self) -> str:
         """See `Asked`."""
@@ -45,10 +46,15 @@ class SuiteJudge:
             self._judge = self._made()
         return await self._judge.score_all(samples, in_flight=self._suite.spec.in_flight)
 
+    async def aclose(self) -> None:
+        """See `Asked`."""
+        if self._built is not None:
+            await self._built.aclose()
+
     def _made(self) -> BaseJudge:
         suite = self._suite
-        built = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust)
-        judge = built.judges[self._number]
+        self._built = build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust)
+        judge = self._built.judges[self._number]
         judge.wrap_backends(checked)
         if judge.info != self._info:
             raise InputError(
