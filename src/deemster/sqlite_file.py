@@ -111,6 +111,16 @@ def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
     db = _connect(f"{path.resolve().as_uri()}?{options}", uri=True)
     try:
         form.check(db, path)
+    except sqlite3.OperationalError as error:
+        db.close()
+        journal = path.with_name(f"{path.name}-journal")
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY and journal.exists():
+            raise InputError(
+                f"{form.what} {str(path)!r} was not closed, and what was half written is not yet "
+                f"undone: open it once with a program that may write (sqlite3), or remove "
+                f"{journal.name!r} if it came from elsewhere"
+            ) from error
+        raise
     except BaseException:
         db.close()
         raise

@@ -16,6 +16,7 @@ from deemster import redaction
 from deemster.backends import Request, generate_all
 from deemster.backends._api import keys
 from deemster.backends._api.keys import Grant, grant, read_keys_file
+from deemster.backends._api.lean import proxy_for
 from deemster.backends.api import APIBackend, through_litellm
 from deemster.errors import BackendError, InputError, UnusableModelError
 from deemster.schemas import Completion, Sampling, as_query
@@ -146,6 +147,56 @@ async def test_no_key_of_the_environment_goes_to_a_file_s_server(
     await trusting.generate(ask())
     await trusting.aclose()
     assert (CANARY in sent(server)) == (model != "myorg/j")
+
+
+@pytest.mark.parametrize("login", ["", "user:proxy-password@"], ids=["bare", "login"])
+async def test_logins_of_netrc_go_nowhere(
+    openai_server: ServerFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, login: str
+) -> None:
+    """With a proxy, HTTP clients look into that file for the hosts that a suite names."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine judge.example login me password {CANARY}\n"
+                     f"machine 127.0.0.1 login me password {CANARY}\n")  # fmt: skip
+    netrc.chmod(0o600)
+    server = openai_server()
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1").replace("//", f"//{login}"))
+    backend = APIBackend("openai/j", api_base="http://judge.example/v1", trust=False)
+    (outcome,) = await backend.generate(ask())
+    await backend.aclose()
+    assert isinstance(outcome, Completion)  # through the proxy
+    names = {name.lower(): value for name, value in server.ledger.calls[0].headers.items()}
+    assert "authorization" not in names
+    assert ("proxy-authorization" in names) == bool(login)
+    if login:
+        assert "proxy-password" not in redaction.redact(f"a{login}b")
+        assert redaction.redact(names["proxy-authorization"]) == "Basic ***"
+    own = APIBackend("openai/j", api_base="http://judge.example/v1", api_key="my-own-key")
+    assert isinstance((await own.generate(ask()))[0], Completion)
+    await own.aclose()
+    assert "Bearer my-own-key" in sent(server)
+    assert CANARY not in sent(server)
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "proxy"),
+    [
+        ({}, "http://a/v1", None),
+        ({"http_proxy": "http://p:1"}, "http://a/v1", "http://p:1"),
+        ({"http_proxy": "http://p:1"}, "https://a/v1", None),
+        ({"https_proxy": "p:1"}, "https://a/v1", "http://p:1"),
+        ({"http_proxy": "http://p:1", "no_proxy": "a"}, "http://a:8000/v1", None),
+    ],
+)
+def test_proxies_are_those_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str, proxy: str | None
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for(url) == proxy
 
 
 async def test_a_key_of_the_keys_file_goes(openai_server: ServerFactory, tmp_path: Path) -> None:

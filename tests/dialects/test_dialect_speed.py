@@ -36,6 +36,8 @@ SEEDS = {
     "numbered": "\n1. a: b (30%)",
     "weights": "\n1. a 30% 30% 30% weight",
     "labels": "\nScores:",
+    "chinese-labels": "评分\n\n",
+    "ends": "</s>",
     "criteria": "\nSpecific Criteria:",
     "responses": "\nResponse 1: x",
     "double": "[[A]]",

@@ -59,6 +59,10 @@ RESPELLED = [
     ("{\u201cscores\u201d: [10]}", "{\u201cscores \u201d: [10]}"),
     ("\\b\u043e\u0445\u0435d{1} <\u0430nsw\u0435r>", "\\fbox{1} < \u0430nsw\u0435r>"),
     ('\\BOXED{1} SCORE: "SCORES"', '\\fbox{1} SCORE: "SCORES "'),
+    # Marks upon letters: circles, Cyrillic thousands, underlines; and signs of Arabic numbers.
+    ("\\b\u20ddo\u20ddx\u20dde\u20ddd\u20dd{1}", "\\fbox{1}"),
+    ("[\u0489[\u0489A]\u0489]", "[ [A] ]"),
+    ("<\u0600answer> Wi\u0332nner: A", "< answer> Winner : A"),
     ("[/think] [THINK]", "[ /think] [ THINK]"),
     ("</SEED:THINK> </mm:think>", "</ SEED:THINK> </ mm:think>"),
     ("<|channel>a<channel|><unused95>", "< |channel>a< channel|>< unused95>"),
@@ -106,6 +110,7 @@ PLAIN = [
     r"\u00e9 and \x41 of C:\users, 100%25 off, [a](http://x/?q=%5Ba%5D), \[x = y\] \\alpha",
     "\u041e\u0442\u0432\u0435\u0442 \u0432\u0435\u0440\u0435\u043d: \u201c\u0434\u0430\u201d",
     "<video controls> <imagery> <start> <user> <tool-call>",
+    "\u06a9\u0650\u062a\u0627\u0628 \u0915\u094d\u0937\u093f [1\u20dd] \u06dd\u0967",
     "",
 ]
 

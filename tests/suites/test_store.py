@@ -214,6 +214,74 @@ def test_what_was_changed_or_is_missing_is_told_in_one_line(
         assert text.isprintable()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM votes WHERE sample = 4",
+        "DELETE FROM judges",
+        "UPDATE verdicts SET n_failed = n_failed",
+        "INSERT INTO samples SELECT 99, 'x', subset, body, checksum FROM samples LIMIT 1",
+    ],
+)
+@pytest.mark.parametrize("made", ["now", "before the triggers refused"])
+def test_another_program_cannot_change_rows_and_their_tallies(
+    tmp_path: Path, change: str, made: str
+) -> None:
+    path = written(tmp_path)
+    whole = read(tmp_path)
+    if made != "now":
+        with closing(sqlite3.connect(path)) as db:
+            triggers = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            for name, statement in triggers.fetchall():
+                db.execute(f"DROP TRIGGER {name}")
+                db.execute(statement.replace("SELECT written_by_deemster();", ""))
+            db.commit()
+        with RunStore(tmp_path, write=True) as store:
+            store.put(0, 3, verdict(3))
+    with (
+        closing(sqlite3.connect(path)) as db,
+        pytest.raises(sqlite3.OperationalError, match="no such function: written_by_deemster"),
+    ):
+        db.execute(change)
+    assert read(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            "CREATE TRIGGER more AFTER INSERT ON verdicts BEGIN DELETE FROM votes; END;",
+            "a trigger 'more'",
+            id="trigger",
+        ),
+        pytest.param(
+            "ALTER TABLE votes RENAME TO old; CREATE VIEW votes AS SELECT * FROM old LIMIT 3;",
+            "a view 'votes'",
+            id="view",
+        ),
+    ],
+)
+def test_what_others_put_into_the_schema_is_refused(tmp_path: Path, change: str, told: str) -> None:
+    with closing(sqlite3.connect(written(tmp_path))) as db:
+        db.executescript(change)
+    for write in (False, True):
+        with pytest.raises(InputError, match=f"has {told}, which deemster did not make"):
+            RunStore(tmp_path, write=write)
+
+
+def test_what_is_beside_a_store_or_in_its_place_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    journal = path.with_name("run.sqlite-journal")
+    journal.write_bytes(bytes.fromhex("d9d505f920a163d7") + b"of another file" * 400)
+    with pytest.raises(InputError, match=r"was not closed.*remove 'run\.sqlite-journal'"):
+        RunStore(tmp_path)
+    journal.unlink()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="is no regular file"):
+        RunStore(tmp_path)
+
+
 def damaged(data: bytes, rng: random.Random) -> bytes:
     """What a disk may give back in place of what was written."""
     at = rng.randrange(len(data))

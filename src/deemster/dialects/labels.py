@@ -80,7 +80,8 @@ def sections(text: str) -> dict[str, str]:
     for (label, _, begin), end in zip(labels, ends, strict=False):
         name = str(label.lastgroup)
         if name == "scores":
-            parts.setdefault("rest", [text[begin:]])
+            if "rest" not in parts:  # a copy for every label would be quadratic
+                parts["rest"] = [text[begin:]]
             parts["last scores"] = [text[begin:end]]
         parts.setdefault(name, []).append(text[begin:end])
     return {name: "\n".join(bodies) for name, bodies in parts.items()}

@@ -82,12 +82,12 @@ _MORE_CLOSING = re.compile(
     + "))+)",
     re.IGNORECASE | re.ASCII,
 )
-# The end of a turn, as servers leave it that do not skip special tokens, and the frame that some
+# The ends of turns, as servers leave them that do not skip special tokens, and the frame that some
 # models put around what they say after their reasoning.
 _END = re.compile(
-    r"\s*(?:<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|END_OF_TURN_TOKEN"
+    r"(?:\s*(?:<\|(?:im_end|eot_id|eom_id|end|return|endoftext|end_of_text|END_OF_TURN_TOKEN"
     r"|END_RESPONSE|end_of_solution|user)\|>|<\|close\|>response<\|sep\|>"
-    r"|</s>|<eos>|<end_of_turn>|<turn\|>|\[EOS\]|</response>|<\|end▁of▁sentence\|>)\s*\Z"
+    r"|</s>|<eos>|<end_of_turn>|<turn\|>|\[EOS\]|</response>|<\|end▁of▁sentence\|>))+\s*\Z"
 )
 _LONGEST_END = 200
 _BEGIN = re.compile(

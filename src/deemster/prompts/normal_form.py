@@ -46,8 +46,8 @@ _LOOK_ALIKES = dict(
     )
 )
 # Kinds of characters, as bits.
-_IS_SURROGATE, _IS_INVISIBLE, _IS_JOINER, _IS_SEVERAL, _IS_COMPATIBLE, _IS_KNOWN = (
-    1 << bit for bit in range(6)
+_IS_SURROGATE, _IS_INVISIBLE, _IS_JOINER, _IS_SEVERAL, _IS_COMPATIBLE, _IS_MARK, _IS_KNOWN = (
+    1 << bit for bit in range(7)
 )
 
 
@@ -85,6 +85,7 @@ class _Characters:
             # An ellipsis is dots, which are part of no verdict.
             | _IS_SEVERAL * (len(plain) > 1 and plain.isascii() and bool(plain.strip(".")))
             | _IS_COMPATIBLE * (plain != char and not plain.isascii())
+            | _IS_MARK * (unicodedata.category(char) in {"Mn", "Me", "Cf"})
         )
 
 
@@ -125,6 +126,14 @@ def without_joiners(text: str) -> str:
         return text
     codes = _known(text)
     return _text(codes[_CHARACTERS.kinds[codes] & _IS_JOINER == 0])
+
+
+def without_marks(text: str) -> str:
+    """The text without accents, circles and other marks upon letters that are characters."""
+    if text.isascii():
+        return text
+    codes = _known(text)
+    return _text(codes[_CHARACTERS.kinds[codes] & _IS_MARK == 0])
 
 
 def fold(text: str, *, all_forms: bool = False) -> str:

@@ -25,7 +25,13 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 from deemster.prompts.control_tokens import following
-from deemster.prompts.normal_form import fold, spelled_out, visible, without_joiners
+from deemster.prompts.normal_form import (
+    fold,
+    spelled_out,
+    visible,
+    without_joiners,
+    without_marks,
+)
 from deemster.prompts.reasoning_tags import REASONING_TAGS, TAG_NAMES
 from deemster.prompts.verdict_syntax import (
     ANY_QUOTES,
@@ -84,7 +90,6 @@ _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
 # What `html.unescape` takes for one.
 _ANY_REFERENCE = re.compile(r"(&(?:#(?:[0-9]+|[xX][0-9A-Fa-f]+)|[^\t\n\f <&#;]{1,32});?)")
 _FEW = 32
-_MARKS = re.compile("[\u0300-\u036f]")
 _UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 
@@ -123,7 +128,7 @@ def defuse(text: str) -> str:
     for copied in (
         spelled_out,
         without_joiners,
-        lambda text: _MARKS.sub("", spelled_out(without_joiners(text), all_forms=True)),
+        lambda text: without_marks(spelled_out(without_joiners(text), all_forms=True)),
     ):
         # As whoever quotes it may write it.
         copy = copied(seen)

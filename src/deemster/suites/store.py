@@ -31,7 +31,14 @@ from deemster.schemas import (
     first_problem,
 )
 from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, told, transaction
-from deemster.suites.store_format import FORMAT, REMEDY, StoreError, row_checksum, upgrade
+from deemster.suites.store_format import (
+    FORMAT,
+    REMEDY,
+    StoreError,
+    admit,
+    row_checksum,
+    upgrade,
+)
 
 FILE = "run.sqlite"
 M = TypeVar("M", bound=BaseModel)
@@ -95,13 +102,14 @@ class RunStore:
         try:
             with self._translated():
                 self._db = open_writable(self.path, FORMAT, log=True)
+                admit(self._db)
                 upgrade(self._db)
         except BaseException:
             self._lock.release()
             raise
 
     def _open_for_reading(self) -> None:
-        if not self.path.is_file():
+        if not self.path.exists():
             raise InputError(f"no run in {str(self.directory)!r}: {FILE} is not there")
         with self._translated():
             self._db = open_readonly(self.path, FORMAT)

@@ -2,6 +2,8 @@
 
 Every row has a checksum over all of its columns. `tallies` holds the number of rows of each table
 and the sum of their checksums, kept by triggers; so a row that went missing is noticed as well.
+The triggers call a function that only `RunStore` defines: another program that changes a row is
+refused by SQLite, and does not keep the tallies of what it took away.
 """
 
 # ruff: noqa: S608 - all names of tables and columns are ours
@@ -39,6 +41,10 @@ def row_checksum(*values: object) -> int:
     return checksum
 
 
+_WRITER = "written_by_deemster"
+"""The function that the triggers call."""
+
+
 def _triggers(table: str) -> str:
     changes = {
         "INSERT": "n = n + 1, total = total + NEW.checksum",
@@ -47,19 +53,24 @@ def _triggers(table: str) -> str:
     }
     return "".join(
         f"CREATE TRIGGER {table}_{event.lower()} AFTER {event} ON {table} "
-        f"BEGIN UPDATE tallies SET {change} WHERE name = '{table}'; END;\n"
+        f"BEGIN SELECT {_WRITER}(); UPDATE tallies SET {change} WHERE name = '{table}'; END;\n"
         for event, change in changes.items()
     )
 
 
-_TALLIES = """
+_TRIGGERS = "".join(map(_triggers, _KEYS))
+_TALLIES = (
+    """
 CREATE TABLE tallies (
     name TEXT PRIMARY KEY, n INTEGER NOT NULL, total INTEGER NOT NULL
 ) WITHOUT ROWID;
-""" + "".join(
-    f"INSERT INTO tallies SELECT '{table}', count(*), coalesce(sum(checksum), 0) FROM {table};\n"
-    f"{_triggers(table)}"
-    for table in _KEYS
+"""
+    + "".join(
+        f"INSERT INTO tallies SELECT '{table}', count(*), coalesce(sum(checksum), 0)"
+        f" FROM {table};\n"
+        for table in _KEYS
+    )
+    + _TRIGGERS
 )
 
 
@@ -77,7 +88,20 @@ class _RunFormat(Format):
                 f"{str(path)!r} has format {found!r}, this version reads {_BEFORE!r} and "
                 f"{_VERSION!r}"
             )
+        _check_schema(db, path)
         check_rows(db, path)
+
+
+def _check_schema(db: sqlite3.Connection, path: Path) -> None:
+    """Views and triggers of others change what is read, or what is kept of what is written."""
+    ours = {f"{table}_{event}" for table in _KEYS for event in ("insert", "delete", "update")}
+    for kind, name in db.execute(
+        "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger')"
+    ):
+        if kind == "view" or name not in ours:
+            raise InputError(
+                f"run store {str(path)!r} has a {kind} {told(name)!r}, which deemster did not make"
+            )
 
 
 FORMAT = _RunFormat(
@@ -204,9 +228,22 @@ def _is_whole(name: str, row: Sequence[object], *, before: bool) -> bool:
     return name not in _BODIES or (isinstance(row[-2], bytes) and zlib.crc32(row[-2]) == row[-1])
 
 
+def admit(db: sqlite3.Connection) -> None:
+    """Let a connection write: the triggers refuse all others."""
+    db.execute("PRAGMA trusted_schema = ON")  # some builds of SQLite have it off
+    db.create_function(_WRITER, 0, lambda: None)
+
+
 def upgrade(db: sqlite3.Connection) -> None:
-    """Bring a store of format 1, whose rows were checked, to the present format."""
+    """Bring a store, whose rows were checked, to the present format and triggers."""
     if db.execute("SELECT value FROM run WHERE key = 'format'").fetchone()[0] == _VERSION:
+        made = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE type='trigger'")]
+        if len(made) < 3 * len(_KEYS) or not all(_WRITER in sql for sql in made):
+            with transaction(db):
+                for table in _KEYS:
+                    for event in ("insert", "delete", "update"):
+                        db.execute(f"DROP TRIGGER IF EXISTS {table}_{event}")
+                run_script(db, _TRIGGERS)
         return
     with transaction(db):
         for table in ("run", "judges"):

@@ -7,7 +7,8 @@ import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
-from urllib.request import getproxies
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
@@ -19,6 +20,7 @@ from deemster.backends._api.request import Turns
 from deemster.backends._api.road import UnansweredError
 from deemster.errors import BackendError, InputError
 from deemster.json_text import parse_json
+from deemster.redaction import note_secret
 
 ANSWER_BYTES = 64 * 2**20
 """Limit of one answer."""
@@ -33,9 +35,22 @@ def open_session() -> aiohttp.ClientSession:
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=30),
-        # With it aiohttp looks for proxies and passwords in a thread, for every request.
-        trust_env=bool(getproxies()),
     )
+
+
+def proxy_for(url: str) -> str | None:
+    """The environment's proxy for a URL, as aiohttp's requests take it; None if there is none.
+
+    aiohttp's `trust_env` would do it, but also send the logins of `~/.netrc` to hosts that a suite
+    names, and look for both in a thread at every request.
+    """
+    where = urlsplit(url)
+    proxy = getproxies().get(where.scheme)
+    if not proxy or proxy_bypass(where.hostname or ""):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    note_secret(proxy)  # with its login, which the proxy may say again
+    return proxy
 
 
 class LeanRoad:
@@ -54,6 +69,8 @@ class LeanRoad:
         if access.authorization:
             self._headers["Authorization"] = access.authorization
         self._headers |= headers
+        self.proxy = proxy_for(access.url)
+        """Through which requests to the server go; None: directly."""
 
     @property
     def model(self) -> str:
@@ -98,7 +115,11 @@ class LeanRoad:
         data = self._written(body)
         try:
             async with session.post(
-                self._access.url, data=data, headers=self._headers, allow_redirects=False
+                self._access.url,
+                data=data,
+                headers=self._headers,
+                allow_redirects=False,
+                proxy=self.proxy,
             ) as reply:
                 content, status, headers = await read_all(reply), reply.status, reply.headers
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -103,7 +103,13 @@ class HttpBatches:
         url, headers = self._road.beside(path)
         try:
             async with session.request(
-                method, url, headers=headers, allow_redirects=False, timeout=_TIMEOUT, **options
+                method,
+                url,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self._road.proxy,
+                timeout=_TIMEOUT,
+                **options,
             ) as reply:
                 content = await read_all(reply, _ANSWER_BYTES)
                 status, said = reply.status, dict(reply.headers)
