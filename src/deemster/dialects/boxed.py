@@ -19,7 +19,8 @@ _LOOKS = (
 _AFTER_LOOK = "|".join(rf"(?<=\\{name})" for name in _LOOKS)
 BOX = re.compile(
     r"\\boxed[ ]{0,4}\{(?P<content>[^{}]{0,2000}+"
-    rf"(?:(?:{_AFTER_LOOK})\{{[^{{}}]{{0,200}}+(?:\}}[^{{}}]{{0,200}}+)){{0,256}}+)\}}"
+    # An atomic group, as Python before 3.11.5 is wrong about look-behinds in possessive ones.
+    rf"(?>(?:(?:{_AFTER_LOOK})\{{[^{{}}]{{0,200}}+(?:\}}[^{{}}]{{0,200}}+)){{0,256}}))\}}"
 )
 _LOOK = re.compile(rf"\\(?:{'|'.join(_LOOKS)})[ ]{{0,4}}\{{([^{{}}]*)\}}")
 _SPACE = re.compile(r"\\[,;:! ]|\\q?quad\b|~|\s+")

@@ -46,7 +46,7 @@ _INLINE = re.compile(
 _HEAD = (
     r"(?:(?:response|answer|r[eé]ponse|respuesta|antwort)[ \t]{1,4}+"
     r"|(?:回答|回复|响应|答案)[ \t]{0,4}+)"
-    r"#?(?P<INDEX>[0-9]{1,4})[\])]?+[ \t*_]{0,8}+(?:\([^()\n]{1,40}\)[ \t*_]{0,8}+)?+"
+    r"#?(?P<INDEX>[0-9]{1,4})[\])]?+[ \t*_]{0,8}+(?>(?:\([^()\n]{1,40}\)[ \t*_]{0,8}+)?)"
 )
 # At the start of a line, or within one where a sentence or an item begins; there only with a colon.
 _RESPONSE = re.compile(

@@ -27,7 +27,8 @@ _AFTER = r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等�
 def _mark_before() -> str:
     """Notes a mark that opens a quotation right before the tag."""
     return "".join(
-        rf"(?P<mark{i}>(?<=[\n{re.escape(BEFORE_MARK)}]{mark}.))?+" for i, mark in enumerate(MARKS)
+        rf"(?>(?P<mark{i}>(?<=[\n{re.escape(BEFORE_MARK)}]{mark}.))?)"
+        for i, mark in enumerate(MARKS)
     )
 
 
@@ -61,7 +62,7 @@ _NEAR = "[/|]?[bcdelmorstu]"
 _TAG = re.compile(
     rf"[<\[◁](?={_NEAR})(?=/?(?:think|thought|reasoning|seed:|mm:|longcat|details|unused"
     r"|channel\|)|\|(?:start_|end_|channel|open|close|begin_))"
-    rf"(?P<before>(?u-i:{_BEFORE}))?+{_mark_before()}(?=(?>{_tags()})"
+    rf"(?>(?P<before>(?u-i:{_BEFORE}))?){_mark_before()}(?=(?>{_tags()})"
     rf"(?(before)(?!(?u-i:{_AFTER}))){_mark_after()})",
     re.IGNORECASE | re.ASCII,
 )
@@ -74,11 +75,11 @@ _KINDS = {
 _CLOSING = [re.compile(tags.closing, re.IGNORECASE | re.ASCII) for tags in REASONING_TAGS]
 # Closing tags with nothing between that might be a tag; `last` is the last of them.
 _MORE_CLOSING = re.compile(
-    rf"(?:[^<\[◁]*+(?:[<\[◁](?!{_NEAR})[^<\[◁]*+)*+(?P<last>"
+    rf"(?>(?:[^<\[◁]*+(?>(?:[<\[◁](?!{_NEAR})[^<\[◁]*+)*)(?P<last>"
     + "|".join(
         tags.closing.replace("[^<>]", "[^<>\\[◁]") for tags in REASONING_TAGS if tags.unopened
     )
-    + "))++",
+    + "))+)",
     re.IGNORECASE | re.ASCII,
 )
 # The end of a turn, as servers leave it that do not skip special tokens, and the frame that some
