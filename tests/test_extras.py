@@ -183,9 +183,9 @@ def test_doctor_says_which_extras_are_there(monkeypatch: pytest.MonkeyPatch) -> 
     facts = json.loads(deemster("doctor", "--json").stdout)
     assert facts["extras"] == {extra: missing(extra) for extra in EXTRAS}
     assert facts["extras"]["train"] == ["peft"]
-    shown = deemster("doctor").stdout
-    assert "extra local     installed" in shown
-    assert "extra train     missing: peft" in shown
+    shown = " ".join(deemster("doctor").stdout.split())
+    assert "extra local installed" in shown
+    assert "extra train missing: peft" in shown
 
 
 def test_the_extras_are_those_of_the_package() -> None:
@@ -206,8 +206,9 @@ def test_the_extras_are_those_of_the_package() -> None:
     assert set(declared) == {*EXTRAS, "all", "dev", "docs"}
     for extra, brought in EXTRAS.items():
         assert modules(extra) == set(brought)
-    # vLLM pins other versions; Ray is for those who have a cluster.
-    assert modules("all") == set(OPTIONAL) - {"vllm", "ray"} <= modules("dev")
+    # vLLM pins other versions; Ray is for those who have a cluster; torchao slows every start.
+    left_out = {"vllm", "ray", "torchao", "compressed_tensors"}
+    assert modules("all") == set(OPTIONAL) - left_out <= modules("dev")
     core = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     assert not {name.replace("-", "_") for name in core} & set(OPTIONAL)
 

@@ -16,6 +16,7 @@ _LOCAL = ("torch", "transformers", "safetensors", "llguidance")
 EXTRAS: dict[str, tuple[str, ...]] = {
     "local": _LOCAL,
     "train": (*_LOCAL, "accelerate", "datasets", "peft", "trl"),
+    "quantization": (*_LOCAL, "torchao", "compressed_tensors"),
     "math": ("math_verify",),
     "parquet": ("pyarrow",),
     "datasets": ("datasets", "pyarrow"),

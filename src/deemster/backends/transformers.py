@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from deemster.backends._local.quantization import check_quantization
 from deemster.backends._local.room import room_for
 from deemster.backends._local.serving import Server
 from deemster.backends._local.sources import check_path, source_of
@@ -67,6 +68,9 @@ class TransformersBackend:
             it, not even by rounding. k draws take k times as long as one.
         experts_implementation: how a mixture of experts is computed, `eager`, `batched_mm` or
             `grouped_mm`; by default what transformers chooses.
+        quantization: `int8` (weights only, on any device) or `fp8` (weights and activations, on a
+            GPU that multiplies in it), for linear layers, after adapters are merged; by default
+            what the checkpoint has. Needs the extra `quantization`.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra
@@ -87,8 +91,10 @@ class TransformersBackend:
         template_args: Mapping[str, Any] | None = None,
         exact: bool = False,
         experts_implementation: str | None = None,
+        quantization: str | None = None,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
+        check_quantization(quantization)
         self._path = self._check(path)
         for what, value in (
             ("batch_size", batch_size),
@@ -110,6 +116,7 @@ class TransformersBackend:
             "threads": threads,
             "exact": exact,
             "experts_implementation": experts_implementation,
+            "quantization": quantization,
         }
         self._exact = exact
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)

@@ -65,6 +65,8 @@ class VLLMBackend:
         template_args: further variables of the chat template, e.g. `{"enable_thinking": False}`.
         engine_args: further arguments of vLLM's engine, e.g. `{"tensor_parallel_size": 2,
             "gpu_memory_utilization": 0.6}`; `ENGINE_ARGS` are allowed.
+        quantization: `fp8` quantises weights while they are loaded, and activations as they come;
+            by default what the checkpoint has. `engine_args` may name vLLM's other ways.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra
@@ -80,12 +82,14 @@ class VLLMBackend:
         sanitize: bool = True,
         template_args: Mapping[str, Any] | None = None,
         engine_args: Mapping[str, Any] | None = None,
+        quantization: str | None = None,
     ) -> None:
         need("vllm", f"model 'vllm:{path}'", otherwise=f"give 'hf:{path}', or a server of vLLM")
         self._path = check_path(path)
+        engine_args = {**(engine_args or {}), **_quantization(quantization, engine_args)}
         if max_context is not None and max_context < 1:
             raise InputError(f"max_context must be 1 or more, got {max_context!r}")
-        unknown = sorted(set(engine_args or {}) - ENGINE_ARGS)
+        unknown = sorted(engine_args.keys() - ENGINE_ARGS)
         if unknown:
             raise InputError(
                 f"engine_args {unknown[0]!r} cannot be given; allowed: "
@@ -96,7 +100,7 @@ class VLLMBackend:
             "max_context": max_context,
             "sanitize": sanitize,
             "template_args": dict(template_args or {}),
-            "engine_args": dict(engine_args or {}),
+            "engine_args": engine_args,
         }
         # What follows is used on the background loop alone.
         self._opening: asyncio.Task[Engine] | None = None
@@ -262,6 +266,24 @@ class VLLMBackend:
             seconds=time.perf_counter() - begun,
         )
         return nothing_sampled(Completion(text=text, model=self.name, usage=usage), request.n)
+
+
+def _quantization(kind: str | None, engine_args: Mapping[str, Any] | None) -> dict[str, str]:
+    """The engine's argument for an option of the same name."""
+    if kind is None:
+        return {}
+    if kind == "int8":
+        raise InputError(
+            "quantization 'int8': vLLM has no linear layers in int8 for weights in full "
+            "precision; give a checkpoint in int8 (compressed-tensors), or quantization 'fp8'"
+        )
+    if kind != "fp8":
+        raise InputError(
+            f"unknown quantization {kind!r}; allowed: fp8 (engine_args takes vLLM's other names)"
+        )
+    if "quantization" in (engine_args or {}):
+        raise InputError("quantization is given twice, in engine_args too; leave one out")
+    return {"quantization": kind}
 
 
 async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -273,6 +273,8 @@ class _Bars:
 
     def figures(self, stage: str, figures: Mapping[str, JsonValue]) -> None:
         """See `ProgressListener`."""
+        if "note" in figures:
+            self._line(f"{stage}: {figures['note']}", now=True)
         shown = [
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in figures.items()

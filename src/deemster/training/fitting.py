@@ -27,6 +27,7 @@ from transformers import (
 from deemster.errors import InputError
 from deemster.training.checkpoints import drop_torn, last_complete, mark_complete
 from deemster.training.experts import Routing
+from deemster.training.float8 import why_not_fp8
 from deemster.training.manifest import CHECKPOINTS
 from deemster.training.modeling import load_judge, load_scalar, quiet, save_merged
 from deemster.training.monitor import Stop, TrainingCollapsedError, TrainingMonitor
@@ -130,12 +131,14 @@ def fit(
     resume: bool,
     log: Log | None,
     routing: Routing | None = None,
+    settings: TrainerSettings | None = None,
 ) -> dict[str, JsonValue]:
     """Train, from the last complete checkpoint if `resume`; returns figures.
 
     Figures: `steps`, `loss` (of the last step), `resumed_from` (a step, or None) and `stopped`
     (why it ended early though nothing was wrong, or None). Of a mixture of experts, which
-    `routing` follows, `experts` too (`Routing.figures`).
+    `routing` follows, `experts` too (`Routing.figures`). Where `settings` ask for FP8, `fp8`:
+    whether it was had; if not, a note is logged.
 
     Raises:
         TrainingCollapsedError: the monitor said to stop.
@@ -151,6 +154,9 @@ def fit(
     trainer.add_callback(follower)
     trainer.add_callback(_WarmFirstStep())
     state = PartialState()
+    without = None if settings is None else why_not_fp8(settings)
+    if without is not None and log is not None and state.is_main_process:
+        log(note=without)
     if state.is_main_process:
         if resume:
             drop_torn(checkpoints)
@@ -180,6 +186,7 @@ def fit(
         "resumed_from": None if last is None else int(last.name.rpartition("-")[2]),
         "stopped": None if follower.stop is None else follower.stop.reason,
         **({} if routing is None else routing.figures()),
+        **({"fp8": without is None} if settings is not None and settings.precision else {}),
     }
 
 

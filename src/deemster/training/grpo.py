@@ -145,6 +145,7 @@ def train_grpo(
             resume=resume,
             log=log,
             routing=trainer.routing,
+            settings=settings,
         )
         save(trainer, model, out, settings)
     return {

@@ -122,6 +122,7 @@ def train_meta_rm(
             resume=resume,
             log=log,
             routing=trainer.routing,
+            settings=settings,
         )
         rewards = _predict(trainer, held_rows)
         save(trainer, model, out, settings, scalar=True)

@@ -55,6 +55,7 @@ def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM  # noqa: PLC0415 - heavy
 
     from deemster.training.experts import freeze  # noqa: PLC0415 - loads torch
+    from deemster.training.float8 import use_fp8  # noqa: PLC0415 - loads torch
 
     tokenizer, loaded, missing = _read(AutoModelForCausalLM, model, settings)
     if missing:
@@ -64,6 +65,7 @@ def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
         raise _unloadable(model, "its tokenizer names no end-of-text token")
     _no_negative_pad(loaded)
     freeze(loaded, settings.moe)
+    use_fp8(loaded, settings)
     return tokenizer, loaded
 
 
@@ -100,6 +102,7 @@ def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]
     from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - heavy
 
     from deemster.training.experts import freeze  # noqa: PLC0415 - loads torch
+    from deemster.training.float8 import use_fp8  # noqa: PLC0415 - loads torch
 
     tokenizer, loaded, missing = _read(
         AutoModelForSequenceClassification, model, settings, num_labels=1
@@ -116,6 +119,7 @@ def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]
     pad = next(token for token in pads if token is not None and token >= 0)  # -1 stands for none
     loaded.config.pad_token_id = config.pad_token_id = pad
     freeze(loaded, settings.moe)
+    use_fp8(loaded, settings)
     return tokenizer, loaded
 
 

@@ -34,6 +34,7 @@ _OPTIONS = (
     "max_context",
     "threads",
     "experts_implementation",
+    "quantization",
 )
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -128,7 +129,7 @@ class ModelSection(Record):
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the `hf:` backend when the model is sampled from: `device`, `device_map`, `dtype`,
-    `batch_size`, `max_context`, `threads`, `experts_implementation`."""
+    `batch_size`, `max_context`, `threads`, `experts_implementation`, `quantization`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:

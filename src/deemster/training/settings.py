@@ -147,6 +147,10 @@ class TrainerSettings(Record):
     optimizer: Optimizer | None = None
     """None is transformers' own, AdamW in the weights' type. In 8 bits its states take a quarter;
     paged ones move to main memory where the GPU's is full; `adafactor` keeps almost none."""
+    precision: Literal["fp8"] | None = None
+    """`fp8`: linear layers multiply in FP8 within mixed precision, on a GPU that does (compute
+    capability 8.9 or more); elsewhere a note says that they do not. What is saved is a plain
+    model. Needs the extra `quantization`."""
     save_steps: Positive = 50
     """Optimizer steps between checkpoints."""
     keep_checkpoints: Annotated[int, Field(strict=True, ge=2)] = 2
@@ -170,6 +174,18 @@ class TrainerSettings(Record):
             raise ValueError(
                 f"moe.{given} is for training all weights, under lora only adapters are trained; "
                 "leave one of the two out (lora.experts puts adapters on the experts)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fp8_fits(self) -> Self:
+        if self.precision == "fp8" and self.bf16 is False:
+            raise ValueError(
+                "precision fp8 is within mixed precision, got bf16 false; leave one out"
+            )
+        if self.precision == "fp8" and self.lora is not None and self.lora.quantize:
+            raise ValueError(
+                "precision fp8 needs weights in full, got lora.quantize (4 bits); leave one out"
             )
         return self
 

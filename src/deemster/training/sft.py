@@ -116,6 +116,7 @@ def train_sft(
             resume=resume,
             log=log,
             routing=trainer.routing,
+            settings=settings,
         )
         save(trainer, model, out, settings)
     return {

@@ -15,6 +15,7 @@ import transformers
 from transformers.utils import logging
 
 from deemster.backends._local.checkpoint import whole_files
+from deemster.backends._local.quantization import quiet_torchao
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def no_bars() -> Iterator[None]:
 @contextmanager
 def reading() -> Iterator[None]:
     """While transformers reads files: alone, without bars, and damaged ones are a `ValueError`."""
-    with LOADING, no_bars(), whole_files():
+    with LOADING, no_bars(), whole_files(), quiet_torchao():
         yield
 
 

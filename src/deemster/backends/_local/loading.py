@@ -26,6 +26,12 @@ from deemster.backends._local.encoding import Encoder, SafeEncoder
 from deemster.backends._local.experts import check_experts, experts_option
 from deemster.backends._local.grammar import Vocabulary
 from deemster.backends._local.lora import add_lora
+from deemster.backends._local.quantization import (
+    check_device,
+    quantize,
+    quiet_merging,
+    stored_options,
+)
 from deemster.backends._local.sources import Source, source_of
 from deemster.backends._local.threads import Threads
 from deemster.backends.model_fetch import fetchable
@@ -76,6 +82,7 @@ def load(
     experts_implementation: str | None = None,
     adapter: str | None = None,
     device_map: str | None = None,
+    quantization: str | None = None,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
 
@@ -86,18 +93,24 @@ def load(
         InputError: it cannot be loaded; one line says why.
     """
     place = pick_device(device)
+    check_device(quantization, place)
     try:
         tokenizer, model = _read(
             path,
             pick_dtype(dtype, place),
+            place,
             plain=plain and device_map is None,
             experts=experts_implementation,
             device_map=device_map,
         )
         if adapter is not None:
             add_lora(model, Path(adapter))
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise unloadable(f"hf:{path}", error) from error
+    if quantization is not None:
+        quantize(model, quantization, place)
     model = (model if device_map is not None else model.to(place)).eval()
     found = set_threads(threads, model.num_parameters())
     # A matrix product may round by the number of threads, too.
@@ -118,7 +131,13 @@ def load(
 
 
 def _read(
-    path: str, dtype: torch.dtype, *, plain: bool, experts: str | None, device_map: str | None
+    path: str,
+    dtype: torch.dtype,
+    device: torch.device,
+    *,
+    plain: bool,
+    experts: str | None,
+    device_map: str | None,
 ) -> tuple[Any, Any]:
     if plain and experts is None:
         from deemster.backends._local import plain_llama  # noqa: PLC0415 - of one model alone
@@ -126,7 +145,7 @@ def _read(
         if plain_llama.fits(path):
             return plain_llama.read(path, dtype)
     kind = transformers.AutoModelForCausalLM
-    return read(kind, path, dtype, experts=experts, device_map=device_map)
+    return read(kind, path, dtype, experts=experts, device_map=device_map, device=device)
 
 
 def read(
@@ -136,6 +155,7 @@ def read(
     *,
     experts: str | None = None,
     device_map: str | None = None,
+    device: torch.device | None = None,
 ) -> tuple[Any, Any]:
     """Tokenizer and model of a path: safetensors only, no code of the repository, no bars.
 
@@ -147,9 +167,11 @@ def read(
         dtype: of the weights.
         experts: how a mixture of experts is computed; None leaves that to transformers.
         device_map: how transformers spreads layers over devices; None: all on the CPU.
+        device: where the model will run, for checkpoints in eight bits (`stored_options`).
 
     Raises:
-        InputError: see `sources.source_of`; or an adapter does not fit, or there are no experts.
+        InputError: see `sources.source_of`; or an adapter does not fit, or there are no experts,
+            or the package of a quantised checkpoint is not installed.
         ValueError: weights are missing or damaged.
         OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
@@ -158,7 +180,9 @@ def read(
     options = head_of(source, scalar=scalar) | experts_option(experts)
     if device_map is not None:
         options["device_map"] = device_map
-    with reading(), _its_base(source):
+    with reading(), quiet_merging(), _its_base(source):
+        config, _ = transformers.PretrainedConfig.get_config_dict(source.base)
+        options |= stored_options(config, device)
         tokenizer, model, report = from_files(kind, source, dtype, **options)
         check_experts(model, experts)
         model, missing = with_adapter(model, source, set(report["missing_keys"]))

@@ -1,0 +1,142 @@
+"""What eight bits cost a judge: accuracy, memory and speed beside full precision, on the CPU.
+
+    python -m lab.eight_bit OUT nano                                  # 400 pairs of its own world
+    python -m lab.eight_bit OUT smol=hf:ADAPTER_OR_MODEL --limit 40   # everyday pairs, spread evenly
+    python -m lab.eight_bit OUT nano --table                          # what there is, as a table
+
+Greedy, two votes a pair, one in each order. Each pair is judged by every kind before the next, and
+is written to OUT at once: the same command goes on where it ended. Kinds: `full` (float32), `int8`
+(`quantization: int8`), `fp8` (every product rounded as `precision: fp8` rounds it, weights and
+activations, but multiplied in float32: what FP8 does to accuracy, not to memory or speed).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deemster import Judge
+from deemster.backends.shipped import package_folder
+from deemster.backends.transformers import TransformersBackend
+from deemster.schemas import Sample
+from lab.nano.measure import pairs_or_more
+from lab.smol.measure import held_out
+from lab.world import World
+
+KINDS = ("full", "int8", "fp8")
+_PAIRS = 400
+_SEED = 7
+_FRESH = 20_001
+"""A world whose items no training drew."""
+
+
+def samples_of(name: str, limit: int | None) -> list[Sample]:
+    """Pairs that the model has not learnt from."""
+    if name == "nano":
+        return pairs_or_more(World(_FRESH), limit or _PAIRS, "fresh")
+    return held_out(limit)
+
+
+async def opened(name: str, model: str, kind: str) -> tuple[Judge, int]:
+    """A judge of a kind, loaded, and the bytes of its weights."""
+    backend = TransformersBackend(
+        model.removeprefix("hf:"),
+        device="cpu",
+        threads=1,
+        quantization="int8" if kind == "int8" else None,
+    )
+    await backend.preload()
+    loaded = backend._model  # noqa: SLF001 - there is no public way to the weights
+    if loaded is None:
+        raise RuntimeError("the model is not loaded")
+    network = loaded.runner.model
+    if kind == "fp8":
+        from deemster.training.float8 import convert  # noqa: PLC0415 - of the extra
+
+        convert(network, emulate=True)
+    size = sum(map(held, network.parameters()))
+    return Judge(backend, dialect=name, k=2, temperature=0.0, max_tokens=160), size
+
+
+def held(weight: Any) -> int:  # noqa: ANN401 - a tensor, or torchao's
+    """Bytes of a weight, with its scales."""
+    names = weight.__tensor_flatten__()[0] if hasattr(weight, "qdata") else []
+    return sum(getattr(weight, one).nbytes for one in names) or int(weight.nbytes)
+
+
+async def measure(out: Path, name: str, model: str, samples: Sequence[Sample]) -> None:
+    """Judge what is not judged yet."""
+    done = {row["id"] for row in rows_of(out, name)}
+    left = [sample for sample in samples if sample.id not in done]
+    judges = {kind: await opened(name, model, kind) for kind in KINDS}
+    for sample in left:
+        row: dict[str, Any] = {"id": sample.id}
+        for kind, (judge, size) in judges.items():
+            begun = time.process_time()
+            verdict = await judge.score(sample.query, sample.responses)
+            row[kind] = {
+                "right": verdict.best == sample.best,
+                "best": verdict.best,
+                "texts": [vote.raw for vote in verdict.votes],
+                "tokens": sum(vote.usage.tokens_out for vote in verdict.votes),
+                "cpu": time.process_time() - begun,
+                "bytes": size,
+            }
+        with (out / f"{name}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(row)}\n")
+
+
+def rows_of(out: Path, name: str) -> list[dict[str, Any]]:
+    """What was judged."""
+    file = out / f"{name}.jsonl"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """A line for each kind; intervals of 95 % by a paired bootstrap over pairs."""
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.integers(0, len(rows), (10_000, len(rows)))
+    right = {kind: np.array([row[kind]["right"] for row in rows], float) for kind in KINDS}
+    lines = []
+    for kind in KINDS:
+        change = 100 * (right[kind] - right["full"])
+        low, high = np.quantile(change[drawn].mean(1), [0.025, 0.975])
+        same = np.mean([row[kind]["best"] == row["full"]["best"] for row in rows])
+        texts = np.mean([row[kind]["texts"] == row["full"]["texts"] for row in rows])
+        speed = sum(row[kind]["tokens"] for row in rows) / sum(row[kind]["cpu"] for row in rows)
+        lines.append(
+            f"| `{name}` {kind} | {len(rows)} | {100 * right[kind].mean():.1f} % "
+            f"| {change.mean():+.1f} ({low:+.1f} to {high:+.1f}) | {100 * same:.1f} % "
+            f"| {100 * texts:.1f} % | {rows[0][kind]['bytes'] / 1e6:.1f} | {speed:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("model", help="nano, or smol=hf:PATH")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--table", action="store_true", help="judge nothing")
+    given = parser.parse_args()
+    name, _, model = given.model.partition("=")
+    if not given.table:
+        given.out.mkdir(parents=True, exist_ok=True)
+        path = model or str(package_folder("nano") / "judge")
+        asyncio.run(measure(given.out, name, path, samples_of(name, given.limit)))
+    rows = rows_of(given.out, name)
+    sys.stdout.write(f"{table(name, rows)}\n" if rows else "nothing was judged yet\n")
+
+
+if __name__ == "__main__":
+    main()
