@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deemster.backends._local.room import room_for
 from deemster.backends._local.serving import Server
 from deemster.backends._local.sources import check_path, source_of
+from deemster.backends._local.speculating import check_speculation
 from deemster.backends.base import Outcome, Request
 from deemster.backends.decision_file import DecisionFile
 from deemster.errors import InputError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from deemster.backends._local.generation import Draw, Plan
     from deemster.backends._local.labels import LabelReader
     from deemster.backends._local.loading import LocalModel
+    from deemster.backends._local.speculation import Tally
     from deemster.backends._local.work import Work
 
 _TOGETHER = 16
@@ -64,6 +66,10 @@ class TransformersBackend:
             it, not even by rounding. k draws take k times as long as one.
         experts_implementation: how a mixture of experts is computed, `eager`, `batched_mm` or
             `grouped_mm`; by default what transformers chooses.
+        speculate: how tokens are drafted that the model then checks, several in one pass: `lookup`
+            (what came after the same words in the prompt or in another draw) or `mtp` (the model's
+            block for multi-token prediction). Texts stay what they are, up to rounding.
+        draft_tokens: tokens of a draft, at most; by default 4 of `lookup` and 1 of `mtp`.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra
@@ -83,6 +89,8 @@ class TransformersBackend:
         template_args: Mapping[str, Any] | None = None,
         exact: bool = False,
         experts_implementation: str | None = None,
+        speculate: str | None = None,
+        draft_tokens: int | None = None,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
         self._path = self._check(path)
@@ -90,9 +98,11 @@ class TransformersBackend:
             ("batch_size", batch_size),
             ("max_context", max_context),
             ("threads", threads),
+            ("draft_tokens", draft_tokens),
         ):
             if value is not None and value < 1:
                 raise InputError(f"{what} must be 1 or more, got {value!r}")
+        check_speculation(speculate, draft_tokens, exact=exact)
         self.batch_size = batch_size
         self._options: dict[str, Any] = {
             "device": device,
@@ -103,6 +113,8 @@ class TransformersBackend:
             "threads": threads,
             "exact": exact,
             "experts_implementation": experts_implementation,
+            "speculate": speculate,
+            "draft_tokens": draft_tokens,
         }
         self._exact = exact
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
@@ -118,6 +130,12 @@ class TransformersBackend:
     def name(self) -> str:
         """`hf:` and the path."""
         return f"hf:{self._path}"
+
+    @property
+    def tally(self) -> Tally | None:
+        """How the drafts of `speculate` have fared; None without it, and before the first."""
+        speculated = None if self._model is None else self._model.speculated
+        return None if speculated is None else speculated.tally
 
     async def generate(self, request: Request) -> list[Outcome]:
         """See `Backend.generate`.
@@ -227,6 +245,7 @@ class TransformersBackend:
             eos=model.eos,
             tokenizer=model.tokenizer,
             vocabulary=None if request.json_schema is None else model.vocabulary,
+            speculation=model.speculated,
         )
 
     def _completion(
