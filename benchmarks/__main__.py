@@ -1,6 +1,6 @@
 """`make bench`: run every benchmark on this machine and write docs/benchmarks.md.
 
-    python -m benchmarks [--only SECTION …] [--growth FILE] [--page]
+    python -m benchmarks [--only SECTION …] [--take SECTION FILE] [--page]
 
 The figures are kept in benchmarks/figures.json, and the page is made of them alone. What is ratios
 within one run is given as ratios: machines differ, ratios less so.
@@ -61,14 +61,15 @@ def main() -> None:
         help=f"measure these and leave the rest of the page as it is: {', '.join(WRITERS)}",
     )  # fmt: skip
     parser.add_argument(
-        "--growth", type=Path, metavar="FILE",
-        help="only put the figures of this file (benchmarks.growth --json) on the page",
+        "--take", nargs=2, metavar=("SECTION", "FILE"),
+        help="measure nothing; the figures of a section are in this file, as its command wrote it",
     )  # fmt: skip
     parser.add_argument("--page", action="store_true", help="measure nothing")
     given = parser.parse_args()
     kept: dict[str, Any] = json.loads(FIGURES.read_text("utf-8")) if FIGURES.exists() else {}
-    if given.growth is not None:
-        kept["growth"] = measured("growth", json.loads(given.growth.read_text("utf-8")))
+    if given.take is not None:
+        name, file = given.take
+        kept[name] = measured(name, json.loads(Path(file).read_text("utf-8")))
     elif not given.page:
         for name in given.only or WRITERS:
             kept[name] = measured(name, import_module(MEASURES[name][0]).main())

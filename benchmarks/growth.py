@@ -2,7 +2,7 @@
 
 python -m benchmarks.growth [--items 1000 10000 50000] [--votes 1000000] [--k 4]
     [--parts store summary …] [--keep DIR] [--json FILE]
-python -m benchmarks --growth FILE     writes FILE's figures into docs/benchmarks.md
+python -m benchmarks --take growth FILE     writes FILE's figures into docs/benchmarks.md
 
 Runs are made up (no model is called): two policies of which one has a planted weakness, votes with
 principles, weights and critiques of a few hundred characters, texts that compress as prose does.

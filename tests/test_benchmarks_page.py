@@ -21,7 +21,7 @@ def test_the_page_is_made_of_the_kept_figures(figures: dict[str, Any]) -> None:
     assert render(figures) == PAGE.read_text("utf-8"), "python -m benchmarks --page"
 
 
-@pytest.mark.parametrize("name", json.loads(FIGURES.read_text("utf-8")))
+@pytest.mark.parametrize("name", WRITERS)
 def test_a_section_names_the_command_of_its_tables_and_the_machine(
     figures: dict[str, Any], name: str
 ) -> None:

@@ -82,7 +82,8 @@ def test_the_demo_refuses_half_a_question() -> None:
 
 def test_the_questions_of_the_demo_are_nowhere_else() -> None:
     """Neither trained on nor among the held-out pairs."""
-    rows = [json.loads(line) for line in (EXAMPLES / "data" / "everyday.jsonl").open("rb")]
+    text = (EXAMPLES / "data" / "everyday.jsonl").read_text("utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
     assert len(rows) == 12
     held_out = (ROOT / "lab" / "smol" / "heldout.jsonl").read_text("utf-8").lower()
     assert not [row["id"] for row in rows if row["query"].lower() in held_out]

@@ -34,6 +34,12 @@ BAD = [
     ("transformers", "<5.3", "CVE-2026-1839"),
     ("torch", "<2.6", "CVE-2025-32434"),
     ("jinja2", "<3.1.6", "CVE-2025-27516"),
+    ("aiohttp", "<3.13.3", "CVE-2025-69223"),
+    ("aiohttp", "<3.13.4", "CVE-2026-34515"),
+    ("aiohttp", "<3.14.1", "CVE-2026-54278"),
+    ("filelock", "<3.20.1", "CVE-2025-68146"),
+    ("filelock", "<3.20.3", "CVE-2026-22701"),
+    ("typer", "<0.19", "knows no choices by Literal"),
 ]
 
 
@@ -101,6 +107,20 @@ def test_no_known_bad_release_is_allowed(package: str, releases: str, why: str) 
     assert Version(constraints()[package]) not in SpecifierSet(releases), why
     if package in lock():
         assert Version(lock()[package][0]) not in SpecifierSet(releases), why
+
+
+def test_every_dependency_has_a_floor() -> None:
+    for one in every():
+        least = [spec for spec in one.specifier if spec.operator in {">=", "=="}]
+        assert least or one.name == "deemster", f"{one} may be any old release"
+
+
+def test_no_pattern_that_older_pythons_read_wrongly() -> None:
+    """Before 3.11.5, `(...)*+` around a look-behind matches too little; `(?>(...)*)` is right."""
+    possessive = re.compile(r"\)(?:[?*+]|\{\{?[0-9,]+\}\}?)\+(?=[^ \n])")
+    for path in (ROOT / "src").rglob("*.py"):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            assert not possessive.search(line), f"{path}:{number}: {line.strip()}"
 
 
 def test_no_extra_that_brings_a_bad_release() -> None:

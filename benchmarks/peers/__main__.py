@@ -5,7 +5,10 @@ its own, rounds are interleaved. Figures are printed as JSON; `python -m benchma
 writes them, and the tables made of them, into the page.
 
     python -m benchmarks.peers [--only NAME …] [--latency 0.2] [--concurrency 200]
-        [--requests 400] [--rounds 5]
+        [--requests 400] [--rounds 5] [--at-once 1]
+
+With --at-once 3, three clients run at a time: on a busy machine, where only CPU time counts.
+`python -m benchmarks --take peers FILE` puts what was printed into FILE on the page.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ if __name__ == "__main__":
     parser.add_argument("--concurrency", type=int, default=200)
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--at-once", type=int, default=1)
     given = vars(parser.parse_args())
     only = given.pop("only")
     peers = [peer for peer in PEERS if only is None or peer.name in only]

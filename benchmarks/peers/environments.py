@@ -19,7 +19,7 @@ class NotInstalledError(Exception):
 
 
 def environment(
-    name: str, requirements: Sequence[str], *, cache: Path = CACHE, seconds: float = 900.0
+    name: str, requirements: Sequence[str], *, cache: Path = CACHE, seconds: float = 1800.0
 ) -> Path:
     """The Python of an environment with these requirements, made now if it is not there.
 
@@ -59,9 +59,9 @@ def environment(
 
 
 def megabytes(python: Path) -> int:
-    """Size on disk of the packages of an environment."""
-    packages = python.parent.parent / "lib"
-    return round(sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) / 1e6)
+    """Size on disk of the packages of an environment, without bytecode."""
+    files = (path for path in (python.parent.parent / "lib").rglob("*") if path.is_file())
+    return round(sum(file.stat().st_size for file in files if file.suffix != ".pyc") / 1e6)
 
 
 def _call(command: list[str], seconds: float) -> None:

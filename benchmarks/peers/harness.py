@@ -1,4 +1,4 @@
-"""Runs the clients, each round all of them one after the other, each in a process of its own."""
+"""Runs the clients, each round all of them, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,22 @@ def main(
     concurrency: int = 200,
     requests: int = 400,
     rounds: int = 5,
+    at_once: int = 1,
     peers: Sequence[Peer] = PEERS,
     cache: Path = CACHE,
     tell: Callable[[str], object] = lambda text: print(text, file=sys.stderr),
 ) -> dict[str, Any]:
     """Measure all clients.
+
+    Args:
+        latency: seconds before the server answers.
+        concurrency: most requests of a client in flight.
+        requests: that are timed in a round.
+        rounds: of all clients.
+        at_once: clients that run at a time; more than one where only CPU time is asked for.
+        peers: the clients.
+        cache: the folder of their environments.
+        tell: takes lines of progress.
 
     Returns:
         The setting, and by client what it is, the figures of each round, or why there are none.
@@ -119,26 +131,31 @@ def main(
         # Before the first round a trial that is not counted: it compiles what a client imports.
         for number in range(rounds + 1):
             title = f"round {number} of {rounds}" if number else "trial"
-            for peer in peers:
+            counts = {
+                "concurrency": concurrency if number else 1,
+                "requests": requests if number else 1,
+            }
+
+            def run(peer: Peer, title: str = title, counts: dict[str, int] = counts) -> None:
                 one = found[peer.name]
                 if "failed" in one:
-                    continue
+                    return
                 tell(f"{peer.name}: {title}")
                 try:
-                    figures = run_client(
-                        peer, pythons[peer.name], urls[peer.reply],
-                        concurrency=concurrency if number else 1,
-                        requests=requests if number else 1,
-                    )  # fmt: skip
+                    figures = run_client(peer, pythons[peer.name], urls[peer.reply], **counts)
                 except FailedRunError as error:
                     one["failed"] = f"{title}: {error}"
-                    continue
-                if number:
+                    return
+                if title != "trial":
                     one["rounds"].append({key: round(value, 4) for key, value in figures.items()})
+
+            with ThreadPoolExecutor(at_once) as pool:
+                list(pool.map(run, peers))
     for peer in peers:
         if peer.requirements and peer.name in pythons:
             found[peer.name]["environment_mb"] = megabytes(pythons[peer.name])
     setting = {
-        "latency_s": latency, "concurrency": concurrency, "requests": requests, "rounds": rounds
+        "latency_s": latency, "concurrency": concurrency, "requests": requests, "rounds": rounds,
+        "at_once": at_once,
     }  # fmt: skip
     return {"setting": setting, "clients": found}

@@ -13,9 +13,8 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from deemster.dialects import open_dialect
 from deemster.schemas import Sample
@@ -24,13 +23,15 @@ from deemster.training.settings import MoeSettings, SftSettings
 from deemster.training.sft import Example, sft_rows, train_sft
 from lab.moe.judging import judged
 from lab.moe.models import ARMS, Arm, new_base
-from lab.moe.table import FIGURES, table
+from lab.moe.table import METRICS, SIZES, table
 from lab.nano.data import shuffled
 from lab.nano.tokenizer import train_tokenizer
 from lab.world import NOISELESS, World, teacher_text
 
 _DOMAINS = ("comparing", "facts", "counting")
 """Those that a model of this size learns in minutes."""
+_BATCH, _LONGEST = 32, 512
+"""Examples in a step, and most tokens of one."""
 _TEST = 5_000
 """Added to the world's seed for items that are judged."""
 
@@ -52,20 +53,23 @@ def held_out(world: World, count: int) -> list[Sample]:
 
 
 def train(arm: Arm, out: Path, *, examples: Sequence[Example], steps: int, seed: int) -> None:
-    """Train one of the two, or the rest of it; its figures go to `figures.json`."""
+    """Train one of the two, or the rest of it: `arm/model`, with a line per step beside it."""
     folder = out / arm
-    if (folder / FIGURES).exists():
+    if (folder / "model" / "config.json").exists():
         return
     tokenizer = train_tokenizer(
         (f"{one.messages[-1].text}\n{one.completion}" for one in examples[::4]), vocabulary=400
     )
     sizes = new_base(arm, folder / "base", tokenizer, seed=seed)
+    rows, _ = sft_rows(tokenizer, examples, _LONGEST)
+    tokens = sum(len(row["input_ids"]) for row in rows)
+    (folder / SIZES).write_text(json.dumps({**sizes, "step_tokens": tokens / steps}), "utf-8")
     settings = SftSettings(
         learning_rate=3e-3,
-        batch_size=32,
-        micro_batch_size=32,
+        batch_size=_BATCH,
+        micro_batch_size=_BATCH,
         max_steps=steps,
-        max_length=512,
+        max_length=_LONGEST,
         warmup=0.05,
         weight_decay=0.01,
         group_by_length=True,
@@ -75,38 +79,14 @@ def train(arm: Arm, out: Path, *, examples: Sequence[Example], steps: int, seed:
         seed=seed,
         moe=MoeSettings(experts_implementation="grouped_mm") if arm == "moe" else MoeSettings(),
     )
-    begun, used = time.perf_counter(), time.process_time()
-    figures = train_sft(
-        examples,
-        model=folder / "base",
-        out=folder,
-        settings=settings,
-        resume=True,
-        log=lambda **step: _log(folder, step),
-    )
-    spent = {
-        "read": tokens_read(examples, tokenizer, done=figures),
-        "seconds": time.perf_counter() - begun,
-        "cpu": time.process_time() - used,
-    }
-    (folder / FIGURES).write_text(json.dumps({**figures, **sizes, **spent}, indent=1), "utf-8")
+    before = time.process_time()
 
+    def log(**step: object) -> None:
+        line = {**step, "cpu": time.process_time() - before}
+        with (folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
-def tokens_read(
-    examples: Sequence[Example],
-    tokenizer: Any,  # noqa: ANN401 - untyped
-    *,
-    done: Mapping[str, Any],
-) -> int:
-    """Tokens that went through the model in this attempt, each example once in a whole run."""
-    rows, _ = sft_rows(tokenizer, examples, 512)
-    share = 1 - (done["resumed_from"] or 0) / done["steps"]
-    return round(share * sum(len(row["input_ids"]) for row in rows))
-
-
-def _log(folder: Path, step: dict[str, object]) -> None:
-    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(step) + "\n")
+    train_sft(examples, model=folder / "base", out=folder, settings=settings, resume=True, log=log)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,18 +96,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("build/moe"))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--steps", type=int, default=800, help="of 32 examples")
+    parser.add_argument("--steps", type=int, default=800, help="of 32 examples each")
     parser.add_argument("--items", type=int, default=400, help="pairs that are judged")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--at", type=int, help="judge by the checkpoint of this step, train nothing"
+    )
     parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args(arguments)
-    if not given.table:
-        world = World(given.seed)
-        examples = lessons(world, 32 * given.steps)
+    world = World(given.seed)
+    if given.at is None and not given.table:
+        examples = lessons(world, _BATCH * given.steps)
         for arm in given.arms:
             train(arm, given.out, examples=examples, steps=given.steps, seed=given.seed)
-            judged(given.out / arm, held_out(world, given.items))
-    print(table(given.out))  # noqa: T201 - a command's result
+    for arm in () if given.table else given.arms:
+        judged(given.out / arm, held_out(world, given.items), step=given.at)
+    print(table(given.out, step=given.at))  # noqa: T201 - a command's result
 
 
 if __name__ == "__main__":

@@ -11,25 +11,30 @@ from pathlib import Path
 from deemster import Judge
 from deemster.schemas import Sample
 
-VERDICTS = "verdicts.json"
+
+def verdicts_file(folder: Path, step: int | None) -> Path:
+    """Of the finished model, or of the checkpoint of a step."""
+    return folder / ("verdicts.json" if step is None else f"verdicts-{step}.json")
 
 
-def judged(folder: Path, samples: Sequence[Sample]) -> None:
-    """Greedy judgments of pairs by `folder/model`; right or not goes to `verdicts.json`.
+def judged(folder: Path, samples: Sequence[Sample], *, step: int | None = None) -> None:
+    """Greedy judgments of pairs; right or not goes to `verdicts_file`, unless that is there.
 
     A judgment that cannot be parsed, and a tie, is not right.
     """
-    if (folder / VERDICTS).exists():
+    file = verdicts_file(folder, step)
+    model = folder / "model" if step is None else folder / "checkpoints" / f"checkpoint-{step}"
+    if file.exists():
         return
     begun, used = time.perf_counter(), time.process_time()
-    right, tokens = asyncio.run(_judge(folder / "model", samples))
+    right, tokens = asyncio.run(_judge(model, samples))
     found = {
         "right": right,
         "tokens": tokens,
         "seconds": time.perf_counter() - begun,
         "cpu": time.process_time() - used,
     }
-    (folder / VERDICTS).write_text(json.dumps(found), "utf-8")
+    file.write_text(json.dumps(found), "utf-8")
 
 
 async def _judge(model: Path, samples: Sequence[Sample]) -> tuple[list[bool], int]:

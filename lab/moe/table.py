@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deemster.suites.metrics import Bootstrap, Estimate
-from lab.moe.judging import VERDICTS
+from lab.moe.judging import verdicts_file
 from lab.moe.models import ARMS
 
-FIGURES = "figures.json"
-"""Of an arm's training, in its folder."""
+SIZES = "sizes.json"
+"""Of an arm: `parameters`, those `active` for a token, and `step_tokens` read in a step."""
+METRICS = "metrics.jsonl"
+"""Of an arm's training, a line per step; `cpu` is the seconds of processor time so far."""
 
 
-def table(out: Path) -> str:
+def table(out: Path, *, step: int | None = None) -> str:
     """What is in the folders of the arms: parameters, accuracy with its 95 % interval, speed, load.
 
-    Tokens a second are per second of processor time, so that what else runs there counts little.
+    Tokens a second are per second of processor time, so that what else runs there counts little;
+    the load is the largest of any expert in any batch of the last tenth of the steps.
+
+    Args:
+        out: folder of the arms.
+        step: look at that checkpoint; None is the finished models.
     """
     lines = [
         "| | parameters | active per token | accuracy | training | judging | busiest expert |",
@@ -27,10 +34,15 @@ def table(out: Path) -> str:
     right: dict[str, list[float]] = {}
     for arm in ARMS:
         folder = out / arm
-        if (folder / FIGURES).exists() and (folder / VERDICTS).exists():
-            figures, verdicts = _read(folder / FIGURES), _read(folder / VERDICTS)
-            right[arm] = [float(one) for one in verdicts["right"]]
-            lines.append(_row(arm, figures, verdicts, right[arm]))
+        file = verdicts_file(folder, step)
+        if not file.exists():
+            continue
+        sizes, verdicts = _read(folder / SIZES), _read(file)
+        text = (folder / METRICS).read_text("utf-8")
+        logged = {one["step"]: one for one in map(json.loads, text.splitlines())}
+        steps = [logged[number] for number in sorted(logged) if step is None or number <= step]
+        right[arm] = [float(one) for one in verdicts["right"]]
+        lines.append(_row(arm, sizes, verdicts, steps))
     if len(right) == len(ARMS):
         gap = Bootstrap().difference(right["moe"], right["dense"])
         lines += ["", f"moe less dense, over the same pairs: {_shown(gap, signed=True)}"]
@@ -38,17 +50,27 @@ def table(out: Path) -> str:
 
 
 def _row(
-    arm: str, figures: Mapping[str, Any], verdicts: Mapping[str, Any], right: list[float]
+    arm: str,
+    sizes: Mapping[str, Any],
+    verdicts: Mapping[str, Any],
+    steps: Sequence[Mapping[str, Any]],
 ) -> str:
-    load = figures.get("experts", {}).get("largest_share")
+    loads = [
+        one["expert_load"] for one in steps[-max(1, len(steps) // 10) :] if "expert_load" in one
+    ]
+    again = [i for i in range(1, len(steps)) if steps[i]["cpu"] < steps[i - 1]["cpu"]]
+    attempt = steps[again[-1] if again else 0 :]  # a continued run counts its time anew
+    begun, ended = attempt[0], attempt[-1]
+    done = ended["step"] - begun["step"]
+    speed = done * sizes["step_tokens"] / (ended["cpu"] - begun["cpu"]) if done else None
     cells = (
         arm,
-        f"{figures['parameters']:,}",
-        f"{figures['active']:,}",
-        _shown(Bootstrap().mean(right)),
-        f"{figures['read'] / figures['cpu']:,.0f} tokens/s",
+        f"{sizes['parameters']:,}",
+        f"{sizes['active']:,}",
+        _shown(Bootstrap().mean([float(one) for one in verdicts["right"]])),
+        "" if speed is None else f"{speed:,.0f} tokens/s",
         f"{verdicts['tokens'] / verdicts['cpu']:,.0f} tokens/s",
-        "" if load is None else f"{load:.2f} times an even load",
+        f"{max(loads):.2f} times an even load" if loads else "",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -32,6 +32,7 @@ from deemster.backends.shipped import BASE, smol_folder
 from deemster.errors import InputError
 from deemster.schemas import Sample
 from deemster.suites import Suite, load_suite, run_suite
+from lab.smol import page
 from lab.smol.domain import prompt_of
 from lab.smol.figures import Figures, part_of
 from lab.smol.generator import generate
@@ -147,6 +148,7 @@ def _note(folder: Path, name: str, part: dict[str, Any]) -> None:
     figures = Figures.read(folder)  # again: another run may have written meanwhile
     figures.parts[name] = part
     figures.write(folder)
+    page.write(folder)
     sys.stdout.write(f"{name} {json.dumps(part)}\n")
 
 

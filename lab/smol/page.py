@@ -91,12 +91,17 @@ def _size(folder: Path) -> float | None:
     return sum(file.stat().st_size for file in files) / 1e6 if files else None
 
 
-def main() -> None:
-    """The command line."""
-    folder = smol_folder()
-    PAGE.write_text(page(folder), encoding="utf-8")
+def write(folder: Path) -> None:
+    """Write the card of an adapter, and docs/smol.md if it is that of the package."""
     if (folder / WEIGHTS).is_file():
         (folder / "README.md").write_text(card(folder), encoding="utf-8")
+    if folder == smol_folder():
+        PAGE.write_text(page(folder), encoding="utf-8")
+
+
+def main() -> None:
+    """The command line."""
+    write(smol_folder())
     sys.stdout.write(f"{PAGE}\n")
 
 

@@ -30,9 +30,9 @@ from deemster.backends._local.sources import source_of
 from deemster.backends.judge_file import JudgeFile
 from deemster.backends.model_fetch import FETCHABLE, fetched
 from deemster.backends.shipped import BASE, WEIGHTS, package_folder
+from lab.smol import page
 from lab.smol.domain import everyday
 from lab.smol.figures import Figures
-from lab.smol.page import card
 
 CONFIG = "adapter_config.json"
 MADE = "made.json"
@@ -152,7 +152,7 @@ def surround(out: Path, base: Path, made: Mapping[str, object], *, items: int = 
     figures = Figures.read(out)
     figures.keep_only(sums[WEIGHTS][:8])
     figures.write(out)
-    (out / "README.md").write_text(card(out), encoding="utf-8")
+    page.write(out)
 
 
 def _sha256(file: Path) -> str:

@@ -20,7 +20,7 @@ MAX_ROW = 16 * 2**20
 _TOO_DEEP = f"not usable JSON: nested more than {MAX_DEPTH} deep"
 _CHUNK = 2**20
 _IN_NUMBERS = "+-.0123456789Ee"
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRING = re.compile(r'"(?>(?:[^"\\]++|\\.)*)"?', re.DOTALL)
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 

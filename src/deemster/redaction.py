@@ -26,9 +26,9 @@ _SETTINGS = re.compile(r"api_?key|token|secret|passw|authorization|credential", 
 _HEADERS = re.compile(r"headers?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USERINFO = re.compile(r"(?<=://)[^/\s@?#\"']+@")
-_QUERY = re.compile(
-    r"([?&][^=&#\s]*(?:key|token|secret|passw|auth|sig|cred)[^=&#\s]*=)[^&#\s\"']+", re.IGNORECASE
-)
+# What the name is made of is looked at afterwards: in one pattern the time would not be linear.
+_QUERY = re.compile(r"(&[^=&#\s]*+)=[^&#\s\"']+|(\?[^=&#\s]*+)(?:=[^&#\s\"']+)?")
+_QUERY_SECRETS = re.compile(r"key|token|secret|passw|auth|sig|cred", re.IGNORECASE)
 
 _written: dict[str, str] = {}
 """What stands in a file, by what it became when the variables were filled in."""
@@ -121,7 +121,13 @@ def redact(text: str) -> str:
 def _without_logins(text: str) -> str:
     if "://" not in text:
         return text
-    return _QUERY.sub(r"\1***", _USERINFO.sub("***@", text))
+    return _QUERY.sub(_without_value, _USERINFO.sub("***@", text))
+
+
+def _without_value(found: re.Match[str]) -> str:
+    start = found[1] or found[2]
+    secret = found[0] != start and _QUERY_SECRETS.search(start)
+    return f"{start}=***" if secret else found[0]
 
 
 def hidden_in(value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON

@@ -18,6 +18,7 @@ from tests.support.tiny_trainers import sft, single, verdict
 
 from deemster import extras
 from deemster.backends import Request, open_backend
+from deemster.backends._local.loading import read
 from deemster.backends._local.model_cache import cached_models, kept
 from deemster.backends._local.sources import check_path, gguf_in, source_of, whole
 from deemster.backends.judge_file import JudgeFile
@@ -140,8 +141,6 @@ def test_training_over_an_adapter_starts_from_both(model: Path, tmp_path: Path) 
 def test_an_adapter_may_bring_the_head(model: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification
 
-    from deemster.backends._local.loading import read
-
     adapter = save_adapter(model, tmp_path / "adapter", task="SEQ_CLS")
     _, loaded = read(AutoModelForSequenceClassification, str(adapter), torch.float32)
     assert loaded.score.weight.shape[0] == 1
@@ -203,6 +202,28 @@ def test_a_judge_file_says_what_an_adapter_lies_over(tmp_path: Path, cache: Path
     base.mkdir(parents=True)
     (base / "origin.json").write_text('{"origin": "here"}')
     assert check_path(str(adapter)) == str(adapter)
+    assert source_of(str(adapter)) == (str(base), str(adapter))
+
+
+def test_an_adapter_over_a_repository_that_was_fetched_reads_the_cache(
+    tmp_path: Path, cache: Path
+) -> None:
+    """The id of the Hub means the local copy, where there is one; else the Hub is asked."""
+    from transformers import AutoModelForCausalLM
+
+    repository = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": repository})
+    )
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    assert source_of(str(adapter)) == (repository, str(adapter))
+    with pytest.raises(InputError, match="the Hub does not give it: deemster models fetch smollm2"):
+        read(AutoModelForCausalLM, str(adapter), torch.float32)
+    base = cache / "models" / "smollm2"
+    base.mkdir(parents=True)
+    (base / "origin.json").write_text('{"origin": "here"}')
     assert source_of(str(adapter)) == (str(base), str(adapter))
 
 

@@ -286,6 +286,10 @@ def test_at_most_64_principles_are_read() -> None:
             ["good", "bad"],
             id="items-on-one-line",
         ),
+        # What ends a heading may stand before the next, but a dash with its space is one or other.
+        pytest.param("Response 1. Response 2: bad.", ["", "bad."], id="full-stop-between"),
+        pytest.param("Response 1 - Response 2: same", ["Response 2: same"], id="dash-between"),
+        pytest.param("Response 1: good;Response 2: bad", ["good;", "bad"], id="no-space-between"),
         pytest.param("回答1：很好。回答 2：不好。", ["很好。", "不好。"], id="chinese"),
         pytest.param("Réponse 1 : bien.\nRéponse 2 : mal.", ["bien.", "mal."], id="french"),
         pytest.param("Respuesta 1: bien. Respuesta 2: mal.", ["bien.", "mal."], id="spanish"),

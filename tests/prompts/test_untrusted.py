@@ -115,6 +115,13 @@ def test_respelled(text: str, seen: str) -> None:
     assert defuse(text) == seen
 
 
+@pytest.mark.parametrize("reference", ["&bsol;", "&#92", "&#x5C;", "&amp;bsol;"])
+@pytest.mark.parametrize("copies", [0, 1, 3])
+def test_references_among_many_others(reference: str, copies: int) -> None:
+    others = "".join(f"&#{code};" for code in range(0x4E00, 0x4E00 + 40)) * copies
+    assert defuse(f"{others}{reference}boxed{{9}}").endswith(f"& {reference[1:]}boxed{{9}}")
+
+
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain_text_is_unchanged(text: str) -> None:
     assert defuse(text) == text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sqlite3
 from collections import Counter
@@ -16,6 +17,7 @@ from deemster.backends.fake import Reply
 from deemster.errors import BackendTimeout, InputError, OverBudgetError
 from deemster.judges import Judge
 from deemster.schemas import Sample, Verdict
+from deemster.suites.engines import Work
 from deemster.suites.loading import Suite, load_suite
 from deemster.suites.planning import plan_suite
 from deemster.suites.runner import RunResult, run_suite
@@ -84,6 +86,36 @@ async def test_a_kill_before_the_tables_were_made_leaves_nothing_to_resume(tmp_p
     (out / "run.sqlite").write_bytes(b"no database at all, but long enough to be one")
     with pytest.raises(StoreError, match="not a database"):
         await run(suite(tmp_path), out, Ledger())
+
+
+class Looking:
+    """An engine that notes what a run holds before the first sample is judged."""
+
+    def __init__(self) -> None:
+        self.held = -samples_held()
+        self.todo: list[memoryview] = []
+
+    async def judge_all(self, work: Work) -> bool:
+        self.held += samples_held()
+        self.todo = [memoryview(left) for left in work.todo]  # type: ignore[arg-type]  # an array
+        assert work.store.sample(499).id == "q499"
+        return True
+
+
+def samples_held() -> int:
+    gc.collect()
+    return sum(type(one) is Sample for one in gc.get_objects())
+
+
+async def test_a_run_is_planned_without_its_samples_in_memory(tmp_path: Path) -> None:
+    made = suite(tmp_path)
+    row = {"query": "question", "responses": ["right", "wrong"], "ground_truth": [1, 0]}
+    rows = "\n".join(json.dumps({"id": f"q{i}", **row}) for i in range(500))
+    (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
+    engine = Looking()
+    await run(made, tmp_path / "run", Ledger(), engine=engine)
+    assert engine.held == 0
+    assert [todo.nbytes for todo in engine.todo] == [8 * 500]
 
 
 async def test_a_run_and_its_directory(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from tests.support.tiny_grm import save_tiny_grm
 from tests.support.tiny_trainers import FAST, NANO, save_base, sft, single, verdict
+from tests.support.toy_training import toy_recipe, write_recipe, write_toy
 from transformers import AutoModelForCausalLM
 from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_func
 
@@ -20,7 +22,11 @@ from deemster.errors import InputError
 from deemster.training.adapters import lora_config
 from deemster.training.experts import largest_share, moe_layers, sequence_balance_loss
 from deemster.training.grpo import train_grpo
+from deemster.training.loading import load_recipe
+from deemster.training.manifest import read_manifest
 from deemster.training.modeling import load_judge, quiet
+from deemster.training.plots import read_metrics
+from deemster.training.runner import run_recipe
 from deemster.training.settings import GrpoSettings, LoraSettings, MetaSettings, SftSettings
 from deemster.training.sft import sft_rows, train_sft
 
@@ -299,3 +305,26 @@ def test_a_router_without_a_bias(tmp_path: Path) -> None:
 def test_settings_that_exclude_each_other(kind: Any, settings: Any, says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         kind(**settings)
+
+
+@slow
+def test_the_whole_pipeline_on_deepseek_v2(tmp_path: Path) -> None:
+    """Distillation, RFT, RL, meta RM and evaluation; a mixture's figures are in every manifest."""
+    recipe = write_toy(tmp_path)
+    shutil.rmtree(tmp_path / "base")
+    base(tmp_path, "deepseek-v2", aux_loss_alpha=0.01, hidden_size=32)
+    options = {"experts_implementation": "eager"}
+    model = {"base": "base", "dialect": "nano", "options": options}
+    write_recipe(tmp_path, toy_recipe(model=model))
+    run_recipe(load_recipe(recipe), tmp_path / "run")
+    for stage, part in (("distil", "sft"), ("rft", "sft"), ("rl", "grpo"), ("meta", "meta")):
+        manifest = read_manifest(tmp_path / "run" / stage)
+        assert manifest is not None
+        found: Any = manifest.figures[part]
+        assert 1 <= found["experts"]["largest_share"] <= 4
+        assert (tmp_path / "run" / stage / "experts.png").is_file()
+        lines = [one for one in read_metrics(tmp_path / "run" / stage) if "loss" in one]
+        assert all("expert_load" in one for one in lines)
+        assert all(("aux_loss" in one) == (stage != "meta") for one in lines)
+    losses = [float(str(one["loss"])) for one in read_metrics(tmp_path / "run" / "distil")]
+    assert losses[-1] < 0.5 * losses[0]

@@ -118,7 +118,6 @@ def assets() -> Path:
 def _tell_once() -> None:
     """Say on stderr what kind of model this is."""
     if os.environ.get("DEEMSTER_NANO_NOTICE") != "0":
-        better = (
-            f" {_BETTER}" if shipped.smol_folder().is_dir() and shipped.smol_base() is None else ""
-        )
+        waits = (shipped.smol_folder() / shipped.WEIGHTS).is_file() and not shipped.smol_base()
+        better = f" {_BETTER}" if waits else ""
         tell(_NOTICE + better)

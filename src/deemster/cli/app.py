@@ -42,6 +42,7 @@ from deemster.cli import (
 )
 from deemster.cli.judging_command import add_judging_command, with_options
 from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
+from deemster.cli.terminal import harmless
 from deemster.errors import DeemsterError
 
 # typer may bring a click of its own; its errors are recognised by their common base.
@@ -164,4 +165,4 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str) -> None:
-    typer.echo("deemster: " + " ".join(message.split()), err=True)
+    typer.echo(harmless("deemster: " + " ".join(message.split())), err=True)

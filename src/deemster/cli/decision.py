@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from deemster.cli.terminal import harmless
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -249,5 +250,5 @@ def _show(found: DecisionBench) -> None:
         rows,
     )  # fmt: skip
     for problem in found.problems:
-        typer.echo(f"not answered: {problem}", err=True)
+        typer.echo(harmless(f"not answered: {problem}"), err=True)
     typer.echo(usage_line(found.usage), err=True)

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from deemster.cli.terminal import harmless
 from deemster.schemas import Judgment, Sample, Usage, Verdict
 
 _SNIPPET = 300
 _CRITIQUE = 900
 
 
+class Terminal(Console):
+    """A console whose texts cannot steer it."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """See `Console.render`. Its own codes are apart from the texts."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else harmless(text), style, control)
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that writes plain text if there is no terminal."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return Terminal(stderr=stderr, highlight=False, soft_wrap=False)
 
 
 def show_verdict(sample: Sample, verdict: Verdict, *, out: Console | None = None) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import harmless
+
 if TYPE_CHECKING:
     from deemster.suites.metrics import Summary
 
@@ -154,6 +156,6 @@ def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
     show_summary(summary)
     show_published(summary.published)
     for note in summary.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(harmless(f"note: {note}"), err=True)
     if out is not None:
         typer.echo(f"run written to {out}", err=True)

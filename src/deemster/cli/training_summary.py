@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue, ValidationError
 from rich.console import Console
 
-from deemster.cli.render import show_table
+from deemster.cli.render import console, show_table
 from deemster.suites.metrics import CurvePoint, Estimate
 from deemster.training.agreement import TeacherFigures
 from deemster.training.evaluation import Evaluation
@@ -19,6 +19,7 @@ _KEPT = (
     "inconsistent", "duplicates", "failed", "order_unknown", "not_writable", "too_easy", "too_hard",
     "examples", "too_long", "instructions",
     "items", "steps", "reward_first", "reward", "loss", "accuracy", "auc", "auc_within", "stopped",
+    "largest_share",
 )  # fmt: skip
 """Figures of a stage that are shown; its manifest has the others."""
 
@@ -70,7 +71,7 @@ def _show_evaluation(found: Evaluation, out: Console | None) -> None:
     last, first = list(found.models)[-1], next(iter(found.models))
     for what, gain in (("greedy", found.greedy_gain), (f"vote@{found.k}", found.vote_gain)):
         if gain is not None:
-            (out or Console(highlight=False)).print(
+            (out or console()).print(
                 f"{what}, {last} minus {first}: {_estimate(gain.difference)}", soft_wrap=True
             )
     for name, teacher in found.agreement.items():

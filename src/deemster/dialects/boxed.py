@@ -19,7 +19,8 @@ _LOOKS = (
 _AFTER_LOOK = "|".join(rf"(?<=\\{name})" for name in _LOOKS)
 BOX = re.compile(
     r"\\boxed[ ]{0,4}\{(?P<content>[^{}]{0,2000}+"
-    rf"(?:(?:{_AFTER_LOOK})\{{[^{{}}]{{0,200}}+(?:\}}[^{{}}]{{0,200}}+)){{0,256}}+)\}}"
+    # An atomic group, as Python before 3.11.5 is wrong about look-behinds in possessive ones.
+    rf"(?>(?:(?:{_AFTER_LOOK})\{{[^{{}}]{{0,200}}+(?:\}}[^{{}}]{{0,200}}+)){{0,256}}))\}}"
 )
 _LOOK = re.compile(rf"\\(?:{'|'.join(_LOOKS)})[ ]{{0,4}}\{{([^{{}}]*)\}}")
 _SPACE = re.compile(r"\\[,;:! ]|\\q?quad\b|~|\s+")
@@ -47,11 +48,13 @@ def read_boxed(text: str, *, n: int, scale: Scale) -> tuple[float, ...]:
 
 def plain(box: str) -> str:
     """The content of a box without what only changes its looks."""
-    for _ in range(4):
-        box, count = _LOOK.subn(r"\1", box)
-        if not count:
-            break
-    return _SPACE.sub(" ", _SIZE.sub("", box)).strip(" $*")
+    if "\\" in box:
+        for _ in range(4):
+            box, count = _LOOK.subn(r"\1", box)
+            if not count:
+                break
+        box = _SIZE.sub("", box)
+    return _SPACE.sub(" ", box).strip(" $*")
 
 
 def numbers(box: str, n: int, scale: Scale) -> tuple[float, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 
-from deemster.schemas import Principle, normalise_weights
+from deemster.schemas import Principle
+from deemster.schemas.principle import shares
 
 _ITEM = re.compile(
     r"^(?P<indent>[ \t]{0,16}+)"
@@ -63,25 +65,27 @@ def read_principles(text: str) -> tuple[Principle, ...]:
     A criterion without a weight gets the mean of the others' (no weights: all weigh the same).
     At most 64 are read.
     """
-    text = text.translate(_PUNCTUATION)
+    if not text.isascii():
+        text = text.translate(_PUNCTUATION)
     found = _table(text) or [
         one for item in islice(_items(text), _MOST_PRINCIPLES) if (one := _criterion(item))
     ]
     known = [weight for _, _, weight in found if weight is not None]
-    usual = sum(known) / len(known) if sum(known) else 1.0
-    principles = [
+    if sum(known):
+        usual = sum(known) / len(known)
+        weights = [usual if weight is None else weight for _, _, weight in found]
+    else:  # all weights 0: the names still tell what it judged by
+        weights = [1.0] * len(found)
+    return tuple(
         Principle(
             name=name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…",
             description=description
             if len(name) <= _LONGEST_NAME
             else f"{name} {description}".strip(),
-            weight=usual if weight is None else weight,
+            weight=weight,
         )
-        for name, description, weight in found
-    ]
-    if known and not sum(known):  # all weights 0: the names still tell what it judged by
-        principles = [p.model_copy(update={"weight": 1.0}) for p in principles]
-    return normalise_weights(principles)
+        for (name, description, _), weight in zip(found, shares(weights), strict=True)
+    )
 
 
 def _criterion(item: str) -> _Found | None:
@@ -119,8 +123,7 @@ def _on_one_line(item: str, number: int | None) -> Iterator[str]:
     line_end = item.find("\n") if "\n" in item else len(item)
     start = 0
     while True:
-        mark = r"[-•]" if number is None else rf"{number + 1}[.)、]"
-        following = re.compile(rf"(?<=\S)[ \t]{{1,4}}{mark}[ \t]{{1,4}}(?=\S)")
+        following = _following(number)
         begins = _BEGINS if number is None else _BEGINS_NUMBERED
         splits = (
             split
@@ -134,6 +137,13 @@ def _on_one_line(item: str, number: int | None) -> Iterator[str]:
         start = split.end()
         number = None if number is None else number + 1
     yield item[start:]
+
+
+@lru_cache(maxsize=64)
+def _following(number: int | None) -> re.Pattern[str]:
+    """What begins the item behind one with this number, on the same line."""
+    mark = r"[-•]" if number is None else rf"{number + 1}[.)、]"
+    return re.compile(rf"(?<=\S)[ \t]{{1,4}}{mark}[ \t]{{1,4}}(?=\S)")
 
 
 def _unlisted(text: str) -> Iterator[str]:
@@ -152,6 +162,8 @@ def _unlisted(text: str) -> Iterator[str]:
 
 def _table(text: str) -> list[_Found]:
     """The rows of a Markdown table of criteria; nothing where there is none."""
+    if "|" not in text:
+        return []
     rows = [
         [cell.strip() for cell in row["cells"].split("|")]
         for row in islice(_ROW.finditer(text), _MOST_ITEMS)

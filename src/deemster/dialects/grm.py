@@ -56,8 +56,11 @@ class Grm(Dialect):
 
         labelled = BOX.findall(fold(parts.get("scores", "")))
         if labelled:
+            known = set(labelled)
             boxes = labelled + [
-                box for box in BOX.findall(fold(parts["rest"])) if _may_be_scores(box, n, scale)
+                box
+                for box in BOX.findall(fold(parts["rest"]))
+                if box not in known and _may_be_scores(box, n, scale)
             ]
         elif "scores" in parts and _unboxed(parts["last scores"], n):
             raise AmbiguousError(

@@ -22,8 +22,8 @@ from deemster.schemas import (
     Principle,
     Scale,
     first_problem,
-    normalise_weights,
 )
+from deemster.schemas.principle import shares
 
 
 def _whole(value: object) -> object:
@@ -98,11 +98,10 @@ class Json(Dialect):
         for what, given in (("critiques", document.critiques), ("scores", document.scores)):
             if len(given) != n:
                 raise ParseError(f"expected {n} {what}, got {len(given)}")
-        principles = normalise_weights(
-            [
-                Principle(name=p.name, description=p.description, weight=float(p.weight))
-                for p in document.principles
-            ]
+        weights = shares([float(p.weight) for p in document.principles])
+        principles = tuple(
+            Principle(name=p.name, description=p.description, weight=weight)
+            for p, weight in zip(document.principles, weights, strict=True)
         )
         critiques = tuple(
             Critique(

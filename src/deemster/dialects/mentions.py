@@ -54,8 +54,11 @@ class Quotations:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._any = _OPENS_QUOTATION.search(text) is not None
         self._places: dict[str, _Places] = {}
+
+    @cached_property
+    def _any(self) -> bool:
+        return _OPENS_QUOTATION.search(self._text) is not None
 
     @cached_property
     def _codes(self) -> npt.NDArray[np.uint32]:

@@ -27,7 +27,8 @@ _AFTER = r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等�
 def _mark_before() -> str:
     """Notes a mark that opens a quotation right before the tag."""
     return "".join(
-        rf"(?P<mark{i}>(?<=[\n{re.escape(BEFORE_MARK)}]{mark}.))?+" for i, mark in enumerate(MARKS)
+        rf"(?>(?P<mark{i}>(?<=[\n{re.escape(BEFORE_MARK)}]{mark}.))?)"
+        for i, mark in enumerate(MARKS)
     )
 
 
@@ -61,10 +62,11 @@ _NEAR = "[/|]?[bcdelmorstu]"
 _TAG = re.compile(
     rf"[<\[◁](?={_NEAR})(?=/?(?:think|thought|reasoning|seed:|mm:|longcat|details|unused"
     r"|channel\|)|\|(?:start_|end_|channel|open|close|begin_))"
-    rf"(?P<before>(?u-i:{_BEFORE}))?+{_mark_before()}(?=(?>{_tags()})"
+    rf"(?>(?P<before>(?u-i:{_BEFORE}))?){_mark_before()}(?=(?>{_tags()})"
     rf"(?(before)(?!(?u-i:{_AFTER}))){_mark_after()})",
     re.IGNORECASE | re.ASCII,
 )
+_TAGS_BEGIN = "<[◁"
 _KINDS = {
     number: (int(name.split("_")[1]), name.startswith("open"))
     for name, number in _TAG.groupindex.items()
@@ -73,11 +75,11 @@ _KINDS = {
 _CLOSING = [re.compile(tags.closing, re.IGNORECASE | re.ASCII) for tags in REASONING_TAGS]
 # Closing tags with nothing between that might be a tag; `last` is the last of them.
 _MORE_CLOSING = re.compile(
-    rf"(?:[^<\[◁]*+(?:[<\[◁](?!{_NEAR})[^<\[◁]*+)*+(?P<last>"
+    rf"(?>(?:[^<\[◁]*+(?>(?:[<\[◁](?!{_NEAR})[^<\[◁]*+)*)(?P<last>"
     + "|".join(
         tags.closing.replace("[^<>]", "[^<>\\[◁]") for tags in REASONING_TAGS if tags.unopened
     )
-    + "))++",
+    + "))+)",
     re.IGNORECASE | re.ASCII,
 )
 # The end of a turn, as servers leave it that do not skip special tokens, and the frame that some
@@ -87,6 +89,7 @@ _END = re.compile(
     r"|END_RESPONSE|end_of_solution|user)\|>|<\|close\|>response<\|sep\|>"
     r"|</s>|<eos>|<end_of_turn>|<turn\|>|\[EOS\]|</response>|<\|end▁of▁sentence\|>)\s*\Z"
 )
+_LONGEST_END = 200
 _BEGIN = re.compile(
     r"\s*(?:<\|(?:START_RESPONSE|begin_of_solution)\|>|<\|open\|>response<\|sep\|>|<response>"
     r"|<\|start\|>assistant|<\|message\|>)"
@@ -128,7 +131,10 @@ def strip_reasoning(text: str) -> str:
     start, end = 0, len(folded)
     while frame := _BEGIN.match(folded, start):
         start = frame.end()
-    while frame := _END.search(folded, max(start, end - 200), end):
+    while folded[max(start, end - _LONGEST_END) : end].rstrip().endswith((">", "]")):
+        frame = _END.search(folded, max(start, end - _LONGEST_END), end)
+        if frame is None:
+            break
         end = frame.start()
     return text[start:end]
 
@@ -142,6 +148,8 @@ def _kept(text: str) -> list[Span]:
     """The spans of the text that are no reasoning."""
     spoken = _SPOKEN.match(text)
     begin = checked = at = spoken.end() if spoken else 0
+    if not any(mark in text for mark in _TAGS_BEGIN):
+        return [(begin, len(text))]
     kept: list[Span] = []
     after_reasoning = spoken is not None
     verdicts = _Verdicts(text)

@@ -115,8 +115,12 @@ def _cluster(options: RayOptions, report: Callable[[str], None]) -> Iterator[Non
             given["address"] = options.address
         try:
             ray.init(**given)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(f"no Ray cluster at {options.address!r}: {error}") from error
+        except Exception as error:  # of no kind of its own where a busy machine starts too slowly
+            ray.shutdown()
+            told = " ".join(str(error).split())
+            if options.address is None:
+                raise InputError(f"Ray does not start on this machine: {told}") from error
+            raise InputError(f"no Ray cluster at {options.address!r}: {told}") from error
     try:
         there = ray.cluster_resources()
         for name, wanted in (("CPU", options.cpus), ("GPU", options.gpus)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from deemster.principles import PrinciplesLike, principles_for
@@ -43,6 +43,8 @@ class Case:
     principles: tuple[Principle, ...] = ()
     findings: Section | None = None
     after: Section | None = None
+    _defused: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Texts as they are shown, by text: of all orders each is defused once."""
 
     @classmethod
     def of(
@@ -78,4 +80,5 @@ class Case:
             findings="" if self.findings is None else self.findings(order),
             after="" if self.after is None else self.after(order),
             seed=seed,
+            defused=self._defused,
         )

@@ -81,6 +81,8 @@ _SYNTAX = re.compile(
     rf"|◁(?=(?i:{_tags('◁')}))" + _labels()
 )
 _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
+# What `html.unescape` takes for one.
+_ANY_REFERENCE = re.compile(r"(&(?:#(?:[0-9]+|[xX][0-9A-Fa-f]+)|[^\t\n\f <&#;]{1,32});?)")
 _FEW = 32
 _MARKS = re.compile("[\u0300-\u036f]")
 _UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
@@ -171,10 +173,22 @@ def _unescaped(text: str) -> str:
     """The text with its HTML entities decoded, those that this makes perhaps too."""
     used = set(_REFERENCE.findall(text))
     if len(used) > _FEW:
-        return html.unescape(text)
+        return _unescaped_once(text)
     for reference in sorted(used, key=len, reverse=True):  # one may begin another
         text = text.replace(reference, html.unescape(reference))
     return text
+
+
+def _unescaped_once(text: str) -> str:
+    """`html.unescape`, quicker where references occur several times."""
+    pieces = _ANY_REFERENCE.split(text)
+    references = pieces[1::2]
+    known = set(references)
+    if 2 * len(known) > len(references):
+        return html.unescape(text)
+    decoded = {reference: html.unescape(reference) for reference in known}
+    pieces[1::2] = map(decoded.__getitem__, references)
+    return "".join(pieces)
 
 
 def make_nonce(texts: Iterable[str], *, seed: int = 0) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from deemster.errors import InputError
 from deemster.prompts.template import PromptTemplate
@@ -32,6 +32,9 @@ class View:
     after: str = ""
     """A section that follows the filled template, put in as it is: defused and fenced already."""
     seed: int = 0
+    defused: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Texts as `defuse` gives them, by text. Views of one case share it, so that no text of theirs
+    is defused twice."""
 
     @property
     def nonce(self) -> str:
@@ -64,13 +67,13 @@ class View:
         )
         messages = template.render(
             {
-                "conversation": conversation_text(self.query),
-                "responses": [_said(response) for response in self.responses],
+                "conversation": conversation_text(self.query, self._seen),
+                "responses": [_said(response, self._seen) for response in self.responses],
                 "n": len(self.responses),
-                "reference": None if self.reference is None else defuse(self.reference),
+                "reference": None if self.reference is None else self._seen(self.reference),
                 "principles": [_shown(principle) for principle in self.principles],
-                "findings": defuse(self.findings),
-                "judgment": defuse(self.judgment),
+                "findings": self._seen(self.findings),
+                "judgment": self._seen(self.judgment),
                 "low": low,
                 "high": high,
                 "nonce": nonce,
@@ -88,6 +91,12 @@ class View:
             text = f"{last.text.rstrip()}\n\n{self.after}"
             messages = (*messages[:-1], last.model_copy(update={"content": text}))
         return messages
+
+    def _seen(self, text: str) -> str:
+        """A text as the judge may see it."""
+        if text not in self.defused:
+            self.defused[text] = defuse(text)
+        return self.defused[text]
 
     def _check_roles(self, template: PromptTemplate) -> None:
         """Raise `InputError` if there is something that no role of the template is for."""
@@ -116,11 +125,16 @@ class View:
         )
 
 
-def conversation_text(query: Sequence[Message]) -> str:
-    """The query as defused text: bare when it is one user turn, labelled by role otherwise."""
+def conversation_text(query: Sequence[Message], seen: Callable[[str], str] = defuse) -> str:
+    """The query as defused text: bare when it is one user turn, labelled by role otherwise.
+
+    Args:
+        query: its turns.
+        seen: what defuses a text.
+    """
     if len(query) == 1 and query[0].role == "user":
-        return defuse(_flat(query[0]))
-    return "\n\n".join(f"[{turn.role}]\n{defuse(_flat(turn))}" for turn in query)
+        return seen(_flat(query[0]))
+    return "\n\n".join(f"[{turn.role}]\n{seen(_flat(turn))}" for turn in query)
 
 
 def _quoted(text: str) -> str:
@@ -136,10 +150,10 @@ def _turn(turn: Message) -> Message:
     return Message(role="user", content=f"[{turn.role}]\n{text}")
 
 
-def _said(response: Message) -> str:
+def _said(response: Message, seen: Callable[[str], str]) -> str:
     """A response as shown; what is blank once its invisible characters are gone is empty."""
-    seen = defuse(_flat(response))
-    return seen if seen.strip() else NO_TEXT
+    text = seen(_flat(response))
+    return text if text.strip() else NO_TEXT
 
 
 def _flat(message: Message) -> str:

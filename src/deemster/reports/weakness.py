@@ -43,7 +43,8 @@ def find_weaknesses(
     """Group the principles that cost a policy reward and test which ones are its own weaknesses.
 
     Args:
-        rows: samples with verdicts, votes included; read once.
+        rows: samples with verdicts, votes included; read once. Some 5 KB of each are kept: of a
+            million, give a random part, as `write_report` does.
         policy: whose weaknesses, by its name in `Sample.policies`.
         versus: against this policy alone. None: against the best other response of each item; a
             single response counts as lost if below the median of the policy's single responses.

@@ -73,16 +73,29 @@ def normalise_weights(principles: Sequence[Principle]) -> tuple[Principle, ...]:
     Raises:
         ValueError: all weights are 0, so there is nothing to share out, or their sum overflows.
     """
-    if not principles:
-        return ()
-    total = sum(principle.weight for principle in principles)  # fsum would raise on overflow
+    weights = [principle.weight for principle in principles]
+    normalised = shares(weights)
+    if normalised == weights:
+        return tuple(principles)
+    return tuple(
+        principle.model_copy(update={"weight": weight})
+        for principle, weight in zip(principles, normalised, strict=True)
+    )
+
+
+def shares(weights: Sequence[float]) -> list[float]:
+    """Weights that sum to 1, in the same proportions (none given: none returned).
+
+    Raises:
+        ValueError: all weights are 0, so there is nothing to share out, or their sum overflows.
+    """
+    if not weights:
+        return []
+    total = sum(weights)  # fsum would raise on overflow
     if total <= 0:
         raise ValueError("all principle weights are 0; give at least one a weight above 0")
     if not math.isfinite(total):
         raise ValueError("principle weights are too large to add up; give shares or percentages")
     if math.isclose(total, 1.0, abs_tol=1e-12):
-        return tuple(principles)
-    return tuple(
-        principle.model_copy(update={"weight": principle.weight / total})
-        for principle in principles
-    )
+        return list(weights)
+    return [weight / total for weight in weights]

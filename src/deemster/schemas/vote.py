@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from deemster.errors import FailureStatus
-from deemster.records import Count, Finite, Record, Whole
+from deemster.records import Count, Finite, Record, Text, Whole
 from deemster.schemas.principle import Principle
 from deemster.usage import Usage
 
@@ -26,7 +26,7 @@ class Critique(Record):
 
     response: Count
     """Index of the response in the caller's order, from 0."""
-    text: str
+    text: Text
     scores: tuple[Finite | None, ...] | None = None
     """Where the judge scored each principle: one per principle of the judgment, None where not."""
 
@@ -41,14 +41,14 @@ class _Drawn(Record):
     order: tuple[Count, ...] = ()
     """Response indices in the order shown to the judge; those left out were not shown."""
     seed: Whole | None = None
-    raw: str = ""
+    raw: Text = ""
     """The model's text, unchanged."""
-    reasoning: str = ""
+    reasoning: Text = ""
     """What a reasoning model thought, where the provider reports it apart from the text."""
     sent: dict[str, JsonValue] | None = None
     """Decoding parameters as sent, where they differ from the judge's; see `Completion.sent`."""
     usage: Usage = Usage()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Text, ...] = ()
     """Why the backend or the dialect says not to rely on this draw, if one does."""
 
 
@@ -65,7 +65,7 @@ class Judgment(_Drawn):
     principles: tuple[Principle, ...] = ()
     """What it judged by; weights sum to 1."""
     critiques: tuple[Critique, ...] = ()
-    analysis: str = ""
+    analysis: Text = ""
     """Reasoning about the responses together, where it is not told apart by response."""
     meta_reward: Finite | None = None
     """Quality of this judgment according to a meta RM; higher is better."""
@@ -102,8 +102,8 @@ class Failure(_Drawn):
 
     kind: Literal["failure"] = "failure"
     status: FailureStatus
-    message: str
-    error: str = ""
+    message: Text
+    error: Text = ""
     """Name of the exception class, where one was raised."""
 
 

@@ -169,10 +169,11 @@ class Routing:
         self.coefficient = float((own if wanted is None else wanted) if ours else 0.0)
         self._per_sequence = bool(getattr(config, "seq_aux", True))
         shape = (len(self.layers), self.layers[0].count if self.layers else 0)
-        device = self.model.device
-        self.counts = torch.zeros(shape, dtype=torch.float64, device="cpu")
-        self.total = self.counts.clone()
-        self._biased = torch.zeros(shape, device=device)
+        # Where the model is: a copy to the CPU for each layer would make a GPU wait.
+        self.counts = torch.zeros(shape, device=self.model.device)
+        self.total = torch.zeros(shape, dtype=torch.float64)
+        self._biased = self.counts.clone()
+        self._passes = 0
         self._open = False
         self._tokens: _Tokens | None = None
         self._logits: dict[int, Tensor] = {}
@@ -187,7 +188,7 @@ class Routing:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """While a loss is computed; what is computed again for checkpoints comes later."""
-        self._open, self._seen = True, []
+        self._open, self._seen, self._passes = True, [], 0
         try:
             yield
         finally:
@@ -195,7 +196,7 @@ class Routing:
             self._logits.clear()
 
     def loss(self) -> Tensor | None:
-        """Balance loss of what was recorded, the sum over layers; None without one."""
+        """Balance loss of what was recorded: sum over layers, mean over passes; None without."""
         # Not in the hooks: what they compute inside a checkpoint would be computed again.
         losses = []
         for logits, chosen, tokens, sigmoid in self._seen:
@@ -208,7 +209,7 @@ class Routing:
                 )
             )
         self._seen = []
-        return torch.stack(losses).sum() if losses else None
+        return torch.stack(losses).sum() / self._passes if losses else None
 
     def update_bias(self) -> None:
         """Raise the bias of experts with less than an even load since the last time, else lower it.
@@ -228,7 +229,7 @@ class Routing:
 
     def take(self) -> float | None:
         """The busiest expert's load since the last call, relative to an even one, over layers."""
-        counts = _summed(self.counts)
+        counts = _summed(self.counts).to(self.total)
         self.counts.zero_()
         self.total += counts
         return largest_share(counts)
@@ -241,7 +242,7 @@ class Routing:
         """
         if not self.layers:
             return {}
-        total = self.total + _summed(self.counts)
+        total = self.total + _summed(self.counts).to(self.total)
         shares = total / total.sum(dim=1, keepdim=True).clamp(min=1)
         load: dict[str, JsonValue] = {
             layer.name: [round(share, 5) for share in row]
@@ -299,6 +300,7 @@ class Routing:
             if given:
                 options = {**options, "input_ids": given[0]}
             self._tokens = _Tokens.of(options, per_sequence=self._per_sequence)
+            self._passes += 1
 
     def _count(self, place: int, given: list[Any]) -> None:
         tokens = self._tokens
@@ -308,10 +310,14 @@ class Routing:
         chosen = chosen.reshape(-1, chosen.shape[-1])
         number = self.counts.shape[1]
         with torch.no_grad():
-            counted = torch.bincount(chosen[tokens.valid].flatten(), minlength=number)[:number]
-            self.counts[place] += counted.to(self.counts)
-            if self.settings.router_bias_rate:
-                self._biased[place] += counted
+            if self.counts.device != chosen.device:  # the trainer moved the model
+                self.counts = self.counts.to(chosen.device)
+                self._biased = self._biased.to(chosen.device)
+            weight = tokens.valid[:, None].expand_as(chosen).flatten().to(self.counts.dtype)
+            # One more place: under expert parallelism it stands for experts of other processes.
+            counted = self.counts.new_zeros(number + 1).scatter_add_(0, chosen.flatten(), weight)
+            self.counts[place] += counted[:number]
+            self._biased[place] += counted[:number]
         if place in self._logits:
             logits = self._logits.pop(place).reshape(-1, number)
             sigmoid = hasattr(self.layers[place].router, _BIAS)
@@ -336,9 +342,8 @@ def _summed(counts: Tensor) -> Tensor:
     from accelerate import PartialState  # noqa: PLC0415 - heavy
     from accelerate.utils import reduce  # noqa: PLC0415 - heavy
 
-    moved = counts.float().to(PartialState().device)
-    summed: Tensor = reduce(moved, reduction="sum")
-    return summed.to(counts)
+    summed: Tensor = reduce(counts.to(PartialState().device), reduction="sum")
+    return summed
 
 
 __all__ = ["MoeLayer", "Routing", "freeze", "largest_share", "moe_layers", "sequence_balance_loss"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic import JsonValue
 
@@ -81,6 +81,37 @@ def plot_metrics(folder: Path) -> list[Path]:
         return _save(figure, folder / "metrics")
 
 
+def plot_experts(figures: Mapping[str, JsonValue], folder: Path) -> list[Path]:
+    """Draw `experts.png` and `.svg`: each expert's load by layer; nothing for a dense model.
+
+    Args:
+        figures: of a stage, with `experts` in one of its parts (`experts.Routing.figures`).
+        folder: of the stage.
+
+    Returns:
+        The files written.
+    """
+    parts = [part["experts"] for part in figures.values() if _has_experts(part)]
+    if not parts:
+        return []
+    load: dict[str, list[float]] = parts[-1]["load"]
+    even = [[share * len(row) for share in row] for row in load.values()]
+    with _figure(1) as (figure, (axes,)):
+        axes.grid(visible=False)
+        drawn = axes.imshow(even, aspect="auto", cmap="viridis", vmin=0, interpolation="nearest")
+        layers = [next((one for one in name.split(".") if one.isdigit()), name) for name in load]
+        axes.set_yticks(range(len(layers)), layers)
+        axes.set_xlabel("expert")
+        axes.set_ylabel("layer")
+        axes.set_title("load (1: even)")
+        figure.colorbar(drawn, ax=axes)
+        return _save(figure, folder / "experts")
+
+
+def _has_experts(part: Any) -> TypeGuard[dict[str, Any]]:  # noqa: ANN401 - JSON
+    return isinstance(part, dict) and isinstance(part.get("experts"), dict)
+
+
 def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Draw `accuracy.png` and `.svg`: by number of votes and by subset, with 95 % intervals.
 
@@ -99,7 +130,8 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
         all_axes[0].xaxis.set_major_formatter(lambda votes, _: f"{votes:g}")
         all_axes[0].set_xlabel("votes (dotted: greedy)")
         all_axes[0].set_title("accuracy")
-        all_axes[0].legend(frameon=False)
+        if all_axes[0].get_legend_handles_labels()[0]:  # none if no vote of any model parses
+            all_axes[0].legend(frameon=False)
         if subsets:
             _by_subset(all_axes[1], evaluation, subsets)
         return _save(figure, folder / "accuracy")

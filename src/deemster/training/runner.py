@@ -142,9 +142,13 @@ def _run_stage(
     _free_memory()
 
     def finish() -> None:
-        from deemster.training.plots import plot_metrics  # noqa: PLC0415 - slow to import
+        from deemster.training.plots import (  # noqa: PLC0415 - slow to import
+            plot_experts,
+            plot_metrics,
+        )
 
         plot_metrics(plan.folder)
+        plot_experts(figures, plan.folder)
         says = recipe.judge_file(plan.stage)
         if says is not None and (plan.folder / _MODEL).is_dir():
             says.write(plan.folder / _MODEL)

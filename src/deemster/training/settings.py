@@ -210,7 +210,20 @@ class GrpoSettings(TrainerSettings):
     collapse: CollapseSettings = CollapseSettings()
 
 
-class MetaSettings(TrainerSettings):
+class ScalarSettings(TrainerSettings):
+    """What trainers of models with one output share."""
+
+    @model_validator(mode="after")
+    def _without_balance(self) -> Self:
+        if self.moe.router_aux_loss_coef:
+            raise ValueError(
+                f"moe.router_aux_loss_coef is {self.moe.router_aux_loss_coef!r}; models with one "
+                "output are trained without a balance loss, leave it out"
+            )
+        return self
+
+
+class MetaSettings(ScalarSettings):
     """The meta RM: a scalar model trained by binary cross-entropy on whether judgments are right.
 
     Paper: learning rate 1e-5, batch 512.
@@ -223,15 +236,6 @@ class MetaSettings(TrainerSettings):
     holdout: Annotated[Number, Field(gt=0, lt=1)] = 0.1
     """Share of the items (with all their judgments) kept for the reported AUC."""
 
-    @model_validator(mode="after")
-    def _without_balance(self) -> Self:
-        if self.moe.router_aux_loss_coef:
-            raise ValueError(
-                f"moe.router_aux_loss_coef is {self.moe.router_aux_loss_coef!r}; a meta RM is "
-                "trained without a balance loss, leave it out"
-            )
-        return self
-
 
 __all__ = [
     "CollapseSettings",
@@ -239,6 +243,7 @@ __all__ = [
     "LoraSettings",
     "MetaSettings",
     "MoeSettings",
+    "ScalarSettings",
     "SftSettings",
     "TrainerSettings",
     "VllmSettings",

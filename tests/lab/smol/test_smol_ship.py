@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -10,8 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.support.tiny_model import save_tiny_model
 
+from deemster.backends._local.lora import lora_changes
 from deemster.backends._local.sources import whole
-from lab.smol.ship import ship
+from deemster.backends.domain import Domain
+from deemster.backends.judge_file import judge_file_in
+from deemster.backends.shipped import WEIGHTS
+from lab.smol.figures import Figures
+from lab.smol.ship import ship, surround
 
 CHANGED = ("model.layers.1.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight")
 
@@ -65,3 +72,33 @@ def test_what_cannot_ship(names: tuple[str, ...], message: str, base: Path, tmp_
     model = trained(base, tmp_path / "model", names)
     with pytest.raises(ValueError, match=message):
         ship(base, model, tmp_path / "adapter", rank=2)
+
+
+def test_a_checkpoint_that_is_an_adapter_ships_as_it_is(base: Path, tmp_path: Path) -> None:
+    model = trained(base, tmp_path / "model", CHANGED)
+    first, second = tmp_path / "first", tmp_path / "second"
+    ship(base, model, first, rank=3, repository=str(base))
+    assert ship(base, first, second, rank=3, repository=str(base)) == pytest.approx(1, abs=1e-4)
+    for (name, change), (_, again) in zip(lora_changes(first), lora_changes(second), strict=True):
+        assert torch.allclose(change, again, atol=2e-3), name
+
+
+def test_what_goes_with_the_adapter(base: Path, tmp_path: Path) -> None:
+    model, out = trained(base, tmp_path / "model", CHANGED), tmp_path / "adapter"
+    kept = ship(base, model, out, rank=3)
+    old = {"heldout/smol": {"model": "smol@00000000"}, "heldout/nano": {"model": "nano@11111111"}}
+    Figures(old).write(out)
+    made = {"rank": 3, "stage": "distil", "steps": 7, "seed": 0, "recipe": "recipes/smol.yaml",
+            "recipe sha256": "0" * 64, "share of the change kept": kept}  # fmt: skip
+    surround(out, base, made, items=200)
+    digest = hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest()
+    assert json.loads((out / "made.json").read_text("utf-8"))["sha256"] == {WEIGHTS: digest}
+    file = judge_file_in(out)
+    assert file is not None
+    assert (file.dialect, file.base) == ("smol", "smollm2")
+    assert set(Figures.read(out).parts) == {"heldout/nano"}
+    assert Domain.load(out / "domain.json").longest
+    card = (out / "README.md").read_text("utf-8")
+    assert "rank 3, bfloat16" in card
+    assert "up to the stage distil, 7 steps" in card
+    assert digest in card

@@ -37,6 +37,8 @@ _BLOCKED = re.compile(
 _KEY = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|AIza|Bearer)[-_ ][A-Za-z0-9_\-.*]{6,}")
 _LONGEST = 300
 """Characters of a provider's words that are kept."""
+_LONGEST_WAIT = 86_400.0
+"""Seconds; who asks for longer is not believed: all who share the key would wait."""
 _WAIT = re.compile(
     r"(?:try again|retry|wait|reset\w*)[^.0-9]{0,30}"
     r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|minutes?|seconds?|hours?|secs?|mins?|ms|s|m|h)\s*)+)"
@@ -79,8 +81,7 @@ class Fault:
         said = _words(words if words is not None else error)
         code = found.get("code")
         if status < 400:
-            number = int(str(code)) if str(code).isdigit() else 0
-            status = number if 400 <= number < 600 else 502
+            status = int(str(code)) if re.fullmatch("[45][0-9]{2}", str(code)) else 502
         metadata = found.get("metadata")
         if isinstance(metadata, dict) and metadata.get("raw"):
             # OpenRouter: "Provider returned error", and the provider's own words in here.
@@ -89,8 +90,8 @@ class Fault:
         return cls(
             status=status,
             said=" ".join(said.split())[:_LONGEST],
-            code=" ".join(str(name) for name in names if name).lower(),
-            param=str(found.get("param") or ""),
+            code=" ".join(str(name)[:_LONGEST] for name in names if name).lower(),
+            param=str(found.get("param") or "")[:_LONGEST],
             headers={str(k).lower(): str(v) for k, v in (headers or {}).items()},
             hidden=json.dumps(error, ensure_ascii=False)[:4000] if found else said[:4000],
         )
@@ -123,6 +124,10 @@ class Fault:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the provider asked to wait, in whatever place it said so."""
+        wait = self._asked_to_wait()
+        return wait if wait is not None and wait <= _LONGEST_WAIT else None
+
+    def _asked_to_wait(self) -> float | None:
         try:
             if "retry-after-ms" in self.headers:
                 return max(0.0, float(self.headers["retry-after-ms"]) / 1000)

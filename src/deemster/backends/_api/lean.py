@@ -17,7 +17,11 @@ from deemster.backends._api.keys import show
 from deemster.backends._api.providers import Access
 from deemster.backends._api.request import Turns
 from deemster.backends._api.road import UnansweredError
-from deemster.errors import BackendError
+from deemster.errors import BackendError, InputError
+from deemster.json_text import parse_json
+
+ANSWER_BYTES = 64 * 2**20
+"""Limit of one answer."""
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -96,7 +100,7 @@ class LeanRoad:
             async with session.post(
                 self._access.url, data=data, headers=self._headers, allow_redirects=False
             ) as reply:
-                content, status, headers = await reply.read(), reply.status, reply.headers
+                content, status, headers = await read_all(reply), reply.status, reply.headers
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise connection_error(error, self._access.shown) from None
         if 300 <= status < 400:
@@ -152,8 +156,24 @@ def causes(error: BaseException) -> list[BaseException]:
     return found
 
 
+async def read_all(reply: aiohttp.ClientResponse, limit: int = ANSWER_BYTES) -> bytes:
+    """The body of an answer.
+
+    Raises:
+        BackendError: it is larger than `limit` bytes: some servers never stop.
+    """
+    body = bytearray()
+    async for part in reply.content.iter_any():
+        body += part
+        if len(body) > limit:
+            reply.close()
+            raise BackendError(f"the answer is larger than {limit >> 20} MiB")
+    return bytes(body)
+
+
 def _json(content: bytes) -> object:
+    text = content.decode(errors="replace")
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return content[:4000].decode(errors="replace")
+        return parse_json(text, "an error")
+    except InputError:
+        return text[:4000]

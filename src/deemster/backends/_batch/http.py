@@ -8,10 +8,12 @@ from typing import Any
 import aiohttp
 
 from deemster.backends._api.faults import Fault
-from deemster.backends._api.lean import LeanRoad, connection_error
+from deemster.backends._api.lean import LeanRoad, connection_error, read_all
 from deemster.backends._batch.service import ENDPOINT, WINDOW, BatchStatus, status_of
 from deemster.errors import BackendError, UnusableModelError
 
+_ANSWER_BYTES = 2**30
+"""Limit of one answer: a file has up to 50,000 completions."""
 _TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=30)
 _PAGES = 50
 """Pages of the list of batches that are read in search of one."""
@@ -103,7 +105,8 @@ class HttpBatches:
             async with session.request(
                 method, url, headers=headers, allow_redirects=False, timeout=_TIMEOUT, **options
             ) as reply:
-                content, status, said = await reply.read(), reply.status, dict(reply.headers)
+                content = await read_all(reply, _ANSWER_BYTES)
+                status, said = reply.status, dict(reply.headers)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise connection_error(error, self._road.shown) from None
         if status < 300:

@@ -115,7 +115,14 @@ def fit_preferences(
             "raise it"
         )
     trainer = _trainer(loaded, tokenizer, kept, out, settings)
-    figures = fit(trainer, out, monitor=TrainingMonitor(), resume=resume, log=log)
+    figures = fit(
+        trainer,
+        out,
+        monitor=TrainingMonitor(),
+        resume=resume,
+        log=log,
+        routing=trainer.routing,
+    )
     save(trainer, model, out, settings, scalar=True)
     return {"pairs": len(kept), "too_long": len(pairs) - len(kept), **figures}
 
@@ -128,11 +135,16 @@ def _trainer(
     settings: RewardSettings,
 ) -> Any:  # noqa: ANN401 - trl is untyped
     from datasets import Dataset  # noqa: PLC0415 - heavy
-    from trl import RewardConfig, RewardTrainer  # noqa: PLC0415 - heavy
+    from trl import RewardConfig  # noqa: PLC0415 - heavy
 
+    from deemster.training.baselines.reward_trainer import (  # noqa: PLC0415 - loads TRL
+        FollowedRewardTrainer,
+    )
+    from deemster.training.experts import Routing  # noqa: PLC0415 - loads torch
     from deemster.training.fitting import arguments  # noqa: PLC0415 - loads transformers
 
-    return RewardTrainer(
+    return FollowedRewardTrainer(
+        routing=Routing(model, settings.moe, balance=False),
         model=model,
         args=RewardConfig(
             **arguments(settings, out),

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from deemster.schemas import Record
-from deemster.training.settings import Number, Positive, SftSettings, TrainerSettings
+from deemster.training.settings import Number, Positive, ScalarSettings, SftSettings
 
 
-class RewardSettings(TrainerSettings):
+class RewardSettings(ScalarSettings):
     """A model with one output, trained on pairs (Bradley-Terry loss).
 
     `batch_size` counts pairs, each of which is two sequences of at most `max_length`.

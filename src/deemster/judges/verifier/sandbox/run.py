@@ -108,10 +108,24 @@ def run_tests(
         return TestRun(passed=False, evidence=stopped)
     if not written:
         raise SandboxError(f"the tests ended with status {tester.process.returncode}")
-    result = json.loads(written)
-    if result["passed"] is None:
-        raise SandboxError(result["evidence"])
-    return TestRun(passed=result["passed"], evidence=result["evidence"])
+    return _outcome(written)
+
+
+def _outcome(written: str) -> TestRun:
+    """What the tester wrote, whose file the tests can write to as well.
+
+    Raises:
+        SandboxError: the tests could not be run, or it is not what a tester writes.
+    """
+    try:
+        match json.loads(written):
+            case {"passed": bool() as passed, "evidence": str() as evidence}:
+                return TestRun(passed=passed, evidence=evidence)
+            case {"passed": None, "evidence": str() as evidence}:
+                raise SandboxError(evidence)
+    except (ValueError, RecursionError):
+        pass
+    raise SandboxError("the tests wrote into their own result")
 
 
 def _check_started(*children: Child) -> None:

@@ -31,8 +31,13 @@ from .syscalls import ALLOWED, AUDIT_ARCH, FILTERED
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 _SIGKILL, _EPERM, _ENOSYS = 9, 1, 38
 _CLONE_THREAD = 0x10000
-_SIGNAL_OWNERS = {"fcntl": (8, 10, 15), "ioctl": (0x8901, 0x8902)}
-"""F_SETOWN, F_SETSIG, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP: they make the kernel signal others."""
+_COMMANDS = {
+    "fcntl": (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1025, 1030, 1031, 1032, 1034),
+    "ioctl": (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451),
+}
+"""What a descriptor may be asked. fcntl: copies, flags, locks, sizes of pipes, and what is set;
+ioctl: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. The rest is refused: owners that
+the kernel signals, leases that make others wait, notices, attributes of files, devices' own."""
 _PRCTL_READS = (2, 3, 15, 16, 23, 27, 30, 39)
 """PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ,
 PR_GET_SECUREBITS, PR_GET_TIMERSLACK, PR_GET_NO_NEW_PRIVS: the rest is refused, above all the
@@ -208,9 +213,9 @@ def _filter(machine: str, pid: int, *, threads: bool) -> list[_Line]:
     # Limits may be read (no new value: a null pointer, both halves of it), never set.
     null = [_argument(2), (_JEQ, 0, 3, 0), _argument(2, high=True), (_JEQ, 0, 1, 0), allow, deny]
     when("prlimit64", null)
-    for name, commands in _SIGNAL_OWNERS.items():
-        tests = [line for command in commands for line in ((_JEQ, 0, 1, command), deny)]
-        when(name, [_argument(1), *tests, allow])
+    for name, commands in _COMMANDS.items():
+        permitted = [line for command in commands for line in ((_JEQ, 0, 1, command), allow)]
+        when(name, [_argument(1), *permitted, deny])
     return [*lines, absent]
 
 

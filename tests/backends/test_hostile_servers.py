@@ -1,0 +1,85 @@
+"""Servers that answer with what no server should: a failure, at once, and nothing else is harmed."""
+
+# ruff: noqa: E501 - a table of answers is easier to read in long lines
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deemster import Judge
+from deemster.backends import open_backend
+from deemster.backends._api.faults import Fault
+from deemster.schemas import Failure
+from deemster.testing import OpenAIServer, Raw
+
+ServerFactory = Callable[..., OpenAIServer]
+MiB = 2**20
+GZIP = {"Content-Encoding": "gzip"}
+
+
+async def judged(server: OpenAIServer) -> Failure:
+    backend = open_backend(
+        "openai/j", api_base=server.url, api_key="sk-12345678", retries=1, timeout=30.0
+    )
+    async with Judge(backend, dialect="grm", k=1) as judge:
+        verdict = await judge.score("q", ["a", "b"])
+    (vote,) = verdict.votes
+    assert isinstance(vote, Failure)
+    assert verdict.rewards is None
+    assert type(verdict).model_validate_json(verdict.model_dump_json()) == verdict
+    return vote
+
+
+def error(message: object, **more: object) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+def nested(depth: int) -> bytes:
+    return b'{"error": {"message": ' + b"[" * depth + b"]" * depth + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        pytest.param(Raw(error("http://x" + "?key" * MiB), 400), "HTTP 400: http://x", id="redaction"),
+        pytest.param(Raw(error("no", code="exceed" * MiB), 400), "HTTP 400: no", id="long-code"),
+        pytest.param(Raw(error("no", code="²"), 400), "HTTP 400: no", id="digit-of-a-code"),
+        pytest.param(Raw(error("no", code="²"), 200), "HTTP 502: no", id="digit-of-a-status"),
+        pytest.param(Raw(nested(900), 400), "HTTP 400: {", id="deep"),
+        pytest.param(Raw(b'{"detail":' + b"[" * 10**5, 422), "HTTP 422: {", id="deeper"),
+        pytest.param(Raw(error("half \ud83d an emoji"), 400), "half \ufffd an", id="surrogate"),
+        pytest.param(Raw(gzip.compress(b" " * (65 * MiB), 1), 200, GZIP), "larger than 64 MiB", id="bomb"),
+        pytest.param(Raw(gzip.compress(b" " * (65 * MiB), 1), 400, GZIP), "larger than 64 MiB", id="bomb-of-an-error"),
+    ],
+)  # fmt: skip
+async def test_it_is_a_failure_at_once(openai_server: ServerFactory, raw: Raw, said: str) -> None:
+    server = openai_server(raw=lambda _: raw)
+    start = time.process_time()
+    vote = await judged(server)
+    assert said in vote.message
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "1e300"},
+        {"Retry-After": "inf"},
+        {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"},
+        {"Retry-After-Ms": "1e400"},
+        {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "9" * 5000 + "h"},
+    ],
+    ids=["seconds", "infinite", "date", "milliseconds", "reset"],
+)
+def test_nobody_is_made_to_wait_for_ever(headers: dict[str, str]) -> None:
+    """All who share the key wait as long as a server asks."""
+    assert Fault.read(429, {"error": {"message": "slow down"}}, headers).retry_after is None
+
+
+def test_a_day_is_believed() -> None:
+    assert Fault.read(429, {}, {"Retry-After": "86400"}).retry_after == 86_400
