@@ -18,7 +18,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, linear
 
 from deemster.errors import InputError
 
@@ -49,6 +49,8 @@ class MtpBlocks(nn.Module):
 
     def __init__(self, model: Any, layers: list[nn.Module], kind: str | None) -> None:  # noqa: ANN401
         super().__init__()
+        self.alone = False
+        """Whether nothing but the blocks is to learn from their loss."""
         self.layers = nn.ModuleList(layers)
         self.config = model.config.get_text_config()
         rotary = getattr(model.get_decoder(), "rotary_emb", None)
@@ -84,8 +86,8 @@ class MtpBlocks(nn.Module):
             mask: as the model's layers take it.
             cache: of this block alone.
         """
-        embed, _, rotary = self._shared
-        embedded = embed(ids)
+        rotary = self._shared[2]
+        embedded = self._embedded(ids)
         rotation = None
         if rotary is not None:
             rotation = rotary(embedded, position_ids=positions, **self._rotary_options)
@@ -111,8 +113,14 @@ class MtpBlocks(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """By the model's own output layer."""
         head = self._shared[1]
-        found: Tensor = head(states.to(head.weight.dtype))
-        return found.float()
+        weight, bias = head.weight, getattr(head, "bias", None)
+        if self.alone:
+            weight, bias = weight.detach(), None if bias is None else bias.detach()
+        return linear(states.to(weight.dtype), weight, bias).float()
+
+    def _embedded(self, ids: Tensor) -> Tensor:
+        found: Tensor = self._shared[0](ids)
+        return found.detach() if self.alone else found
 
     def loss(
         self,
@@ -133,6 +141,7 @@ class MtpBlocks(nn.Module):
             positions: [B, T] where several texts stand in a row.
         """
         losses, first = [], (0, 0)
+        states = states.detach() if self.alone else states
         if positions is None:
             positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
             packed = None
@@ -159,7 +168,7 @@ class MtpBlocks(nn.Module):
 
         return create_causal_mask(
             config=self.config,
-            inputs_embeds=self._shared[0](ids),
+            inputs_embeds=self._embedded(ids),
             attention_mask=mask,
             past_key_values=None,
             position_ids=positions,
@@ -171,12 +180,13 @@ class MtpBlocks(nn.Module):
         save_file(held, folder / MTP_FILE, metadata={"format": "pt"})
 
 
-def new_blocks(model: Any, depth: int) -> MtpBlocks:  # noqa: ANN401 - transformers is untyped
+def new_blocks(model: Any, depth: int, *, seed: int = 0) -> MtpBlocks:  # noqa: ANN401 - transformers is untyped
     """Blocks that have learnt nothing yet, but for their layers: copies of the model's last one.
 
     Args:
         model: a causal language model of transformers, without adapters.
         depth: how many.
+        seed: of the weights that are not copies.
 
     Raises:
         InputError: its architecture is of another kind.
@@ -198,7 +208,9 @@ def new_blocks(model: Any, depth: int) -> MtpBlocks:  # noqa: ANN401 - transform
     def copied(*_: Any) -> Any:  # noqa: ANN401
         return copy.deepcopy(stack[place])
 
-    layers: list[nn.Module] = [MtpLayer(config, copied, norm, 0) for _ in range(depth)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers: list[nn.Module] = [MtpLayer(config, copied, norm, 0) for _ in range(depth)]
     found = MtpBlocks(model, layers, kinds[place])
     return found.to(device=model.device, dtype=model.dtype)
 
