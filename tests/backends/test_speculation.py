@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scipy.stats import chisquare
 from tests.support.tiny_grm import WINDOW, save_tiny_grm
 from tests.support.tiny_model import save_tiny_model
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, DeepseekV3ForCausalLM
 
 from deemster.backends._local.decoding import Prefilled, Runner
 from deemster.backends._local.generation import Draw, Plan
@@ -321,3 +323,41 @@ async def test_a_model_without_a_block_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no blocks for this model"):
         await backend.preload()
     await backend.aclose()
+
+
+def test_blocks_of_a_released_checkpoint_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeepSeek-V3 keeps its block as one more layer, which transformers knows by its number."""
+    save_tiny_grm(tmp_path, "deepseek-v3", num_hidden_layers=4)
+    whole = load_file(tmp_path / "model.safetensors")
+    place, width = "model.layers.3", 64
+    extra = {
+        f"{place}.{name}.weight": torch.ones(width)
+        for name in ("enorm", "hnorm", "shared_head.norm")
+    }
+    joined = torch.randn(width, 2 * width, generator=torch.Generator().manual_seed(0))
+    save_file(
+        whole | extra | {f"{place}.eh_proj.weight": joined / 8},
+        tmp_path / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"num_hidden_layers": 3, "num_nextn_predict_layers": 1}
+    config.pop("num_mtp_layers", None)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(
+        DeepseekV3ForCausalLM, "_keys_to_ignore_on_load_unexpected", [r"model\.layers\.3.*"]
+    )
+    model = opened(tmp_path, speculate="mtp")
+    assert model.speculated is not None
+    blocks = model.speculated.speculation.blocks  # type: ignore[attr-defined]
+    layer = blocks.layers[0]
+    assert torch.equal(layer.eh_proj.weight, joined / 8)
+    name = "self_attn.o_proj.weight"
+    assert torch.equal(layer.mtp_block.self_attn.o_proj.weight, whole[f"{place}.{name}"])
+    prompts = [np.random.default_rng(6).integers(9, 900, 12).tolist()]
+    spy = Spy(model.speculated.speculation)
+    assert drawn(model, prompts, GREEDY, [spy])[0][0].ids == drawn(model, prompts, GREEDY)[0][0].ids
+    assert spy.found
+    model.runner.close()

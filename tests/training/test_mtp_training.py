@@ -92,7 +92,12 @@ async def test_a_trained_block_drafts_what_the_judge_says(tmp_path: Path) -> Non
 async def test_adapters_and_blocks_are_trained_resumed_and_saved(tmp_path: Path) -> None:
     """What is continued goes on with the blocks of the checkpoint, not with new ones."""
     base = save_base(tmp_path / "base")
-    settings = {"lora": {"rank": 2}, "mtp": {"depth": 2}, "save_steps": 2, "learning_rate": 1e-3}
+    settings: dict[str, Any] = {
+        "lora": {"rank": 2},
+        "mtp": {"depth": 2},
+        "save_steps": 2,
+        "learning_rate": 1e-3,
+    }
     trained(tmp_path / "whole", base, max_steps=4, **settings)
     trained(tmp_path / "cut", base, max_steps=4, **settings)
     shutil.rmtree(tmp_path / "cut" / "model")
@@ -107,11 +112,12 @@ async def test_adapters_and_blocks_are_trained_resumed_and_saved(tmp_path: Path)
 def test_without_detach_the_model_learns_from_it_too(tmp_path: Path) -> None:
     base = save_base(tmp_path / "base")
     found = {}
-    for name, settings in {
+    kinds: dict[str, dict[str, Any]] = {
         "plain": {},
         "detached": {"mtp": {"detach": True}},
         "joined": {"mtp": {}},
-    }.items():
+    }
+    for name, settings in kinds.items():
         trained(tmp_path / name, base, max_steps=2, max_grad_norm=1e9, **settings)
         weights = load_file(tmp_path / name / "model" / "model.safetensors")
         found[name] = weights["model.layers.0.mlp.up_proj.weight"]

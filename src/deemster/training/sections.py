@@ -33,6 +33,8 @@ _OPTIONS = (
     "max_context",
     "threads",
     "experts_implementation",
+    "speculate",
+    "draft_tokens",
 )
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -69,7 +71,7 @@ class ModelSection(Record):
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the `hf:` backend when the model is sampled from: `device`, `dtype`, `batch_size`,
-    `max_context`, `threads`, `experts_implementation`."""
+    `max_context`, `threads`, `experts_implementation`, `speculate`, `draft_tokens`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:
