@@ -1,7 +1,7 @@
 """What eight bits cost a judge: accuracy, memory and speed beside full precision, on the CPU.
 
     python -m lab.eight_bit OUT nano                                  # 400 pairs of its own world
-    python -m lab.eight_bit OUT smol=hf:ADAPTER_OR_MODEL --limit 40   # everyday pairs, spread evenly
+    python -m lab.eight_bit OUT smol=hf:ADAPTER_OR_MODEL --limit 40  # everyday pairs, spread evenly
     python -m lab.eight_bit OUT nano --table                          # what there is, as a table
 
 Greedy, two votes a pair, one in each order. Each pair is judged by every kind before the next, and

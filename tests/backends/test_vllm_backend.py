@@ -286,6 +286,11 @@ def test_vllm_says_nothing_on_stdout(backend: VLLMBackend, monkeypatch: pytest.M
             id="code",
         ),
         pytest.param(
+            {"engine_args": {"speculative_config": {"method": "eagle", "model": "some/head"}}},
+            r"speculative_config cannot be .*; allowed: method \(mtp or ngram\), num_spec",
+            id="drafts-of-another-model",
+        ),
+        pytest.param(
             {"max_context": 10**6}, r"cannot load model 'vllm:.*: User-specified max_", id="start"
         ),
         pytest.param({"device": "cpu"}, "does not take the option 'device'", id="unknown"),

@@ -13,6 +13,7 @@ from deemster.backends._local.quantization import check_quantization
 from deemster.backends._local.room import room_for
 from deemster.backends._local.serving import Server
 from deemster.backends._local.sources import check_path, source_of
+from deemster.backends._local.speculating import check_speculation
 from deemster.backends.base import Outcome, Request
 from deemster.backends.decision_file import DecisionFile
 from deemster.errors import InputError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from deemster.backends._local.generation import Draw, Plan
     from deemster.backends._local.labels import LabelReader
     from deemster.backends._local.loading import LocalModel
+    from deemster.backends._local.speculation import Tally
     from deemster.backends._local.work import Work
 
 _TOGETHER = 16
@@ -71,6 +73,10 @@ class TransformersBackend:
         quantization: `int8` (weights only, on any device) or `fp8` (weights and activations, on a
             GPU that multiplies in it), for linear layers, after adapters are merged; by default
             what the checkpoint has. Needs the extra `quantization`.
+        speculate: how tokens are drafted that the model then checks, several in one pass: `lookup`
+            (what came after the same words in the prompt or in another draw) or `mtp` (the model's
+            block for multi-token prediction). Texts stay what they are, up to rounding.
+        draft_tokens: tokens of a draft, at most; by default 4 of `lookup` and 1 of `mtp`.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra
@@ -92,6 +98,8 @@ class TransformersBackend:
         exact: bool = False,
         experts_implementation: str | None = None,
         quantization: str | None = None,
+        speculate: str | None = None,
+        draft_tokens: int | None = None,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
         check_quantization(quantization)
@@ -100,11 +108,13 @@ class TransformersBackend:
             ("batch_size", batch_size),
             ("max_context", max_context),
             ("threads", threads),
+            ("draft_tokens", draft_tokens),
         ):
             if value is not None and value < 1:
                 raise InputError(f"{what} must be 1 or more, got {value!r}")
         if device_map is not None:
             check_device_map(device_map, device, path)
+        check_speculation(speculate, draft_tokens, exact=exact)
         self.batch_size = batch_size
         self._options: dict[str, Any] = {
             "device": device,
@@ -117,6 +127,8 @@ class TransformersBackend:
             "exact": exact,
             "experts_implementation": experts_implementation,
             "quantization": quantization,
+            "speculate": speculate,
+            "draft_tokens": draft_tokens,
         }
         self._exact = exact
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
@@ -132,6 +144,12 @@ class TransformersBackend:
     def name(self) -> str:
         """`hf:` and the path."""
         return f"hf:{self._path}"
+
+    @property
+    def tally(self) -> Tally | None:
+        """How the drafts of `speculate` have fared; None without it, and before the first."""
+        speculated = None if self._model is None else self._model.speculated
+        return None if speculated is None else speculated.tally
 
     async def generate(self, request: Request) -> list[Outcome]:
         """See `Backend.generate`.
@@ -241,6 +259,7 @@ class TransformersBackend:
             eos=model.eos,
             tokenizer=model.tokenizer,
             vocabulary=None if request.json_schema is None else model.vocabulary,
+            speculation=model.speculated,
         )
 
     def _completion(

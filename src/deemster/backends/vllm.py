@@ -29,11 +29,16 @@ ENGINE_ARGS = frozenset(
         "disable_custom_all_reduce", "enable_chunked_prefill", "enable_expert_parallel",
         "enable_prefix_caching", "enforce_eager", "gpu_memory_utilization", "kv_cache_dtype",
         "kv_cache_memory_bytes", "max_num_batched_tokens", "max_num_seqs", "pipeline_parallel_size",
-        "quantization", "revision", "seed", "tensor_parallel_size", "tokenizer_revision",
+        "quantization", "revision", "seed", "speculative_config", "tensor_parallel_size",
+        "tokenizer_revision",
     }
 )  # fmt: skip
 """Arguments of vLLM's engine that may be given: those that name no code and no file, because a
 suite may be somebody else's."""
+
+_DRAFTS = ("mtp", "ngram")
+_OF_DRAFTS = frozenset({"num_speculative_tokens", "prompt_lookup_max", "prompt_lookup_min"})
+"""What `speculative_config` may hold: vLLM's others name models or code."""
 
 _QUIET = {
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # stdout is for results
@@ -41,6 +46,23 @@ _QUIET = {
     "VLLM_NO_USAGE_STATS": "1",  # nothing is sent anywhere that the user did not ask for
 }
 """Environment variables of vLLM, where they are not set."""
+
+
+def _check_speculation(config: Any) -> None:  # noqa: ANN401 - of a suite, not checked before
+    """Refuse a `speculative_config` with more than drafts by the model or the prompt themselves.
+
+    Raises:
+        InputError: it has another method, or another field.
+    """
+    if config is None:
+        return
+    fields = config if isinstance(config, Mapping) else {}
+    unknown = sorted(fields.keys() - _OF_DRAFTS - {"method"})
+    if fields.get("method") not in _DRAFTS or unknown:
+        raise InputError(
+            f"engine_args speculative_config cannot be {config!r}; allowed: method "
+            f"({' or '.join(_DRAFTS)}), {', '.join(sorted(_OF_DRAFTS))}"
+        )
 
 
 class VLLMBackend:
@@ -95,6 +117,7 @@ class VLLMBackend:
                 f"engine_args {unknown[0]!r} cannot be given; allowed: "
                 + ", ".join(sorted(ENGINE_ARGS))
             )
+        _check_speculation((engine_args or {}).get("speculative_config"))
         self._options: dict[str, Any] = {
             "dtype": dtype,
             "max_context": max_context,

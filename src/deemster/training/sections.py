@@ -35,6 +35,8 @@ _OPTIONS = (
     "threads",
     "experts_implementation",
     "quantization",
+    "speculate",
+    "draft_tokens",
 )
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -129,7 +131,8 @@ class ModelSection(Record):
     """Prompt and parser, both for training and afterwards."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the `hf:` backend when the model is sampled from: `device`, `device_map`, `dtype`,
-    `batch_size`, `max_context`, `threads`, `experts_implementation`, `quantization`."""
+    `batch_size`, `max_context`, `threads`, `experts_implementation`, `quantization`, `speculate`,
+    `draft_tokens`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:

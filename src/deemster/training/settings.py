@@ -111,6 +111,22 @@ class MoeSettings(Record):
     weights, by one over the sorted tokens; None is transformers' choice."""
 
 
+class MtpSettings(Record):
+    """Multi-token prediction: blocks beside the model learn to predict the token after next.
+
+    A model that has such blocks goes on with them (`mtp.safetensors` beside its weights, or in the
+    checkpoint where transformers knows them there); another gets new ones.
+    """
+
+    weight: Annotated[Number, Field(gt=0)] = 0.3
+    """Of the loss, the mean over the blocks; DeepSeek-V3 had 0.3 and in the end 0.1."""
+    depth: Positive = 1
+    """Blocks; each predicts one token further. The first is what drafts."""
+    detach: bool = False
+    """The blocks alone learn from this loss, so that the model learns what it would without, but
+    for `max_grad_norm`, which is of all gradients together."""
+
+
 class TrainerSettings(Record):
     """What all trainers share."""
 
@@ -208,6 +224,23 @@ class SftSettings(TrainerSettings):
     their position ids; no padding is computed. Fast with flash attention."""
     instruction_share: Annotated[Number, Field(ge=0, lt=1)] | None = None
     """Share of instruction data among the examples; None uses all of it (paper: 0.85)."""
+    mtp: MtpSettings | None = None
+    """Train blocks for multi-token prediction, too, with which `speculate: mtp` drafts."""
+
+    @model_validator(mode="after")
+    def _trainable_blocks(self) -> Self:
+        if self.mtp is not None and self.lora is not None and self.lora.quantize:
+            raise ValueError(
+                "mtp goes without lora.quantize: its blocks are copies of layers, and 4-bit ones "
+                "cannot be trained; leave one of the two out"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """So that stages that were trained before there was `mtp` are no new ones."""
+        found: dict[str, Any] = write(self)
+        return found if self.mtp is not None else {k: v for k, v in found.items() if k != "mtp"}
 
 
 class CollapseSettings(Record):
@@ -310,6 +343,7 @@ __all__ = [
     "LoraSettings",
     "MetaSettings",
     "MoeSettings",
+    "MtpSettings",
     "ScalarSettings",
     "SftSettings",
     "TrainerSettings",

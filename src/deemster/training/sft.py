@@ -30,6 +30,7 @@ from deemster.training.settings import SftSettings
 
 if TYPE_CHECKING:
     from deemster.training.fitting import Log
+    from deemster.training.mtp import Prediction
 
 _IGNORED = -100
 """Label of tokens without loss, as in torch and transformers."""
@@ -72,7 +73,7 @@ def train_sft(
 
     Returns:
         Figures: `examples`, `instructions`, `too_long` (left out), `tokens` (with loss, per
-        epoch), and those of `fitting.fit`.
+        epoch), those of `fitting.fit`, and with `settings.mtp` those of `Prediction.figures`.
 
     Raises:
         InputError: there is nothing to train on, there are too few instructions for the share,
@@ -108,7 +109,12 @@ def train_sft(
         random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
         if settings.group_by_length:
             rows = like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
-        trainer = _trainer(loaded, tokenizer, rows, out, settings)
+        prediction = None
+        if settings.mtp is not None:
+            from deemster.training.mtp import Prediction  # noqa: PLC0415 - loads torch
+
+            prediction = Prediction.of(loaded, model, settings.mtp, seed=settings.seed)
+        trainer = _trainer(loaded, tokenizer, rows, out, settings, prediction=prediction)
         figures = fit(
             trainer,
             out,
@@ -118,13 +124,16 @@ def train_sft(
             routing=trainer.routing,
             settings=settings,
         )
-        save(trainer, model, out, settings)
+        folder = save(trainer, model, out, settings)
+        if prediction is not None:
+            prediction.blocks.save(folder)
     return {
         "examples": len(examples),
         "instructions": len(instructions),
         "too_long": too_long,
         "tokens": sum(label != _IGNORED for row in rows for label in row["labels"]),
         **figures,
+        **({} if prediction is None else prediction.figures()),
     }
 
 
@@ -156,6 +165,8 @@ def _trainer(
     rows: list[dict[str, list[int]]],
     out: Path,
     settings: SftSettings,
+    *,
+    prediction: Prediction | None,
 ) -> Any:  # noqa: ANN401 - trl is untyped
     from datasets import Dataset  # noqa: PLC0415 - heavy
     from trl import SFTConfig  # noqa: PLC0415 - heavy
@@ -177,6 +188,7 @@ def _trainer(
     lora = settings.lora
     kind = CompletionTrainer if config.device.type == "cpu" else BalancedSFTTrainer
     return kind(
+        prediction=prediction,
         routing=routing,
         model=model,
         args=config,

@@ -14,12 +14,13 @@ import torch
 from trl import SFTTrainer
 
 from deemster.training.balanced import Balanced
+from deemster.training.mtp import Predicting
 
 _IGNORED = -100
 
 
-class BalancedSFTTrainer(Balanced, SFTTrainer):  # type: ignore[misc]  # trl is untyped
-    """TRL's, with the experts' load followed."""
+class BalancedSFTTrainer(Predicting, Balanced, SFTTrainer):  # type: ignore[misc]  # trl is untyped
+    """TRL's, with the experts' load followed, and blocks that predict further tokens."""
 
 
 class _CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
@@ -52,7 +53,7 @@ class _CompletionTrainer(SFTTrainer):  # type: ignore[misc]  # trl is untyped
         return (loss, outputs) if return_outputs else loss
 
 
-class CompletionTrainer(Balanced, _CompletionTrainer):
+class CompletionTrainer(Predicting, Balanced, _CompletionTrainer):
     """The same for a CPU, with logits from the batch's first completion token on."""
 
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from deemster.backends._local.own_cache import OwnCache, PassingCache
+from deemster.backends._local.ragged import Hidden, RaggedCache, Spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +55,12 @@ class Group:
     """Rows of a step, neighbours in the batch, that go on from the same prompt."""
 
     rows: int
+    """Of the step: one a token."""
     prefix: Prefix
-    own: OwnCache
+    own: OwnCache | RaggedCache
     """What they have said since."""
+    spread: Spread | None = None
+    """Where rows have several tokens in the step, or have had: whose they are."""
 
 
 _NUMBER = itertools.count()
@@ -86,8 +90,8 @@ def prefix_of(cache: Any) -> Prefix:  # noqa: ANN401 - transformers is untyped
 class SharedPrefixAttention:
     """An attention function of the transformers interface, for steps and nothing else.
 
-    Queries, of one token per row, attend to the prefix of their group and to their own tokens,
-    the present one among them, which is added to the group's cache.
+    Queries attend to the prefix of their group and to their row's own tokens, the present one
+    among them, which is added to the group's cache.
 
     Args:
         model: whose attention it is to be.
@@ -153,16 +157,27 @@ class SharedPrefixAttention:
         for group in self._groups:
             rows = slice(start, start + group.rows)
             prefix, own = group.prefix[index], group.own.layers[index]
-            held = own.update(key[rows], value[rows])
-            shared = prefix.seen_with(own.total)
+            spread, asked, hidden = group.spread, query[rows], None
+            held = own.update(key[rows], value[rows], spread)
+            if spread is None:
+                shared = prefix.seen_with(own.total)
+            else:
+                shared, hidden, asked = (
+                    (prefix.key, prefix.value),
+                    spread.hidden(prefix),
+                    spread.apart(asked),
+                )
             if hasattr(layer, "expand_kv"):
                 up = layer.kv_b_proj.weight.view(query.shape[1], -1, key.shape[-1])
-                output = attend_latents(query[rows], *held, shared=shared, up=up, scale=scale)
+                output = attend_latents(
+                    asked, *held, shared=shared, up=up, scale=scale, hidden=hidden
+                )
             else:
                 output = attend(
-                    query[rows], *held, shared=shared, scale=scale, softcap=softcap, sinks=s_aux
-                )
-            outputs.append(output)
+                    asked, *held, shared=shared, scale=scale, softcap=softcap, sinks=s_aux,
+                    hidden=hidden,
+                )  # fmt: skip
+            outputs.append(output if spread is None else spread.together(output, group.rows))
             start += group.rows
         return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)), None
 
@@ -176,28 +191,34 @@ def attend(
     scale: float,
     softcap: float | None = None,
     sinks: Tensor | None = None,
+    hidden: Hidden | None = None,
 ) -> Tensor:
-    """Attention of one query per row over the shared prefix, then the row's own keys.
+    """Attention of queries over the shared prefix, then the row's own keys.
 
     Args:
-        query: [B, H, 1, D]
+        query: [B, H, Q, D]
         key: [B, K, T, D], with K dividing H (grouped queries)
         value: [B, K, T, E]
         shared: keys [1, K, P, D] and values [1, K, P, E] of the prefix
         scale: factor on the scores
         softcap: c of c · tanh(score / c), which bounds the scores
         sinks: [H] scores of a value that is nothing, for heads that have nothing to look at.
+        hidden: what each query must not see; None: they see everything.
 
     Returns:
-        [B, 1, H, E]
+        [B, Q, H, E]
     """
-    B, H, _, D = query.shape
+    B, H, Q, D = query.shape
     K = key.shape[1]
-    ahead, own = _scores((query * scale).view(B, K, H // K, D), key, shared[0])
+    ahead, own = _scores((query * scale).reshape(B, K, H // K * Q, D), key, shared[0])
     if softcap is not None:
         ahead, own = (softcap * torch.tanh(scores / softcap) for scores in (ahead, own))
-    aside = None if sinks is None else sinks.view(K, 1, H // K, 1).expand(K, B, H // K, 1)
-    return _weighed(ahead, own, value, shared[1], aside).reshape(B, 1, H, -1)
+    ahead, own = _masked(ahead, own, hidden)
+    aside = None
+    if sinks is not None:
+        aside = sinks.view(K, 1, H // K, 1).repeat_interleave(Q, dim=2).expand(K, B, -1, 1)
+    seen = _weighed(ahead, own, value, shared[1], aside)
+    return seen.reshape(B, H, Q, -1).transpose(1, 2)
 
 
 def attend_latents(
@@ -208,6 +229,7 @@ def attend_latents(
     shared: tuple[Tensor, Tensor],
     up: Tensor,
     scale: float,
+    hidden: Hidden | None = None,
 ) -> Tensor:
     """The same for a model that caches a latent, out of which keys and values are made.
 
@@ -215,25 +237,28 @@ def attend_latents(
     or value of a past token is made again.
 
     Args:
-        query: [B, H, 1, N + M]; the last M are rotated by their position
+        query: [B, H, Q, N + M]; the last M are rotated by their position
         latent: [B, 1, T, R]
         rotated: [B, 1, T, M], the part of the keys that all heads share
         shared: latents [1, 1, P, R] and rotated [1, 1, P, M] of the prefix
         up: [H, N + E, R], from latents to keys (the first N) and values
         scale: factor on the scores.
+        hidden: see `attend`.
 
     Returns:
-        [B, 1, H, E]
+        [B, Q, H, E]
     """
+    B, H, Q, _ = query.shape
     M = rotated.shape[-1]
     N = query.shape[-1] - M
-    query = query[:, :, 0] * scale
-    content = torch.einsum("bhn,hnr->bhr", query[..., :N], up[:, :N])
-    by_content = _scores(content[:, None], latent, shared[0])
-    by_position = _scores(query[:, None, :, N:], rotated, shared[1])
+    query = query * scale
+    content = torch.einsum("bhqn,hnr->bhqr", query[..., :N], up[:, :N])
+    by_content = _scores(content.reshape(B, 1, H * Q, -1), latent, shared[0])
+    by_position = _scores(query[..., N:].reshape(B, 1, H * Q, M), rotated, shared[1])
     ahead, own = (a + b for a, b in zip(by_content, by_position, strict=True))
-    seen = _weighed(ahead, own, latent, shared[0])[:, 0]  # [B, H, R]
-    return torch.einsum("bhr,her->bhe", seen, up[:, N:])[:, None]
+    ahead, own = _masked(ahead, own, hidden)
+    seen = _weighed(ahead, own, latent, shared[0]).reshape(B, H, Q, -1)  # [B, H, Q, R]
+    return torch.einsum("bhqr,her->bqhe", seen, up[:, N:])
 
 
 def _scores(query: Tensor, key: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]:
@@ -242,6 +267,21 @@ def _scores(query: Tensor, key: Tensor, shared: Tensor) -> tuple[Tensor, Tensor]
     grouped = query.transpose(0, 1).reshape(K, B * G, D)
     ahead = (grouped @ shared[0].transpose(1, 2)).view(K, B, G, -1)
     return ahead, (query @ key.transpose(2, 3)).transpose(0, 1)
+
+
+def _masked(ahead: Tensor, own: Tensor, hidden: Hidden | None) -> tuple[Tensor, Tensor]:
+    """The scores, -inf where they are hidden; of the G of `_scores`, queries come last."""
+    if hidden is None:
+        return ahead, own
+    found = []
+    for scores, mask in zip((ahead, own), hidden, strict=True):
+        if mask is None:
+            found.append(scores)
+            continue
+        K, B, _, tokens = scores.shape
+        by_query = scores.view(K, B, -1, mask.shape[1], tokens)  # [K, B, G / Q, Q, tokens]
+        found.append(by_query.masked_fill(mask[None, :, None], -torch.inf).flatten(2, 3))
+    return found[0], found[1]
 
 
 def _weighed(

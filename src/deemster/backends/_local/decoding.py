@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from deemster.backends._local.attention import (
     SharedPrefixAttention,
     prefix_of,
 )
+from deemster.backends._local.drafted_rows import DraftedRows
 from deemster.backends._local.own_cache import OwnCache
 from deemster.backends._local.reuse import beginning_of, in_common
 from deemster.backends._local.threads import Threads
@@ -41,6 +42,8 @@ class Prefilled:
     cache: Any
     reused: int = 0
     """Tokens at its beginning that had been read for another prompt."""
+    states: Tensor | None = None
+    """[tokens, width] what the last layer made of each, where the runner keeps that."""
 
 
 class Rows(Protocol):
@@ -94,18 +97,32 @@ class Runner:
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
         self._own_implementation = getattr(model.config, "_attn_implementation", None)
-        self._attention: SharedPrefixAttention | None = None
-        self._attention = self._shared_prefix_attention()
+        self.attention: SharedPrefixAttention | None = None
+        self._states: list[Tensor] | None = None
+        self.attention = self._shared_prefix_attention()
 
     @property
     def shares_prefix(self) -> bool:
         """Whether the prompt's keys and values are held once instead of once per row."""
-        return self._attention is not None
+        return self.attention is not None
+
+    def keep_states(self) -> None:
+        """From now on keep what the last layer makes of each token: drafts start from it."""
+        self._states = []
+
+        def keep(_module: Any, _given: Any, output: Any) -> None:  # noqa: ANN401
+            self._states = [output[0]]
+
+        self.model.get_decoder().register_forward_hook(keep)
+
+    def _last_states(self) -> Tensor | None:
+        """[rows, tokens, width] of the pass that has just ended."""
+        return self._states.pop() if self._states else None
 
     def close(self) -> None:
         """Undo the registration with transformers."""
-        if self._attention is not None:
-            self._attention.unregister()
+        if self.attention is not None:
+            self.attention.unregister()
 
     def prefill(self, ids: Sequence[int], after: Prefilled | None = None) -> Prefilled:
         """Read a prompt of one or more tokens.
@@ -117,7 +134,7 @@ class Runner:
         cache, reused = None, 0
         if after is not None and not self._exact:
             cache, reused = beginning_of(after.cache, after.ids, ids)
-        with self._own_attention():
+        with self.own_attention():
             output = self.model(
                 input_ids=torch.tensor([list(ids[reused:])], device=self.device),
                 use_cache=True,
@@ -128,7 +145,11 @@ class Runner:
         for layer in getattr(cache, "layers", ()):
             if getattr(layer, "is_sliding", False):  # a view, which would keep what has left it
                 layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
-        return Prefilled(tuple(ids), self._logits(output)[0], cache, reused)
+        states = self._last_states()
+        if states is not None:
+            before = [] if after is None or after.states is None else [after.states[:reused]]
+            states = torch.cat([*before, states[0]])
+        return Prefilled(tuple(ids), self._logits(output)[0], cache, reused, states)
 
     def after(self, prompts: Sequence[Sequence[int]], *, rows: int) -> tuple[Tensor, int]:
         """What follows each of several prompts; what they have in common is read once.
@@ -161,7 +182,7 @@ class Runner:
             cache = copy.deepcopy(cache)
             cache.batch_repeat_interleave(len(tails))
         keep = {"logits_to_keep": places.to(self.device)} if self._last_only else {}
-        with self._own_attention():
+        with self.own_attention():
             output = self.model(
                 input_ids=ids.to(self.device),
                 past_key_values=cache,
@@ -174,25 +195,34 @@ class Runner:
         return logits.float()
 
     @contextmanager
-    def _own_attention(self) -> Iterator[None]:
+    def own_attention(self) -> Iterator[None]:
         """The model's own attention, for several tokens at a time."""
-        if self._attention is None:
+        if self.attention is None:
             yield
             return
         self.model.set_attn_implementation(self._own_implementation)
         try:
             yield
         finally:
-            self.model.set_attn_implementation(self._attention.name)
+            self.model.set_attn_implementation(self.attention.name)
 
     def rows(self, prompt: Prefilled, count: int, room: int) -> Rows:
         """`count` continuations of a prompt, with up to `room` tokens each."""
-        if self._attention is not None:
+        if self.attention is not None:
             return _SharedRows(self, prompt, room)
         return _ExpandedRows(self, prompt, count)
 
+    def drafted_rows(self, prompt: Prefilled, count: int) -> DraftedRows:
+        """`count` continuations of a prompt, whose rows go on by different lengths.
+
+        Only where `shares_prefix`.
+        """
+        return DraftedRows(prefix_of(prompt.cache), len(prompt.ids), count, self.device)
+
     def step(self, steps: Sequence[tuple[Rows, Sequence[int]]]) -> list[Tensor]:
         """Give rows of several prompts their next tokens, in one pass where that is allowed.
+
+        Of rows with drafts see `check`.
 
         Args:
             steps: rows, and a token for each of them.
@@ -200,32 +230,66 @@ class Runner:
         Returns:
             As `Rows.step`, for each.
         """
-        if self._threads is None or not steps:
-            return self._step(steps)
-        with self._threads.step():
+        if not steps:
+            return []
+        with self._timed():
             return self._step(steps)
 
     def _step(self, steps: Sequence[tuple[Rows, Sequence[int]]]) -> list[Tensor]:
         shared = [(rows, tokens) for rows, tokens in steps if isinstance(rows, _SharedRows)]
         apart = len(shared) < len(steps) or (self._exact and len(steps) > 1)
-        if self._attention is None or apart:
+        if self.attention is None or apart:
             return [rows.step(tokens) for rows, tokens in steps]
-        inputs = [self.padded(tokens) for _, tokens in shared]
-        groups = [rows.group(len(ids)) for (rows, _), ids in zip(shared, inputs, strict=True)]
-        places = [rows.position for rows, _ in shared]
-        with self._attention.step(groups) as cache:
+        parts = self._together(
+            [(tokens, [rows.position] * len(tokens), rows.group) for rows, tokens in shared]
+        )
+        for rows, _ in shared:
+            rows.position += 1
+        return [logits for logits, _ in parts]
+
+    def check(
+        self, steps: Sequence[tuple[DraftedRows, Sequence[Sequence[int]]]]
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """Give rows of several prompts their last tokens and drafts of what comes next.
+
+        Args:
+            steps: rows, and for each of them the token and its draft. How many of them a row
+                keeps is for `DraftedRows.took` to say.
+
+        Returns:
+            For each, [tokens, vocabulary] float32 logits after every token, one row after another,
+            and what the last layer made of them, [tokens, width], where that is kept.
+        """
+        if not steps:
+            return []
+        with self._timed():
+            return self._together([rows.offer(tokens) for rows, tokens in steps])
+
+    def _timed(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._threads is None else self._threads.step()
+
+    def _together(
+        self, parts: Sequence[tuple[Sequence[int], Sequence[int], Callable[[int], Group]]]
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """One pass for tokens at their positions, each as a row of its own."""
+        attention = cast("SharedPrefixAttention", self.attention)
+        inputs = [self.padded(tokens) for tokens, _, _ in parts]
+        places = [self.padded(positions) for _, positions, _ in parts]
+        groups = [group(len(ids)) for (_, _, group), ids in zip(parts, inputs, strict=True)]
+        with attention.step(groups) as cache:
             output = self.model(
                 input_ids=torch.cat(inputs),
-                position_ids=torch.cat(
-                    [torch.full_like(ids, place) for ids, place in zip(inputs, places, strict=True)]
-                ),
+                position_ids=torch.cat(places),
                 past_key_values=cache,
                 use_cache=True,
             )
-        parts = torch.split(self._logits(output), [group.rows for group in groups])
-        for rows, _ in shared:
-            rows.position += 1
-        return [part[: len(tokens)] for part, (_, tokens) in zip(parts, shared, strict=True)]
+        rows = [group.rows for group in groups]
+        counts = [len(tokens) for tokens, _, _ in parts]
+        logits = _first(torch.split(self._logits(output), rows), counts)
+        states = self._last_states()
+        if states is None:
+            return [(part, None) for part in logits]
+        return list(zip(logits, _first(torch.split(states[:, 0], rows), counts), strict=True))
 
     def padded(self, tokens: Sequence[int]) -> Tensor:
         """[rows, 1] on the device; rows are added up to the next whole multiple."""
@@ -256,7 +320,7 @@ class Runner:
                     noise = apart(self.prefill(ids).logits, before.logits)
                 attention.register()
                 model.set_attn_implementation(attention.name)
-                self._attention = attention
+                self.attention = attention
                 found = self._probe(_SharedRows(self, before, 4))
             # Rounding grows through the layers, in half precision to some hundredths; how much
             # depends on the model, so that it is measured too.
@@ -266,7 +330,7 @@ class Runner:
             logger.info("shared-prefix attention is off by %.2g, noise %.2g: not used", off, noise)
         except Exception as error:  # noqa: BLE001 - any model may trip over it in its own way
             logger.info("shared-prefix attention does not fit this model: %s", error)
-        self._attention = None
+        self.attention = None
         model.set_attn_implementation(self._own_implementation)
         attention.unregister()
         return None
@@ -275,6 +339,11 @@ class Runner:
         """[2, 3, vocabulary] logits of two steps."""
         tokens = [i % self.vocabulary for i in (3, 11, 5)]
         return torch.stack([rows.step(tokens), rows.step(tokens[::-1])])
+
+
+def _first(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
+    """The first so many of each part; the rest is padding."""
+    return [part[:count] for part, count in zip(parts, counts, strict=True)]
 
 
 class _SharedRows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from deemster.backends._local.decoding import Prefilled, Runner, gap_filling_ord
 from deemster.backends._local.grammar import Constraint, Vocabulary, allowed_tokens
 from deemster.backends._local.sampling import Noise, choose, log_probabilities
 from deemster.schemas import Sampling, TokenLogprob
+
+if TYPE_CHECKING:
+    from deemster.backends._local.speculation import Speculated
 
 _HELD_BACK = 8
 """Tokens after which text is taken as it is, although it may end inside a character."""
@@ -72,6 +75,8 @@ class Plan:
     tokenizer: Any
     vocabulary: Vocabulary | None = None
     """Set when the draws have constraints."""
+    speculation: Speculated | None = None
+    """Set when several tokens are drafted and then checked together."""
 
 
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:  # noqa: ANN401 - transformers is untyped
@@ -96,9 +101,14 @@ class Drawing:
         self, runner: Runner, prompt: Prefilled, draws: Sequence[Draw], plan: Plan
     ) -> None:
         self._plan = plan
-        _advance(draws, prompt.logits.expand(len(draws), -1), plan)
+        advance(draws, prompt.logits.expand(len(draws), -1), plan)
         self._alive = [draw for draw in draws if draw.finish is None]
         self.rows = runner.rows(prompt, len(self._alive), plan.room) if self._alive else None
+
+    @property
+    def count(self) -> int:
+        """Draws that go on."""
+        return len(self._alive)
 
     @property
     def tokens(self) -> list[int]:
@@ -107,7 +117,7 @@ class Drawing:
 
     def take(self, logits: Tensor) -> None:
         """Go on by a token, drawn from what the model said of `tokens`."""
-        _advance(self._alive, logits, self._plan)
+        advance(self._alive, logits, self._plan)
         going = [draw.finish is None for draw in self._alive]
         if self.rows is not None and not all(going):
             order = gap_filling_order(going)
@@ -116,8 +126,14 @@ class Drawing:
                 self.rows.keep(order)
 
 
-def _advance(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> None:
-    """Choose, record and check the next token of every draw."""
+def advance(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> None:
+    """Choose, record and check the next token of every draw.
+
+    Args:
+        alive: the draws.
+        logits: [draws, vocabulary] of it.
+        plan: of all of them.
+    """
     tokens = choose(_allowed(alive, logits, plan), plan.sampling, [draw.noise for draw in alive])
     constraints = [draw.constraint for draw in alive]
     tokens = [

@@ -33,6 +33,8 @@ from deemster.backends._local.quantization import (
     stored_options,
 )
 from deemster.backends._local.sources import Source, source_of
+from deemster.backends._local.speculating import speculated
+from deemster.backends._local.speculation import Speculated
 from deemster.backends._local.threads import Threads
 from deemster.backends.model_fetch import fetchable
 from deemster.errors import InputError
@@ -52,6 +54,8 @@ class LocalModel:
     """Ids that end a text."""
     context: int | None
     """Most tokens of prompt and completion together; None if the model has no limit."""
+    speculated: Speculated | None = None
+    """How it drafts tokens, if it does."""
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -83,6 +87,8 @@ def load(
     adapter: str | None = None,
     device_map: str | None = None,
     quantization: str | None = None,
+    speculate: str | None = None,
+    draft_tokens: int | None = None,
 ) -> LocalModel:
     """Load tokenizer and weights (see `read`) and put the model on its device.
 
@@ -127,6 +133,9 @@ def load(
         runner=runner,
         eos=eos_ids(getattr(model, "generation_config", None), config, chat),
         context=max_context or getattr(config, "max_position_embeddings", None),
+        speculated=(
+            None if speculate is None else speculated(speculate, draft_tokens, runner, path)
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +28,26 @@ class Noise:
             self._block = self._random.random(_BLOCK).tolist()[::-1]
         return self._block.pop()
 
+    def ahead(self, steps: int) -> float:
+        """The number of a later step, `steps` after the next one, which is not used up by this."""
+        while len(self._block) <= steps:
+            self._block = self._random.random(_BLOCK).tolist()[::-1] + self._block
+        return self._block[-1 - steps]
 
-def choose(logits: Tensor, sampling: Sampling, noise: Sequence[Noise]) -> list[int]:
+
+class Later(NamedTuple):
+    """The noise of a later step, for a guess at what will be drawn in it."""
+
+    noise: Noise
+    steps: int
+    """After the next one."""
+
+    def next(self) -> float:
+        """The number of that step, which stays there for it."""
+        return self.noise.ahead(self.steps)
+
+
+def choose(logits: Tensor, sampling: Sampling, noise: Sequence[Noise | Later]) -> list[int]:
     """One token per row by inverse transform sampling, so each takes one number of its noise.
 
     Args:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
-from deemster.backends._local.decoding import Prefilled
+from deemster.backends._local.decoding import Prefilled, Runner
 from deemster.backends._local.generation import Draw, Drawing, Plan
+from deemster.backends._local.speculation import SpeculativeDrawing
 
 if TYPE_CHECKING:
     from deemster.backends._local.loading import LocalModel
@@ -36,7 +38,7 @@ class Work:
         """Tokens of the prompt that had been read before."""
         self.seconds = 0.0
         """Its share of the time that was spent, by rows."""
-        self.parts: list[Drawing] = []
+        self.parts: list[Drawing | SpeculativeDrawing] = []
         self._plan = plan
         self._left = [draws[first : first + size] for first in range(0, len(draws), size)]
 
@@ -48,7 +50,7 @@ class Work:
     @property
     def rows(self) -> int:
         """Draws on their way."""
-        return sum(len(part.tokens) for part in self.parts)
+        return sum(part.count for part in self.parts)
 
     @property
     def ended(self) -> bool:
@@ -62,32 +64,48 @@ class Work:
             BackendError: see `generation.Drawing`.
         """
         with torch.inference_mode():
-            part = Drawing(self.model.runner, self.prompt, self._left.pop(0), self._plan)
-        if part.tokens:
+            kind = Drawing if self._plan.speculation is None else SpeculativeDrawing
+            part = kind(self.model.runner, self.prompt, self._left.pop(0), self._plan)
+        if part.count:
             self.parts.append(part)
 
 
 @torch.inference_mode()
 def step(works: Iterable[Work]) -> dict[Work, Exception]:
-    """Give every draw on its way, of requests to one model, its next token.
+    """Give every draw on its way, of requests to one model, its next token, or several.
 
     Returns:
         What went wrong with single requests; what goes wrong with all of them is raised.
     """
     begun = time.perf_counter()
-    parts = [(work, part, part.tokens) for work in works for part in work.parts]
+    parts = [(work, part, part.count) for work in works for part in work.parts]
     if not parts:
         return {}
-    runner = parts[0][0].model.runner
-    given = [(part.rows, tokens) for _, part, tokens in parts if part.rows is not None]
     failed: dict[Work, Exception] = {}
-    for (work, part, _), logits in zip(parts, runner.step(given), strict=True):
+    takes = _checked(parts[0][0].model.runner, [part for _, part, _ in parts])
+    for (work, _, _), take in zip(parts, takes, strict=True):
         try:
-            part.take(logits)
+            take()
         except Exception as error:  # noqa: BLE001 - whatever it is, the other requests are well
             failed[work] = error
-    a_row = (time.perf_counter() - begun) / sum(len(tokens) for _, _, tokens in parts)
-    for work, _, tokens in parts:
-        work.seconds += a_row * len(tokens)
-        work.parts = [part for part in work.parts if part.tokens]
+    a_row = (time.perf_counter() - begun) / sum(count for _, _, count in parts)
+    for work, _, count in parts:
+        work.seconds += a_row * count
+        work.parts = [part for part in work.parts if part.count]
     return failed
+
+
+def _checked(
+    runner: Runner, parts: Sequence[Drawing | SpeculativeDrawing]
+) -> list[Callable[[], None]]:
+    """Run the model for all parts; what takes its logits, for each."""
+    plain = [part for part in parts if isinstance(part, Drawing)]
+    drafted = [part for part in parts if isinstance(part, SpeculativeDrawing)]
+    found: dict[Drawing | SpeculativeDrawing, Callable[[], None]] = {}
+    given = [(part.rows, part.tokens) for part in plain if part.rows is not None]
+    for one, logits in zip(plain, runner.step(given), strict=True):
+        found[one] = partial(one.take, logits)
+    offered = [(part.rows, part.tokens) for part in drafted]
+    for other, (logits, states) in zip(drafted, runner.check(offered), strict=True):
+        found[other] = partial(other.take, logits, states)
+    return [found[part] for part in parts]
