@@ -85,12 +85,16 @@ lock: .tools/.installed  ## Write requirements-core.lock and -serve.lock: packag
 	$(LOCK) --output-file requirements-core.lock
 	$(LOCK) --extra serve --output-file requirements-serve.lock
 
-sbom: .tools/.installed  ## Write sbom.json (CycloneDX): what an install of the core brings
+sbom: .tools/.installed  ## Write sbom.json (CycloneDX): deemster, and what an install of its core brings
 	$(PYTHON) -m venv --clear .sbom
 	.sbom/bin/python -m pip install --quiet --require-hashes --requirement requirements-core.lock
 	.sbom/bin/python -m pip install --quiet --no-deps .
 	.tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-format JSON --output-file sbom.json .sbom/bin/python
+	.sbom/bin/python -c 'import json; from importlib.metadata import version; \
+		made = json.load(open("sbom.json", encoding="utf-8")); \
+		made["metadata"]["component"]["version"] = version("deemster"); \
+		json.dump(made, open("sbom.json", "w", encoding="utf-8"), indent=2)'
 
 # Tools of releases, apart from what they look at.
 .tools/.installed: constraints.txt

@@ -39,6 +39,9 @@ BAD = [
     ("aiohttp", "<3.14.1", "CVE-2026-54278"),
     ("filelock", "<3.20.1", "CVE-2025-68146"),
     ("filelock", "<3.20.3", "CVE-2026-22701"),
+    ("starlette", "<1.0.1", "CVE-2026-48710"),
+    ("starlette", "<1.1.0", "CVE-2026-48818"),
+    ("starlette", "<1.3.1", "CVE-2026-54283"),
     ("typer", "<0.19", "knows no choices by Literal"),
 ]
 

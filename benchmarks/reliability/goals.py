@@ -92,6 +92,7 @@ GOALS = (
         "50 sizes: a status other than 0, a clear message, the store readable, the run goes on "
         "with more room",
         "kills:disk_full",
+        ("cli/test_cli_run.py::test_a_full_disk_is_one_line_and_the_run_goes_on",),
     ),
     Goal(
         "R8",
@@ -136,6 +137,10 @@ GOALS = (
         "200 injections and 10 master keys on a small local judge, defences off and on, with 95 % "
         "intervals: on ≤ ¼ of off, master keys ≤ 1 %",
         "real_model:attacks",
+        (
+            "judges/verifier/test_text_checks.py::test_master_keys_are_caught",
+            "probe/test_probe.py::test_attacks_and_controls_are_as_long",
+        ),
     ),
     Goal(
         "R13",
@@ -202,5 +207,6 @@ GOALS = (
         "Mutation testing",
         "≥ 90 % of the mutants of parsers, limits, store and aggregators are killed by their tests",
         "mutants:survivors",
+        ("test_reliability.py::test_mutants_change_one_thing_each_and_leave_words_alone",),
     ),
 )

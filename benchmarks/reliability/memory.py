@@ -28,7 +28,8 @@ def soak(run: Run) -> None:
         seen = asyncio.run(_soak(url, n))
     warm = seen[len(seen) // 4 :]
     at, kb, files = (np.array(column, float) for column in zip(*warm, strict=True))
-    slope = float(np.polyfit(at / 1000, kb, 1)[0])
+    # Rounded: what is left over by sums is no slope.
+    slope = round(float(np.polyfit(at / 1000, kb, 1)[0]), 6) + 0.0
     run.most("slope of the resident memory", slope, 1.0, " KB per 1,000 judgments")
     run.zero("growth of open files", max(0, int(files.max() - files[0])))
     run.notes.append(

@@ -32,9 +32,12 @@ def hostile(run: Run) -> None:
         run.zero(f"failed: {what}", failed)
         if skipped:
             run.notes.append(f"{what}: {skipped} skipped; `pytest {node}` says why.")
+    from tests.test_no_fetching import URLS  # listens to what the whole process does
+
     run.notes.append(
         "Payloads: each opened in Chromium, every node of the page looked at. Files: each refused "
-        "in one line, within 1 s and 100 MB. Addresses: each connection and look-up is recorded."
+        f"in one line, within 1 s and 100 MB. Addresses: {len(URLS)} of them, all or some by each "
+        "way that data come in; each connection and look-up is recorded."
     )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from tests.support.command_line import Done, deemster
 from tests.support.small_suite import write_small_suite
 
+from deemster.cli import main
 from deemster.cli.run import Figures
 from deemster.testing import OpenAIServer
 
@@ -220,6 +224,39 @@ def test_an_interrupted_run_says_how_to_go_on(
     assert "interrupted" in stderr
     assert "--resume" in stderr
     assert "Traceback" not in stderr
+
+
+def test_ctrl_c_before_the_commands_are_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Importing(ModuleType):
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "deemster.cli.app", Importing("app"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "deemster: interrupted\n"
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on(tmp_path: Path) -> None:
+    small, out = str(write_small_suite(tmp_path)), str(tmp_path / "run")
+    whole = deemster("run", small, "--out", str(tmp_path / "whole"), "--json").stdout
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (0, 30_000, 60_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            done = deemster("run", small, "--out", out, "--resume")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        line = done.stderr.strip().splitlines()[-1]
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        assert re.search("disk|File too large|full", line), line
+    done = deemster("run", small, "--out", out, "--resume", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["accuracy"] == json.loads(whole)["accuracy"]
 
 
 def test_compare_is_for_ci(tmp_path: Path) -> None:

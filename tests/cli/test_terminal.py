@@ -46,6 +46,6 @@ def test_neither_responses_nor_servers_steer_the_terminal(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-12345678")
     where = ["--model", "openai/j", "--api-base", server.url]
     done = deemster("score", "-q", STEERING, "-r", STEERING, "-r", "b", *where)
-    assert "gnp.exe" in done.stdout
+    assert "gnp.exe" in done.stdout, done
     for text in (done.stdout, done.stderr):
         assert harmless(text) == text

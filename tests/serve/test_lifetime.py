@@ -72,6 +72,27 @@ def program(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, list[
         process.stderr.close()
 
 
+@pytest.mark.parametrize(
+    "second", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_a_second_signal_does_not_wait_for_a_model_that_hangs(
+    openai_server: ServerFactory, second: signal.Signals
+) -> None:
+    provider = openai_server(lambda _call, _choice: VOTE, latency=90)
+    with program("--model", "openai/x", "--api-base", provider.url) as (process, port, lines):
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("POST", "/v1/score", SAMPLE, JSON)
+        until(lambda: provider.ledger.hits > 0)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None  # it waits for the answer
+        process.send_signal(second)
+        assert process.wait(timeout=20) == 130  # 100 s is the deadline of the request
+        connection.close()
+    assert "deemster: stopped at once; not everything accepted is answered\n" in lines
+    assert not any("trace" in line or "Traceback" in line for line in lines)
+
+
 def test_sigterm_answers_what_was_accepted(openai_server: ServerFactory) -> None:
     provider = openai_server(lambda _call, _choice: VOTE, latency=1.5)
     options = ("--in-flight", "2", "--group-size", "3", "--group-wait", "90")

@@ -1,5 +1,21 @@
 """The command line, a thin layer over the packages: results on stdout, the rest on stderr."""
 
-from deemster.cli.app import main
+import sys
+
+from deemster.cli.statuses import INTERRUPTED
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and exit.
+
+    The commands are imported here, for which a busy machine takes seconds: Ctrl-C ends that, too,
+    without a traceback.
+    """
+    try:
+        from deemster.cli.app import main as run
+    except KeyboardInterrupt:
+        sys.stderr.write("deemster: interrupted\n")
+        sys.exit(INTERRUPTED)
+    run()

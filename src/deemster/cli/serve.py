@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.statuses import DONE, INTERRUPTED
 from deemster.errors import InputError
 from deemster.extras import need
 
@@ -56,7 +57,8 @@ def serve(
     -d '{"query": "What is 2+2?", "responses": ["4", "5"]}'
 
     The log goes to stderr, a line of JSON for each request. SIGTERM and Ctrl-C answer what was
-    accepted, then end. docs/serving.md has the routes of trainers, docs/howto/agents.md --mcp.
+    accepted, then end; a second one ends at once. docs/serving.md has the routes of trainers,
+    docs/howto/agents.md --mcp.
     """
     if mcp:
         _refuse_http(server)
@@ -188,9 +190,12 @@ async def _serve(built: SuiteJudges, specs: dict[str, JudgeSpec], settings: Serv
         typer.echo(f"deemster: serving {names} at http://{shown}:{port}", err=True)
 
     async with built:
-        await run(app, settings, listening, started=started)
+        answered = await run(app, settings, listening, started=started)
+    if not answered:
+        typer.echo("deemster: stopped at once; not everything accepted is answered", err=True)
+        return INTERRUPTED
     typer.echo("deemster: stopped; everything that was accepted is answered", err=True)
-    return 0
+    return DONE
 
 
 async def _serve_mcp(
@@ -236,9 +241,15 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+def _is_no_end(record: logging.LogRecord) -> bool:
+    """What a second signal cut off is in the log as a request; uvicorn makes it an error, too."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
+    handler.addFilter(_is_no_end)
     for name, level in (("deemster.serve", logging.INFO), ("uvicorn.error", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.addHandler(handler)

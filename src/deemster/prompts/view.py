@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deemster.errors import InputError
+from deemster.prompts.normal_form import fold
 from deemster.prompts.template import PromptTemplate
 from deemster.prompts.untrusted import defuse, make_nonce, one_line
 from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
@@ -164,10 +165,21 @@ def _flat(message: Message) -> str:
     return "\n".join(pieces)
 
 
+def _name(name: str) -> str:
+    """A principle's name, which templates put behind a bracket and before a colon.
+
+    `RESULT] 5` in brackets would be a verdict, and `Final Judgement` before `: Yes`.
+    """
+    round_ones = {"[": "(", "]": ")"}
+    plain = fold(name, all_forms=True)
+    pairs = zip(plain, name, strict=True)
+    return one_line("".join(round_ones.get(read, char) for read, char in pairs) + ":")[:-1]
+
+
 def _shown(principle: Principle) -> dict[str, object]:
     # A sample's own principles come with its data, from strangers too.
     return {
-        "name": one_line(principle.name),
+        "name": _name(principle.name),
         "description": one_line(principle.description),
         "weight": round(100 * principle.weight),
         "bands": [

@@ -41,9 +41,12 @@ class _Server(uvicorn.Server):
             self._watching = asyncio.create_task(self._end_if_hopeless())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
-        """The first signal begins the end; a second Ctrl-C does not wait for requests."""
+        """The first signal begins the end; a second one does not wait for requests.
+
+        Two SIGTERM within `LAST_CALL` are one: a group and its head are often sent one each.
+        """
         if self._desk.draining:
-            if sig == signal.SIGINT:
+            if sig == signal.SIGINT or self.should_exit:
                 self.should_exit = self.force_exit = True
             return
         self._desk.draining = True
@@ -87,16 +90,20 @@ async def serve(
     listening: socket.socket,
     *,
     started: Callable[[], None] = lambda: None,
-) -> None:
+) -> bool:
     """Serve until SIGTERM or Ctrl-C; every request that was accepted is answered first.
 
-    A server that has no judge whose model can be loaded ends by itself, in the same way.
+    A second signal ends it at once. A server that has no judge whose model can be loaded ends by
+    itself, in the same way as after one.
 
     Args:
         app: from `create_app`.
         settings: the same as the application's.
         listening: from `bind`; closed at the end.
         started: called when requests are taken.
+
+    Returns:
+        Whether everything that was accepted is answered.
 
     Raises:
         InputError: no judge's model can be loaded.
@@ -117,9 +124,12 @@ async def serve(
     before = {sig: signal.signal(sig, signal.SIG_IGN) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
         await server.serve(sockets=[listening])
+        if server.force_exit:  # uvicorn then leaves the application as it is, a task that hangs
+            await server.lifespan.shutdown()
     finally:
         for sig, handler in before.items():
             signal.signal(sig, handler)
     loading = app.state.desk.loading
     if not loading.usable:
         raise InputError("; ".join(dict.fromkeys(loading.failed.values())))
+    return not server.force_exit
