@@ -1,13 +1,13 @@
 """What drafts save, and what learning to draft costs: look-up and multi-token prediction.
 
     python -m lab.drafts train --out build/drafts       # nano, with and without a block
-    python -m lab.drafts judge build/drafts/mtp/model --ways plain lookup mtp
+    python -m lab.drafts judge build/drafts/joint/model --ways plain lookup mtp
     python -m lab.drafts replay ROLLOUTS --tokenizer MODEL
 
-`train` fine-tunes the embedded model on pairs of the synthetic world, with a block and without, on
-the same examples. `judge` draws votes on new pairs in each way and counts. `replay` needs no model:
-it counts what look-up would have drafted of completions that are stored, `rollouts.jsonl` of a
-stage or lines with `prompt` and `completions`.
+`train` fine-tunes the embedded model on pairs of the synthetic world, without a block, with one,
+and with one that learns alone, on the same examples. `judge` draws votes on new pairs in each way
+and counts. `replay` needs no model: it counts what look-up would have drafted of completions that
+are stored, `rollouts.jsonl` of a stage or lines with `prompt` and `completions`.
 """
 
 from __future__ import annotations
@@ -49,10 +49,14 @@ class Judged(NamedTuple):
     tally: Tally | None
 
 
-def train(out: Path, *, steps: int, seed: int) -> None:
-    """`plain/model` and `mtp/model`, of the embedded model."""
+ARMS = {"plain": None, "joint": MtpSettings(), "detached": MtpSettings(detach=True)}
+"""Without a block; with one whose loss the model learns from, too; with one that learns alone."""
+
+
+def train(out: Path, *, arms: Sequence[str], steps: int, seed: int) -> None:
+    """`ARM/model` of each arm, from the embedded model."""
     examples = lessons(World(seed), _BATCH * steps)
-    for arm, mtp in (("plain", None), ("mtp", MtpSettings())):
+    for arm in arms:
         before = time.process_time()
         figures = train_sft(
             examples,
@@ -61,7 +65,7 @@ def train(out: Path, *, steps: int, seed: int) -> None:
             settings=SftSettings(
                 learning_rate=1e-3, batch_size=_BATCH, micro_batch_size=_BATCH, max_steps=steps,
                 max_length=512, group_by_length=True, gradient_checkpointing=False, cpu=True,
-                save_steps=10_000, seed=seed, mtp=mtp,
+                save_steps=10_000, seed=seed, mtp=ARMS[arm],
             ),
         )  # fmt: skip
         used = time.process_time() - before
@@ -175,7 +179,8 @@ def replayed(
                 for i, (draw, ids) in enumerate(zip(draws, wanted, strict=True))
                 if len(draw.ids) < len(ids)
             ]
-            draws, wanted, taken = ([one[i] for i in going] for one in (draws, wanted, taken))
+            draws, wanted = [draws[i] for i in going], [wanted[i] for i in going]
+            taken = [taken[i] for i in going]
     return tally
 
 
@@ -200,6 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("train")
     one.add_argument("--out", type=Path, default=Path("build/drafts"))
+    one.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     one.add_argument("--steps", type=int, default=60, help=f"of {_BATCH} examples each")
     one = commands.add_parser("judge")
     one.add_argument("model")
@@ -216,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     one.add_argument("--limit", type=int, default=200, help="prompts")
     given = parser.parse_args(arguments)
     if given.command == "train":
-        train(given.out, steps=given.steps, seed=given.seed)
+        train(given.out, arms=given.arms, steps=given.steps, seed=given.seed)
     else:
         {"judge": judge, "replay": replay}[given.command](given)
 
