@@ -1,8 +1,9 @@
 """What eight bits cost a judge: accuracy, memory and speed beside full precision, on the CPU.
 
-    python -m lab.eight_bit OUT nano                                  # 400 pairs of its own world
-    python -m lab.eight_bit OUT smol=hf:ADAPTER_OR_MODEL --limit 40   # everyday pairs, spread evenly
-    python -m lab.eight_bit OUT nano --table                          # what there is, as a table
+    python -m lab.eight_bit OUT nano                      # 400 pairs of its own world
+    python -m lab.eight_bit OUT smol=hf:PATH --limit 40   # everyday pairs, spread evenly
+    python -m lab.eight_bit OUT nano --table              # what there is, as a table
+    python -m lab.eight_bit OUT layer                     # microseconds of one linear layer
 
 Greedy, two votes a pair, one in each order. Each pair is judged by every kind before the next, and
 is written to OUT at once: the same command goes on where it ended. Kinds: `full` (float32), `int8`
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import sys
 import time
@@ -22,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from deemster import Judge
+from deemster.backends._local.quantization import config_of, quiet_torchao
 from deemster.backends.shipped import package_folder
 from deemster.backends.transformers import TransformersBackend
 from deemster.schemas import Sample
@@ -121,6 +125,39 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def layer_times() -> str:
+    """Microseconds of processor time of a linear layer of SmolLM2-135M, by rows and kind."""
+    torch.set_num_threads(1)
+    lines = []
+    for name, dtype, kind in (
+        ("float32", torch.float32, None),
+        ("bfloat16", torch.bfloat16, None),
+        ("int8 of float32", torch.float32, "int8"),
+        ("int8 of bfloat16", torch.bfloat16, "int8"),
+    ):
+        layer = torch.nn.Sequential(torch.nn.Linear(576, 1536, bias=False)).to(dtype)
+        if kind is not None:
+            with quiet_torchao():
+                quantize_ = importlib.import_module("torchao.quantization").quantize_
+                quantize_(layer, config_of(kind))
+        times = [_microseconds(layer, rows, dtype) for rows in (1, 8, 256)]
+        lines.append(f"| {name} | {' | '.join(f'{one:.0f}' for one in times)} |")
+    return "\n".join(lines)
+
+
+def _microseconds(
+    layer: torch.nn.Module, rows: int, dtype: torch.dtype, repeats: int = 20
+) -> float:
+    given = torch.randn(rows, 576, dtype=dtype)
+    found = []
+    with torch.inference_mode():
+        for _ in range(repeats):
+            begun = time.process_time()
+            layer(given)
+            found.append(1e6 * (time.process_time() - begun))
+    return float(np.median(found))
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -130,6 +167,9 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="judge nothing")
     given = parser.parse_args()
     name, _, model = given.model.partition("=")
+    if name == "layer":
+        sys.stdout.write(f"{layer_times()}\n")
+        return
     if not given.table:
         given.out.mkdir(parents=True, exist_ok=True)
         path = model or str(package_folder("nano") / "judge")
