@@ -5,10 +5,9 @@
     python -m lab.eight_bit OUT nano --table              # what there is, as a table
     python -m lab.eight_bit OUT layer                     # microseconds of one linear layer
 
-Greedy, two votes a pair, one in each order. Each pair is judged by every kind before the next, and
-is written to OUT at once: the same command goes on where it ended. Kinds: `full` (float32), `int8`
-(`quantization: int8`), `fp8` (every product rounded as `precision: fp8` rounds it, weights and
-activations, but multiplied in float32: what FP8 does to accuracy, not to memory or speed).
+Greedy, two votes a pair, one in each order. Each pair is judged in `full` (float32) and in `int8`
+(`quantization: int8`) before the next, and is written to OUT at once: the same command goes on
+where it ended.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from lab.nano.measure import pairs_or_more
 from lab.smol.measure import held_out
 from lab.world import World
 
-KINDS = ("full", "int8", "fp8")
+KINDS = ("full", "int8")
 _PAIRS = 400
 _SEED = 7
 _FRESH = 20_001
@@ -62,10 +61,6 @@ async def opened(name: str, model: str, kind: str) -> tuple[Judge, int]:
     if loaded is None:
         raise RuntimeError("the model is not loaded")
     network = loaded.runner.model
-    if kind == "fp8":
-        from deemster.training.float8 import convert  # noqa: PLC0415 - of the extra
-
-        convert(network, emulate=True)
     size = sum(map(held, network.parameters()))
     return Judge(backend, dialect=name, k=2, temperature=0.0, max_tokens=160), size
 
