@@ -1,19 +1,20 @@
 """What eight bits cost a judge: accuracy, memory and speed beside full precision, on the CPU.
 
-    python -m lab.eight_bit OUT nano                                  # 400 pairs of its own world
-    python -m lab.eight_bit OUT smol=hf:ADAPTER_OR_MODEL --limit 40  # everyday pairs, spread evenly
-    python -m lab.eight_bit OUT nano --table                          # what there is, as a table
+    python -m lab.eight_bit OUT nano                      # 400 pairs of its own world
+    python -m lab.eight_bit OUT smol=hf:PATH --limit 40   # everyday pairs, spread evenly
+    python -m lab.eight_bit OUT nano --table              # what there is, as a table
+    python -m lab.eight_bit OUT layer                     # microseconds of one linear layer
 
-Greedy, two votes a pair, one in each order. Each pair is judged by every kind before the next, and
-is written to OUT at once: the same command goes on where it ended. Kinds: `full` (float32), `int8`
-(`quantization: int8`), `fp8` (every product rounded as `precision: fp8` rounds it, weights and
-activations, but multiplied in float32: what FP8 does to accuracy, not to memory or speed).
+Greedy, two votes a pair, one in each order. Each pair is judged in `full` (float32) and in `int8`
+(`quantization: int8`) before the next, and is written to OUT at once: the same command goes on
+where it ended.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import sys
 import time
@@ -22,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from deemster import Judge
+from deemster.backends._local.quantization import config_of, quiet_torchao
 from deemster.backends.shipped import package_folder
 from deemster.backends.transformers import TransformersBackend
 from deemster.schemas import Sample
@@ -31,7 +34,7 @@ from lab.nano.measure import pairs_or_more
 from lab.smol.measure import held_out
 from lab.world import World
 
-KINDS = ("full", "int8", "fp8")
+KINDS = ("full", "int8")
 _PAIRS = 400
 _SEED = 7
 _FRESH = 20_001
@@ -58,10 +61,6 @@ async def opened(name: str, model: str, kind: str) -> tuple[Judge, int]:
     if loaded is None:
         raise RuntimeError("the model is not loaded")
     network = loaded.runner.model
-    if kind == "fp8":
-        from deemster.training.float8 import convert  # noqa: PLC0415 - of the extra
-
-        convert(network, emulate=True)
     size = sum(map(held, network.parameters()))
     return Judge(backend, dialect=name, k=2, temperature=0.0, max_tokens=160), size
 
@@ -121,6 +120,39 @@ def table(name: str, rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def layer_times() -> str:
+    """Microseconds of processor time of a linear layer of SmolLM2-135M, by rows and kind."""
+    torch.set_num_threads(1)
+    lines = []
+    for name, dtype, kind in (
+        ("float32", torch.float32, None),
+        ("bfloat16", torch.bfloat16, None),
+        ("int8 of float32", torch.float32, "int8"),
+        ("int8 of bfloat16", torch.bfloat16, "int8"),
+    ):
+        layer = torch.nn.Sequential(torch.nn.Linear(576, 1536, bias=False)).to(dtype)
+        if kind is not None:
+            with quiet_torchao():
+                quantize_ = importlib.import_module("torchao.quantization").quantize_
+                quantize_(layer, config_of(kind))
+        times = [_microseconds(layer, rows, dtype) for rows in (1, 8, 256)]
+        lines.append(f"| {name} | {' | '.join(f'{one:.0f}' for one in times)} |")
+    return "\n".join(lines)
+
+
+def _microseconds(
+    layer: torch.nn.Module, rows: int, dtype: torch.dtype, repeats: int = 20
+) -> float:
+    given = torch.randn(rows, 576, dtype=dtype)
+    found = []
+    with torch.inference_mode():
+        for _ in range(repeats):
+            begun = time.process_time()
+            layer(given)
+            found.append(1e6 * (time.process_time() - begun))
+    return float(np.median(found))
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -130,6 +162,9 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="judge nothing")
     given = parser.parse_args()
     name, _, model = given.model.partition("=")
+    if name == "layer":
+        sys.stdout.write(f"{layer_times()}\n")
+        return
     if not given.table:
         given.out.mkdir(parents=True, exist_ok=True)
         path = model or str(package_folder("nano") / "judge")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from tests.support.stub_vllm import stub_vllm
 from tests.support.tiny_model import save_tiny_model
@@ -23,6 +25,7 @@ from deemster.backends.vllm import VLLMBackend
 from deemster.errors import InputError
 from deemster.extras import missing
 from deemster.training.modeling import quiet
+from deemster.training.sections import ModelSection
 
 needs_torchao = pytest.mark.skipif(
     bool(missing("quantization")), reason="needs torchao and compressed-tensors"
@@ -189,11 +192,17 @@ def test_a_checkpoint_of_torchao_keeps_its_eight_bits(base: Path, tmp_path: Path
 
 
 @needs_torchao
-def test_nothing_is_said_of_kernels_that_are_not_there(
-    base: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    votes(opened(base, quantization="int8"))
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.slow
+def test_nothing_is_said_of_kernels_that_are_not_there(base: Path) -> None:
+    code = (
+        "from deemster.backends._local.loading import load\n"
+        f"load({str(base)!r}, device='cpu', dtype=None, max_context=None, sanitize=True, "
+        "template_args={}, quantization='int8')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, text=True, timeout=300
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @needs_torchao
@@ -238,6 +247,13 @@ def test_an_option_that_cannot_be_had_is_refused_before_anything_is_loaded(
     monkeypatch.setitem(sys.modules, "compressed_tensors", sys)
     with pytest.raises(InputError, match=message):
         open_backend(f"hf:{base}", **options)
+
+
+def test_a_recipe_is_told_of_a_kind_that_is_none() -> None:
+    given = {"base": "some/model", "options": {"quantization": "int8"}}
+    assert ModelSection(**given).backend_options["quantization"] == "int8"
+    with pytest.raises(ValidationError, match="unknown quantization 'fp16'; allowed: int8, fp8"):
+        ModelSection(base="some/model", options={"quantization": "fp16"})
 
 
 def test_fp8_names_the_device_that_has_none(base: Path) -> None:

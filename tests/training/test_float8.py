@@ -16,7 +16,7 @@ from deemster.backends._local.quantization import lacks_fp8
 from deemster.extras import missing
 from deemster.training.float8 import convert
 from deemster.training.modeling import load_judge
-from deemster.training.settings import LoraSettings, SftSettings
+from deemster.training.settings import GrpoSettings, LoraSettings, SftSettings
 from deemster.training.sft import train_sft
 
 needs_torchao = pytest.mark.skipif(
@@ -96,3 +96,8 @@ def test_a_stage_trains_in_fp8_on_a_gpu(lora: LoraSettings | None, tmp_path: Pat
 def test_what_fp8_does_not_go_with(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         SftSettings(**{**FAST, "learning_rate": 1e-3, "precision": "fp8", **fields})
+
+
+def test_rollouts_are_drawn_in_full() -> None:
+    with pytest.raises(ValidationError, match="fp8 is for distil, rft and meta"):
+        GrpoSettings(**{**FAST, "learning_rate": 1e-3, "precision": "fp8"})

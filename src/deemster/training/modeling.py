@@ -27,6 +27,8 @@ def quiet() -> Iterator[None]:
     import datasets  # noqa: PLC0415 - heavy
     from transformers.utils import logging  # noqa: PLC0415 - heavy
 
+    from deemster.backends._local.quantization import quiet_torchao  # noqa: PLC0415 - one use
+
     bars = logging.is_progress_bar_enabled()
     more_bars = not datasets.are_progress_bars_disabled()
     level = logging.get_verbosity()
@@ -34,7 +36,7 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     datasets.disable_progress_bars()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), quiet_torchao():
             # peft asks for a name that transformers is about to drop.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
             yield

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from deemster.aggregators import Sum, TopK
+from deemster.backends._local.quantization import KINDS
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.judges.spec import AnyJudge
@@ -173,6 +174,9 @@ class ModelSection(Record):
                 f"unknown option {unknown[0]!r}; allowed: {', '.join(_OPTIONS)} (what changes the "
                 "prompt stands in template_args, beside options)"
             )
+        kind = given.get("quantization")
+        if kind is not None and kind not in KINDS:
+            raise ValueError(f"unknown quantization {kind!r}; allowed: {', '.join(KINDS)}")
         return given
 
     @field_validator("dialect")

@@ -166,7 +166,7 @@ class TrainerSettings(Record):
     precision: Literal["fp8"] | None = None
     """`fp8`: linear layers multiply in FP8 within mixed precision, on a GPU that does (compute
     capability 8.9 or more); elsewhere a note says that they do not. What is saved is a plain
-    model. Needs the extra `quantization`."""
+    model. Needs the extra `quantization`; not in `rl`."""
     save_steps: Positive = 50
     """Optimizer steps between checkpoints."""
     keep_checkpoints: Annotated[int, Field(strict=True, ge=2)] = 2
@@ -308,6 +308,15 @@ class GrpoSettings(TrainerSettings):
     """Leave out items that no earlier rollout got right: their groups have no spread either."""
     vllm: VllmSettings | None = None
     collapse: CollapseSettings = CollapseSettings()
+
+    @model_validator(mode="after")
+    def _rollouts_in_full(self) -> Self:
+        if self.precision == "fp8":
+            raise ValueError(
+                "precision fp8 is for distil, rft and meta: torchao's layers cannot draw rollouts "
+                "(no inference mode); leave it out"
+            )
+        return self
 
 
 class ScalarSettings(TrainerSettings):
