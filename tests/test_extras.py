@@ -137,7 +137,7 @@ PARQUET = r"needs pyarrow: pip install 'deemster\[parquet\]'"
         ),
         pytest.param(
             lambda _: one_line(deemster("serve", "--model", "fake:x")),
-            r"^deemster serve needs fastapi, uvicorn: pip install 'deemster\[serve\]'$",
+            r"^deemster serve needs fastapi, starlette, uvicorn: pip install 'deemster\[serve\]'$",
             id="serve",
         ),
         pytest.param(
@@ -146,7 +146,9 @@ PARQUET = r"needs pyarrow: pip install 'deemster\[parquet\]'"
             id="mcp",
         ),
         pytest.param(
-            lambda _: create_app(Judge("fake:x")), r"^the server needs fastapi, uvicorn", id="app"
+            lambda _: create_app(Judge("fake:x")),
+            r"^the server needs fastapi, starlette, uvicorn",
+            id="app",
         ),
         pytest.param(
             lambda _: Embeddings().vectors([]),

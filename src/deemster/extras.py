@@ -21,7 +21,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "parquet": ("pyarrow",),
     "datasets": ("datasets", "pyarrow"),
     "otel": ("opentelemetry",),
-    "serve": ("fastapi", "uvicorn"),
+    "serve": ("fastapi", "starlette", "uvicorn"),
     "mcp": ("mcp",),
     "vllm": (*_LOCAL, "vllm"),
     "ray": ("ray",),
