@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from random import Random
 
@@ -267,6 +269,19 @@ def test_no_number_that_is_not_one(spec: str, text: str, token: str) -> None:
         token = "15e-1"  # 1e1 is how JSON may write 10
     with pytest.raises(ParseError):
         open_dialect(spec).parse(Completion(text=text.replace("@", token)), n=n)
+
+
+@pytest.mark.parametrize("huge", ["9" * 400, "9" * 5000, "-" + "9" * 400], ids=["400", "5000", "-"])
+def test_numbers_of_any_length(huge: str) -> None:
+    """JSON has whole numbers that no float can hold: in any place they are refused, or not read."""
+    for text in CORPUS:
+        for place in re.finditer(r"(?<![\w.])\d+(?![\w.])", text):
+            changed = text[: place.start()] + huge + text[place.end() :]
+            for spec in SPECS:
+                for n in (1, 2):
+                    with contextlib.suppress(ParseError):
+                        parsed = open_dialect(spec).parse(Completion(text=changed), n=n)
+                        assert all(math.isfinite(score) for score in parsed.scores)
 
 
 def test_the_corpus_is_valid() -> None:

@@ -244,6 +244,20 @@ def number(token: str, scale: Scale) -> float:
     return value
 
 
+def json_number(value: float | str, scale: Scale) -> float:
+    """A score that JSON gives, as a number or a string; see `number`.
+
+    Raises:
+        ParseError: it is not a number or is off the scale.
+    """
+    if isinstance(value, str):
+        return number(value, scale)
+    try:
+        return number(f"{value:.9g}", scale)
+    except OverflowError:  # JSON has whole numbers of any length
+        raise ParseError(f"score is outside {scale.low:g}..{scale.high:g}") from None
+
+
 _NUMBER = re.compile(
     r"(?P<value>[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[ ]{0,4}/[ ]{0,4}(?P<of>[0-9]{1,4}))?"
 )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deemster.dialects.base import Dialect, Parsed, number
+from deemster.dialects.base import Dialect, Parsed, json_number
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.dialects.strict_json import read_object
 from deemster.errors import AmbiguousError, ParseError
@@ -52,7 +52,7 @@ class CriticJson(Dialect):
     def _score(self, said: object) -> float:
         if isinstance(said, bool) or not isinstance(said, int | float):
             raise ParseError(f"expected a number, got {said!r:.60}")
-        return number(f"{said:.9g}", self.scale)
+        return json_number(said, self.scale)
 
 
 def _list(document: dict[str, Any], key: str, n: int) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.base import Dialect, Parsed, json_number, settle, tail
 from deemster.dialects.boxed import BOX, numbers
 from deemster.dialects.marked import Marked, critiques_of, marked, principles_of
 from deemster.dialects.reasoning import strip_reasoning
@@ -125,4 +125,4 @@ def _value(document: dict[str, Any], name: str, scale: Scale) -> float:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ParseError(f"field {name!r} holds no number: {value!r:.60}")
-    return number(value if isinstance(value, str) else f"{value:.9g}", scale)
+    return json_number(value, scale)

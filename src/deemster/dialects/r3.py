@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Parsed, number
+from deemster.dialects.base import Parsed, json_number
 from deemster.dialects.loose_json import read_fields
 from deemster.dialects.point_or_pair import PointOrPair
 from deemster.dialects.reasoning import strip_reasoning
@@ -54,7 +54,7 @@ class R3(PointOrPair):
             return float(truth in (True, "true"))
         if isinstance(said, bool) or not isinstance(said, int | float | str):
             raise ParseError(f"expected a number, got {said!r:.60}")
-        return number(said if isinstance(said, str) else f"{said:.9g}", self.scale)
+        return json_number(said, self.scale)
 
     def _pair(self, said: object) -> tuple[float, ...]:
         word = " ".join(str(said).lower().split()) if isinstance(said, str) else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, number
+from deemster.dialects.base import Dialect, Parsed, json_number
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.dialects.strict_json import read_object
 from deemster.errors import AmbiguousError, ParseError
@@ -74,7 +74,7 @@ class RewardAnything(Dialect):
     def _score(self, value: object, name: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ParseError(f"score of {name} is not a number: {value!r:.60}")
-        return number(value if isinstance(value, str) else f"{value:.9g}", self.scale)
+        return json_number(value, self.scale)
 
 
 def _order(ranking: Any, names: list[str]) -> list[int] | None:  # noqa: ANN401 - any JSON value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from deemster.dialects.base import Dialect, Parsed, number, settle
+from deemster.dialects.base import Dialect, Parsed, json_number, number, settle
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.dialects.strict_json import read_object
 from deemster.errors import AmbiguousError, InputError, ParseError
@@ -106,7 +106,7 @@ class ScoreJson(Dialect):
     def _score(self, value: object, field: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ParseError(f"field {field!r} holds no number: {value!r:.60}")
-        return number(str(value) if isinstance(value, str) else f"{value:.9g}", self.scale_for(1))
+        return json_number(value, self.scale_for(1))
 
     def _broken(self, text: str, error: ParseError) -> tuple[float, ...]:
         """The scores of an object that is no JSON, each field read alone."""
