@@ -14,7 +14,7 @@ from tests.support.tiny_model import save_tiny_model
 from tests.support.tiny_nano import save_tiny_nano
 from tests.support.tiny_smol import save_tiny_base, save_tiny_smol
 
-from deemster.backends import nano, shipped, smol
+from deemster.backends import embedded, nano, shipped
 from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
@@ -68,7 +68,7 @@ def tiny_nano_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_nano(tiny_nano_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """That folder, in the place of the embedded model."""
     monkeypatch.setattr(nano, "assets", lambda: tiny_nano_files)
-    nano._tell_once.cache_clear()
+    embedded.tell_once.cache_clear()
     return tiny_nano_files
 
 
@@ -86,5 +86,5 @@ def tiny_smol(tiny_smol_files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The adapter's folder, in the place of the package's; its base is in the cache."""
     monkeypatch.setenv("DEEMSTER_CACHE", str(tiny_smol_files))
     monkeypatch.setattr(shipped, "smol_folder", lambda: tiny_smol_files / "smol")
-    smol._tell_once.cache_clear()
+    embedded.tell_once.cache_clear()
     return tiny_smol_files / "smol"

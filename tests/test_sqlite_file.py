@@ -19,7 +19,8 @@ from deemster.errors import InputError
 from deemster.principles import PrincipleBank
 from deemster.schemas import Sample
 from deemster.sqlite_file import Format, open_readonly, open_writable, transaction
-from deemster.suites.store import FILE, RunStore
+from deemster.suites.run_folder import FILE
+from deemster.suites.store import RunStore
 from deemster.suites.store_format import StoreError
 
 FORM = Format(

@@ -12,7 +12,8 @@ from tests.suites.test_store import INFO, sample, verdict
 from deemster.errors import InputError
 from deemster.schemas import Sample, Verdict
 from deemster.suites.new_run import UNFINISHED, write_new_run
-from deemster.suites.store import FILE, RunStore, holds_run, lock_run
+from deemster.suites.run_folder import FILE, holds_run, lock_run
+from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_judge
 
 

@@ -8,7 +8,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from deemster.training.settings import GrpoSettings, MetaSettings, SftSettings, TrainerSettings
+from deemster.training.settings import (
+    GrpoSettings,
+    LoraSettings,
+    MetaSettings,
+    SftSettings,
+    TrainerSettings,
+    VllmSettings,
+)
 
 
 def test_numbers_are_read_as_yaml_writes_them() -> None:
@@ -47,3 +54,25 @@ def test_learning_rates_are_the_papers(kind: type[TrainerSettings], rate: float)
 def test_nonsense_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         GrpoSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("kind", "younger"),
+    [
+        (SftSettings, {"optimizer": "adafactor", "mtp": {"depth": 1}, "precision": "fp8"}),
+        (GrpoSettings, {"weights": "bfloat16", "moe": {"freeze": ["routers"]}}),
+        (MetaSettings, {"optimizer": "adafactor", "precision": "fp8"}),
+        (LoraSettings, {"experts": True}),
+        (VllmSettings, {"sleep": True}),
+    ],
+    ids=["sft", "rl", "meta", "lora", "vllm"],
+)
+def test_younger_settings_make_no_other_stage(kind: Any, younger: dict[str, Any]) -> None:
+    """A run is known by what is written of its settings: those of before them resume."""
+    added = {"optimizer", "weights", "precision", "moe", "mtp", "experts", "sleep"}
+    before = kind().model_dump(mode="json")
+    assert not added & before.keys()
+    given = kind(**younger)
+    written = given.model_dump(mode="json")
+    assert written.keys() == before.keys() | younger.keys()
+    assert kind.model_validate(written) == given

@@ -10,11 +10,18 @@ from rich.console import Console
 
 pytest.importorskip("transformers")
 
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from deemster.cli.training_summary import show_training
 from deemster.suites.metrics import CurvePoint, Estimate
 from deemster.training.evaluation import Evaluation, ModelFigures
+from deemster.training.experts import Routing
 from deemster.training.fitting import _Follower
 from deemster.training.manifest import Manifest
 from deemster.training.monitor import TrainingMonitor
@@ -39,8 +46,14 @@ def test_the_axis_of_votes_shows_numbers(tmp_path: Path) -> None:
         assert f"<!-- {k} -->" in text
 
 
+def follower_in(folder: Path) -> _Follower:
+    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": 8}
+    model = LlamaForCausalLM(LlamaConfig(num_attention_heads=1, **shape))
+    return _Follower(TrainingMonitor(), None, folder, Routing(model))
+
+
 def test_rl_is_summarised_by_its_reward(tmp_path: Path) -> None:
-    follower = _Follower(TrainingMonitor(), None, tmp_path)
+    follower = follower_in(tmp_path)
     args = TrainingArguments(output_dir=str(tmp_path), report_to="none", use_cpu=True)
     for step in range(20):
         logs = {"loss": 0.0, "reward": -0.5 + step / 20, "grad_norm": 1.0}
@@ -52,7 +65,7 @@ def test_rl_is_summarised_by_its_reward(tmp_path: Path) -> None:
 
 
 def test_other_stages_are_summarised_by_their_loss(tmp_path: Path) -> None:
-    assert _Follower(TrainingMonitor(), None, tmp_path).rewards() == {}
+    assert follower_in(tmp_path).rewards() == {}
     assert "loss 1.5" in summary({"loss": 1.5})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,26 +29,39 @@ class EmbeddedBackend(TransformersBackend):
 
     Args:
         path: see `TransformersBackend`.
+        weights: the file that differs from release to release.
         domain: what it was trained on.
+        notice: said on stderr, once in a process, when it has judged.
         options: those of `TransformersBackend`.
     """
 
+    dialect: str
+    """Its dialect, which is also its model string."""
     foreign: ClassVar[str]
     """What is said of a query that is not of the domain; `{query}` stands in it."""
 
-    def __init__(self, path: str, *, domain: Domain, **options: Any) -> None:  # noqa: ANN401
-        self._domain = domain
+    def __init__(
+        self,
+        path: str,
+        *,
+        weights: Path,
+        domain: Domain,
+        notice: str,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        self._weights, self._domain, self._notice = weights, domain, notice
         self._foreign: set[str] = set()
         super().__init__(path, **options)
         self._options["plain"] = True
 
-    def introduce(self) -> None:
-        """Say on stderr, once, what kind of model this is."""
-        raise NotImplementedError
+    @property
+    def name(self) -> str:
+        """The model string, `@` and the start of the weights' hash: those of releases differ."""
+        return f"{self.dialect}@{_release_of(self._weights)}"
 
     def _finish(self, request: Request, work: Work) -> list[Outcome]:
         outcomes = super()._finish(request, work)
-        self.introduce()
+        tell_once(self.dialect, self._notice)
         warnings = self._warnings(request.messages[-1].text)
         return [
             outcome.model_copy(update={"warnings": warnings})
@@ -75,13 +89,13 @@ class EmbeddedBackend(TransformersBackend):
 
 
 @functools.cache
-def release_of(weights: Path) -> str:
-    """The start of a weights file's hash: the weights of releases differ."""
+def _release_of(weights: Path) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
 
 
-def tell(notice: str) -> None:
-    """Write a line on stderr."""
+@functools.cache
+def tell_once(model: str, notice: str) -> None:
+    """Say on stderr what kind of model judges, unless DEEMSTER_…_NOTICE is 0."""
     # Not by logging: a program that has set that up otherwise must show it too.
-    if sys.stderr is not None:
+    if os.environ.get(f"DEEMSTER_{model.upper()}_NOTICE") != "0" and sys.stderr is not None:
         sys.stderr.write(f"{notice}\n")

@@ -6,14 +6,12 @@ short judging tasks. It says so once per process, and whenever a query is not on
 
 from __future__ import annotations
 
-import functools
-import os
 from pathlib import Path
 
 from deemster.backends import shipped
 from deemster.backends.base import EMBEDDED
 from deemster.backends.domain import Domain
-from deemster.backends.embedded import EmbeddedBackend, release_of, tell
+from deemster.backends.embedded import EmbeddedBackend
 from deemster.errors import InputError
 from deemster.extras import need
 
@@ -73,8 +71,11 @@ class NanoBackend(EmbeddedBackend):
             f"model {EMBEDDED!r} (the default)",
             otherwise="name a model of an API, for example 'openai/gpt-5-mini'",
         )
+        judge = part("judge")
         super().__init__(
-            str(part("judge")),
+            str(judge),
+            weights=judge / "model.safetensors",
+            notice=_notice(),
             domain=Domain.load(part("domain.json")),
             device=device,
             dtype="float32",
@@ -83,15 +84,6 @@ class NanoBackend(EmbeddedBackend):
             threads=threads,
             exact=exact,
         )
-
-    @property
-    def name(self) -> str:
-        """`nano@` and the start of the weights' hash: the weights of releases differ."""
-        return f"{EMBEDDED}@{release_of(part('judge') / 'model.safetensors')}"
-
-    def introduce(self) -> None:
-        """See `EmbeddedBackend.introduce`."""
-        _tell_once()
 
 
 def part(name: str) -> Path:
@@ -114,10 +106,7 @@ def assets() -> Path:
     return shipped.package_folder("nano")
 
 
-@functools.cache
-def _tell_once() -> None:
-    """Say on stderr what kind of model this is."""
-    if os.environ.get("DEEMSTER_NANO_NOTICE") != "0":
-        waits = (shipped.smol_folder() / shipped.WEIGHTS).is_file() and not shipped.smol_base()
-        better = f" {_BETTER}" if waits else ""
-        tell(_NOTICE + better)
+def _notice() -> str:
+    """What kind of model this is, and whether a better one only lacks its base."""
+    waits = (shipped.smol_folder() / shipped.WEIGHTS).is_file() and shipped.smol_base() is None
+    return f"{_NOTICE} {_BETTER}" if waits else _NOTICE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from deemster.backends._api.providers import ANY, LEAN, Given, find_access
 from deemster.backends.base import Trust
@@ -51,7 +51,7 @@ def served_models(
     provider = LEAN.get(model.partition("/")[0], ANY)
     access = find_access(Given(model, api_base, trust=trust), provider, path="/models")
     headers = {"authorization": access.authorization} if access.authorization else {}
-    opener = build_opener(ProxyHandler({}), _NoRedirect())
+    opener = build_opener(_NoRedirect())
     try:
         with opener.open(Request(access.url, headers=headers), timeout=_TIMEOUT) as answer:  # noqa: S310 - api_base is checked to be http
             found = tuple(_listed(answer))
@@ -60,7 +60,7 @@ def served_models(
     except OSError as error:
         reason = getattr(error, "reason", error)
         raise InputError(f"no server answers at {access.shown}: {reason}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{access.shown} gives no list of models") from error
     return access.shown, found
 

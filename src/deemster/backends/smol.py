@@ -7,14 +7,12 @@ a warning.
 
 from __future__ import annotations
 
-import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deemster.backends.base import SMOL
 from deemster.backends.domain import Domain
-from deemster.backends.embedded import EmbeddedBackend, release_of, tell
+from deemster.backends.embedded import EmbeddedBackend
 from deemster.backends.model_fetch import fetch
 from deemster.backends.shipped import BASE, WEIGHTS, smol_base, smol_part
 from deemster.errors import InputError
@@ -74,6 +72,8 @@ class SmolBackend(EmbeddedBackend):
         self._adapter = smol_part()
         super().__init__(
             str(self._adapter),
+            weights=self._adapter / WEIGHTS,
+            notice=_NOTICE,
             domain=Domain.load(smol_part("domain.json")),
             device=device,
             dtype=dtype,
@@ -82,15 +82,6 @@ class SmolBackend(EmbeddedBackend):
             threads=threads,
             exact=exact,
         )
-
-    @property
-    def name(self) -> str:
-        """`smol@` and the start of the adapter's hash: the weights of releases differ."""
-        return f"{SMOL}@{release_of(self._adapter / WEIGHTS)}"
-
-    def introduce(self) -> None:
-        """See `EmbeddedBackend.introduce`."""
-        _tell_once()
 
     @staticmethod
     def _check(path: str) -> str:
@@ -119,10 +110,3 @@ def _base() -> Path:
             f"model {SMOL!r} needs its base, which is not on this machine: deemster models fetch "
             f"{BASE} ({error})"
         ) from error
-
-
-@functools.cache
-def _tell_once() -> None:
-    """Say on stderr what kind of model this is."""
-    if os.environ.get("DEEMSTER_SMOL_NOTICE") != "0":
-        tell(_NOTICE)

@@ -134,10 +134,10 @@ def _embedded() -> str:
 
 def _small() -> str:
     """Whether both parts of it are here, or what to do."""
-    from deemster.backends.shipped import BASE, smol_base, smol_part
+    from deemster.backends.shipped import BASE, WEIGHTS, smol_base, smol_part
 
     try:
-        weights = smol_part() / "adapter_model.safetensors"
+        weights = smol_part() / WEIGHTS
     except InputError:
         return "smol: no adapter in this package"
     base = smol_base()

@@ -28,12 +28,13 @@ def list_models(
     """
     from deemster.backends._local.model_cache import cache_folder, cached_models
 
-    models = [*_of_the_package(), *cached_models()]
+    cached = cached_models()
+    models = [*_of_the_package(), *cached]
     if as_json:
         for one in models:
             typer.echo(json.dumps({**one._asdict(), "path": str(one.path)}, ensure_ascii=False))
         return 0
-    if not cached_models():
+    if not cached:
         typer.echo(f"no models in {cache_folder()}; deemster models fetch NAME", err=True)
     for one in models:
         typer.echo(f"{one.name}  {one.bytes / 1e6:,.0f} MB  {one.path}  from {one.origin}")

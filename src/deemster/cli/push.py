@@ -50,7 +50,7 @@ def push(
     """
     from deemster.publishing import model_bundle, run_bundle, upload
     from deemster.publishing.hub import check_repository
-    from deemster.suites.store import holds_run
+    from deemster.suites.run_folder import holds_run
 
     if repository is None and to is None and not dry_run:
         raise InputError("REPO is missing; give OWNER/NAME, or --to FOLDER")

@@ -84,7 +84,7 @@ def _show_agreement(name: str, teacher: TeacherFigures, k: int, out: Console | N
     ]
     title = f"agreement with {name} on the {teacher.n} held-out samples where it prefers a response"
     show_table(title, ["model", "greedy", f"vote@{k}"], rows, out)
-    (out or Console(highlight=False)).print(
+    (out or console()).print(
         f"accuracy of {name} itself: {_estimate(teacher.accuracy)}", soft_wrap=True
     )
 

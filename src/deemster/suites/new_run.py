@@ -14,7 +14,8 @@ from shutil import rmtree
 from deemster.errors import InputError
 from deemster.schemas import JudgeInfo, Sample, Verdict
 from deemster.suites.metrics import Summary
-from deemster.suites.store import FILE, RunStore, lock_run
+from deemster.suites.run_folder import FILE, lock_run
+from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_verdicts
 
 UNFINISHED = ".unfinished"

@@ -28,7 +28,8 @@ from deemster.suites.engines import COMPLETIONS, Engine, LocalEngine, Observer, 
 from deemster.suites.loading import Suite
 from deemster.suites.metrics import Standing, Summary
 from deemster.suites.requirements import check_requirements
-from deemster.suites.store import RunStore, holds_run
+from deemster.suites.run_folder import holds_run
+from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_run, write_json, write_summary
 from deemster.suites.thresholds import ThresholdResult, check_thresholds
 from deemster.suites.vote_budget import check_vote_budget

@@ -12,12 +12,12 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deemster.errors import InputError
@@ -30,7 +30,8 @@ from deemster.schemas import (
     Vote,
     first_problem,
 )
-from deemster.sqlite_file import fold, is_blank, open_readonly, open_writable, told, transaction
+from deemster.sqlite_file import fold, open_readonly, open_writable, told, transaction
+from deemster.suites.run_folder import FILE, lock_run
 from deemster.suites.store_format import (
     FORMAT,
     REMEDY,
@@ -40,40 +41,10 @@ from deemster.suites.store_format import (
     upgrade,
 )
 
-FILE = "run.sqlite"
 M = TypeVar("M", bound=BaseModel)
 _AT_ONCE = 256
 """Judged samples per transaction: SQLite's log of one is as large as what it writes."""
 _VOTE: TypeAdapter[Vote] = TypeAdapter(Vote)
-
-
-def holds_run(directory: Path) -> bool:
-    """Whether a run was begun there; a kill right at the start leaves a file without tables."""
-    path = directory / FILE
-    if not path.is_file():
-        return False
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    # A damaged file is reported by whoever opens it.
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(uri, uri=True)) as db:
-        return not is_blank(db)
-    return True
-
-
-def lock_run(directory: Path) -> FileLock:
-    """Make a run directory where it is missing, and take its lock.
-
-    Raises:
-        InputError: another process has it, or the directory cannot be written.
-    """
-    lock = FileLock(directory / ".lock", timeout=0)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(f"another process is writing {str(directory)!r}") from error
-    except OSError as error:
-        raise InputError(f"cannot write to {str(directory)!r}: {error}") from error
-    return lock
 
 
 class RunStore:

@@ -32,9 +32,9 @@ from deemster.suites.metrics import (
     compare,
     single_accuracy,
 )
+from deemster.suites.run_folder import FILE as STORE
 from deemster.suites.runner import Plan, run_suite
 from deemster.suites.spec import DataSpec, SuiteSpec
-from deemster.suites.store import FILE as STORE
 from deemster.suites.store import RunStore
 from deemster.suites.summaries import summarise_run, write_json
 from deemster.training.agreement import Teacher, TeacherFigures, agreement

@@ -127,18 +127,17 @@ def fit(
     trainer: Any,  # noqa: ANN401 - transformers is untyped
     out: Path,
     *,
+    settings: TrainerSettings,
     monitor: TrainingMonitor,
     resume: bool,
     log: Log | None,
-    routing: Routing | None = None,
-    settings: TrainerSettings | None = None,
 ) -> dict[str, JsonValue]:
     """Train, from the last complete checkpoint if `resume`; returns figures.
 
     Figures: `steps`, `loss` (of the last step), `resumed_from` (a step, or None) and `stopped`
     (why it ended early though nothing was wrong, or None). Of a mixture of experts, which
-    `routing` follows, `experts` too (`Routing.figures`). Where `settings` ask for FP8, `fp8`:
-    whether it was had; if not, a note is logged.
+    the trainer's `routing` follows, `experts` too (`Routing.figures`). Where `settings` ask for
+    FP8, `fp8`: whether it was had; if not, a note is logged.
 
     Raises:
         TrainingCollapsedError: the monitor said to stop.
@@ -147,6 +146,7 @@ def fit(
     import torch  # noqa: PLC0415 - slow to import
 
     checkpoints = out / CHECKPOINTS
+    routing: Routing = trainer.routing
     follower = _Follower(monitor, log, checkpoints, routing)
     # Both write to stdout, which is for results.
     trainer.remove_callback(PrinterCallback)
@@ -154,7 +154,7 @@ def fit(
     trainer.add_callback(follower)
     trainer.add_callback(_WarmFirstStep())
     state = PartialState()
-    without = None if settings is None else why_not_fp8(settings)
+    without = why_not_fp8(settings)
     if without is not None and log is not None and state.is_main_process:
         log(note=without)
     if state.is_main_process:
@@ -185,8 +185,8 @@ def fit(
         **follower.rewards(),
         "resumed_from": None if last is None else int(last.name.rpartition("-")[2]),
         "stopped": None if follower.stop is None else follower.stop.reason,
-        **({} if routing is None else routing.figures()),
-        **({"fp8": without is None} if settings is not None and settings.precision else {}),
+        **routing.figures(),
+        **({"fp8": without is None} if settings.precision else {}),
     }
 
 
@@ -242,7 +242,7 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         monitor: TrainingMonitor,
         log: Log | None,
         checkpoints: Path,
-        routing: Routing | None = None,
+        routing: Routing,
     ) -> None:
         self.monitor = monitor
         self._routing = routing
@@ -273,7 +273,7 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
     ) -> None:
         if not logs or "loss" not in logs:  # the summary at the end
             return
-        load = None if self._routing is None else self._routing.take()
+        load = self._routing.take()
         if self._log is not None and state.is_world_process_zero:
             figures = logs if load is None else {**logs, "expert_load": load}
             self._log(step=state.global_step, **figures)
@@ -302,8 +302,7 @@ class _Follower(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         control: TrainerControl,  # noqa: ARG002
         **_: object,
     ) -> None:
-        if self._routing is not None:
-            self._routing.update_bias()
+        self._routing.update_bias()
 
     def on_save(
         self,

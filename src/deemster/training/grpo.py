@@ -141,11 +141,10 @@ def train_grpo(
         figures = fit(
             trainer,
             out,
+            settings=settings,
             monitor=TrainingMonitor(settings.collapse),
             resume=resume,
             log=log,
-            routing=trainer.routing,
-            settings=settings,
         )
         save(trainer, model, out, settings)
     return {

@@ -116,13 +116,7 @@ def train_meta_rm(
         weight = (len(train) - right) / right if settings.balance else 1.0
         trainer = _trainer(loaded, tokenizer, rows, weight=weight, out=out, settings=settings)
         figures = fit(
-            trainer,
-            out,
-            monitor=TrainingMonitor(),
-            resume=resume,
-            log=log,
-            routing=trainer.routing,
-            settings=settings,
+            trainer, out, settings=settings, monitor=TrainingMonitor(), resume=resume, log=log
         )
         rewards = _predict(trainer, held_rows)
         save(trainer, model, out, settings, scalar=True)

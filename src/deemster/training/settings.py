@@ -35,8 +35,8 @@ Positive = Annotated[int, Field(strict=True, ge=1)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
-_LATER = ("optimizer", "weights", "sleep")
-"""Fields that are younger than runs there are: left out unless given, so that those resume."""
+_LATER = frozenset({"optimizer", "weights", "precision", "moe", "mtp", "experts", "sleep"})
+"""Fields that are younger than runs there are; see `_Grown`."""
 
 Optimizer = Literal[
     "adamw_torch",
@@ -53,12 +53,24 @@ Weights = Literal["float32", "bfloat16"]
 Schedule = Literal["constant_with_warmup", "linear", "cosine", "warmup_stable_decay"]
 
 
-def without_later(written: dict[str, Any]) -> dict[str, Any]:
-    """What is written of settings, without younger fields that say nothing."""
-    return {key: value for key, value in written.items() if value or key not in _LATER}
+class _Grown(Record):
+    """Settings whose younger fields are written only where they differ from their default.
+
+    A stage is known by the hash of what is written: one that was begun before there was a field is
+    the same stage, and resumes.
+    """
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        known = type(self).model_fields
+        return {
+            key: value
+            for key, value in write(self).items()
+            if key not in _LATER or getattr(self, key) != known[key].default
+        }
 
 
-class LoraSettings(Record):
+class LoraSettings(_Grown):
     """Low-rank adapters (PEFT) instead of training all weights.
 
     Give a learning rate 10 to 20 times the full one, 1e-4 for SFT say.
@@ -127,7 +139,7 @@ class MtpSettings(Record):
     for `max_grad_norm`, which is of all gradients together."""
 
 
-class TrainerSettings(Record):
+class TrainerSettings(_Grown):
     """What all trainers share."""
 
     learning_rate: Annotated[Number, Field(gt=0, le=1)]
@@ -178,10 +190,6 @@ class TrainerSettings(Record):
     """None trains all weights."""
     moe: MoeSettings = MoeSettings()
     """Of a mixture of experts."""
-
-    @model_serializer(mode="wrap")
-    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_later(write(self))
 
     @model_validator(mode="after")
     def _trained(self) -> Self:
@@ -236,12 +244,6 @@ class SftSettings(TrainerSettings):
             )
         return self
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_not_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """So that stages that were trained before there was `mtp` are no new ones."""
-        found: dict[str, Any] = write(self)
-        return found if self.mtp is not None else {k: v for k, v in found.items() if k != "mtp"}
-
 
 class CollapseSettings(Record):
     """When an RL run counts as collapsed."""
@@ -254,7 +256,7 @@ class CollapseSettings(Record):
     """Largest mean KL divergence to the reference policy, nats per token (needs `beta` > 0)."""
 
 
-class VllmSettings(Record):
+class VllmSettings(_Grown):
     """Rollouts by vLLM instead of transformers."""
 
     mode: Literal["colocate", "server"] = "colocate"
@@ -268,10 +270,6 @@ class VllmSettings(Record):
     sleep: bool = False
     """Colocate: vLLM leaves the GPU's memory to each optimizer step (its sleep mode), for some
     seconds a step; `gpu_memory` may then be larger."""
-
-    @model_serializer(mode="wrap")
-    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_later(write(self))
 
     @model_validator(mode="after")
     def _sleeps_here(self) -> Self:

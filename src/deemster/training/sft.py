@@ -95,35 +95,13 @@ def train_sft(
         rows, too_long = sft_rows(
             tokenizer, [*examples, *instructions], settings.max_length, template_args
         )
-        if not rows:
-            raise InputError(
-                f"all {too_long} examples are longer than max_length {settings.max_length} tokens; "
-                "raise it"
-            )
-        from deemster.training.fitting import (  # noqa: PLC0415 - loads transformers
-            fit,
-            like_lengths_together,
-            save,
-        )
-
-        random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
-        if settings.group_by_length:
-            rows = like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
-        prediction = None
-        if settings.mtp is not None:
-            from deemster.training.mtp import Prediction  # noqa: PLC0415 - loads torch
-
-            prediction = Prediction.of(loaded, model, settings.mtp, seed=settings.seed)
+        rows = _in_order(rows, too_long, settings)
+        prediction = _prediction(loaded, model, settings)
         trainer = _trainer(loaded, tokenizer, rows, out, settings, prediction=prediction)
-        figures = fit(
-            trainer,
-            out,
-            monitor=TrainingMonitor(),
-            resume=resume,
-            log=log,
-            routing=trainer.routing,
-            settings=settings,
-        )
+        from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
+
+        monitor = TrainingMonitor()
+        figures = fit(trainer, out, settings=settings, monitor=monitor, resume=resume, log=log)
         folder = save(trainer, model, out, settings)
         if prediction is not None:
             prediction.blocks.save(folder)
@@ -135,6 +113,34 @@ def train_sft(
         **figures,
         **({} if prediction is None else prediction.figures()),
     }
+
+
+def _in_order(
+    rows: list[dict[str, list[int]]], too_long: int, settings: SftSettings
+) -> list[dict[str, list[int]]]:
+    """Rows in the order in which they are trained on."""
+    if not rows:
+        raise InputError(
+            f"all {too_long} examples are longer than max_length {settings.max_length} tokens; "
+            "raise it"
+        )
+    from deemster.training.fitting import (  # noqa: PLC0415 - loads transformers
+        like_lengths_together,
+    )
+
+    random.Random(settings.seed).shuffle(rows)  # noqa: S311 - no secret
+    if settings.group_by_length:
+        return like_lengths_together(rows, settings.micro_batch_size, seed=settings.seed)
+    return rows
+
+
+def _prediction(loaded: Any, model: str | Path, settings: SftSettings) -> Prediction | None:  # noqa: ANN401 - transformers is untyped
+    """The blocks that are trained beside the model, if the settings have some."""
+    if settings.mtp is None:
+        return None
+    from deemster.training.mtp import Prediction  # noqa: PLC0415 - loads torch
+
+    return Prediction.of(loaded, model, settings.mtp, seed=settings.seed)
 
 
 def sft_rows(

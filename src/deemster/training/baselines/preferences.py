@@ -116,12 +116,7 @@ def fit_preferences(
         )
     trainer = _trainer(loaded, tokenizer, kept, out, settings)
     figures = fit(
-        trainer,
-        out,
-        monitor=TrainingMonitor(),
-        resume=resume,
-        log=log,
-        routing=trainer.routing,
+        trainer, out, settings=settings, monitor=TrainingMonitor(), resume=resume, log=log
     )
     save(trainer, model, out, settings, scalar=True)
     return {"pairs": len(kept), "too_long": len(pairs) - len(kept), **figures}
