@@ -122,18 +122,25 @@ def judge(given: argparse.Namespace) -> None:
             drafts = ("", "")
             if found.tally is not None:
                 accepted, gained = found.tally.acceptance, found.tally.tokens_per_pass
-                drafts = (f"{accepted or 0:.1%}", f"{gained or 1:.2f}")
+                drafts = (told(accepted, ".1%"), told(gained, ".2f"))
             print(  # noqa: T201
                 f"| {way} | {k} | {accuracy(found.right)} | {drafts[0]} | {drafts[1]} | "
                 f"{speed:,.0f} | {speed / first:.2f} |"
             )
 
 
+def told(value: float | None, form: str) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None else format(value, form)
+
+
 def accuracy(right: Sequence[float]) -> str:
     """In percent, with its 95 % interval."""
     mean = Bootstrap().mean(right)
-    value, low, high = (100 * (one or 0.0) for one in (mean.value, mean.low, mean.high))
-    return f"{value:.1f} ({low:.1f} to {high:.1f})"
+    value, low, high = (
+        told(None if one is None else 100 * one, ".1f") for one in (mean.value, mean.low, mean.high)
+    )
+    return f"{value} ({low} to {high})"
 
 
 def stored(file: Path) -> Iterator[tuple[str, list[str]]]:
@@ -192,7 +199,7 @@ def replay(given: argparse.Namespace) -> None:
     for tokens in given.lengths:
         tally = replayed(tokenizer, texts, tokens=tokens)
         print(  # noqa: T201
-            f"| {tokens} | {tally.acceptance or 0:.1%} | {tally.tokens_per_pass or 1:.2f} |"
+            f"| {tokens} | {told(tally.acceptance, '.1%')} | {told(tally.tokens_per_pass, '.2f')} |"
         )
 
 
