@@ -1,6 +1,6 @@
 """Writes the table of docs/training.md that says what training takes in memory, by model size.
 
-    python docs/training_memory.py
+python docs/training_memory.py
 """
 
 from __future__ import annotations
