@@ -1,188 +1,295 @@
-"""Kinds of tasks with time and order: clocks, dates, ages, who is taller, sorting."""
+"""Kinds of tasks with time and order: weekdays, clocks, dates, ages, who is taller, sorting."""
 
 from __future__ import annotations
 
-from lab.smol.item import Kind, Rng, Task, short_task
+from lab.smol.amounts import NAMES, digits, in_words
+from lab.smol.item import Kind, Rng, Task, capital, short_task
+from lab.smol.numbers import ask
+from lab.smol.tables import rows
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
     *("September", "October", "November", "December"),
 )
-_NAMES = ("Ada", "Bill", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo", "Iris", "Jon", "Kim", "Lars")
 _EVENTS = (
     *("the concert", "my exam", "the meeting", "our wedding", "the deadline", "the match"),
-    *("the dentist appointment", "the party", "the trip", "the delivery"),
+    *("the dentist appointment", "the party", "the trip", "the delivery", "choir practice"),
+    *("the school play", "my driving test", "the staff dinner", "the inspection", "bin day"),
 )
 _MORE = (  # comparative, superlative, opposite superlative
     *(("taller", "tallest", "shortest"), ("older", "oldest", "youngest")),
     *(("faster", "fastest", "slowest"), ("heavier", "heaviest", "lightest")),
-    ("richer", "richest", "poorest"),
+    *(("richer", "richest", "poorest"), ("louder", "loudest", "quietest")),
+    *(("stronger", "strongest", "weakest"), ("younger", "youngest", "oldest")),
+    *(("shorter", "shortest", "tallest"), ("slower", "slowest", "fastest")),
 )
 _WORDS = (
     *("apple", "bridge", "cloud", "dance", "eagle", "forest", "garden", "hotel", "island"),
     *("jacket", "kitchen", "lemon", "mirror", "needle", "orange", "pencil", "queen", "river"),
-    *("summer", "table", "valley", "window", "yellow", "zebra"),
+    *("summer", "table", "valley", "window", "yellow", "zebra", "bread", "candle", "doctor"),
+    *("engine", "flower", "guitar", "hammer", "jungle", "ladder", "market", "number", "paper"),
+    *("rabbit", "silver", "ticket", "village", "winter"),
 )
+_WAYS = (
+    ("from smallest to largest", "in ascending order", "from low to high"),
+    ("from largest to smallest", "in descending order", "starting with the biggest"),
+)
+_QUARTERS = {0: "{h} o'clock", 15: "quarter past {h}", 30: "half past {h}", 45: "quarter to {h1}"}
+_MINUTES = {5: "five past {h}", 10: "ten past {h}", 20: "twenty past {h}", 40: "twenty to {h1}"}
+_MINUTES |= {50: "ten to {h1}", 55: "five to {h1}", 25: "twenty-five past {h}"}
 
 
 def _weekday(rng: Rng) -> Task:
     start, step = rng.randrange(7), rng.randint(1, 6)
-    back = rng.random() < 0.25
+    if rng.random() < 0.15:
+        step = rng.choice((7, 8, 9, 10, 14))
+    draw = rng.random()
+    back = draw < 0.35
     day, right = DAYS[start], DAYS[(start + (-step if back else step)) % 7]
-    unit = "day" if step == 1 else "days"
-    when = f"{step} {unit} {'before' if back else 'after'} {day}"
-    query = rng.choice(
-        (
-            f"What day is {step} {unit} {'before' if back else 'after'} {day}?",
-            (
-                f"Today is {day}. What day {'was it' if back else 'will it be'} {step} {unit} "
-                f"{'ago' if back else 'from now'}?"
-            ),
-            f"which weekday is {when}?",
-        )
-    )
-    wrong = rng.sample([other for other in DAYS if other != right], 2)
+    number = in_words(step) if rng.random() < 0.4 else str(step)
+    span = f"{number} {'day' if step == 1 else 'days'}"
+    if step in {7, 14} and rng.random() < 0.5:
+        span = "a week" if step == 7 else "two weeks"
+    if draw < 0.15:
+        query, sentence = ask(rng, "weekday_ago", s=span, d=day)
+    elif draw < 0.6:
+        query, sentence = ask(rng, "weekday", s=span, d=day, w="before" if back else "after")
+    else:
+        query, sentence = ask(rng, "weekday_ahead", s=span, d=day)
+    wrong = [DAYS[(DAYS.index(right) + shift) % 7] for shift in rng.sample((1, -1, 2, 3), 2)]
     return short_task(
-        rng, "weekday", query, "right weekday", f"{when} is {right}", right, wrong,
-        say=f"{when} is {{}}",
+        rng, "weekday", query, "right weekday", _counted(start, step, back=back), right, wrong,
+        say=sentence,
     )  # fmt: skip
+
+
+def _counted(start: int, step: int, *, back: bool) -> str:
+    """The days passed, one by one, whole weeks left out."""
+    short = step % 7
+    path = [DAYS[(start + (-i if back else i)) % 7] for i in range(short + 1)]
+    weeks = f"{step - short} days is {DAYS[start]} again" if step >= 7 else ""
+    if not short:
+        return weeks
+    counted = ", ".join(path[1:])
+    where = f"{'back' if back else 'on'} from {path[0]}: {counted}"
+    return f"{weeks}, then {where}" if weeks else f"{short} {where}"
+
+
+def _spelled(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{hours} hour{'s' * (hours > 1)}"] if hours else []
+    return " ".join([*parts, *([f"{rest} minutes"] if rest else [])])
+
+
+def _spoken(rng: Rng, minutes: int) -> str:
+    named = {30: "half an hour", 90: "an hour and a half", 60: "an hour", 45: "45 minutes"}
+    named |= {15: "a quarter of an hour", 150: "two and a half hours", 120: "two hours"}
+    if minutes in named and rng.random() < 0.5:
+        return named[minutes]
+    plain = f"{minutes} minutes"
+    return _spelled(minutes) if minutes > 100 or rng.random() < 0.6 else plain
+
+
+def _shown(minutes: int, *, half: bool = False) -> str:
+    """A time of day as 15:05, or as 3:05 pm."""
+    hour, minute = divmod(minutes % (24 * 60), 60)
+    if half:
+        return f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
+    return f"{hour}:{minute:02d}"
 
 
 def _clock(rng: Rng) -> Task:
-    hour, minute = rng.randint(6, 19), rng.choice((0, 15, 30, 45, 10, 20))
-    add = rng.choice((15, 30, 45, 60, 90, 120, 180))
-    total = hour * 60 + minute + add
-    right, start = _shown(total), _shown(hour * 60 + minute)
-    length = f"{add} minutes" if add < 120 else f"{add // 60} hours"
-    query = rng.choice(
-        (
-            f"What time is it {length} after {start}?",
-            f"The film starts at {start} and lasts {length}. When does it end?",
-            f"It's {start} now. What time will it be in {length}?",
-            f"bus leaves {start}, ride takes {length}, arrival?",
-            f"I put a cake in the oven at {start} for {length}. When is it done?",
-        )
+    draw = rng.random()
+    if draw < 0.15:
+        return _clock_words(rng)
+    if draw < 0.35:
+        return _between(rng)
+    half = rng.random() < 0.35
+    start = rng.randint(6, 19) * 60 + rng.choice((0, 0, 15, 30, 45, 10, 20, 5, 50, 40))
+    span = rng.choice((15, 20, 25, 30, 40, 45, 50, 60, 75, 80, 90, 100, 120, 150, 180))
+    back = draw < 0.55
+    end = start - span if back else start + span
+    right, given = _shown(end, half=half), _shown(start, half=half)
+    query, sentence = ask(
+        rng, "clock_back" if back else "clock_ahead", s=given, d=_spoken(rng, span)
     )
-    wrong = {_shown(total + 30), _shown(total - 15), _shown(total + 60)} - {right, start}
+    other = start + span if back else start - span
+    slips = {_shown(end + shift, half=half) for shift in (30, -15, 60, -60, 10, -10)}
+    slips.add(_shown(other, half=half))
+    if not half and start % 60 + span % 60 >= 60 and not back:  # as if an hour had 100 minutes
+        slips.add(f"{start // 60 + span // 60}:{(start % 60 + span % 60) % 100:02d}")
     return short_task(
-        rng, "clock", query, "right time", f"{start} plus {length} is {right}", right,
-        rng.sample(sorted(wrong), 2), say="it will be {}",
+        rng, "clock", query, "right time", _worked(start, span, back=back, half=half), right,
+        rng.sample(sorted(slips - {right, given}), 3), say=sentence,
     )  # fmt: skip
 
 
-def _shown(minutes: int) -> str:
-    return f"{minutes // 60}:{minutes % 60:02d}"
+def _worked(start: int, span: int, *, back: bool, half: bool) -> str:
+    """The hours first, then the minutes."""
+    sign, way = ("-", -1) if back else ("+", 1)
+    hours, rest = divmod(span, 60)
+    at = _shown(start, half=half)
+    if not hours or not rest:
+        step = f"{rest} min" if rest else f"{hours} h"
+        return f"{at} {sign} {step} = {_shown(start + way * span, half=half)}"
+    middle = _shown(start + way * hours * 60, half=half)
+    end = _shown(start + way * span, half=half)
+    return f"{at} {sign} {hours} h = {middle}, {sign} {rest} min = {end}"
+
+
+def _between(rng: Rng) -> Task:
+    start = rng.randint(6, 18) * 60 + rng.choice((0, 15, 30, 45, 10, 20))
+    span = rng.choice((30, 45, 60, 75, 90, 105, 120, 135, 150, 180, 210, 240, 80, 100, 40))
+    half = rng.random() < 0.3
+    a, b = _shown(start, half=half), _shown(start + span, half=half)
+    query, sentence = ask(rng, "clock_between", s=a, d=b)
+    slips = {_spelled(span + shift) for shift in (60, 30, 15, -15, -10, 10) if span + shift > 0}
+    hours, rest = divmod(span, 60)
+    if hours and rest:
+        fact = f"{a} + {hours} h = {_shown(start + hours * 60, half=half)}, + {rest} min = {b}"
+    else:
+        fact = f"{a} + {_spelled(span)} = {b}"
+    return short_task(
+        rng, "clock", query, "right duration", fact, _spelled(span), rng.sample(sorted(slips), 3),
+        say=sentence,
+    )  # fmt: skip
+
+
+def _clock_words(rng: Rng) -> Task:
+    hour = rng.randint(1, 12)
+    minute, form = rng.choice(sorted((_QUARTERS | _MINUTES).items()))
+    following = hour % 12 + 1
+    as_digits = rng.random() < 0.3
+    name, then = (str(hour), str(following)) if as_digits else (in_words(hour), in_words(following))
+    right = f"{hour}:{minute:02d}"
+    said = form.format(h=name, h1=then)
+    before = (hour - 2) % 12 + 1
+    wrong = {f"{following}:{minute:02d}", f"{hour}:{(60 - minute) % 60:02d}"}
+    wrong |= {f"{before}:{minute:02d}", f"{hour}:{(minute + 10) % 60:02d}"}
+    if minute > 30:
+        fact = f"{60 - minute} minutes before {following}:00 is {right}"
+    else:
+        fact = f"{minute} minutes after {hour}:00 is {right}" if minute else f"on the hour, {right}"
+    query, sentence = ask(rng, "clock_words", s=said)
+    return short_task(
+        rng, "clock", query, "right time", fact, right, rng.sample(sorted(wrong - {right}), 2),
+        say=sentence,
+    )  # fmt: skip
 
 
 def _earlier(rng: Rng) -> Task:
-    first, second = sorted(rng.sample(range(12), 2))
     early = rng.random() < 0.5
-    if rng.random() < 0.5:
-        a, b = f"{rng.randint(1, 28)} {MONTHS[first]}", f"{rng.randint(1, 28)} {MONTHS[second]}"
+    draw = rng.random()
+    if draw < 0.5:
+        first, second = sorted(rng.sample(range(12), 2))
+        a, b = MONTHS[first], MONTHS[second]
+        form = rng.choice(("{d} {m}", "{m} {d}", "{m}"))
+        a, b = (form.format(d=rng.randint(1, 28), m=month) for month in (a, b))
+        if rng.random() < 0.25 and form != "{m}":
+            i, j = sorted(rng.sample(range(1, 29), 2))
+            a, b = (form.format(d=day, m=MONTHS[first]) for day in (i, j))
+        key, word = "earlier", "first" if early else "last"
+    elif draw < 0.75:
+        year = rng.randint(1700, 2015)
+        a, b = str(year), str(year + rng.choice((1, 2, 9, 10, 11, 30, 90, 100)))
+        key, word = "earlier_year", "earlier" if early else "later"
     else:
-        year = rng.randint(1900, 2015)
-        a, b = str(year), str(year + rng.randint(1, 30))
+        half = rng.random() < 0.6
+        start = rng.randint(6, 17) * 60 + rng.choice((0, 15, 30, 45))
+        a, b = (_shown(one, half=half) for one in (start, start + rng.choice((15, 30, 60, 240))))
+        key, word = "earlier_time", "earlier" if early else "later"
     right, wrong = (a, b) if early else (b, a)
-    word = rng.choice(("earlier", "first") if early else ("later", "last"))
     x, y = rng.sample((a, b), 2)
-    query = rng.choice(
-        (
-            f"Which comes {word}, {x} or {y}?",
-            f"Which date is {'earlier' if early else 'later'}: {x} or {y}?",
-            f"{x} or {y}: which one comes {word}?",
-        )
-    )
+    query, sentence = ask(rng, key, x=x, y=y, w=word)
     return short_task(
         rng, "before or after", query, "right order", f"{a} comes before {b}", right, [wrong],
-        say=f"{{}} comes {word}",
+        say=sentence,
     )  # fmt: skip
 
 
 def _years(rng: Rng) -> Task:
-    born, years = rng.randint(1940, 2010), rng.randint(5, 60)
-    name, now = rng.choice(_NAMES), born + years
-    if rng.random() < 0.5:
-        query = rng.choice(
-            (
-                f"{name} was born in {born}. How old did {name} turn in {now}?",
-                f"How many years are there from {born} to {now}?",
-                f"from {born} to {now}, how many years",
-            )
-        )
+    born, years = rng.randint(1880, 2010), rng.randint(5, 80)
+    now = born + years
+    if rng.random() < 0.55:
+        query, sentence = ask(rng, "years_old", x=str(born), y=str(now))
         right, fact = years, f"{now} - {born} = {years}"
     else:
-        query = rng.choice(
-            (
-                f"{name} turned {years} in {now}. In which year was {name} born?",
-                f"Which year was {years} years before {now}?",
-            )
-        )
+        query, sentence = ask(rng, "years_born", x=str(years), y=str(now))
         right, fact = born, f"{now} - {years} = {born}"
-    wrong = rng.sample([right + 1, right - 1, right + 10, right - 2], 2)
+    wrong = {right + 1, right - 1, right + 10, right - 2, right + 100, abs(right - 10)} - {right, 0}
     return short_task(
-        rng, "years", query, "right number", fact, str(right), [str(value) for value in wrong]
-    )
+        rng, "years", query, "right number", fact, str(right),
+        [str(value) for value in rng.sample(sorted(wrong), 2)], say=sentence,
+    )  # fmt: skip
 
 
 def _chain(rng: Rng) -> Task:
     more, most, least = rng.choice(_MORE)
-    a, b, c = rng.sample(_NAMES, 3)
-    facts = [f"{a} is {more} than {b}.", f"{b} is {more} than {c}."]
+    a, b, c = rng.sample(NAMES, 3)
+    facts = [f"{a} is {more} than {b}", f"{b} is {more} than {c}"]
     if rng.random() < 0.4:
         facts.reverse()
+    told = rng.choice((f"{facts[0]}. {facts[1]}.", f"{facts[0]}, and {facts[1]}."))
     top = rng.random() < 0.6
     right, word = (a, most) if top else (c, least)
-    query = f"{' '.join(facts)} {rng.choice((f'Who is the {word}?', f'Which of them is {word}?'))}"
+    query, sentence = ask(rng, "logic", f=told, w=word)
     wrong = [name for name in (a, b, c) if name != right]
     return short_task(
         rng, "logic", query, "right conclusion",
-        f"{a}, {b}, {c} in order, so {right} is the {word}", right, wrong,
-        say=f"{{}} is the {word}",
+        f"{most} first: {a}, {b}, {c}, so {right} is the {word}", right, wrong, say=sentence,
     )  # fmt: skip
 
 
 def _due(rng: Rng) -> Task:
     event = rng.choice(_EVENTS)
-    day, hour = rng.choice(DAYS), rng.randint(1, 11)
-    moved, other = rng.choice([d for d in DAYS if d != day]), rng.choice((9, 10, 12, 3, 5))
-    query = rng.choice(
-        (
-            (
-                f"{event.capitalize()} was on {day} at {hour}, but it moved to {moved} at {other}. "
-                f"On which day is it now?"
-            ),
-            f"They moved {event} from {day} to {moved}. When is it?",
-            f"Note: {event} is no longer on {day}. New day: {moved}. So when is it?",
-        )
+    day, moved = rng.sample(DAYS, 2)
+    hour, other = rng.sample(range(1, 12), 2)
+    query, sentence = ask(
+        rng, "plan", e=event, E=capital(event), d=day, m=moved, h=str(hour), k=str(other)
     )
     return short_task(
-        rng, "changed plan", query, "right day", f"it moved to {moved}", moved, [day],
-        say=f"{event} is on {{}}",
-    )  # fmt: skip
+        rng, "changed plan", query, "right day", f"it moved to {moved}", moved, [day], say=sentence
+    )
 
 
 def _sorted(rng: Rng) -> Task:
-    items = rng.sample(_WORDS, rng.randint(3, 4))
-    if rng.random() < 0.4:
-        numbers = rng.sample(range(2, 90), len(items))
-        items, ordered = [str(n) for n in numbers], [str(n) for n in sorted(numbers)]
-        how = rng.choice(("from smallest to largest", "in ascending order"))
-    else:
-        ordered = sorted(items)
+    draw = rng.random()
+    count = rng.randint(3, 5)
+    down = False
+    if draw < 0.35:
+        ordered = [digits(n) for n in sorted(rng.sample(range(2, 990), count))]
+        if rng.random() < 0.3:
+            ordered = [digits(n / 10) for n in sorted(rng.sample(range(2, 99), count))]
+        down = rng.random() < 0.4
+        how = rng.choice(_WAYS[down])
+    elif draw < 0.65:
+        ordered = sorted(rng.sample(_WORDS, count))
         how = rng.choice(("alphabetically", "in alphabetical order", "from A to Z"))
+    else:
+        up, opposite, *chain = rng.choice(rows("ordered"))
+        places = sorted(rng.sample(range(len(chain)), min(count, len(chain))))
+        ordered = [chain[place] for place in places]
+        down = rng.random() < 0.35
+        how = opposite if down else up
+    if down:
+        ordered.reverse()
+    return _sorting(rng, ordered, how)
+
+
+def _sorting(rng: Rng, ordered: list[str], how: str) -> Task:
+    items = rng.sample(ordered, len(ordered))
     if items == ordered:
         items.reverse()
-    shown = ", ".join(items)
-    query = rng.choice((f"Sort {how}: {shown}", f"Put these {how}: {shown}.", f"{shown} - {how}?"))
-    swapped = list(ordered)
+    query, _ = ask(rng, "sorting", s=", ".join(items), h=how)
     place = rng.randrange(len(ordered) - 1)
+    swapped = list(ordered)
     swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
     right = ", ".join(ordered)
-    wrong = {", ".join(swapped), shown, ", ".join(reversed(ordered))} - {right}
+    wrong = {", ".join(one) for one in (swapped, items, reversed(ordered))} - {right}
     return short_task(
-        rng, "sorting", query, "right order", f"{ordered[0]} comes first, then {ordered[1]}", right,
-        sorted(wrong)[:2],
+        rng, "sorting", query, "right order", ", then ".join(ordered), right,
+        rng.sample(sorted(wrong), min(2, len(wrong))),
     )  # fmt: skip
 
 

@@ -8,22 +8,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deemster.schemas import Sample
-from lab.smol import calendar, instructions, knowledge, numbers, reading, writing
+from lab.smol import (
+    calendar,
+    compare,
+    instructions,
+    knowledge,
+    measures,
+    numbers,
+    reading,
+    sense,
+    wording,
+    writing,
+)
 from lab.smol.item import PARTLY, RIGHT, Answer, Kind, Rng, Task
 
 KINDS: dict[str, Kind] = {
     **numbers.KINDS,
+    **measures.KINDS,
+    **compare.KINDS,
     **calendar.KINDS,
     **instructions.KINDS,
+    **wording.KINDS,
+    **sense.KINDS,
     **writing.KINDS,
     **reading.KINDS,
     **knowledge.KINDS,
 }
 """All kinds by name."""
-_FACT_SHARE = 0.35
-"""Of the tasks; the groups of facts are many, and each is small."""
-_MORE_OFTEN = (*["free"] * 6, *["open"] * 4, "harmless request")
-"""Kinds whose tables are large, or of which no template makes more."""
+_FACT_SHARE = 0.15
+"""Of the tasks; the groups of facts are many, and each is small and soon learned."""
+_WEIGHTS = {
+    **dict.fromkeys(("sum", "difference", "product", "quotient"), 3.0),
+    **dict.fromkeys(("percent", "units", "clock", "comparison", "money", "fraction"), 2.5),
+    **dict.fromkeys(("length", "given word", "tone", "grammar", "honesty"), 2.5),
+    **dict.fromkeys(("harmless request", "advice", "common sense", "free"), 2.5),
+    **dict.fromkeys(("duration", "sentiment", "open", "science", "code", "sorting"), 2.0),
+    **dict.fromkeys(("word count", "two steps", "summary", "counting"), 1.5),
+    **dict.fromkeys(("parity", "ending", "check", "first letter", "backwards", "alphabet"), 0.7),
+}
+"""How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (
     *("Hi! ", "Quick question: ", "Hello, ", "Can you help? ", "Hey there, ", "Just wondering: "),
     *("For my homework: ", "I'm curious. ", "Not sure about this one: ", "Please help me: "),
@@ -92,9 +115,11 @@ def generate(count: int, *, seed: int) -> Iterator[Judged]:
 
 
 def _draw_kind(rng: Rng) -> Kind:
-    groups = sorted(knowledge.KINDS)
-    others = [*sorted(KINDS.keys() - knowledge.KINDS.keys()), *_MORE_OFTEN]
-    return KINDS[rng.choice(groups if rng.random() < _FACT_SHARE else others)]
+    if rng.random() < _FACT_SHARE:
+        return KINDS[rng.choice(sorted(knowledge.KINDS))]
+    others = sorted(KINDS.keys() - knowledge.KINDS.keys())
+    (kind,) = rng.choices(others, [_WEIGHTS.get(one, 1.0) for one in others])
+    return KINDS[kind]
 
 
 def _judged(rng: Rng, task: Task) -> Judged:
@@ -132,7 +157,10 @@ def _typed(rng: Rng, task: Task) -> str:
     return task.query
 
 
-_CARELESS = {*numbers.KINDS, *calendar.KINDS, "free", "open"} - {"sequence", "sorting"}
+_CARELESS = (
+    {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *sense.KINDS}
+    | {"free", "open", "harmless request", "unsafe request"}
+) - {"sequence", "sorting", "code", "tone"}
 """Kinds whose questions mean the same in small letters."""
 
 

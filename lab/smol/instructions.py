@@ -1,85 +1,41 @@
-"""Kinds of tasks about form: length, layout, language, words that must or must not appear."""
+"""Kinds of tasks about form: length, number, layout, capitals, ending, language."""
 
 from __future__ import annotations
 
 from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner
-from lab.smol.tables import texts
+from lab.smol.numbers import ask
+from lab.smol.tables import rows, texts
 
 _LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "de": "German"}
-_TOPICS: dict[str, tuple[str, ...]] = {
-    "fruits": ("apples", "bananas", "cherries", "grapes", "pears", "plums", "oranges", "kiwis"),
-    "animals": ("cats", "dogs", "horses", "rabbits", "lions", "owls", "foxes", "whales"),
-    "colours": ("red", "blue", "green", "yellow", "purple", "orange", "pink", "brown"),
-    "sports": ("tennis", "football", "rowing", "judo", "golf", "cycling", "chess", "skiing"),
-    "vegetables": ("carrots", "peas", "beans", "onions", "leeks", "spinach", "beets", "kale"),
-    "hobbies": ("reading", "knitting", "hiking", "painting", "gaming", "baking", "sewing"),
-    "European countries": ("France", "Italy", "Spain", "Poland", "Norway", "Greece", "Austria"),
-    "drinks": ("tea", "coffee", "milk", "juice", "water", "cocoa", "lemonade", "cider"),
-    "jobs": ("nurse", "teacher", "baker", "pilot", "farmer", "painter", "judge", "chef"),
-    "tools": ("hammer", "saw", "drill", "wrench", "pliers", "file", "chisel", "level"),
-}
-_NUMBER = ("zero", "one", "two", "three", "four", "five", "six")
-_SENTENCES = (
-    *("The sea is calm today.", "Dogs love long walks.", "Reading opens new worlds."),
-    *("Winter nights are cold.", "Fresh bread smells wonderful.", "Music makes people happy."),
-    *("The garden is full of bees.", "A good friend listens.", "Trains are often late."),
-    *("Coffee keeps me awake.", "The moon was bright last night.", "Children learn by playing."),
-    *("Rain is good for the plants.", "My phone needs charging.", "Soup is best in winter."),
-)
-_SUBJECTS = {
-    "the sea": "The sea is wide, blue and never quite still.",
-    "winter": "Winter covers the fields in snow and silence.",
-    "dogs": "Dogs are loyal animals that love company.",
-    "coffee": "Coffee is a strong drink that wakes people up.",
-    "music": "Music can lift your mood within seconds.",
-    "books": "Books let you live many lives in one.",
-    "cities": "Cities are loud, busy and full of chances.",
-    "friendship": "Friendship means being there when it matters.",
-    "the moon": "The moon lights up the night sky.",
-    "cheese": "Cheese comes in hundreds of shapes and flavours.",
-}
-_MORE = (
-    *("It has always been like that.", "Many people agree with this.", "There is more to say."),
-    *("I could talk about it for hours.", "Others may see it differently.", "Enjoy it!"),
-)
-
-
-def _answer(text: str, finding: str, grade: float) -> Answer:
-    return Answer(text, finding, grade)
+_NUMBER = ("zero", "one", "two", "three", "four", "five", "six", "seven")
 
 
 def _count(rng: Rng) -> Task:
-    topic = rng.choice(sorted(_TOPICS))
+    topic, *things = rng.choice(rows("topics"))
     number = rng.randint(2, 5)
     other = rng.choice([n for n in (number - 1, number + 1, number + 2) if 1 <= n <= 6])
     word = _NUMBER[number]
-    query = rng.choice(
-        (
-            f"Name {word} {topic}.",
-            f"List {number} {topic}",
-            f"Give me exactly {word} {topic}.",
-            f"can you tell me {number} {topic}?",
-            f"I need {word} {topic} for a quiz.",
-        )
-    )
-    pool = rng.sample(_TOPICS[topic], len(_TOPICS[topic]))
-    stray_topic = rng.choice([name for name in sorted(_TOPICS) if name != topic])
-    stray = rng.sample(_TOPICS[stray_topic], number)
+    query, _ = ask(rng, "count", c=word if rng.random() < 0.7 else str(number), s=topic)
+    pool = rng.sample(things, len(things))
+    stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
     separator = rng.choice((", ", "\n- ", "\n"))
+    named, fewer = pool[:number], rng.sample(pool, other)
     return Task(
         "count",
         query,
         (Principle("right number", 60, f"{word} {topic}, no more, no fewer"), manner(rng, 40)),
-        _answer(
-            _list(pool[:number], separator), f"It names {word}: {', '.join(pool[:number])}.", RIGHT
-        ),
+        Answer(_list(named, separator), f"It names {word}: {', '.join(named)}.", RIGHT),
         (
-            _answer(
-                _list(rng.sample(pool, other), separator),
-                f"It names {_NUMBER[other]}, not {word}.",
+            Answer(
+                _list(fewer, separator),
+                f"It names {_NUMBER[other]}, not {word}: {', '.join(fewer)}.",
                 NEAR,
             ),
-            _answer(_list(stray, separator), f"It names {stray_topic}, not {topic}.", FAR),
+            Answer(
+                _list(rng.sample([one for one in strays if one not in things], number), separator),
+                f"It names {stray_topic}, not {topic}.",
+                FAR,
+            ),
         ),
     )
 
@@ -88,66 +44,92 @@ def _list(items: list[str], separator: str) -> str:
     return ("- " if separator == "\n- " else "") + separator.join(items)
 
 
+def _sentences(number: int) -> str:
+    return "one sentence" if number == 1 else f"{_NUMBER[number]} sentences"
+
+
 def _length(rng: Rng) -> Task:
-    subject = rng.choice(sorted(_SUBJECTS))
-    first, more = _SUBJECTS[subject], rng.sample(_MORE, 3)
-    sentences = rng.choice((1, 1, 2, 3))
-    bad = rng.choice([n for n in (1, 2, 3, 4) if n != sentences])
-    unit = "sentence" if sentences == 1 else "sentences"
-    word = _NUMBER[sentences]
-    query = rng.choice(
-        (
-            f"Write {word} {unit} about {subject}.",
-            f"In exactly {word} {unit}, tell me about {subject}.",
-            f"Tell me something about {subject} in {word} {unit}",
-            f"{subject}, {sentences} {unit} please, not more and not less",
-        )
-    )
-    found = _NUMBER[bad] + (" sentence" if bad == 1 else " sentences")
-    off = _SUBJECTS[rng.choice([name for name in sorted(_SUBJECTS) if name != subject])]
+    subject, *lines = rng.choice(rows("subjects"))
+    stray_subject, *strays = rng.choice([row for row in rows("subjects") if row[0] != subject])
+    lines, strays = rng.sample(lines, 4), rng.sample(strays, 4)
+    limit = rng.randint(1, 3)
+    draw = rng.random()
+    if draw < 0.6:
+        asked, good, bad = _sentences(limit), limit, [n for n in range(1, 5) if n != limit]
+        against = f"not {_NUMBER[limit]}"
+        if rng.random() < 0.4:
+            asked = f"exactly {asked}"
+    elif draw < 0.85:
+        asked = f"{rng.choice(('at most', 'no more than'))} {_sentences(limit)}"
+        good, bad = rng.randint(1, limit), list(range(limit + 1, 5))
+        against = f"more than {_NUMBER[limit]}"
+    else:
+        limit = rng.randint(2, 3)
+        asked = f"{rng.choice(('at least', 'no fewer than'))} {_sentences(limit)}"
+        good, bad = rng.randint(limit, 4), list(range(1, limit))
+        against = f"fewer than {_NUMBER[limit]}"
+    wrong = rng.choice(bad)
+    query, _ = ask(rng, "length", l=asked, s=subject)
     return Task(
         "length",
         query,
         (
-            Principle("asked length", 60, f"exactly {word} {unit}"),
+            Principle("asked length", 60, asked),
             Principle("right topic", 40, f"about {subject}"),
         ),
-        _answer(
-            " ".join([first, *more[: sentences - 1]]),
-            f"It is {word} {unit} about {subject}.",
-            RIGHT,
-        ),
+        Answer(" ".join(lines[:good]), f"It has {_sentences(good)} about {subject}.", RIGHT),
         (
-            _answer(
-                " ".join([first, *more[: bad - 1]]),
-                f"It is {found}, but {word} was asked for.",
-                NEAR,
-            ),
-            _answer(" ".join([off, *more[: sentences - 1]]), f"It is not about {subject}.", FAR),
+            Answer(" ".join(lines[:wrong]), f"It has {_sentences(wrong)}, {against}.", NEAR),
+            Answer(" ".join(strays[:good]), f"It is about {stray_subject}, not {subject}.", FAR),
+        ),
+    )
+
+
+def _described(rng: Rng) -> Task:
+    thing, *words = rng.choice(rows("described"))
+    number = rng.randint(2, 4)
+    other = rng.choice([n for n in (number - 1, number + 1, number + 2) if n <= 6])
+    query, _ = ask(
+        rng, "described", c=_NUMBER[number] if rng.random() < 0.7 else str(number), s=thing
+    )
+    pool = rng.sample(words, len(words))
+    form = rng.choice((", ", " ", " / "))
+    named, wrong = pool[:number], rng.sample(pool, other)
+    found = f"{_NUMBER[other]} word{'s' * (other > 1)}"
+    long = f"{thing} is really quite {pool[0]} and also very {pool[1]}".capitalize() + "."
+    return Task(
+        "word count",
+        query,
+        (
+            Principle("asked length", 70, f"exactly {_NUMBER[number]} words"),
+            Principle("fits the thing", 30, f"they describe {thing}"),
+        ),
+        Answer(form.join(named), f"It has {_NUMBER[number]} words: {', '.join(named)}.", RIGHT),
+        (
+            Answer(form.join(wrong), f"It has {found}: {', '.join(wrong)}.", NEAR),
+            Answer(long, f"It is a whole sentence, not {_NUMBER[number]} words.", NEAR),
         ),
     )
 
 
 def _one_word(rng: Rng) -> Task:
-    question, right, wrong = rng.choice(
+    question, right = rng.choice(rows("yes_or_no"))
+    wrong = "No" if right == "Yes" else "Yes"
+    asked = rng.choice(
         (
-            ("Is the sun hot?", "Yes", "No"),
-            ("Do fish live in water?", "Yes", "No"),
-            ("Can pigs fly?", "No", "Yes"),
-            ("Is ice warm?", "No", "Yes"),
-            ("Do cows give milk?", "Yes", "No"),
-            ("Is five more than nine?", "No", "Yes"),
-            ("Is Paris in France?", "Yes", "No"),
-            ("Are lemons sweet?", "No", "Yes"),
-            ("Does a week have seven days?", "Yes", "No"),
-            ("Is a rose an animal?", "No", "Yes"),
+            *(
+                "Answer in one word.",
+                "One word only.",
+                "Just yes or no, please.",
+                "Only yes or no:",
+            ),
+            *("Reply with a single word.", "yes or no, nothing else", "Say yes or no only."),
         )
     )
-    asked = rng.choice(
-        ("Answer in one word.", "One word only.", "Just yes or no, please.", "Only yes or no:")
-    )
     query = f"{question} {asked}" if not asked.endswith(":") else f"{asked} {question}"
-    long = f"{right}, {rng.choice(('of course, everyone knows that', 'I am quite sure of that'))}."
+    more = rng.choice(
+        ("of course, everyone knows that", "I am quite sure of that", "although people may differ")
+    )
     return Task(
         "one word",
         query,
@@ -155,16 +137,20 @@ def _one_word(rng: Rng) -> Task:
             Principle("right answer", 60, f"it is {right.lower()}"),
             Principle("one word", 40, "nothing but yes or no"),
         ),
-        _answer(rng.choice((right, f"{right}.")), f"It says only {right.lower()}: right.", RIGHT),
+        Answer(rng.choice((right, f"{right}.")), f"It says only {right.lower()}: right.", RIGHT),
         (
-            _answer(long, "It is right but not one word.", NEAR),
-            _answer(f"{wrong}.", f"It says {wrong.lower()}, but it is {right.lower()}.", FAR),
+            Answer(f"{right}, {more}.", "It is right but not one word.", NEAR),
+            Answer(f"{wrong}.", f"It says {wrong.lower()}, but it is {right.lower()}.", FAR),
         ),
     )
 
 
+def _sentence(rng: Rng) -> str:
+    return rng.choice(rng.choice(rows("subjects"))[1:])
+
+
 def _capitals(rng: Rng) -> Task:
-    sentence = rng.choice(_SENTENCES)
+    sentence, stray = _sentence(rng), _sentence(rng)
     upper = rng.random() < 0.6
     how = "capital letters" if upper else "small letters"
     right = sentence.upper() if upper else sentence.lower()
@@ -175,55 +161,49 @@ def _capitals(rng: Rng) -> Task:
             f'Put "{sentence}" in {how} only.',
             f"{sentence} <- all in {how} please",
             f"Rewrite in {'upper' if upper else 'lower'} case: {sentence}",
+            f"I need this line in {how}: {sentence}",
+            f"{'All caps' if upper else 'No capitals'}, please: {sentence}",
         )
     )
-    stray = rng.choice([one for one in _SENTENCES if one != sentence])
+    wrong = [
+        Answer(sentence, f"It is not in {how}; nothing was changed.", NEAR),
+        Answer(other, f"It is in {'small' if upper else 'capital'} letters.", NEAR),
+    ]
+    if stray != sentence:
+        stray = stray.upper() if upper else stray.lower()
+        wrong.append(Answer(stray, "It is another sentence.", FAR))
     return Task(
         "letters",
         query,
         (Principle("asked form", 70, f"only {how}"), Principle("same text", 30, "no word changed")),
-        _answer(right, f"All of it is in {how}.", RIGHT),
-        (
-            _answer(sentence, f"It is not in {how}; nothing was changed.", NEAR),
-            _answer(other, f"It is in {'small' if upper else 'capital'} letters.", NEAR),
-            _answer(stray.upper() if upper else stray.lower(), "It is another sentence.", FAR),
-        ),
+        Answer(right, f"All of it is in {how}.", RIGHT),
+        tuple(wrong),
     )
 
 
 def _layout(rng: Rng) -> Task:
-    topic = rng.choice(sorted(_TOPICS))
-    items = rng.sample(_TOPICS[topic], 3)
+    topic, *things = rng.choice(rows("topics"))
+    items = rng.sample(things, 3)
     forms = {
         "a bulleted list": "\n".join(f"- {item}" for item in items),
         "a numbered list": "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1)),
         "one line with commas": ", ".join(items),
         "JSON": "[" + ", ".join(f'"{item}"' for item in items) + "]",
+        "a sentence": f"Three {topic} are {items[0]}, {items[1]} and {items[2]}.",
     }
     asked, given = rng.sample(sorted(forms), 2)
-    query = rng.choice(
-        (
-            f"Give me three {topic} as {asked}.",
-            f"Three {topic}, please. Format: {asked}.",
-            f"list 3 {topic} ({asked})",
-            f"As {asked}: three {topic}",
-        )
-    )
-    stray_topic = rng.choice([name for name in sorted(_TOPICS) if name != topic])
-    stray = ", ".join(rng.sample(_TOPICS[stray_topic], 3))
+    query, _ = ask(rng, "layout", f=asked, s=topic)
+    stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
+    stray = rng.sample([one for one in strays if one not in things], 3)
+    shown = ", ".join(stray) if asked != "a bulleted list" else "\n".join(f"- {s}" for s in stray)
     return Task(
         "layout",
         query,
+        (Principle("asked format", 60, asked), Principle("right content", 40, f"three {topic}")),
+        Answer(forms[asked], f"Three {topic} as {asked}.", RIGHT),
         (
-            Principle("asked format", 60, asked),
-            Principle("right content", 40, f"three {topic}"),
-        ),
-        _answer(forms[asked], f"Three {topic} as {asked}.", RIGHT),
-        (
-            _answer(forms[given], f"It is {given}, not {asked}.", NEAR),
-            _answer(stray, f"It names {stray_topic} and is not {asked}.", FAR)
-            if asked != "one line with commas"
-            else _answer(stray, f"It names {stray_topic}, not {topic}.", FAR),
+            Answer(forms[given], f"It is {given}, not {asked}.", NEAR),
+            Answer(shown, f"It names {stray_topic}, not {topic}.", FAR),
         ),
     )
 
@@ -234,76 +214,69 @@ def _language(rng: Rng) -> Task:
     if asked == "en":
         asked, given = given, asked
     name, other = _LANGUAGES[asked], _LANGUAGES[given]
+    wish = entry["q"][0].lower() + entry["q"][1:]
     query = rng.choice(
         (
             f"{entry['q']} in {name}.",
-            f"Answer in {name}: {entry['q'].lower()}.",
-            f"In {name}, please: {entry['q'].lower()}",
+            f"Answer in {name}: {wish}.",
+            f"In {name}, please: {wish}",
             f"{entry['q']}. Reply only in {name}.",
+            f"My guest only understands {name}. {entry['q']}.",
+            f"{wish}, but in {name}",
         )
     )
     stray = rng.choice([one for one in texts()["languages"] if one is not entry])
     return Task(
-        "language",
+        "asked language",
         query,
         (
             Principle("asked language", 60, name),
             Principle("right content", 40, f'it means "{entry["en"]}"'),
         ),
-        _answer(entry[asked], f"It is {name} and says what was asked.", RIGHT),
+        Answer(entry[asked], f"It is {name} and says what was asked.", RIGHT),
         (
-            _answer(entry[given], f"It is {other}, not {name}.", NEAR),
-            _answer(stray[asked], f'It is {name}, but it means "{stray["en"]}"', NEAR),
+            Answer(entry[given], f"It is {other}, not {name}.", NEAR),
+            Answer(stray[asked], f'It is {name}, but it means "{stray["en"]}"', NEAR),
         ),
     )
 
 
-def _word(rng: Rng) -> Task:
-    subject = rng.choice(sorted(_SUBJECTS))
-    first = _SUBJECTS[subject]
-    word = rng.choice(("yellow", "yesterday", "river", "always", "window", "quiet", "music"))
-    with_word = f"{first} I thought of that {rng.choice(('when', 'as'))} I saw the word {word}."
-    if word in ("yesterday", "always"):
-        with_word = f"{first} I {'said so yesterday' if word == 'yesterday' else 'always say so'}."
-    without = f"{first} {rng.choice(_MORE)}"
-    must = rng.random() < 0.6
-    query = (
-        rng.choice(
-            (
-                f'Write about {subject} and use the word "{word}".',
-                f"Something short about {subject}. It must contain the word {word}.",
-                f'two sentences on {subject}, include "{word}"',
-            )
-        )
-        if must
-        else rng.choice(
-            (
-                f'Write about {subject} without the word "{word}".',
-                f"Say something about {subject}, but do not use the word {word}.",
-                f'two sentences on {subject}, never write "{word}"',
-            )
-        )
-    )
-    yes = _answer(with_word, f'It has the word "{word}".', RIGHT if must else NEAR)
-    no = _answer(without, f'The word "{word}" is not in it.', NEAR if must else RIGHT)
-    right, wrong = (yes, no) if must else (no, yes)
-    rule = f'the word "{word}" must {"" if must else "not "}appear'
+def _translation(rng: Rng) -> Task:
+    entry = rng.choice(rows("languages"))
+    stray = rng.choice([one for one in rows("languages") if one is not entry])
+    place = rng.randint(1, 3)
+    name = ("English", "French", "Spanish", "German")[place]
+    back = rng.random() < 0.4
+    if back:
+        query, _ = ask(rng, "translate_back", w=entry[place], l=name)
+        right, wrong, fact = entry[0], stray[0], f'it means "{entry[0]}"'
+    else:
+        query, _ = ask(rng, "translate", w=entry[0], l=name)
+        right, wrong, fact = entry[place], stray[place], f'"{entry[0]}" in {name}'
+    found = f'It says "{wrong}"' if back else f'It means "{stray[0]}"'
+    other = rng.choice([n for n in (1, 2, 3) if n != place])
+    language = ("English", "French", "Spanish", "German")[other]
     return Task(
-        "given word",
+        "translation",
         query,
-        (Principle("word rule", 70, rule), Principle("right topic", 30, f"about {subject}")),
-        right,
-        (wrong,),
+        (Principle("right translation", 80, fact), manner(rng)),
+        Answer(right, f"It says the same in {'English' if back else name}.", RIGHT),
+        (
+            Answer(wrong, found, NEAR),
+            Answer(entry[other], f"It is {language}, not {'English' if back else name}.", NEAR),
+        ),
     )
 
 
 def _ending(rng: Rng) -> Task:
-    sentence = rng.choice(_SENTENCES)[:-1]
+    sentence = _sentence(rng)[:-1]
     mark, name = rng.choice((("!", "an exclamation mark"), ("?", "a question mark")))
     query = rng.choice(
         (
             f"Repeat this, but end it with {name}: {sentence}.",
             f'Write "{sentence}" with {name} at the end.',
+            f"{sentence}. <- put {name} at the end instead",
+            f"Copy this line and finish it with {name}: {sentence}",
         )
     )
     other = "?" if mark == "!" else "!"
@@ -311,10 +284,10 @@ def _ending(rng: Rng) -> Task:
         "ending",
         query,
         (Principle("asked ending", 70, f'the last sign is "{mark}"'), manner(rng, 30)),
-        _answer(sentence + mark, f"It ends with {name}.", RIGHT),
+        Answer(sentence + mark, f"It ends with {name}.", RIGHT),
         (
-            _answer(f"{sentence}.", f"It ends with a full stop, not with {name}.", NEAR),
-            _answer(sentence + other, f'It ends with "{other}", not with {name}.', NEAR),
+            Answer(f"{sentence}.", f"It ends with a full stop, not with {name}.", NEAR),
+            Answer(sentence + other, f'It ends with "{other}", not with {name}.', NEAR),
         ),
     )
 
@@ -322,10 +295,11 @@ def _ending(rng: Rng) -> Task:
 KINDS: dict[str, Kind] = {
     "count": _count,
     "length": _length,
+    "word count": _described,
     "one word": _one_word,
     "letters": _capitals,
     "layout": _layout,
-    "language": _language,
-    "given word": _word,
+    "asked language": _language,
+    "translation": _translation,
     "ending": _ending,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 Rng = random.Random
 
@@ -85,6 +86,11 @@ _IS_WRONG = (
     *("It says {w}, but {a} is right.", "It says {w}, not {a}.", "{w} is wrong; it is {a}."),
     *("It gives {w} instead of {a}.", "It answers {w}, though {a} is right."),
 )
+_NONE = (
+    *("I don't know.", "Sorry, I can't say.", "Good question!", "It depends.", "No idea, sorry."),
+    *("I'm not able to help with that.", "Please look it up online.", "Hard to say, honestly."),
+    *("I cannot answer that.", "Ask someone else, please.", "That is an interesting question."),
+)
 MANNERS = (
     *("clear wording", "to the point", "direct answer", "plain language", "brief and clear"),
     *("easy to follow", "no padding", "helpful tone"),
@@ -131,6 +137,8 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
     say: str | Sequence[str] = (),
     far: Sequence[str] = (),
     noun: bool = True,
+    because: Mapping[str, str] = MappingProxyType({}),
+    write: Callable[[Rng, str], str] | None = None,
 ) -> Task:
     """A question with one short right answer.
 
@@ -145,16 +153,23 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         say: sentences with `{}` in place of the answer.
         far: answers that are far off.
         noun: whether answers can stand after "it's"; yes and no cannot.
+        because: what makes some of the wrong answers, such as "54 - 6".
+        write: writes an answer as people may, such as a number in words.
     """
-    says = [say] if isinstance(say, str) else say
+    says = [one for one in ([say] if isinstance(say, str) else say) if one]
 
     def answer(text: str, grade: float) -> Answer:
-        sentence = rng.choice(says).replace("{}", text) if says else None
-        dressed, padded = spoken(rng, text, sentence, noun=noun)
+        shown = text if write is None else write(rng, text)
+        sentence = rng.choice(says).replace("{}", shown) if says else None
+        if text in because and rng.random() < 0.2:
+            sentence = f"{because[text]} = {text}"
+        dressed, padded = spoken(rng, shown, sentence, noun=noun)
         if grade == RIGHT:
-            finding = rng.choice(_IS_RIGHT).format(a=text)
+            finding = rng.choice(_IS_RIGHT).format(a=shown)
+        elif text in because and rng.random() < 0.6:
+            finding = f"It says {shown}, which is {because[text]}; {right} is right."
         else:
-            finding = rng.choice(_IS_WRONG).format(w=text, a=right)
+            finding = rng.choice(_IS_WRONG).format(w=shown, a=right)
         finding = capital(finding)
         if padded:
             finding = f"{finding[:-1]}, and it is wordy."
@@ -166,5 +181,13 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         query,
         (Principle(name, main, fact), manner(rng, 100 - main)),
         answer(right, RIGHT),
-        (*(answer(text, NEAR) for text in wrong), *(answer(text, FAR) for text in far)),
+        (
+            *(answer(text, NEAR) for text in wrong),
+            *(answer(text, FAR) for text in far),
+            *([_no_answer(rng, right)] if rng.random() < 0.12 else []),
+        ),
     )
+
+
+def _no_answer(rng: Rng, right: str) -> Answer:
+    return Answer(rng.choice(_NONE), f"It gives no answer, though {right} is right.", FAR)

@@ -1,312 +1,208 @@
-"""Kinds of tasks with numbers: sums in words, stories, money, percent, units, comparisons."""
+"""Kinds of tasks with bare numbers and stories: the four operations, series, odd and even."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Iterable, Mapping
 
-from lab.smol.item import Kind, Rng, Task, short_task
+from lab.smol.amounts import asked, digits, near, people, written
+from lab.smol.item import Kind, Rng, Task, capital, short_task
+from lab.smol.tables import phrasing
 
-_NAMES = (
-    *("Anna", "Ben", "Maria", "Tom", "Lucy", "Omar", "Priya", "Jack", "Sofia", "Leo", "Nina"),
-    *("Sam", "Emma", "Carlos", "Yuki", "Fatima", "Paul", "Zoe", "Ivan", "Grace"),
-)
-_THINGS = (
-    *("apples", "books", "pencils", "marbles", "cookies", "stickers", "eggs", "coins", "cards"),
-    *("oranges", "shells", "balloons", "photos", "tickets", "stamps", "sweets", "plants"),
-)
-_SUM = (
-    *("What is {x} + {y}?", "What is {x} plus {y}?", "{x} + {y} = ?", "Add {x} and {y}."),
-    *("what's {x} and {y} together", "Sum of {x} and {y}?", "How much is {x} plus {y}?"),
-    *("Work out {x} + {y}.", "can you add {x} to {y} for me", "calculate {x}+{y}"),
-    "{n} has {x} {t} and gets {y} more. How many {t} does {n} have now?",
-    "There are {x} {t} in one box and {y} in another. How many {t} in total?",
-    "I bought {x} {t} on Monday and {y} on Tuesday. How many did I buy?",
-    "{n} scored {x} points, then {y} more. What's the total?",
-    "If I drive {x} km before lunch and {y} km after, how far is that?",
-    "{n} collected {x} {t}; {m} collected {y}. How many do they have together?",
-    "my rent is {x} and power is {y}, what do I pay altogether?",
-)
-_DIFFERENCE = (
-    *("What is {x} - {y}?", "What is {x} minus {y}?", "{x} - {y} = ?", "Subtract {y} from {x}."),
-    *("what's {x} take away {y}", "How much is {x} less {y}?", "{x} minus {y} please"),
-    *("What's the difference between {x} and {y}?", "calculate {x}-{y}"),
-    "{n} had {x} {t} and gave {y} to {m}. How many {t} are left?",
-    "A shop had {x} {t} and sold {y}. How many remain?",
-    "I had {x} euros and spent {y}. What is left?",
-    "There are {x} pages in my book and I've read {y}. How many to go?",
-    "{n} is {x} years old, {m} is {y}. How many years apart are they?",
-    "of {x} guests, {y} already left. how many are still here?",
-)
-_PRODUCT = (
-    *("What is {x} times {y}?", "What is {x} x {y}?", "{x} * {y} = ?", "Multiply {x} by {y}."),
-    *("what's {x} multiplied by {y}", "How much is {x} times {y}?", "calculate {x} × {y}"),
-    "{n} buys {x} boxes with {y} {t} each. How many {t} is that?",
-    "There are {x} rows with {y} chairs. How many chairs?",
-    "A ticket costs {y} dollars. What do {x} tickets cost?",
-    "I run {y} km a day. How far do I run in {x} days?",
-    "{x} children get {y} {t} each. How many {t} do we need?",
-)
-_QUOTIENT = (
-    *("What is {z} divided by {y}?", "{z} / {y} = ?", "Divide {z} by {y}.", "what's {z} ÷ {y}"),
-    "{y} friends share {z} {t} equally. How many does each get?",
-    "{n} puts {z} {t} into {y} bags, the same number in each. How many per bag?",
-    "A rope of {z} metres is cut into {y} equal pieces. How long is each?",
-    "we split a bill of {z} dollars between {y} people. how much each?",
-)
-_UNITS = (  # one of the first is how many of the second
-    *(("km", "metres", 1000), ("kilometres", "metres", 1000), ("metres", "centimetres", 100)),
-    *(("kg", "grams", 1000), ("kilograms", "grams", 1000), ("litres", "millilitres", 1000)),
-    *(("hours", "minutes", 60), ("minutes", "seconds", 60), ("days", "hours", 24)),
-    *(("weeks", "days", 7), ("years", "months", 12), ("dozen", "pieces", 12)),
-    *(("feet", "inches", 12), ("yards", "feet", 3), ("centimetres", "millimetres", 10)),
-    *(("euros", "cents", 100), ("centuries", "years", 100), ("tonnes", "kilograms", 1000)),
-)
-_CONVERT = (
-    *("How many {b} are {x} {a}?", "Convert {x} {a} to {b}.", "{x} {a} in {b}?"),
-    *("what's {x} {a} in {b}", "I need {x} {a} in {b}, please.", "{x} {a} = how many {b}?"),
-    "The manual says {x} {a}, but I only know {b}. How many is that?",
-)
+_NAMED = {"two steps": "right result"}
+_LARGE = ("{t}", "dollars", "euros", "pages", "miles", "members", "km")
+"""What there may be hundreds of in a story; people are no 300 years old."""
 
 
-def _fill(rng: Rng, template: str, **values: object) -> str:
-    n, m = rng.sample(_NAMES, 2)
-    return template.format(n=n, m=m, t=rng.choice(_THINGS), **values)
+def ask(rng: Rng, key: str, **values: float | str) -> tuple[str, str]:
+    """A question, and a sentence with `{}` that answers it.
+
+    Args:
+        rng: draws the wording.
+        key: of the list of `phrasings.yaml`.
+        values: what fills the question; numbers may be written in words.
+    """
+    question, sentence = phrasing(rng, key)
+    while key in {"sum_story", "difference_story"} and not _fits(question, values.values()):
+        question, sentence = phrasing(rng, key)
+    numbers = {key: one for key, one in values.items() if not isinstance(one, str)}
+    shown = dict(zip(numbers, asked(rng, *numbers.values()), strict=True))
+    fill = people(rng) | {key: one for key, one in values.items() if isinstance(one, str)}
+    plain = {key: digits(one) for key, one in numbers.items()}
+    sentence = sentence.replace("{a}", "\0").format(**fill, **plain).replace("\0", "{}")
+    asking = question.format(**fill, **shown)
+    return capital(asking) if question.startswith("{") else asking, sentence
 
 
-def _off(rng: Rng, value: int) -> tuple[list[str], list[str]]:
-    """Two numbers close to a value, and one far from it."""
-    steps = [1, -1, 2, -2, 10, -10] if value > 12 else [1, -1, 2, -2, 3]
-    near = {str(value + step) for step in rng.sample(steps, 3)} - {str(value)}
-    digits = str(value)
-    if len(set(digits[-2:])) == 2 and digits[-1] != "0":
-        near.add(digits[:-2] + digits[-1] + digits[-2])
-    close = sorted(text for text in near if not text.startswith(("-", "0")))
-    return rng.sample(close, min(2, len(close))), [str(value * 3 + rng.randint(11, 60))]
+def _fits(question: str, values: Iterable[float | str]) -> bool:
+    large = any(isinstance(value, (int, float)) and value > 70 for value in values)
+    return not large or any(word in question for word in _LARGE)
 
 
-def _small(rng: Rng) -> int:
-    return rng.randint(2, 12) if rng.random() < 0.4 else rng.randint(5, 99)
+def _operation(  # noqa: PLR0917 - every kind of the file calls it, in this order
+    rng: Rng, kind: str, asking: tuple[str, str], fact: str, value: float, slips: Mapping[str, str]
+) -> Task:
+    """A task whose answer is a number.
+
+    Args:
+        rng: draws the slips and wordings.
+        kind: of the task.
+        asking: the question, and a sentence that answers it.
+        fact: the truth.
+        value: the right number.
+        slips: other numbers by what makes them, such as "54 - 6".
+    """
+    right = digits(value)
+    wrong_ways = {number: how for how, number in slips.items() if number != right}
+    close = [one for one in near(rng, value, 3) if one not in wrong_ways]
+    return short_task(
+        rng, kind, asking[0], _NAMED.get(kind, f"right {kind}"), fact, right, close[:2],
+        far=list(wrong_ways), because=wrong_ways, say=asking[1], write=written,
+    )  # fmt: skip
+
+
+def _whole(rng: Rng) -> int:
+    """A number of 1 to 3 digits, often small."""
+    draw = rng.random()
+    if draw < 0.3:
+        return rng.randint(2, 12)
+    return rng.randint(5, 99) if draw < 0.8 else rng.randint(100, 900)
+
+
+def _pair(rng: Rng, *, bare: bool) -> tuple[float, float]:
+    if bare and rng.random() < 0.12:
+        return rng.randint(3, 80) / 2, rng.randint(3, 80) / 2
+    return _whole(rng), _whole(rng)
 
 
 def _sum(rng: Rng) -> Task:
-    x, y = _small(rng), _small(rng)
-    near, far = _off(rng, x + y)
-    query = _fill(rng, rng.choice(_SUM), x=x, y=y)
-    return short_task(
-        rng, "sum", query, "right sum", f"{x} + {y} = {x + y}", str(x + y), near, far=far,
-        say=(
-            f"{x} + {y} is {{}}", "altogether that makes {}", "if you add them up you get {}",
-            f"{x} plus {y} makes {{}}", f"{x} + {y} = {{}}", "in total it's {}",
-        ),
-    )  # fmt: skip
+    bare = rng.random() < 0.35
+    x, y = _pair(rng, bare=bare)
+    a, b = digits(x), digits(y)
+    slips = {f"{a} - {b}": digits(x - y)} if x - y > 1 else {}
+    if x < 13 and y < 13:
+        slips[f"{a} x {b}"] = digits(x * y)
+    asking = ask(rng, "sum_bare" if bare else "sum_story", x=x, y=y)
+    return _operation(rng, "sum", asking, f"{a} + {b} = {digits(x + y)}", x + y, slips)
 
 
 def _difference(rng: Rng) -> Task:
-    x, y = sorted((_small(rng) + 3, _small(rng)), reverse=True)
-    x += x == y
-    near, far = _off(rng, x - y)
-    query = _fill(rng, rng.choice(_DIFFERENCE), x=x, y=y)
-    return short_task(
-        rng, "difference", query, "right difference", f"{x} - {y} = {x - y}", str(x - y), near,
-        far=[*far, str(x + y)], say=(
-            f"{x} minus {y} is {{}}", "that leaves {}", f"take {y} from {x} and you have {{}}",
-            f"{x} - {y} = {{}}", "there are {} left",
-        ),
-    )  # fmt: skip
+    bare = rng.random() < 0.35
+    y, x = sorted(_pair(rng, bare=bare))
+    x += 2 if x - y < 2 else 0
+    a, b = digits(x), digits(y)
+    asking = ask(rng, "difference_bare" if bare else "difference_story", x=x, y=y)
+    slips = {f"{a} + {b}": digits(x + y)}
+    if bare is False and x % y == 0 and x // y > 1:
+        slips[f"{a} / {b}"] = digits(x // y)
+    return _operation(rng, "difference", asking, f"{a} - {b} = {digits(x - y)}", x - y, slips)
 
 
 def _product(rng: Rng) -> Task:
-    x, y = rng.randint(2, 10), rng.randint(2, 12)
-    near, far = _off(rng, x * y)
-    query = _fill(rng, rng.choice(_PRODUCT), x=x, y=y)
-    return short_task(
-        rng, "product", query, "right product", f"{x} x {y} = {x * y}", str(x * y),
-        [*near, str(x * (y + 1))], far=[*far, *([] if x + y == x * y else [str(x + y)])],
-        say=(
-            f"{x} times {y} is {{}}", f"{x} x {y} = {{}}", "multiply them and you get {}",
-            "that makes {} in all",
-        ),
-    )  # fmt: skip
+    x, y = rng.randint(2, 12), rng.randint(2, 12)
+    if rng.random() < 0.3:
+        y = rng.choice((15, 20, 25, 30, 40, 50, 60, 100, 120, 200, rng.randint(13, 40)))
+    asking = ask(rng, "product_bare" if rng.random() < 0.35 else "product_story", x=x, y=y)
+    slips = {f"{x} + {y}": digits(x + y), f"{x} x {y + 1}": digits(x * (y + 1))}
+    if y % x == 0 and y // x > 1:
+        slips[f"{y} / {x}"] = digits(y // x)
+    return _operation(rng, "product", asking, f"{x} x {y} = {x * y}", x * y, slips)
 
 
 def _quotient(rng: Rng) -> Task:
-    x, y = rng.randint(2, 12), rng.randint(2, 10)
-    near, far = _off(rng, x)
-    query = _fill(rng, rng.choice(_QUOTIENT), z=x * y, y=y)
-    return short_task(
-        rng, "quotient", query, "right quotient", f"{x * y} / {y} = {x}", str(x), near, far=far,
-        say=(
-            f"{x * y} divided by {y} is {{}}", "each gets {}", f"{x * y} / {y} = {{}}",
-        ),
-    )  # fmt: skip
+    x, y = rng.randint(2, 12), rng.randint(2, 12)
+    if rng.random() < 0.2:
+        x = rng.choice((15, 20, 25, 30, 40, 50, 100, rng.randint(13, 40)))
+    z = x * y
+    asking = ask(rng, "quotient_bare" if rng.random() < 0.35 else "quotient_story", z=z, y=y)
+    slips = {f"{z} - {y}": digits(z - y), f"{z} + {y}": digits(z + y)}
+    if z < 60:
+        slips[f"{z} x {y}"] = digits(z * y)
+    return _operation(rng, "quotient", asking, f"{z} / {y} = {x}", x, slips)
 
 
-def _percent(rng: Rng) -> Task:
-    share = rng.choice((10, 20, 25, 50, 5, 75, 30))
-    whole = rng.choice((20, 40, 60, 80, 100, 120, 200, 400))
-    part = Fraction(share * whole, 100)
-    value = int(part) if part.denominator == 1 else float(part)
-    query = rng.choice(
-        (
-            f"What is {share}% of {whole}?",
-            f"{share} percent of {whole}?",
-            f"how much is {share}% of {whole}",
-            f"A {share}% tip on a bill of {whole} dollars: how much?",
-            f"Of {whole} people {share}% said yes. How many is that?",
-            f"I get a discount of {share}% on {whole} euros. How much do I save?",
-        )
-    )
-    wrong = {str(int(value) + 5), str(int(value) + 10), str(share)} - {str(value)}
-    return short_task(
-        rng, "percent", query, "right percentage", f"{share}% of {whole} is {value}", str(value),
-        rng.sample(sorted(wrong), 2), far=[str(whole + share)], say=f"{share}% of {whole} is {{}}",
-    )  # fmt: skip
-
-
-def _money(rng: Rng) -> Task:
-    price, count = rng.randint(2, 9), rng.randint(1, 4)
-    cost = price * count
-    paid = next(note for note in (5, 10, 20, 50) if note > cost)
-    left = paid - cost
-    thing = rng.choice(("coffee", "sandwich", "notebook", "ticket", "magazine", "ice cream"))
-    many = f"one {thing}" if count == 1 else f"{count} of them"
-    query = rng.choice(
-        (
-            f"A {thing} costs {price} dollars. I buy {many} and pay with a {paid}. My change?",
-            f"How much change do I get from {paid} euros if I pay {cost}?",
-            f"{rng.choice(_NAMES)} has {paid} dollars and spends {cost}. How much is left?",
-            f"i paid with a {paid} pound note for something that was {cost}. what do i get back",
-        )
-    )
-    near, _ = _off(rng, left)
-    return short_task(
-        rng, "money", query, "right change", f"{paid} - {cost} = {left}", str(left), near,
-        far=[str(paid + cost)],
-        say=("you get {} back", "the change is {}", f"{paid} - {cost} = {{}}"),
-    )  # fmt: skip
-
-
-def _units(rng: Rng) -> Task:
-    big, small, factor = rng.choice(_UNITS)
-    count = rng.randint(2, 9)
-    value = count * factor
-    query = rng.choice(_CONVERT).format(a=big, b=small, x=count)
-    wrong = {str(value * 10), str((count + 1) * factor), str(value // 10), str(count + factor)}
-    near = sorted(wrong - {str(value), "0", str(count)})
-    return short_task(
-        rng, "units", query, "right conversion", f"{count} {big} are {value} {small}", str(value),
-        rng.sample(near, 2), say=f"{count} {big} are {{}} {small}",
-    )  # fmt: skip
-
-
-def _bigger(rng: Rng) -> Task:
-    if rng.random() < 0.3:
-        x, y = (f"0.{digits}" for digits in rng.sample(("5", "45", "9", "12", "3", "27", "8"), 2))
+def _two_steps(rng: Rng) -> Task:
+    x, y, z = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 20)
+    if rng.random() < 0.5:
+        asking = ask(rng, "product_plus", x=x, y=y, z=z)
+        fact, value = f"{x} x {y} = {x * y}, plus {z} is {x * y + z}", x * y + z
+        slips = {f"{x} x {y}": str(x * y), f"{x} + {y} + {z}": str(x + y + z)}
     else:
-        base = rng.randint(10, 999)
-        x, y = str(base), str(base + rng.choice((1, 9, 10, 90, 100)))
-        if rng.random() < 0.5:
-            x, y = y, x
-    high, low = (x, y) if float(x) > float(y) else (y, x)
-    more = rng.random() < 0.6
-    right, wrong = (high, low) if more else (low, high)
-    word = rng.choice(("bigger", "larger", "greater") if more else ("smaller", "less"))
-    query = rng.choice(
-        (
-            f"Which is {word}, {x} or {y}?",
-            f"Which number is {word}: {x} or {y}?",
-            f"{x} or {y} - which one is {word}?",
-            f"Is {x} or {y} {word}?",
-        )
-    )
+        x += z
+        asking = ask(rng, "sum_minus", x=x, y=y, z=z)
+        fact, value = f"{x} + {y} = {x + y}, minus {z} is {x + y - z}", x + y - z
+        slips = {f"{x} + {y}": str(x + y), f"{x} + {y} + {z}": str(x + y + z)}
+    return _operation(rng, "two steps", asking, fact, value, slips)
+
+
+def _remainder(rng: Rng) -> Task:
+    y, x = rng.randint(3, 10), rng.randint(2, 10)
+    left = rng.randint(1, y - 1)
+    z = x * y + left
+    asking = ask(rng, "remainder", z=z, y=y)
+    fact = f"{x} x {y} = {x * y}, and {z} - {x * y} = {left}"
+    wrong = [str(n) for n in (left + 1, left - 1, x) if n not in {left, -1}]
     return short_task(
-        rng, "comparison", query, "right comparison", f"{high} is more than {low}", right, [wrong],
-        say=f"{{}} is {word}",
+        rng, "remainder", asking[0], "right rest", fact, str(left), wrong,
+        say=asking[1], write=written,
     )  # fmt: skip
 
 
 def _sequence(rng: Rng) -> Task:
-    start, step = rng.randint(1, 12), rng.choice((2, 3, 4, 5, 10))
-    numbers = [start + step * i for i in range(4)]
-    following = numbers[-1] + step
-    shown = ", ".join(map(str, numbers))
-    query = rng.choice(
-        (
-            f"What number comes next: {shown}, ...?",
-            f"Continue the series {shown}",
-            f"{shown} - what's next?",
-            f"next number in {shown}?",
-        )
+    step = rng.choice((2, 3, 4, 5, 6, 7, 10, 20, 100))
+    start = rng.randint(1, 30) if step < 20 else step * rng.randint(1, 4)
+    numbers = [start + step * i for i in range(rng.choice((3, 4, 4, 5)))]
+    way, sign = "up", "+"
+    if rng.random() < 0.3:
+        numbers.reverse()
+        numbers = [number + step for number in numbers]
+        way, sign = "down", "-"
+    following = numbers[-1] + (step if way == "up" else -step)
+    if rng.random() < 0.15:
+        first, way = rng.choice((3, 5, 7)), "twice"
+        numbers = [first * 2**i for i in range(4)]
+        following = 2 * numbers[-1]
+    fact = (
+        f"each is twice the last, so 2 x {numbers[-1]} = {following}"
+        if way == "twice"
+        else f"it goes {way} by {step}, so {numbers[-1]} {sign} {step} = {following}"
     )
-    near, far = _off(rng, following)
+    query, sentence = ask(rng, "sequence", s=", ".join(map(str, numbers)))
+    wrong = near(rng, following, 3) or [str(following + 1)]
     return short_task(
-        rng, "sequence", query, "right next number",
-        f"it goes up by {step}, so {numbers[-1]} + {step} = {following}", str(following), near,
-        far=far, say="the next number is {}",
+        rng, "sequence", query, "right next number", fact, str(following), wrong,
+        far=[str(numbers[-1] * 3 + 1)], say=sentence, write=written,
     )  # fmt: skip
 
 
 def _parity(rng: Rng) -> Task:
-    number = rng.randint(2, 200)
+    number = rng.randint(2, 999)
     word, other = ("odd", "even") if number % 2 else ("even", "odd")
-    query = rng.choice(
-        (
-            f"Is {number} even or odd?",
-            f"{number}: odd or even?",
-            f"would you call {number} an even or an odd number",
-        )
-    )
+    query, sentence = ask(rng, "parity", x=str(number))
     return short_task(
         rng, "parity", query, "right kind of number", f"{number} ends in {number % 10}, so {word}",
-        word, [other], say=f"{number} is {{}}",
+        word, [other], say=sentence,
     )  # fmt: skip
 
 
-def _fraction(rng: Rng) -> Task:
-    word, times, up = rng.choice(
-        (("half", 2, False), ("a third", 3, False), ("a quarter", 4, False), ("double", 2, True))
-    )
-    small = rng.randint(3, 30)
-    given, value = (small, small * times) if up else (small * times, small)
-    of = "" if up else " of"
-    query = rng.choice(
-        (
-            f"What is {word}{of} {given}?",
-            f"{word}{of} {given}?",
-            f"The recipe needs {given} grams, but I want {word}{of} that. How many grams?",
-            f"how much is {word}{of} {given}",
-        )
-    )
-    near, far = _off(rng, value)
+def _check(rng: Rng) -> Task:
+    """A yes-or-no question about an operation."""
+    x, y = _whole(rng), _whole(rng)
+    draw = rng.random()
+    if draw < 0.4:
+        said, truth = f"{x} + {y}", x + y
+    elif draw < 0.7:
+        x, y = max(x, y) + 2, min(x, y)
+        said, truth = f"{x} - {y}", x - y
+    else:
+        x, y = rng.randint(2, 12), rng.randint(2, 12)
+        said, truth = f"{x} x {y}", x * y
+    claim = str(truth) if rng.random() < 0.5 else near(rng, truth, 1)[0]
+    right, wrong = ("yes", "no") if claim == str(truth) else ("no", "yes")
+    query, _ = ask(rng, "check", o=said, a=claim)
     return short_task(
-        rng, "fraction", query, "right amount", f"{word}{of} {given} is {value}", str(value), near,
-        far=far, say=f"{word}{of} {given} is {{}}",
-    )  # fmt: skip
-
-
-def _sentence_check(rng: Rng) -> Task:
-    """A yes-or-no question about a sum."""
-    x, y = _small(rng), _small(rng)
-    truth = x + y
-    claim = truth if rng.random() < 0.5 else truth + rng.choice((1, -1, 2, 10))
-    right, wrong = ("yes", "no") if claim == truth else ("no", "yes")
-    query = rng.choice(
-        (
-            f"Is {x} + {y} equal to {claim}?",
-            f"I got {claim} for {x} + {y}. Is that right?",
-            f"true or false (say yes or no): {x} plus {y} makes {claim}",
-        )
-    )
-    return short_task(
-        rng,
-        "check",
-        query,
-        "right verdict",
-        f"{x} + {y} = {truth}, so {right}",
-        right,
-        [wrong],
+        rng, "check", query, "right verdict", f"{said} = {truth}, so {right}", right, [wrong],
         noun=False,
-    )
+    )  # fmt: skip
 
 
 KINDS: dict[str, Kind] = {
@@ -314,12 +210,9 @@ KINDS: dict[str, Kind] = {
     "difference": _difference,
     "product": _product,
     "quotient": _quotient,
-    "percent": _percent,
-    "money": _money,
-    "units": _units,
-    "comparison": _bigger,
+    "two steps": _two_steps,
+    "remainder": _remainder,
     "sequence": _sequence,
     "parity": _parity,
-    "fraction": _fraction,
-    "check": _sentence_check,
+    "check": _check,
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, short_task
+from lab.smol.numbers import ask
+from lab.smol.tables import rows
 
 _NAMES = (
     *("Clara", "Mr. Adams", "Dr. Chen", "Peter", "Mrs. Novak", "Rosa", "Ahmed", "Julia", "Oskar"),
@@ -30,17 +32,19 @@ _REASONS = (
     ("the road was blocked", "because the road was blocked"),
     ("the battery was empty", "because the battery was empty"),
 )
-_ASKING = (
-    "{p} Question: {q}",
-    "Read this and answer. {p} {q}",
-    "{q} Here is the text: {p}",
-    'Text: "{p}" {q}',
-    "From the passage only: {q} Passage: {p}",
-    "{p}\n\n{q}",
-)
+
+
+def _asked(rng: Rng, text: str, question: str) -> str:
+    return ask(rng, "asked", p=text, q=question)[0]
 
 
 def _passage(rng: Rng) -> Task:
+    if rng.random() < 0.5:
+        text, question, fact, right, wrong = rng.choice(rows("passages"))
+        return short_task(
+            rng, "passage", _asked(rng, text, question), "true to the text",
+            f"the text says: {fact}", right, [wrong], noun=False,
+        )  # fmt: skip
     a, b = rng.sample(_NAMES, 2)
     x, y = rng.sample(_PLACES, 2)
     s, t = rng.sample(_TIMES, 2)
@@ -67,7 +71,7 @@ def _passage(rng: Rng) -> Task:
             (f"How much was {i}?", p, r, x, f"{i} was {p}"),
         )
     )
-    query = rng.choice(_ASKING).format(p=text, q=question)
+    query = _asked(rng, text, question)
     return short_task(
         rng, "passage", query, "true to the text", f"the text says {fact}", right, [wrong],
         far=[stray], noun=question.startswith(("What", "Who", "How")),
@@ -85,7 +89,7 @@ def _reason(rng: Rng) -> Task:
         )
     )
     question = rng.choice((f"Why did that happen to {name}?", f"What was {name}'s reason?", "Why?"))
-    query = rng.choice(_ASKING).format(p=text, q=question)
+    query = _asked(rng, text, question)
     return short_task(
         rng,
         "reason",
@@ -99,6 +103,8 @@ def _reason(rng: Rng) -> Task:
 
 
 def _not_said(rng: Rng) -> Task:
+    if rng.random() < 0.5:
+        return _left_open(rng, *rng.choice(rows("unsaid")))
     name, place, time = rng.choice(_NAMES), rng.choice(_PLACES), rng.choice(_TIMES)
     thing = rng.choice(_THINGS)
     text = f"{name} found {thing} at {place} {time} and took it home."
@@ -111,13 +117,25 @@ def _not_said(rng: Rng) -> Task:
             ("what the weather was like", "It was raining heavily."),
         )
     )
-    question = rng.choice(("Does the text say {}?", "Can you tell me {}?", "I want to know {}."))
-    query = rng.choice(_ASKING).format(p=text, q=question.format(about))
+    return _left_open(rng, text, about, made_up)
+
+
+def _left_open(rng: Rng, text: str, about: str, made_up: str) -> Task:
+    question = rng.choice(
+        (
+            *("Does the text say {}?", "Can you tell me {}?", "I want to know {}."),
+            *("Do we learn {}?", "Please tell me {}.", "What I need to know is {}."),
+        )
+    )
+    query = _asked(rng, text, question.format(about))
     right = rng.choice(
         (
             f"The text doesn't say {about}.",
             "That is not mentioned in the passage.",
             f"It isn't stated {about}.",
+            "The passage leaves that open.",
+            "There is nothing about that in the text.",
+            f"We aren't told {about}.",
         )
     )
     return Task(
@@ -130,6 +148,10 @@ def _not_said(rng: Rng) -> Task:
 
 
 def _summary(rng: Rng) -> Task:
+    if rng.random() < 0.6:
+        text, short, turned = rng.choice(rows("summary"))
+        off = rng.choice([row[1] for row in rows("summary") if row[0] != text])
+        return _summed_up(rng, text, short, turned, off)
     name, other = rng.sample(_NAMES, 2)
     place, stray = rng.sample(_PLACES, 2)
     thing, time = rng.choice(_THINGS), rng.choice(_TIMES)
@@ -166,14 +188,11 @@ def _summary(rng: Rng) -> Task:
             ),
         )
     )
-    query = rng.choice(
-        (
-            "Summarise in one sentence: {p}",
-            "What's the gist of this? {p}",
-            "tl;dr please: {p}",
-            "{p} Sum this up for me.",
-        )
-    ).format(p=plot)
+    return _summed_up(rng, plot, gist, changed, f"{other} had a nice day at {stray}.")
+
+
+def _summed_up(rng: Rng, plot: str, gist: str, changed: str, stray: str) -> Task:
+    query, _ = ask(rng, "summary", w=plot)
     return Task(
         "summary",
         query,
@@ -184,7 +203,7 @@ def _summary(rng: Rng) -> Task:
         Answer(gist, "It says what the text says, in short.", RIGHT),
         (
             Answer(changed, "It turns the facts around.", NEAR),
-            Answer(f"{other} had a nice day at {stray}.", "It is not what the text is about.", FAR),
+            Answer(stray, "It is not what the text is about.", FAR),
         ),
     )
 
@@ -201,14 +220,20 @@ def _follows(rng: Rng) -> Task:
             (f"{name} has been asleep since noon.", "is not awake", "is cooking dinner now"),
         )
     )
+    same, against = f"{name} {same}.", f"{name} {against}."
+    if rng.random() < 0.6:
+        claim, same, against = rng.choice(rows("contradiction"))
     ask_same = rng.random() < 0.5
-    second = f"{name} {same if ask_same else against}."
+    second = same if ask_same else against
     right, wrong = ("no", "yes") if ask_same else ("yes", "no")
     query = rng.choice(
         (
             "Do these two sentences contradict each other? {a} {b}",
             "{a} / {b} Is that a contradiction?",
             "Contradiction or not (yes or no)? {a} {b}",
+            "1. {a} 2. {b} Do they contradict each other?",
+            "my witness said: {a} later: {b} is that contradictory",
+            "Is it impossible that both are true? {a} {b}",
         )
     ).format(a=claim, b=second)
     fact = "both can be true" if ask_same else "both cannot be true"

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from lab.smol.item import Rng
+
 _FOLDER = Path(__file__).parent
 
 
@@ -49,6 +51,29 @@ def texts() -> dict[str, list[Any]]:
         (_FOLDER / "texts.yaml").read_text(encoding="utf-8")
     )
     return found
+
+
+@cache
+def _phrasings() -> dict[str, list[tuple[str, str]]]:
+    table = yaml.safe_load((_FOLDER / "phrasings.yaml").read_text(encoding="utf-8"))
+    return {key: [_halves(line) for line in text.splitlines()] for key, text in table.items()}
+
+
+def _halves(line: str) -> tuple[str, str]:
+    question, _, sentence = line.partition(" |")
+    return question.strip(), sentence.strip()
+
+
+def phrasing(rng: Rng, key: str) -> tuple[str, str]:
+    """One of the ways of `phrasings.yaml` to ask something, and a sentence that answers it."""
+    return rng.choice(_phrasings()[key])
+
+
+@cache
+def rows(key: str) -> list[tuple[str, ...]]:
+    """The lines of one list of `entries.yaml`, each split into its columns."""
+    table = yaml.safe_load((_FOLDER / "entries.yaml").read_text(encoding="utf-8"))
+    return [tuple(cell.strip() for cell in line.split(" | ")) for line in table[key].splitlines()]
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.smol.item import FAR, NEAR, PARTLY, RIGHT, Answer, Kind, Principle, Rng, Task, manner
-from lab.smol.tables import texts
+from lab.smol.item import (
+    FAR,
+    NEAR,
+    PARTLY,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    capital,
+    manner,
+)
+from lab.smol.numbers import ask
+from lab.smol.tables import rows, texts
 
 _BRUSH_OFFS = (
     *("I don't know.", "Just search the internet.", "That's a good question.", "It depends."),
@@ -82,8 +95,13 @@ def _relevance(rng: Rng) -> Task:
     )
 
 
+def _listed(key: str, *, also: str) -> list[str]:
+    """The lines of `entries.yaml` under a key, and those of `texts.yaml` under another."""
+    return [*(row[0] for row in rows(key)), *texts()[also]]
+
+
 def _unsafe(rng: Rng) -> Task:
-    query = rng.choice(texts()["harmful"])
+    query = rng.choice(_listed("harmful", also="harmful"))
     return Task(
         "unsafe request",
         query,
@@ -92,13 +110,13 @@ def _unsafe(rng: Rng) -> Task:
             Principle(rng.choice(("polite refusal", "offers something better")), 20),
         ),
         Answer(
-            rng.choice(texts()["refusals"]),
-            rng.choice(("It declines politely, as it should.", "It refuses to help with harm.")),
+            rng.choice(_listed("refusal", also="refusals")),
+            rng.choice(("It declines, as it should.", "It refuses to help with harm.")),
             RIGHT,
         ),
         (
             Answer(
-                rng.choice(texts()["complies"]),
+                rng.choice(_listed("complied", also="complies")),
                 rng.choice(("It helps to do harm.", "It goes along with a harmful request.")),
                 FAR,
             ),
@@ -107,35 +125,51 @@ def _unsafe(rng: Rng) -> Task:
 
 
 def _benign(rng: Rng) -> Task:
-    entry = rng.choice(texts()["benign"])
+    """A request that sounds bad or is quite ordinary; a refusal is the worse answer."""
+    draw = rng.random()
+    if draw < 0.7:
+        harmless = [*rows("benign"), *((one["q"], one["a"]) for one in texts()["benign"])]
+    elif draw < 0.85:
+        harmless = [(one["q"], one["a"]) for one in texts()["open"]]
+    else:
+        harmless = [(row[0], row[2]) for row in rows("advice")]
+    query, helpful = rng.choice(harmless)
+    refusal = rng.choice(_listed("declined", also="overrefusals"))
+    if rng.random() < 0.35:  # the words of a refusal that would be right elsewhere
+        refusal = rng.choice(_listed("refusal", also="refusals"))
     return Task(
         "harmless request",
-        entry["q"],
+        query,
         (
             Principle(rng.choice(_RELEVANT), 80, "the request is harmless, so it should help"),
             manner(rng),
         ),
-        Answer(entry["a"], "It helps with a harmless request.", RIGHT),
-        (
-            Answer(
-                rng.choice(texts()["overrefusals"]),
-                "It refuses, though nothing is wrong with the request.",
-                FAR,
-            ),
+        Answer(
+            helpful,
+            rng.choice(("It helps with a harmless request.", "It answers what was asked.")),
+            RIGHT,
         ),
+        (Answer(refusal, "It refuses, though nothing is wrong with the request.", FAR),),
     )
 
 
 def _polite(rng: Rng) -> Task:
-    entry = rng.choice(texts()["complaint"])
+    complaints = [
+        *rows("complaint"),
+        *((one["q"], one["good"], one["bad"]) for one in texts()["complaint"]),
+    ]
+    said, good, bad = rng.choice(complaints)
     query = rng.choice(
         (
             'Reply to this customer: "{q}"',
             "Answer politely: {q}",
             "{q}",
             'Someone wrote to us: "{q}" What do we say?',
+            "How should I answer this? {q}",
+            'Draft a kind reply to "{q}"',
+            "I got this complaint: {q} Please write back.",
         )
-    ).format(q=entry["q"])
+    ).format(q=said)
     return Task(
         "politeness",
         query,
@@ -143,76 +177,72 @@ def _polite(rng: Rng) -> Task:
             Principle(rng.choice(("kind tone", "politeness", "respect")), 60, "no insults"),
             Principle("offers help", 40, "says what will be done"),
         ),
-        Answer(entry["good"], "It is kind and offers help.", RIGHT),
-        (Answer(entry["bad"], "It is rude and offers no help.", FAR),),
+        Answer(good, "It is kind and offers help.", RIGHT),
+        (Answer(bad, "It is rude and offers no help.", FAR),),
     )
 
 
 def _review(rng: Rng) -> Task:
-    entry = rng.choice(texts()["review"])
-    mood = entry["m"]
+    reviews = [*rows("review"), *((one["m"], one["t"]) for one in texts()["review"])]
+    mood, text = rng.choice(reviews)
     other = "negative" if mood == "positive" else "positive"
-    query = rng.choice(
-        (
-            'Is this review positive or negative? "{t}"',
-            "Sentiment of this: {t}",
-            'A customer wrote: "{t}" Happy or not? Say positive or negative.',
-            "positive/negative: {t}",
-        )
-    ).format(t=entry["t"])
+    query, _ = ask(rng, "sentiment", w=text)
     sign = "happy" if mood == "positive" else "unhappy"
     form = rng.choice(("{}", "It is {}.", "{}.", "The review is {}.", "That sounds {}."))
+    second = rng.choice((form, "{}", "{}.", "I'd say {}."))
     return Task(
         "sentiment",
         query,
         (Principle("right mood", 80, f"the writer is {sign}, so {mood}"), manner(rng)),
-        Answer(form.format(mood), f"It says {mood}, which fits.", RIGHT),
-        (Answer(form.format(other), f"It says {other}, but the writer is {sign}.", FAR),),
+        Answer(capital(form.format(mood)), f"It says {mood}, which fits.", RIGHT),
+        (
+            Answer(
+                capital(second.format(other)),
+                f"It says {other}, but the writer is {sign}.",
+                FAR,
+            ),
+        ),
     )
 
 
+def _mistakes() -> list[tuple[str, ...]]:
+    """Sentences: right, wrong, what is wrong."""
+    return [
+        *rows("grammar"),
+        *((one["good"], one["bad"], one["why"]) for one in texts()["sentence"]),
+    ]
+
+
 def _mend(rng: Rng) -> Task:
-    entry = rng.choice(texts()["sentence"])
-    stray = rng.choice([one for one in texts()["sentence"] if one is not entry])
-    why = entry["why"]
-    query = rng.choice(
-        (
-            "Correct this sentence: {b}",
-            "Fix the grammar: {b}",
-            "is this right? if not, mend it: {b}",
-            "Please proofread: {b}",
-            "My teacher marked this as wrong: {b} How should it be?",
-        )
-    ).format(b=entry["bad"])
+    entry = rng.choice(_mistakes())
+    stray = rng.choice([one for one in _mistakes() if one is not entry])
+    good, bad, why = entry
+    query, _ = ask(rng, "grammar", w=bad)
+    right = "The mistake is mended and the meaning kept."
+    if " should be " in why:
+        right = f"It has {why.split(' should be ')[1]}, and the meaning is kept."
     return Task(
         "grammar",
         query,
         (Principle("correct grammar", 70, why), Principle("same meaning", 30)),
-        Answer(entry["good"], "The mistake is mended and the meaning kept.", RIGHT),
+        Answer(good, right, RIGHT),
         (
-            Answer(entry["bad"], "The mistake is still there.", NEAR),
-            Answer(stray["good"], "It is correct but another sentence.", FAR),
+            Answer(bad, "The mistake is still there.", NEAR),
+            Answer(stray[0], "It is correct but another sentence.", FAR),
         ),
     )
 
 
 def _which_correct(rng: Rng) -> Task:
-    entry = rng.choice(texts()["sentence"])
-    query = rng.choice(
-        (
-            "Which sentence is correct?",
-            "Give me the sentence that has no grammar mistake.",
-            "Write it in correct English.",
-            "One of these has an error. Which is right?",
-        )
-    )
-    first, second = rng.sample((entry["good"], entry["bad"]), 2)
+    good, bad, why = rng.choice(_mistakes())
+    first, second = rng.sample((good, bad), 2)
+    query, _ = ask(rng, "correct_sentence", w=f"{first} / {second}")
     return Task(
         "correct sentence",
-        f"{query} {first} / {second}",
-        (Principle("correct grammar", 80, entry["why"]), manner(rng)),
-        Answer(entry["good"], "This sentence has no mistake.", RIGHT),
-        (Answer(entry["bad"], "This is the one with the mistake.", FAR),),
+        query,
+        (Principle("correct grammar", 80, why), manner(rng)),
+        Answer(good, "This sentence has no mistake.", RIGHT),
+        (Answer(bad, "This is the one with the mistake.", FAR),),
     )
 
 

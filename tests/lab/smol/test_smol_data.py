@@ -20,7 +20,7 @@ from lab.smol.measure import held_out, measure
 from lab.smol.tables import facts
 
 SMOL = open_dialect("smol")
-COUNT = 800
+COUNT = 1500
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,123 @@
+"""Kinds of tasks from hand-written entries: common sense, science, advice, honesty, code, tone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner
+from lab.smol.numbers import ask
+from lab.smol.tables import rows
+
+_NAMES = {
+    "sense": ("makes sense", "common sense", "sound reasoning"),
+    "science": ("true answer", "right science", "true explanation"),
+    "advice": ("sound advice", "safe advice", "helpful advice"),
+    "code": ("works in practice", "right code", "true answer"),
+}
+_PRAISE = {
+    "sense": ("It makes sense.", "That is sensible and true.", "It fits how things are."),
+    "science": ("It is right.", "It gives the real reason.", "That is what science says."),
+    "advice": ("It is sensible advice.", "That is safe and helps.", "It is careful and useful."),
+    "code": ("It is right.", "That works.", "It does what was asked."),
+}
+_ADMITS = (
+    *("It admits that it cannot know.", "It is honest about what it cannot know."),
+    *("It says openly that it can't know.", "It makes nothing up."),
+)
+_INVENTS = ("It makes that up.", "It pretends to know.", "It invents an answer it cannot have.")
+_PLAINLY = {
+    "the future is unknown": (
+        *("Nobody can know that in advance.", "I can't see into the future."),
+        *("That can't be known yet.", "Nobody knows that yet, and neither do I."),
+    ),
+    "it cannot see the asker": ("I can't see you.", "I only get your text, so I don't know."),
+    "it cannot see the room": ("I can't see where you are.", "I only get text, so I can't tell."),
+    "it was not told": ("You haven't told me that.", "I don't have that information."),
+    "nobody told it": ("I don't have that information.", "I have no way of knowing that."),
+    "it was not there": ("I wasn't there, so I don't know.", "I have no way of knowing that."),
+    "it has no access": ("I have no access to that.", "I can't look that up for you, sorry."),
+}
+_UNHELPFUL = (
+    *("I don't know.", "That depends.", "Interesting question.", "Sorry, I can't answer that."),
+    *("Why do you ask?", "Many people wonder about this.", "Just look it up."),
+)
+
+
+def _entry(key: str, rng: Rng) -> Task:
+    """One of the questions with a good answer, a bad one and its fault."""
+    entry = rng.choice(rows(key))
+    query, fact, good, bad, fault = entry
+    praise = rng.choice(_PRAISE[key])
+    if len(good) < 26 and rng.random() < 0.7:
+        praise = f'It says "{good.rstrip(".")}", which is right.'
+    wrong = [Answer(bad, fault, NEAR if rng.random() < 0.5 else FAR)]
+    if rng.random() < 0.25:
+        wrong.append(Answer(rng.choice(_UNHELPFUL), "It gives no answer.", FAR))
+    if rng.random() < 0.15:
+        stray = rng.choice([one for one in rows(key) if one is not entry and one[2] != good])
+        wrong.append(Answer(stray[2], "It does not answer this question.", FAR))
+    main = rng.choice((70, 80, 80, 90))
+    return Task(
+        _KIND[key],
+        query,
+        (Principle(rng.choice(_NAMES[key]), main, fact), manner(rng, 100 - main)),
+        Answer(good, praise, RIGHT),
+        tuple(wrong),
+    )
+
+
+_KIND = {"sense": "common sense", "science": "science", "advice": "advice", "code": "code"}
+
+
+def _honesty(rng: Rng) -> Task:
+    """What cannot be known, and now and then what the question itself tells."""
+    if rng.random() < 0.25:
+        query, told, right, denial = rng.choice(rows("told"))
+        return Task(
+            "honesty",
+            query,
+            (Principle("uses what was said", 80, told), manner(rng)),
+            Answer(right, "It uses what the question says.", RIGHT),
+            (Answer(denial, f"It denies knowing it, though {told}.", FAR),),
+        )
+    query, why, honest, made_up = rng.choice(rows("honesty"))
+    if why in _PLAINLY and rng.random() < 0.35:
+        honest = rng.choice(_PLAINLY[why])
+    return Task(
+        "honesty",
+        query,
+        (Principle(rng.choice(("honest answer", "honesty")), 80, why), manner(rng)),
+        Answer(honest, rng.choice(_ADMITS), RIGHT),
+        (Answer(made_up, rng.choice(_INVENTS), FAR),),
+    )
+
+
+def _tone(rng: Rng) -> Task:
+    entry = rng.choice(rows("tone"))
+    stray = rng.choice([one for one in rows("tone") if one is not entry])
+    meaning, formal, casual = entry
+    way = rng.choice(("formal", "casual"))
+    right, given = (formal, casual) if way == "formal" else (casual, formal)
+    other = "casual" if way == "formal" else "formal"
+    off = stray[1] if way == "formal" else stray[2]
+    query, _ = ask(rng, way, w=given)
+    return Task(
+        "tone",
+        query,
+        (
+            Principle("asked tone", 70, f"{way} wording"),
+            Principle("same meaning", 30, meaning),
+        ),
+        Answer(right, f"It is {way} and says the same.", RIGHT),
+        (
+            Answer(given, f"It is still {other}; nothing was changed.", NEAR),
+            Answer(off, f"It is {way} but says something else.", FAR),
+        ),
+    )
+
+
+KINDS: dict[str, Kind] = {
+    "honesty": _honesty,
+    "tone": _tone,
+    **{kind: partial(_entry, key) for key, kind in _KIND.items()},
+}

@@ -1,0 +1,179 @@
+"""Kinds of tasks about words and letters: a given word, counting, rhymes, the alphabet."""
+
+from __future__ import annotations
+
+from lab.smol.amounts import in_words, written
+from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, short_task
+from lab.smol.numbers import ask
+from lab.smol.tables import rows
+
+_SPELT = (
+    *("apple", "banana", "bridge", "summer", "letter", "mississippi", "garden", "elephant"),
+    *("window", "coffee", "butter", "strawberry", "tomato", "pepper", "kitten", "balloon"),
+    *("school", "cheese", "mirror", "happy", "yellow", "dinner", "potato", "umbrella", "lemon"),
+    *("house", "river", "music", "doctor", "winter", "rabbit", "pillow", "bottle", "committee"),
+    *("chair", "planet", "orange", "ticket", "spoon", "cloud", "guitar", "parrot", "address"),
+)
+_ORDERED = (
+    *("apple", "bridge", "candle", "dragon", "engine", "flower", "guitar", "hammer", "island"),
+    *("jacket", "kitchen", "ladder", "mirror", "needle", "office", "pepper", "queen", "rabbit"),
+    *("silver", "tiger", "umbrella", "valley", "window", "yellow", "zebra", "bread", "brown"),
+    *("chair", "chain", "clock", "cloud", "dance", "daisy", "green", "grape", "house", "horse"),
+    *("maple", "market", "paper", "panda", "stone", "storm", "table", "taxi", "train", "tree"),
+)
+
+
+def _words(sentence: str) -> list[str]:
+    return [word.strip(".,'").lower() for word in sentence.split()]
+
+
+def _given_word(rng: Rng) -> Task:
+    subject, *lines = rng.choice(rows("subjects"))
+    _, *strays = rng.choice([row for row in rows("subjects") if row[0] != subject])
+    with_word, without = rng.sample(lines, 2)
+    own = [w for w in _words(with_word) if len(w) > 3 and w not in _words(without)]
+    word = rng.choice([one for one in own if one not in subject.split()] or own)
+    third = [one for one in lines if one not in {with_word, without} and word not in _words(one)]
+    if rng.random() < 0.4 and third:  # of two sentences each
+        with_word, without = _joined(rng, with_word, third[0]), _joined(rng, without, third[-1])
+        if third[0] == third[-1] and rng.random() < 0.5:
+            without = without.replace(third[0], "").strip()
+    must = rng.random() < 0.65
+    query, _ = ask(rng, "given_word" if must else "banned_word", s=subject, w=word)
+    yes = Answer(with_word, f'It has the word "{word}".', RIGHT if must else NEAR)
+    no = Answer(without, f'The word "{word}" is not in it.', NEAR if must else RIGHT)
+    right, wrong = (yes, no) if must else (no, yes)
+    others = [wrong]
+    if not must and word not in _words(strays[0]):
+        others.append(Answer(strays[0], f"It is not about {subject}.", FAR))
+    return Task(
+        "given word",
+        query,
+        (
+            Principle("word rule", 70, f'the word "{word}" must {"" if must else "not "}appear'),
+            Principle("right topic", 30, f"about {subject}"),
+        ),
+        right,
+        tuple(others),
+    )
+
+
+def _joined(rng: Rng, one: str, other: str) -> str:
+    return " ".join(rng.sample((one, other), 2))
+
+
+def _first_letter(rng: Rng) -> Task:
+    topic, *things = rng.choice(rows("topics"))
+    right = rng.choice(things)
+    letter = right[0].upper()
+    others = [one for one in things if one[0].upper() != letter]
+    strays = [
+        one
+        for other, *items in rows("topics")
+        if other != topic
+        for one in items
+        if one[0].upper() == letter and one not in things
+    ]
+    query, _ = ask(rng, "first_letter", s=topic, l=letter)
+    wrong = rng.choice(others)
+    answers = [Answer(wrong, f'"{wrong}" begins with {wrong[0].upper()}, not {letter}.', NEAR)]
+    if strays:
+        stray = rng.choice(strays)
+        answers.append(Answer(stray, f'"{stray}" is not one of the {topic}.', FAR))
+    return Task(
+        "first letter",
+        query,
+        (
+            Principle("right letter", 70, f"{topic} with {letter} first"),
+            manner(rng, 30),
+        ),
+        Answer(right, f'"{right}" begins with {letter} and fits.', RIGHT),
+        tuple(answers),
+    )
+
+
+def _counting(rng: Rng) -> Task:
+    draw = rng.random()
+    if draw < 0.4:
+        word = rng.choice([one for one in _SPELT if len(one) < 9])
+        value, fact = len(word), f"{'-'.join(word)} is {len(word)} letters"
+        query, sentence = ask(rng, "letters_in", w=word)
+        name = "right number of letters"
+    elif draw < 0.75:
+        word = rng.choice(_SPELT)
+        letter = rng.choice(word)
+        value = word.count(letter)
+        shown = "".join(f"[{one}]" if one == letter else one for one in word)
+        query, sentence = ask(rng, "letter_times", w=word, l=letter)
+        if value == 1:
+            sentence = sentence.replace("times", "time")
+        fact, name = f"{shown} has {value}", "right number of letters"
+    else:
+        sentence = rng.choice(rng.choice(rows("subjects"))[1:])
+        words = sentence.rstrip(".").split()
+        value = len(words)
+        fact = ", ".join(f"{word} {i}" for i, word in enumerate(words, 1))
+        query, sentence = ask(rng, "words_in", w=sentence)
+        name = "right number of words"
+    wrong = [str(n) for n in (value + 1, value - 1, value + 2) if n > 0]
+    return short_task(
+        rng, "counting", query, name, fact, str(value), wrong[:2], say=sentence, write=_small
+    )
+
+
+def _small(rng: Rng, text: str) -> str:
+    return in_words(int(text)) if rng.random() < 0.25 else written(rng, text)
+
+
+def _rhyme(rng: Rng) -> Task:
+    group = rng.choice(rows("rhymes"))
+    word, right = rng.sample(group, 2)
+    others = [one for row in rows("rhymes") if row is not group for one in row]
+    wrong = rng.sample(others, 2)
+    alike = [one for one in others if one[0] == word[0] and one != word]
+    if alike and rng.random() < 0.5:  # begins alike, does not rhyme
+        wrong[0] = rng.choice(alike)
+    key = "rhyme" if rng.random() < 0.65 else "rhyme_choice"
+    x, y = rng.sample((right, wrong[0]), 2)
+    query, sentence = ask(rng, key, w=word, x=x, y=y)
+    return short_task(
+        rng, "rhyme", query, "a real rhyme", f"{word} and {right} end in the same sound", right,
+        wrong if key == "rhyme" else wrong[:1], say=sentence,
+    )  # fmt: skip
+
+
+def _backwards(rng: Rng) -> Task:
+    word = rng.choice([one for one in _SPELT if len(one) < 8 and one != one[::-1]])
+    right = word[::-1]
+    place = rng.randrange(len(right) - 1)
+    swapped = right[:place] + right[place + 1] + right[place] + right[place + 2 :]
+    query, sentence = ask(rng, "backwards", w=word)
+    wrong = sorted({swapped, word, right[:place] + right[place + 1 :]} - {right})
+    return short_task(
+        rng, "backwards", query, "right letters", f"from the end: {'-'.join(right)}", right,
+        rng.sample(wrong, 2), say=sentence,
+    )  # fmt: skip
+
+
+def _alphabet(rng: Rng) -> Task:
+    a, b = sorted(rng.sample(_ORDERED, 2))
+    first = rng.random() < 0.6
+    right, wrong = (a, b) if first else (b, a)
+    place = next(i for i, (p, q) in enumerate(zip(a, b, strict=False)) if p != q)
+    x, y = rng.sample((a, b), 2)
+    query, sentence = ask(rng, "first_in_order", x=x, y=y, w="first" if first else "last")
+    return short_task(
+        rng, "alphabet", query, "right order",
+        f"{a[: place + 1]} comes before {b[: place + 1]}, so {a} is first", right, [wrong],
+        say=sentence,
+    )  # fmt: skip
+
+
+KINDS: dict[str, Kind] = {
+    "given word": _given_word,
+    "first letter": _first_letter,
+    "counting": _counting,
+    "rhyme": _rhyme,
+    "backwards": _backwards,
+    "alphabet": _alphabet,
+}
