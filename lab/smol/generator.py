@@ -51,9 +51,18 @@ _OPENINGS = (
     *("Hi! ", "Quick question: ", "Hello, ", "Can you help? ", "Hey there, ", "Just wondering: "),
     *("For my homework: ", "I'm curious. ", "Not sure about this one: ", "Please help me: "),
     *("My boss asks: ", "ok so ", "Sorry to bother you. ", "Good morning! ", "One more: "),
+    *("Hey, ", "hi there, ", "Help please: ", "This came up at dinner: ", "Random question: "),
+    *("I'm stuck on this: ", "For a friend: ", "Dumb question maybe: ", "So, ", "Question: "),
+    *("My daughter wants to know: ", "I should know this, but: ", "Real quick: ", "Evening! "),
+)
+_CLOSINGS = (
+    *(" Thanks!", " Thank you in advance.", " I'm in a hurry.", " thx", " Please help.", " :)"),
+    *(" Thanks a lot for your help!", " pls", " I can't work it out.", " Cheers!"),
 )
 _TYPED = 0.3
 """Share of the questions with an opening, or without the care for capitals and marks."""
+_CLOSED = 0.36
+"""Up to here some of the other questions are followed by a word of thanks or the like."""
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
 _WITH_REFERENCE = 0.04
@@ -154,6 +163,8 @@ def _typed(rng: Rng, task: Task) -> str:
         return rng.choice(_OPENINGS) + task.query
     if draw < _TYPED and task.kind in _CARELESS:
         return task.query.lower().rstrip("?.")
+    if draw < _CLOSED and task.kind in _CARELESS and task.query.endswith(("?", ".", "!")):
+        return task.query + rng.choice(_CLOSINGS)
     return task.query
 
 

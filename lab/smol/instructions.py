@@ -88,7 +88,7 @@ def _length(rng: Rng) -> Task:
 def _described(rng: Rng) -> Task:
     thing, *words = rng.choice(rows("described"))
     number = rng.randint(2, 4)
-    other = rng.choice([n for n in (number - 1, number + 1, number + 2) if n <= 6])
+    other = rng.choice([n for n in (number - 1, number - 1, number + 1, number + 2) if n <= 6])
     query, _ = ask(
         rng, "described", c=_NUMBER[number] if rng.random() < 0.7 else str(number), s=thing
     )
@@ -107,6 +107,7 @@ def _described(rng: Rng) -> Task:
         Answer(form.join(named), f"It has {_NUMBER[number]} words: {', '.join(named)}.", RIGHT),
         (
             Answer(form.join(wrong), f"It has {found}: {', '.join(wrong)}.", NEAR),
+            Answer(pool[0], f"It has one word: {pool[0]}.", NEAR),
             Answer(long, f"It is a whole sentence, not {_NUMBER[number]} words.", NEAR),
         ),
     )

@@ -159,8 +159,10 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
     says = [one for one in ([say] if isinstance(say, str) else say) if one]
 
     def answer(text: str, grade: float) -> Answer:
-        shown = text if write is None else write(rng, text)
-        sentence = rng.choice(says).replace("{}", shown) if says else None
+        sentence = rng.choice(says) if says else None
+        equation = sentence is not None and " = {}" in sentence
+        shown = text if write is None or equation else write(rng, text)
+        sentence = sentence.replace("{}", shown) if sentence is not None else None
         if text in because and rng.random() < 0.2:
             sentence = f"{because[text]} = {text}"
         dressed, padded = spoken(rng, shown, sentence, noun=noun)

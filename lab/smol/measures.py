@@ -56,9 +56,8 @@ def _percent(rng: Rng) -> Task:
         return _percent_off(rng, share, whole, part)
     if draw < 0.4:
         return _percent_of_what(rng, share, whole, part)
-    query, sentence = ask(
-        rng, "percent_bare" if draw < 0.6 else "percent_story", p=str(share), w=digits(whole)
-    )
+    key = "percent_bare" if draw < 0.6 else "percent_story" if share > 25 else "percent_small"
+    query, sentence = ask(rng, key, p=str(share), w=digits(whole))
     slips = {digits(whole - part), str(share), str(part * 10), str(part + 10), digits(part / 10)}
     wrong = sorted(slips - {str(part)})
     return short_task(

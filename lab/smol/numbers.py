@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from lab.smol.amounts import asked, digits, near, people, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.tables import phrasing
 
+_AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven)")
+"""Where a number of the question needs "an"."""
 _NAMED = {"two steps": "right result"}
 _LARGE = ("{t}", "dollars", "euros", "pages", "miles", "members", "km")
 """What there may be hundreds of in a story; people are no 300 years old."""
@@ -30,6 +33,7 @@ def ask(rng: Rng, key: str, **values: float | str) -> tuple[str, str]:
     plain = {key: digits(one) for key, one in numbers.items()}
     sentence = sentence.replace("{a}", "\0").format(**fill, **plain).replace("\0", "{}")
     asking = question.format(**fill, **shown)
+    asking = _AN.sub(r"\1n ", asking)
     return capital(asking) if question.startswith("{") else asking, sentence
 
 
@@ -54,9 +58,13 @@ def _operation(  # noqa: PLR0917 - every kind of the file calls it, in this orde
     right = digits(value)
     wrong_ways = {number: how for how, number in slips.items() if number != right}
     close = [one for one in near(rng, value, 3) if one not in wrong_ways]
+    says = [asking[1]] * 3
+    left, _, rest = fact.partition(" = ")
+    if rest == right:
+        says += [f"{left} = {{}}", f"{left} = {{}}, so {asking[1]}"]
     return short_task(
         rng, kind, asking[0], _NAMED.get(kind, f"right {kind}"), fact, right, close[:2],
-        far=list(wrong_ways), because=wrong_ways, say=asking[1], write=written,
+        far=list(wrong_ways), because=wrong_ways, say=says, write=written,
     )  # fmt: skip
 
 

@@ -128,6 +128,8 @@ def _left_open(rng: Rng, text: str, about: str, made_up: str) -> Task:
         )
     )
     query = _asked(rng, text, question.format(about))
+    if rng.random() < 0.6:
+        made_up = f"{made_up} {rng.choice(rows('sure'))[0]}"
     right = rng.choice(
         (
             f"The text doesn't say {about}.",

@@ -49,7 +49,10 @@ def _entry(key: str, rng: Rng) -> Task:
     query, fact, good, bad, fault = entry
     praise = rng.choice(_PRAISE[key])
     if len(good) < 26 and rng.random() < 0.7:
-        praise = f'It says "{good.rstrip(".")}", which is right.'
+        bare = good.strip('".')
+        praise = f'It says "{bare}", which is right.'
+    if key == "advice" and rng.random() < 0.5:  # good advice is not told by its length
+        bad = f"{bad} {rng.choice(rows('boast'))[0]}"
     wrong = [Answer(bad, fault, NEAR if rng.random() < 0.5 else FAR)]
     if rng.random() < 0.25:
         wrong.append(Answer(rng.choice(_UNHELPFUL), "It gives no answer.", FAR))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from fractions import Fraction
 from itertools import permutations
 from pathlib import Path
 
@@ -14,7 +16,21 @@ from deemster.dialects.base import to_caller_order
 from deemster.schemas import Completion
 from deemster.training.data import decontaminate
 from deemster.training.outcome import is_correct
-from lab.smol import KINDS, Judged, generate
+from lab.smol import (
+    KINDS,
+    Judged,
+    calendar,
+    compare,
+    generate,
+    instructions,
+    knowledge,
+    measures,
+    numbers,
+    reading,
+    sense,
+    wording,
+    writing,
+)
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
 from lab.smol.measure import held_out, measure
 from lab.smol.tables import facts
@@ -38,6 +54,39 @@ def test_the_teacher_is_right_in_every_order(drawn: list[Judged]) -> None:
             assert is_correct(scores, one.sample.ground_truth), one.completion(order)
             assert len(parsed.critiques) == n
             assert len(parsed.principles) == len(one.task.principles)
+
+
+def test_every_equation_of_the_teacher_holds(drawn: list[Judged]) -> None:
+    number = r"(-?[\d.]+)"
+    found = 0
+    for one in drawn:
+        for principle in one.task.principles:
+            for a, sign, b, c in re.findall(
+                rf"(?<![\d:.]){number} ([-+x/]) {number} = {number}(?![:\d])", principle.text
+            ):
+                x, y, z = Fraction(a), Fraction(b), Fraction(c.rstrip("."))
+                true = {"+": x + y, "-": x - y, "x": x * y, "/": x / y if y else None}[sign]
+                assert true == z, principle.text
+                found += 1
+    assert found > COUNT / 5
+
+
+def test_no_wrong_response_says_the_right_thing(drawn: list[Judged]) -> None:
+    for one in drawn:
+        right = one.task.right.text.strip(".!* ")
+        assert all(wrong.text.strip(".!* ") != right for wrong in one.task.wrong), one.task
+
+
+def test_nothing_of_a_template_is_left_open(drawn: list[Judged]) -> None:
+    for one in drawn:
+        texts = [one.task.query, *(answer.finding for answer in one.answers)]
+        assert not any(re.search(r"\{\w*\}|\|", text) for text in texts), one.task
+
+
+def test_no_kind_hides_another() -> None:
+    modules = (calendar, compare, instructions, knowledge, measures, numbers, reading, sense)
+    every = [kind for module in (*modules, wording, writing) for kind in module.KINDS]
+    assert sorted(every) == sorted(KINDS)
 
 
 def test_all_kinds_in_one_two_and_three_responses(drawn: list[Judged]) -> None:
