@@ -225,7 +225,7 @@ def _mistakes() -> list[tuple[str, ...]]:
 
 def _mend(rng: Rng) -> Task:
     entry = rng.choice(_mistakes())
-    stray = rng.choice([one for one in _mistakes() if one is not entry])
+    stray = rng.choice([one for one in _mistakes() if one[0] != entry[0]])
     good, bad, why = entry
     query, _ = ask(rng, "grammar", w=bad)
     right = "The mistake is mended and the meaning kept."
