@@ -1,13 +1,16 @@
 """What drafts save, and what learning to draft costs: look-up and multi-token prediction.
 
     python -m lab.drafts train --out build/drafts       # nano, with and without a block
-    python -m lab.drafts judge build/drafts/joint/model --ways plain lookup mtp
+    python -m lab.drafts judge build/drafts/detached/model --ways plain lookup mtp
+    python -m lab.drafts judge smol --items 8
+    python -m lab.drafts assisted smol --items 8
     python -m lab.drafts replay ROLLOUTS --tokenizer MODEL
 
 `train` fine-tunes the embedded model on pairs of the synthetic world, without a block, with one,
 and with one that learns alone, on the same examples. `judge` draws votes on new pairs in each way
-and counts. `replay` needs no model: it counts what look-up would have drafted of completions that
-are stored, `rollouts.jsonl` of a stage or lines with `prompt` and `completions`.
+and counts. `assisted` compares look-up with that of transformers. `replay` needs no model: it
+counts what look-up would have drafted of completions that are stored, `rollouts.jsonl` of a stage
+or lines with `prompt` and `completions`.
 """
 
 from __future__ import annotations
@@ -28,12 +31,15 @@ from deemster.backends._local.lookup import LookupDrafter
 from deemster.backends._local.sampling import Noise
 from deemster.backends._local.speculation import Tally
 from deemster.backends.nano import part
+from deemster.backends.shipped import package_folder
 from deemster.backends.transformers import TransformersBackend
 from deemster.schemas import Sample
 from deemster.suites.metrics import Bootstrap
 from deemster.training.settings import MtpSettings, SftSettings
 from deemster.training.sft import train_sft
+from lab.drafts.assisted import assisted
 from lab.moe.__main__ import held_out, lessons
+from lab.smol.measure import held_out as everyday
 from lab.world import World
 
 _BATCH = 16
@@ -103,9 +109,16 @@ async def judged(
     return found
 
 
+def asked(given: argparse.Namespace) -> tuple[str, str, list[Sample]]:
+    """A model's folder, its dialect, and what it is to judge."""
+    if given.model == "smol":
+        return str(package_folder("smol")), "smol", everyday(given.items)
+    return given.model, given.dialect, held_out(World(given.seed), given.items)
+
+
 def judge(given: argparse.Namespace) -> None:
     """A row for each way, as Markdown."""
-    samples = held_out(World(given.seed), given.items)
+    model, dialect, samples = asked(given)
     print("| way | k | accuracy | accepted | tokens per pass | tokens/s | against plain |")  # noqa: T201
     print("|---|---|---|---|---|---|---|")  # noqa: T201
     for k in given.k:
@@ -113,8 +126,8 @@ def judge(given: argparse.Namespace) -> None:
         for way in given.ways:
             found = asyncio.run(
                 judged(
-                    given.model, samples, way=way, k=k, tokens=given.draft_tokens,
-                    dialect=given.dialect, most=given.max_tokens,
+                    model, samples, way=way, k=k, tokens=given.draft_tokens,
+                    dialect=dialect, most=given.max_tokens,
                 )
             )  # fmt: skip
             speed = found.tokens / found.cpu
@@ -127,6 +140,19 @@ def judge(given: argparse.Namespace) -> None:
                 f"| {way} | {k} | {accuracy(found.right)} | {drafts[0]} | {drafts[1]} | "
                 f"{speed:,.0f} | {speed / first:.2f} |"
             )
+
+
+def beside_transformers(given: argparse.Namespace) -> None:
+    """A row for each way, as Markdown."""
+    model, dialect, samples = asked(given)
+    found = assisted(model, samples, dialect=dialect, most=given.max_tokens)
+    first = next(iter(found.values()))
+    print("| way | the same texts | tokens/s | against plain |\n|---|---|---|---|")  # noqa: T201
+    for name, one in found.items():
+        same = sum(a == b for a, b in zip(one.texts, first.texts, strict=True))
+        speed = one.tokens / one.cpu
+        gain = speed / (first.tokens / first.cpu)
+        print(f"| {name} | {same} of {len(samples)} | {speed:,.0f} | {gain:.2f} |")  # noqa: T201
 
 
 def told(value: float | None, form: str) -> str:
@@ -214,14 +240,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     one.add_argument("--out", type=Path, default=Path("build/drafts"))
     one.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     one.add_argument("--steps", type=int, default=60, help=f"of {_BATCH} examples each")
-    one = commands.add_parser("judge")
-    one.add_argument("model")
-    one.add_argument("--ways", nargs="+", default=["plain", "lookup"])
-    one.add_argument("--k", nargs="+", type=int, default=[1, 8])
-    one.add_argument("--items", type=int, default=100)
-    one.add_argument("--dialect", default="nano")
-    one.add_argument("--draft-tokens", type=int)
-    one.add_argument("--max-tokens", type=int, default=160)
+    for name in ("judge", "assisted"):
+        one = commands.add_parser(name)
+        one.add_argument("model", help="a folder, or smol: the package's, on everyday pairs")
+        one.add_argument("--items", type=int, default=100)
+        one.add_argument("--dialect", default="nano")
+        one.add_argument("--max-tokens", type=int, default=160)
+        if name == "judge":
+            one.add_argument("--ways", nargs="+", default=["plain", "lookup"])
+            one.add_argument("--k", nargs="+", type=int, default=[1, 8])
+            one.add_argument("--draft-tokens", type=int)
     one = commands.add_parser("replay")
     one.add_argument("file", type=Path)
     one.add_argument("--tokenizer", required=True)
@@ -231,7 +259,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.command == "train":
         train(given.out, arms=given.arms, steps=given.steps, seed=given.seed)
     else:
-        {"judge": judge, "replay": replay}[given.command](given)
+        run = {"judge": judge, "assisted": beside_transformers, "replay": replay}[given.command]
+        run(given)
 
 
 if __name__ == "__main__":

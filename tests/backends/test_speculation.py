@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from deemster.backends._local.loading import LocalModel, load
 from deemster.backends._local.lookup import LookupDrafter
 from deemster.backends._local.mtp import MTP_FILE, MtpBlocks, new_blocks
 from deemster.backends._local.sampling import Noise
+from deemster.backends._local.speculating import CPU_ROWS
 from deemster.backends._local.speculation import Speculated
 from deemster.backends._local.work import Work, step
 from deemster.backends.base import Request
@@ -297,6 +299,31 @@ async def test_a_backend_says_the_same_with_drafts(
         await backend.aclose()
     assert found["lookup"] == found["mtp"] == found[None]
     assert len(found[None]) == 4
+
+
+@pytest.mark.parametrize("way", ["lookup", "mtp"])
+async def test_many_rows_step_without_drafts(way: str, tmp_path: Path) -> None:
+    """Drafts cost more than they save there, whoever asks for the rows."""
+    save_tiny_model(tmp_path)
+    with_blocks(tmp_path)
+    backend = TransformersBackend(str(tmp_path), device="cpu", speculate=way)
+    sampling = Sampling(temperature=1.0, max_tokens=40)
+
+    async def passes(*draws: int) -> int:
+        before = 0 if backend.tally is None else backend.tally.passes
+        requests = [
+            Request(messages=(Message(role="user", content=f"a b {i}"),), n=n, sampling=sampling)
+            for i, n in enumerate(draws)
+        ]
+        await asyncio.gather(*map(backend.generate, requests))
+        assert backend.tally is not None
+        return backend.tally.passes - before
+
+    assert await passes(CPU_ROWS) > 0
+    assert await passes(CPU_ROWS + 1) == 0
+    # The first begins with drafts, while it is alone; the second finds no room for its own.
+    assert 0 < await passes(CPU_ROWS, CPU_ROWS) <= 40 * CPU_ROWS
+    await backend.aclose()
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_what_a_run_holds(
 def test_an_optimizer_of_bitsandbytes_needs_it_and_a_gpu(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = SftSettings.model_validate({**FAST, "optimizer": name})
+    settings = SftSettings.model_validate({**FAST, "cpu": False, "optimizer": name})
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(InputError, match=f"'{name}' needs bitsandbytes: pip install .* or give"):
         check_optimizer(settings)
@@ -72,12 +72,19 @@ def test_an_optimizer_of_bitsandbytes_needs_it_and_a_gpu(
     with pytest.raises(InputError, match=f"'{name}' needs a GPU, and training is on the CPU"):
         check_optimizer(settings)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    check_optimizer(settings.model_copy(update={"cpu": False}))
+    check_optimizer(settings)
+    with pytest.raises(ValidationError, match=f"'{name}' needs a GPU, got cpu true"):
+        SftSettings.model_validate({**FAST, "optimizer": name})
 
 
 def test_vllm_sleeps_between_steps(tmp_path: Path) -> None:
     settings = GrpoSettings.model_validate(
-        {**FAST, "group_size": 4, "vllm": {"sleep": True, "gpu_memory": 0.6}}
+        {
+            **FAST,
+            "group_size": 4,
+            "max_completion_length": 64,
+            "vllm": {"sleep": True, "gpu_memory": 0.6},
+        }
     )
     config = grpo_config(settings, tmp_path)
     assert (config.use_vllm, config.vllm_enable_sleep_mode) == (True, True)

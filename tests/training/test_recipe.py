@@ -30,6 +30,18 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     return recipe
 
 
+def with_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    """The toy recipe with several values replaced; see `changed`."""
+    recipe = toy_recipe()
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        section = recipe
+        for name in path:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return recipe
+
+
 def load(tmp_path: Path, recipe: dict[str, Any] | str) -> TrlRecipe:
     path = tmp_path / "recipe.yaml"
     text = recipe if isinstance(recipe, str) else yaml.safe_dump(recipe, sort_keys=False)
@@ -235,6 +247,85 @@ def test_errors_name_the_field(
     assert message in str(told.value)
     assert "recipe.yaml" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+MTP = {"model.options": {"speculate": "mtp"}, "distil.train.mtp": {}, "rft.train.mtp": {}}
+OF_RFT = {"meta": {"run": "log"}, "eval.models": ["distil", "rft"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"rft.hinted": True}, "rft.hinted: the prompt of dialect 'nano' has", id="h"),
+        pytest.param(
+            {"rft.hinted": True, "model.dialect": "nemotron-principle"},
+            "rft.hinted: the prompt of dialect 'nemotron-principle' has no place",
+            id="hint-beside-roles",
+        ),
+        pytest.param(
+            {"model.dialect": "br-rm"}, "model.dialect: dialect 'br-rm' judges in two", id="turns"
+        ),
+        pytest.param(
+            {"rl.train.vllm": {}, "model.dialect": "json"},
+            "dialect 'json' is drawn under a grammar",
+            id="grammar",
+        ),
+        pytest.param(
+            {"rl.train.max_completion_length": 128},
+            "rl.train: max_completion_length 128",
+            id="room",
+        ),
+        pytest.param({"rl.train.group_size": 3}, "batch_size 8 is not a multiple of gr", id="g"),
+        pytest.param({"meta.train.micro_batch_size": 3}, "batch_size 8 is not a mul", id="micro"),
+        pytest.param({"rft.train.optimizer": "adamw_8bit"}, "'adamw_8bit' needs a GPU", id="8-bit"),
+        pytest.param(
+            {"data.instructions": []}, "distil.train.instruction_share is 0.05, but", id="share"
+        ),
+        pytest.param(
+            {"distil.judges": {"model": "fake:x", "temperature": 0}},
+            "judge 'fake:x' has temperature 0: its 2 trajectories",
+            id="same-again",
+        ),
+        pytest.param({"model.options": {"batch_size": 0}}, "model.options: batch_size: ", id="b"),
+        pytest.param({"model.options": {"speculate": "x"}}, "unknown speculate 'x'; all", id="s"),
+        pytest.param({"model.options": {"draft_tokens": 2}}, "goes with speculate", id="draft"),
+        pytest.param({"model.options": {"quantization": "int4"}}, "quantization: Input", id="int4"),
+        pytest.param(
+            {"model.options": {"experts_implementation": "fast"}}, "'grouped_mm'", id="experts"
+        ),
+        pytest.param(
+            {"model.options": {"device": "cpu", "device_map": "auto"}}, "exclude each", id="map"
+        ),
+        pytest.param(
+            {**MTP, **OF_RFT, "rft.train.mtp": None},
+            "rft leaves a model without a block for it, which eval samples",
+            id="no-block",
+        ),
+        pytest.param(MTP, "rl leaves a model without a block for it, which meta samples", id="rl"),
+    ],
+)
+def test_sections_that_contradict_each_other(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    """Each would be refused anyway, but after hours of sampling."""
+    with pytest.raises(InputError) as told:
+        load(tmp_path, with_changes(changes))
+    assert message in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"rft.hinted": True, "model.dialect": "grm"}, id="hint"),
+        pytest.param({"rft.hinted": True, "model.dialect": "flow-judge"}, id="of-one-response"),
+        pytest.param({"rl.train.vllm": {}, "model.dialect": "grm"}, id="vllm"),
+        pytest.param(MTP | OF_RFT, id="blocks"),
+        pytest.param({"model.options": {"batch_size": 8, "threads": 1}}, id="options"),
+    ],
+)
+def test_sections_that_go_together(tmp_path: Path, changes: dict[str, Any]) -> None:
+    load(tmp_path, with_changes(changes))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -85,6 +85,15 @@ def tied() -> list[dict[str, Any]]:
     return [{**row, "ground_truth": [1, 1]} for row in pairs(2, "train")]
 
 
+def single() -> list[dict[str, Any]]:
+    return [{"id": "s", "query": "q", "responses": ["a"], "ground_truth": [1]}]
+
+
+def rft(**settings: Any) -> dict[str, Any]:
+    section: dict[str, Any] = toy_recipe()["rft"]
+    return {**section, "train": {**section["train"], **settings}}
+
+
 @pytest.mark.parametrize(
     ("sections", "rows", "message"),
     [
@@ -98,15 +107,67 @@ def tied() -> list[dict[str, Any]]:
         ),
         pytest.param({"rft": {}}, None, "rft.hinted: the prompt of dialect 'nano'", id="hint"),
         pytest.param({"distil": {"judges": {"model": "hf:"}}}, None, "judge 'hf:': ", id="judge"),
+        pytest.param(
+            {"distil": {"judges": {"model": "fake:x"}, "n": 2}},
+            None,
+            "judge 'fake:x' has temperature 0",
+            id="greedy-teacher",
+        ),
+        pytest.param(
+            {"distil": {"judges": {"model": "fake:x", "dialect": "flow-judge"}}},
+            None,
+            "sample 'train0', judge 'fake:x': dialect 'flow-judge' judges 1",
+            id="teacher-of-single-responses",
+        ),
+        pytest.param(
+            {"model": {"base": "base", "dialect": "mt-bench-single"}},
+            None,
+            "sample 'train0': dialect 'mt-bench-single' judges 1 responses at once, got 2",
+            id="too-many-responses",
+        ),
+        pytest.param(
+            {"model": {"base": "base", "dialect": "mt-bench-single"}},
+            single(),
+            "sample 's': dialect 'mt-bench-single' scores a single response from 1 to 10",
+            id="scale",
+        ),
+        pytest.param(
+            {"rft": rft(moe={"freeze": ["experts"]})},
+            None,
+            "rft.train: LlamaForCausalLM has no routed experts; leave out the section moe",
+            id="experts-of-a-dense-model",
+        ),
+        pytest.param(
+            {"rft": rft(lora={"target_modules": ["c_attn"]})},
+            None,
+            "rft.train: lora.target_modules: LlamaForCausalLM has no layers ('c_attn',)",
+            id="no-such-layers",
+        ),
+        pytest.param(
+            {"rft": rft(lora={"target_modules": ["q_proj"], "layers": [7]})},
+            None,
+            "has no layers ('q_proj',) in layers [7]",
+            id="no-such-block",
+        ),
+        pytest.param(
+            {"rl": {"train": {**toy_recipe()["rl"]["train"], "vllm": {}}}},
+            None,
+            "drawing by vLLM needs vllm",
+            id="no-vllm",
+        ),
     ],
 )
-def test_a_dry_run_finds(
+@pytest.mark.parametrize("dry", [True, False], ids=["dry-run", "run"])
+def test_nothing_begins_if_a_stage_would_refuse(
     toy: Path,
     home: Path,
     sections: dict[str, Any],
     rows: list[dict[str, Any]] | None,
     message: str,
+    *,
+    dry: bool,
 ) -> None:
+    """What only data, files or the model's architecture show."""
     recipe = toy_recipe(**sections)
     for name in ("base", "train.jsonl", "instructions.jsonl", "evaluation.jsonl"):
         (home / name).symlink_to(toy / name)
@@ -115,7 +176,17 @@ def test_a_dry_run_finds(
         (home / "train.jsonl").unlink()
         write_rows(home / "train.jsonl", rows)
     write_recipe(home, recipe)
-    assert message in one_line(deemster("train", "recipe.yaml", "--dry-run"))
+    assert message in one_line(deemster("train", "recipe.yaml", *["--dry-run"] * dry))
+    assert not (home / "runs").exists()
+
+
+def test_a_base_without_a_block_drafts_nothing(toy: Path) -> None:
+    recipe = toy_recipe()
+    options = {"speculate": "mtp"}
+    kept = {key: recipe[key] for key in ("name", "data")}
+    only = {"model": {**recipe["model"], "options": options}, "eval": {"models": ["base"]}}
+    path = write_recipe(toy, {**kept, **only}, "drafts.yaml")
+    assert "which is sampled from, has no block" in one_line(deemster("train", str(path)))
 
 
 @pytest.mark.parametrize(

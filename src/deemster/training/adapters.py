@@ -48,6 +48,8 @@ def lora_config(
             raise InputError(
                 f"lora.experts: {type(model).__name__} has no routed experts; leave it out"
             )
+        if not any(_asked(name, settings) for name, _ in model.named_modules()):
+            raise _no_such(settings, model)
         return LoraConfig(
             **common,
             target_modules=targets if isinstance(targets, str) else list(targets),
@@ -75,8 +77,7 @@ def _targets(settings: LoraSettings, model: Any) -> tuple[list[str], list[str]]:
     parameters: list[str] = []
     for name in _linear(model):
         leaf = name.rpartition(".")[2]
-        asked = settings.target_modules == "all-linear" or leaf in settings.target_modules
-        if asked and _among(name, settings.layers):
+        if _asked(name, settings):
             plain = leaf not in _TAKEN_FOR_EXPERTS
             (modules if plain else parameters).append(name if plain else f"{name}.weight")
     matrices = [
@@ -85,16 +86,13 @@ def _targets(settings: LoraSettings, model: Any) -> tuple[list[str], list[str]]:
         for name, weight in layer.weights.items()
         if weight.ndim == 3 and _among(name, settings.layers)
     ]  # fmt: skip
-    where = "" if settings.layers is None else f" in layers {list(settings.layers)}"
+    where = _where(settings)
     if settings.experts and not matrices:
         raise InputError(
             f"lora.experts: {type(model).__name__} has no routed experts{where}; leave it out"
         )
     if not modules and not parameters and not matrices:
-        raise InputError(
-            f"lora.target_modules: {type(model).__name__} has no layers "
-            f"{settings.target_modules!r}{where}; give others"
-        )
+        raise _no_such(settings, model)
     return modules, [*parameters, *matrices]
 
 
@@ -106,6 +104,26 @@ def _linear(model: Any) -> Iterator[str]:  # noqa: ANN401 - as above
     for name, module in model.named_modules():
         if isinstance(module, nn.Linear) and all(module is not head for head in heads):
             yield name
+
+
+def _asked(name: str, settings: LoraSettings) -> bool:
+    """Whether a layer of that name is to get adapters, if it is a linear one."""
+    targets = settings.target_modules
+    named = targets == "all-linear" or any(
+        name == one or name.endswith(f".{one}") for one in targets
+    )
+    return named and _among(name, settings.layers)
+
+
+def _no_such(settings: LoraSettings, model: Any) -> InputError:  # noqa: ANN401 - as above
+    return InputError(
+        f"lora.target_modules: {type(model).__name__} has no layers "
+        f"{settings.target_modules!r}{_where(settings)}; give others"
+    )
+
+
+def _where(settings: LoraSettings) -> str:
+    return "" if settings.layers is None else f" in layers {list(settings.layers)}"
 
 
 def _among(name: str, layers: tuple[int, ...] | None) -> bool:

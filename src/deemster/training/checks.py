@@ -1,20 +1,30 @@
-"""What can be checked of a recipe before anything is trained (`deemster train --dry-run`)."""
+"""What is checked of a run before anything is drawn or trained: data, teachers, model, machine.
+
+`deemster train` does so when it begins, `--dry-run` does nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deemster.dialects import open_dialect
+from deemster.backends._local.quantization import check_quantization
+from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.extras import need
-from deemster.schemas import Conversation
+from deemster.schemas import Conversation, Sample
 from deemster.training.corpus import Corpus, load_corpus
+from deemster.training.drawing import Drawer, DrawSettings
+from deemster.training.grpo import check_vllm
 from deemster.training.modeling import prompt_encoder
 from deemster.training.optimizers import check_optimizer
-from deemster.training.prompts import hint_of, training_messages
-from deemster.training.settings import TrainerSettings
+from deemster.training.processes import check_alone
+from deemster.training.prompts import training_messages
+from deemster.training.recipe_checks import drafts_by_blocks, sampled_models
+from deemster.training.sections import DistilSection
+from deemster.training.settings import GrpoSettings, SftSettings, TrainerSettings
 from deemster.training.stage_sampling import teacher_of
 from deemster.training.stored_run import stored_facts, stored_trajectories
+from deemster.training.transcribe import check_scale
 from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
 
 _MOST_PROMPTS = 2000
@@ -22,7 +32,9 @@ _MOST_PROMPTS = 2000
 
 
 def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
-    """Load all data and the tokenizer, build the teachers; no weights, no calls.
+    """Load all data and the tokenizer, build the teachers, try the settings on the architecture.
+
+    No weights are read and no calls made.
 
     Args:
         recipe: the run.
@@ -36,23 +48,23 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     """
     need("train", "training")
     model = needed(recipe.model, "model")
+    _check_machine(recipe, stages)
     corpus = load_corpus(recipe)
+    dialect = open_dialect(model.dialect)
+    for one in (*corpus.train, *(corpus.evaluation if "eval" in stages else ())):
+        _check_item(one, dialect)
+    _check_architecture(recipe, stages)
     if not (corpus.train or corpus.stored):
         return {"model": model.base}
-    for name in stages:
-        if isinstance(section := getattr(getattr(recipe, name), "train", None), TrainerSettings):
-            check_optimizer(section)
     facts: dict[str, object] = {}
-    prompts = _prompts(recipe, corpus)
+    prompts = _prompts(corpus, dialect)
     if recipe.distil is not None and "distil" in stages:
         if recipe.distil.run is None:
-            teacher_of(recipe.distil, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
+            _check_teachers(recipe, recipe.distil, corpus.train, dialect)
         else:
             stored, chosen = stored_trajectories(recipe, recipe.distil, corpus)
             facts = stored_facts(recipe, stored, chosen)
             prompts += [one.messages for one in chosen.kept]
-    if recipe.rft is not None and recipe.rft.hinted and "rft" in stages:
-        _check_hint(recipe, corpus)
     longest, asked = _longest_prompt(recipe, prompts[:_MOST_PROMPTS]) if prompts else (0, 0)
     room = min(
         (
@@ -82,20 +94,61 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _check_hint(recipe: TrlRecipe, corpus: Corpus) -> None:
-    """Refuse hinted sampling if the dialect's prompt has no place for a hint."""
-    first = corpus.train[0]
-    dialect = open_dialect(needed(recipe.model, "model").dialect)
-    order = range(len(first.responses))
+def _check_machine(recipe: TrlRecipe, stages: Sequence[str]) -> None:
+    """Refuse what this machine, or the way the run was started, cannot do."""
+    model = needed(recipe.model, "model")
+    if model.sampling is None:
+        kind = model.options.get("quantization")
+        check_quantization(None if kind is None else str(kind))
+    for name in stages:
+        section = getattr(getattr(recipe, name), "train", None)
+        if isinstance(section, TrainerSettings):
+            check_optimizer(section)
+        if isinstance(section, SftSettings) and section.mtp is not None:
+            check_alone()
+        if isinstance(section, GrpoSettings) and section.vllm is not None:
+            check_vllm()
+
+
+def _check_item(sample: Sample, dialect: Dialect) -> None:
+    """Refuse an item that the dialect cannot judge, or whose label is not on its scale."""
     try:
-        training_messages(first, dialect, order=order, seed=0, hint=hint_of(first))
+        dialect.check_n(len(sample.responses))
+        check_scale(len(sample.responses), dialect)
     except InputError as error:
-        raise InputError(f"rft.hinted: {error}; or set rft.hinted to false") from error
+        raise InputError(f"sample {sample.id!r}: {error}") from error
 
 
-def _prompts(recipe: TrlRecipe, corpus: Corpus) -> list[Conversation]:
+def _check_teachers(
+    recipe: TrlRecipe, section: DistilSection, samples: Sequence[Sample], dialect: Dialect
+) -> None:
+    teacher, _ = teacher_of(section, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
+    drawer = Drawer(teacher, DrawSettings(section.per_item, dialect=dialect))
+    for sample in samples:
+        drawer.check(sample)
+
+
+def _check_architecture(recipe: TrlRecipe, stages: Sequence[str]) -> None:
+    """Try every trainer's settings on the architecture that its stage starts from."""
+    from deemster.training.rehearsal import check_blocks, rehearse  # noqa: PLC0415 - loads torch
+
+    base = needed(recipe.model, "model").base
+    drawn = {name for stage, name in sampled_models(recipe) if stage in stages}
+    if drafts_by_blocks(recipe) and "base" in drawn:
+        check_blocks(recipe.locate(base))
+    for name in stages:
+        section = getattr(recipe, name)
+        settings = getattr(section, "train", None)
+        if not isinstance(settings, TrainerSettings):
+            continue
+        try:
+            rehearse(recipe.locate(getattr(section, "base", None) or base), settings)
+        except InputError as error:
+            raise InputError(f"{name}.train: {error}") from error
+
+
+def _prompts(corpus: Corpus, dialect: Dialect) -> list[Conversation]:
     """Of the first items of `data.train`, in their own order."""
-    dialect = open_dialect(needed(recipe.model, "model").dialect)
     return [
         training_messages(one, dialect, order=range(len(one.responses)), seed=0)
         for one in corpus.train[:_MOST_PROMPTS]

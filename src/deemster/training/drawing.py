@@ -82,6 +82,21 @@ class Drawer:
         if self._hinted and not all(isinstance(one.judge, Judge) for one in self._sources):
             raise InputError("hinted sampling needs judges of one model, or panels of such")
 
+    def check(self, sample: Sample) -> None:
+        """Refuse a sample with more or fewer responses than a judge's prompt shows.
+
+        Raises:
+            InputError: as said; the text names the sample.
+        """
+        for source in self._sources:
+            try:
+                if isinstance(source.judge, Judge):
+                    source.judge.dialect.check_n(len(sample.responses))
+            except InputError as error:
+                raise InputError(
+                    f"sample {sample.id!r}, judge {source.judge.info.name!r}: {error}"
+                ) from error
+
     async def draw(self, sample: Sample) -> Drawn:
         """Ask all judges about one sample; nothing of it is kept if a draw failed.
 

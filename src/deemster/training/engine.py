@@ -35,8 +35,8 @@ class Engine(Generic[R]):
     """Gives the function of each of the recipe's `known_stages`. Called when training begins, so it
     imports what is slow to import (torch)."""
     check: Callable[[R, Sequence[str]], Mapping[str, object]] | None = None
-    """What else `deemster train --dry-run` checks, given a recipe and the stages that would run;
-    returns facts to show."""
+    """What is checked before a run begins, and by `deemster train --dry-run`, given a recipe and
+    the stages that are to run; returns facts to show. It raises `InputError`."""
     samples_elsewhere: bool = False
     """Whether its stages draw where the context's `sampling` wants it."""
 

@@ -20,6 +20,7 @@ from deemster.extras import need, need_package
 from deemster.judges.orders import content_seed, order_of
 from deemster.schemas import Sample
 from deemster.training.adapters import lora_config
+from deemster.training.dialect_checks import check_drawn_by_vllm
 from deemster.training.modeling import (
     Encode,
     load_judge,
@@ -110,12 +111,8 @@ def train_grpo(
     """
     need("train", "training")
     if settings.vllm is not None:
-        need_package("vllm", "drawing by vLLM", otherwise="leave the section vllm out")
-        if dialect.json_schema(2) is not None:
-            raise InputError(
-                f"dialect {dialect.name!r} is drawn under a grammar, which vllm of rl.train does "
-                "not do; leave the section vllm out, or take dialect 'grm'"
-            )
+        check_vllm()
+        check_drawn_by_vllm(dialect)
     filtered = filter_by_difficulty(
         samples,
         rollouts,
@@ -154,6 +151,15 @@ def train_grpo(
         "too_long": too_long,
         **figures,
     }
+
+
+def check_vllm() -> None:
+    """Refuse rollouts by vLLM where it is not installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    need_package("vllm", "drawing by vLLM", otherwise="leave the section vllm out")
 
 
 def grpo_rows(samples: Sequence[Sample], dialect: Dialect, settings: GrpoSettings) -> list[Row]:
@@ -203,11 +209,6 @@ def _fitting(
 ) -> tuple[list[Sample], int]:
     """Items whose prompt leaves room for a completion, and how many others there are."""
     room = settings.max_length - settings.max_completion_length
-    if room < 1:
-        raise InputError(
-            f"max_completion_length {settings.max_completion_length} leaves no room for a prompt "
-            f"in max_length {settings.max_length}; raise max_length"
-        )
     kept = []
     for sample in samples:
         order = tuple(range(len(sample.responses)))
@@ -247,6 +248,7 @@ def _trainer(
 __all__ = [
     "Filtered",
     "TrainingCollapsedError",
+    "check_vllm",
     "filter_by_difficulty",
     "grpo_rows",
     "shuffled_rows",

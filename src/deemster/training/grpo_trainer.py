@@ -15,7 +15,6 @@ from trl import GRPOConfig, GRPOTrainer
 from deemster.backends._local.grammar import Constraint, Vocabulary
 from deemster.backends._local.processor import GrammarProcessor
 from deemster.dialects import Dialect
-from deemster.errors import InputError
 from deemster.schemas import Sampling, as_query
 from deemster.training.balanced import Balanced
 from deemster.training.fitting import arguments
@@ -130,13 +129,8 @@ def grpo_config(
     Schulman's estimator without importance weights.
 
     Raises:
-        InputError: the batch does not divide into groups, or see `fitting.arguments`.
+        InputError: see `fitting.arguments`.
     """
-    if settings.batch_size % settings.group_size:
-        raise InputError(
-            f"batch_size {settings.batch_size} is not a multiple of group_size "
-            f"{settings.group_size}; it counts completions"
-        )
     vllm: dict[str, Any] = {}
     if settings.vllm is not None:
         vllm = {

@@ -16,7 +16,6 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from pydantic import JsonValue
 from safetensors.torch import load_file
 from torch import Tensor
@@ -24,6 +23,7 @@ from torch import Tensor
 from deemster.backends._local.mtp import MTP_FILE, MtpBlocks, blocks_of, new_blocks
 from deemster.backends._local.sources import source_of
 from deemster.errors import InputError
+from deemster.training.processes import check_alone
 from deemster.training.settings import MtpSettings
 
 _NAME = "mtp"
@@ -70,11 +70,7 @@ class Prediction:
             InputError: it has another number of blocks, or can have none; or several processes
                 train.
         """
-        if PartialState().num_processes > 1:
-            raise InputError(
-                f"mtp is trained by one process, here are {PartialState().num_processes}; leave it "
-                "out, or start one process"
-            )
+        check_alone()
         source = source_of(str(path))
         known = [place for place in (source.adapter, source.base) if place is not None]
         blocks = blocks_of(model, known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deemster.errors import InputError
 from deemster.extras import need_package
-from deemster.training.settings import TrainerSettings
+from deemster.training.settings import TrainerSettings, of_bitsandbytes
 
 
 def check_optimizer(settings: TrainerSettings) -> None:
@@ -14,7 +14,7 @@ def check_optimizer(settings: TrainerSettings) -> None:
         InputError: it cannot be used; the one line says what can.
     """
     name = settings.optimizer
-    if name is None or not ("8bit" in name or "paged" in name):
+    if not of_bitsandbytes(name):
         return
     otherwise = "give optimizer 'adafactor' or 'adamw_torch'"
     need_package("bitsandbytes", f"optimizer {name!r}", otherwise=otherwise)

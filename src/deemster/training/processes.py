@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 
+from deemster.errors import InputError
+
 _LONGEST = timedelta(days=7)
 """How long the others wait while the first samples; the libraries' default is minutes."""
 
@@ -22,6 +24,18 @@ def is_main() -> bool:
 def count() -> int:
     """How many there are."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_alone() -> None:
+    """Refuse blocks for multi-token prediction in several processes.
+
+    Raises:
+        InputError: there are several.
+    """
+    if count() > 1:
+        raise InputError(
+            f"mtp is trained by one process, here are {count()}; leave it out, or start one process"
+        )
 
 
 def join(*, cpu: bool) -> None:

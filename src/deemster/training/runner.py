@@ -93,6 +93,8 @@ def run_recipe(
         )
     if not out.exists():
         plan_run(recipe, out, stages=stages, resume=resume)  # refuse before a folder is made
+    if functions is None:
+        _check(recipe, plan_run(recipe, out, stages=stages, resume=resume))
     processes.join(cpu=recipe.on_cpu)
     with _locked(out) if processes.is_main() else nullcontext():
         plans = plan_run(recipe, out, stages=stages, resume=resume)
@@ -109,6 +111,14 @@ def run_recipe(
                     )
         manifests = {plan.stage: read_manifest(plan.folder) for plan in plans}
     return {stage: manifest for stage, manifest in manifests.items() if manifest is not None}
+
+
+def _check(recipe: Recipe, plans: Sequence[StagePlan]) -> None:
+    """Refuse what a stage would refuse only after the ones before it, or after its sampling."""
+    left = [plan.stage for plan in plans if plan.state != "finished"]
+    check = open_engine(recipe.engine, folder=recipe.folder).check
+    if left and check is not None:
+        check(recipe, left)
 
 
 def _run_stage(

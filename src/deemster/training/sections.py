@@ -16,29 +16,24 @@ from pydantic import (
 )
 
 from deemster.aggregators import Sum, TopK
-from deemster.backends._local.quantization import KINDS
+from deemster.backends._local.quantization import Quantization
+from deemster.backends._local.speculating import check_speculation
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.judges.spec import AnyJudge
 from deemster.schemas import Record, first_problem
 from deemster.suites.spec import DataSpec, SuiteSpec
 from deemster.training.data.source import DataSource
-from deemster.training.settings import GrpoSettings, MetaSettings, Number, SftSettings
+from deemster.training.settings import (
+    Experts,
+    GrpoSettings,
+    MetaSettings,
+    Number,
+    SftSettings,
+)
 
 _OF_RUN = {"teachers", "reasons", "unlabelled", "consistent", "holdout"}
 """Fields of `distil` that go with `run`."""
-_OPTIONS = (
-    "device",
-    "device_map",
-    "dtype",
-    "batch_size",
-    "max_context",
-    "threads",
-    "experts_implementation",
-    "quantization",
-    "speculate",
-    "draft_tokens",
-)
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 Temperature = Annotated[Number, Field(gt=0, le=2)]
@@ -122,6 +117,31 @@ class ServerSection(Record):
         }
 
 
+class SamplingOptions(Record):
+    """Options of the `hf:` backend that a recipe may give, as `TransformersBackend` has them."""
+
+    device: str | None = None
+    device_map: Literal["auto", "balanced", "balanced_low_0", "sequential"] | None = None
+    dtype: str | None = None
+    batch_size: Count = 64
+    max_context: Count | None = None
+    threads: Count | None = None
+    experts_implementation: Experts | None = None
+    quantization: Quantization | None = None
+    speculate: str | None = None
+    draft_tokens: Count | None = None
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        check_speculation(self.speculate, self.draft_tokens, exact=False)
+        if self.device is not None and self.device_map is not None:
+            raise ValueError(
+                f"device {self.device!r} and device_map {self.device_map!r} exclude each other; "
+                "give one"
+            )
+        return self
+
+
 class ModelSection(Record):
     """The model that is trained."""
 
@@ -168,15 +188,14 @@ class ModelSection(Record):
     @field_validator("options")
     @classmethod
     def _of_sampling_only(cls, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        unknown = sorted(given.keys() - set(_OPTIONS))
+        allowed = SamplingOptions.model_fields
+        unknown = sorted(given.keys() - allowed.keys())
         if unknown:
             raise ValueError(
-                f"unknown option {unknown[0]!r}; allowed: {', '.join(_OPTIONS)} (what changes the "
+                f"unknown option {unknown[0]!r}; allowed: {', '.join(allowed)} (what changes the "
                 "prompt stands in template_args, beside options)"
             )
-        kind = given.get("quantization")
-        if kind is not None and kind not in KINDS:
-            raise ValueError(f"unknown quantization {kind!r}; allowed: {', '.join(KINDS)}")
+        nested(lambda: SamplingOptions.model_validate(given))
         return given
 
     @field_validator("dialect")
@@ -232,7 +251,17 @@ class DistilSection(Record):
             if given_for_run := sorted(_OF_RUN & self.model_fields_set):
                 raise ValueError(f"{given_for_run[0]} goes with run, not with judges")
             nested(lambda: self.suite(seed=0))
+            self._differing()
         return self
+
+    def _differing(self) -> None:
+        """Refuse several trajectories of a teacher that says the same each time."""
+        for teacher in self.judges:
+            if self.per_item > 1 and getattr(teacher, "temperature", None) == 0:
+                raise ValueError(
+                    f"judge {teacher.label!r} has temperature 0: its {self.n} trajectories of an "
+                    "item would be the same; give a temperature above 0, or n: 1"
+                )
 
     @model_serializer(mode="wrap")
     def _of_one_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:

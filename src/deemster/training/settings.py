@@ -50,7 +50,14 @@ Optimizer = Literal[
 ]
 """By the names of transformers' `optim`. Those in 8 bits or paged are of bitsandbytes."""
 Weights = Literal["float32", "bfloat16"]
+Experts = Literal["eager", "batched_mm", "grouped_mm"]
+"""How transformers computes the experts of a mixture."""
 Schedule = Literal["constant_with_warmup", "linear", "cosine", "warmup_stable_decay"]
+
+
+def of_bitsandbytes(optimizer: Optimizer | None) -> bool:
+    """Whether an optimizer is of bitsandbytes, which needs a GPU."""
+    return optimizer is not None and ("8bit" in optimizer or "paged" in optimizer)
 
 
 class _Grown(Record):
@@ -118,7 +125,7 @@ class MoeSettings(Record):
     freeze: tuple[Literal["experts", "routers"], ...] = ()
     """What is left as it is when all weights are trained. Under adapters both are: see
     `lora.experts`."""
-    experts_implementation: Literal["eager", "batched_mm", "grouped_mm"] | None = None
+    experts_implementation: Experts | None = None
     """How transformers computes experts: one by one, by a product that copies each token's
     weights, by one over the sorted tokens; None is transformers' choice."""
 
@@ -210,6 +217,25 @@ class TrainerSettings(_Grown):
         if self.precision == "fp8" and self.lora is not None and self.lora.quantize:
             raise ValueError(
                 "precision fp8 needs weights in full, got lora.quantize (4 bits); leave one out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        micro = min(self.micro_batch_size, self.batch_size)
+        if self.batch_size % micro:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size {micro}; "
+                "change one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _optimizer_runs(self) -> Self:
+        if self.cpu and of_bitsandbytes(self.optimizer):
+            raise ValueError(
+                f"optimizer {self.optimizer!r} needs a GPU, got cpu true; give optimizer "
+                "'adafactor' or 'adamw_torch'"
             )
         return self
 
@@ -306,6 +332,24 @@ class GrpoSettings(TrainerSettings):
     """Leave out items that no earlier rollout got right: their groups have no spread either."""
     vllm: VllmSettings | None = None
     collapse: CollapseSettings = CollapseSettings()
+
+    @model_validator(mode="after")
+    def _in_groups(self) -> Self:
+        if self.batch_size % self.group_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of group_size "
+                f"{self.group_size}; it counts completions"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _room_for_prompts(self) -> Self:
+        if self.max_completion_length >= self.max_length:
+            raise ValueError(
+                f"max_completion_length {self.max_completion_length} leaves no room for a prompt "
+                f"in max_length {self.max_length}; raise max_length"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rollouts_in_full(self) -> Self:

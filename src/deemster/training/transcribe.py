@@ -68,13 +68,22 @@ def _is_correct(
 ) -> bool | None:
     if sample.ground_truth is None:
         return None
-    scale = dialect.scale_for(len(sample.responses))
-    if len(sample.responses) == 1 and (scale.low, scale.high) != (0, 1):
+    check_scale(len(sample.responses), dialect)
+    return scores is not None and is_correct(scores, sample.ground_truth)
+
+
+def check_scale(n: int, dialect: Dialect) -> None:
+    """Refuse a dialect in which a label of `n` responses cannot be written.
+
+    Raises:
+        InputError: it scores a single response on another scale than 0 to 1.
+    """
+    scale = dialect.scale_for(n)
+    if n == 1 and (scale.low, scale.high) != (0, 1):
         raise InputError(
             f"dialect {dialect.spec!r} scores a single response from {scale.low:g} to "
             f"{scale.high:g}, but its label is 0 or 1; train with 'grm:binary'"
         )
-    return scores is not None and is_correct(scores, sample.ground_truth)
 
 
 def completion_of(judgment: Judgment, dialect: Dialect) -> str | None:

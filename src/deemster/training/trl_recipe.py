@@ -15,6 +15,7 @@ from deemster.backends.judge_file import JudgeFile
 from deemster.backends.model_fetch import FETCHABLE
 from deemster.errors import InputError
 from deemster.training.recipe import Recipe
+from deemster.training.recipe_checks import check_settings
 from deemster.training.sections import (
     DataSection,
     DistilSection,
@@ -68,6 +69,7 @@ class TrlRecipe(Recipe):
             raise ValueError("eval needs data.evaluation, or distil.holdout of a distil.run")
         if self.eval is not None:
             self.eval.chosen(self.models)
+        check_settings(self)
         return self
 
     @property

@@ -250,7 +250,7 @@ class Answers(Work):
         self._decisions = reader.decide(request.questions, spelled)
         self.seconds = time.perf_counter() - begun
 
-    def start(self) -> None:
+    def start(self, beside: int = 0) -> None:
         """Nothing is left to start."""
 
     def outcomes(self, model: str, n: int) -> list[Outcome]:

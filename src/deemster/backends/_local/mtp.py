@@ -225,6 +225,12 @@ def blocks_of(model: Any, folders: list[str]) -> MtpBlocks | None:  # noqa: ANN4
     Raises:
         InputError: they do not fit the model.
     """
+    file = mtp_file(folders)
+    return _of_checkpoint(model) if file is None else _from_file(model, file)
+
+
+def mtp_file(folders: list[str]) -> Path | None:
+    """The file of trained blocks; None if there is none. See `blocks_of`."""
     from transformers.utils import cached_file  # noqa: PLC0415 - slow to load
 
     for folder in folders:
@@ -233,8 +239,8 @@ def blocks_of(model: Any, folders: list[str]) -> MtpBlocks | None:  # noqa: ANN4
             _raise_exceptions_for_connection_errors=False, _raise_exceptions_for_gated_repo=False,
         )  # fmt: skip
         if file is not None:
-            return _from_file(model, Path(file))
-    return _of_checkpoint(model)
+            return Path(file)
+    return None
 
 
 def _from_file(model: Any, file: Path) -> MtpBlocks:  # noqa: ANN401 - transformers is untyped

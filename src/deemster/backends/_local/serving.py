@@ -126,7 +126,7 @@ class Server:
             for job in list(going):
                 while job.work is not None and self._fits(going, job.work.next_rows):
                     try:
-                        job.work.start()
+                        job.work.start(sum(other.rows for other in going if other is not job))
                     except Exception as error:  # noqa: BLE001 - it goes to whoever asked
                         going.remove(job)
                         self._retreat([job], error, together=len(going))
@@ -140,7 +140,7 @@ class Server:
                     break
                 self._waiting.popleft()
             try:
-                if self._started(head):
+                if self._started(head, beside=sum(job.rows for job in going)):
                     going.append(head)
             except DeemsterError as error:
                 _fail(head, error)
@@ -148,12 +148,12 @@ class Server:
                 self._retreat([head], error, together=len(going))
         return True
 
-    def _started(self, job: _Job) -> bool:
+    def _started(self, job: _Job, *, beside: int) -> bool:
         running = job.future.running() or job.future.set_running_or_notify_cancel()
         if not running or job.cancelled():
             return running
         job.work = self._begin(job.request, self._rows)
-        job.work.start()
+        job.work.start(beside)
         return True
 
     def _fits(self, going: list[_Job], more: int) -> bool:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 DRAFT_TOKENS = {"lookup": 4, "mtp": 1}
 """Ways to draft, each with the tokens of a draft where their number is not given."""
+CPU_ROWS = 4
+"""Draws that step together with drafts on a CPU (measured: docs/model-efficiency.md)."""
 
 
 def check_speculation(speculate: str | None, draft_tokens: int | None, *, exact: bool) -> None:
@@ -57,8 +59,9 @@ def speculated(speculate: str, draft_tokens: int | None, runner: Runner, path: s
             "a prompt between draws, which checking drafts needs; leave it out"
         )
     tokens = draft_tokens or DRAFT_TOKENS[speculate]
+    most = CPU_ROWS if runner.device.type == "cpu" else None
     if speculate == "lookup":
-        return Speculated(Lookup(tokens))
+        return Speculated(Lookup(tokens), most)
     from deemster.backends._local.mtp_drafts import open_mtp  # noqa: PLC0415 - of this way alone
 
-    return Speculated(open_mtp(runner, path, tokens))
+    return Speculated(open_mtp(runner, path, tokens), most)

@@ -74,10 +74,22 @@ class Tally:
 
 @dataclass(eq=False)
 class Speculated:
-    """How a model drafts, and how that fares."""
+    """How a model drafts, and how that fares.
+
+    Args:
+        speculation: the way to draft.
+        most_rows: draws, of all requests, that step together with drafts; where there are more,
+            drafts cost more than they save, so the request goes without. None: any number.
+        tally: how its drafts fared.
+    """
 
     speculation: Speculation
+    most_rows: int | None = None
     tally: Tally = field(default_factory=Tally)
+
+    def pays(self, rows: int) -> bool:
+        """Whether to draft where so many draws step together."""
+        return self.most_rows is None or rows <= self.most_rows
 
 
 class SpeculativeDrawing:

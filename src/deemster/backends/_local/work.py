@@ -57,15 +57,20 @@ class Work:
         """Whether nothing is left to do."""
         return not self._left and not self.parts
 
-    def start(self) -> None:
+    def start(self, beside: int = 0) -> None:
         """Start the next draws.
+
+        Args:
+            beside: draws of other requests on their way.
 
         Raises:
             BackendError: see `generation.Drawing`.
         """
+        draws, drafts = self._left.pop(0), self._plan.speculation
+        drafted = drafts is not None and drafts.pays(beside + self.rows + len(draws))
         with torch.inference_mode():
-            kind = Drawing if self._plan.speculation is None else SpeculativeDrawing
-            part = kind(self.model.runner, self.prompt, self._left.pop(0), self._plan)
+            kind = SpeculativeDrawing if drafted else Drawing
+            part = kind(self.model.runner, self.prompt, draws, self._plan)
         if part.count:
             self.parts.append(part)
 
