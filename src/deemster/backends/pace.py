@@ -23,8 +23,10 @@ _FEW = 3
 """So many refusals below the limit say that it is another one, or none."""
 _BACK_OFF = 0.97
 """Where the rate starts again, as a share of the rate that was too much."""
-_FIRST_RETURN, _LAST_RETURN = 20.0, 80.0
+_RETURN = 20.0
 """Seconds until the rate is back where it was too much."""
+_LATER_RETURN = 80.0
+"""The same once the limit is known: each try costs a refusal, and the silence asked for with it."""
 _DOUBLINGS = 30.0
 """So often at most: a billion times is no limit."""
 _LEAST = 0.2
@@ -38,7 +40,7 @@ class Pace:
 
     There is no limit until refusals (HTTP 429) show one. The rate is then set a little below
     what got through, and rises: slowly at first, faster the longer nothing is refused (as TCP's
-    CUBIC does). A refusal at the top lowers it again, and makes the next rise slower. A few
+    CUBIC does). A refusal on the way up lowers it again, and makes the next rise slower. A few
     scattered refusals set no rate; if as many are refused at a lower rate, the rate is not their
     reason and is given up for a minute. A `Retry-After` makes all callers wait.
 
@@ -51,7 +53,7 @@ class Pace:
         self._ceiling = math.inf  # the rate that was too much
         self._cut = -math.inf  # when the rate was last lowered
         self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
-        self._return = _FIRST_RETURN
+        self._return = _RETURN
         self._next = -math.inf  # when the next request may start
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
         self._recent: deque[bool] = deque(maxlen=_RECENT)
@@ -132,14 +134,14 @@ class Pace:
             self._first = (_WINDOW, now - oldest + wait)
         else:
             self._first = (_BURST, _BURST)
-        self._begin(now, self._through(now, *self._first), _FIRST_RETURN)
+        self._begin(now, self._through(now, *self._first), _RETURN)
         self._next = now + _BURST  # the burst took the next second's allowance
 
     def _cut_again(self, now: float) -> None:
         rate, share = self._rate(now), self._refusals / self._seen
-        if rate >= self._ceiling:  # a step too far on the way up
+        if self._risen(now) >= 0.5:  # a step too far; requests are never evenly apart
             self._unmoved = 0
-            self._begin(now, rate, min(2 * self._return, _LAST_RETURN))
+            self._begin(now, rate, _LATER_RETURN)
         elif self._refusals >= _FEW:
             self._unmoved = self._unmoved + 1 if share > self._share / 2 else 0
             self._share = share
@@ -148,7 +150,7 @@ class Pace:
                 self._ignore_until = now + _WINDOW
                 self._recent.clear()
             else:
-                self._begin(now, max(rate * (1 - share), _LEAST), _FIRST_RETURN)
+                self._begin(now, max(rate * (1 - share), _LEAST), _RETURN)
         if self._cut == now:
             self._first = None
 
@@ -161,11 +163,15 @@ class Pace:
         through = sum(end - window < start <= end for start in self._starts)
         return max(through / seconds, _LEAST)
 
+    def _risen(self, now: float) -> float:
+        """How much of the way back has passed; more than 1 beyond the rate that was too much."""
+        # Silence that the provider asked for shows nothing about the rate.
+        return max(0.0, now - max(self._cut, self._quiet_until)) / self._return
+
     def _rate(self, now: float) -> float:
         if self._ceiling == math.inf:
             return math.inf
-        # Silence that the provider asked for shows nothing about the rate.
-        risen = max(0.0, now - max(self._cut, self._quiet_until)) / self._return
+        risen = self._risen(now)
         near = _BACK_OFF + (1 - _BACK_OFF) * risen**3
         # What is refused no more may have been measured much too low: a busy process starts less
         # than a provider takes. So beyond it the rate also doubles each time.

@@ -23,18 +23,9 @@ _BEFORE = "|".join(
 )
 _AFTER = r"[ \t]{1,4}[a-z(]|[,;)\]*]|[.!?:](?=\s|\Z)|\s?[、。,;)标块符等和与或的是未没中]"
 
-
-def _mark_before() -> str:
-    """Notes a mark that opens a quotation right before the tag."""
-    return "".join(
-        rf"(?>(?P<mark{i}>(?<=[\n{re.escape(BEFORE_MARK)}]{mark}.))?)"
-        for i, mark in enumerate(MARKS)
-    )
-
-
-def _mark_after() -> str:
-    """Fails if that mark closes the quotation right behind the tag."""
-    return "".join(rf"(?(mark{i})(?!{mark}))" for i, mark in enumerate(MARKS))
+# A mark that opens a quotation right before the tag, and fails the tag if it closes right behind.
+_MARK_BEFORE = rf"(?>(?<=[\n{re.escape(BEFORE_MARK)}](?P<mark>[{MARKS}]).)|)"
+_MARK_AFTER = r"(?(mark)(?!(?P=mark)))"
 
 
 def _tags() -> str:
@@ -62,8 +53,8 @@ _NEAR = "[/|]?[bcdelmorstu]"
 _TAG = re.compile(
     rf"[<\[◁](?={_NEAR})(?=/?(?:think|thought|reasoning|seed:|mm:|longcat|details|unused"
     r"|channel\|)|\|(?:start_|end_|channel|open|close|begin_))"
-    rf"(?>(?P<before>(?u-i:{_BEFORE}))?){_mark_before()}(?=(?>{_tags()})"
-    rf"(?(before)(?!(?u-i:{_AFTER}))){_mark_after()})",
+    rf"(?>(?P<before>(?u-i:{_BEFORE}))?){_MARK_BEFORE}(?=(?>{_tags()})"
+    rf"(?(before)(?!(?u-i:{_AFTER}))){_MARK_AFTER})",
     re.IGNORECASE | re.ASCII,
 )
 _TAGS_BEGIN = "<[◁"
@@ -206,18 +197,18 @@ class _Tags:
                 return None
 
     def _more(self, begin: int) -> bool:
-        found = list(islice(_TAG.finditer(self._text, begin), self._many))
-        if not found:
+        # Kept are numbers: a match holds the places of all groups.
+        kinds, spans = [], []
+        for tag in islice(_TAG.finditer(self._text, begin), self._many):
+            kind = tag.lastindex or 0
+            kinds.append(kind)
+            spans.append((tag.start(), tag.end(kind)))  # a group begins behind the "<"
+        if not spans:
             return False
-        self._seen = found[-1].end() if len(found) == self._many else len(self._text)
+        self._seen = spans[-1][0] + 1 if len(spans) == self._many else len(self._text)
         self._many = len(self._text)  # mentions are told apart the quicker the more there are
-        # A tag's group begins behind its first character.
-        spans = [(tag.start(), tag.end(tag.lastindex or 0)) for tag in found]
-        self._found = [
-            _Tag(*_KINDS[tag.lastindex or 0], *span)
-            for tag, span, mentioned in zip(found, spans, self._quotations.have(spans), strict=True)
-            if not mentioned
-        ][::-1]
+        found = zip(kinds, spans, self._quotations.have(spans), strict=True)
+        self._found = [_Tag(*_KINDS[kind], *span) for kind, span, said in found if not said][::-1]
         return True
 
     def closing(self, opening: _Tag) -> int | None:

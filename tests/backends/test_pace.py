@@ -1,0 +1,131 @@
+"""The rate that is learned, at a simulated provider: no figure depends on the machine's load."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from random import Random
+
+import pytest
+
+from deemster.backends.pace import Pace
+
+LATENCY = 0.05
+
+
+class Provider:
+    """Takes so many requests in any second, and asks those that it refuses to wait."""
+
+    def __init__(self, rate: float, refuses: float = 0.0) -> None:
+        self._rate, self._refuses = rate, refuses
+        self._taken: deque[float] = deque()
+        self._random = Random(1)
+
+    def takes(self, now: float) -> bool:
+        while self._taken and now - self._taken[0] > 1:
+            self._taken.popleft()
+        if len(self._taken) >= self._rate or self._random.random() < self._refuses:
+            return False
+        self._taken.append(now)
+        return True
+
+
+def storm(
+    monkeypatch: pytest.MonkeyPatch, provider: Provider, wait: float, seconds: float, jitter: float
+) -> tuple[float, float]:
+    """64 workers that always have another request: answers a second, and the share refused later
+    than 5 s after the start. Timers and requests are late by `jitter` seconds on average."""
+    random, clock = Random(7), 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    pace, free = Pace(), 64
+    events: list[tuple[float, str, float]] = [(0.0, "look", 0.0)]
+    answered, outcomes = 0, [0, 0]
+
+    def later(what: str, delay: float, started: float) -> None:
+        heapq.heappush(events, (clock + delay + random.expovariate(1 / jitter), what, started))
+
+    while events:
+        clock, what, started = heapq.heappop(events)
+        if what == "arrives":
+            taken = provider.takes(clock)
+            outcomes[not taken] += clock > 5
+            later("answered" if taken else "refused", LATENCY, started)
+            continue
+        if what == "answered":
+            answered, free = answered + 1, free + 1
+            pace.answered(started)
+        elif what == "refused":
+            free += 1
+            pace.refused(started, wait)
+        waiting = any(event[1] == "look" for event in events)
+        while free and clock < seconds and not waiting:
+            delay = pace.take(clock)
+            waiting = delay > 0
+            if waiting:
+                later("look", delay, 0.0)
+            else:
+                free -= 1
+                later("arrives", 0.0, clock)
+    return answered / clock, outcomes[True] / sum(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wait", "seconds", "jitter", "share", "refused"),
+    [
+        pytest.param(20, 1.0, 60, 0.002, 0.95, 0.002, id="a-minute"),
+        pytest.param(20, 1.0, 300, 0.002, 0.95, 0.002, id="five-minutes"),
+        pytest.param(20, 1.0, 300, 0.005, 0.91, 0.003, id="a-busy-machine"),
+        pytest.param(20, 0.05, 60, 0.002, 0.96, 0.003, id="a-short-wait"),
+        pytest.param(100, 1.0, 60, 0.002, 0.94, 0.001, id="a-quick-provider"),
+    ],
+)
+def test_a_limit_is_used_and_not_tried_too_often(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    rate: int,
+    wait: float,
+    seconds: float,
+    jitter: float,
+    share: float,
+    refused: float,
+) -> None:
+    answers, late = storm(monkeypatch, Provider(rate), wait, seconds, jitter)
+    assert answers >= share * rate
+    assert late <= refused
+
+
+def test_refusals_by_chance_do_not_stop_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, _ = storm(monkeypatch, Provider(20, refuses=0.005), 1.0, 120, 0.002)
+    assert answers >= 0.7 * 20
+
+
+@pytest.mark.parametrize(
+    ("after", "lowered"),
+    [
+        pytest.param(7.0, False, id="soon: it may be by chance"),
+        pytest.param(13.0, True, id="on the way up"),
+        pytest.param(20.5, True, id="beyond what was too much"),
+    ],
+)
+def test_one_refusal_on_the_way_up_lowers_the_rate_for_long(
+    monkeypatch: pytest.MonkeyPatch, after: float, lowered: bool
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    pace = Pace()
+    sent = [clock + i * 1e-6 for i in range(64)]
+    assert all(pace.take(at) == 0 for at in sent)
+    for at in sent[20:]:
+        pace.refused(at)
+    clock += after
+    before = pace.rate
+    pace.refused(clock)
+    if not lowered:
+        assert pace.rate == before
+        return
+    assert pace.rate == pytest.approx(0.97 * before)
+    clock += 40
+    assert pace.rate < 0.98 * before
+    clock += 40
+    assert pace.rate == pytest.approx(before)
