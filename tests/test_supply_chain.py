@@ -32,11 +32,24 @@ BAD = [
     ("transformers", ">=4.56,<5.3", "CVE-2026-4372"),
     ("transformers", "<5.3", "CVE-2026-5241"),
     ("transformers", "<5.3", "CVE-2026-1839"),
+    ("transformers", "<5.10", "CVE-2026-9856"),
+    # torch's of .pt2 files and of torch.jit (CVE-2026-4538, CVE-2025-3000) and accelerate's of its
+    # checkpoint loaders (CVE-2026-69112) have no release that closes them; nothing here calls them.
     ("torch", "<2.6", "CVE-2025-32434"),
+    ("torch", "<2.10", "CVE-2026-24747"),
+    ("pyarrow", ">=15,<23.0.1", "CVE-2026-25087"),
+    ("ray", "<2.52", "CVE-2025-62593"),
+    ("ray", "<2.54", "CVE-2026-27482"),
+    ("mcp", "<1.28.1", "GHSA-jpw9-pfvf-9f58"),
+    ("scikit-learn", "<1.5", "CVE-2024-5206"),
+    ("pytest", "<9.0.3", "CVE-2025-71176"),
     ("jinja2", "<3.1.6", "CVE-2025-27516"),
     ("aiohttp", "<3.13.3", "CVE-2025-69223"),
     ("aiohttp", "<3.13.4", "CVE-2026-34515"),
     ("aiohttp", "<3.14.1", "CVE-2026-54278"),
+    ("aiohttp", "<3.14.2", "GHSA-mfx4-hv73-q22v"),
+    ("aiohttp", "<3.14.2", "GHSA-mq44-7p77-q5h7"),
+    ("aiohttp", "<3.14.3", "GHSA-cq5v-8q36-5273"),
     ("filelock", "<3.20.1", "CVE-2025-68146"),
     ("filelock", "<3.20.3", "CVE-2026-22701"),
     ("starlette", "<1.0.1", "CVE-2026-48710"),
@@ -107,7 +120,8 @@ def test_no_known_bad_release_is_allowed(package: str, releases: str, why: str) 
     assert bad
     for requirement in asked:
         assert not [str(version) for version in bad if version in requirement.specifier], why
-    assert Version(constraints()[package]) not in SpecifierSet(releases), why
+    if package in constraints():  # not those that are too large for the tests, such as ray
+        assert Version(constraints()[package]) not in SpecifierSet(releases), why
     if package in lock():
         assert Version(lock()[package][0]) not in SpecifierSet(releases), why
 

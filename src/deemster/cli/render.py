@@ -11,7 +11,14 @@ from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -34,9 +41,9 @@ class Terminal(Console):
             yield Segment(text if control else harmless(text), style, control)
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A console that writes plain text if there is no terminal."""
-    return Terminal(stderr=stderr, highlight=False, soft_wrap=False)
+    return Terminal(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=False)
 
 
 def show_verdict(sample: Sample, verdict: Verdict, *, out: Console | None = None) -> None:
@@ -203,20 +210,26 @@ def usage_line(usage: Usage) -> str:
     )
 
 
-@contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[Verdict], None]]:
-    """A bar on stderr: done, failed, cost, time left. Silent if stderr is not a terminal."""
+def bars(*more: ProgressColumn) -> Progress:
+    """Bars on stderr, each with its count and a note. Disabled if stderr is not a terminal."""
     columns = (
-        TextColumn("judging"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
     )
+    shown = sys.stderr.isatty()
+    # quiet: before 14.3, rich ends disabled bars with an empty line.
+    err = console(stderr=True, quiet=not shown)
+    return Progress(*columns, *more, console=err, disable=not shown)
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[Verdict], None]]:
+    """A bar on stderr: done, failed, cost, time left. Silent if stderr is not a terminal."""
     cost, failed = 0.0, 0
     known = True
-    shown = sys.stderr.isatty()
-    with Progress(*columns, console=console(stderr=True), disable=not shown) as progress:
+    with bars(TimeRemainingColumn()) as progress:
         task = progress.add_task("judging", total=total, note="")
 
         def advance(verdict: Verdict) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -235,26 +234,11 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
     """A bar per judge on a terminal; elsewhere one line at the start and every 30 seconds."""
     seen: dict[str, Figures] = {}
     begun = time.monotonic()
-    mode: Literal["bar", "lines"] = "bar" if sys.stderr.isatty() else "lines"
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import TimeRemainingColumn
 
-    from deemster.cli.render import console
+    from deemster.cli.render import bars
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-        console=console(stderr=True),
-        disable=mode == "lines",
-    )
+    bar = bars(TimeRemainingColumn())
     tasks: dict[str, TaskID] = {}
     reported = time.monotonic()
 
@@ -263,7 +247,7 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
             tasks[one.judge] = bar.add_task(
                 one.judge, total=one.total, completed=one.total - one.todo, note=""
             )
-            if mode == "lines":
+            if bar.disable:
                 typer.echo(f"{one.judge}: {one.todo} of {one.total} samples to judge", err=True)
 
     def observe(judge: str, sample: Sample, verdict: Verdict) -> None:
@@ -274,7 +258,7 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
         begun = time.monotonic()
         figures = seen[judge]
         figures.add(sample, verdict)
-        if mode == "bar":
+        if not bar.disable:
             bar.update(tasks[judge], advance=1, note=figures.note)
         elif time.monotonic() - reported > 30:
             reported = time.monotonic()

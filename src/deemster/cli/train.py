@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -301,17 +300,7 @@ class _Bars:
 
 @contextmanager
 def _bars() -> Iterator[ProgressListener]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from deemster.cli.render import bars
 
-    from deemster.cli.render import console
-
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-    with bars:
-        yield _Bars(bars)
+    with bars() as shown:
+        yield _Bars(shown)
