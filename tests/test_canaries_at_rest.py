@@ -27,9 +27,12 @@ from deemster.schemas import Completion, JudgeInfo, Judgment, Message, Sample, S
 from deemster.suites.store import RunStore
 from deemster.testing import BatchServer, Call
 
-CLEAR, ODD = canary("CLEAR"), 'canary."\\ü'
+CLEAR, ODD = canary("CLEAR"), "canary'.\"\\ü/ ?"
 ALL = [CLEAR, ODD, *(canary(name) for name in (*PROVIDER_KEYS, "PART"))]
-VERDICT = "Analysis: so\nScores: \\boxed{7, 3}"
+VERDICT = (
+    "Specific Criteria:\n1. Truth (weight: 100%%): x\n\nAnalysis:\n- Response 1: y\n"
+    "- Response 2: z\n\nScores: \\boxed{4, %d}"
+)
 OPTIONS = (
     "{api_base: 'URL?token=${PART}', api_key: '${PART}', extra: {extra_headers: {X-A: CLEAR}, "
     "user: '${PART}', extra_body: {a: ['x${ODD}']}}}"
@@ -48,7 +51,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def echo(call: Call, _choice: int) -> str:
     """All that the request said, and a verdict."""
-    return f"you sent {json.dumps(call.body)} and {call.body['user']}\n{VERDICT}"
+    digit = zlib.crc32(json.dumps(call.body).encode()) % 6
+    return f"you sent {json.dumps(call.body)} and {call.body['user']}\n{VERDICT % digit}"
 
 
 def lost_once(_id: str, times: int) -> Any:
@@ -73,7 +77,10 @@ class Talkative(BatchServer):
 
 
 def suite(folder: Path, url: str, samples: int = 2) -> Path:
-    rows = [{"query": f"q{i}", "responses": ["a", "b"]} for i in range(samples)]
+    rows = [
+        {"query": f"q{i}", "responses": ["a", "b"], "ground_truth": [i % 2, 1 - i % 2]}
+        for i in range(samples)
+    ]
     options = OPTIONS.replace("URL", url).replace("CLEAR", CLEAR)
     path = folder / "suite.yaml"
     path.write_text(
@@ -214,3 +221,54 @@ def test_the_search_finds_what_is_compressed_and_what_was_deleted(tmp_path: Path
     assert [where.partition(":")[0] for where in found] == [
         "rows of any.sqlite", "compressed in any.sqlite", "compressed in any.sqlite",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_everything_that_is_made_of_a_run(tmp_path: Path) -> None:
+    with BatchServer(echo) as server:
+        out, labels = tmp_path / "out", tmp_path / "labels.jsonl"
+        out.mkdir()
+        path = suite(tmp_path, server.url, samples=60)
+        run, copy = str(out / "run"), str(out / "copy")
+        labels.write_text("".join(f'{{"id": "{i}", "label": {i % 2}}}\n' for i in range(60)))
+        done = [
+            deemster("run", str(path), "--out", run, "--trust-suite"),
+            deemster("run", str(path), "--out", copy, "--trust-suite", "--set", "seed=1"),
+        ]
+        done += [
+            deemster(*arguments)
+            for arguments in (
+                (
+                    "calibrate",
+                    run,
+                    "--labels",
+                    str(labels),
+                    "--first",
+                    "0",
+                    "--out",
+                    str(out / "calibration.json"),
+                    "--diagram",
+                    str(out / "diagram.svg"),
+                ),
+                ("panel", run, copy, "--out", str(out / "panel"), "--weights", str(out / "w.json")),
+                ("diagnose", run, copy),
+                (
+                    "gate",
+                    run,
+                    copy,
+                    "--junit",
+                    str(out / "gate.xml"),
+                    "--summary",
+                    str(out / "gate.md"),
+                ),
+                ("plan", "--judge", run, "--effect", "20%"),
+                ("cascade", "fit", run, copy, "--out", str(out / "cascade.json"), "--samples", "3"),
+                ("principles", "mine", run, "--bank", str(out / "bank.sqlite")),
+                ("rescore", run, "--aggregator", "median", "--out", str(out / "again")),
+                ("report", run, "--out", str(out / "report.html")),
+                ("export", run, "--table", "samples", "--out", str(out / "samples.jsonl")),
+                ("push", run, "--to", str(out / "pushed")),
+            )
+        ]
+    assert [(one.returncode, one.stderr) for one in done if one.returncode not in (0, 3)] == []
+    assert not leaks(out, done, "", ALL)

@@ -30,7 +30,9 @@ def canary(name: str) -> str:
 def forms(secret: str) -> tuple[str, ...]:
     """What it may look like where it leaks."""
     login = base64.b64encode(f"user:{secret}".encode()).decode()
-    return tuple(dict.fromkeys([secret, quote(secret, safe=""), login, json.dumps(secret)[1:-1]]))
+    quoted = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+    every = (secret, quote(secret, safe=""), login, *quoted, repr(secret)[1:-1])
+    return tuple(dict.fromkeys(every))
 
 
 def leaks(folder: Path, done: Sequence[Done], log: str, secrets: Sequence[str]) -> list[str]:
