@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import logging
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 import yaml
+from tests.support.canaries import PROVIDER_KEYS, canary, forms, leaks
 from tests.support.command_line import Done, deemster
 from tests.support.toy_training import toy_recipe, trainer, write_toy
 
@@ -25,20 +23,6 @@ VERDICT = (
     "Specific Criteria:\n1. Truth (weight: 100%): x\n\nAnalysis:\n- Response 1: y\n"
     "- Response 2: z\n\nScores: \\boxed{7, 3}"
 )
-PROVIDER_KEYS = (
-    "OPENAI_API_KEY", "HOSTED_VLLM_API_KEY", "DEEPINFRA_API_KEY", "ANTHROPIC_API_KEY",
-    "AZURE_API_KEY", "OLLAMA_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MISTRAL_API_KEY",
-)  # fmt: skip
-
-
-def canary(name: str) -> str:
-    """A secret that looks like no key and is in no dictionary."""
-    return f"canary.{zlib.crc32(name.encode()):08x}.{name.lower()}"
-
-
-def forms(secret: str) -> tuple[str, ...]:
-    """What it may look like where it leaks."""
-    return secret, quote(secret, safe=""), base64.b64encode(f"user:{secret}".encode()).decode()
 
 
 @pytest.fixture
@@ -84,6 +68,15 @@ def answer(text: Callable[[Call], str], **more: str) -> Callable[[Call], Raw]:
     return raw
 
 
+def logprobs(call: Call) -> Raw:
+    """A verdict whose tokens are said to be what the server was sent."""
+    said = answer(lambda _: VERDICT)(call)
+    assert isinstance(said.body, dict)
+    token = {"token": echo(call), "logprob": -1.0}
+    said.body["choices"][0]["logprobs"] = {"content": [token | {"top_logprobs": [token]}]}
+    return said
+
+
 SERVERS: dict[str, Callable[[Call], Raw] | None] = {
     "scores": answer(lambda _: VERDICT),
     "400": error(400),
@@ -93,6 +86,7 @@ SERVERS: dict[str, Callable[[Call], Raw] | None] = {
     "text-and-scores": answer(lambda call: VERDICT.replace("z\n", f"{echo(call)}\n")),
     "reasoning": answer(lambda _: VERDICT, reasoning_content="{echo}"),
     "refusal": answer(lambda _: "", refusal="{echo}"),
+    "logprobs-of-scores": logprobs,
     "model-name": answer(lambda _: VERDICT, name="{echo}"),
     "not-a-completion": lambda call: Raw({"detail": echo(call)}),
     "not-json": lambda call: Raw(echo(call).encode()),
@@ -156,23 +150,6 @@ def run_all(folder: Path, suite: Path, judges: Sequence[str]) -> list[Done]:
             deemster("probe", *judge, "--calls", "34", "--out", str(out / "probe")),
         ]
     return done
-
-
-def leaks(folder: Path, done: list[Done], log: str, secrets: list[str]) -> list[str]:
-    """Where a secret is found."""
-    texts = {f"stdout of {i}": one.stdout for i, one in enumerate(done)}
-    texts |= {f"stderr of {i}": one.stderr for i, one in enumerate(done)}
-    texts["log"] = log
-    for file in folder.rglob("*"):
-        if file.is_file():
-            texts[str(file.relative_to(folder))] = file.read_bytes().decode(errors="replace")
-    return [
-        f"{where}: …{text[max(0, text.index(form) - 200) : text.index(form) + 60]}"
-        for where, text in texts.items()
-        for secret in secrets
-        for form in forms(secret)
-        if form in text
-    ]
 
 
 CLEAR = canary("CLEAR")

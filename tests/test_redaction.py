@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import time
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
+from deemster import redaction
 from deemster.errors import InputError
-from deemster.redaction import redact
+from deemster.redaction import note_secret, redact
 
 
 @pytest.mark.parametrize(
@@ -36,3 +41,30 @@ def test_no_text_makes_it_slow(unit: str) -> None:
     start = time.process_time()
     InputError(text)
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param('plain"quoted', id="quote"),
+        pytest.param("back\\slash'd", id="backslash"),
+        pytest.param("passwört-für", id="not-ascii"),
+        pytest.param("two words/%41", id="blank"),
+        pytest.param("not quite\udcffutf-8!", id="bytes"),
+    ],
+)
+@pytest.mark.parametrize(
+    "written",
+    [str, json.dumps, functools.partial(json.dumps, ensure_ascii=False), repr,
+     functools.partial(quote, safe="", errors="surrogatepass")],
+    ids=["plain", "json", "json-in-unicode", "python", "url"],
+)  # fmt: skip
+def test_forms_of_a_secret(
+    monkeypatch: pytest.MonkeyPatch, secret: str, written: Callable[[str], str]
+) -> None:
+    monkeypatch.setattr(redaction, "_hidden", {})
+    monkeypatch.setenv("MY_SERVICE_KEY", secret)
+    assert redact(f"was {written(secret)} so").strip("was o'\"") == "${MY_SERVICE_KEY}"
+    monkeypatch.delenv("MY_SERVICE_KEY")
+    note_secret(secret)
+    assert redact(f"was {written(secret)} so").strip("was o'\"") == "***"

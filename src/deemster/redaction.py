@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -58,13 +59,27 @@ def note_filled(filled: str, written: str, values: Mapping[str, str], *, hide: b
 
 
 def note_secret(value: str, shown: str = "***") -> None:
-    """Hide a value from now on, as it is and in the forms that URLs and headers give it."""
+    """Hide a value from now on, in all of its forms."""
     if len(value) >= SHORTEST:
-        for form in (value, quote(value, safe=""), unquote(value)):
+        for form in forms_of(value):
             _hidden.setdefault(form, shown)
     parts = urlsplit(value) if "://" in value else None
     if parts is not None and "@" in parts.netloc:
         note_login(parts.netloc.rpartition("@")[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def forms_of(secret: str) -> tuple[str, ...]:
+    """A secret as it is, and as URLs, JSON and Python write it inside their quotes."""
+    found = (
+        secret,
+        quote(secret, safe="", errors="surrogatepass"),
+        unquote(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def note_login(login: str) -> None:
@@ -104,9 +119,10 @@ def known_secrets() -> dict[str, str]:
 def environment_secrets() -> dict[str, str]:
     """Of the environment's variables with a secret's name: what is shown, by value."""
     return {
-        value: f"${{{name}}}"
+        form: f"${{{name}}}"
         for name, value in os.environ.items()
         if len(value) >= 2 * SHORTEST and is_secret_variable(name)
+        for form in forms_of(value)
     }
 
 

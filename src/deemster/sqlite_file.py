@@ -84,6 +84,8 @@ def open_writable(
         if create and is_blank(db):
             _patiently(lambda: _create(db, form))
         form.check(db, path)
+        # What is replaced or deleted is overwritten with zeros; most builds of SQLite leave it.
+        db.execute("PRAGMA secure_delete = ON").fetchone()
         if log:
             _patiently(lambda: db.execute("PRAGMA journal_mode = WAL").fetchone())
             db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing

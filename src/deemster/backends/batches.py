@@ -23,11 +23,13 @@ from deemster.backends._batch.http import HttpBatches
 from deemster.backends._batch.ledger import BatchLedger, Submission
 from deemster.backends._batch.results import read_results
 from deemster.backends._batch.road import Allowance, BatchRoad
+from deemster.backends._batch.sealing import opened
 from deemster.backends._batch.service import ENDPOINT, BatchService, BatchStatus
 from deemster.backends.api import APIBackend
 from deemster.backends.base import Backend
 from deemster.backends.limits import Budget
 from deemster.errors import BackendError, InputError, UnusableModelError
+from deemster.redaction import redact
 from deemster.schemas import Usage
 
 __all__ = ["BatchLedger", "BatchLimits", "BatchQueue"]
@@ -70,7 +72,6 @@ class _Service:
     """A model at its provider."""
 
     road: BatchRoad
-    secrets: tuple[str, ...]
 
     @property
     def calls(self) -> BatchService:
@@ -124,8 +125,9 @@ class BatchQueue:
                     _service(profile, backend.name, secrets),
                     self.ledger,
                     Allowance(budget, pricing),
+                    secrets,
                 )
-                self._services[name] = _Service(road, secrets)
+                self._services[name] = _Service(road)
             return replace(profile, road=self._services[name].road, pricing=pricing)
 
         new = backend.over(route)
@@ -220,7 +222,10 @@ class BatchQueue:
         for left in reversed(range(_TRIES_TO_MAKE)):
             try:
                 if file is None:
-                    data = b"".join(_request_line(*one) for one in self.ledger.body_of(submission))
+                    data = b"".join(
+                        _request_line(line, opened(body, service.road.secrets))
+                        for line, body in self.ledger.body_of(submission)
+                    )
                     file = await calls.upload(session, data)
                     self.ledger.note(submission, file=file)
                 # A try whose answer was lost may have made it: the provider knows.
@@ -265,7 +270,7 @@ class BatchQueue:
     def _settle(
         self, service: _Service, submission: Submission, status: BatchStatus, files: list[bytes]
     ) -> None:
-        answers = read_results(files, service.secrets)
+        answers = read_results(files, service.road.secrets)
         name, full = submission.service, False
         if status.state == "failed" and not answers:
             full = "limit" in status.said
@@ -281,6 +286,7 @@ class BatchQueue:
         why = "the batch gave no line for it"
         if status.state != "completed":
             why = f"the batch is {status.state}" + (f": {status.said}" if status.said else "")
+            why = redact(why)  # it is kept
         ended = self.ledger.settle(
             submission, answers, again=why, most_tries=self.limits.tries, counts=not full
         )

@@ -47,7 +47,10 @@ class Bundle:
         Raises:
             InputError: a key of the environment, or one that this program has read, is in one.
         """
-        secrets = {secret.encode(): shown for secret, shown in known_secrets().items()}
+        secrets = {
+            secret.encode(errors="surrogateescape"): shown
+            for secret, shown in known_secrets().items()
+        }
         longest = max(map(len, secrets), default=0)
         for name, content in self.files.items():
             if not name.endswith(_TEXTS):

@@ -20,7 +20,7 @@ from deemster.backends._api.request import Prepared
 from deemster.backends.base import Outcome
 from deemster.errors import BackendError, RefusedError
 from deemster.records import encodable
-from deemster.schemas import Completion, Usage
+from deemster.schemas import Completion, TokenLogprob, Usage
 from deemster.usage import Account
 
 
@@ -77,7 +77,7 @@ def read_choice(
     return Completion(
         text=text,
         finish=finish,
-        logprobs=logprobs_of(choice),
+        logprobs=_tokens_without(secrets, logprobs_of(choice)),
         usage=usage,
         model=_without(secrets, encodable(model)),
         reasoning=reasoning,
@@ -91,6 +91,25 @@ def _without(secrets: tuple[str, ...], text: str) -> str:
         if len(secret) >= _SURE and secret in text:
             text = text.replace(secret, "***")
     return text
+
+
+def _tokens_without(
+    secrets: tuple[str, ...], tokens: tuple[TokenLogprob, ...] | None
+) -> tuple[TokenLogprob, ...] | None:
+    """A server may call anything a token; secrets that are spread over several are left."""
+    if not tokens or all(
+        len(token) < _SURE for one in tokens for token in (one.token, *(t for t, _ in one.top))
+    ):
+        return tokens
+    return tuple(
+        one.model_copy(
+            update={
+                "token": _without(secrets, one.token),
+                "top": tuple((_without(secrets, token), value) for token, value in one.top),
+            }
+        )
+        for one in tokens
+    )
 
 
 _SURE = 12

@@ -14,7 +14,14 @@ from deemster.backends._api.keys import Grant, check_sent, grant, show, tell_wit
 from deemster.backends.base import Trust
 from deemster.backends.structured import StructuredMode
 from deemster.errors import UnusableModelError
-from deemster.redaction import environment_secrets, hidden_in, note_login, note_secret, secrets_in
+from deemster.redaction import (
+    environment_secrets,
+    forms_of,
+    hidden_in,
+    note_login,
+    note_secret,
+    secrets_in,
+)
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,8 @@ def sent_secrets(given: Given, key: str) -> tuple[str, ...]:
     secrets = tuple(text for text in found if len(text) >= _SHORTEST)
     for secret in secrets:
         note_secret(secret)
-    return tuple(dict.fromkeys(secrets))
+    every = {form for secret in secrets for form in forms_of(secret)}
+    return tuple(sorted(every, key=lambda form: (-len(form), form)))  # one may be part of another
 
 
 _SHORTEST = 8

@@ -14,6 +14,7 @@ from deemster.backends._api.faults import Fault
 from deemster.backends._api.prices import Pricing
 from deemster.backends._api.road import UnansweredError
 from deemster.backends._batch.ledger import BatchLedger, Line
+from deemster.backends._batch.sealing import sealed
 from deemster.backends._batch.service import BatchService
 from deemster.backends.limits import Budget
 from deemster.backends.waiting import give_up_without
@@ -107,6 +108,8 @@ class BatchRoad:
     service: BatchService
     ledger: BatchLedger
     allowance: Allowance
+    secrets: tuple[str, ...] = ()
+    """What may be in a request and is not kept."""
 
     async def send(
         self, _session: aiohttp.ClientSession, body: dict[str, Any], draws: tuple[int, ...]
@@ -121,7 +124,7 @@ class BatchRoad:
         known = self.ledger.get(line)
         if known is None:
             self.allowance.admit(line, text, body)
-            self.ledger.add(line, self.name, text)
+            self.ledger.add(line, self.name, sealed(text, self.secrets))
         if known is None or known.state in {"new", "sent"}:
             give_up_without(line)
         return _answer(known)
