@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from deemster.schemas import Sample
 from lab.smol import (
     calendar,
+    clock,
     compare,
     instructions,
     knowledge,
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = {
     **measures.KINDS,
     **compare.KINDS,
     **calendar.KINDS,
+    **clock.KINDS,
     **instructions.KINDS,
     **wording.KINDS,
     **sense.KINDS,
@@ -169,7 +171,7 @@ def _typed(rng: Rng, task: Task) -> str:
 
 
 _CARELESS = (
-    {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *sense.KINDS}
+    {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *clock.KINDS, *sense.KINDS}
     | {"free", "open", "harmless request", "unsafe request"}
 ) - {"sequence", "sorting", "code", "tone"}
 """Kinds whose questions mean the same in small letters."""
