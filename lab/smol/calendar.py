@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from lab.smol.amounts import NAMES, digits, in_words
 from lab.smol.clock import shown
-from lab.smol.item import Kind, Rng, Task, capital, short_task
+from lab.smol.item import (
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    capital,
+    manner,
+    short_task,
+)
 from lab.smol.numbers import ask
 from lab.smol.tables import phrasing, rows
 
@@ -203,12 +216,28 @@ def _sorting(rng: Rng, ordered: list[str], how: str) -> Task:
     place = rng.randrange(len(ordered) - 1)
     swapped = list(ordered)
     swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
-    right = ", ".join(ordered)
-    wrong = {", ".join(one) for one in (swapped, items, reversed(ordered))} - {right}
-    return short_task(
-        rng, "sorting", query, "right order", ", then ".join(ordered), right,
-        rng.sample(sorted(wrong), min(2, len(wrong))),
-    )  # fmt: skip
+    wrong = [one for one in (swapped, items, ordered[::-1]) if one != ordered]
+    return Task(
+        "sorting",
+        query,
+        (Principle("right order", 80, ", then ".join(ordered)), manner(rng)),
+        Answer(_listed(rng, ordered), f"It begins with {ordered[0]}, all in order.", RIGHT),
+        tuple(
+            Answer(_listed(rng, one), f"It puts {_misplaced(one, ordered)}.", NEAR) for one in wrong
+        ),
+    )
+
+
+def _listed(rng: Rng, items: list[str]) -> str:
+    if rng.random() < 0.2:
+        return "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1))
+    return rng.choice(("{}", "{}", "{}.", "Here you go: {}")).format(", ".join(items))
+
+
+def _misplaced(items: list[str], ordered: list[str]) -> str:
+    """The first two neighbours of a list that are the wrong way round."""
+    x, y = next((x, y) for x, y in pairwise(items) if ordered.index(x) > ordered.index(y))
+    return f"{x} before {y}"
 
 
 KINDS: dict[str, Kind] = {
