@@ -1,11 +1,25 @@
-"""Kinds of tasks with time and order: weekdays, clocks, dates, ages, who is taller, sorting."""
+"""Kinds of tasks with time and order: weekdays, dates, ages, who is taller, sorting."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from lab.smol.amounts import NAMES, digits, in_words
-from lab.smol.item import Kind, Rng, Task, capital, short_task
+from lab.smol.clock import shown
+from lab.smol.item import (
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    capital,
+    manner,
+    short_task,
+)
 from lab.smol.numbers import ask
-from lab.smol.tables import rows
+from lab.smol.tables import phrasing, rows
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -35,9 +49,6 @@ _WAYS = (
     ("from smallest to largest", "in ascending order", "from low to high"),
     ("from largest to smallest", "in descending order", "starting with the biggest"),
 )
-_QUARTERS = {0: "{h} o'clock", 15: "quarter past {h}", 30: "half past {h}", 45: "quarter to {h1}"}
-_MINUTES = {5: "five past {h}", 10: "ten past {h}", 20: "twenty past {h}", 40: "twenty to {h1}"}
-_MINUTES |= {50: "ten to {h1}", 55: "five to {h1}", 25: "twenty-five past {h}"}
 
 
 def _weekday(rng: Rng) -> Task:
@@ -76,109 +87,29 @@ def _counted(start: int, step: int, *, back: bool) -> str:
     return f"{weeks}, then {where}" if weeks else f"{short} {where}"
 
 
-def _spelled(minutes: int) -> str:
-    hours, rest = divmod(minutes, 60)
-    parts = [f"{hours} hour{'s' * (hours > 1)}"] if hours else []
-    return " ".join([*parts, *([f"{rest} minutes"] if rest else [])])
-
-
-def _spoken(rng: Rng, minutes: int) -> str:
-    named = {30: "half an hour", 90: "an hour and a half", 60: "an hour", 45: "45 minutes"}
-    named |= {15: "a quarter of an hour", 150: "two and a half hours", 120: "two hours"}
-    if minutes in named and rng.random() < 0.5:
-        return named[minutes]
-    plain = f"{minutes} minutes"
-    return _spelled(minutes) if minutes > 100 or rng.random() < 0.6 else plain
-
-
-def _shown(minutes: int, *, half: bool = False) -> str:
-    """A time of day as 15:05, or as 3:05 pm."""
-    hour, minute = divmod(minutes % (24 * 60), 60)
-    if half:
-        return f"{(hour - 1) % 12 + 1}:{minute:02d} {'am' if hour < 12 else 'pm'}"
-    return f"{hour}:{minute:02d}"
-
-
-def _clock(rng: Rng) -> Task:
-    draw = rng.random()
-    if draw < 0.15:
-        return _clock_words(rng)
-    if draw < 0.35:
-        return _between(rng)
-    half = rng.random() < 0.35
-    start = rng.randint(6, 19) * 60 + rng.choice((0, 0, 15, 30, 45, 10, 20, 5, 50, 40))
-    span = rng.choice((15, 20, 25, 30, 40, 45, 50, 60, 75, 80, 90, 100, 120, 150, 180))
-    back = draw < 0.55
-    end = start - span if back else start + span
-    right, given = _shown(end, half=half), _shown(start, half=half)
-    query, sentence = ask(
-        rng, "clock_back" if back else "clock_ahead", s=given, d=_spoken(rng, span)
-    )
-    other = start + span if back else start - span
-    slips = {_shown(end + shift, half=half) for shift in (30, -15, 60, -60, 10, -10)}
-    slips.add(_shown(other, half=half))
-    if not half and start % 60 + span % 60 >= 60 and not back:  # as if an hour had 100 minutes
-        slips.add(f"{start // 60 + span // 60}:{(start % 60 + span % 60) % 100:02d}")
+def _born(rng: Rng) -> Task:
+    """Who was born earlier is older."""
+    year = rng.randint(1930, 2010)
+    later = year + rng.choice((1, 2, 3, 5, 8, 10, 12, 20))
+    n, m = rng.sample(NAMES, 2)
+    years = {n: year, m: later}
+    if rng.random() < 0.5:
+        years = {n: later, m: year}
+    old = rng.random() < 0.5
+    ordered = sorted(years, key=lambda name: years[name], reverse=not old)
+    question, sentence = phrasing(rng, "born")
+    word = "older" if old else "younger"
+    query = question.format(n=n, m=m, x=years[n], y=years[m], w=word)
     return short_task(
-        rng, "clock", query, "right time", _worked(start, span, back=back, half=half), right,
-        rng.sample(sorted(slips - {right, given}), 3), say=sentence,
-    )  # fmt: skip
-
-
-def _worked(start: int, span: int, *, back: bool, half: bool) -> str:
-    """The hours first, then the minutes."""
-    sign, way = ("-", -1) if back else ("+", 1)
-    hours, rest = divmod(span, 60)
-    at = _shown(start, half=half)
-    if not hours or not rest:
-        step = f"{rest} min" if rest else f"{hours} h"
-        return f"{at} {sign} {step} = {_shown(start + way * span, half=half)}"
-    middle = _shown(start + way * hours * 60, half=half)
-    end = _shown(start + way * span, half=half)
-    return f"{at} {sign} {hours} h = {middle}, {sign} {rest} min = {end}"
-
-
-def _between(rng: Rng) -> Task:
-    start = rng.randint(6, 18) * 60 + rng.choice((0, 15, 30, 45, 10, 20))
-    span = rng.choice((30, 45, 60, 75, 90, 105, 120, 135, 150, 180, 210, 240, 80, 100, 40))
-    half = rng.random() < 0.3
-    a, b = _shown(start, half=half), _shown(start + span, half=half)
-    query, sentence = ask(rng, "clock_between", s=a, d=b)
-    slips = {_spelled(span + shift) for shift in (60, 30, 15, -15, -10, 10) if span + shift > 0}
-    hours, rest = divmod(span, 60)
-    if hours and rest:
-        fact = f"{a} + {hours} h = {_shown(start + hours * 60, half=half)}, + {rest} min = {b}"
-    else:
-        fact = f"{a} + {_spelled(span)} = {b}"
-    return short_task(
-        rng, "clock", query, "right duration", fact, _spelled(span), rng.sample(sorted(slips), 3),
-        say=sentence,
-    )  # fmt: skip
-
-
-def _clock_words(rng: Rng) -> Task:
-    hour = rng.randint(1, 12)
-    minute, form = rng.choice(sorted((_QUARTERS | _MINUTES).items()))
-    following = hour % 12 + 1
-    as_digits = rng.random() < 0.3
-    name, then = (str(hour), str(following)) if as_digits else (in_words(hour), in_words(following))
-    right = f"{hour}:{minute:02d}"
-    said = form.format(h=name, h1=then)
-    before = (hour - 2) % 12 + 1
-    wrong = {f"{following}:{minute:02d}", f"{hour}:{(60 - minute) % 60:02d}"}
-    wrong |= {f"{before}:{minute:02d}", f"{hour}:{(minute + 10) % 60:02d}"}
-    if minute > 30:
-        fact = f"{60 - minute} minutes before {following}:00 is {right}"
-    else:
-        fact = f"{minute} minutes after {hour}:00 is {right}" if minute else f"on the hour, {right}"
-    query, sentence = ask(rng, "clock_words", s=said)
-    return short_task(
-        rng, "clock", query, "right time", fact, right, rng.sample(sorted(wrong - {right}), 2),
-        say=sentence,
+        rng, "before or after", query, "right order",
+        f"{year} is before {later}, so {ordered[0]} is {word}", ordered[0], ordered[1:],
+        say=sentence.replace("{a}", "{}").replace("{w}", word),
     )  # fmt: skip
 
 
 def _earlier(rng: Rng) -> Task:
+    if rng.random() < 0.25:
+        return _born(rng)
     early = rng.random() < 0.5
     draw = rng.random()
     if draw < 0.5:
@@ -197,7 +128,7 @@ def _earlier(rng: Rng) -> Task:
     else:
         half = rng.random() < 0.6
         start = rng.randint(6, 17) * 60 + rng.choice((0, 15, 30, 45))
-        a, b = (_shown(one, half=half) for one in (start, start + rng.choice((15, 30, 60, 240))))
+        a, b = (shown(one, half=half) for one in (start, start + rng.choice((15, 30, 60, 240))))
         key, word = "earlier_time", "earlier" if early else "later"
     right, wrong = (a, b) if early else (b, a)
     x, y = rng.sample((a, b), 2)
@@ -285,17 +216,32 @@ def _sorting(rng: Rng, ordered: list[str], how: str) -> Task:
     place = rng.randrange(len(ordered) - 1)
     swapped = list(ordered)
     swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
-    right = ", ".join(ordered)
-    wrong = {", ".join(one) for one in (swapped, items, reversed(ordered))} - {right}
-    return short_task(
-        rng, "sorting", query, "right order", ", then ".join(ordered), right,
-        rng.sample(sorted(wrong), min(2, len(wrong))),
-    )  # fmt: skip
+    wrong = [one for one in (swapped, items, ordered[::-1]) if one != ordered]
+    return Task(
+        "sorting",
+        query,
+        (Principle("right order", 80, ", then ".join(ordered)), manner(rng)),
+        Answer(_listed(rng, ordered), f"It begins with {ordered[0]}, all in order.", RIGHT),
+        tuple(
+            Answer(_listed(rng, one), f"It puts {_misplaced(one, ordered)}.", NEAR) for one in wrong
+        ),
+    )
+
+
+def _listed(rng: Rng, items: list[str]) -> str:
+    if rng.random() < 0.2:
+        return "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1))
+    return rng.choice(("{}", "{}", "{}.", "Here you go: {}")).format(", ".join(items))
+
+
+def _misplaced(items: list[str], ordered: list[str]) -> str:
+    """The first two neighbours of a list that are the wrong way round."""
+    x, y = next((x, y) for x, y in pairwise(items) if ordered.index(x) > ordered.index(y))
+    return f"{x} before {y}"
 
 
 KINDS: dict[str, Kind] = {
     "weekday": _weekday,
-    "clock": _clock,
     "before or after": _earlier,
     "years": _years,
     "logic": _chain,

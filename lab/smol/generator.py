@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from deemster.schemas import Sample
 from lab.smol import (
     calendar,
+    clock,
     compare,
     instructions,
     knowledge,
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = {
     **measures.KINDS,
     **compare.KINDS,
     **calendar.KINDS,
+    **clock.KINDS,
     **instructions.KINDS,
     **wording.KINDS,
     **sense.KINDS,
@@ -42,7 +44,9 @@ _WEIGHTS = {
     **dict.fromkeys(("percent", "units", "clock", "comparison", "money", "fraction"), 2.5),
     **dict.fromkeys(("length", "given word", "tone", "grammar", "honesty"), 2.5),
     **dict.fromkeys(("harmless request", "advice", "common sense", "free"), 2.5),
-    **dict.fromkeys(("duration", "sentiment", "open", "science", "code", "sorting"), 2.0),
+    **dict.fromkeys(
+        ("duration", "sentiment", "open", "science", "code", "sorting", "rewriting", "rule"), 2.0
+    ),
     **dict.fromkeys(("word count", "two steps", "summary", "counting"), 1.5),
     **dict.fromkeys(("parity", "ending", "check", "first letter", "backwards", "alphabet"), 0.7),
 }
@@ -169,9 +173,9 @@ def _typed(rng: Rng, task: Task) -> str:
 
 
 _CARELESS = (
-    {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *sense.KINDS}
+    {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *clock.KINDS, *sense.KINDS}
     | {"free", "open", "harmless request", "unsafe request"}
-) - {"sequence", "sorting", "code", "tone"}
+) - {"sequence", "sorting", "code", "tone", "rewriting", "rule"}
 """Kinds whose questions mean the same in small letters."""
 
 

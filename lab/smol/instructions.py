@@ -85,34 +85,6 @@ def _length(rng: Rng) -> Task:
     )
 
 
-def _described(rng: Rng) -> Task:
-    thing, *words = rng.choice(rows("described"))
-    number = rng.randint(2, 4)
-    other = rng.choice([n for n in (number - 1, number - 1, number + 1, number + 2) if n <= 6])
-    query, _ = ask(
-        rng, "described", c=_NUMBER[number] if rng.random() < 0.7 else str(number), s=thing
-    )
-    pool = rng.sample(words, len(words))
-    form = rng.choice((", ", " ", " / "))
-    named, wrong = pool[:number], rng.sample(pool, other)
-    found = f"{_NUMBER[other]} word{'s' * (other > 1)}"
-    long = f"{thing} is really quite {pool[0]} and also very {pool[1]}".capitalize() + "."
-    return Task(
-        "word count",
-        query,
-        (
-            Principle("asked length", 70, f"exactly {_NUMBER[number]} words"),
-            Principle("fits the thing", 30, f"they describe {thing}"),
-        ),
-        Answer(form.join(named), f"It has {_NUMBER[number]} words: {', '.join(named)}.", RIGHT),
-        (
-            Answer(form.join(wrong), f"It has {found}: {', '.join(wrong)}.", NEAR),
-            Answer(pool[0], f"It has one word: {pool[0]}.", NEAR),
-            Answer(long, f"It is a whole sentence, not {_NUMBER[number]} words.", NEAR),
-        ),
-    )
-
-
 def _one_word(rng: Rng) -> Task:
     question, right = rng.choice(rows("yes_or_no"))
     wrong = "No" if right == "Yes" else "Yes"
@@ -296,7 +268,6 @@ def _ending(rng: Rng) -> Task:
 KINDS: dict[str, Kind] = {
     "count": _count,
     "length": _length,
-    "word count": _described,
     "one word": _one_word,
     "letters": _capitals,
     "layout": _layout,

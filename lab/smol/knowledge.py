@@ -12,6 +12,12 @@ _CHOICE = (
     "{q} Is it {x} or {y}?",
     "{x} or {y}? {q}",
     "{q} I can't decide between {x} and {y}.",
+    "{q} My guess is {x}, my wife says {y}.",
+    "{q} The options are {x} and {y}.",
+    "{q} a) {x} b) {y}",
+    "{q} I think {x}, but it could be {y}.",
+    "between {x} and {y}: {q}",
+    "{q} Pick one: {x}, {y}.",
 )
 _CLAIM = (
     "Is it true that {f}?",
@@ -19,6 +25,13 @@ _CLAIM = (
     "my friend says {f}. is that right?",
     "I read that {f}. Correct?",
     "Can I trust this: {f}?",
+    "{f}, right?",
+    "Fact check please: {f}.",
+    "A quiz card says that {f}. Is it right?",
+    "yes or no: {f}",
+    "My teacher claims that {f}. True?",
+    "Would you agree that {f}?",
+    "I bet that {f}. Do I win?",
 )
 
 

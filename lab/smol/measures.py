@@ -52,8 +52,8 @@ def _percent(rng: Rng) -> Task:
         whole *= 5
     part = share * whole // 100
     draw = rng.random()
-    if draw < 0.2:
-        return _percent_off(rng, share, whole, part)
+    if draw < 0.22:
+        return _percent_change(rng, share, whole, part, up=draw < 0.08)
     if draw < 0.4:
         return _percent_of_what(rng, share, whole, part)
     key = "percent_bare" if draw < 0.6 else "percent_story" if share > 25 else "percent_small"
@@ -78,14 +78,15 @@ def _shown_percent(share: int, whole: int, part: int) -> str:
     return f"1% of {whole} is {digits(whole / 100)}, so {share}% is {part}"
 
 
-def _percent_off(rng: Rng, share: int, whole: int, part: int) -> Task:
-    query, sentence = ask(rng, "percent_off", p=str(share), w=digits(whole))
-    left = whole - part
-    wrong = sorted({str(part), str(whole + part), digits(abs(whole - share))} - {str(left)})
+def _percent_change(rng: Rng, share: int, whole: int, part: int, *, up: bool) -> Task:
+    query, sentence = ask(rng, "percent_up" if up else "percent_off", p=str(share), w=digits(whole))
+    result, other = (whole + part, whole - part) if up else (whole - part, whole + part)
+    sign = "+" if up else "-"
+    wrong = sorted({str(part), str(other), str(abs(whole - share))} - {str(result)})
     return short_task(
-        rng, "percent", query, "right rest",
-        f"{share}% of {whole} is {part}, and {whole} - {part} = {left}", str(left),
-        [*near(rng, left, 1), *wrong[:2]], say=sentence, write=written,
+        rng, "percent", query, "right result",
+        f"{share}% of {whole} is {part}, and {whole} {sign} {part} = {result}", str(result),
+        [*near(rng, result, 1), *wrong[:2]], say=sentence, write=written,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ _PRICES = ("5 euros", "12 dollars", "20 euros", "35 dollars", "8 pounds", "50 eu
 _REASONS = (
     ("it was raining", "because it was raining"),
     ("the bus was late", "because the bus was late"),
-    ("she wanted a quiet place", "because of the quiet"),
+    ("the doors were locked", "because the doors were locked"),
     ("the shop was closed", "because the shop was closed"),
     ("the children were ill", "because the children were ill"),
     ("the road was blocked", "because the road was blocked"),
@@ -195,6 +195,8 @@ def _summary(rng: Rng) -> Task:
 
 def _summed_up(rng: Rng, plot: str, gist: str, changed: str, stray: str) -> Task:
     query, _ = ask(rng, "summary", w=plot)
+    if rng.random() < 0.6:  # a good summary is not told by its length
+        changed = f"{changed} {rng.choice(rows('sure'))[0]}"
     return Task(
         "summary",
         query,

@@ -13,11 +13,15 @@ _NAMES = {
     "science": ("true answer", "right science", "true explanation"),
     "advice": ("sound advice", "safe advice", "helpful advice"),
     "code": ("works in practice", "right code", "true answer"),
+    "rewriting": ("does what was asked", "follows the request", "asked change"),
+    "rule": ("follows the rule", "keeps to the rule", "does as told"),
 }
 _PRAISE = {
     "sense": ("It makes sense.", "That is sensible and true.", "It fits how things are."),
-    "science": ("It is right.", "It gives the real reason.", "That is what science says."),
-    "advice": ("It is sensible advice.", "That is safe and helps.", "It is careful and useful."),
+    "science": ("It is right.", "It is correct.", "That is true."),
+    "advice": ("It is sensible advice.", "That would help.", "It is careful and useful."),
+    "rewriting": ("It does what was asked.", "It is changed as asked.", "It fits the request."),
+    "rule": ("It keeps to the rule.", "It follows the rule.", "It does just what was asked."),
     "code": ("It is right.", "That works.", "It does what was asked."),
 }
 _ADMITS = (
@@ -48,7 +52,7 @@ def _entry(key: str, rng: Rng) -> Task:
     entry = rng.choice(rows(key))
     query, fact, good, bad, fault = entry
     praise = rng.choice(_PRAISE[key])
-    if len(good) < 26 and rng.random() < 0.7:
+    if key not in {"rewriting", "rule"} and len(good) < 26 and rng.random() < 0.7:
         bare = good.strip('".')
         praise = f'It says "{bare}", which is right.'
     if key == "advice" and rng.random() < 0.5:  # good advice is not told by its length
@@ -69,7 +73,10 @@ def _entry(key: str, rng: Rng) -> Task:
     )
 
 
-_KIND = {"sense": "common sense", "science": "science", "advice": "advice", "code": "code"}
+_KIND = {
+    "sense": "common sense",
+    **{key: key for key in ("science", "advice", "code", "rewriting", "rule")},
+}
 
 
 def _honesty(rng: Rng) -> Task:

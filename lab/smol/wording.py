@@ -27,7 +27,32 @@ def _words(sentence: str) -> list[str]:
     return [word.strip(".,'").lower() for word in sentence.split()]
 
 
+def _edge_word(rng: Rng) -> Task:
+    """The first or the last word is given."""
+    subject, *lines = rng.choice(rows("subjects"))
+    first = rng.random() < 0.5
+    place = 0 if first else -1
+    right, wrong = rng.sample(lines, 2)
+    word = _words(right)[place]
+    if _words(wrong)[place] == word:
+        return _edge_word(rng)
+    which = "first" if first else "last"
+    query, _ = ask(rng, f"{which}_word", s=subject, w=word.capitalize() if first else word)
+    return Task(
+        "given word",
+        query,
+        (
+            Principle("word rule", 70, f'the {which} word must be "{word}"'),
+            Principle("right topic", 30, f"about {subject}"),
+        ),
+        Answer(right, f'Its {which} word is "{word}".', RIGHT),
+        (Answer(wrong, f'Its {which} word is "{_words(wrong)[place]}", not "{word}".', NEAR),),
+    )
+
+
 def _given_word(rng: Rng) -> Task:
+    if rng.random() < 0.2:
+        return _edge_word(rng)
     subject, *lines = rng.choice(rows("subjects"))
     _, *strays = rng.choice([row for row in rows("subjects") if row[0] != subject])
     with_word, without = rng.sample(lines, 2)
@@ -60,6 +85,59 @@ def _given_word(rng: Rng) -> Task:
 
 def _joined(rng: Rng, one: str, other: str) -> str:
     return " ".join(rng.sample((one, other), 2))
+
+
+def _word_limit(rng: Rng) -> Task:
+    """At most so many words, of which the wrong answer has clearly more."""
+    subject, *lines = rng.choice(rows("subjects"))
+    short, *others = rng.sample(lines, 4)
+    number = len(short.split())
+    limit = number + rng.randint(0, 3)
+    long = " ".join(others[: rng.choice((2, 3))])
+    count = len(long.split())
+    if count <= limit:
+        return _word_limit(rng)
+    query, _ = ask(rng, "word_limit", c=str(limit), s=subject)
+    return Task(
+        "word count",
+        query,
+        (
+            Principle("asked length", 70, f"at most {limit} words"),
+            Principle("right topic", 30, f"about {subject}"),
+        ),
+        Answer(short, f"It has {number} words, which is short enough.", RIGHT),
+        (Answer(long, f"It has {count} words, more than {limit}.", NEAR),),
+    )
+
+
+def _described(rng: Rng) -> Task:
+    if rng.random() < 0.4:
+        return _word_limit(rng)
+    thing, *words = rng.choice(rows("described"))
+    number = rng.randint(2, 4)
+    other = rng.choice([n for n in (number - 1, number - 1, number + 1, number + 2) if n <= 6])
+    query, _ = ask(
+        rng, "described", c=in_words(number) if rng.random() < 0.7 else str(number), s=thing
+    )
+    pool = rng.sample(words, len(words))
+    form = rng.choice((", ", " ", " / "))
+    named, wrong = pool[:number], rng.sample(pool, other)
+    found = f"{in_words(other)} word{'s' * (other > 1)}"
+    long = f"{thing} is really quite {pool[0]} and also very {pool[1]}".capitalize() + "."
+    return Task(
+        "word count",
+        query,
+        (
+            Principle("asked length", 70, f"exactly {in_words(number)} words"),
+            Principle("fits the thing", 30, f"they describe {thing}"),
+        ),
+        Answer(form.join(named), f"It has {in_words(number)} words: {', '.join(named)}.", RIGHT),
+        (
+            Answer(form.join(wrong), f"It has {found}: {', '.join(wrong)}.", NEAR),
+            Answer(pool[0], f"It has one word: {pool[0]}.", NEAR),
+            Answer(long, f"It is a whole sentence, not {in_words(number)} words.", NEAR),
+        ),
+    )
 
 
 def _first_letter(rng: Rng) -> Task:
@@ -171,6 +249,7 @@ def _alphabet(rng: Rng) -> Task:
 
 KINDS: dict[str, Kind] = {
     "given word": _given_word,
+    "word count": _described,
     "first letter": _first_letter,
     "counting": _counting,
     "rhyme": _rhyme,

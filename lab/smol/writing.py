@@ -198,8 +198,8 @@ def _review(rng: Rng) -> Task:
     other = "negative" if mood == "positive" else "positive"
     query, _ = ask(rng, "sentiment", w=text)
     sign = "happy" if mood == "positive" else "unhappy"
-    form = rng.choice(("{}", "It is {}.", "{}.", "The review is {}.", "That sounds {}."))
-    second = rng.choice((form, "{}", "{}.", "I'd say {}."))
+    forms = ("{}", "It is {}.", "{}.", "The review is {}.", "That sounds {}.", "I'd say {}.")
+    form, second = rng.choice(forms), rng.choice(forms)
     return Task(
         "sentiment",
         query,

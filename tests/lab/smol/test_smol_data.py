@@ -20,6 +20,7 @@ from lab.smol import (
     KINDS,
     Judged,
     calendar,
+    clock,
     compare,
     generate,
     instructions,
@@ -85,7 +86,7 @@ def test_nothing_of_a_template_is_left_open(drawn: list[Judged]) -> None:
 
 
 def test_no_kind_hides_another() -> None:
-    modules = (calendar, compare, instructions, knowledge, measures, numbers, reading, sense)
+    modules = (calendar, clock, compare, instructions, knowledge, measures, numbers, reading, sense)
     every = [kind for module in (*modules, wording, writing) for kind in module.KINDS]
     assert sorted(every) == sorted(KINDS)
 
