@@ -75,8 +75,10 @@ class TransformersBackend:
             what the checkpoint has. Needs the extra `quantization`.
         speculate: how tokens are drafted that the model then checks, several in one pass: `lookup`
             (what came after the same words in the prompt or in another draw) or `mtp` (the model's
-            block for multi-token prediction). Texts stay what they are, up to rounding.
-        draft_tokens: tokens of a draft, at most; by default 4 of `lookup` and 1 of `mtp`.
+            block for multi-token prediction). Texts stay what they are, up to rounding. On a CPU
+            more than 4 draws that step together (`mtp`: more than 1) go without, which is faster.
+        draft_tokens: tokens of a draft, at most; by default 4 of `lookup` (3 on a CPU) and 1 of
+            `mtp`.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra

@@ -7,20 +7,49 @@ sections. A stage would refuse each of them too, but only after its trajectories
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.training.dialect_checks import check_drawn_by_vllm, check_trainable
-
-if TYPE_CHECKING:
-    from deemster.training.trl_recipe import TrlRecipe
+from deemster.training.sections import (
+    DataSection,
+    DistilSection,
+    EvalSettings,
+    MetaSection,
+    ModelSection,
+    RftSection,
+    RlSection,
+)
 
 _BLOCKS = ("distil", "rft")
 """Stages that can train blocks for multi-token prediction."""
 
 
-def check_settings(recipe: TrlRecipe) -> None:
+class Sections(Protocol):
+    """Those of a `TrlRecipe`."""
+
+    @property
+    def data(self) -> DataSection | None: ...
+    @property
+    def model(self) -> ModelSection | None: ...
+    @property
+    def distil(self) -> DistilSection | None: ...
+    @property
+    def rft(self) -> RftSection | None: ...
+    @property
+    def rl(self) -> RlSection | None: ...
+    @property
+    def meta(self) -> MetaSection | None: ...
+    @property
+    def eval(self) -> EvalSettings | None: ...
+    @property
+    def stages(self) -> tuple[str, ...]: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+
+
+def check_settings(recipe: Sections) -> None:
     """Refuse sections that contradict each other.
 
     Raises:
@@ -31,8 +60,9 @@ def check_settings(recipe: TrlRecipe) -> None:
     _check_drafts(recipe)
 
 
-def _check_dialect(recipe: TrlRecipe) -> None:
-    if recipe.model is None or not (recipe.need_items or recipe.distil):
+def _check_dialect(recipe: Sections) -> None:
+    drawn = recipe.meta is not None and recipe.meta.run is None
+    if recipe.model is None or not (recipe.distil or recipe.rft or recipe.rl or drawn):
         return
     dialect = open_dialect(recipe.model.dialect)
     check_trainable(dialect, hinted=recipe.rft is not None and recipe.rft.hinted)
@@ -40,7 +70,7 @@ def _check_dialect(recipe: TrlRecipe) -> None:
         check_drawn_by_vllm(dialect)
 
 
-def _check_instructions(recipe: TrlRecipe) -> None:
+def _check_instructions(recipe: Sections) -> None:
     there = recipe.data is not None and recipe.data.instructions
     for name, section in (("distil", recipe.distil), ("rft", recipe.rft)):
         if section is not None and section.train.instruction_share and not there:
@@ -50,7 +80,7 @@ def _check_instructions(recipe: TrlRecipe) -> None:
             )
 
 
-def _check_drafts(recipe: TrlRecipe) -> None:
+def _check_drafts(recipe: Sections) -> None:
     if not drafts_by_blocks(recipe):
         return
     for stage, name in sampled_models(recipe):
@@ -66,13 +96,13 @@ def _check_drafts(recipe: TrlRecipe) -> None:
         )
 
 
-def drafts_by_blocks(recipe: TrlRecipe) -> bool:
+def drafts_by_blocks(recipe: Sections) -> bool:
     """Whether models are sampled from with `speculate: mtp`."""
     model = recipe.model
     return model is not None and model.sampling is None and model.options.get("speculate") == "mtp"
 
 
-def sampled_models(recipe: TrlRecipe) -> Iterator[tuple[str, str]]:
+def sampled_models(recipe: Sections) -> Iterator[tuple[str, str]]:
     """Stages that sample, each with a model that it samples from: `base` or who trained it."""
     last = "base"
     for stage in recipe.stages:
