@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from deemster.backends._api.request import as_json
 from deemster.backends.structured import StructuredMode, load_instructor, request_options
 
 MESSAGES: list[dict[str, Any]] = [{"role": "user", "content": "Judge."}]
@@ -38,3 +39,16 @@ def test_names_have_only_the_characters_that_providers_take() -> None:
     schema = json.dumps({"title": "Scores of 2", "type": "object", "properties": {}})
     asked = request_options("json_schema", schema, MESSAGES)["response_format"]["json_schema"]
     assert asked["name"] == asked["schema"]["title"] == "Scores_of_2"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param([{"role": "user", "content": "plain, “quoted” and 😀"}], id="messages"),
+        pytest.param({"minimum": 1, "maximum": 1.0, "default": None, "strict": True}, id="schema"),
+        pytest.param([{"tool_calls": [{"id": "half \ud83d"}]}], id="half-an-emoji"),
+        pytest.param({"low": float("inf"), "high": 10**30}, id="numbers"),
+    ],
+)
+def test_what_is_sent_is_the_same_json_as_the_slower_writer_gives(value: object) -> None:
+    assert repr(json.loads(as_json(value))) == repr(json.loads(json.dumps(value)))

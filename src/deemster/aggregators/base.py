@@ -119,11 +119,11 @@ class Ballot:
     @property
     def mean(self) -> Floats:
         """(..., N): weighted mean of the scores a response got; NaN where it got none."""
-        given = self.given
+        missing = np.isnan(self.scores)
+        given = np.where(missing, 0.0, self.weights[..., None])
         total = given.sum(axis=-2)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean: Floats = (given * self.filled).sum(axis=-2) / total
-        return np.where(total > 0, mean, np.nan)
+        sums = (given * np.where(missing, 0.0, self.scores)).sum(axis=-2)
+        return np.divide(sums, total, out=np.full_like(total, np.nan), where=total > 0)
 
     def take(
         self, index: np.intp | npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | None

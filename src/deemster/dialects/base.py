@@ -287,9 +287,9 @@ def to_caller_order(parsed: Parsed, order: Sequence[int], n: int) -> Parsed:
     critiques = tuple(
         sorted(
             (
-                Critique(
-                    response=order[critique.response], text=critique.text, scores=critique.scores
-                )
+                critique
+                if (response := order[critique.response]) == critique.response
+                else Critique(response=response, text=critique.text, scores=critique.scores)
                 for critique in parsed.critiques
             ),
             key=lambda critique: critique.response,

@@ -14,8 +14,10 @@ from deemster.schemas import Judgment, Scale, Vote
 
 def scale_of(votes: Iterable[Vote]) -> Scale | None:
     """The range that all judgments score in; None if they differ or have none."""
-    found = {vote.scale for vote in votes if isinstance(vote, Judgment)}
-    return found.pop() if len(found) == 1 else None
+    scales = (vote.scale for vote in votes if isinstance(vote, Judgment))
+    first = next(scales, None)
+    # Mostly it is the same object, and hashing so many would take longer than all else here.
+    return first if all(scale is first or scale == first for scale in scales) else None
 
 
 def first_round(rule: Decided, size: int, min_valid: int) -> int:

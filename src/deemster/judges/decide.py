@@ -80,8 +80,8 @@ def _mean_scores(
 ) -> tuple[float, ...] | None:
     """See `Verdict.scores`: means only of what is on one scale."""
     counted = [vote for vote in votes if isinstance(vote, Judgment) and not vote.superseded]
-    one_judge = len({vote.judge for vote in votes}) == 1 and len({v.scale for v in counted}) == 1
-    if not one_judge and scale_of(counted) is None:
+    one_judge = len({vote.judge for vote in votes}) == 1
+    if scale_of(counted) is None and not (one_judge and all(v.scale is None for v in counted)):
         return None
     means = reducer.mean_scores(ballot)
     return tuple(float(mean) for mean in means) if np.isfinite(means).all() else None

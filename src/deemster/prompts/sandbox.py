@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError, TemplateAssertionError
-from jinja2.runtime import Context
+from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -75,6 +75,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 - Jinja's signature
         """As Jinja decides, without the string methods that blow texts up."""
+        if isinstance(obj, LoopContext):  # asked about most often: what Jinja would say of it
+            return not attr.startswith("_")
         return super().is_safe_attribute(obj, attr, value) and not (
             isinstance(obj, str) and attr not in _METHODS
         )

@@ -114,7 +114,7 @@ class PromptTemplate:
         source = read_text(path, what="template", limit=_MAX_BYTES)
         return cls(source, str(path)) if required is None else cls(source, str(path), required)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """12 hex digits of the source's SHA-256."""
         return hashlib.sha256(self.source.encode()).hexdigest()[:12]

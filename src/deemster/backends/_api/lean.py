@@ -16,7 +16,7 @@ from deemster.backends._api.answer import WireAnswer, fault_of, read_answer
 from deemster.backends._api.faults import Fault
 from deemster.backends._api.keys import show
 from deemster.backends._api.providers import Access
-from deemster.backends._api.request import Turns
+from deemster.backends._api.request import Turns, as_json
 from deemster.backends._api.road import UnansweredError
 from deemster.errors import BackendError, InputError
 from deemster.json_text import parse_json
@@ -24,6 +24,8 @@ from deemster.redaction import note_secret
 
 ANSWER_BYTES = 64 * 2**20
 """Limit of one answer."""
+_LARGE = ("messages", "response_format")
+"""What of a body is long, and made by this package."""
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -134,12 +136,13 @@ class LeanRoad:
     def _written(self, body: dict[str, Any]) -> bytes:
         """The body as JSON, with the model's name."""
         named = {"model": self._model} if self._model else {}
-        messages = body.get("messages")
-        if not isinstance(messages, Turns):
-            return json.dumps(named | body).encode()
-        others = {name: value for name, value in body.items() if name != "messages"}
-        start, _, end = json.dumps(named | {"messages": 0} | others).partition('"messages": 0')
-        return b'%b"messages": %b%b' % (start.encode(), messages.written, end.encode())
+        small = {name: value for name, value in body.items() if name not in _LARGE}
+        pieces = [json.dumps(named | small).encode()[1:-1]] if named or small else []
+        for name in _LARGE:
+            if (value := body.get(name)) is not None:
+                written = value.written if isinstance(value, Turns) else as_json(value)
+                pieces.append(b'"%b": %b' % (name.encode(), written))
+        return b"{%b}" % b", ".join(pieces)
 
 
 def redirected(url: str, to: str) -> BackendError:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from deemster.backends.base import Request
 from deemster.backends.structured import StructuredMode, request_options
@@ -26,7 +27,15 @@ class Turns(list[dict[str, Any]]):
     @cached_property
     def written(self) -> bytes:
         """Them as JSON."""
-        return json.dumps(self).encode()
+        return as_json(self)
+
+
+def as_json(value: object) -> bytes:
+    """What this package made, as JSON: several times as fast as `json.dumps`."""
+    try:
+        return to_json(value, inf_nan_mode="constants")
+    except ValueError:  # half of an emoji, in the name of a tool say, which has to be escaped
+        return json.dumps(value).encode()
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ def prepare(
     asked = request.sampling.to_openai()
     settings = dict(asked)
     settings[output_limit] = settings.pop("max_tokens") + room
-    schema = "" if request.json_schema is None else json.dumps(request.json_schema)
+    schema = "" if request.json_schema is None else as_json(request.json_schema).decode()
     return Prepared(messages, settings, extra, asked, schema, prefix)
 
 
