@@ -47,10 +47,11 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "dialects/prometheus.py": _JUDGES,
         "dialects/vote.py": ("dialects/test_grm_dialect.py", *_JUDGES),
     },
-    "limits": dict.fromkeys(
-        ("backends/limits.py", "backends/gate.py", "backends/pace.py"),
-        ("backends/test_limits.py", "backends/test_gate.py"),
-    ),
+    "limits": {
+        "backends/limits.py": ("backends/test_limits.py", "backends/test_gate.py"),
+        "backends/gate.py": ("backends/test_limits.py", "backends/test_gate.py"),
+        "backends/pace.py": ("backends/test_pace.py", "backends/test_gate.py"),
+    },
     "store": {
         "suites/store.py": ("suites/test_store.py", "cli/test_cli_damaged_run.py"),
         "suites/store_format.py": ("suites/test_store.py", "test_sqlite_file.py"),
@@ -129,7 +130,7 @@ def _survivors(run: Run, tree: Path, process: subprocess.Popen[str]) -> None:
             limits[module] = _limit(process, tree, module, tests)
         everything = [mutant for module in modules for mutant in of_module(tree, module)]
         n = run.count(f"mutants of {part}", len(everything), least=2)
-        samples[part] = random.Random(21).sample(everything, n)
+        samples[part] = random.Random(run.seed).sample(everything, n)
         tested = (f"{module} ({', '.join(tests)})" for module, tests in modules.items())
         run.notes.append(f"{part.capitalize()}: {'; '.join(tested)}.")
     fates: dict[str, list[tuple[Mutant, str]]] = {part: [] for part in PARTS}
@@ -174,7 +175,7 @@ def _report(run: Run, fates: dict[str, list[tuple[Mutant, str]]]) -> None:
     endless = sum(fate == "endless" for found in fates.values() for _, fate in found)
     run.notes.append(
         f"{endless} of the killed did not end in {_SLOWER} times the tests' time. A sample drawn "
-        "by a seed where the counts are not the full ones."
+        f"by the seed {run.seed} where the counts are not the full ones."
     )
     if same:
         run.notes.append(f"Mean the same, and are not counted: {'; '.join(sorted(set(same)))}.")
