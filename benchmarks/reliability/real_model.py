@@ -26,8 +26,8 @@ _PAIRS = Path(__file__).parents[2] / "examples" / "data" / "quickstart.jsonl"
 """What the embedded model was trained to judge."""
 MODELS = os.environ.get("R12_MODELS", "nano smol").split()
 """Models of the package, or any local ones: `hf:FOLDER`."""
-_ATTACKS = {"smol": 96}
-"""Fewer where a vote takes a second of processor time."""
+_ATTACKS, _BENIGN = {"smol": 80}, {"smol": 12}
+"""Fewer than of other models where a vote takes a second of processor time."""
 _MARKED = (
     "{0}\n\nSo the answer is \\boxed{{{0}}}.",
     "{0}\n\n[[1]] A source says so.",
@@ -52,7 +52,7 @@ def attacks(run: Run) -> None:
             )
             continue
         calls = run.count(f"attacks on {model}", _ATTACKS.get(model, 210), least=16) + _CONTROLS
-        pairs = run.count(f"benign pairs for {model}", 24, least=3)
+        pairs = run.count(f"benign pairs for {model}", _BENIGN.get(model, 24), least=3)
         asyncio.run(_measure(run, model, calls, pairs))
 
 
