@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from deemster.backends import Cassette
 from deemster.errors import InputError
 from deemster.principles import PrincipleBank
 from deemster.schemas import Sample
-from deemster.sqlite_file import Format, open_readonly, open_writable, transaction
+from deemster.sqlite_file import WAIT_S, Format, open_readonly, open_writable, transaction
 from deemster.suites.run_folder import FILE
 from deemster.suites.store import RunStore
 from deemster.suites.store_format import StoreError
@@ -148,11 +150,13 @@ def test_transactions_write_all_or_nothing_one_at_a_time(tmp_path: Path, *, log:
     ):
         with transaction(first):
             first.execute("INSERT INTO notes VALUES ('one')")
+            asked = time.monotonic()
             with (
                 pytest.raises(BlockingIOError, match=r"another process is writing '.*a'"),
                 transaction(second, wait=False),
             ):
                 pass
+            assert time.monotonic() - asked < WAIT_S / 2
         with pytest.raises(ZeroDivisionError):
             write_and_fail(first)
         with transaction(second, wait=False):
@@ -160,6 +164,23 @@ def test_transactions_write_all_or_nothing_one_at_a_time(tmp_path: Path, *, log:
         assert first.execute("SELECT text FROM notes").fetchall() == [("one",), ("two",)]
         # A writer that would not wait once waits again.
         assert second.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+def test_a_writer_waits_for_another(tmp_path: Path) -> None:
+    def write(db: sqlite3.Connection) -> None:
+        with transaction(db):
+            db.execute("INSERT INTO notes VALUES ('x')")
+
+    with (
+        closing(open_writable(tmp_path / "a", FORM, log=True)) as first,
+        closing(open_writable(tmp_path / "a", FORM, log=True)) as second,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with transaction(first):
+            waits = pool.submit(write, second)
+            time.sleep(0.1)
+            assert not waits.done()
+        waits.result()
 
 
 def test_a_run_that_cannot_be_opened_lets_go_of_its_lock(tmp_path: Path) -> None:

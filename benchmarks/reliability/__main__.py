@@ -23,9 +23,8 @@ from benchmarks.reliability.page import PAGE, render
 from benchmarks.reliability.record import RESULTS, Result, Run, ended, load, save
 
 
-def measure(goal: Goal, scale: float, minutes: float | None, *, replace: bool) -> bool:
+def measure(goal: Goal, run: Run, minutes: float | None, *, replace: bool) -> bool:
     """Measure one and keep the result; whether every target was met."""
-    run = Run(goal.r, scale)
     print(f"{goal.r}: {goal.title} …", flush=True)
     start = time.monotonic()
     if minutes is not None:
@@ -67,6 +66,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=known, metavar="R", help="R1 R5, or R1,R5")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full counts")
     parser.add_argument("--minutes", type=float, help="of R20: stop there, at whatever counts")
+    parser.add_argument("--seed", type=int, default=Run.seed, help="of R20: which sample")
     parser.add_argument("--replace", action="store_true", help="keep also what is smaller")
     parser.add_argument(
         "--missing", action="store_true", help="leave out what is kept at full counts"
@@ -90,7 +90,8 @@ def main() -> None:
         return
     missed = []
     for goal in goals if not given.page else []:
-        if not measure(goal, given.scale, given.minutes, replace=given.replace):
+        run = Run(goal.r, given.scale, seed=given.seed)
+        if not measure(goal, run, given.minutes, replace=given.replace):
             missed.append(goal.r)
         PAGE.write_text(render(load()), "utf-8")
     PAGE.write_text(render(load()), "utf-8")

@@ -1,7 +1,8 @@
 """A warm process that tries mutants: it has imported the large libraries and forks for each.
 
 Reads a job as JSON from each line of its input and writes what became of it. A job has `path` and
-`source` (of the changed module; None for no change), `tests`, `cpu_s`.
+`source` (of the changed module), `tests`, `cpu_s`, and `warm`: whether what its tests imported is
+kept for the next ones.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _try(job: dict[str, Any]) -> dict[str, Any]:
         found = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
         said = Path(folder) / "output.txt"
         found["said"] = said.read_text("utf-8", "replace")[-2000:] if said.exists() else ""
-    if job["source"] is None:
+    if job["warm"]:
         for name in found.get("modules", ()):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
@@ -97,8 +98,7 @@ def _child(job: dict[str, Any], folder: Path) -> int:
         os.dup2(output, stream)
     limit = job["cpu_s"]
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-    if job["source"] is not None:
-        sys.meta_path.insert(0, _Finder(job["path"], job["source"]))
+    sys.meta_path.insert(0, _Finder(job["path"], job["source"]))
     code = pytest.main(
         [
             *(
@@ -116,7 +116,7 @@ def _child(job: dict[str, Any], folder: Path) -> int:
     notes = {
         "loaded": hasattr(sys.modules.get("deemster"), "_mutant_loaded"),
         "modules": sorted(name for name in sys.modules if name.partition(".")[0] in _WARM)
-        if job["source"] is None
+        if job["warm"]
         else [],
     }
     (folder / "notes.json").write_text(json.dumps(notes), "utf-8")

@@ -47,10 +47,11 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "dialects/prometheus.py": _JUDGES,
         "dialects/vote.py": ("dialects/test_grm_dialect.py", *_JUDGES),
     },
-    "limits": dict.fromkeys(
-        ("backends/limits.py", "backends/gate.py", "backends/pace.py"),
-        ("backends/test_limits.py", "backends/test_gate.py"),
-    ),
+    "limits": {
+        "backends/limits.py": ("backends/test_limits.py", "backends/test_gate.py"),
+        "backends/gate.py": ("backends/test_limits.py", "backends/test_gate.py"),
+        "backends/pace.py": ("backends/test_pace.py", "backends/test_gate.py"),
+    },
     "store": {
         "suites/store.py": ("suites/test_store.py", "cli/test_cli_damaged_run.py"),
         "suites/store_format.py": ("suites/test_store.py", "test_sqlite_file.py"),
@@ -123,21 +124,21 @@ def _ask(process: subprocess.Popen[str], **job: object) -> dict[str, Any]:
 
 def _survivors(run: Run, tree: Path, process: subprocess.Popen[str]) -> None:
     samples: dict[str, list[Mutant]] = {}
-    limits: dict[str, int] = {}
     for part, modules in PARTS.items():
-        for module, tests in modules.items():
-            limits[module] = _limit(process, tree, module, tests)
         everything = [mutant for module in modules for mutant in of_module(tree, module)]
         n = run.count(f"mutants of {part}", len(everything), least=2)
-        samples[part] = random.Random(21).sample(everything, n)
+        samples[part] = random.Random(run.seed).sample(everything, n)
         tested = (f"{module} ({', '.join(tests)})" for module, tests in modules.items())
         run.notes.append(f"{part.capitalize()}: {'; '.join(tested)}.")
     fates: dict[str, list[tuple[Mutant, str]]] = {part: [] for part in PARTS}
+    limits: dict[str, int] = {}
     for row in itertools.zip_longest(*samples.values()):
         for part, mutant in zip(PARTS, row, strict=True):
             if mutant is None or run.late():
                 continue
             tests = PARTS[part][mutant.module]
+            if mutant.module not in limits:
+                limits[mutant.module] = _limit(process, tree, mutant.module, tests)
             fates[part].append((mutant, against(process, mutant, tests, limits[mutant.module])))
     _report(run, fates)
 
@@ -149,9 +150,10 @@ def _limit(process: subprocess.Popen[str], tree: Path, module: str, tests: tuple
         RuntimeError: the tests fail without a change, or do not import the module.
     """
     files = [f"tests/{test}" for test in tests]
-    _ask(process, path="", source=None, tests=files, cpu_s=600)
     source = (tree / "src" / "deemster" / module).read_text("utf-8")
-    whole = _ask(process, path=f"src/deemster/{module}", source=source, tests=files, cpu_s=600)
+    whole = _ask(
+        process, path=f"src/deemster/{module}", source=source, tests=files, cpu_s=600, warm=True
+    )
     if whole["status"] != "0" or not whole["loaded"]:
         raise RuntimeError(f"{module} and {files} without a change: {whole}")
     seconds: float = whole["seconds"]
@@ -174,7 +176,7 @@ def _report(run: Run, fates: dict[str, list[tuple[Mutant, str]]]) -> None:
     endless = sum(fate == "endless" for found in fates.values() for _, fate in found)
     run.notes.append(
         f"{endless} of the killed did not end in {_SLOWER} times the tests' time. A sample drawn "
-        "by a seed where the counts are not the full ones."
+        f"by the seed {run.seed} where the counts are not the full ones."
     )
     if same:
         run.notes.append(f"Mean the same, and are not counted: {'; '.join(sorted(set(same)))}.")
@@ -198,6 +200,7 @@ def against(
         source=mutant.source,
         tests=[f"tests/{test}" for test in tests],
         cpu_s=cpu_s,
+        warm=False,
     )
     if found["status"] == "endless":
         return "endless"

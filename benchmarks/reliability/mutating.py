@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -24,14 +23,24 @@ class Mutant:
     module: str
     line: int
     change: str
-    source: str
-    code: str = ""
+    code: str
     """The line as it was."""
+    original: str = field(repr=False)
+    place: tuple[int, int] = (0, 0)
+    """Of the change: number of the node, and of the change at it."""
 
     @property
     def key(self) -> str:
         """What tells it from the others, and does not move when lines are added above it."""
         return f"{self.module}: {self.code}: {self.change}"
+
+    @property
+    def source(self) -> str:
+        """The changed module."""
+        tree = ast.parse(self.original)
+        number, which = self.place
+        list(_changes(_places(tree)[number]))[which][1]()
+        return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
@@ -40,17 +49,17 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
     Not changed: docstrings, annotations, decorators, imports, texts of errors (what `raise` says),
     and what stands under `TYPE_CHECKING`.
     """
-    tree = ast.parse(source)
     lines = source.splitlines()
-    places = [node for node in _walk(tree) if any(True for _ in _changes(node))]
-    for number, node in enumerate(places):
+    for number, node in enumerate(_places(ast.parse(source))):
+        line = getattr(node, "lineno", 0)
+        code = lines[line - 1].strip() if line else ""
         for which, (what, _) in enumerate(_changes(node)):
-            changed = copy.deepcopy(tree)
-            again = [one for one in _walk(changed) if any(True for _ in _changes(one))][number]
-            list(_changes(again))[which][1]()
-            text = ast.unparse(ast.fix_missing_locations(changed))
-            line = getattr(node, "lineno", 0)
-            yield Mutant(module, line, what, text, lines[line - 1].strip() if line else "")
+            yield Mutant(module, line, what, code, source, (number, which))
+
+
+def _places(tree: ast.AST) -> list[ast.AST]:
+    """The nodes at which something can be changed."""
+    return [node for node in _walk(tree) if any(True for _ in _changes(node))]
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

@@ -317,6 +317,26 @@ def test_reliability_finds_the_better_judges_without_labels() -> None:
         reliability_weights(scores[0])
 
 
+def test_reliability_finds_the_loadings_of_one_factor() -> None:
+    loadings = np.array([0.8, 0.5, 0.4])
+    correlations = np.outer(loadings, loadings)
+    np.fill_diagonal(correlations, 1.0)
+    noise = np.random.default_rng(0).normal(size=(50, 3))
+    apart, _ = np.linalg.qr(noise - noise.mean(axis=0))
+    weights = loadings / (1 - loadings**2)
+    found = reliability_weights(apart @ np.linalg.cholesky(correlations).T)
+    np.testing.assert_allclose(found, weights * 3 / weights.sum(), rtol=1e-6)
+    np.testing.assert_allclose(reliability_weights(apart[:, [0, 0, 0]]), 1.0)  # all the same
+
+
+def test_a_judge_that_says_the_same_of_all_counts_for_nothing() -> None:
+    made = [
+        Ballot.from_votes([vote(score, judge="reads"), vote(5.0, judge="does not")])
+        for score in (1.0, 9.0, 4.0)
+    ]
+    assert judge_weights(made) == {"reads": 2.0, "does not": 0.0}
+
+
 def test_judge_weights_are_for_scores_as_they_are() -> None:
     scores = noisy_judges(400) * np.array([1.0, 10.0, 1.0, 1.0])
     made = [

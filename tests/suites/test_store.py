@@ -337,6 +337,18 @@ def as_format_1(path: Path) -> None:
         db.commit()
 
 
+def test_a_store_of_this_format_is_opened_without_a_change(tmp_path: Path) -> None:
+    def schema() -> int:
+        with closing(sqlite3.connect(path)) as db:
+            version: int = db.execute("PRAGMA schema_version").fetchone()[0]
+            return version
+
+    path = written(tmp_path)
+    before = schema()
+    RunStore(tmp_path, write=True).close()
+    assert schema() == before
+
+
 def test_a_store_of_the_format_before_is_read_and_brought_up_to_date(tmp_path: Path) -> None:
     path = written(tmp_path)
     whole = read(tmp_path)
