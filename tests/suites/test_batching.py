@@ -247,6 +247,7 @@ async def test_a_run_that_is_killed_submits_nothing_twice(
     assert set(server.submitted.values()) == {1}
     await run(path, tmp_path / "online", batch=False)
     assert told(out) == told(tmp_path / "online")
+    assert figures(out)["spent"] == figures(tmp_path / "online")["spent"]
 
 
 async def test_a_batch_whose_making_was_not_confirmed_is_found(

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
 import threading
 import zlib
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -438,3 +439,28 @@ def test_a_run_at_rest_is_one_file(tmp_path: Path) -> None:
         db.execute("PRAGMA journal_mode = WAL")
     RunStore(tmp_path).close()
     assert files() == ["run.sqlite"]
+
+
+def test_an_interrupt_is_an_interrupt_wherever_it_comes(tmp_path: Path) -> None:
+    """Ctrl-C while SQLite calls back is no error of the store, and what was begun is undone."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    drawn, interrupted = random.Random(3), 0
+    try:
+        with RunStore(tmp_path, write=True) as store:
+            for number in range(60):
+                with suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, drawn.uniform(0.0002, 0.004))
+                    store.add_samples(Sample(id=f"{number}-{i}", query="q", responses=["a"])
+                                      for i in range(500))  # fmt: skip
+                    continue
+                interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 40
+    with RunStore(tmp_path) as store:
+        assert store.count_samples() % 500 == 0

@@ -106,6 +106,8 @@ class BatchQueue:
         """Models whose provider takes no more until one of their batches ends."""
         self.spent: dict[int, Usage] = {}
         """By owner, what the requests cost that were answered since this was made."""
+        self.on_spent: Callable[[], None] = lambda: None
+        """Called as `spent` grows, at once: the file says only that there is an answer."""
 
     def wrap(self, backend: Backend) -> Backend:
         """The backend with its requests kept here; one that has no batch API as it is."""
@@ -294,6 +296,7 @@ class BatchQueue:
         for one in ended:
             cost = service.road.allowance.settle(one.line, one.found)
             self.spent[one.owner] = self.spent.get(one.owner, Usage()) + cost
+        self.on_spent()
         lost = sum(one.found.state == "lost" for one in ended)
         again = self.ledger.count("new")
         self.report(

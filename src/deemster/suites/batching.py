@@ -87,26 +87,30 @@ class BatchEngine:
         earlier = [work.store.spent(j) for j in range(len(left))]
         asked = [Usage() for _ in left]
 
-        def note(j: int) -> None:
-            work.store.set_spent(j, earlier[j] + asked[j] + queue.spent.get(j, Usage()))
+        def note() -> None:
+            with work.store.transaction():
+                for j, owed in queue.spent.items():
+                    work.store.set_spent(j, earlier[j] + asked[j] + owed)
 
+        queue.on_spent = note
         number = 0
         while True:
             number += 1
             over = False
             for j in range(len(left)):
                 queue.ledger.owner, before = j, total_spent(direct)
-                left[j], stopped = await _round(work, j, left[j])
+                try:
+                    left[j], stopped = await _round(work, j, left[j])
+                finally:
+                    asked[j] += total_spent(direct).minus(before)
+                    queue.spent.setdefault(j, Usage())
+                    note()
                 over = over or stopped
-                asked[j] += total_spent(direct).minus(before)
-                note(j)
             if not queue.waiting:
                 break
             undecided = sum(map(len, left))
             self._report(f"round {number}: {undecided} verdicts need {queue.waiting} more answers")
             await queue.flush()
-            for j in range(len(left)):
-                note(j)
         if any(left) and not over:
             names = ", ".join(repr(work.judges[j].name) for j, rest in enumerate(left) if rest)
             raise InputError(f"judge {names} cannot be run in rounds; run without --batch")

@@ -231,7 +231,8 @@ def _is_whole(name: str, row: Sequence[object], *, before: bool) -> bool:
 def admit(db: sqlite3.Connection) -> None:
     """Let a connection write: the triggers refuse all others."""
     db.execute("PRAGMA trusted_schema = ON")  # some builds of SQLite have it off
-    db.create_function(_WRITER, 0, lambda: None)
+    # `int` runs no bytecode: Ctrl-C in a function of Python's would be an error of SQLite's.
+    db.create_function(_WRITER, 0, int)
 
 
 def upgrade(db: sqlite3.Connection) -> None:
@@ -249,8 +250,10 @@ def upgrade(db: sqlite3.Connection) -> None:
         for table in ("run", "judges"):
             db.execute(f"ALTER TABLE {table} ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0")
         db.execute("UPDATE run SET value = ? WHERE key = 'format'", (_VERSION,))
-        db.create_function("row_checksum", -1, row_checksum, deterministic=True)
-        for table in _KEYS:
+        for table, n_keys in _KEYS.items():
             columns = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")][:-1]
-            db.execute(f"UPDATE {table} SET checksum = row_checksum({', '.join(columns)})")
+            rows = db.execute(f"SELECT {', '.join(columns)} FROM {table}")
+            sums = [(row_checksum(*row), *row[:n_keys]) for row in rows]
+            found = " AND ".join(f"{name} = ?" for name in columns[:n_keys])
+            db.executemany(f"UPDATE {table} SET checksum = ? WHERE {found}", sums)
         run_script(db, _TALLIES)
