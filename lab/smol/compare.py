@@ -60,16 +60,16 @@ def _who(rng: Rng) -> Task:
 
 def _numbers(rng: Rng) -> Task:
     more = rng.random() < 0.6
-    x, y, why = _two_numbers(rng)
-    high, low = (x, y) if Fraction(x) > Fraction(y) else (y, x)
+    (high, shown_high), (low, shown_low) = _two_numbers(rng)
     right, wrong = (high, low) if more else (low, high)
     word = rng.choice(
         ("bigger", "larger", "greater", "higher") if more else ("smaller", "lower", "smaller")
     )
+    x, y = rng.sample((high, low), 2)
     query, sentence = ask(rng, "compare_numbers", x=x, y=y, w=word)
     return short_task(
-        rng, "comparison", query, "right comparison", why or _told(high, low, more=more), right,
-        [wrong], say=sentence,
+        rng, "comparison", query, "right comparison", _told(shown_high, shown_low, more=more),
+        right, [wrong], say=sentence,
     )  # fmt: skip
 
 
@@ -77,33 +77,26 @@ def _told(high: str, low: str, *, more: bool) -> str:
     return f"{high} is more than {low}" if more else f"{low} is less than {high}"
 
 
-def _two_numbers(rng: Rng) -> tuple[str, str, str]:
-    """Two numbers in a random order, and what shows which is more where that is not plain."""
+def _two_numbers(rng: Rng) -> tuple[tuple[str, str], tuple[str, str]]:
+    """The larger of two numbers and the smaller, each with a form that shows its size."""
     draw = rng.random()
     if draw < 0.35:  # decimals of unlike length
-        whole = rng.choice((0, 0, 1, 2, 3, 9))
-        short, long = str(rng.randint(1, 9)), f"{rng.randint(1, 98):02d}"
-        if long[0] == short and long[1] == "0":
-            long = f"{long[0]}5"
-        if int(short) * 10 == int(long):
-            long = f"0{short}"
-        a, b = f"{whole}.{short}", f"{whole}.{long}"
-        padded = sorted((f"{a}0", b), key=float, reverse=True)
-        why = f"{padded[0]} is more than {padded[1]}"
+        whole, short = rng.choice((0, 0, 1, 2, 3, 9)), rng.randint(1, 9)
+        long = rng.choice([n for n in range(1, 99) if n % 10 and n != 10 * short])
+        a, b = f"{whole}.{short}", f"{whole}.{long:02d}"
+        pairs = [(a, f"{a}0"), (b, b)]
     elif draw < 0.5:
         a, b = f"-{rng.randint(1, 9)}", f"-{rng.randint(10, 20)}"
-        why = f"{a} is closer to 0, so it is more than {b}"
+        pairs = [(a, a), (b, b)]
     elif draw < 0.65:
-        i, j = rng.sample(range(2, 11), 2)
-        i, j = min(i, j), max(i, j)
-        a, b = f"1/{i}", f"1/{j}"
-        why = f"1 of {i} parts is more than 1 of {j}"
+        parts = rng.sample(range(2, 11), 2)
+        pairs = [(f"1/{n}", f"1 of {n} parts") for n in parts]
     else:
         base = rng.choice((rng.randint(10, 99), rng.randint(100, 9999)))
-        a, b = str(base), str(base + rng.choice((1, 9, 10, 90, 100, 900)))
-        why = ""
-    x, y = rng.sample((a, b), 2)
-    return x, y, why
+        numbers = (base, base + rng.choice((1, 9, 10, 90, 100, 900)))
+        pairs = [(str(n), str(n)) for n in numbers]
+    low, high = sorted(pairs, key=lambda pair: Fraction(pair[0]))
+    return high, low
 
 
 def _amounts(rng: Rng) -> Task:
