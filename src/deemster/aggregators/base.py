@@ -123,7 +123,8 @@ class Ballot:
         given = np.where(missing, 0.0, self.weights[..., None])
         total = given.sum(axis=-2)
         sums = (given * np.where(missing, 0.0, self.scores)).sum(axis=-2)
-        return np.divide(sums, total, out=np.full_like(total, np.nan), where=total > 0)
+        mean: Floats = np.divide(sums, total, out=np.full_like(total, np.nan), where=total > 0)
+        return mean
 
     def take(
         self, index: np.intp | npt.NDArray[np.intp] | tuple[npt.NDArray[np.intp], ...] | None

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from sys import intern
 from typing import Literal
+
+import numpy as np
 
 from deemster.errors import InputError
 from deemster.schemas import Count, JudgeInfo, Record
-from deemster.suites.metrics import Comparison, Item, compare
+from deemster.suites.metrics import Comparison, Item
+from deemster.suites.metrics.compare import compare_rights, truths_differ
 from deemster.suites.rescoring import find_judge
 from deemster.suites.store import RunStore
 
@@ -76,10 +83,12 @@ def compare_runs(
         InputError: there is no such run or judge, or the runs share no item with a unique true
             best.
     """
-    one, other = (
-        load_judged(run, judge) for run, judge in zip((first, second), judges, strict=True)
-    )
-    return compare_judged(one, other)
+    with ExitStack() as opened:
+        one, other = (
+            _Outcomes.read(opened.enter_context(RunStore(run)), judge)
+            for run, judge in zip((first, second), judges, strict=True)
+        )
+        return _compared(one, other)
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class JudgedRun:
 
 
 def load_judged(run: Path, judge: str | None) -> JudgedRun:
-    """Read a judge's items.
+    """Read a judge's items, in memory.
 
     Raises:
         InputError: there is no such run or judge.
@@ -111,29 +120,128 @@ def shared_items(first: JudgedRun, second: JudgedRun) -> tuple[list[Item], list[
     return [first.items[key] for key in keys], [second.items[key] for key in keys]
 
 
+@dataclass(frozen=True)
+class _Outcomes:
+    """What became of the items of a stored run, without the items: nine bytes each."""
+
+    store: RunStore
+    name: str
+    codes: bytearray
+    """By position: a place in `_CODES`, `_NO_BEST` or `_ABSENT`."""
+    truths: array[int]
+    """By position: a hash of the ground truth."""
+
+    @classmethod
+    def read(cls, store: RunStore, judge: str | None) -> _Outcomes:
+        position = find_judge(store, judge)
+        size = store.count_samples()
+        codes, truths = bytearray([_ABSENT]) * size, array("Q", [0]) * size
+        for place, sample, verdict in store.verdicts_alone(position):
+            item = Item.from_verdict(sample, verdict)
+            codes[place] = _code(item)
+            truths[place] = _hashed(item.ground_truth)
+        return cls(store, f"{store.directory}: {store.judges()[position].name}", codes, truths)
+
+    @property
+    def judged(self) -> int:
+        """How many items it has."""
+        return len(self.codes) - self.codes.count(_ABSENT)
+
+    def ids(self) -> Iterator[tuple[str, int]]:
+        """(id, position) of its items, by id."""
+        return (one for one in self.store.ids() if self.codes[one[1]] != _ABSENT)
+
+
+_CODES: tuple[Outcome, ...] = ("right", "wrong", "tied", "unscored")
+_NO_BEST, _ABSENT = 254, 255
+
+
+def _code(item: Item) -> int:
+    return _NO_BEST if item.true_best is None else _CODES.index(_outcome(item))
+
+
+class _Pairs:
+    """What became of the items of two runs, added in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._codes = bytearray(), bytearray()
+        self._changes: list[ItemChange] = []
+        self._shared = 0
+
+    def add(self, before: int, after: int) -> None:
+        """An item that both have, by its code in each."""
+        self._shared += 1
+        if before != _NO_BEST:
+            self._codes[0].append(before)
+            self._codes[1].append(after)
+
+    def changed(self, id_: str, subset: str) -> None:
+        """The item that was added last came out differently."""
+        before, after = (_CODES[codes[-1]] for codes in self._codes)
+        self._changes.append(ItemChange(id=id_, subset=intern(subset), before=before, after=after))
+
+    def compared(self, first: tuple[str, int], second: tuple[str, int]) -> RunComparison:
+        """The comparison of two runs, given their names and how many items each has."""
+        if not self._codes[0]:
+            raise InputError(
+                f"{first[0]!r} and {second[0]!r} share {self._shared} items, none of them with a "
+                "unique true best; compare runs over the same data with ground_truth"
+            )
+        one, two = (_RIGHT[np.frombuffer(codes, dtype=np.uint8)] for codes in self._codes)
+        return RunComparison(
+            first=first[0],
+            second=second[0],
+            scored=compare_rights(one, two),
+            overall=compare_rights(one, two, unscored_as_wrong=True),
+            only_in_first=first[1] - self._shared,
+            only_in_second=second[1] - self._shared,
+            changes=tuple(sorted(self._changes, key=lambda one: (_got(one), one.id))),
+        )
+
+
+_RIGHT = np.array([1.0, 0.0, 0.0, np.nan])
+"""By code."""
+
+
+def _hashed(truth: tuple[float, ...] | None) -> int:
+    values = () if truth is None else (1.0, *(value + 0.0 for value in truth))  # -0.0 equals 0.0
+    return int.from_bytes(blake2b(array("d", values).tobytes(), digest_size=8).digest())
+
+
+def _compared(first: _Outcomes, second: _Outcomes) -> RunComparison:
+    pairs = _Pairs()
+    for id_, old, new in _shared_ids(first, second):
+        if first.truths[old] != second.truths[new]:
+            raise truths_differ(first.store.sample(old), second.store.sample(new))
+        before, after = first.codes[old], second.codes[new]
+        pairs.add(before, after)
+        if before != after:
+            pairs.changed(id_, first.store.sample(old).subset)
+    return pairs.compared((first.name, first.judged), (second.name, second.judged))
+
+
+def _shared_ids(first: _Outcomes, second: _Outcomes) -> Iterator[tuple[str, int, int]]:
+    """(id, position in the first, in the second) of the items of both, by id."""
+    theirs = second.ids()
+    other = next(theirs, None)
+    for id_, position in first.ids():
+        while other is not None and other[0] < id_:
+            other = next(theirs, None)
+        if other is not None and other[0] == id_:
+            yield id_, position, other[1]
+
+
 def compare_judged(first: JudgedRun, second: JudgedRun) -> RunComparison:
     """`compare_runs` of what has been read already."""
-    old, new = shared_items(first, second)
-    overall = compare(old, new, unscored_as_wrong=True)
-    if not overall.difference.n:
-        raise InputError(
-            f"{first.name!r} and {second.name!r} share {len(old)} items, none of them with a "
-            "unique true best; compare runs over the same data with ground_truth"
-        )
-    changes = [
-        ItemChange(id=a.id, subset=a.subset, before=_outcome(a), after=_outcome(b))
-        for a, b in zip(old, new, strict=True)
-        if a.true_best is not None and _outcome(a) != _outcome(b)
-    ]
-    return RunComparison(
-        first=first.name,
-        second=second.name,
-        scored=compare(old, new),
-        overall=overall,
-        only_in_first=len(first.items) - len(old),
-        only_in_second=len(second.items) - len(old),
-        changes=tuple(sorted(changes, key=lambda one: (_got(one), one.id))),
-    )
+    pairs = _Pairs()
+    for a, b in zip(*shared_items(first, second), strict=True):
+        if a.ground_truth != b.ground_truth:
+            raise truths_differ(a, b)
+        before, after = _code(a), _code(b)
+        pairs.add(before, after)
+        if before != after:
+            pairs.changed(a.id, a.subset)
+    return pairs.compared((first.name, len(first.items)), (second.name, len(second.items)))
 
 
 def names_of(judges: Sequence[str] | None) -> tuple[str | None, str | None]:

@@ -289,11 +289,21 @@ class RunStore:
         Raises:
             InputError: there is no such judge.
         """
+        votes = self._votes(judge)
+        pending = next(votes, None)
+        for position, sample, verdict in self.verdicts_alone(judge):
+            cast: list[Vote] = []
+            while pending is not None and pending[0] <= position:
+                if pending[0] == position:
+                    cast.append(pending[1])
+                pending = next(votes, None)
+            yield sample, verdict.model_copy(update={"votes": tuple(cast)})
+
+    def verdicts_alone(self, judge: int) -> Iterator[tuple[int, Sample, Verdict]]:
+        """(position, sample, verdict without its votes) of one judge, as `verdicts` gives them."""
         n_judges = len(self.judges())
         if not 0 <= judge < n_judges:
             raise InputError(f"no judge number {judge}; the run has {n_judges}")
-        votes = self._votes(judge)
-        pending = next(votes, None)
         rows = self._rows(
             "SELECT samples.position, samples.body, verdicts.body FROM verdicts"
             " JOIN samples ON samples.position = verdicts.sample"
@@ -301,16 +311,15 @@ class RunStore:
             judge,
         )
         for position, sample, body in rows:
-            cast: list[Vote] = []
-            while pending is not None and pending[0] <= position:
-                if pending[0] == position:
-                    cast.append(pending[1])
-                pending = next(votes, None)
-            verdict = self._read(Verdict, zlib.decompress(body))
             yield (
+                position,
                 self._read(Sample, zlib.decompress(sample)),
-                verdict.model_copy(update={"votes": tuple(cast)}),
+                self._read(Verdict, zlib.decompress(body)),
             )
+
+    def ids(self) -> Iterator[tuple[str, int]]:
+        """(id, position) of all samples, by id; read lazily."""
+        yield from self._rows("SELECT id, position FROM samples ORDER BY id")
 
     def _votes(self, judge: int) -> Iterator[tuple[int, Vote]]:
         rows = self._rows(

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from deemster.errors import InputError
-from deemster.schemas import Count, Record
-from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, tidy
+from deemster.schemas import Count, Record, Sample
+from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats, tidy
 from deemster.suites.metrics.items import Item
 
 
@@ -54,12 +54,30 @@ def compare(
     Raises:
         InputError: an id occurs twice in a run, or an item's truth differs between the runs.
     """
-    pairs = _matched(first, second)
-    rights = [(a.right, b.right) for a, b in pairs]
+    rights = [(a.right, b.right) for a, b in _matched(first, second)]
+    one, two = np.array(rights, dtype=float).reshape(-1, 2).T
+    return compare_rights(one, two, unscored_as_wrong=unscored_as_wrong, bootstrap=bootstrap)
+
+
+def compare_rights(
+    first: Floats,
+    second: Floats,
+    *,
+    unscored_as_wrong: bool = False,
+    bootstrap: Bootstrap = DEFAULT,
+) -> Comparison:
+    """`compare` of what two judges got right of the same items.
+
+    Args:
+        first: (I,): 1 where the first judge was right, 0 where it was wrong, NaN for unscored.
+        second: (I,): of the second.
+        unscored_as_wrong: as in `compare`.
+        bootstrap: how intervals are drawn.
+    """
+    table = np.stack([first, second], axis=1)
     if unscored_as_wrong:
-        rights = [(bool(one), bool(other)) for one, other in rights]
-    decided = [pair for pair in rights if None not in pair]
-    table = np.array(decided, dtype=float).reshape(-1, 2)
+        table = np.nan_to_num(table)
+    table = table[~np.isnan(table).any(axis=1)]
     one, two = table.T
     only_first, only_second = int((one > two).sum()), int((two > one).sum())
     p_value = None
@@ -76,7 +94,7 @@ def compare(
         only_first=only_first,
         only_second=only_second,
         p_value=p_value,
-        unscored=len(pairs) - len(table),
+        unscored=len(first) - len(table),
     )
 
 
@@ -135,8 +153,13 @@ def _matched(first: Sequence[Item], second: Sequence[Item]) -> list[tuple[Item, 
     pairs = [(by_id[0][key], by_id[1][key]) for key in shared]
     for a, b in pairs:
         if a.ground_truth != b.ground_truth:
-            raise InputError(
-                f"item {a.id!r} has ground truth {a.ground_truth} in one run and "
-                f"{b.ground_truth} in the other; compare runs over the same data"
-            )
+            raise truths_differ(a, b)
     return [(a, b) for a, b in pairs if a.true_best is not None]
+
+
+def truths_differ(first: Item | Sample, second: Item | Sample) -> InputError:
+    """Two runs have an item with another truth each."""
+    return InputError(
+        f"item {first.id!r} has ground truth {first.ground_truth} in one run and "
+        f"{second.ground_truth} in the other; compare runs over the same data"
+    )
