@@ -148,7 +148,8 @@ def test_held_out_pairs_are_balanced_and_not_trained_on(drawn: list[Judged]) -> 
     assert len({one.subset for one in pairs}) >= 40
     firsts = [one.ground_truth == (1, 0) for one in pairs]
     assert 0.48 < sum(firsts) / len(firsts) < 0.52
-    assert not decontaminate(pairs, [one.sample for one in drawn], n=8).removed
+    shared = len(decontaminate(pairs, [one.sample for one in drawn], n=8).removed)
+    assert shared == 0  # the count alone: whoever writes data is not shown the pairs
     assert [one.id for one in held_out(60)] == sorted({one.id for one in held_out(60)})
     assert len({one.subset for one in held_out(60)}) >= 35
 
