@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs format bench reliability study walk dist lock sbom clean
+.PHONY: help install demo test test-slow floors check docs format bench reliability study walk dist lock sbom clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,30 @@ test: $(STAMP)  ## Run the tests
 
 test-slow: $(STAMP)  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
+
+# The core at its floors, and everything at its floors, where extras need more of the core. torch
+# stays as tested: older builds are gigabytes. What an old release warns of is its own affair.
+FLOORS := build/floors
+UV := .tools/bin/uv
+AT_FLOORS := -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu' -W default
+CORE_TESTS := tests/schemas
+TESTS := tests/cli
+
+floors: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+floors: $(FLOORS)/core/.installed $(FLOORS)/all/.installed  ## Run the tests that depend most on others' releases with the oldest that are allowed
+	OMP_NUM_THREADS=1 $(FLOORS)/core/bin/python $(AT_FLOORS) $(CORE_TESTS)
+	OMP_NUM_THREADS=1 $(FLOORS)/all/bin/python $(AT_FLOORS) $(TESTS)
+
+$(FLOORS)/all/.installed: EXTRAS := --extra dev
+$(FLOORS)/%/.installed: pyproject.toml constraints.txt .tools/.installed
+	mkdir -p $(FLOORS)
+	grep '^torch==' constraints.txt >$(FLOORS)/torch.txt
+	grep -E '^(pytest|hypothesis)' constraints.txt >$(FLOORS)/core-tools.txt
+	$(UV) pip compile --quiet pyproject.toml $(EXTRAS) --resolution lowest-direct --python-version 3.11 \
+		--override $(FLOORS)/torch.txt --no-annotate --no-header --output-file $(FLOORS)/$*.txt
+	$(UV) venv --quiet --clear --python 3.11 $(@D)
+	$(UV) pip install --quiet --python $(@D) --requirement $(FLOORS)/$*.txt --editable . $(TOOLS)
+	@touch $@
 
 check: $(STAMP)  ## Formatting, lint, types, layer rules
 	$(BIN)/ruff format --check .
