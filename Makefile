@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs format bench reliability study walk dist lock sbom clean
+.PHONY: help install demo test test-slow floors newest check docs format bench reliability study walk dist lock sbom clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,35 @@ test: $(STAMP)  ## Run the tests
 
 test-slow: $(STAMP)  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
+
+# The oldest releases that pyproject.toml allows, for the core alone and for all extras at once (some
+# need more of the core), and the youngest. torch stays the tested one: other builds are gigabytes.
+EDGES := build/edges
+UV := .tools/bin/uv
+AT = OMP_NUM_THREADS=1 $(EDGES)/$(1)/bin/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
+OF_CORE := tests/schemas tests/cli/test_terminal.py tests/backends/test_api.py tests/suites/test_loading.py tests/suites/test_store.py
+OF_ALL := tests/cli tests/data tests/serve tests/integrations tests/backends tests/suites tests/reports
+
+floors newest: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+floors: $(EDGES)/core/.installed $(EDGES)/oldest/.installed  ## Run the tests nearest to other packages with their oldest releases
+	$(call AT,core) -W default $(OF_CORE)  # what an old release warns of is mended in younger ones
+	$(call AT,oldest) -W default $(OF_ALL)
+
+newest: $(EDGES)/newest/.installed  ## Run them with the newest releases
+	$(call AT,newest) $(OF_ALL)
+
+$(EDGES)/core/.installed: CHOICE := --resolution lowest-direct
+$(EDGES)/oldest/.installed: CHOICE := --resolution lowest-direct --extra dev
+$(EDGES)/newest/.installed: CHOICE := --resolution highest --extra dev
+$(EDGES)/%/.installed: pyproject.toml constraints.txt .tools/.installed
+	mkdir -p $(EDGES)
+	grep '^torch==' constraints.txt >$(EDGES)/torch.txt
+	grep -E '^(hypothesis|pytest)' constraints.txt >$(EDGES)/tools.txt
+	$(UV) pip compile --quiet pyproject.toml $(CHOICE) --python-version 3.11 --override $(EDGES)/torch.txt \
+		--no-annotate --no-header --output-file $(EDGES)/$*.txt
+	$(UV) venv --quiet --clear --python 3.11 $(@D)
+	$(UV) pip install --quiet --python $(@D) --editable . --requirement $(EDGES)/$*.txt $(if $(filter core,$*),--requirement $(EDGES)/tools.txt)
+	@touch $@
 
 check: $(STAMP)  ## Formatting, lint, types, layer rules
 	$(BIN)/ruff format --check .
@@ -104,4 +133,4 @@ sbom: .tools/.installed  ## Write sbom.json (CycloneDX): deemster, and what an i
 	@touch $@
 
 clean:  ## Remove .venv and caches
-	rm -rf $(VENV) .tools .sbom sbom.json dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf $(VENV) .tools .sbom sbom.json dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage $(EDGES)

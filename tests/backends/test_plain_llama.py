@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,21 @@ def test_logits_and_caches_are_those_of_transformers(both: tuple[Any, Any], leng
     prompt = ids(1, length)
     found, expected = (model(input_ids=prompt, use_cache=True, logits_to_keep=1) for model in both)
     assert torch.equal(found.logits, expected.logits)
-    caches = found.past_key_values, expected.past_key_values
+    caches = found[1], expected[1]
     for one, other in zip(*(cache.layers for cache in caches), strict=True):
         assert torch.equal(one.keys, other.keys)
         assert torch.equal(one.values, other.values)
     for cache in caches:
         cache.batch_repeat_interleave(3)
     places = torch.tensor([0, 3])
+    names = [
+        "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
+        for model in both
+    ]
     for more, options in ((ids(3, 1), {}), (ids(3, 5), {"logits_to_keep": places})):
         found, expected = (
-            model(input_ids=more, past_key_values=cache, **options)
-            for model, cache in zip(both, caches, strict=True)
+            model(input_ids=more, **{name: cache}, **options)
+            for model, name, cache in zip(both, names, caches, strict=True)
         )
         assert torch.equal(found.logits, expected.logits)
 

@@ -92,7 +92,11 @@ class TestBootstrap:
         values = np.random.default_rng(1).normal(3, 2, size=300)
         mine = Bootstrap(resamples=9999).mean(values)
         theirs = stats.bootstrap(
-            (values,), np.mean, n_resamples=9999, method="percentile", rng=2
+            (values,),
+            np.mean,
+            n_resamples=9999,
+            method="percentile",
+            random_state=np.random.default_rng(2),
         ).confidence_interval
         assert mine.value == pytest.approx(values.mean())
         assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)

@@ -97,7 +97,7 @@ def test_correlation_interval_is_the_pair_bootstrap(method: str) -> None:
     found = correlation(x, y, method, bootstrap=Bootstrap(resamples=1000))  # type: ignore[arg-type]
     theirs = stats.bootstrap(
         (x, y), lambda a, b: measure(a, b).statistic, paired=True, vectorized=False,
-        n_resamples=1000, method="percentile", rng=rng,
+        n_resamples=1000, method="percentile", random_state=rng,
     ).confidence_interval  # fmt: skip
     assert found.value == pytest.approx(measure(x, y).statistic)
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.03)

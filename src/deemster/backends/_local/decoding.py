@@ -96,6 +96,8 @@ class Runner:
         self._multiple = _CPU_ROWS if self.device.type == "cpu" and not exact else 1
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
+        # transformers calls it so from 5.24 on, models with code of their own later or never.
+        self._cache_name = "cache" if "cache" in parameters else "past_key_values"
         self._own_implementation = getattr(model.config, "_attn_implementation", None)
         self.attention: SharedPrefixAttention | None = None
         self._states: list[Tensor] | None = None
@@ -138,10 +140,10 @@ class Runner:
             output = self.model(
                 input_ids=torch.tensor([list(ids[reused:])], device=self.device),
                 use_cache=True,
-                **({} if cache is None else {"past_key_values": cache}),
+                **({} if cache is None else {self._cache_name: cache}),
                 **self._last_only,
             )
-        cache = output.past_key_values
+        cache = getattr(output, self._cache_name)
         for layer in getattr(cache, "layers", ()):
             if getattr(layer, "is_sliding", False):  # a view, which would keep what has left it
                 layer.keys, layer.values = layer.keys.clone(), layer.values.clone()
@@ -185,8 +187,8 @@ class Runner:
         with self.own_attention():
             output = self.model(
                 input_ids=ids.to(self.device),
-                past_key_values=cache,
                 use_cache=cache is not None,
+                **{self._cache_name: cache},
                 **keep,
             )
         columns = torch.searchsorted(places, ends) if keep else ends
@@ -280,8 +282,8 @@ class Runner:
             output = self.model(
                 input_ids=torch.cat(inputs),
                 position_ids=torch.cat(places),
-                past_key_values=cache,
                 use_cache=True,
+                **{self._cache_name: cache},
             )
         rows = [group.rows for group in groups]
         counts = [len(tokens) for tokens, _, _ in parts]
@@ -290,6 +292,13 @@ class Runner:
         if states is None:
             return [(part, None) for part in logits]
         return list(zip(logits, _first(torch.split(states[:, 0], rows), counts), strict=True))
+
+    def step_by_cache(self, tokens: Sequence[int], cache: Any) -> Tensor:  # noqa: ANN401
+        """As `Rows.step`, of rows that `cache` has, which takes the tokens in."""
+        output = self.model(
+            input_ids=self.padded(tokens), use_cache=True, **{self._cache_name: cache}
+        )
+        return self._logits(output)[: len(tokens)]
 
     def padded(self, tokens: Sequence[int]) -> Tensor:
         """[rows, 1] on the device; rows are added up to the next whole multiple."""
@@ -376,11 +385,7 @@ class _ExpandedRows:
         self._cache.batch_repeat_interleave(rows)
 
     def step(self, tokens: Sequence[int]) -> Tensor:
-        runner = self._runner
-        output = runner.model(
-            input_ids=runner.padded(tokens), past_key_values=self._cache, use_cache=True
-        )
-        return runner._logits(output)[: len(tokens)]  # noqa: SLF001 - same module
+        return self._runner.step_by_cache(tokens, self._cache)
 
     def keep(self, order: list[int]) -> None:
         padding = self._runner.padded(order)[:, 0]

@@ -91,10 +91,8 @@ class MtpBlocks(nn.Module):
         rotation = None
         if rotary is not None:
             rotation = rotary(embedded, position_ids=positions, **self._rotary_options)
-        found: Tensor = self.layers[block](
-            embedded, states, position_embeddings=rotation, attention_mask=mask,
-            position_ids=positions, past_key_values=cache,
-        )  # fmt: skip
+        # By position: releases of transformers call the cache by different names.
+        found: Tensor = self.layers[block](embedded, states, rotation, mask, positions, cache)
         return found
 
     def read(self, ids: Tensor, states: Tensor, *, cache: Any) -> Tensor:  # noqa: ANN401
@@ -166,13 +164,8 @@ class MtpBlocks(nn.Module):
     def _mask(self, ids: Tensor, mask: Tensor | None, positions: Tensor | None) -> Any:  # noqa: ANN401
         from transformers.masking_utils import create_causal_mask  # noqa: PLC0415 - slow to load
 
-        return create_causal_mask(
-            config=self.config,
-            inputs_embeds=self._embedded(ids),
-            attention_mask=mask,
-            past_key_values=None,
-            position_ids=positions,
-        )
+        no_cache = None
+        return create_causal_mask(self.config, self._embedded(ids), mask, no_cache, positions)
 
     def save(self, folder: Path) -> None:
         """Write the blocks into a model's folder."""

@@ -76,7 +76,7 @@ class Output(NamedTuple):
     """What a pass of the model gives."""
 
     logits: Tensor
-    past_key_values: Any
+    cache: Any
 
 
 class PlainLlama(nn.Module):
@@ -122,7 +122,7 @@ class PlainLlama(nn.Module):
     def forward(
         self,
         input_ids: Tensor,
-        past_key_values: Any = None,  # noqa: ANN401 - a cache of transformers
+        cache: Any = None,  # noqa: ANN401 - a cache of transformers
         position_ids: Tensor | None = None,
         use_cache: bool = True,
         logits_to_keep: int | Tensor = 0,
@@ -131,15 +131,15 @@ class PlainLlama(nn.Module):
 
         Args:
             input_ids: the tokens.
-            past_key_values: what was read before; None: nothing.
+            cache: what was read before; None: nothing.
             position_ids: [B, T]; None: they follow what the cache holds.
             use_cache: whether a cache is made where none is given.
             logits_to_keep: the last so many places alone, or these places; 0: all.
         """
-        if past_key_values is None and use_cache:
-            past_key_values = DynamicCache()
+        if cache is None and use_cache:
+            cache = DynamicCache()
         length = input_ids.shape[1]
-        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        past = 0 if cache is None else cache.get_seq_length()
         if position_ids is None:
             position_ids = torch.arange(past, past + length, device=input_ids.device)[None]
         turns = position_ids[..., None].float() * self._turns.float()  # type: ignore[operator]
@@ -151,11 +151,11 @@ class PlainLlama(nn.Module):
         states = self.model.embed_tokens(input_ids)
         rotation = angles.cos().to(states.dtype), angles.sin().to(states.dtype)
         for layer in self.model.layers:
-            states = layer(states, rotation, mask, past_key_values)
+            states = layer(states, rotation, mask, cache)
         states = self.model.norm(states)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = F.linear(states[:, kept], self.model.embed_tokens.weight)
-        return Output(logits, past_key_values)
+        return Output(logits, cache)
 
     def _attend(
         self, layer: _Attention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
