@@ -4,6 +4,7 @@
     python -m lab.drafts judge build/drafts/detached/model --ways plain lookup mtp
     python -m lab.drafts judge smol --items 8
     python -m lab.drafts assisted smol --items 8
+    python -m lab.drafts passes smol                    # how long a pass of so many tokens takes
     python -m lab.drafts replay ROLLOUTS --tokenizer MODEL
 
 `train` fine-tunes the embedded model on pairs of the synthetic world, without a block, with one,
@@ -29,6 +30,7 @@ from deemster import Judge
 from deemster.backends._local.generation import Draw
 from deemster.backends._local.lookup import LookupDrafter
 from deemster.backends._local.sampling import Noise
+from deemster.backends._local.speculating import CPU_ROWS
 from deemster.backends._local.speculation import Tally
 from deemster.backends.nano import part
 from deemster.backends.shipped import package_folder
@@ -38,6 +40,7 @@ from deemster.suites.metrics import Bootstrap
 from deemster.training.settings import MtpSettings, SftSettings
 from deemster.training.sft import train_sft
 from lab.drafts.assisted import assisted
+from lab.drafts.passes import passes
 from lab.moe.__main__ import held_out, lessons
 from lab.smol.measure import held_out as everyday
 from lab.world import World
@@ -89,7 +92,11 @@ async def judged(
     dialect: str,
     most: int,
 ) -> Judged:
-    """Votes on samples, one after another; greedy for k = 1, else at temperature 0.7."""
+    """Votes on samples, one after another; greedy for k = 1, else at temperature 0.7.
+
+    There are drafts for any number of draws: whether they pay is the question here.
+    """
+    CPU_ROWS.update(dict.fromkeys(CPU_ROWS, k))
     speculate = None if way == "plain" else way
     backend = TransformersBackend(
         model, device="cpu", threads=1, speculate=speculate,
@@ -153,6 +160,14 @@ def beside_transformers(given: argparse.Namespace) -> None:
         speed = one.tokens / one.cpu
         gain = speed / (first.tokens / first.cpu)
         print(f"| {name} | {same} of {len(samples)} | {speed:,.0f} | {gain:.2f} |")  # noqa: T201
+
+
+def timed(given: argparse.Namespace) -> None:
+    """A row for each kind of pass, as Markdown."""
+    model = str(package_folder("smol")) if given.model == "smol" else given.model
+    print("| tokens | ms |\n|---|---|")  # noqa: T201
+    for name, milliseconds in passes(model).items():
+        print(f"| {name} | {milliseconds:.1f} |")  # noqa: T201
 
 
 def told(value: float | None, form: str) -> str:
@@ -250,6 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             one.add_argument("--ways", nargs="+", default=["plain", "lookup"])
             one.add_argument("--k", nargs="+", type=int, default=[1, 8])
             one.add_argument("--draft-tokens", type=int)
+    commands.add_parser("passes").add_argument("model", help="a folder, or smol")
     one = commands.add_parser("replay")
     one.add_argument("file", type=Path)
     one.add_argument("--tokenizer", required=True)
@@ -259,8 +275,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.command == "train":
         train(given.out, arms=given.arms, steps=given.steps, seed=given.seed)
     else:
-        run = {"judge": judge, "assisted": beside_transformers, "replay": replay}[given.command]
-        run(given)
+        {
+            "judge": judge,
+            "assisted": beside_transformers,
+            "passes": timed,
+            "replay": replay,
+        }[given.command](given)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, DeepseekV3ForCausalLM
 from deemster.backends._local.decoding import Prefilled, Runner
 from deemster.backends._local.generation import Draw, Plan
 from deemster.backends._local.loading import LocalModel, load
-from deemster.backends._local.lookup import LookupDrafter
+from deemster.backends._local.lookup import Lookup, LookupDrafter
 from deemster.backends._local.mtp import MTP_FILE, MtpBlocks, new_blocks
 from deemster.backends._local.sampling import Noise
 from deemster.backends._local.speculating import CPU_ROWS
@@ -140,10 +140,30 @@ def test_texts_are_those_of_plain_decoding(kind: str, sampling: Sampling, tmp_pa
     plain = drawn(model, prompts, sampling)
     texts = [{i: draw.ids for i, draw in enumerate(draws)} for draws in plain]
     oracles = [Clairvoyant(prompt, known) for prompt, known in zip(prompts, texts, strict=True)]
-    drafted = drawn(model, prompts, sampling, oracles)
-    for before, after in zip(plain, drafted, strict=True):
-        assert [draw.ids for draw in after] == [draw.ids for draw in before]
-        assert [draw.finish for draw in after] == [draw.finish for draw in before]
+    for given in (oracles, (None, oracles[1])):  # the one prompt with drafts, the other without
+        drafted = drawn(model, prompts, sampling, given)
+        for before, after in zip(plain, drafted, strict=True):
+            assert [draw.ids for draw in after] == [draw.ids for draw in before]
+            assert [draw.finish for draw in after] == [draw.finish for draw in before]
+    model.runner.close()
+
+
+def test_rows_with_and_without_drafts_share_a_pass(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path)
+    model = opened(tmp_path)
+    passes, works = [], []
+    lookup = Speculated(Lookup(3))
+    with torch.inference_mode():
+        for prompt, drafts in (([9, 10, 11] * 4, lookup), ([12, 13], None)):
+            plan = Plan(SAMPLED, 12, frozenset({7}), model.tokenizer, speculation=drafts)
+            read = model.runner.prefill(prompt)
+            works.append(Work(model, read, [Draw(Noise(0))], plan, size=1))
+            works[-1].start()
+        model.runner.model.register_forward_hook(lambda *_: passes.append(1))
+        assert not step(works)
+    assert len(passes) == 1
+    assert lookup.tally.passes == 1
+    assert all(len(draw.ids) >= 2 for work in works for draw in work.draws)
     model.runner.close()
 
 
@@ -323,8 +343,8 @@ async def test_many_rows_step_without_drafts(way: str, tmp_path: Path) -> None:
     most = CPU_ROWS[way]
     assert await passes(most) > 0
     assert await passes(most + 1) == 0
-    # The first begins with drafts, while it is alone; the second finds no room for its own.
-    assert 0 < await passes(most, most) <= 40 * most
+    # Together they are too many; at most the first begins before the second has come.
+    assert await passes(most, most) <= 40 * most
     await backend.aclose()
 
 

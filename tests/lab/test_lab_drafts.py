@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("transformers")
 
+from tests.support.tiny_model import save_tiny_model
+
+from deemster.schemas import Sample
 from lab.drafts.__main__ import accuracy, replayed, told
+from lab.drafts.assisted import assisted
 
 
 def words(text: str, **_: Any) -> dict[str, list[int]]:
@@ -28,6 +33,17 @@ def test_quotations_are_drafted(completion: str, accepted: int, passes: int) -> 
     tally = replayed(words, [(prompt, [completion])], tokens=4)
     assert (tally.accepted, tally.passes) == (accepted, passes)
     assert tally.accepted + tally.passes == len(completion.split()) - 1
+
+
+def test_look_up_says_what_transformers_own_says(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path, spread=0.05)
+    samples = [Sample(id="a", query="a b a b a", responses=["b a b", "a a b"])]
+    found = assisted(str(tmp_path), samples, dialect="nano", most=32)
+    assert len(found) == 4
+    [first, *others] = found.values()
+    assert first.texts[0]
+    assert [one.texts for one in others] == [first.texts] * 3
+    assert [one.tokens for one in others] == [first.tokens] * 3
 
 
 def test_no_figure_is_a_dash() -> None:

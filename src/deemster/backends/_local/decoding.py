@@ -242,9 +242,7 @@ class Runner:
         apart = len(shared) < len(steps) or (self._exact and len(steps) > 1)
         if self.attention is None or apart:
             return [rows.step(tokens) for rows, tokens in steps]
-        parts = self._together(
-            [(tokens, [rows.position] * len(tokens), rows.group) for rows, tokens in shared]
-        )
+        parts = self._together([rows.offer(tokens) for rows, tokens in shared])
         for rows, _ in shared:
             rows.position += 1
         return [logits for logits, _ in parts]
@@ -266,6 +264,22 @@ class Runner:
             return []
         with self._timed():
             return self._together([rows.offer(tokens) for rows, tokens in steps])
+
+    def step_and_check(
+        self,
+        steps: Sequence[tuple[Rows, Sequence[int]]],
+        checks: Sequence[tuple[DraftedRows, Sequence[Sequence[int]]]],
+    ) -> tuple[list[Tensor], list[tuple[Tensor, Tensor | None]]]:
+        """`step` and `check` in one pass, which models whose rows have drafts allow."""
+        if not steps or not checks:
+            return self.step(steps), self.check(checks)
+        shared = [(cast("_SharedRows", rows), tokens) for rows, tokens in steps]
+        with self._timed():
+            plain = [rows.offer(tokens) for rows, tokens in shared]
+            parts = self._together([*plain, *(rows.offer(tokens) for rows, tokens in checks)])
+        for rows, _ in shared:
+            rows.position += 1
+        return [logits for logits, _ in parts[: len(shared)]], parts[len(shared) :]
 
     def _timed(self) -> AbstractContextManager[None]:
         return nullcontext() if self._threads is None else self._threads.step()
@@ -364,9 +378,15 @@ class _SharedRows:
         self._cache = OwnCache([layer.window for layer in self._prefix], room)
         self.position = len(prompt.ids)
 
-    def group(self, rows: int) -> Group:
-        """For the attention, with `rows` of them after padding."""
-        return Group(rows, self._prefix, self._cache)
+    def offer(
+        self, tokens: Sequence[int]
+    ) -> tuple[Sequence[int], list[int], Callable[[int], Group]]:
+        """The tokens, their positions, and the group they make after padding."""
+
+        def group(rows: int) -> Group:
+            return Group(rows, self._prefix, self._cache)
+
+        return tokens, [self.position] * len(tokens), group
 
     def step(self, tokens: Sequence[int]) -> Tensor:
         return self._runner.step([(self, tokens)])[0]

@@ -126,7 +126,7 @@ class Server:
             for job in list(going):
                 while job.work is not None and self._fits(going, job.work.next_rows):
                     try:
-                        job.work.start(sum(other.rows for other in going if other is not job))
+                        job.work.start(self._beside(job, going))
                     except Exception as error:  # noqa: BLE001 - it goes to whoever asked
                         going.remove(job)
                         self._retreat([job], error, together=len(going))
@@ -140,7 +140,7 @@ class Server:
                     break
                 self._waiting.popleft()
             try:
-                if self._started(head, beside=sum(job.rows for job in going)):
+                if self._started(head, going):
                     going.append(head)
             except DeemsterError as error:
                 _fail(head, error)
@@ -148,13 +148,19 @@ class Server:
                 self._retreat([head], error, together=len(going))
         return True
 
-    def _started(self, job: _Job, *, beside: int) -> bool:
+    def _started(self, job: _Job, going: list[_Job]) -> bool:
         running = job.future.running() or job.future.set_running_or_notify_cancel()
         if not running or job.cancelled():
             return running
         job.work = self._begin(job.request, self._rows)
-        job.work.start(beside)
+        job.work.start(self._beside(job, going))
         return True
+
+    def _beside(self, job: _Job, going: list[_Job]) -> int:
+        """Draws of other requests, on their way or about to be."""
+        with self._lock:
+            waiting = sum(other.request.n for other in self._waiting)
+        return waiting + sum(other.rows for other in going if other is not job)
 
     def _fits(self, going: list[_Job], more: int) -> bool:
         rows = sum(job.rows for job in going)

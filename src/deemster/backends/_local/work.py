@@ -61,7 +61,7 @@ class Work:
         """Start the next draws.
 
         Args:
-            beside: draws of other requests on their way.
+            beside: draws of other requests, on their way or about to be.
 
         Raises:
             BackendError: see `generation.Drawing`.
@@ -108,9 +108,10 @@ def _checked(
     drafted = [part for part in parts if isinstance(part, SpeculativeDrawing)]
     found: dict[Drawing | SpeculativeDrawing, Callable[[], None]] = {}
     given = [(part.rows, part.tokens) for part in plain if part.rows is not None]
-    for one, logits in zip(plain, runner.step(given), strict=True):
-        found[one] = partial(one.take, logits)
     offered = [(part.rows, part.tokens) for part in drafted]
-    for other, (logits, states) in zip(drafted, runner.check(offered), strict=True):
+    stepped, checked = runner.step_and_check(given, offered)
+    for one, logits in zip(plain, stepped, strict=True):
+        found[one] = partial(one.take, logits)
+    for other, (logits, states) in zip(drafted, checked, strict=True):
         found[other] = partial(other.take, logits, states)
     return [found[part] for part in parts]
