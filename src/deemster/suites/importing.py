@@ -1,17 +1,24 @@
-"""Turns other tools' judge logs into runs: parsed by our parsers, decided by our aggregators."""
+"""Turns other tools' judge logs into runs: parsed by our parsers, decided by our aggregators.
+
+A log is read once, into a file beside the run, because all of it decides how each sample is judged:
+the most votes that one has, for example. From there it goes into the run, sample by sample.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from deemster.aggregators import parse_aggregator
-from deemster.benchmarks import Judged, TraceFormat, open_reader
+from deemster.benchmarks import Figures, TraceFormat, open_reader
+from deemster.benchmarks.base import TraceReader
 from deemster.benchmarks.opening import Read
 from deemster.errors import InputError
 from deemster.judges import decide
-from deemster.schemas import JudgeInfo
-from deemster.suites.log_checks import Log, check_judged, notes_on
+from deemster.schemas import JudgeInfo, Sample, Verdict, Vote
+from deemster.suites.log_checks import LogChecks, LogNotes
+from deemster.suites.log_spool import Judged, LogSpool
 from deemster.suites.metrics import Summary
 from deemster.suites.new_run import check_new, write_new_run
 from deemster.suites.rereading import rereader
@@ -59,69 +66,66 @@ def import_run(
     if k is not None and k < 1:
         raise InputError(f"k must be >= 1, got {k}")
     check_new(out)
-    log: Log = list(opened.read(traces, data, judge=judge))
-    if not log:
-        raise InputError(f"{str(traces)!r} has no rows")
-    _check_ids(log)
-    check_judged(log, traces, opened.name)
-    most = max(len(votes) for _, votes in log)
-    name = judge or str(log[0][0].metadata.get("judge") or opened.name)
-    info = JudgeInfo(
-        name=name, model=name, dialect=dialect or opened.dialect, k=most, aggregator=own,
-        principles="imported", min_valid=opened.min_valid(most),
-    )  # fmt: skip
-    if dialect and dialect != opened.dialect:
-        log = _reread(log, dialect, info)
-    judged = _decided(log, info, opened)
-    figures = opened.figures(judged)
-    if (spec, k) != (own, None):
-        info = info.model_copy(update={"aggregator": spec, "k": min(k or most, most)})
-        judged = _decided([(sample, votes[:k]) for sample, votes in log], info, opened)
-    about = {"published": figures, "notes": notes_on(log)}
-    verdicts = ((sample, verdict) for sample, _, verdict in judged)
-    summary = write_new_run(out, info, verdicts).model_copy(update=about)
+    checks, notes = LogChecks(), LogNotes()
+    with LogSpool(out) as log:
+        for sample, votes in log.fill(opened.read(traces, data, judge=judge)):
+            checks.add(sample, votes)
+        checks.check(log, traces, opened.name)
+        most = checks.most_votes
+        name = judge or checks.judge or opened.name
+        info = JudgeInfo(
+            name=name, model=name, dialect=dialect or opened.dialect, k=most, aggregator=own,
+            principles="imported", min_valid=opened.min_valid(most),
+        )  # fmt: skip
+        rows: Iterable[Judged] = log
+        if dialect and dialect != opened.dialect:
+            rows = _Reread(log, dialect, info)
+        figures: Figures = {}
+        if type(opened).figures is not TraceReader.figures:  # one that needs the whole log
+            figures = opened.figures(list(_decided(rows, info, opened)))
+        if (spec, k) != (own, None):
+            info = info.model_copy(update={"aggregator": spec, "k": min(k or most, most)})
+        first = ((sample, votes[:k]) for sample, votes in notes.noting(rows))
+        judged = ((sample, verdict) for sample, _, verdict in _decided(first, info, opened))
+        summary = write_new_run(out, info, judged)
+    summary = summary.model_copy(update={"published": figures, "notes": notes.lines()})
     write_summary(out, {info.name: summary})
     return summary
 
 
-def _reread(log: Log, dialect: str, info: JudgeInfo) -> Log:
-    """The log, its texts read by another dialect."""
-    read = rereader(dialect, info)
-    return [
-        (
-            sample.model_copy(update={"metadata": sample.metadata | {"dialect": dialect}}),
-            tuple(read(sample, vote) for vote in votes),
-        )
-        for sample, votes in log
-    ]
+@dataclass(frozen=True)
+class _Reread:
+    """A log, its texts read by another dialect."""
+
+    log: Iterable[Judged]
+    dialect: str
+    info: JudgeInfo
+
+    def __iter__(self) -> Iterator[Judged]:
+        read = rereader(self.dialect, self.info)
+        for sample, votes in self.log:
+            noted = sample.metadata | {"dialect": self.dialect}
+            yield (
+                sample.model_copy(update={"metadata": noted}),
+                tuple(read(sample, vote) for vote in votes),
+            )
 
 
 def _spec(aggregator: str) -> str:
     return str(parse_aggregator(aggregator))
 
 
-def _check_ids(log: Log) -> None:
-    """Checked before anything is written, as ids in the store must be unique."""
-    times = Counter(sample.id for sample, _ in log)
-    twice = next((name for name, count in times.items() if name and count > 1), None)
-    if twice is not None:
-        raise InputError(f"sample id {twice!r} occurs twice; ids must be unique in a run")
-
-
-def _decided(log: Log, info: JudgeInfo, reader: TraceFormat) -> Judged:
+def _decided(
+    rows: Iterable[Judged], info: JudgeInfo, reader: TraceFormat
+) -> Iterator[tuple[Sample, tuple[Vote, ...], Verdict]]:
     reducer = parse_aggregator(info.aggregator)
-    return [
-        (
-            sample,
+    for sample, votes in rows:
+        verdict = decide(
             votes,
-            decide(
-                votes,
-                n=len(sample.responses),
-                k=len(votes),
-                reducer=reducer,
-                info=info,
-                min_valid=reader.min_valid(len(votes)),
-            ),
+            n=len(sample.responses),
+            k=len(votes),
+            reducer=reducer,
+            info=info,
+            min_valid=reader.min_valid(len(votes)),
         )
-        for sample, votes in log
-    ]
+        yield sample, votes, verdict
