@@ -129,3 +129,37 @@ def test_one_refusal_on_the_way_up_lowers_the_rate_for_long(
     assert pace.rate < 0.98 * before
     clock += 40
     assert pace.rate == pytest.approx(before)
+
+
+def test_several_refusals_soon_after_lower_the_rate_by_their_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    pace = Pace()
+    sent = [clock + i * 1e-6 for i in range(64)]
+    assert all(pace.take(at) == 0 for at in sent)
+    for at in sent[20:]:
+        pace.refused(at)
+    clock += 2
+    before = pace.rate
+    for refused in (False, True, False, True, False, True):
+        (pace.refused if refused else pace.answered)(clock)
+    assert pace.rate == pytest.approx(0.97 * before / 2)
+
+
+def test_a_limit_by_the_minute_counts_from_the_first_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    pace = Pace()
+    for _ in range(30):  # over 20 s, after a first one by itself
+        assert pace.take(clock) == 0
+        pace.answered(clock)
+        clock += 10 if clock == 1000.0 else 10 / 29
+    assert all(pace.take(clock) == 0 for _ in range(16))
+    for _ in range(16):
+        pace.refused(clock, 40.0)
+    clock += 40
+    assert pace.rate == pytest.approx(0.97 * 30 / (20 + 40))
