@@ -187,7 +187,7 @@ def test_many_unreadable_findings_stop_early() -> None:
         parse("mt-bench-single", text)
 
 
-@pytest.mark.parametrize("name", ["alpaca-eval", "arena-hard", "judgelrm", "mt-bench-pair"])
+@pytest.mark.parametrize("name", ["alpaca-eval", "arena-hard", "mt-bench-pair", "pandalm"])
 def test_two_at_once_and_no_more(name: str) -> None:
     dialect = open_dialect(name)
     dialect.check_n(2)
