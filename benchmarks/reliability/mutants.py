@@ -45,7 +45,7 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "dialects/arena_hard.py": _JUDGES,
         "dialects/judgelrm.py": _JUDGES,
         "dialects/prometheus.py": _JUDGES,
-        "dialects/vote.py": ("dialects/test_grm_dialect.py", *_JUDGES),
+        "dialects/vote.py": ("dialects/test_dialect_registry.py", *_JUDGES),
     },
     "limits": {
         "backends/limits.py": ("backends/test_limits.py", "backends/test_gate.py"),

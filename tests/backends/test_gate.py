@@ -64,6 +64,26 @@ async def test_no_place_is_held_while_waiting_to_try_again() -> None:
     assert order[:2] == ["first", "other"]
 
 
+@pytest.mark.parametrize("let_in", [False, True], ids=["waiting", "let in meanwhile"])
+async def test_who_is_cancelled_keeps_no_place_and_gives_none_back(let_in: bool) -> None:
+    gate = Gate(1, None)
+    await gate.enter(5)
+    cancelled = asyncio.create_task(gate.enter(5))
+    await asyncio.sleep(0)
+    if let_in:
+        gate.leave()
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    if not let_in:
+        gate.leave()
+    await asyncio.wait_for(gate.enter(5), 10)
+    another = asyncio.create_task(gate.enter(5))
+    await asyncio.sleep(0.01)
+    assert not another.done()
+    another.cancel()
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["new", "again"])
 async def test_nobody_waits_in_vain(again: bool) -> None:
     gate = Gate(4, None)

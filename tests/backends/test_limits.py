@@ -70,6 +70,15 @@ async def test_one_deadline_bounds_all_attempts() -> None:
     assert time.monotonic() - start < 5
 
 
+async def test_an_attempt_that_takes_all_the_time_is_the_deadline() -> None:
+    async def attempt() -> str:
+        await asyncio.sleep(60)
+        return "late"
+
+    with pytest.raises(BackendTimeout, match=r"^no answer within 0\.05 s$"):
+        await retried(attempt, attempts=1, timeout=0.05)
+
+
 async def test_a_timeout_error_of_the_attempt_is_not_taken_for_the_deadline() -> None:
     async def attempt() -> str:
         raise TimeoutError("its own")

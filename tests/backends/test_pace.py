@@ -100,6 +100,28 @@ def test_refusals_by_chance_do_not_stop_a_run(monkeypatch: pytest.MonkeyPatch) -
     assert answers >= 0.7 * 20
 
 
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def pace(clock: Clock) -> Pace:
+    """Of a provider that took 20 requests and refused 44."""
+    found = Pace()
+    sent = [clock.now + i * 1e-6 for i in range(64)]
+    assert all(found.take(at) == 0 for at in sent)
+    for at in sent[20:]:
+        found.refused(at)
+    return found
+
+
 @pytest.mark.parametrize(
     ("after", "lowered"),
     [
@@ -109,23 +131,76 @@ def test_refusals_by_chance_do_not_stop_a_run(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_one_refusal_on_the_way_up_lowers_the_rate_for_long(
-    monkeypatch: pytest.MonkeyPatch, after: float, lowered: bool
+    pace: Pace, clock: Clock, after: float, lowered: bool
 ) -> None:
-    clock = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: clock)
-    pace = Pace()
-    sent = [clock + i * 1e-6 for i in range(64)]
-    assert all(pace.take(at) == 0 for at in sent)
-    for at in sent[20:]:
-        pace.refused(at)
-    clock += after
+    clock.now += after
     before = pace.rate
-    pace.refused(clock)
+    pace.refused(clock.now)
     if not lowered:
         assert pace.rate == before
         return
     assert pace.rate == pytest.approx(0.97 * before)
-    clock += 40
+    clock.now += 40
     assert pace.rate < 0.98 * before
-    clock += 40
+    clock.now += 40
     assert pace.rate == pytest.approx(before)
+
+
+def half_refused(pace: Pace, clock: Clock) -> None:
+    """Too soon after the rate was lowered for it to be on its way up."""
+    clock.now += 2
+    for refused in (False, True, False, True, False, True):
+        (pace.refused if refused else pace.answered)(clock.now)
+
+
+def test_several_refusals_soon_after_lower_the_rate_by_their_share(
+    pace: Pace, clock: Clock
+) -> None:
+    clock.now += 2
+    before = pace.rate
+    clock.now -= 2
+    half_refused(pace, clock)
+    assert pace.rate == pytest.approx(0.97 * before / 2)
+
+
+@pytest.mark.parametrize("tried", [False, True], ids=["at once", "after a step too far"])
+def test_a_rate_that_changes_nothing_twice_is_given_up(
+    pace: Pace, clock: Clock, tried: bool
+) -> None:
+    # The storm's outcomes until the rate was set were refusals alone.
+    half_refused(pace, clock)
+    assert pace.rate < 20  # as often refused as not: fewer than before
+    half_refused(pace, clock)
+    assert pace.rate < 20
+    if tried:
+        clock.now += 15
+        pace.refused(clock.now)
+        half_refused(pace, clock)
+        assert pace.rate < 20
+    half_refused(pace, clock)
+    assert pace.rate == float("inf")
+
+
+def test_a_limit_by_the_minute_counts_from_the_first_request(clock: Clock) -> None:
+    pace = Pace()
+    for _ in range(30):  # over 20 s, after a first one by itself
+        assert pace.take(clock.now) == 0
+        pace.answered(clock.now)
+        clock.now += 10 if clock.now == 1000.0 else 10 / 29
+    assert all(pace.take(clock.now) == 0 for _ in range(16))
+    for _ in range(16):
+        pace.refused(clock.now, 40.0)
+    clock.now += 40
+    assert pace.rate == pytest.approx(0.97 * 30 / (20 + 40))
+
+
+@pytest.mark.parametrize(("wait", "rate"), [(4.9, 20.0), (5.0, 20 / 5)])
+def test_a_wait_of_5_s_is_of_a_limit_by_the_minute(clock: Clock, wait: float, rate: float) -> None:
+    pace = Pace()
+    sent = [clock.now + i * 1e-9 for i in range(64)]
+    assert all(pace.take(at) == 0 for at in sent)
+    clock.now = sent[-1]
+    for at in sent[20:]:
+        pace.refused(at, wait)
+    clock.now += wait
+    assert pace.rate == pytest.approx(0.97 * rate)

@@ -224,6 +224,11 @@ def test_binary_rule_scores_single_responses_0_or_1() -> None:
             id="table-with-scores-of-responses",
         ),
         pytest.param(
+            "Criteria:\n| Accuracy | right |\n| Tone | kind |\n| Length | short |",
+            [],
+            id="rows-without-a-header",
+        ),
+        pytest.param(
             "具体标准：\n1. 准确性（权重：40%）：结果正确，没有错误\n2、语气（60%）：友好",
             [("准确性", "结果正确，没有错误", 0.4), ("语气", "友好", 0.6)],
             id="chinese",

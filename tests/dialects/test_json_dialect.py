@@ -95,7 +95,8 @@ def test_what_may_stand_around_it(text: str) -> None:
         pytest.param(changed()[:-1] + ', "scores": [1, 9]}', "stands twice", id="duplicate-key"),
         pytest.param('"scores"' + "[" * 100_000, "text after|deep", id="deep-after"),
         pytest.param('[ "scores", ' + "[" * 100_000, "too deeply", id="deep-open"),
-        pytest.param('["scores",' + "[" * 60 + "]" * 60 + "]", "too deeply", id="deep-closed"),
+        pytest.param('["scores",' + "[" * 32 + "]" * 32 + "]", "too deeply", id="deep-closed"),
+        pytest.param('["scores",' + "[" * 31 + "]" * 31 + "]", "valid dictionary", id="not-deep"),
         pytest.param(
             changed()
             .replace('"scores": [8, 4]', r'"\u0073cores": [8, 4]')

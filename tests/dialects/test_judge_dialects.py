@@ -11,6 +11,7 @@ from tests.dialects.verdict_forms import REFUSED
 
 from deemster.backends import FakeBackend
 from deemster.dialects import open_dialect
+from deemster.dialects.marked import critiques_of, marked
 from deemster.errors import InputError
 from deemster.judges import Judge, rerank
 from deemster.prompts import View
@@ -32,6 +33,12 @@ PAIRS = [spec for spec, scores, _ in judge_forms.READ if len(scores) == 2]
 def test_there_are_outputs_of_each_kind(name: str) -> None:
     refused = {form.outcome for form in REFUSED if form.dialect == name}
     assert refused >= {"parse_error", "ambiguous"}
+
+
+def test_marked_critiques_are_of_the_responses_that_there_are() -> None:
+    text = "".join(f"[The Begin of Analysis on Response {i}]\non {i}\n" for i in range(4))
+    found = critiques_of(marked(text), 2)
+    assert [(one.response, one.text) for one in found] == [(0, "on 1"), (1, "on 2")]
 
 
 @pytest.mark.parametrize(("spec", "scores", "texts"), judge_forms.READ, ids=str)

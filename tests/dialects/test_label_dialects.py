@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deemster.dialects import open_dialect
-from deemster.errors import AmbiguousError, ParseError
+from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.schemas import Completion
 
 READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
@@ -185,3 +185,12 @@ def test_many_unreadable_findings_stop_early() -> None:
     text = " ".join(f"[[{i}]]" for i in range(11, 50_000))
     with pytest.raises(ParseError, match=r"outside 1\.\.10"):
         parse("mt-bench-single", text)
+
+
+@pytest.mark.parametrize("name", ["alpaca-eval", "arena-hard", "mt-bench-pair", "pandalm"])
+def test_two_at_once_and_no_more(name: str) -> None:
+    dialect = open_dialect(name)
+    dialect.check_n(2)
+    for n in (1, 3):
+        with pytest.raises(InputError, match=rf"judges .*2 responses at once, got {n}"):
+            dialect.check_n(n)

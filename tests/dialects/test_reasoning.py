@@ -163,6 +163,7 @@ def test_verdicts_are_looked_for_loosely(text: str, there: bool) -> None:
         pytest.param("a</think>b<think>c</think>d</think>e", "e", id="after-a-block"),
         pytest.param("a</think>b</details>c</think>d", "d", id="past-an-html-tag"),
         pytest.param("a</think>b</think>c<think>d", "c", id="before-an-open-block"),
+        pytest.param('a</think>b "the </think>" c', 'b "the </think>" c', id="last-in-quotes"),
     ],
 )
 def test_several_closing_tags(text: str, left: str) -> None:

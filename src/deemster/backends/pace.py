@@ -86,9 +86,7 @@ class Pace:
             wait = max(self._quiet_until, self._next) - now
             if wait > 0:
                 return wait
-            rate = self._rate(now)
-            if rate < math.inf:
-                self._next = max(self._next, now - _CATCH_UP) + 1 / rate
+            self._next = max(self._next, now - _CATCH_UP) + 1 / self._rate(now)
             self._starts.append(now)
             return 0.0
 
