@@ -36,12 +36,15 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report's JSON.")] = False,
 ) -> None:
     """Write one HTML file that opens anywhere, and the same figures beside it as JSON."""
+    from deemster.cli.terminal import harmless
     from deemster.reports import write_report
 
     path = out or runs[0] / "report.html"
     made = write_report(
         runs, path, policy=policy, versus=versus, before=before, title=title, most_items=items
     )
+    for line in made.not_believed:
+        typer.echo(harmless(f"deemster: {line}"), err=True)
     if as_json:
         typer.echo(made.model_dump_json())
         return

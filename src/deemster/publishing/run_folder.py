@@ -12,8 +12,9 @@ from deemster.publishing.card import run_card
 from deemster.reports import write_report
 from deemster.suites.frames import TABLES, export_run
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import FILE as SUMMARY
 from deemster.suites.summaries import summarise_run
+from deemster.suites.summary_file import FILE as SUMMARY
+from deemster.suites.summary_file import read_told
 
 _PRIVATE = re.compile(r"(api_base|base_url|endpoint|headers?|api_key)$")
 
@@ -31,6 +32,7 @@ def run_bundle(run: str | Path, *, scratch: Path) -> Bundle:
     directory, out = Path(run).expanduser(), scratch
     with RunStore(directory) as store:
         summaries, _ = summarise_run(store)
+        told = read_told(store, summaries)
         samples = store.count_samples()
     tables = [f"{name}.jsonl" for name in TABLES]
     for name in TABLES:
@@ -40,7 +42,7 @@ def run_bundle(run: str | Path, *, scratch: Path) -> Bundle:
     files: dict[str, Path | bytes] = {
         name: out / name for name in (*tables, "report.html", "report.json")
     }
-    if (directory / SUMMARY).is_file():
+    if not told.problem and (directory / SUMMARY).is_file():
         files[SUMMARY] = directory / SUMMARY
     suite = directory / "suite.json"
     if suite.is_file():
@@ -53,6 +55,7 @@ def run_bundle(run: str | Path, *, scratch: Path) -> Bundle:
             f"{samples:,} samples with their texts, and every vote with its raw text, are in it: "
             "look whether you may publish them"
         ),
+        *([told.problem] if told.problem else []),
     )
     return Bundle("dataset", files, tuple(left), notes)
 

@@ -38,7 +38,8 @@ from deemster.suites.metrics import (
     win_rate,
 )
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import curve_rule, read_noted, read_thresholds
+from deemster.suites.summaries import curve_rule
+from deemster.suites.summary_file import read_told
 
 MOST_ITEMS = 50_000
 """Judged items that a report lists if not told otherwise."""
@@ -139,6 +140,8 @@ def _collected(
         rows += shown
     if len(unknown) == len(sources):
         raise InputError(unknown[0])
+    not_believed = list(_tell(stores, sections))
+    notes += not_believed
     notes += unknown
     notes += [f"{one.label}: {note}" for one in sections for note in one.summary.notes]
     n_items = sum(map(len, items))
@@ -154,8 +157,31 @@ def _collected(
         standings=_standings(runs, sections, notes) if several else (),
         comparisons=_comparisons(runs, notes) if several else (),
         notes=tuple(dict.fromkeys(notes)),
+        not_believed=tuple(not_believed),
         items=tuple(rows),
     )
+
+
+def _tell(stores: Sequence[RunStore], sections: list[JudgeSection]) -> Iterator[str]:
+    """Put what `summary.json` tells into the sections; yield what is wrong with it."""
+    start = 0
+    for store in stores:
+        own = slice(start, start + len(store.judges()))
+        names = [info.name for info in store.judges()]
+        found = dict(zip(names, [one.summary for one in sections[own]], strict=True))
+        told = read_told(store, found)
+        sections[own] = [
+            section.model_copy(
+                update={
+                    "summary": told.add_to(section.summary),
+                    "thresholds": tuple(one for one in told.thresholds if one.judge == name),
+                }
+            )
+            for name, section in zip(names, sections[own], strict=True)
+        ]
+        if told.problem:
+            yield told.problem
+        start = own.stop
 
 
 def _of_all(listed: int, n_items: int) -> str:
@@ -213,10 +239,8 @@ def _section(
             reducer=reducer,
             k_meta=k_meta,
             failure_reasons=reasons.commonest(),
-        ).model_copy(update=dict(read_noted(source.store.directory, source.info.name))),
-        thresholds=tuple(
-            one for one in read_thresholds(source.store.directory) if one.judge == source.info.name
         ),
+        thresholds=(),
         latency=_latency(seconds),
         policies=tuple(
             PolicyRate(policy=name, win_rate=win_rate(items, name))

@@ -94,4 +94,6 @@ class Report(Record):
     """Every two judges, where there are at most 6 and they share items."""
     notes: tuple[str, ...]
     """What was left out, and why."""
+    not_believed: tuple[str, ...] = ()
+    """Of `notes`: files of the runs that are damaged, or of another run."""
     items: tuple[ItemRow, ...]

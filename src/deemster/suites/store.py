@@ -37,6 +37,7 @@ from deemster.suites.store_format import (
     REMEDY,
     StoreError,
     admit,
+    contents,
     row_checksum,
     upgrade,
 )
@@ -154,6 +155,11 @@ class RunStore:
         """The judges of the run, in order."""
         rows = self._rows("SELECT info FROM judges ORDER BY position")
         return [self._read(JudgeInfo, info) for (info,) in rows]
+
+    def contents(self) -> str:
+        """Which judges and samples it has, as a hash; the same for all runs of a suite."""
+        with self._translated():
+            return contents(self._db)
 
     def set_judges(self, judges: Sequence[JudgeInfo]) -> None:
         """Record the judges, or check that they are those the run was begun with.

@@ -10,6 +10,7 @@ refused by SQLite, and does not keep the tallies of what it took away.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import zlib
 from collections.abc import Callable, Sequence
@@ -226,6 +227,15 @@ def _is_whole(name: str, row: Sequence[object], *, before: bool) -> bool:
     if not before:
         return row_checksum(*row[:-1]) == row[-1]
     return name not in _BODIES or (isinstance(row[-2], bytes) and zlib.crc32(row[-2]) == row[-1])
+
+
+def contents(db: sqlite3.Connection) -> str:
+    """Which judges and samples a run has, as a hash; the same for all runs of a suite."""
+    digest = hashlib.sha256()
+    for column, table in (("info", "judges"), ("checksum", "samples")):
+        for (value,) in db.execute(f"SELECT {column} FROM {table} ORDER BY position"):
+            digest.update(f"{value}\n".encode())
+    return digest.hexdigest()
 
 
 def admit(db: sqlite3.Connection) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-
 from deemster.aggregators import Pipeline, Reducer, Selector, TopK, parse_aggregator
-from deemster.errors import InputError
-from deemster.json_text import read_json
-from deemster.schemas import JudgeInfo, Record, Sample, Usage, Verdict
+from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
 from deemster.suites.metrics import (
     FailureReasons,
     Item,
@@ -20,11 +18,11 @@ from deemster.suites.metrics import (
     standings,
     summarise,
 )
+from deemster.suites.run_folder import FILE as RUN
 from deemster.suites.store import RunStore
+from deemster.suites.store_format import contents
+from deemster.suites.summary_file import FILE, seal
 from deemster.suites.thresholds import ThresholdResult
-
-FILE = "summary.json"
-_THRESHOLDS = TypeAdapter(tuple[ThresholdResult, ...])
 
 
 def summarise_judge(store: RunStore, judge: int) -> Summary:
@@ -81,7 +79,8 @@ def write_summary(
 ) -> None:
     """Write `summary.json`: the first judge's figures, and all of them under `judges`.
 
-    The file is replaced in one step: a reader sees the old one or the new one.
+    The file is replaced in one step: a reader sees the old one or the new one. What only it tells
+    is sealed, see `summary_file`.
 
     Args:
         directory: of the run.
@@ -99,35 +98,11 @@ def write_summary(
         record["standings"] = [one.model_dump(mode="json") for one in standings]
     if thresholds:
         record["thresholds"] = [one.model_dump(mode="json") for one in thresholds]
+    # Not by `RunStore`, which would read all that was just written.
+    uri = f"{(directory / RUN).resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        record["seal"] = seal(record, contents(db))
     write_json(directory / FILE, record)
-
-
-def read_thresholds(directory: Path) -> tuple[ThresholdResult, ...]:
-    """The thresholds of a finished run as `write_summary` noted them; empty if it has none."""
-    try:
-        record = read_json(directory / FILE)
-        given = record.get("thresholds", ()) if isinstance(record, dict) else ()
-        return _THRESHOLDS.validate_python(given)
-    except (InputError, ValidationError):
-        return ()
-
-
-class Noted(Record):
-    """What only `summary.json` tells of an imported log; see the fields of `Summary`."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    notes: tuple[str, ...] = ()
-    published: dict[str, float | int] = Field(default_factory=dict)
-
-
-def read_noted(directory: Path, judge: str) -> Noted:
-    """What `summary.json` notes of a judge; empty if nothing, or if it cannot be read."""
-    try:
-        record = read_json(directory / FILE)
-        return Noted.model_validate_json(json.dumps(record["judges"][judge]))  # type: ignore[index]
-    except (InputError, LookupError, TypeError, ValidationError):
-        return Noted()
 
 
 def published_tables(figures: Mapping[str, float]) -> list[dict[str, dict[str, float]]]:
