@@ -46,6 +46,7 @@ test-slow: $(STAMP)  ## Run the tests that take minutes
 
 # The oldest releases that pyproject.toml allows, for the core alone and for all extras at once (some
 # need more of the core), and the youngest. torch stays the tested one: other builds are gigabytes.
+# transformers 5.20.2 is allowed for vLLM's sake alone (docs/installing.md).
 EDGES := build/edges
 UV := .tools/bin/uv
 AT = OMP_NUM_THREADS=1 $(EDGES)/$(1)/bin/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
@@ -65,9 +66,9 @@ $(EDGES)/oldest/.installed: CHOICE := --resolution lowest-direct --extra dev
 $(EDGES)/newest/.installed: CHOICE := --resolution highest --extra dev
 $(EDGES)/%/.installed: pyproject.toml constraints.txt .tools/.installed
 	mkdir -p $(EDGES)
-	grep '^torch==' constraints.txt >$(EDGES)/torch.txt
+	(grep '^torch==' constraints.txt; echo 'transformers>=5.21,<6') >$(EDGES)/overrides.txt
 	grep -E '^(hypothesis|pytest)' constraints.txt >$(EDGES)/tools.txt
-	$(UV) pip compile --quiet pyproject.toml $(CHOICE) --python-version 3.11 --override $(EDGES)/torch.txt \
+	$(UV) pip compile --quiet pyproject.toml $(CHOICE) --python-version 3.11 --override $(EDGES)/overrides.txt \
 		--no-annotate --no-header --output-file $(EDGES)/$*.txt
 	$(UV) venv --quiet --clear --python 3.11 $(@D)
 	$(UV) pip install --quiet --python $(@D) --editable . --requirement $(EDGES)/$*.txt $(if $(filter core,$*),--requirement $(EDGES)/tools.txt)

@@ -273,7 +273,10 @@ def test_a_padding_token_of_minus_one_is_none(tmp_path: Path) -> None:
     """Some configurations say so."""
     from deemster.judges.meta_hf import HfMetaRM
 
-    base = save_tiny_model(tmp_path / "base", hidden=32, pad_token_id=-1)
+    base = save_tiny_model(tmp_path / "base", hidden=32)
+    for name in ("config.json", "generation_config.json"):  # transformers may refuse to write it
+        settings = json.loads((base / name).read_text())
+        (base / name).write_text(json.dumps({**settings, "pad_token_id": -1}))
     tokenizer, loaded = load_scalar(base, sft())
     assert loaded.config.pad_token_id == tokenizer.eos_token_id
     assert load_judge(base, sft())[1].config.pad_token_id is None

@@ -9,6 +9,7 @@ import errno
 import random
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeVar
@@ -78,7 +79,7 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "max_grad_norm": settings.max_grad_norm,
         **({} if settings.optimizer is None else {"optim": settings.optimizer}),
         "train_sampling_strategy": "sequential" if settings.group_by_length else "random",
-        "activation_checkpointing": settings.gradient_checkpointing,
+        _checkpointing(): settings.gradient_checkpointing,
         "bf16": bf16,
         "use_cpu": settings.cpu,
         "seed": settings.seed,
@@ -92,6 +93,12 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
         "dataloader_pin_memory": gpu,
         "ddp_find_unused_parameters": False,
     }
+
+
+def _checkpointing() -> str:
+    """What `TrainingArguments` calls gradient checkpointing: transformers renamed it in 5.23."""
+    names = {field.name for field in fields(TrainingArguments)}
+    return min(names & {"activation_checkpointing", "gradient_checkpointing"})
 
 
 def like_lengths_together(rows: list[Row], size: int, *, seed: int) -> list[Row]:
