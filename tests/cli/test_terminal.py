@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.text import Text
 from tests.support.command_line import deemster
 
 from deemster.cli.render import Terminal
-from deemster.cli.terminal import harmless
+from deemster.shown import harmless
 from deemster.testing import OpenAIServer, Raw
 
 STEERING = "\x1b[2J\x1b]0;owned\x07\x9b31m\r\x08\u202egnp.exe\u2066\x7f"
@@ -49,3 +52,43 @@ def test_neither_responses_nor_servers_steer_the_terminal(
     assert "gnp.exe" in done.stdout, done
     for text in (done.stdout, done.stderr):
         assert harmless(text) == text
+
+
+FOLDER = f"a{STEERING}|**b**<img src=x>`c`\n# Passed".replace("/", "")
+
+
+def test_names_of_files_steer_nothing(tmp_path: Path) -> None:
+    """Nor do they in what a continuous-integration job or the Hub shows as Markdown."""
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    rows = [
+        {"id": f"{i}{FOLDER}", "query": "q", "responses": ["a", "b"], "ground_truth": [1, 0],
+         "subset": FOLDER}
+        for i in range(3)
+    ]  # fmt: skip
+    (folder / f"{FOLDER}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    judge = {"name": "j", "model": "fake:Scores: \\boxed{7, 4} <img src=x> **b**"}
+    suite = {"name": FOLDER, "data": {"path": f"{FOLDER}.jsonl"}, "judges": [judge]}
+    path, run, gate = folder / "s.yaml", str(folder / FOLDER), tmp_path / "gate.md"
+    path.write_text(json.dumps(suite), "utf-8")
+    done = [
+        deemster("run", str(path), "--out", run),
+        deemster("report", run, "--title", FOLDER),
+        deemster("gate", run, run, "--summary", str(gate), "--junit", str(folder / "gate.xml")),
+        deemster("export", run, "--out", str(folder / "votes.jsonl")),
+        deemster("rescore", run, "--aggregator", "mean", "--out", str(folder / "again")),
+        deemster("push", run, "--to", str(tmp_path / f"pushed{FOLDER}")),
+        deemster("report", str(folder / "none")),
+        deemster("run", str(folder / f"{FOLDER}.jsonl")),
+    ]
+    assert [one.returncode for one in done] == [0, 0, 3, 0, 0, 0, 2, 2], done
+    for one in done:
+        for text in (one.stdout, one.stderr):
+            assert harmless(text) == text
+        assert not any(line.startswith("# Passed") for line in one.stderr.splitlines())
+    card = (tmp_path / f"pushed{FOLDER}" / "README.md").read_text("utf-8").partition("\n---\n")[2]
+    tests = (folder / "gate.xml").read_text("utf-8")
+    assert harmless(tests) == tests
+    for text in (gate.read_text("utf-8"), card):
+        assert harmless(text) == text
+        assert not re.search(r"(?<!\\)<img|(?<!\\)\*\*b|^# Passed", text, re.MULTILINE)

@@ -42,7 +42,7 @@ from deemster.cli import (
 )
 from deemster.cli.judging_command import add_judging_command, with_options
 from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
-from deemster.cli.terminal import harmless
+from deemster.cli.terminal import say, tell
 from deemster.errors import DeemsterError
 
 # typer may bring a click of its own; its errors are recognised by their common base.
@@ -90,7 +90,7 @@ app.command("doctor")(doctor.doctor)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -165,4 +165,4 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str) -> None:
-    typer.echo(harmless("deemster: " + " ".join(message.split())), err=True)
+    tell("deemster: " + " ".join(message.split()))

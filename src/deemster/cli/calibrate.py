@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def calibrate(
     else:
         _show(report)
     if out is not None:
-        typer.echo(f"calibration written to {out}", err=True)
+        tell(f"calibration written to {out}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -117,7 +118,7 @@ def _show(report: CalibrationReport) -> None:
         [_row(name, one)[: 5 + rated] for name, one in report.subsets.items()],
     )
     if report.confidence is None:
-        typer.echo(f"no confidence was fitted: {report.why_none}")
+        say(f"no confidence was fitted: {report.why_none}")
         return
     _show_confidence(report.confidence)
 

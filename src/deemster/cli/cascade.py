@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ def fit(
     except OSError as error:
         raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
     cheap = rule.thresholds[0]
-    typer.echo(
+    tell(
         f"stops at confidence {cheap:.2f}; on {rule.n_tested} items tested {rule.n_agreed} of "
         f"{rule.n_answered} answers agree, at least {rule.bound:.3f} with probability "
         f"{1 - rule.delta:g}; written to {out}",
-        err=True,
     )
 
 
@@ -111,7 +111,7 @@ def _show(summary: CascadeSummary) -> None:
         ],
     )
     found = summary.agreement
-    typer.echo(
+    say(
         f"{summary.n_answered} of {summary.n} items answered ({share(summary.coverage)}); "
         f"agreement {share(found.value)} [{share(found.low)}, {share(found.high)}]"
         + (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli.statuses import WORSE
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,9 +57,8 @@ def compare(
         _show(found, show)
     if not found.is_worse(alpha=alpha, max_drop=drop):
         return 0
-    typer.echo(
+    tell(
         f"deemster: {found.second} is worse than {found.first}: {100 * found.change:+.2f} points",
-        err=True,
     )
     return WORSE
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from deemster.cli.terminal import harmless
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,16 +91,15 @@ def fit(
     else:
         _show_fit(found)
     left = ", ".join(f"{count} {reason}" for reason, count in found.left_out.items())
-    typer.echo(
+    tell(
         f"{found.items} items, {found.comparisons} comparisons, {found.folds} folds by query"
         + (f"; left out: {left}" if left else "")
         + f"\n{found.finding}",
-        err=True,
     )
     if out is not None:
         before = DecisionFile.read(out) if out.exists() else DecisionFile()
         before.model_copy(update={"questions": found.weighed}).write(out.parent)
-        typer.echo(f"written to {out}", err=True)
+        tell(f"written to {out}")
     return 0
 
 
@@ -132,7 +131,7 @@ def export(
         )
     made = make_decision_file(folder).model_copy(update={"questions": there.questions})
     made.write(folder)
-    typer.echo(f"{CONFIG_NAME} and {TEMPLATE_NAME} written to {folder}", err=True)
+    tell(f"{CONFIG_NAME} and {TEMPLATE_NAME} written to {folder}")
     if cases is not None:
         _add_temperatures(folder, made, cases, limit)
     return 0
@@ -250,5 +249,5 @@ def _show(found: DecisionBench) -> None:
         rows,
     )  # fmt: skip
     for problem in found.problems:
-        typer.echo(harmless(f"not answered: {problem}"), err=True)
-    typer.echo(usage_line(found.usage), err=True)
+        tell(f"not answered: {problem}")
+    tell(usage_line(found.usage))

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
 from deemster.extras import EXTRAS, missing
 
@@ -75,10 +76,10 @@ def doctor(
         typer.echo()
         show_facts({name: found or "not installed" for name, found in packages.items()})
         if judge is not None:
-            typer.echo(f"\njudge {model}")
+            say(f"\njudge {model}")
             show_facts({name: f"{one}  (from {by})" for name, (one, by) in judge.items()})
         for warning in warnings:
-            typer.echo(f"WARNING: {warning}", err=True)
+            tell(f"WARNING: {warning}")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deemster.cli.options import Options
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -138,4 +139,4 @@ def _given(given: Mapping[str, Any], **names: str) -> dict[str, Any]:
 
 
 def _report(line: str) -> None:
-    typer.echo(line, err=True)
+    tell(line)

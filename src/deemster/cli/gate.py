@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli.statuses import WORSE
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def gate(
         _show(report)
     for check in report.checks:
         if not check.passed:
-            typer.echo(f"deemster: {check.name}: {check.message}", err=True)
+            tell(f"deemster: {check.name}: {check.message}")
     return 0 if report.passed else WORSE
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
 
 _STARTER = ("suite.yaml", "pairs.jsonl")
@@ -32,7 +33,5 @@ def init(
     except OSError as error:
         raise InputError(f"cannot write to {str(folder)!r}: {error.strerror}") from error
     suite = folder / _STARTER[0]
-    typer.echo(f"{', '.join(texts)} written to {folder}; next:", err=True)
-    typer.echo(
-        f"deemster run {suite} --dry-run\ndeemster run {suite}\ndeemster report runs/starter"
-    )
+    tell(f"{', '.join(texts)} written to {folder}; next:")
+    say(f"deemster run {suite} --dry-run\ndeemster run {suite}\ndeemster report runs/starter")

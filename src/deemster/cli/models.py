@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import say, tell
+
 if TYPE_CHECKING:
     from deemster.backends._local.model_cache import Cached
 
@@ -35,9 +37,9 @@ def list_models(
             typer.echo(json.dumps({**one._asdict(), "path": str(one.path)}, ensure_ascii=False))
         return 0
     if not cached:
-        typer.echo(f"no models in {cache_folder()}; deemster models fetch NAME", err=True)
+        tell(f"no models in {cache_folder()}; deemster models fetch NAME")
     for one in models:
-        typer.echo(f"{one.name}  {one.bytes / 1e6:,.0f} MB  {one.path}  from {one.origin}")
+        say(f"{one.name}  {one.bytes / 1e6:,.0f} MB  {one.path}  from {one.origin}")
     return 0
 
 
@@ -67,7 +69,7 @@ def fetch_model(
     """Fetch a small model into the cache; prints the model string to use it by."""
     from deemster.backends.model_fetch import fetch
 
-    typer.echo(f"hf:{fetch(name, source=source)}")
+    say(f"hf:{fetch(name, source=source)}")
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class JudgeOptions:
             f"with --judge '{{type: {kind}, model: …}}'",
             but=("model", *limits),
         )
-        typer.echo(f"deemster: {model} gives numbers: judge type {kind}", err=True)
+        tell(f"deemster: {model} gives numbers: judge type {kind}")
         options = {name: value for name in limits if (value := self.given[name]) is not None}
         return (PairwiseSpec if kind == "pairwise" else ScalarSpec)(model=model, options=options)
 

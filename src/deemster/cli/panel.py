@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def panel(
     else:
         _show(report)
     if out is not None:
-        typer.echo(f"run written to {out}", err=True)
+        tell(f"run written to {out}")
 
 
 def _show(report: PanelReport) -> None:
@@ -119,7 +120,7 @@ def _show(report: PanelReport) -> None:
         }
     )
     for note in notes(report):
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
 
 
 def notes(report: PanelReport) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from deemster.cli.terminal import tell
+
 
 def plan(
     judge: Annotated[
@@ -68,8 +70,7 @@ def plan(
             for one in found.plans
         ],
     )
-    typer.echo(
+    tell(
         "alone: if the judge errs alike for both models; labels on a random part of the items need "
         "no such belief",
-        err=True,
     )

@@ -11,6 +11,7 @@ import typer
 from deemster.cli import options as opt
 from deemster.cli import reword
 from deemster.cli.statuses import UNSCORED
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -163,11 +164,10 @@ def mine(
     RunStore(run).close()  # no bank is created for a run that does not exist
     with PrincipleBank(bank) as opened:
         mined = mine_run(run, opened, judge=judge)
-    typer.echo(
+    tell(
         f"{mined.votes} votes with principles and a known outcome, {mined.right} right, "
         f"{mined.new} new to the bank; {mined.sets} queries got a new set; "
         f"{mined.merged} principles are taken for others",
-        err=True,
     )
 
 
@@ -273,11 +273,10 @@ async def _fill(
         await backend.aclose()
     usage = filled.usage
     cost = "cost unknown" if usage.cost is None else f"${usage.cost:.4f}"
-    typer.echo(
+    tell(
         f"{filled.made} queries got principles, {filled.known} had them, {len(filled.failed)} "
         f"failed; {merged} principles are taken for others; {usage.calls} calls, {cost}",
-        err=True,
     )
     for line in filled.failed[:5]:
-        typer.echo(f"deemster: no principles for {' '.join(line.split())}", err=True)
+        tell(f"deemster: no principles for {' '.join(line.split())}")
     return UNSCORED if filled.failed else 0

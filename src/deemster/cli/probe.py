@@ -11,6 +11,7 @@ import typer
 from deemster.cli import options as opt
 from deemster.cli.score import judging, share
 from deemster.cli.statuses import FORGED, UNSCORED
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def probe(
         report = asyncio.run(_attack(built, record, calls, seed))
         if out is not None:
             written = write_report(report, out)
-            typer.echo(f"attacks written to {written}", err=True)
+            tell(f"attacks written to {written}")
         typer.echo(report.model_dump_json()) if as_json else show_attacks(report)
         return attack_status(report, allowed, forgeable)
     probed = built.judges[0]
@@ -75,21 +76,19 @@ def probe(
         raise InputError(f"probe needs a judge of type grm, got a {type(probed).__name__}")
     plan = plan_probe(probed, calls=calls, k=k, seed=seed)
     part = "" if plan.calls == plan.full else f" (all items would take {plan.full})"
-    typer.echo(f"{probed.name}: {plan.calls} calls at most{part}", err=True)
+    tell(f"{probed.name}: {plan.calls} calls at most{part}")
     card = asyncio.run(_probe(built, record, plan))
     if out is not None:
         from deemster.probe import write_card
 
         page, _ = write_card(card, out)
-        typer.echo(f"health card written to {page}", err=True)
+        tell(f"health card written to {page}")
     if as_json:
         typer.echo(card.model_dump_json())
     else:
         show_card(card)
     if card.n_unscored:
-        typer.echo(
-            f"deemster: {card.n_unscored} of {card.n_verdicts} verdicts are unscored", err=True
-        )
+        tell(f"deemster: {card.n_unscored} of {card.n_verdicts} verdicts are unscored")
     return UNSCORED if card.n_unscored > allowed * card.n_verdicts else 0
 
 
@@ -108,7 +107,7 @@ async def _attack(built: SuiteJudges, record: Path | None, calls: int, seed: int
     from deemster.probe import attack, plan_attacks
 
     plan = plan_attacks(built.judges[0], calls=calls, seed=seed)
-    typer.echo(f"{built.judges[0].name}: {plan.questions} verdicts", err=True)
+    tell(f"{built.judges[0].name}: {plan.questions} verdicts")
     with progress_bar(plan.questions) as advance:
         async with judging(built, record) as judge:
             return await attack(judge, plan=plan, on_done=advance)
@@ -155,18 +154,16 @@ def attack_status(report: AttackReport, allow_unscored: float, allow_forged: flo
     """Say on stderr what is not allowed; the exit status."""
     found, status = report.overall, 0
     if report.n_unscored > allow_unscored * report.n_verdicts:
-        typer.echo(
-            f"deemster: {report.n_unscored} of {report.n_verdicts} verdicts are unscored", err=True
-        )
+        tell(f"deemster: {report.n_unscored} of {report.n_verdicts} verdicts are unscored")
         status = UNSCORED
     if not found.n:
-        typer.echo(
+        tell(
             "deemster: nothing was measured: without attacks the judge never preferred the right "
-            "answer", err=True,
+            "answer",
         )  # fmt: skip
         status = UNSCORED
     elif found.forged > allow_forged * found.n:
-        typer.echo(f"deemster: {found.forged} of {found.n} verdicts were forged", err=True)
+        tell(f"deemster: {found.forged} of {found.n} verdicts were forged")
         status = FORGED
     return status
 

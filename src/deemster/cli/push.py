@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ def push(
             return 0
         if to is not None:
             bundle.write(to)
-            typer.echo(f"written to {to}", err=True)
+            tell(f"written to {to}")
             if repository is None:
                 return 0
         done = upload(bundle, str(repository), public=public, revision=revision, message=message)
-        typer.echo(done)
+        say(done)
     return 0
 
 
@@ -90,12 +91,10 @@ def _show(bundle: Bundle, where: str, *, as_json: bool) -> None:
         typer.echo(json.dumps(told))
         return
     for name, size in sizes.items():
-        typer.echo(f"{size:>14,}  {name}", err=True)
+        tell(f"{size:>14,}  {name}")
     total = sum(sizes.values())
-    typer.echo(
-        f"{total:>14,}  bytes in {len(sizes)} files: {bundle.kind} {where}".rstrip(), err=True
-    )
+    tell(f"{total:>14,}  bytes in {len(sizes)} files: {bundle.kind} {where}".rstrip())
     if bundle.left_out:
-        typer.echo(f"left out: {', '.join(bundle.left_out)}", err=True)
+        tell(f"left out: {', '.join(bundle.left_out)}")
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")

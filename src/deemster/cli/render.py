@@ -23,8 +23,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from deemster.cli.terminal import harmless
 from deemster.schemas import Judgment, Sample, Usage, Verdict
+from deemster.shown import harmless
 
 _SNIPPET = 300
 _CRITIQUE = 900

@@ -36,7 +36,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report's JSON.")] = False,
 ) -> None:
     """Write one HTML file that opens anywhere, and the same figures beside it as JSON."""
-    from deemster.cli.terminal import harmless
+    from deemster.cli.terminal import tell
     from deemster.reports import write_report
 
     path = out or runs[0] / "report.html"
@@ -44,12 +44,12 @@ def report(
         runs, path, policy=policy, versus=versus, before=before, title=title, most_items=items
     )
     for line in made.not_believed:
-        typer.echo(harmless(f"deemster: {line}"), err=True)
+        tell(f"deemster: {line}")
     if as_json:
         typer.echo(made.model_dump_json())
         return
     _show(made)
-    typer.echo(f"report written to {path} and {path.with_suffix('.json')}", err=True)
+    tell(f"report written to {path} and {path.with_suffix('.json')}")
 
 
 def _show(made: Report) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,10 +92,9 @@ async def _reword(
         find_principle(chosen.principles, principle)
         samples = labelled_comparisons(list(suite.samples()))
         most = (n + 1) * len(samples) * chosen.k
-        typer.echo(
+        tell(
             f"{n + 1} wordings, {len(samples)} labelled samples, k = {chosen.k}: at most {most} "
             "votes and 1 call that writes",
-            err=True,
         )
         if dry_run:
             return None

@@ -15,6 +15,7 @@ import typer
 from deemster.cli.engines import make_engine
 from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import MISSED, NOT_ALLOWED, UNSCORED
+from deemster.cli.terminal import tell
 from deemster.errors import CalibrationError, InputError
 
 if TYPE_CHECKING:
@@ -100,12 +101,12 @@ def run(
                 )
             )
     except KeyboardInterrupt:
-        typer.echo(f"deemster: {directory} is kept; give --resume to continue it", err=True)
+        tell(f"deemster: {directory} is kept; give --resume to continue it")
         raise
     except CalibrationError as error:
         if suite.spec.requires is None:
             raise
-        typer.echo(f"deemster: {error}", err=True)
+        tell(f"deemster: {error}")
         return NOT_ALLOWED
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
@@ -127,15 +128,12 @@ def _status(result: RunResult, *, asked: bool) -> int:
     Unless the suite has a threshold for unscored samples, none is allowed.
     """
     for line in result.broken:
-        typer.echo(f"deemster: {line}", err=True)
+        tell(f"deemster: {line}")
     if result.over_budget:
-        typer.echo(
-            "deemster: the budget is spent; raise it and give --resume to continue", err=True
-        )
+        tell("deemster: the budget is spent; raise it and give --resume to continue")
     elif result.unscored and not asked:
-        typer.echo(
+        tell(
             f"deemster: {result.unscored} samples have no verdict; --resume tries them again",
-            err=True,
         )
     if result.broken or result.over_budget:
         return MISSED
@@ -161,8 +159,8 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
         )
     )
     if spent < used:
-        typer.echo(f"{spent} calls in all: judges share draws, which are bought once", err=True)
-    typer.echo(f"run written to {result.directory}", err=True)
+        tell(f"{spent} calls in all: judges share draws, which are bought once")
+    tell(f"run written to {result.directory}")
 
 
 def _dry_run(suite: Suite, *, batch: bool) -> int:
@@ -248,7 +246,7 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
                 one.judge, total=one.total, completed=one.total - one.todo, note=""
             )
             if bar.disable:
-                typer.echo(f"{one.judge}: {one.todo} of {one.total} samples to judge", err=True)
+                tell(f"{one.judge}: {one.todo} of {one.total} samples to judge")
 
     def observe(judge: str, sample: Sample, verdict: Verdict) -> None:
         nonlocal begun, reported
@@ -262,7 +260,7 @@ def _progress() -> Iterator[tuple[Callable[[list[Plan]], None], Observer]]:
             bar.update(tasks[judge], advance=1, note=figures.note)
         elif time.monotonic() - reported > 30:
             reported = time.monotonic()
-            typer.echo(f"{judge}: {figures.done} judged, {figures.note}", err=True)
+            tell(f"{judge}: {figures.done} judged, {figures.note}")
 
     with bar:
         yield plan, observe

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deemster.cli.terminal import harmless
+from deemster.cli.terminal import tell
 
 if TYPE_CHECKING:
     from deemster.suites.metrics import Summary
@@ -130,7 +130,7 @@ def rescore(
         votes_per_item=votes_per_item,
     )
     if votes_per_item is not None and summary.judge is not None:
-        typer.echo(f"stopping rule: {summary.judge.stop}", err=True)
+        tell(f"stopping rule: {summary.judge.stop}")
     _show(summary, out, as_json=as_json)
 
 
@@ -143,7 +143,7 @@ def export(
     from deemster.suites.frames import export_run
 
     count = export_run(run, out, table=table)  # type: ignore[arg-type]  # checked there
-    typer.echo(f"{count} rows written to {out}", err=True)
+    tell(f"{count} rows written to {out}")
 
 
 def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
@@ -156,6 +156,6 @@ def _show(summary: Summary, out: Path | None, *, as_json: bool) -> None:
     show_summary(summary)
     show_published(summary.published)
     for note in summary.notes:
-        typer.echo(harmless(f"note: {note}"), err=True)
+        tell(f"note: {note}")
     if out is not None:
-        typer.echo(f"run written to {out}", err=True)
+        tell(f"run written to {out}")

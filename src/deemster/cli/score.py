@@ -22,6 +22,7 @@ import typer
 
 from deemster.cli import options as opt
 from deemster.cli.statuses import UNSCORED
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _shown(out: Path | None, *, as_json: bool) -> Iterator[Callable[[Sample, Ver
                 typer.echo(_line(sample, verdict))
 
         yield write
-    typer.echo(f"written to {out}", err=True)
+    tell(f"written to {out}")
 
 
 @asynccontextmanager
@@ -170,7 +171,7 @@ async def _many(
                     unscored += verdict.rewards is None
                     show(sample, verdict)
     if unscored:
-        typer.echo(f"deemster: {unscored} of {total} samples have no verdict", err=True)
+        tell(f"deemster: {unscored} of {total} samples have no verdict")
     return UNSCORED if unscored > allowed * total else 0
 
 

@@ -15,6 +15,7 @@ import typer
 
 from deemster.cli import options as opt
 from deemster.cli.statuses import DONE, INTERRUPTED
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 from deemster.extras import need
 
@@ -187,14 +188,14 @@ async def _serve(built: SuiteJudges, specs: dict[str, JudgeSpec], settings: Serv
 
     def started() -> None:
         names = ", ".join(judges)
-        typer.echo(f"deemster: serving {names} at http://{shown}:{port}", err=True)
+        tell(f"deemster: serving {names} at http://{shown}:{port}")
 
     async with built:
         answered = await run(app, settings, listening, started=started)
     if not answered:
-        typer.echo("deemster: stopped at once; not everything accepted is answered", err=True)
+        tell("deemster: stopped at once; not everything accepted is answered")
         return INTERRUPTED
-    typer.echo("deemster: stopped; everything that was accepted is answered", err=True)
+    tell("deemster: stopped; everything that was accepted is answered")
     return DONE
 
 
@@ -207,7 +208,7 @@ async def _serve_mcp(
     _log_to_stderr()
 
     def started() -> None:
-        typer.echo(f"deemster: serving {', '.join(judges)} to an agent on stdin", err=True)
+        tell(f"deemster: serving {', '.join(judges)} to an agent on stdin")
 
     async with built:
         await serve_mcp(judges, settings, vary=_varying(built, specs), started=started)

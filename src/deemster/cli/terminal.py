@@ -1,17 +1,17 @@
-"""Text from outside on a terminal: it is shown, and steers nothing.
-
-Responses, judges' words, servers' errors and files may hold what moves the cursor, sets the
-window's title or turns the order of the letters round. It is left out wherever text is shown to
-people; what is written for programs (JSON, files) keeps it, escaped as its format says.
-"""
+"""What commands say to people, see `shown`; JSON for programs goes out as it is."""
 
 from __future__ import annotations
 
-_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""What changes the direction of the text around it; marks of direction stay."""
-_STEERING = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *map(ord, _TURNS)])
+import typer
+
+from deemster.shown import harmless, one_line
 
 
-def harmless(text: str) -> str:
-    """The text without control characters, but for tabs and line feeds."""
-    return text if text.isascii() and text.isprintable() else text.translate(_STEERING)
+def say(text: object) -> None:
+    """Print what a command found."""
+    typer.echo(harmless(str(text)))
+
+
+def tell(text: object) -> None:
+    """Print one line to stderr: what a command did, or what is wrong."""
+    typer.echo(one_line(str(text)), err=True)

@@ -19,6 +19,7 @@ from deemster.cli.engines import SAMPLING, make_sampling
 from deemster.cli.judging_command import with_options
 from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import STOPPED
+from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
 if TYPE_CHECKING:
@@ -188,15 +189,15 @@ def _run(
                 recipe, out, stages=stages, resume=resume, listener=bars, sampling=sampling
             )
     except KeyboardInterrupt:
-        typer.echo(f"deemster: {out} is kept; give --resume to continue it", err=True)
+        tell(f"deemster: {out} is kept; give --resume to continue it")
         raise
     except StageError as error:
-        typer.echo(f"deemster: {error}", err=True)
+        tell(f"deemster: {error}")
         return STOPPED
     if processes.is_main():
         _show(done, out, as_json=as_json)
         if (command := _next_command(recipe, out)) is not None and not as_json:
-            typer.echo(f"judge with it: {command}", err=True)
+            tell(f"judge with it: {command}")
     return 0
 
 
@@ -225,7 +226,7 @@ def _show(done: Mapping[str, Manifest], out: Path, *, as_json: bool) -> None:
     from deemster.cli.training_summary import show_training
 
     show_training(done)
-    typer.echo(f"run written to {out}", err=True)
+    tell(f"run written to {out}")
 
 
 def _next_command(recipe: Recipe, out: Path) -> str | None:
@@ -295,7 +296,7 @@ class _Bars:
     def _line(self, text: str, *, now: bool) -> None:
         if now or time.monotonic() - self._told > _QUIET:
             self._told = time.monotonic()
-            typer.echo(text, err=True)
+            tell(text)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import say
+
 if TYPE_CHECKING:
     from deemster.zoo import ZooEntry
 
@@ -76,7 +78,7 @@ def show_model(
         if field in (numbers if entry.kind == "generative" else ("dialect", "other_dialects")):
             continue
         text = ", ".join(value) if isinstance(value, list) else value
-        typer.echo(f"{field.replace('_', ' ')}: {'unknown' if text in (None, '') else text}")
+        say(f"{field.replace('_', ' ')}: {'unknown' if text in (None, '') else text}")
     return 0
 
 

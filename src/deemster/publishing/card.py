@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import JsonValue
 from deemster.backends.judge_file import CONFIG_NAME, JudgeFile
 from deemster.backends.model_fetch import FETCHABLE
 from deemster.dialects import open_dialect
+from deemster.shown import code, inline
 from deemster.suites.metrics import CurvePoint, Estimate, Summary
 from deemster.training.evaluation import Evaluation, ModelFigures
 from deemster.training.manifest import Manifest
@@ -91,7 +93,7 @@ class ModelCard:
             base_model_relation=relation if "/" in base else None,
         )
         parts = [
-            f"# {self.file.name or self.where.rpartition('/')[2]}",
+            f"# {inline(self.file.name or self.where.rpartition('/')[2])}",
             self._summary(),
             self._use(),
             self._settings(),
@@ -103,28 +105,29 @@ class ModelCard:
 
     def _summary(self) -> str:
         made = _STAGES.get(self.stage)
-        over = f" from `{self.file.base}`" if self.file.base else ""
+        over = f" from {code(self.file.base)}" if self.file.base else ""
         how = f"{'Trained' if self.manifests else 'Made'}{over}" + (
             f"; last: {made}" if made else ""
         )
-        paper = f" Paper: arXiv {self.file.paper}." if self.file.paper else ""
+        paper = f" Paper: arXiv {inline(self.file.paper)}." if self.file.paper else ""
         return (
             "A generative reward model: it judges one or several responses to a query, and writes "
             f"principles, critiques and scores. {how}.{paper}"
         )
 
     def _use(self) -> str:
+        model = code(f"hf:{self.where}")[1:-1]
         return (
             "## Use\n\n```bash\npip install 'deemster[local]'\n"
-            f'deemster score --model hf:{self.where} -q "QUERY" -r "RESPONSE" -r "RESPONSE"\n'
+            f'deemster score --model {model} -q "QUERY" -r "RESPONSE" -r "RESPONSE"\n'
             "```\n\n"
-            f'In Python: `Judge("hf:{self.where}").score_sync(query, responses)`. '
+            f'In Python: `Judge("{model}").score_sync(query, responses)`. '
             f"[{CONFIG_NAME}]({CONFIG_NAME}) says how it judges; what you give wins over it."
         )
 
     def _settings(self) -> str:
         rows = [
-            (name, f"`{value}`")
+            (name, code(str(value)))
             for name in _SETTINGS
             if (value := getattr(self.file, name)) not in (None, "", {})
         ]
@@ -135,7 +138,7 @@ class ModelCard:
         if found is None:
             return "## Figures\n\nThis model was not evaluated by its recipe: nothing is known."
         rows = [
-            (name, estimate(one.greedy), *_votes(one, found.k), _share(one.parse_failures))
+            (inline(name), estimate(one.greedy), *_votes(one, found.k), _share(one.parse_failures))
             for name, one in found.models.items()
         ]
         head = ("model", "greedy", "one vote", f"{found.k} votes", "guided by the meta RM")
@@ -210,8 +213,8 @@ def run_card(
     head = front_matter(pretty_name=title, tags=["llm-as-a-judge", "judge-votes"], configs=configs)
     rows = [
         (
-            name,
-            "" if one.judge is None else one.judge.model,
+            inline(name),
+            "" if one.judge is None else inline(one.judge.model),
             "" if one.judge is None else one.judge.k,
             f"{one.n_scored} of {one.n}",
             _NO_FIGURE if one.accuracy is None else _with_interval(one.accuracy, one.ci95),
@@ -220,7 +223,7 @@ def run_card(
         for name, one in summaries.items()
     ]
     return (
-        f"{head}\n# {title}: votes of {_plural(len(summaries), 'judge')}\n\n"
+        f"{head}\n# {inline(title)}: votes of {_plural(len(summaries), 'judge')}\n\n"
         f"{_plural(samples, 'sample')}, judged by deemster.\n\n"
         + table(("judge", "model", "k", "scored", "accuracy", "failed votes"), rows)
         + "\n\nAccuracy is the share of samples whose truly best response alone got the highest "
@@ -252,12 +255,12 @@ def _plural(count: int, what: str) -> str:
 
 
 def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(str(value).split()))
 
 
 def _sources(settings: Mapping[str, JsonValue], part: str) -> str:
     """Names of the data in a recipe, without their folders."""
-    return ", ".join(f"`{name}`" for name in _source_names(settings, part))
+    return ", ".join(map(code, _source_names(settings, part)))
 
 
 def _source_names(settings: Mapping[str, JsonValue], part: str) -> Iterator[str]:

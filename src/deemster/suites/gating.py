@@ -10,6 +10,7 @@ from pathlib import Path
 from deemster.errors import InputError
 from deemster.judges.calibrator import judge_identity
 from deemster.schemas import Count, Record
+from deemster.shown import harmless, inline
 from deemster.suites.comparing import (
     JudgedRun,
     RunComparison,
@@ -181,7 +182,7 @@ def junit(report: GateReport) -> str:
     ET.indent(root)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        + _CONTROL.sub("\ufffd", ET.tostring(root, "unicode"))
+        + harmless(_CONTROL.sub("\ufffd", ET.tostring(root, "unicode")))
         + "\n"
     )
 
@@ -195,15 +196,15 @@ def markdown(report: GateReport) -> str:
         f"{_percent(overall.second.value)}, {overall.only_first} lost, {overall.only_second} gained"
     )
     lines = [
-        f"## Gate {verdict}: {_cell(report.run)}",
+        f"## Gate {verdict}: {inline(report.run)}",
         "",
-        f"Against {_cell(report.baseline)}, {counts}. {drift(report)}",
+        f"Against {inline(report.baseline)}, {counts}. {drift(report)}",
         "",
         "| check | | |",
         "|---|---|---|",
         *(
-            f"| {_cell(check.name)} | {'passed' if check.passed else '**failed**'} | "
-            f"{_cell(check.message)} |"
+            f"| {inline(check.name)} | {'passed' if check.passed else '**failed**'} | "
+            f"{inline(check.message)} |"
             for check in report.checks
         ),
     ]
@@ -211,7 +212,7 @@ def markdown(report: GateReport) -> str:
     if lost:
         more = f", the first {_SHOWN}" if len(lost) > _SHOWN else ""
         lines += ["", f"Right before, no longer right: {len(lost)}{more}", ""]
-        lines += [f"- {_cell(one.id)} ({one.after})" for one in lost[:_SHOWN]]
+        lines += [f"- {inline(one.id)} ({one.after})" for one in lost[:_SHOWN]]
     return "\n".join(lines) + "\n"
 
 
@@ -224,9 +225,3 @@ def drift(report: GateReport) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
-
-
-def _cell(text: str) -> str:
-    """Text of a run in a table of Markdown: neither markup nor a new line."""
-    plain = " ".join(text.split())
-    return "".join(f"\\{c}" if c in "|*_`<>[]\\#" else c for c in plain)
