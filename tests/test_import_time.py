@@ -82,6 +82,11 @@ def test_judging_through_an_api_loads_no_more_than_it_needs() -> None:
     assert not loaded & {*HEAVY, "statsmodels", "matplotlib", "openai"}
 
 
+def test_a_judge_without_a_tool_loads_no_checks() -> None:
+    loaded = modules_after("import deemster.judges.grm")
+    assert not {"jsonschema", "deemster.judges.verifier"} & loaded
+
+
 @pytest.mark.slow
 def test_judging_with_the_embedded_model_loads_no_library_of_others() -> None:
     loaded = modules_after(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_runs_without_truth_are_refused(tmp_path: Path) -> None:
 
 
 def _run(
-    directory: Path, items: dict[str, str], truths: dict[str, tuple[float, ...] | None]
+    directory: Path, items: dict[str, str], truths: Mapping[str, tuple[float, ...] | None]
 ) -> Path:
     """A run of items in this order, judged as the letters say; `-` is not judged."""
     info = JudgeInfo(name="j", model="m")

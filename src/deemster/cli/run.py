@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deemster.cli.engines import make_engine
+from deemster.cli.garbage import search_rarely
 from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import MISSED, NOT_ALLOWED, UNSCORED
 from deemster.cli.terminal import tell
@@ -88,6 +89,7 @@ def run(
 
     from deemster.suites.runner import run_suite
 
+    search_rarely()
     try:
         with _progress() as (plan, observe):
             result = asyncio.run(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.garbage import search_rarely
 from deemster.cli.terminal import tell
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def import_traces(
     """
     from deemster.suites.importing import import_run
 
+    search_rarely()
     summary = import_run(
         format_name,
         traces=traces,

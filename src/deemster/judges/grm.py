@@ -16,7 +16,6 @@ from deemster.judges.finder import Finder
 from deemster.judges.judge import MAX_K, Judge
 from deemster.judges.own_settings import NO_META_RM
 from deemster.judges.spec import JudgeSpec, ModelSpec, Part, Positive, sampling_fields
-from deemster.judges.verifier import Verifier
 from deemster.principles import as_principles
 from deemster.schemas import SamplingSettings
 
@@ -129,6 +128,9 @@ class GrmSpec(SamplingSettings, ModelSpec):
     def _tool(self, site: Site) -> Finder | None:
         if self.tool is None:
             return None
+        # Its checks are many, and few judges have a tool.
+        from deemster.judges.verifier import Verifier  # noqa: PLC0415
+
         tool = site.judge(self.tool)
         if not isinstance(tool, Verifier):
             raise InputError(

@@ -81,7 +81,7 @@ def import_run(
         if dialect and dialect != opened.dialect:
             rows = _Reread(log, dialect, info)
         figures: Figures = {}
-        if type(opened).figures is not TraceReader.figures:  # one that needs the whole log
+        if getattr(type(opened), "figures", None) is not TraceReader.figures:  # of the whole log
             figures = opened.figures(list(_decided(rows, info, opened)))
         if (spec, k) != (own, None):
             info = info.model_copy(update={"aggregator": spec, "k": min(k or most, most)})
