@@ -1,4 +1,4 @@
-"""What an install may bring: floors above known-bad releases, and the lock of the core."""
+"""What an install may bring: floors above known-bad releases, and the locks of core and server."""
 
 from __future__ import annotations
 
@@ -84,10 +84,14 @@ def constraints() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in pins}
 
 
+LOCKS: dict[str, tuple[str, ...]] = {"core": (), "serve": ("serve",)}
+"""Files of hashes, and which extras are in them."""
+
+
 @cache
-def lock() -> dict[str, tuple[str, str, int]]:
-    """Version, marker and number of hashes of each package of the lock."""
-    text = (ROOT / "requirements-core.lock").read_text("utf-8").replace("\\\n", " ")
+def lock(which: str) -> dict[str, tuple[str, str, int]]:
+    """Version, marker and number of hashes of each package of a lock."""
+    text = (ROOT / f"requirements-{which}.lock").read_text("utf-8").replace("\\\n", " ")
     found: dict[str, tuple[str, str, int]] = {}
     for line in text.splitlines():
         pin, *hashes = re.split(r"\s+--hash=sha256:", line.strip())
@@ -122,8 +126,9 @@ def test_no_known_bad_release_is_allowed(package: str, releases: str, why: str) 
         assert not [str(version) for version in bad if version in requirement.specifier], why
     if package in constraints():  # not those that are too large for the tests, such as ray
         assert Version(constraints()[package]) not in SpecifierSet(releases), why
-    if package in lock():
-        assert Version(lock()[package][0]) not in SpecifierSet(releases), why
+    for which in LOCKS:
+        if package in lock(which):
+            assert Version(lock(which)[package][0]) not in SpecifierSet(releases), why
 
 
 def test_every_dependency_has_a_floor() -> None:
@@ -146,21 +151,25 @@ def test_no_extra_that_brings_a_bad_release() -> None:
     assert not {("litellm", "proxy"), ("instructor", "litellm")} & extras
 
 
-def test_the_lock_pins_what_the_constraints_pin() -> None:
-    assert len(lock()) > 50
-    for name, (version, _, hashes) in lock().items():
+@pytest.mark.parametrize("which", LOCKS)
+def test_a_lock_pins_what_the_constraints_pin(which: str) -> None:
+    assert len(lock(which)) > 50
+    for name, (version, _, hashes) in lock(which).items():
         assert hashes, name
         if name in constraints():
             assert version == constraints()[name], name
-    unknown = {name for name in lock() if name not in constraints()}
+    unknown = {name for name in lock(which) if name not in constraints()}
     # Those that no platform of the constraints needs.
-    assert all(lock()[name][1] for name in unknown), unknown
+    assert all(lock(which)[name][1] for name in unknown), unknown
 
 
-def test_the_lock_holds_all_that_the_core_needs() -> None:
-    dependencies = project()["dependencies"]
+@pytest.mark.parametrize("which", LOCKS)
+def test_a_lock_holds_all_that_is_needed(which: str) -> None:
+    dependencies, extras = project()["dependencies"], project()["optional-dependencies"]
     assert isinstance(dependencies, list)
-    left = [Requirement(line) for line in dependencies]
+    assert isinstance(extras, dict)
+    asked = [*dependencies, *(line for name in LOCKS[which] for line in extras[name])]
+    left = [one for one in map(Requirement, asked) if one.name != "deemster"]
     seen: set[tuple[str, frozenset[str]]] = set()
     environment = cast("dict[str, str]", default_environment())
     while left:
@@ -169,8 +178,8 @@ def test_the_lock_holds_all_that_the_core_needs() -> None:
         if key in seen:
             continue
         seen.add(key)
-        assert key[0] in lock(), one
-        assert Version(lock()[key[0]][0]) in one.specifier, one
+        assert key[0] in lock(which), one
+        assert Version(lock(which)[key[0]][0]) in one.specifier, one
         try:
             inner = requires(one.name) or []
         except PackageNotFoundError:
@@ -186,7 +195,7 @@ def test_the_lock_holds_all_that_the_core_needs() -> None:
 
 
 def test_neither_file_names_where_packages_come_from() -> None:
-    for name in ("requirements-core.lock", "constraints.txt"):
+    for name in (*(f"requirements-{which}.lock" for which in LOCKS), "constraints.txt"):
         text = (ROOT / name).read_text("utf-8")
         assert "://" not in text
         assert "--index-url" not in text

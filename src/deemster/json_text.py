@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -174,3 +175,31 @@ def _problem(error: Exception, line: int = 1) -> str:
 
 
 __all__ = ["MAX_ROW", "MAX_VALUES", "check_count", "list_items", "parse_json", "read_json"]
+
+
+def with_crc(text: str, about: str = "") -> str:
+    """A JSON object with a checksum over it, and over what it is about, as its last field."""
+    body = text[:-1]
+    return f"{body}{_CRC}{_crc(body, about)}}}"
+
+
+def without_crc(text: str, about: str = "") -> str:
+    """The object again; one without a checksum, of an earlier version, as it is.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    body, found, rest = text.rpartition(_CRC)
+    if not found:
+        return text
+    if rest != f"{_crc(body, about)}}}":
+        raise InputError("it is damaged: its checksum is another")
+    return f"{body}}}"
+
+
+_CRC = ', "crc": '
+"""Stands in no text of the object: there, quotes are escaped."""
+
+
+def _crc(body: str, about: str) -> int:
+    return zlib.crc32(f"{about} {body}".encode(errors="surrogatepass"))

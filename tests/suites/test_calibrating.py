@@ -219,7 +219,14 @@ def test_a_stored_calibration_cannot_be_edited_to_fit_another_judge(tmp_path: Pa
     found = calibration_of(Judge(FakeBackend(GRM), k=2).info)
     found.save(path)
     assert Calibrator.load(path) == found
-    path.write_text(path.read_text().replace('"k": 2', '"k": 4'), encoding="utf-8")
+    whole = path.read_text("utf-8")
+    path.write_text(whole.replace("0.7", "0.9"), encoding="utf-8")
+    with pytest.raises(InputError, match="was changed after it was written"):
+        Calibrator.load(path)
+    # As versions before the checksum wrote it.
+    edited = json.loads(whole.replace('"k": 2', '"k": 4'))
+    del edited["checksum"]
+    path.write_text(json.dumps(edited), encoding="utf-8")
     with pytest.raises(InputError, match="fingerprint is not that of its judge"):
         Calibrator.load(path)
 

@@ -1,7 +1,8 @@
 """Cassettes: model calls recorded in one SQLite file, to be played back without the model.
 
 Two tables: `prompts` holds each request once, as readable JSON; `draws` holds one completion per
-draw under `Request.key(model, draw)`. Failures are never recorded, so they are asked again.
+draw, with a checksum, under `Request.key(model, draw)`. Failures are never recorded, so they are
+asked again.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from pydantic import ValidationError
+
 from deemster.backends.base import Request
 from deemster.errors import InputError
-from deemster.schemas import Completion, Message, Question, Sampling
+from deemster.json_text import with_crc, without_crc
+from deemster.schemas import Completion, Message, Question, Sampling, first_problem
 from deemster.sqlite_file import Format, fold, open_readonly, open_writable, told, transaction
 
 _FORMAT = Format(
@@ -79,7 +83,7 @@ class Cassette:
                 marks = ",".join("?" * len(chunk))
                 query = f"SELECT key, completion FROM draws WHERE key IN ({marks})"  # noqa: S608
                 for key, text in db.execute(query, chunk):
-                    found[key] = Completion.model_validate(json.loads(text))
+                    found[key] = _load(text, key)
         return found
 
     def put(
@@ -115,7 +119,7 @@ class Cassette:
         keys = {draw: request.key(model, draw) for draw in completions}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         rows = [
-            (keys[draw], prompt, str(seed_of(request, draw)), _dump(completion), now)
+            (keys[draw], prompt, str(seed_of(request, draw)), _dump(completion, keys[draw]), now)
             for draw, completion in completions.items()
         ]
         with self._use() as db:
@@ -229,9 +233,21 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _dump(completion: Completion) -> str:
+def _dump(completion: Completion, key: str) -> str:
     # Python's own JSON writes minus infinity (impossible tokens) in a way that it reads again.
-    return json.dumps(completion.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
+    fields = completion.model_dump(mode="json", exclude_defaults=True)
+    return with_crc(json.dumps(fields, ensure_ascii=False), key)
+
+
+def _load(text: str, key: str) -> Completion:
+    try:
+        return Completion.model_validate(json.loads(without_crc(text, key)))
+    except ValueError as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else error
+        raise ValueError(
+            f"the recorded completion {told(key)!r} cannot be read: {told(problem)}; restore the "
+            "file, or delete it to ask again"
+        ) from error
 
 
 def _readable(request: Request) -> str:

@@ -59,8 +59,10 @@ def fit(
         stop=stop,
         seed=seed,
     )
+    from deemster.judges.checked_json import with_checksum
+
     try:
-        out.write_text(rule.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        out.write_text(with_checksum(rule), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
     cheap = rule.thresholds[0]

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from deemster.aggregators import Ballot, Softmax, Sum, confidence, parse_aggregator
 from deemster.aggregators.base import Floats
 from deemster.errors import CalibrationError
+from deemster.judges.checked_json import with_checksum
 from deemster.judges.scaling import read_record
 from deemster.schemas import Count, Finite, JudgeInfo, Record, Verdict
 
@@ -114,7 +115,7 @@ class Calibrator(Record):
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        Path(path).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        Path(path).write_text(with_checksum(self), encoding="utf-8")
 
     @property
     def digest(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from deemster.aggregators import Ballot, PerJudge, strict_best
 from deemster.aggregators.base import Floats
 from deemster.errors import InputError
+from deemster.judges.checked_json import without_checksum
 from deemster.schemas import Count, Finite, Record, first_problem
 
 FEATURES = ("margin", "gap", "unanimity", "agreement", "votes")
@@ -66,10 +67,10 @@ class CascadeRule(Record):
         """Read a rule.
 
         Raises:
-            InputError: the text is no rule of this version.
+            InputError: the text is no rule of this version, or was changed.
         """
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(without_checksum(text))
         except ValidationError as error:
             raise InputError(f"not a cascade rule: {first_problem(error)}") from error
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from deemster.aggregators import Ballot, judge_weights, strict_best
 from deemster.aggregators.base import Floats
 from deemster.errors import InputError
+from deemster.judges.checked_json import with_checksum
 from deemster.judges.scaling import read_record
 from deemster.schemas import Count, Finite, Record, Verdict
 
@@ -37,7 +38,7 @@ class PanelWeights(Record):
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        Path(path).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        Path(path).write_text(with_checksum(self), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

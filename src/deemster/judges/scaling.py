@@ -15,6 +15,7 @@ from deemster.aggregators import Ballot, Borda, Mean, Reducer, Sum, parse_aggreg
 from deemster.aggregators.base import Floats, Pipeline
 from deemster.errors import InputError
 from deemster.files import read_text
+from deemster.judges.checked_json import with_checksum, without_checksum
 from deemster.schemas import Count, Finite, Record, Verdict, first_problem
 
 R = TypeVar("R", bound=Record)
@@ -125,7 +126,7 @@ class PanelScaling(Record):
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        Path(path).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        Path(path).write_text(with_checksum(self), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -141,12 +142,15 @@ def read_record(kind: type[R], path: str | Path) -> R:
     """A record from a JSON file.
 
     Raises:
-        InputError: it cannot be read, or is something else.
+        InputError: it cannot be read, is something else, or was changed.
     """
+    text = read_text(path)
     try:
-        return kind.model_validate_json(read_text(path))
+        return kind.model_validate_json(without_checksum(text))
     except ValidationError as error:
         raise InputError(f"{str(path)!r}: {first_problem(error)}") from error
+    except InputError as error:
+        raise InputError(f"{str(path)!r}: {error}") from error
 
 
 def per_vote(verdict: Verdict) -> tuple[float, ...] | None:

@@ -9,9 +9,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from deemster.errors import InputError
+from deemster.schemas import first_problem
 from deemster.sqlite_file import Format, open_writable, told, transaction
 
 _FORMAT = Format(
@@ -78,15 +82,16 @@ class BankFile:
 
     @contextmanager
     def naming_errors(self) -> Iterator[None]:
-        """SQLite's errors inside become an `InputError` that names the file."""
+        """SQLite's errors inside, and damaged rows, become an `InputError` that names the file."""
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValidationError, UnicodeDecodeError, JSONDecodeError) as error:
             # A file that is merely locked or unreadable now need not be made again.
             passing = isinstance(error, sqlite3.OperationalError)
             remedy = "" if passing else "; restore it from a copy, or make it again"
+            problem = first_problem(error) if isinstance(error, ValidationError) else error
             raise InputError(
-                f"principle bank {str(self.path)!r} cannot be used: {told(error)}{remedy}"
+                f"principle bank {str(self.path)!r} cannot be used: {told(problem)}{remedy}"
             ) from error
 
     @contextmanager

@@ -18,8 +18,9 @@ from pydantic import Field, JsonValue, ValidationError
 from deemster._version import __version__
 from deemster.errors import InputError
 from deemster.files import exists, open_regular, read_text
+from deemster.judges.checked_json import with_checksum, without_checksum
 from deemster.schemas import Record, first_problem
-from deemster.suites.summaries import write_json
+from deemster.suites.summaries import write_text
 
 FILE = "manifest.json"
 CHECKPOINTS = "checkpoints"
@@ -55,7 +56,7 @@ class Manifest(Record):
 
     def write(self, folder: Path) -> None:
         """Replace the folder's manifest in one step."""
-        write_json(folder / FILE, self.model_dump(mode="json"))
+        write_text(folder / FILE, [with_checksum(self)])
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -66,7 +67,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = folder / FILE
     try:
-        return Manifest.model_validate_json(read_text(path)) if exists(path) else None
+        if not exists(path):
+            return None
+        return Manifest.model_validate_json(without_checksum(read_text(path)))
     except (InputError, ValidationError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else error
         raise InputError(

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from deemster.errors import InputError
+from deemster.json_text import with_crc, without_crc
 from deemster.schemas import (
     Conversation,
     Count,
@@ -68,7 +69,8 @@ class RolloutFile:
         Raises:
             InputError: the file cannot be written, because the disk is full for example.
         """
-        line = _Item(sample_id=sample_id, rollouts=tuple(rollouts)).model_dump_json() + "\n"
+        item = _Item(sample_id=sample_id, rollouts=tuple(rollouts))
+        line = with_crc(item.model_dump_json()) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("r+b" if self.path.exists() else "w+b") as file:
@@ -115,9 +117,11 @@ class RolloutFile:
 
 def _item(line: bytes, where: str) -> _Item:
     try:
-        return _Item.model_validate_json(line)
+        return _Item.model_validate_json(without_crc(line.decode().rstrip("\n")))
     except ValidationError as error:
         raise InputError(f"{where}: no trajectories: {first_problem(error)}") from error
+    except ValueError as error:
+        raise InputError(f"{where}: no trajectories: {error}") from error
 
 
 def _end_of_last_line(file: BinaryIO) -> int:

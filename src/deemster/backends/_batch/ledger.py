@@ -6,14 +6,18 @@ process that is killed continues where it was: no request is submitted twice, no
 
 from __future__ import annotations
 
+import functools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from deemster.errors import InputError
 from deemster.sqlite_file import Format, open_writable, told, transaction
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _FORMAT = Format(
     what="batch ledger",
@@ -76,6 +80,24 @@ class Settled:
     found: Line
 
 
+def _named(
+    method: Callable[Concatenate[BatchLedger, P], R],
+) -> Callable[Concatenate[BatchLedger, P], R]:
+    """SQLite's errors become an `InputError` that names the file."""
+
+    @functools.wraps(method)
+    def calling(ledger: BatchLedger, /, *args: P.args, **options: P.kwargs) -> R:
+        try:
+            return method(ledger, *args, **options)
+        except sqlite3.Error as error:
+            raise InputError(
+                f"cannot use batch ledger {str(ledger.path)!r}: {told(error)}; restore it from "
+                "a copy, or delete it to submit again what it waits for"
+            ) from error
+
+    return calling
+
+
 class BatchLedger:
     """The file. For one process and one event loop.
 
@@ -100,6 +122,7 @@ class BatchLedger:
         """Close the file. Idempotent."""
         self._db.close()
 
+    @_named
     def get(self, line: str) -> Line | None:
         """A request by its id; None if it was never added."""
         row = self._db.execute(
@@ -107,6 +130,7 @@ class BatchLedger:
         ).fetchone()
         return None if row is None else Line(row[0], row[1], row[2] or "")
 
+    @_named
     def add(self, line: str, service: str, body: str) -> None:
         """Note a request that is to be submitted."""
         self._db.execute(
@@ -114,26 +138,31 @@ class BatchLedger:
             (line, service, body, self.owner),
         )
 
+    @_named
     def new(self, service: str) -> list[tuple[str, int]]:
         """(id, bytes of the body) of the requests to be submitted, oldest first."""
         query = "SELECT id, length(body) FROM lines WHERE state = 'new' AND service = ?"
         return self._db.execute(f"{query} ORDER BY rowid", (service,)).fetchall()
 
     @property
+    @_named
     def is_needed(self) -> bool:
         """Whether it holds what was bought: answers, or batches that exist or may exist."""
         return self.count("answered") > 0 or any(one.asked for one in self.open())
 
+    @_named
     def count(self, state: State) -> int:
         """How many requests are in a state."""
         row = self._db.execute("SELECT count(*) FROM lines WHERE state = ?", (state,)).fetchone()
         return int(row[0])
 
+    @_named
     def services(self) -> set[str]:
         """The models that requests without an answer are for."""
         query = "SELECT DISTINCT service FROM lines WHERE state IN ('new', 'sent')"
         return {row[0] for row in self._db.execute(query)}
 
+    @_named
     def begin(self, service: str, lines: Iterable[str]) -> Submission:
         """Bind requests to one batch, which is to be made."""
         with transaction(self._db):
@@ -146,11 +175,13 @@ class BatchLedger:
             )
         return Submission(number or 0, service, None, False, None)
 
-    def body_of(self, submission: Submission) -> Iterator[tuple[str, str]]:
+    @_named
+    def body_of(self, submission: Submission) -> list[tuple[str, str]]:
         """(id, body) of the requests of a batch."""
         query = "SELECT id, body FROM lines WHERE submission = ? ORDER BY rowid"
-        yield from self._db.execute(query, (submission.number,))
+        return self._db.execute(query, (submission.number,)).fetchall()
 
+    @_named
     def note(
         self, submission: Submission, *, file: str | None = None, batch: str | None = None
     ) -> None:
@@ -161,12 +192,14 @@ class BatchLedger:
             (file, batch, submission.number),
         )
 
+    @_named
     def note_asked(self, submission: Submission, asked: bool) -> None:
         """Keep whether the provider was asked to make the batch, so that it may exist."""
         self._db.execute(
             "UPDATE submissions SET asked = ? WHERE id = ?", (asked, submission.number)
         )
 
+    @_named
     def open(self) -> list[Submission]:
         """The batches that have not ended, oldest first."""
         rows = self._db.execute(
@@ -174,6 +207,7 @@ class BatchLedger:
         )
         return [Submission(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows]
 
+    @_named
     def settle(
         self,
         submission: Submission,

@@ -1,0 +1,42 @@
+"""JSON of what was fitted, with a checksum: verdicts and gates rely on every figure in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from pydantic import BaseModel
+
+from deemster.errors import InputError
+from deemster.json_text import parse_json
+
+_FIELD = "checksum"
+
+
+def with_checksum(record: BaseModel) -> str:
+    """A record as indented JSON, with the checksum as its last field."""
+    fields = record.model_dump(mode="json")
+    fields[_FIELD] = _checksum(fields)
+    text = json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n"
+
+
+def without_checksum(text: str) -> str:
+    """The JSON of the record alone; what has no checksum is of an earlier version, or by hand.
+
+    Raises:
+        InputError: it was changed.
+    """
+    try:
+        fields = parse_json(text, "it")
+    except InputError:
+        return text  # whoever makes a record of it says why not
+    if not isinstance(fields, dict) or _FIELD not in fields:
+        return text
+    if fields.pop(_FIELD) != _checksum(fields):
+        raise InputError("it is damaged, or was changed after it was written; fit it again")
+    return json.dumps(fields)
+
+
+def _checksum(fields: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
