@@ -7,8 +7,8 @@ import pytest
 
 from deemster.dialects import open_dialect
 from deemster.dialects.json_schema import Json
-from deemster.dialects.strict_json import read_json
 from deemster.dialects.loose_json import read_fields
+from deemster.dialects.strict_json import read_json
 from deemster.errors import AmbiguousError, ParseError
 from deemster.schemas import Completion
 
