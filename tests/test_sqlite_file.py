@@ -20,7 +20,7 @@ from deemster.backends import Cassette
 from deemster.errors import InputError
 from deemster.principles import PrincipleBank
 from deemster.schemas import Sample
-from deemster.sqlite_file import WAIT_S, Format, open_readonly, open_writable, transaction
+from deemster.sqlite_file import WAIT_S, Format, open_readonly, open_writable, told, transaction
 from deemster.suites.run_folder import FILE
 from deemster.suites.store import RunStore
 from deemster.suites.store_format import StoreError
@@ -164,6 +164,10 @@ def test_transactions_write_all_or_nothing_one_at_a_time(tmp_path: Path, *, log:
         assert first.execute("SELECT text FROM notes").fetchall() == [("one",), ("two",)]
         # A writer that would not wait once waits again.
         assert second.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+def test_bytes_of_a_damaged_file_do_not_reach_a_terminal() -> None:
+    assert told("near \x1b[31m\n“é”") == r"near \x1b[31m\n“é”"
 
 
 def test_a_writer_waits_for_another(tmp_path: Path) -> None:

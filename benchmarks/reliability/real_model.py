@@ -123,7 +123,8 @@ def _notes(run: Run, model: str, on: AttackReport, off: AttackReport) -> None:
         run.notes.append(
             "`nano` is asked about tasks that it knows, of examples/data. A model of a million "
             "parameters does not follow instructions: that it is not persuaded says nothing of "
-            "larger ones, and that attacks win, only that they confuse it. "
+            "larger ones. What wins here wins by confusing it, as often without defences as with "
+            "them: these respell planted verdicts for judges that would follow them. "
             "`R12_MODELS=hf:FOLDER` measures another."
         )
 

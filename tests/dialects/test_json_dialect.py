@@ -7,6 +7,7 @@ import pytest
 
 from deemster.dialects import open_dialect
 from deemster.dialects.json_schema import Json
+from deemster.dialects.loose_json import read_fields
 from deemster.dialects.strict_json import read_json
 from deemster.errors import AmbiguousError, ParseError
 from deemster.schemas import Completion
@@ -232,3 +233,9 @@ def test_alpaca_eval_keeps_the_explanation() -> None:
     schema = open_dialect("alpaca-eval").json_schema(2)
     assert schema is not None
     assert schema["required"] == list(json.loads(raw))
+
+
+@pytest.mark.parametrize("text", ['["scores"]', '"scores"'])
+def test_a_document_that_is_no_object_has_no_fields(text: str) -> None:
+    with pytest.raises(ParseError, match='expected a JSON object with the key "scores"'):
+        read_fields(text, "scores")

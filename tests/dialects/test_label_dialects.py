@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from deemster.dialects import open_dialect
+from deemster.dialects.base import number
 from deemster.errors import AmbiguousError, InputError, ParseError
-from deemster.schemas import Completion
+from deemster.schemas import Completion, Scale
 
 READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
     "arena-hard": [
@@ -194,3 +195,14 @@ def test_two_at_once_and_no_more(name: str) -> None:
     for n in (1, 3):
         with pytest.raises(InputError, match=rf"judges .*2 responses at once, got {n}"):
             dialect.check_n(n)
+
+
+@pytest.mark.parametrize(("token", "high", "score"), [("1/2", 2, 1), ("**8/10**", 10, 8)])
+def test_a_score_of_the_end_of_its_scale(token: str, high: int, score: float) -> None:
+    assert number(token, Scale(low=0, high=high)) == score
+
+
+@pytest.mark.parametrize(("token", "high"), [("1/1", 1), ("8/100", 10), ("3/5", 10)])
+def test_a_score_of_something_else_is_none(token: str, high: int) -> None:
+    with pytest.raises(ParseError, match=f"score {token} is of .*, not of {high}"):
+        number(token, Scale(low=0, high=high))
