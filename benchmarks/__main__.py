@@ -15,6 +15,7 @@ import platform
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ MEASURES: dict[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("benchmarks.local_requests", _LOCAL),
     "suite": ("benchmarks.suite_run", ()),
     "growth": ("benchmarks.growth", ("numpy",)),
+    "ray": ("benchmarks.ray_plan", ("ray",)),
 }
 """The module whose `main` measures a section, and the packages whose versions matter to it."""
 
@@ -71,7 +73,9 @@ def main() -> None:
         name, file = given.take
         kept[name] = measured(name, json.loads(Path(file).read_text("utf-8")))
     elif not given.page:
-        for name in given.only or WRITERS:
+        # Ray is in no environment of the project's own.
+        installed = [name for name in WRITERS if name != "ray" or find_spec("ray")]
+        for name in given.only or installed:
             kept[name] = measured(name, import_module(MEASURES[name][0]).main())
             _keep(kept)  # after each: an interruption loses one section
     _keep(kept)

@@ -217,6 +217,26 @@ resamples: {votes["cpu_s"]} s, {votes["peak_mb"]} MB, making them included. Goal
 """
 
 
+def ray_section(found: dict[str, Any]) -> str:
+    runs = sorted(((int(n), one) for n, one in found["runs"].items()), key=lambda run: run[0])
+    rows = [[f"{n:,}", one["cpu_s"], one["peak_mb"], one["end_peak_mb"]] for n, one in runs]
+    (few, least), (many, most) = runs[0], runs[-1]
+    slope = ""
+    if many > few:
+        each = (most["peak_mb"] - least["peak_mb"]) * 2**20 / (many - few)
+        slope = f" From {few:,} to {many:,} rows that is {each:.0f} bytes more a row."
+    return f"""## A data set on a Ray cluster
+
+Made-up pairs of 300 characters, a line of JSON each, for two actors on this machine, in a run that
+its budget ends after some hundred verdicts: reading the file twice, checking it, storing it,
+planning and sending. CPU seconds of the driver and its peak memory until the first verdict, each
+size in a process of its own and measured once.{slope}
+Command: `python -m benchmarks.ray_plan`
+
+{table(["rows", "CPU s", "MB until the first verdict", "MB in all"], rows)}
+"""
+
+
 def _opened(page: dict[str, float] | None) -> list[Any]:
     return ["–", "–"] if page is None else [page["shown_s"], page["complete_s"]]
 
@@ -231,6 +251,7 @@ WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "requests": requests_section,
     "suite": suite_section,
     "growth": growth_section,
+    "ray": ray_section,
 }
 """In the order of the page."""
 

@@ -1,6 +1,6 @@
 r"""What a data set costs the driver of a Ray run before its first verdict, and in all.
 
-python -m benchmarks.ray_plan [--rows 10000 100000 1000000] [--json FILE]
+python -m benchmarks.ray_plan [--rows 10000 100000 1000000] [--address HOST:PORT] [--json FILE]
 python -m benchmarks --take ray FILE        writes FILE's figures into docs/benchmarks.md
 
 A suite of made-up pairs, a line of JSON each, goes to two actors on this machine
@@ -54,8 +54,8 @@ def _peak_mb() -> int:
     return round(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
-def run(rows: int) -> dict[str, float]:
-    """One run, in this process."""
+def run(rows: int, address: str | None = None) -> dict[str, float]:
+    """One run, in this process; None starts a cluster on this machine."""
     first: dict[str, float] = {}
     judged = 0
     with tempfile.TemporaryDirectory() as name:
@@ -68,7 +68,7 @@ def run(rows: int) -> dict[str, float]:
                 first.update(cpu_s=round(time.process_time() - start, 1), peak_mb=_peak_mb())
 
         start = time.process_time()
-        engine = RayEngine(RayOptions(actors=ACTORS))
+        engine = RayEngine(RayOptions(actors=ACTORS, address=address))
         result = asyncio.run(run_suite(suite, Path(name) / "run", engine=engine, observer=observe))
         if not result.over_budget or judged < VERDICTS:
             raise RuntimeError(f"the budget did not end the run; {judged} verdicts")
@@ -76,13 +76,17 @@ def run(rows: int) -> dict[str, float]:
         return {"verdicts": judged, **first, **in_all}
 
 
-def main(rows: Sequence[int] = ROWS, *, file: Path | None = None) -> dict[str, Any]:
+def main(
+    rows: Sequence[int] = ROWS, *, file: Path | None = None, address: str | None = None
+) -> dict[str, Any]:
     """Every size; `file` takes each as it comes, beside those it has."""
     found: dict[str, Any] = {"runs": {}}
     if file is not None and file.exists():
         found = json.loads(file.read_text("utf-8"))
     for n in rows:
         command = [sys.executable, "-m", "benchmarks.ray_plan", "--one", str(n)]
+        if address is not None:
+            command += ["--address", address]
         made = subprocess.run(command, check=True, stdout=subprocess.PIPE)
         found["runs"][f"{n}"] = json.loads(made.stdout.splitlines()[-1])
         if file is not None:
@@ -94,9 +98,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=ROWS)
     parser.add_argument("--json", type=Path, help="file of figures to add to")
+    parser.add_argument(
+        "--address",
+        help="of a cluster; Ray gives up starting one after 30 s, on a busy machine too",
+    )
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(run(given.one)))
+        print(json.dumps(run(given.one, given.address)))
     else:
-        print(json.dumps(main(given.rows, file=given.json), indent=2))
+        found = main(given.rows, file=given.json, address=given.address)
+        print(json.dumps(found, indent=2))
