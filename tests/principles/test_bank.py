@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,9 @@ def outcome(key: str, right: bool, *names: str) -> CheckedVote:
 
 
 @pytest.fixture
-def bank(tmp_path: Path) -> PrincipleBank:
-    return PrincipleBank(tmp_path / "b.bank")
+def bank(tmp_path: Path) -> Iterator[PrincipleBank]:
+    with PrincipleBank(tmp_path / "b.bank") as bank:
+        yield bank
 
 
 def test_sets_are_kept_by_query_and_versioned(bank: PrincipleBank) -> None:

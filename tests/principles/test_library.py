@@ -223,7 +223,8 @@ LAUGHS = "\n".join(
     [
         pytest.param(LAUGHS, ":1: more than 20,000 values", id="billion-laughs"),
         pytest.param("a: &a\n  - *a\n", "nested more than 100 deep", id="contains-itself"),
-        pytest.param("[" * 5000 + "]" * 5000, "nested more than 100 deep", id="deep"),
+        # The younger PyYAML has a limit of its own.
+        pytest.param("[" * 5000 + "]" * 5000, "nested more than 100 deep|nesting depth", id="deep"),
         pytest.param("a: [" + "1," * 30_000 + "]", "more than 20,000 values", id="wide"),
         pytest.param(
             "a: &a [" + "1," * 4000 + "]\nb: [*a, *a, *a, *a, *a, *a]",
