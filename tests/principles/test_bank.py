@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_history_only_grows(bank: PrincipleBank, tmp_path: Path) -> None:
     bank.add("q", [principle("A")], source="m")
     bank.add("q", [principle("B")], source="m")
     assert [entry.what for entry in bank.history()] == ["generated", "generated"]
-    with sqlite3.connect(tmp_path / "b.bank") as db:
+    with closing(sqlite3.connect(tmp_path / "b.bank")) as db:
         for statement in ("DELETE FROM history", "UPDATE sets SET version = 9", "DELETE FROM sets"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 db.execute(statement)
