@@ -444,8 +444,12 @@ def test_a_run_at_rest_is_one_file(tmp_path: Path) -> None:
 def test_an_interrupt_is_an_interrupt_wherever_it_comes(tmp_path: Path) -> None:
     """Ctrl-C while SQLite calls back is no error of the store, and what was begun is undone."""
 
+    armed: list[bool] = []
+
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        if armed:  # else it comes too late, and would interrupt the test itself
+            armed.clear()
+            raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
     drawn, interrupted = random.Random(3), 0
@@ -453,9 +457,11 @@ def test_an_interrupt_is_an_interrupt_wherever_it_comes(tmp_path: Path) -> None:
         with RunStore(tmp_path, write=True) as store:
             for number in range(60):
                 with suppress(KeyboardInterrupt):
+                    armed.append(True)
                     signal.setitimer(signal.ITIMER_REAL, drawn.uniform(0.0002, 0.004))
                     store.add_samples(Sample(id=f"{number}-{i}", query="q", responses=["a"])
                                       for i in range(500))  # fmt: skip
+                    armed.clear()
                     continue
                 interrupted += 1
     finally:

@@ -100,4 +100,4 @@ def test_what_fp8_does_not_go_with(fields: dict[str, Any], message: str) -> None
 
 def test_rollouts_are_drawn_in_full() -> None:
     with pytest.raises(ValidationError, match="fp8 is for distil, rft and meta"):
-        GrpoSettings(**{**FAST, "learning_rate": 1e-3, "precision": "fp8"})
+        GrpoSettings(**{**FAST, "max_length": 2048, "learning_rate": 1e-3, "precision": "fp8"})

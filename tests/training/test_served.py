@@ -135,6 +135,8 @@ def a_stage(
         "template_args": {"enable_thinking": False},
     })  # fmt: skip
     recipe["data"] |= {"instructions": [], "decontaminate": None}
+    for section in ("distil", "rft"):
+        recipe[section]["train"].pop("instruction_share", None)
     made = TrlRecipe.model_validate(recipe).in_folder(tmp_path)
     folder = tmp_path / "run" / name
     folder.mkdir()
