@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=24)
     parser.add_argument("--recipe", type=Path, default=Path("recipes/smol.yaml"))
     parser.add_argument("--seed", type=int, default=0, help="of the data and of the recipe")
+    parser.add_argument("--data", default="", help="what it was trained on, if not the recipe's")
     parser.add_argument(
         "--stage", default="distil", help="the last one that the model went through"
     )
@@ -192,6 +193,7 @@ def main() -> None:
         "rank": given.rank,
         "share of the change kept": round(kept, 6),
         "seed": given.seed,
+        "data": given.data,
         "recipe": given.recipe.as_posix(),
         "recipe sha256": _sha256(given.recipe),
     }
