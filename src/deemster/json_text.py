@@ -174,9 +174,6 @@ def _problem(error: Exception, line: int = 1) -> str:
     return "not usable JSON: a number has too many digits; put it in quotes"
 
 
-__all__ = ["MAX_ROW", "MAX_VALUES", "check_count", "list_items", "parse_json", "read_json"]
-
-
 def with_crc(text: str, about: str = "") -> str:
     """A JSON object with a checksum over it, and over what it is about, as its last field."""
     body = text[:-1]
@@ -203,3 +200,15 @@ _CRC = ', "crc": '
 
 def _crc(body: str, about: str) -> int:
     return zlib.crc32(f"{about} {body}".encode(errors="surrogatepass"))
+
+
+__all__ = [
+    "MAX_ROW",
+    "MAX_VALUES",
+    "check_count",
+    "list_items",
+    "parse_json",
+    "read_json",
+    "with_crc",
+    "without_crc",
+]

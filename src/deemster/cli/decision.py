@@ -94,8 +94,8 @@ def fit(
     tell(
         f"{found.items} items, {found.comparisons} comparisons, {found.folds} folds by query"
         + (f"; left out: {left}" if left else "")
-        + f"\n{found.finding}",
     )
+    tell(found.finding)
     if out is not None:
         before = DecisionFile.read(out) if out.exists() else DecisionFile()
         before.model_copy(update={"questions": found.weighed}).write(out.parent)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deemster.cli.terminal import tell
+
 if TYPE_CHECKING:
     from deemster.reports.records import Report
 
@@ -36,7 +38,6 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report's JSON.")] = False,
 ) -> None:
     """Write one HTML file that opens anywhere, and the same figures beside it as JSON."""
-    from deemster.cli.terminal import tell
     from deemster.reports import write_report
 
     path = out or runs[0] / "report.html"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,11 +54,18 @@ class LogSpool:
         """
         for row in log:
             written = _ROW.dump_json(row)
-            try:
+            with self._room():
                 self._file.write(len(written).to_bytes(_LENGTH) + written)
-            except OSError as error:
-                raise InputError(f"cannot keep the log: {error.strerror}") from error
             yield row
+        with self._room():
+            self._file.flush()
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"cannot keep the log: {error.strerror}") from error
 
     def __iter__(self) -> Iterator[Judged]:
         self._file.seek(0)

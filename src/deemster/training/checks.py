@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from deemster.backends._local.quantization import check_quantization
@@ -122,10 +123,13 @@ def _check_item(sample: Sample, dialect: Dialect) -> None:
 def _check_teachers(
     recipe: TrlRecipe, section: DistilSection, samples: Sequence[Sample], dialect: Dialect
 ) -> None:
-    teacher, _ = teacher_of(section, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
-    drawer = Drawer(teacher, DrawSettings(section.per_item, dialect=dialect))
-    for sample in samples:
-        drawer.check(sample)
+    teacher, built = teacher_of(section, folder=recipe.folder, seed=recipe.seed, trust=recipe.trust)
+    try:
+        drawer = Drawer(teacher, DrawSettings(section.per_item, dialect=dialect))
+        for sample in samples:
+            drawer.check(sample)
+    finally:  # the stage makes its own
+        asyncio.run(built.aclose())
 
 
 def _check_architecture(recipe: TrlRecipe, stages: Sequence[str]) -> None:

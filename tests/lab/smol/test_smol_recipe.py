@@ -14,7 +14,7 @@ from lab.smol.__main__ import CASSETTE, SAMPLES, write
 
 ROOT = Path(__file__).parents[3]
 RECIPE = ROOT / "recipes" / "smol.yaml"
-BASE = cache_folder() / "models" / "smollm2"
+BASE = cache_folder() / "smollm2"
 
 
 @pytest.mark.slow
