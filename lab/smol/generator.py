@@ -40,7 +40,7 @@ KINDS: dict[str, Kind] = {
 _FACT_SHARE = 0.15
 """Of the tasks; the groups of facts are many, and each is small and soon learned."""
 _WEIGHTS = {
-    **dict.fromkeys(("sum", "difference", "product", "quotient"), 3.0),
+    **dict.fromkeys(("sum", "difference", "product", "quotient"), 4.0),
     **dict.fromkeys(("percent", "units", "clock", "comparison", "money", "fraction"), 2.5),
     **dict.fromkeys(("length", "given word", "tone", "grammar", "honesty"), 2.5),
     **dict.fromkeys(("harmless request", "advice", "common sense", "free"), 2.5),

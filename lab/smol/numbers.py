@@ -69,11 +69,11 @@ def _operation(  # noqa: PLR0917 - every kind of the file calls it, in this orde
 
 
 def _whole(rng: Rng) -> int:
-    """A number of 1 to 3 digits, often small."""
+    """A number of 1 to 3 digits, mostly small: what newcomers ask first must be learned first."""
     draw = rng.random()
-    if draw < 0.3:
-        return rng.randint(2, 12)
-    return rng.randint(5, 99) if draw < 0.8 else rng.randint(100, 900)
+    if draw < 0.6:
+        return rng.randint(2, 20)
+    return rng.randint(5, 99) if draw < 0.95 else rng.randint(100, 900)
 
 
 def _pair(rng: Rng, *, bare: bool) -> tuple[float, float]:
