@@ -18,6 +18,7 @@ BASE = cache_folder() / "smollm2"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # ten minutes on one core
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.skipif(not BASE.is_dir(), reason="no base: deemster models fetch smollm2")
 def test_all_stages_with_the_real_weights(tmp_path: Path) -> None:
