@@ -126,7 +126,8 @@ def refuse_questions(backend: str, request: Request) -> None:
     if request.questions:
         raise UnusableModelError(
             f"model {backend!r} answers with text and takes no questions; give "
-            "'decisions:provider/model', 'systemone:provider/model' or 'hf:PATH'"
+            "'labels:provider/model', 'decisions:provider/model', 'systemone:provider/model' or "
+            "'hf:PATH'"
         )
 
 
