@@ -36,6 +36,9 @@ from deemster.schemas import (
     Sampling,
     read_decisions,
 )
+from deemster.suites.loading import load_suite
+from deemster.suites.planning import plan_suite
+from deemster.suites.runner import run_suite
 from deemster.testing import TRANSIENT, Fault, first_faults
 
 POLITE = Question(name="polite", kind="predicate", instructions="Is it polite?")
@@ -384,6 +387,22 @@ async def test_a_model_that_wants_to_say_something_else_abstains(serve: Serve) -
     assert isinstance(vote, Failure)
     assert vote.status == "refused"
     assert "(0.4)" in vote.message
+
+
+def test_a_plan_counts_a_prompt_for_each_question(serve: Serve, tmp_path: Path) -> None:
+    server = serve(likes_four, lacks=["/tokenize"])
+    path = tmp_path / "suite.yaml"
+    path.write_text(
+        "name: mine\ndata: {samples: [{query: q, responses: [five, four], ground_truth: [0, 1]}]}\n"
+        "judges: {type: decision, model: 'labels:hosted_vllm/judge-1', ask: predicate, "
+        f"options: {{api_base: '{server.url}'}}}}\n"
+    )
+    (plan,) = plan_suite(load_suite(path))
+    assert (plan.votes, plan.requests) == (2, 4), "two orders of two responses"
+    asyncio.run(run_suite(load_suite(path), tmp_path / "out"))
+    chats = [call.body["messages"][0]["content"] for call in server.asked("/chat/completions")]
+    assert len(chats) == plan.requests
+    assert plan.tokens_in == pytest.approx(sum(map(len, chats)) / 4, abs=len(chats))
 
 
 def test_the_command_line_judges_by_labels(serve: Serve) -> None:

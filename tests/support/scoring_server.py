@@ -1,6 +1,6 @@
 """A server on loopback that answers as vLLM does: `/generative_scoring`, `/tokenize`, chat.
 
-Written from vLLM's source (0.19 to 0.33), with its error shapes, the cut of prompts that are too
+Written from vLLM's source, with its error shapes, the cut of prompts that are too
 long, and the score that is the first label's alone. Unknown fields are taken, as there.
 """
 

@@ -157,6 +157,15 @@ class Priced(Protocol):
 
 
 @runtime_checkable
+class AsksApart(Protocol):
+    """Optional: a backend that asks for the questions of a request by several prompts."""
+
+    def apart(self, request: Request) -> list[Request]:
+        """What the model is asked, each a prompt of its own."""
+        ...
+
+
+@runtime_checkable
 class Checkable(Protocol):
     """Optional: a backend that needs something before its first call, a key say."""
 

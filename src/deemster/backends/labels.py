@@ -132,6 +132,11 @@ class LabelsBackend:
         """
         return self._chat.price(tokens_in, tokens_out)
 
+    def apart(self, request: Request) -> list[Request]:
+        """See `AsksApart`. `/generative_scoring` asks all in a request, once for each label."""
+        text = asked_text(request)
+        return [_as_chat(text, one, labels_of(one, self._file)) for one in request.questions]
+
     async def generate(self, request: Request) -> list[Outcome]:
         """Read the labels once; every draw is the same, and the first carries what it cost.
 
@@ -156,7 +161,7 @@ class LabelsBackend:
             except NotServedError as error:
                 if self._wants_scoring:
                     raise UnusableModelError(
-                        f"model {self.name!r}: {error}; start vLLM 0.19 or later, or leave scoring "
+                        f"model {self.name!r}: {error}; start vLLM 0.20 or later, or leave scoring "
                         "out, and a chat completion's alternatives are read"
                     ) from None
                 self._scores = False

@@ -2,7 +2,7 @@
 
 `/generative_scoring` reads the next token after each of several prompts and gives the probability
 of the first of some tokens, and of no other; `/tokenize` and `/detokenize` tell what the server's
-chat template makes of a text. Read from vLLM's source: 0.19, where the endpoint came, to 0.33.
+chat template makes of a text. Read from vLLM's source: 0.20, where the endpoint came, and after.
 """
 
 from __future__ import annotations
