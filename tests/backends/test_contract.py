@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from tests.support.decision_server import DecisionServer
+from tests.support.scoring_server import ScoringServer
 from tests.support.stub_vllm import stub_vllm
 
 from deemster.backends import (
@@ -250,6 +251,29 @@ def systemone(_request: pytest.FixtureRequest, _tmp_path: Path) -> AbstractConte
 
 
 @contextlib.contextmanager
+def served_labels(_request: pytest.FixtureRequest, _tmp_path: Path) -> Iterator[Subject]:
+    def chances(prompt: str) -> dict[str, float]:
+        share = sum(prompt.encode()) % 97 / 97
+        return {"Yes": share, "No": 1 - share}
+
+    with (
+        ScoringServer(chances) as server,
+        ScoringServer(chances, served="another") as broken,
+        ScoringServer(chances, faults=lambda _call: "hang") as silent,
+    ):
+
+        def connect(to: ScoringServer) -> Backend:
+            return Questioned(open_backend("labels:hosted_vllm/judge-1", api_base=to.url))
+
+        yield Subject(
+            connect(server),
+            connect(broken),
+            hanging=lambda: connect(silent),
+            questions=True,
+        )
+
+
+@contextlib.contextmanager
 def labels(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     path = str(shutil.copytree(request.getfixturevalue("tiny_model"), tmp_path / "model"))
     DecisionFile(labels={"noul": ("a", "b")}).write(path)
@@ -273,6 +297,7 @@ MAKERS: dict[str, Maker] = {
     "decisions": decisions,
     "systemone": systemone,
     "labels": labels,
+    "served-labels": served_labels,
 }
 
 

@@ -6,11 +6,13 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.support import tiny_model as tiny_model_support
 from tests.support.command_line import deemster, one_line
+from tests.support.scoring_server import ScoringServer
 from tests.support.tiny_model import save_tiny_model, save_windowed_model
 
 from deemster.backends import Request, generate_all, open_backend
@@ -110,6 +112,48 @@ async def test_probabilities_are_the_models_own_whatever_is_asked_beside(folder:
     for one in together:
         assert one.probabilities is not None
         assert math.fsum(one.probabilities) == pytest.approx(1)
+
+
+class WeightsServer(ScoringServer):
+    """Answers by a model's weights, by transformers alone."""
+
+    def __init__(self, path: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        texts = [tokenizer.decode([one]) for one in range(len(tokenizer))]
+
+        def next_token(ids: list[int]) -> dict[str, float]:
+            with torch.inference_mode():
+                logits = model(torch.tensor([ids])).logits[0, -1, : len(texts)]
+            return dict(zip(texts, torch.softmax(logits.double(), -1).tolist(), strict=True))
+
+        self.next_token = next_token  # type: ignore[assignment, method-assign]
+        super().__init__(lambda _: {}, tokens=SimpleNamespace(
+            encode=lambda text: tokenizer.encode(text, add_special_tokens=False),
+            decode=tokenizer.decode,
+            render=lambda messages: tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            ),
+        ))  # fmt: skip
+
+
+async def test_a_server_with_the_same_weights_gives_the_same(folder: Path) -> None:
+    questions = (POLITE, POLITE.model_copy(update={"name": "long", "instructions": "Is it long?"}))
+    with WeightsServer(folder) as server:
+        backend = open_backend(
+            "labels:hosted_vllm/judge-1", api_base=server.url, scoring=True,
+            labels={"predicate": FILE.labels["noul"]},
+        )  # fmt: skip
+        (outcome,) = await generate_all(backend, ask(*questions))
+        await backend.aclose()
+    assert isinstance(outcome, Completion), outcome
+    there = read_decisions(outcome.text, questions)
+    for one, other in zip(await decide(folder, ask(*questions)), there, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, rel=1e-3)
+        assert one.label_mass == pytest.approx(other.label_mass, rel=1e-3)
 
 
 async def test_text_drawn_after_questions_is_what_it_was_before(folder: Path) -> None:

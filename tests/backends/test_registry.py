@@ -67,7 +67,7 @@ def test_unknown_scheme_lists_the_known_ones() -> None:
 @pytest.mark.parametrize("model", ["gpt-5-mini", "replay"])
 def test_bare_name_lists_the_known_ones(model: str) -> None:
     with pytest.raises(
-        InputError, match=rf"unknown model '{model}'; .*hf:…, litellm:…, .*replay:…"
+        InputError, match=rf"unknown model '{model}'; .*hf:…, .*litellm:…, .*replay:…"
     ):
         registry.open_backend(model)
 

@@ -16,19 +16,27 @@ from typing import Any
 
 import pytest
 from tests.support.command_line import deemster, one_line
+from tests.support.model_server import model_server
 from tests.support.ray_rollouts import KINDS, N, made, samples
+from tests.support.toy_training import pairs, write_recipe, write_rows
 
 from deemster.schemas import Sample
 from deemster.suites.engines import Work
+from deemster.suites.suite_job import SuiteJob
 from deemster.training.drawing import DrawSettings, MakeJudge
+from deemster.training.evaluation import Candidate, evaluate
+from deemster.training.recipe import Recipe
 from deemster.training.rollout_job import RolloutJob
 from deemster.training.rollouts import Rollout, RolloutFile
 from deemster.training.sampling import Tally, sample_rollouts
-from deemster.training.sections import DistilSection, ModelSection, RftSection
+from deemster.training.sections import DistilSection, EvalSettings, ModelSection, RftSection
 from deemster.training.stage import StageContext, StageError
 from deemster.training.stage_sampling import alone, draw_rollouts, teacher_of
 
 ROOT = Path(__file__).parents[2]
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="needs ray: pip install 'deemster[ray]'"
+)
 
 
 class OneActor:
@@ -38,6 +46,7 @@ class OneActor:
         self, lost: Collection[int] = (5,), *, why: str = "", always: bool = False
     ) -> None:
         self.lost, self.why, self.always = lost, why, always
+        self.judged = 0
 
     async def draw(
         self, make: MakeJudge, samples: Sequence[Sample], settings: DrawSettings, tally: Tally
@@ -52,8 +61,16 @@ class OneActor:
                 assert not job.take([position], await actor.ask([job.sample(position)]))
         self.lost = self.lost if self.always else ()
 
-    async def judge_all(self, _: Work) -> bool:
-        raise AssertionError
+    async def judge_all(self, work: Work) -> bool:
+        for judge, positions in enumerate(work.todo):
+            job = SuiteJob(work, judge)
+            kind, given = pickle.loads(pickle.dumps(job.actor()))
+            actor = kind(*given)
+            for position in positions:
+                self.judged += 1
+                assert not job.take([position], await actor.ask([job.sample(position)]))
+            await actor.aclose()
+        return False
 
 
 def local(folder: Path, name: str, settings: DrawSettings) -> RolloutFile:
@@ -95,6 +112,21 @@ def test_a_stage_draws_the_same_rows_elsewhere(tmp_path: Path) -> None:
     assert listener.seen == [*range(1, N + 1), N]
 
 
+def test_the_stage_eval_draws_its_samples_elsewhere_too(tmp_path: Path) -> None:
+    engine = OneActor()
+    asked = Candidate("base", "fake:Scores: \\boxed{7, 3}")
+    figures = {}
+    for name, sampling in (("elsewhere", engine), ("here", None)):
+        (tmp_path / name).mkdir()
+        context: StageContext[Any] = StageContext(
+            "eval", tmp_path / name, {}, Recipe(name="r", seed=3), resume=False, sampling=sampling
+        )
+        evaluate([asked], samples()[:8], EvalSettings(k=2), context)
+        figures[name] = (tmp_path / name / "evaluation.json").read_text(encoding="utf-8")
+    assert figures["elsewhere"] == figures["here"]
+    assert engine.judged == 2 * 8, "greedily and by votes"
+
+
 def test_too_many_lost_samples_end_the_stage(tmp_path: Path) -> None:
     listener = Listener()
     with pytest.raises(StageError, match=r"no trajectories of 3 of 40 .*actors died .*no power"):
@@ -124,7 +156,31 @@ def test_options_of_the_command(given: list[str], reason: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("ray") is None, reason="needs ray: pip install 'deemster[ray]'")
+@needs_ray
+def test_the_command_evaluates_a_recipe_by_actors(tmp_path: Path) -> None:
+    write_rows(tmp_path / "evaluation.jsonl", pairs(12, "evaluation"))
+    with model_server() as server:
+        server.serve("judge-base")
+        sampling = {"model": "hosted_vllm/judge-{stage}", "api_base": server.url}
+        recipe = write_recipe(tmp_path, {
+            "name": "served", "data": {"evaluation": {"path": "evaluation.jsonl"}},
+            "model": {"base": "org/base", "dialect": "grm", "sampling": sampling},
+            "eval": {"k": 2, "max_tokens": 32, "models": ["base"]},
+        })  # fmt: skip
+        figures = {}
+        for where, given in (("local", []), ("ray", ["--sample-on", "ray", "--actors", "2"])):
+            done = subprocess.run(
+                [sys.executable, "-m", "deemster", "train", str(recipe), "--out", where, *given],
+                cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            assert ("an actor is ready" in done.stderr) == (where == "ray")
+            figures[where] = (tmp_path / where / "eval" / "evaluation.json").read_bytes()
+    assert figures["ray"] == figures["local"]
+
+
+@pytest.mark.slow
+@needs_ray
 def test_a_cluster_draws_what_one_process_draws_though_an_actor_dies(tmp_path: Path) -> None:
     source = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     with subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from deemster.backends.base import (
     EMBEDDED,
+    AsksApart,
     Backend,
     Checkable,
     DrawsOneByOne,
@@ -26,6 +27,7 @@ __all__ = [
     "BACKENDS",
     "CLASSIFY_SCHEMES",
     "EMBEDDED",
+    "AsksApart",
     "Backend",
     "Budget",
     "Cassette",

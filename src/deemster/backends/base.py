@@ -126,7 +126,8 @@ def refuse_questions(backend: str, request: Request) -> None:
     if request.questions:
         raise UnusableModelError(
             f"model {backend!r} answers with text and takes no questions; give "
-            "'decisions:provider/model', 'systemone:provider/model' or 'hf:PATH'"
+            "'labels:provider/model', 'decisions:provider/model', 'systemone:provider/model' or "
+            "'hf:PATH'"
         )
 
 
@@ -152,6 +153,15 @@ class Priced(Protocol):
 
     def price(self, tokens_in: int, tokens_out: int) -> float | None:
         """US dollars for so many tokens; None where the price is not known."""
+        ...
+
+
+@runtime_checkable
+class AsksApart(Protocol):
+    """Optional: a backend that asks for the questions of a request by several prompts."""
+
+    def apart(self, request: Request) -> list[Request]:
+        """What the model is asked, each a prompt of its own."""
         ...
 
 

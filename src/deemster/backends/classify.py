@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from deemster.backends._api.classify_wire import (
     WIRES,
@@ -26,7 +25,7 @@ from deemster.backends._api.json_service import JsonProfile, JsonService, LeanJs
 from deemster.backends._api.keys import show, split
 from deemster.backends._api.lean import LeanRoad
 from deemster.backends._api.prices import Prices, Pricing, read_prices
-from deemster.backends._api.providers import ANY, LEAN, Given, find_access
+from deemster.backends._api.providers import ANY, LEAN, Given, find_access, server_root
 from deemster.backends.base import Trust
 from deemster.backends.limits import Budget
 from deemster.errors import BackendError, InputError
@@ -89,7 +88,7 @@ class ClassifyService:
         self._scheme = cast("Scheme", scheme)
         self.name = f"{scheme}:{show(url)}" + (f"#{name}" if name else "")
         self._extra = dict(extra or {})
-        self._model, self._base = name, _root(url)
+        self._model, self._base = name, server_root(url)
         self._given = Given(
             name=self.name,
             api_base=self._base,
@@ -149,10 +148,3 @@ class ClassifyService:
             key=access.key,
             pricing=Pricing(self._model, None, self._prices),
         )
-
-
-def _root(url: str) -> str:
-    """The URL without `/v1`, which these endpoints do not stand under."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/")
-    return parts._replace(path=path.removesuffix("/v1")).geturl()

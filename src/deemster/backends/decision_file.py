@@ -60,6 +60,10 @@ class DecisionFile(BaseModel):
     questions: WeighedQuestions | None = None
     """Weighed questions of a judge. This package's own field, which other readers pass over."""
 
+    def temperature_of(self, kind: QuestionKind) -> float:
+        """What the labels' log-probabilities of such questions are divided by."""
+        return self.temperature.get(KIND_NAMES[kind], 1.0)
+
     @classmethod
     def read(cls, path: str | Path) -> DecisionFile:
         """The files of a folder or a repository, or a `decision.json` by its own path.

@@ -24,6 +24,7 @@ BACKENDS: Registry[BackendFactory] = Registry(
         "decisions": "deemster.backends.decisions:DecisionsBackend",
         "fake": "deemster.backends.fake:open_fake",
         "hf": "deemster.backends.transformers:TransformersBackend",
+        "labels": "deemster.backends.labels:LabelsBackend",
         "litellm": "deemster.backends.api:through_litellm",
         EMBEDDED: "deemster.backends.nano:NanoBackend",
         "replay": "deemster.backends.replay:ReplayBackend",

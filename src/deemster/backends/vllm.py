@@ -13,6 +13,7 @@ from deemster.backends._local.room import room_for
 from deemster.backends._local.sources import check_path, source_of
 from deemster.backends.base import Outcome, Request, nothing_sampled
 from deemster.backends.decision_file import DecisionFile
+from deemster.backends.label_prompts import asked_text
 from deemster.errors import BackendError, InputError
 from deemster.extras import need
 from deemster.runtime import run_in_background
@@ -268,7 +269,7 @@ class VLLMBackend:
         )
 
     async def _decide(self, engine: Engine, request: Request) -> list[Outcome]:
-        from deemster.backends._local.labels import LabelReader, asked_text  # noqa: PLC0415 - torch
+        from deemster.backends._local.labels import LabelReader  # noqa: PLC0415 - torch
 
         begun = time.perf_counter()
         file = DecisionFile.read(source_of(self._path).tokenizer)

@@ -31,7 +31,9 @@ def bench(
     ],
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="decisions:…, systemone:…, hf:PATH, replay:CASSETTE."),
+        typer.Option(
+            "--model", "-m", help="labels:…, decisions:…, systemone:…, hf:PATH, replay:CASSETTE."
+        ),
     ],
     limit: Annotated[int | None, typer.Option(min=1, help="Most cases to ask about.")] = None,
     min_label_mass: Annotated[

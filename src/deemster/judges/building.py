@@ -22,7 +22,7 @@ from deemster.principles import PrinciplesLike
 
 _FILES = (*LOCAL_SCHEMES, "replay")
 """Schemes of models that may be a file or a folder beside the suite."""
-_PAID = ("api", "decisions", "litellm", "systemone")
+_PAID = ("api", "decisions", "labels", "litellm", "systemone")
 """Schemes of models that cost money; model strings without a scheme do too."""
 PrinciplesGiven = str | dict[str, JsonValue] | tuple[str | dict[str, JsonValue], ...]
 """What may stand in a suite: a word, a rubric, or a list of criteria."""

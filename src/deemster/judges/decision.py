@@ -55,8 +55,9 @@ class DecisionJudge(BaseJudge):
     from the model's probabilities.
 
     Args:
-        model: `decisions:provider/model`, `systemone:provider/model`, `hf:PATH` (label
-            probabilities of any causal language model), `nano`, `replay:FILE` or a `Backend`.
+        model: `decisions:provider/model`, `systemone:provider/model`, `labels:provider/model` and
+            `hf:PATH` (label probabilities of any language model, served or here), `nano`,
+            `replay:FILE` or a `Backend`.
         k: orders that are asked, >= 1; 2 are both orders of a pair.
         ask: `score`, `predicate` or `choice`; None is `score`.
         principles: fixed ones or a source by query, as `Judge` takes them; None is one general

@@ -128,7 +128,8 @@ def read_decisions(text: str, questions: Sequence[Question]) -> tuple[Decision, 
         shown = repr(text[:60])
         raise ParseError(
             f"no decisions in {shown}: the model answered with text; give one that takes "
-            "questions, such as 'decisions:provider/model', 'systemone:provider/model' or 'hf:PATH'"
+            "questions, such as 'labels:provider/model', 'decisions:provider/model', "
+            "'systemone:provider/model' or 'hf:PATH'"
         ) from error
     if [decision.name for decision in found] != [question.name for question in questions]:
         raise ParseError(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from deemster.backends import Priced
+from deemster.backends import AsksApart, Priced
 from deemster.backends.api import APIBackend
 from deemster.judges import BaseJudge
 from deemster.judges.case import Case
@@ -107,11 +107,13 @@ class _Count:
         if not missing:
             self.shared += 1
             return
-        tokens_in = math.ceil(request.length / CHARACTERS_PER_TOKEN) + planned.tokens_unknown
+        apart = planned.backend.apart(request) if isinstance(planned.backend, AsksApart) else ()
+        length = sum(one.length for one in apart or (request,))
+        tokens_in = math.ceil(length / CHARACTERS_PER_TOKEN) + planned.tokens_unknown
         # A decision is the same for every draw, and no text.
         writes = planned.writes and not request.questions
         tokens_out = missing * request.sampling.max_tokens if writes else 0
-        self.requests += 1
+        self.requests += len(apart) or 1
         self.draws += missing
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out

@@ -30,6 +30,8 @@ from deemster.errors import BackendError, UnusableModelError
 from deemster.schemas import Usage
 
 T = TypeVar("T")
+FREE = Usage()
+"""What `count` gives for an answer that no model was asked for."""
 
 
 class JsonRoad(Protocol):
@@ -205,11 +207,9 @@ class _Asked(Generic[T]):
         try:
             reply = await self.profile.road.send(self.state.session, self.body)
             reported = service.count(reply)
-            usage = (
-                Usage(cost=None)
-                if reported is None
-                else reported.model_copy(update={"cost": self.profile.pricing.cost(reported)})
-            )
+            if reported is not FREE:
+                cost = None if reported is None else self.profile.pricing.cost(reported)
+                usage = (reported or usage).model_copy(update={"cost": cost})
             service.patience.saw(time.monotonic() - started)
         finally:
             usage += Usage(calls=1, seconds=time.monotonic() - started)

@@ -227,6 +227,13 @@ def _parted(base: str) -> tuple[str, str]:
     return (parts._replace(netloc=host).geturl(), unquote(login)) if at else (base, "")
 
 
+def server_root(base: str) -> str:
+    """The URL without `/v1`, which a server's own endpoints do not stand under."""
+    parts = urlsplit(base)
+    path = parts.path.rstrip("/")
+    return parts._replace(path=path.removesuffix("/v1")).geturl()
+
+
 def _endpoint(base: str, path: str) -> str:
     """The URL of an endpoint under `base`, whose query stays at its end."""
     url, mark, query = base.partition("?")

@@ -34,7 +34,7 @@ Say {{ question.labels[0] }} or {{ question.labels[1] }}, and nothing else.
 Say the label of the right {{ "level" if question.type == "score" else "option" }}, """
 _ASKED += """{{ question.labels[0] }} to {{ question.labels[-1] }}, and nothing else.
 {%- endif %}"""
-"""What a model without files of its own is asked (`labels._default_prompt`), as a template."""
+"""What a model without files of its own is asked (`label_prompts.prompt_parts`), as a template."""
 
 
 def make_decision_file(folder: Path) -> DecisionFile:

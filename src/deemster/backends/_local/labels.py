@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import string
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +13,15 @@ from jinja2 import TemplateError
 from deemster.backends._local.work import Work
 from deemster.backends.base import Outcome, Request, nothing_sampled
 from deemster.backends.decision_file import KIND_NAMES, DecisionFile
-from deemster.errors import BackendError, ContextLengthError, InputError
-from deemster.schemas import (
-    Completion,
-    Decision,
-    Message,
-    Option,
-    Question,
-    Usage,
-    dump_decisions,
-    label_share,
+from deemster.backends.label_prompts import (
+    asked_text,
+    decision_of,
+    described,
+    labels_of,
+    prompt_parts,
 )
+from deemster.errors import BackendError, ContextLengthError, InputError
+from deemster.schemas import Completion, Decision, Message, Question, Usage, dump_decisions
 
 if TYPE_CHECKING:
     from deemster.backends._local.chat import Chat
@@ -97,40 +93,10 @@ class LabelReader:
         Raises:
             BackendError: the model gave no numbers.
         """
-        decisions = []
-        for question, options in zip(questions, spelled, strict=True):
-            values = [
-                torch.logsumexp(torch.tensor(option, dtype=torch.float64), 0).item()
-                for option in options
-            ]
-            if any(math.isnan(value) for value in values):
-                raise BackendError("the model gave no probabilities (not a number)")
-            temperature = self._file.temperature.get(KIND_NAMES[question.kind], 1.0)
-            chances = label_share([value / temperature for value in values]).probabilities
-            decisions.append(
-                Decision(
-                    name=question.name,
-                    probabilities=chances if any(chances) else None,
-                    label_mass=label_share(values).mass,
-                )
-            )
-        return decisions
-
-    def _labels(self, question: Question) -> tuple[str, ...]:
-        """One per option, in the question's order."""
-        kind = KIND_NAMES[question.kind]
-        predicate = question.kind == "predicate"
-        labels = self._file.labels.get(kind) or (
-            ("Yes", "No") if predicate else tuple(string.ascii_uppercase)
-        )
-        if len(labels) < len(question.options):
-            raise InputError(
-                f"question {question.name!r} has {len(question.options)} options, but there are "
-                f"{len(labels)} labels; give fewer options, or a decision.json with more labels"
-            )
-        if predicate and self._file.noul_options[0] == "false":
-            return labels[1], labels[0]
-        return labels[: len(question.options)]
+        return [
+            decision_of(question, options, temperature=self._file.temperature_of(question.kind))
+            for question, options in zip(questions, spelled, strict=True)
+        ]
 
     def _label_ids(self, question: Question) -> list[set[int]]:
         """Per option the tokens that spell its label.
@@ -141,26 +107,27 @@ class LabelReader:
         given = KIND_NAMES[question.kind] in self._file.labels
         tokenizer = self._tokenizer
         found: list[set[int]] = []
-        for label in self._labels(question):
+        for label in labels_of(question, self._file):
             spelled = [label] if given else [label, f" {label}"]
             ids = [tokenizer.encode(one, add_special_tokens=False) for one in spelled]
             found.append({one[0] for one in ids if len(one) == 1} - {tokenizer.unk_token_id})
         if not all(found) or len(set.union(*found)) < sum(map(len, found)):
             raise InputError(
-                f"the labels {list(self._labels(question))} are not distinct single tokens of this "
-                "model; give a decision.json with labels that are"
+                f"the labels {list(labels_of(question, self._file))} are not distinct single "
+                "tokens of this model; give a decision.json with labels that are"
             )
         return found
 
     def _prompts(self, text: str, questions: Sequence[Question]) -> list[list[int]]:
         if self._file.chat_template is None:
+            prompts = (prompt_parts(text, one, labels_of(one, self._file)) for one in questions)
             return [
-                self._chat.encode((Message(role="user", content=_default_prompt(text, *parts)),))
-                for parts in ((question, self._labels(question)) for question in questions)
+                self._chat.encode((Message(role="user", content="".join(parts)),))
+                for parts in prompts
             ]
         template = self._file.chat_template
         groups = [list(questions)] if "questions" in template else [[one] for one in questions]
-        prompts: list[list[int]] = []
+        encoded: list[list[int]] = []
         for group in groups:
             rendered = self._rendered(template, text, group)
             pieces = rendered.split(_MARK)
@@ -173,8 +140,8 @@ class LabelReader:
             ids: list[int] = []
             for piece in pieces[: len(group)]:
                 ids = [*ids, *self._encoded(piece)]
-                prompts.append(ids)
-        return prompts
+                encoded.append(ids)
+        return encoded
 
     def _rendered(self, template: str, text: str, group: Sequence[Question]) -> str:
         asked = [self._as_in_file(question) for question in group]
@@ -198,7 +165,7 @@ class LabelReader:
     def _as_in_file(self, question: Question) -> dict[str, Any]:
         """The question as templates take it."""
         guard = self._guard
-        labels = dict(zip(question.options, self._labels(question), strict=True))
+        labels = dict(zip(question.options, labels_of(question, self._file), strict=True))
         options = list(question.options)
         if question.kind == "predicate":
             options.sort(key=lambda option: self._file.noul_options.index(option.value))
@@ -212,7 +179,8 @@ class LabelReader:
             ],
             "labels": [labels[option] for option in options],
             "descriptions": [
-                guard(_level(option) if score else option.description) or None for option in options
+                guard(described(option) if score else option.description) or None
+                for option in options
             ],
         }
 
@@ -258,37 +226,3 @@ class Answers(Work):
         usage = Usage(calls=1, tokens_in=self._tokens, seconds=self.seconds)
         text = dump_decisions(self._decisions)
         return nothing_sampled(Completion(text=text, model=model, usage=usage), n)
-
-
-def asked_text(request: Request) -> str:
-    """What the questions of a request are about.
-
-    Raises:
-        BackendError: there are images.
-    """
-    if any(message.images for message in request.messages):
-        raise BackendError("this model reads text only, but the messages contain images")
-    return "\n\n".join(message.text for message in request.messages)
-
-
-def _level(option: Option) -> str:
-    return f"{option.value}: {option.description}" if option.description else option.value
-
-
-def _default_prompt(text: str, question: Question, labels: Sequence[str]) -> str:
-    """What a model without a decision template is asked."""
-    if question.kind == "predicate":
-        meanings = [
-            f"{label}: {option.description}"
-            for label, option in zip(labels, question.options, strict=True)
-            if option.description
-        ]
-        last = f"Say {labels[0]} or {labels[1]}, and nothing else."
-    else:
-        meanings = [
-            f"{label}. {_level(option)}"
-            for label, option in zip(labels, question.options, strict=True)
-        ]
-        what = "level" if question.kind == "score" else "option"
-        last = f"Say the label of the right {what}, {labels[0]} to {labels[-1]}, and nothing else."
-    return "\n".join([text.rstrip(), "", question.instructions, *meanings, last])
