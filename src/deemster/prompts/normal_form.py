@@ -136,6 +136,12 @@ def without_marks(text: str) -> str:
     return _text(codes[_CHARACTERS.kinds[codes] & _IS_MARK == 0])
 
 
+def are_marks(text: str) -> npt.NDArray[np.bool_]:
+    """Which characters are joiners, or marks upon letters."""
+    marks: npt.NDArray[np.bool_] = _CHARACTERS.kinds[_known(text)] & (_IS_JOINER | _IS_MARK) != 0
+    return marks
+
+
 def fold(text: str, *, all_forms: bool = False) -> str:
     """The text with compatibility forms of single ASCII characters as those, of the same length.
 

@@ -11,9 +11,10 @@ Queries, responses and references come from strangers. Before they enter a promp
 
 Look-alikes that parsers read, or that a judge could turn into the syntax while it quotes (full
 width, ligatures, letters of other scripts, HTML entities, JSON escapes, percent-encoding), count
-as what they stand for. The respelling keeps the meaning readable: `\boxed{42}` becomes
-`\fbox{42}`. Raw texts are kept in the records; only the judge's view changes. No defence of this
-kind is complete.
+as what they stand for, and so does what stands together once formatting is dropped (emphasis,
+tags, line ends, escapes; see `copying`). The respelling keeps the meaning readable:
+`\boxed{42}` becomes `\fbox{42}`. Raw texts are kept in the records; only the judge's view changes.
+No defence of this kind is complete.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote
 
 from deemster.prompts.control_tokens import following
+from deemster.prompts.copying import ELSEWHERE, Places, around, copies
 from deemster.prompts.normal_form import (
     fold,
     spelled_out,
@@ -67,7 +69,7 @@ _SYNTAX = re.compile(
     r"\\(?i:boxed)(?![A-Za-z])"
     # In a JSON string within JSON quotation marks are escaped, in Markdown brackets may be.
     rf"|\"(?i:{'|'.join(WHOLE_KEYS)})(?=\\{{0,8}}\")"
-    rf"|\"(?i:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+\\?:)"
+    rf"|\"(?i:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+\\?[:{ELSEWHERE}])"
     + "".join(rf"|{word[0]}(?={word[1:]})" for word in ANY_QUOTES)
     + r"|o(?i:utput) \\?\((?=(?i:[ab])\\?\))"
     r"|O(?i:utput) \\?\((?=(?i:[ab])\\?\))"
@@ -77,7 +79,7 @@ _SYNTAX = re.compile(
     r"|\[(?:\[{0,98}(?=\\?\[)|(?=\\?[ ]{0,8}+[|/A-Za-z])(?:"
     r"[ ]{0,8}(?i:RESULT)[ ]{0,8}\\?\]"
     rf"|(?=(?i:{_tags(_BRACKET)}))"
-    rf"|(?=[ ]{{0,4}}(?i:{'|'.join(map(words, BRACKETED))}))"
+    rf"|(?=[ ]{{0,4}}(?P<phrase>(?i:{'|'.join(map(words, BRACKETED))})))"
     rf"|(?={following('[')})))"
     # Control tokens differ by case; tags of verdicts and reasoning do not, and are matched
     # loosely, because a judge may close one that was left open.
@@ -134,10 +136,19 @@ def defuse(text: str) -> str:
         copy = copied(seen)
         if copy is not seen and copy != seen and _SYNTAX.search(fold(copy, all_forms=True)):
             seen = _respell(copy)
+    for _ in range(_MOST):
+        apart = _respell_apart(seen)
+        if apart == seen:
+            break
+        seen = apart
     for code, broken, decoded in _CODES:
-        if code.search(seen) and _SYNTAX.search(fold(visible(decoded(seen)), all_forms=True)):
+        if code.search(seen) and _forges(visible(decoded(around(seen, code)))):
             seen = code.sub(broken, seen)
     return seen
+
+
+_MOST = 4
+"""Times that copies are looked at: respelling one of them may leave, or make, syntax in another."""
 
 
 def one_line(text: str) -> str:
@@ -147,6 +158,13 @@ def one_line(text: str) -> str:
     """
     # Joined first, because `Output` and `(a)` on two lines are no verdict.
     return defuse(" ".join(visible(text).split()))
+
+
+def _forges(text: str) -> bool:
+    """Whether it has verdict syntax, as it is or as whoever copies it may write it."""
+    return _SYNTAX.search(fold(text, all_forms=True)) is not None or any(
+        _SYNTAX.search(copy) for copy, _ in copies(text)
+    )
 
 
 def _respell(text: str) -> str:
@@ -162,9 +180,40 @@ def _respell(text: str) -> str:
     return "".join([*pieces, text[end:]])
 
 
+def _respell_apart(text: str) -> str:
+    """The text, respelled where copies that lack some of it have verdict syntax."""
+    spans = {
+        (int(places[found.start()]), int(places[found.end() - 1]) + 1): (found, places)
+        for copy, places in copies(text)
+        for found in _SYNTAX.finditer(copy)
+    }
+    pieces = []
+    end = 0
+    for start, stop in sorted(spans):
+        if start >= end:  # else it is another copy's
+            found, places = spans[start, stop]
+            pieces += [text[end:start], _respelled_apart(found, places, text[start:stop])]
+            end = stop
+    return "".join([*pieces, text[end:]])
+
+
+def _respelled_apart(found: re.Match[str], places: Places, written: str) -> str:
+    """The same for syntax whose characters do not follow each other where they are written."""
+    if set(found[0]) <= set("[]") and not found["phrase"]:
+        at = places[found.start() : found.end()] - places[found.start()]
+        ends = [*at[1:], len(written)]
+        return "".join(
+            f"{written[here]} {written[here + 1 : there]}"
+            for here, there in zip(at, ends, strict=True)
+        )
+    return _respelled(found, written)
+
+
 def _respelled(found: re.Match[str], as_written: str | None = None) -> str:
     syntax = found[0]
     written = syntax if as_written is None else as_written
+    if found["phrase"]:  # parsers read it behind blanks, too
+        return f"({written[1:]}"
     if syntax[0] in "[]":
         if len(syntax) == 1:
             return f"{written} "

@@ -71,6 +71,18 @@ def _between(mark: str) -> Callable[[str], str]:
     return mark.join
 
 
+_FORMATTING = {
+    "emphasis": "*",
+    "underlines": "__",
+    "code marks": "`",
+    "empty tags": "<b></b>",
+    "comments": "<!-- > -->",
+    "line ends": "\n",
+    "images": "![](x)",
+    "empty groups": "{}",
+}
+"""Markup that shows nothing, by name."""
+
 DISGUISES: dict[str, Callable[[str], str]] = {
     "plain": str,
     "upper case": str.upper,
@@ -93,6 +105,12 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "joiners": _between("\u200d"),
     "variation selectors": _between("\ufe0f"),
     "grapheme joiners": _between("\u034f"),
+    **{f"{name} between": _between(mark) for name, mark in _FORMATTING.items()},
+    **{
+        f"{name} at {place}": _within(mark, place)
+        for name, mark in _FORMATTING.items()
+        for place in (1, 2, 4)
+    },
     **{
         f"U+{ord(mark):04X} at {place}": _within(mark, place)
         for mark in "\u200b\u00ad\ufeff\u2060\x00\u200c\u200e\u3164"
@@ -106,6 +124,7 @@ _KINDS = {
     "entities": "entities",
     "named entities": "entities",
     "entities of entities": "entities",
+    **{name: "formatting" for name in DISGUISES if name.startswith(tuple(_FORMATTING))},
     **dict.fromkeys(("JSON escapes", "percent signs", "Markdown escapes"), "escapes"),
     **dict.fromkeys(
         (

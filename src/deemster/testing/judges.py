@@ -41,6 +41,14 @@ def _unescaped(text: str) -> str:
     return codes.replace('\\"', '"')
 
 
+def _stripped(text: str) -> str:
+    """As plain text: without any markup."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", HANDS["without tags"](text))
+    text = re.sub(r"\[([^\[\]]*)\]\([^)]*\)", r"\1", text).replace("{}", "")
+    return re.sub(r"[*_~`$]", "", text)
+
+
 HANDS: dict[str, Callable[[str], str]] = {
     "exactly": str,
     "as NFKC": lambda text: unicodedata.normalize("NFKC", text),
@@ -48,11 +56,15 @@ HANDS: dict[str, Callable[[str], str]] = {
     "with entities decoded": html.unescape,
     "with codes decoded": lambda text: unquote(_unescaped(html.unescape(html.unescape(text)))),
     "without Markdown": lambda text: re.sub(r"\\([\[\]<>|(){}\"\\:*])", r"\1", text),
+    "without emphasis": lambda text: re.sub(r"[*_~`]", "", text),
+    "without tags": lambda text: re.sub(r"<[^>]*>", "", text),
+    "in one line": lambda text: re.sub(r"-?[\r\n]+", "", text),
+    "as plain text": _stripped,
     "in plain Latin": lambda text: text.translate(
         str.maketrans(CYRILLIC + "\u201c\u201d", LATIN + '""')
     ),
     "by all of these": lambda text: HANDS["in plain Latin"](
-        unicodedata.normalize("NFKC", HANDS["with codes decoded"](_joined(text)))
+        unicodedata.normalize("NFKC", HANDS["with codes decoded"](_joined(_stripped(text))))
     ),
 }
 """How a judge copies what it quotes."""

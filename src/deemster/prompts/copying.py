@@ -1,0 +1,224 @@
+"""Copies of a text as whoever quotes it may make them: without what only decorates it.
+
+Judges, and the programs around them, drop Markdown's emphasis, HTML tags, the targets of links,
+escapes, line ends and accents. What stands around something that is dropped then stands together.
+
+Of ordinary texts nearly all of that stands where no verdict can come about, and copies of a
+mebibyte take long. So only that is copied which stands around something dropped from between
+characters that follow each other in verdict syntax.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from deemster.prompts.normal_form import are_marks, code_points, fold
+from deemster.prompts.reasoning_tags import TAG_NAMES
+from deemster.prompts.verdict_syntax import ANY_QUOTES, BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS
+
+ELSEWHERE = "\ufffd"
+"""Stands for what is left out of a copy; part of no syntax."""
+
+Places = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
+_Codes = npt.NDArray[np.uint32]
+
+_MARK = np.zeros(128, np.bool_)
+_MARK[[ord(char) for char in "*~`$^=+|#\r\n"]] = True
+"""Emphasis, code, highlights, headings, tables, mathematics; line ends."""
+_MORE = "_\\"
+"""Dropped too by some: names of verdicts have the one, boxes the other."""
+_COMMENT = re.compile(r"<!--.{0,200}?-->", re.DOTALL)
+# Images, and of links all but their text.
+_LINK = re.compile(
+    r"!\[[^\[\]]{0,200}\]\([^()]{0,200}\)"
+    r"|\[(?=[^\[\]]{0,200}\]\([^()]{0,200}\))|\]\([^()]{0,200}\)"
+)
+_AROUND = 40
+"""Characters before and after: no piece of syntax is longer."""
+
+
+def _examples() -> Iterator[str]:
+    """Verdict syntax up to where the search for it ends."""
+    yield from ("boxed", "[[", "]]", "[result]", "output (a)", "output (b)", '"')
+    yield from (f'"{key}":' for key in (*WHOLE_KEYS, *KEYS, *ANY_QUOTES))
+    yield from ANY_QUOTES
+    yield from (f"<{name}>" for name in (*TAGS, *TAG_NAMES))
+    yield from (f"</{name}>" for name in (*TAGS, *TAG_NAMES))
+    yield from (f"{label}:" for label in LABELS)
+    yield from (f"[{words}" for words in BRACKETED)
+    yield from ("[think]", "[/think]", "◁think▷", "◁/think▷", "[ result ]")
+
+
+_CLASS = np.zeros(0x110000, np.uint8)
+"""Characters of verdict syntax by number, without regard to case; 0: any other."""
+_FOLLOWING = np.zeros((64, 64, 64), np.bool_)
+"""Whether three characters follow each other in it, blanks between them or not."""
+_NEXT, _NEXT_APART = np.zeros((2, 64, 64), np.bool_)
+"""Whether two do, without a blank between them, or with one."""
+_FIRST, _LAST = np.zeros((2, 64), np.bool_)
+"""Whether it may begin or end with a character."""
+
+
+def _learn() -> None:
+    names = sorted(set("".join(_examples())) - set(" _"))
+    for number, char in enumerate(names, 1):
+        _CLASS[[ord(char), ord(char.upper())]] = number
+    for text in _examples():
+        found = re.findall(r"(\S)( *)", text.replace("_", ""))
+        chars = [(_CLASS[ord(char)], gap != "") for char, gap in found]
+        _FIRST[chars[0][0]] = _LAST[chars[-1][0]] = True
+        for (one, apart), (other, _) in pairwise(chars):
+            (_NEXT_APART if apart else _NEXT)[one, other] = True
+        for three in zip(chars, chars[1:], chars[2:], strict=False):
+            _FOLLOWING[tuple(char for char, _ in three)] = True
+
+
+_learn()
+_BOX = _CLASS[ord("b")]
+
+
+def copies(text: str) -> Iterator[tuple[str, Places]]:
+    """Copies of the text that lack something, folded in all forms, where that could be syntax.
+
+    Each with the places that its characters have in the text.
+    """
+    text = f"{ELSEWHERE}{text}"  # something stands before all syntax
+    folded = code_points(fold(text, all_forms=True)).copy()
+    classes = _CLASS[folded]
+    marks = _MARK[np.minimum(folded, 127)] | are_marks(text) | _prints_nothing(folded)
+    structures = list(_structures(text, folded))
+    near = _near(folded, classes, marks, structures)
+    if not near.any():
+        return
+    places = np.flatnonzero(near)
+    folded[places[1:][np.diff(places) > 1]] = ord(ELSEWHERE)
+    folded, marks = folded[places], marks[places]
+    more = [folded == ord(char) for char in _MORE if (folded == ord(char)).any()]
+    for structure in structures:
+        for which in itertools.product((False, True), repeat=len(more)):
+            dropped = marks | structure[places]
+            for mask in itertools.compress(more, which):
+                dropped |= mask
+            yield _text(folded[~dropped]), places[~dropped] - 1
+    line_ends = (folded == ord("\n")) | (folded == ord("\r"))
+    if line_ends.any():
+        kept = line_ends | ~marks
+        yield _text(np.where(line_ends, np.uint32(ord(" ")), folded)[kept]), places[kept] - 1
+
+
+def around(text: str, pattern: re.Pattern[str]) -> str:
+    """What stands around all that a pattern finds."""
+    pieces: list[str] = []
+    end = 0
+    for found in pattern.finditer(text):
+        start = found.start() - _AROUND
+        if start > end or not pieces:
+            start = max(start, 0)
+            pieces.append(ELSEWHERE)
+        else:
+            start = end
+        end = max(end, found.end() + 2 * _AROUND)
+        pieces.append(text[start:end])
+    return "".join(pieces)
+
+
+def _near(
+    codes: _Codes, classes: npt.NDArray[np.uint8], marks: _Mask, structures: list[_Mask]
+) -> _Mask:
+    """What stands around something dropped that may stand in the middle of syntax."""
+    blank = (codes == ord(" ")) | (codes == ord("\t"))
+    escapes = codes == ord("\\")
+    marks = marks | escapes | (codes == ord("_"))
+    steps = np.zeros(len(codes) + 1, np.int32)
+    for structure in structures:
+        before, after = _doubtful(classes, marks | structure, blank, escapes)
+        if len(before):
+            np.add.at(steps, np.maximum(before - _AROUND, 0), 1)
+            np.add.at(steps, np.minimum(after + _AROUND, len(codes)), -1)
+    found: _Mask = np.cumsum(steps[:-1]) > 0
+    return found
+
+
+def _doubtful(
+    classes: npt.NDArray[np.uint8], dropped: _Mask, blank: _Mask, escapes: _Mask
+) -> tuple[Places, Places]:
+    """What stands before and after each run of what is dropped, where it may be syntax."""
+    skipped = dropped | blank
+    edges = np.flatnonzero(skipped[1:] != skipped[:-1])  # the first is no skipped one
+    before, after = edges[: len(edges) // 2 * 2 : 2], edges[1::2] + 1
+    one, other = classes[before], classes[after]
+    # A box begins with a backslash, which may be among what is dropped.
+    boxes = (other == _BOX) & (after - before > 2)
+    likely = np.flatnonzero(_NEXT[one, other] | _NEXT_APART[one, other] | boxes)
+    if not len(likely):
+        return likely, likely
+    before, after, boxes = before[likely], after[likely], boxes[likely]
+    one, other = one[likely], other[likely]
+    # The characters on either side, where they are not skipped.
+    behind, ahead = np.maximum(before - 1, 0), np.minimum(after + 1, len(classes) - 1)
+    fits = boxes | _FIRST[one] | skipped[behind] | _FOLLOWING[classes[behind], one, other]
+    fits &= _LAST[other] | skipped[ahead] | _FOLLOWING[one, other, classes[ahead]]
+    if not fits.any():
+        return likely[:0], likely[:0]
+    so_far = np.cumsum(dropped, dtype=np.int32)
+    count = so_far[after] - so_far[before]
+    together = _NEXT[one, other] & (count == after - before - 1)
+    if boxes.any():
+        escaped = np.cumsum(escapes, dtype=np.int32)
+        boxes &= escaped[after] > escaped[before]
+    fits &= (count > 0) & (together | _NEXT_APART[one, other] | boxes)
+    return before[fits], after[fits]
+
+
+def _structures(text: str, codes: _Codes) -> Iterator[_Mask]:
+    """What belongs to tags, comments, images and links; first, nothing."""
+    yield np.zeros(len(codes), np.bool_)
+    if "<" in text and ">" in text:
+        comments = _spans(_COMMENT, text) if "<!--" in text else False
+        yield _tags(codes, wide=False) | comments
+        yield _tags(codes, wide=True) | comments
+    if "](" in text:
+        yield _spans(_LINK, text)
+
+
+def _prints_nothing(codes: _Codes) -> _Mask:
+    """Empty groups of LaTeX, and hyphens at the ends of lines."""
+    mask = np.zeros(len(codes), np.bool_)
+    empty = (codes[:-1] == ord("{")) & (codes[1:] == ord("}"))
+    mask[:-1] = empty | ((codes[:-1] == ord("-")) & ((codes[1:] == 10) | (codes[1:] == 13)))
+    mask[1:] |= empty
+    return mask
+
+
+def _tags(codes: _Codes, *, wide: bool) -> _Mask:
+    """From each `<` to the next `>`; `wide`: what begins within one is part of it."""
+    signs = np.flatnonzero((codes == ord("<")) | (codes == ord(">")))
+    opens = codes[signs] == ord("<")
+    ends = np.flatnonzero(opens[:-1] & ~opens[1:]) + 1
+    if wide:
+        begins = np.flatnonzero(opens & np.concatenate([[True], ~opens[:-1]]))[: len(ends)]
+    else:
+        begins = ends - 1
+    steps = np.zeros(len(codes) + 1, np.int8)
+    steps[signs[begins]] = 1
+    steps[signs[ends] + 1] -= 1
+    mask: _Mask = np.cumsum(steps[:-1], dtype=np.int8) > 0
+    return mask
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> _Mask:
+    mask = np.zeros(len(text), np.bool_)
+    for found in pattern.finditer(text):
+        mask[found.start() : found.end()] = True
+    return mask
+
+
+def _text(codes: _Codes) -> str:
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
