@@ -149,7 +149,7 @@ class Routing:
     def _count_known(self) -> Iterator[None]:
         """While it is open, TRL finds how many experts there are by the one name it looks for."""
         config = self.model.config.get_text_config()
-        if not self.library or hasattr(config, _COUNT):
+        if not self.library or not self.layers or hasattr(config, _COUNT):
             yield
             return
         setattr(config, _COUNT, self.layers[0].count)
