@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -292,11 +293,32 @@ def test_prefix_may_use_control_tokens() -> None:
     assert tokenizer("chatml").convert_ids_to_tokens(ids[len(plain)]) == "<think>"
 
 
-def test_system_text_moves_to_the_user_turn_where_the_template_refuses_it() -> None:
-    ids = chat("gemma").encode(
+@pytest.mark.parametrize(
+    ("name", "template", "shown"),
+    [
+        pytest.param("gemma", None, "user\nBe strict.\n\nJudge.<end_of_turn>", id="refuses"),
+        pytest.param(
+            "phi",
+            "{% for m in messages %}{% if m['role'] == 'user' %}<|user|>{{ m['content'] }}<|end|>"
+            "{% elif m['role'] == 'assistant' %}<|assistant|>{{ m['content'] }}<|end|>{% endif %}"
+            "{% endfor %}",
+            "<|user|>Be strict.\n\nJudge.<|end|>",
+            id="drops",
+        ),
+        pytest.param("llama-3", None, "Be strict.<|eot_id|>", id="takes"),
+    ],
+)
+def test_system_text_moves_to_the_user_turn_where_the_template_does_not_write_it(
+    name: str, template: str | None, shown: str
+) -> None:
+    made = tokenizer(name)
+    if template is not None:
+        made = copy.copy(made)
+        made.chat_template = template
+    ids = Chat(made, SafeEncoder(made)).encode(
         [Message(role="system", content="Be strict."), Message(role="user", content="Judge.")]
     )
-    assert "user\nBe strict.\n\nJudge.<end_of_turn>" in tokenizer("gemma").decode(ids)
+    assert shown in made.decode(ids)
 
 
 def test_refusing_template_is_a_backend_error() -> None:

@@ -50,9 +50,7 @@ def tokenizer_of(kind: str) -> Any:
 
 
 def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
-    """A small configuration of `gemma2`, `gemma3`, `gpt-oss`, `deepseek-v2` or `deepseek-v3`,
-    `mixtral`, `qwen2-moe` or `qwen3-moe`.
-    """
+    """A small configuration of one of `NAMES`."""
     import transformers
 
     common = {
@@ -74,12 +72,11 @@ def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
             "num_key_value_heads": 2, "head_dim": 16, "sliding_window": WINDOW,
             "num_local_experts": 4, "num_experts_per_tok": 2, "max_position_embeddings": 131072,
         }  # fmt: skip
-    elif kind in {"mixtral", "qwen2-moe", "qwen3-moe"}:
+    elif kind not in {"deepseek-v2", "deepseek-v3"}:
         common |= {
-            "num_key_value_heads": 2, "head_dim": 16, "num_experts_per_tok": 2,
+            **OWN.get(kind, {}), "num_key_value_heads": 2, "head_dim": 16, "num_experts_per_tok": 2,
             "num_local_experts": 8, "moe_intermediate_size": 32,
             "shared_expert_intermediate_size": 32, "decoder_sparse_step": 1,
-            **({"num_experts": 8} if kind == "qwen2-moe" else {}),
         }  # fmt: skip
     else:
         common |= {
@@ -94,15 +91,38 @@ def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
                 "original_max_position_embeddings": 4096,
             },
         }  # fmt: skip
-    name = {
-        "gemma2": "Gemma2Config", "gemma3": "Gemma3TextConfig",
-        "deepseek-v2": "DeepseekV2Config", "deepseek-v3": "DeepseekV3Config",
-        "gpt-oss": "GptOssConfig", "mixtral": "MixtralConfig", "qwen2-moe": "Qwen2MoeConfig",
-        "qwen3-moe": "Qwen3MoeConfig",
-    }[kind]  # fmt: skip
     if kind == "gemma3":
         common |= {"sliding_window_pattern": 2, "attn_logit_softcapping": None}
-    return getattr(transformers, name)(**{**common, **fields})
+    return getattr(transformers, NAMES[kind])(**{**common, **fields})
+
+
+NAMES = {
+    "gemma2": "Gemma2Config", "gemma3": "Gemma3TextConfig", "deepseek-v2": "DeepseekV2Config",
+    "deepseek-v3": "DeepseekV3Config", "gpt-oss": "GptOssConfig", "mixtral": "MixtralConfig",
+    "qwen2-moe": "Qwen2MoeConfig", "qwen3-moe": "Qwen3MoeConfig", "granite-moe": "GraniteMoeConfig",
+    "phi-moe": "PhimoeConfig", "llama4": "Llama4TextConfig", "lfm2-moe": "Lfm2MoeConfig",
+    "qwen3-next": "Qwen3NextConfig", "nemotron-h": "NemotronHConfig", "mamba": "MambaConfig",
+    "deepseek-v4": "DeepseekV4Config",
+}  # fmt: skip
+"""Their classes of transformers."""
+
+OWN: dict[str, dict[str, Any]] = {
+    "qwen2-moe": {"num_experts": 8},
+    "llama4": {"intermediate_size_mlp": 96, "interleave_moe_layer_step": 1},
+    "lfm2-moe": {"layer_types": ["conv", "full_attention"] * 2, "num_experts": 8},
+    "qwen3-next": {
+        "layer_types": ["linear_attention", "full_attention"] * 2, "num_experts": 8,
+        "linear_key_head_dim": 16, "linear_value_head_dim": 16, "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+    },
+    "nemotron-h": {
+        "layers_block_type": ["mamba", "attention", "moe", "mamba"], "n_routed_experts": 8,
+        "moe_shared_expert_intermediate_size": 32, "mamba_num_heads": 4, "mamba_head_dim": 16,
+        "ssm_state_size": 16, "n_groups": 1, "use_mamba_kernels": False,
+    },
+    "deepseek-v4": {"q_lora_rank": 24, "sliding_window": WINDOW, "n_routed_experts": 8},
+}  # fmt: skip
+"""What they need besides."""
 
 
 RELEASED: dict[str, dict[str, Any]] = {

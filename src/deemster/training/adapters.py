@@ -11,6 +11,9 @@ from deemster.training.settings import LoraSettings
 _TAKEN_FOR_EXPERTS = {"gate", "w1", "w2", "w3", "gate_proj", "up_proj", "down_proj"}
 """PEFT reads these names, in a mixture of experts, as parts of the routed experts and the router,
 which get adapters then, while shared experts and dense layers of these names lose theirs."""
+_STATE_SPACE = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
+_REFUSED = "out_proj"
+"""PEFT puts no adapter on this part of their blocks, which fused kernels read."""
 
 
 def lora_config(
@@ -34,7 +37,7 @@ def lora_config(
     """
     from peft import LoraConfig  # noqa: PLC0415 - heavy
 
-    from deemster.training.experts import moe_layers  # noqa: PLC0415 - loads torch
+    from deemster.training.experts import NO_EXPERTS, moe_layers  # noqa: PLC0415 - loads torch
 
     targets = settings.target_modules
     common = {
@@ -45,14 +48,13 @@ def lora_config(
     }
     if not moe_layers(model):
         if settings.experts:
-            raise InputError(
-                f"lora.experts: {type(model).__name__} has no routed experts; leave it out"
-            )
+            raise InputError(f"lora.experts: {type(model).__name__} has {NO_EXPERTS}; leave it out")
         if not any(_asked(name, settings) for name, _ in model.named_modules()):
             raise _no_such(settings, model)
         return LoraConfig(
             **common,
             target_modules=targets if isinstance(targets, str) else list(targets),
+            exclude_modules=[_REFUSED] if _refuses(_REFUSED, settings, model) else None,
             layers_to_transform=None if settings.layers is None else list(settings.layers),
         )
     modules, parameters = _targets(settings, model)
@@ -77,7 +79,7 @@ def _targets(settings: LoraSettings, model: Any) -> tuple[list[str], list[str]]:
     parameters: list[str] = []
     for name in _linear(model):
         leaf = name.rpartition(".")[2]
-        if _asked(name, settings):
+        if _asked(name, settings) and not _refuses(leaf, settings, model):
             plain = leaf not in _TAKEN_FOR_EXPERTS
             (modules if plain else parameters).append(name if plain else f"{name}.weight")
     matrices = [
@@ -97,12 +99,18 @@ def _targets(settings: LoraSettings, model: Any) -> tuple[list[str], list[str]]:
 
 
 def _linear(model: Any) -> Iterator[str]:  # noqa: ANN401 - as above
-    """Names of the linear layers but the output layer."""
+    """Names of the linear layers but the output layer and parts of routers."""
     from torch import nn  # noqa: PLC0415 - heavy
 
-    heads = (model.get_output_embeddings(), getattr(model, "score", None))
+    from deemster.training.experts import moe_layers  # noqa: PLC0415 - loads torch
+
+    left_out = [model.get_output_embeddings(), getattr(model, "score", None)]
+    for layer in moe_layers(model):
+        left_out += [] if layer.router is None else layer.router.modules()
     for name, module in model.named_modules():
-        if isinstance(module, nn.Linear) and all(module is not head for head in heads):
+        # A model's own kind of linear layer computes more than a product, which adapters do not.
+        own = type(module).__module__.startswith("transformers.models.")
+        if isinstance(module, nn.Linear) and not own and all(module is not one for one in left_out):
             yield name
 
 
@@ -113,6 +121,12 @@ def _asked(name: str, settings: LoraSettings) -> bool:
         name == one or name.endswith(f".{one}") for one in targets
     )
     return named and _among(name, settings.layers)
+
+
+def _refuses(leaf: str, settings: LoraSettings, model: Any) -> bool:  # noqa: ANN401 - as above
+    """Whether PEFT refuses a layer that nobody asked for by its name."""
+    kind = getattr(model.config, "model_type", None)
+    return leaf == _REFUSED and kind in _STATE_SPACE and settings.target_modules == "all-linear"
 
 
 def _no_such(settings: LoraSettings, model: Any) -> InputError:  # noqa: ANN401 - as above

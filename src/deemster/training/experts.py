@@ -9,6 +9,7 @@ Imports torch; stages import this when they run.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,10 +20,13 @@ from pydantic import JsonValue
 from torch import Tensor, nn
 
 from deemster.errors import InputError
+from deemster.training.balance_loss import Tokens, sequence_balance_loss
 from deemster.training.settings import MoeSettings
 
 _ROUTERS = ("gate", "router")
 _BIAS = "e_score_correction_bias"
+_COUNT = "num_experts"
+NO_EXPERTS = "no routed experts, or none that transformers keeps as weights [experts, …]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,65 +80,6 @@ def freeze(model: nn.Module, settings: MoeSettings) -> None:
 
 
 @dataclass(eq=False)
-class _Tokens:
-    """Which tokens of a pass count, and to which sequence each belongs."""
-
-    valid: Tensor
-    """[tokens] bool"""
-    sequence: Tensor
-    """[tokens] int64, from 0"""
-
-    @classmethod
-    def of(cls, options: dict[str, Any], *, per_sequence: bool) -> _Tokens:
-        """From what the model is called with; packed sequences are told by their positions."""
-        ids = options.get("input_ids")
-        ids = options["inputs_embeds"][..., 0] if ids is None else ids
-        mask, places = options.get("attention_mask"), options.get("position_ids")
-        if mask is not None and mask.ndim == 2:
-            mask = mask[:, -ids.shape[1] :].bool()
-        else:
-            mask = torch.ones(ids.shape, dtype=torch.bool, device=ids.device)
-        starts = torch.zeros_like(mask)
-        starts[:, 0] = True
-        if places is not None and options.get("attention_mask") is None:
-            starts |= places.expand_as(ids) == 0
-        sequence = starts.flatten().cumsum(0) - 1
-        return cls(mask.flatten(), sequence if per_sequence else torch.zeros_like(sequence))
-
-
-def sequence_balance_loss(
-    logits: Tensor, chosen: Tensor, *, sequence: Tensor, valid: Tensor, sigmoid: bool = False
-) -> Tensor:
-    """DeepSeek's balance loss of one layer: Σ f_i · P_i, mean over sequences; 1 where all is even.
-
-    f_i is expert i's share of a sequence's choices, relative to an even one; P_i is its mean
-    affinity (arXiv 2412.19437, Eq. 17 to 20).
-
-    Args:
-        logits: [tokens, experts] of the router.
-        chosen: [tokens, k] indices of the experts.
-        sequence: [tokens] number of each token's sequence, from 0.
-        valid: [tokens] False on padding.
-        sigmoid: whether affinities are sigmoids, made to sum to 1, as in DeepSeek-V3; else they
-            are a softmax.
-    """
-    affinity = logits.float().sigmoid() if sigmoid else logits.float().softmax(-1)
-    if sigmoid:
-        affinity = affinity / affinity.sum(-1, keepdim=True)
-    number = int(sequence.max()) + 1
-    sums = affinity.new_zeros(number, logits.shape[-1])
-    weight = valid.to(affinity.dtype)[:, None]
-    picked = torch.zeros_like(affinity).scatter_(1, chosen, 1.0)
-    tokens = affinity.new_zeros(number, 1).index_add(0, sequence, weight)
-    mean = sums.index_add(0, sequence, affinity * weight) / tokens.clamp(min=1)
-    share = sums.index_add(0, sequence, picked * weight) / tokens.clamp(min=1)
-    even = chosen.shape[-1] / logits.shape[-1]
-    loss = (share / even * mean).sum(-1)
-    there = tokens[:, 0] > 0
-    return (loss * there).sum() / there.sum().clamp(min=1)
-
-
-@dataclass(eq=False)
 class Routing:
     """Follows where a model's routers send tokens while a loss is computed.
 
@@ -162,11 +107,15 @@ class Routing:
         self.layers = moe_layers(self.model)
         config = self.model.config.get_text_config()
         self._check()
-        self.library = hasattr(config, "router_aux_loss_coef")
-        own = getattr(config, "aux_loss_alpha", 0.0)  # DeepSeek's name
+        # Some configurations have the weight of a loss that their class does not compute.
+        computed = hasattr(sys.modules[type(self.model).__module__], "load_balancing_loss_func")
+        self.library = computed and hasattr(config, "router_aux_loss_coef")
+        names = ("router_aux_loss_coef", "aux_loss_alpha")  # the second is DeepSeek's
+        own = next((getattr(config, name) for name in names if hasattr(config, name)), None) or 0.0
         wanted = self.settings.router_aux_loss_coef
+        self._weight = float(own if wanted is None else wanted)
         ours = self.balance and not self.library
-        self.coefficient = float((own if wanted is None else wanted) if ours else 0.0)
+        self.coefficient = self._weight if ours else 0.0
         self._per_sequence = bool(getattr(config, "seq_aux", True))
         shape = (len(self.layers), self.layers[0].count if self.layers else 0)
         # Where the model is: a copy to the CPU for each layer would make a GPU wait.
@@ -175,25 +124,39 @@ class Routing:
         self._biased = self.counts.clone()
         self._passes = 0
         self._open = False
-        self._tokens: _Tokens | None = None
+        self._tokens: Tokens | None = None
         self._logits: dict[int, Tensor] = {}
-        self._seen: list[tuple[Tensor, Tensor, _Tokens, bool]] = []
+        self._seen: list[tuple[Tensor, Tensor, Tokens, bool]] = []
         self._hook()
 
     @property
-    def trl_coefficient(self) -> float | None:
+    def trl_coefficient(self) -> float:
         """What TRL is to be given as `router_aux_loss_coef`: 0 where the loss is this module's."""
-        return self.settings.router_aux_loss_coef if self.library else 0.0
+        return self._weight if self.library else 0.0
 
     @contextmanager
     def recording(self) -> Iterator[None]:
         """While a loss is computed; what is computed again for checkpoints comes later."""
         self._open, self._seen, self._passes = True, [], 0
         try:
-            yield
+            with self._count_known():
+                yield
         finally:
             self._open, self._tokens = False, None
             self._logits.clear()
+
+    @contextmanager
+    def _count_known(self) -> Iterator[None]:
+        """While it is open, TRL finds how many experts there are by the one name it looks for."""
+        config = self.model.config.get_text_config()
+        if not self.library or not self.layers or hasattr(config, _COUNT):
+            yield
+            return
+        setattr(config, _COUNT, self.layers[0].count)
+        try:
+            yield
+        finally:
+            delattr(config, _COUNT)  # a checkpoint is to have what it had
 
     def loss(self) -> Tensor | None:
         """Balance loss of what was recorded: sum over layers, mean over passes; None without."""
@@ -260,7 +223,7 @@ class Routing:
         model = type(self.model).__name__
         if not self.layers:
             if self.settings != MoeSettings():
-                raise InputError(f"{model} has no routed experts; leave out the section moe")
+                raise InputError(f"{model} has {NO_EXPERTS}; leave out the section moe")
             return
         biased = all(hasattr(layer.router, _BIAS) for layer in self.layers)
         if self.settings.router_bias_rate and not biased:
@@ -282,11 +245,11 @@ class Routing:
         for place, layer in enumerate(self.layers):
             if layer.router is not None:
 
-                def logits(_: Any, __: Any, output: Any, place: int = place) -> None:  # noqa: ANN401
-                    if self._tokens is not None and self.coefficient:
-                        self._logits[place] = output[0] if isinstance(output, tuple) else output
+                def routed(_: Any, __: Any, output: Any, place: int = place) -> None:  # noqa: ANN401
+                    if self._tokens is not None:
+                        self._routed(place, output)
 
-                layer.router.register_forward_hook(logits)
+                layer.router.register_forward_hook(routed)
 
             def chosen(_: Any, given: Any, options: Any, place: int = place) -> None:  # noqa: ANN401
                 if self._tokens is not None:
@@ -299,14 +262,29 @@ class Routing:
         if self._open and torch.is_grad_enabled():
             if given:
                 options = {**options, "input_ids": given[0]}
-            self._tokens = _Tokens.of(options, per_sequence=self._per_sequence)
+            self._tokens = Tokens.of(options, per_sequence=self._per_sequence)
             self._passes += 1
+
+    def _routed(self, place: int, output: Any) -> None:  # noqa: ANN401
+        """Keep a router's logits; count its choice where the experts are not given it."""
+        parts = output if isinstance(output, tuple) else (output,)
+        chooses = any(map(_whole, parts))
+        # Where a router says which experts it chose, its logits come first; else last (Llama 4).
+        logits = parts[0] if chooses else parts[-1]
+        # Without what stands for no expert at all (ZAYA).
+        logits = logits.reshape(-1, logits.shape[-1])[:, : self.counts.shape[1]]
+        if self.coefficient:
+            self._logits[place] = logits
+        if not chooses:
+            k = self.model.config.get_text_config().num_experts_per_tok
+            self._count(place, [logits.topk(k, dim=-1).indices])
 
     def _count(self, place: int, given: list[Any]) -> None:
         tokens = self._tokens
         assert tokens is not None  # noqa: S101 - for the type checker
-        whole = (one for one in given if isinstance(one, Tensor) and not one.is_floating_point())
-        chosen = next(whole)
+        chosen = next(filter(_whole, given), None)
+        if chosen is None:  # the router's choice has been counted
+            return
         chosen = chosen.reshape(-1, chosen.shape[-1])
         number = self.counts.shape[1]
         with torch.no_grad():
@@ -319,9 +297,14 @@ class Routing:
             self.counts[place] += counted[:number]
             self._biased[place] += counted[:number]
         if place in self._logits:
-            logits = self._logits.pop(place).reshape(-1, number)
+            logits = self._logits.pop(place)
             sigmoid = hasattr(self.layers[place].router, _BIAS)
             self._seen.append((logits, chosen, tokens, sigmoid))
+
+
+def _whole(part: Any) -> bool:  # noqa: ANN401
+    """Whether it is a tensor of whole numbers, as those of experts are."""
+    return isinstance(part, Tensor) and not part.is_floating_point()
 
 
 def largest_share(counts: Tensor) -> float | None:
@@ -346,4 +329,4 @@ def _summed(counts: Tensor) -> Tensor:
     return summed
 
 
-__all__ = ["MoeLayer", "Routing", "freeze", "largest_share", "moe_layers", "sequence_balance_loss"]
+__all__ = ["MoeLayer", "Routing", "freeze", "largest_share", "moe_layers"]

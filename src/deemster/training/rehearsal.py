@@ -49,7 +49,23 @@ def rehearse(path: str, settings: TrainerSettings) -> None:
     if isinstance(settings, SftSettings) and settings.mtp is not None:
         new_blocks(model, 1)
     if settings.lora is not None:
-        lora_config(settings.lora, "SEQ_CLS" if scalar else "CAUSAL_LM", model)
+        _adapt(model, lora_config(settings.lora, "SEQ_CLS" if scalar else "CAUSAL_LM", model))
+
+
+def _adapt(model: Any, config: Any) -> None:  # noqa: ANN401 - peft is untyped
+    """Add adapters as a trainer will.
+
+    Raises:
+        InputError: PEFT has none for a layer that was asked for.
+    """
+    from peft import get_peft_model  # noqa: PLC0415 - heavy
+
+    try:
+        with quiet():
+            get_peft_model(model, config)
+    except ValueError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"lora: {reason}") from error
 
 
 def check_blocks(path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from jinja2 import TemplateError
@@ -13,6 +14,8 @@ from deemster.backends._local.encoding import Encoder
 from deemster.errors import BackendError
 from deemster.schemas import Message
 
+_MARK = "0a1b2c"
+_REFUSED = (TemplateError, TypeError, ValueError)
 _LABELS = {"system": "System", "user": "User", "assistant": "Assistant", "tool": "Tool"}
 
 
@@ -21,8 +24,8 @@ class Chat:
     """Renders and encodes conversations for one model.
 
     A model without a chat template (a base model) sees `System: …`, `User: …` and `Assistant:`,
-    separated by empty lines. A template that refuses a system turn gets its text at the head of
-    the first user turn.
+    separated by empty lines. A template that refuses a system turn, or drops its text, gets it at
+    the head of the first user turn.
 
     Args:
         tokenizer: the model's.
@@ -66,13 +69,12 @@ class Chat:
         It is often not the tokenizer's end token: Gemma's turns end with `<end_of_turn>`, its
         texts with `<eos>`.
         """
-        mark = "0a1b2c"
-        turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": mark}]
+        turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _MARK}]
         if not self.tokenizer.chat_template:
             return None
         try:
-            after = self._apply(turns, ask=False).rpartition(mark)[2].lstrip()
-        except (TemplateError, TypeError, ValueError):
+            after = self._apply(turns, ask=False).rpartition(_MARK)[2].lstrip()
+        except _REFUSED:
             return None
         controls = self.tokenizer.get_added_vocab()
         found = max((one for one in controls if after.startswith(one)), key=len, default=None)
@@ -119,16 +121,22 @@ class Chat:
         return turn
 
     def _render(self, turns: list[dict[str, Any]], *, ask: bool) -> str:
+        if turns[0]["role"] == "system" and len(turns) > 1 and not self._takes_system:
+            content = f"{turns[0]['content']}\n\n{turns[1]['content']}"
+            turns = [{**turns[1], "content": content}, *turns[2:]]
         try:
             return self._apply(turns, ask=ask)
-        except (TemplateError, TypeError, ValueError) as error:
-            if turns[0]["role"] != "system" or len(turns) < 2:
-                raise BackendError(f"the chat template refuses the messages: {error}") from error
-            merged = {**turns[1], "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
-        try:
-            return self._apply([merged, *turns[2:]], ask=ask)
-        except (TemplateError, TypeError, ValueError) as error:
+        except _REFUSED as error:
             raise BackendError(f"the chat template refuses the messages: {error}") from error
+
+    @cached_property
+    def _takes_system(self) -> bool:
+        """Whether the template writes what a system turn says; some refuse it, others drop it."""
+        turns = [{"role": "system", "content": _MARK}, {"role": "user", "content": "x"}]
+        try:
+            return _MARK in self._apply(turns, ask=True)
+        except _REFUSED:
+            return False
 
     def _apply(self, turns: list[dict[str, Any]], *, ask: bool) -> str:
         text: str = self.tokenizer.apply_chat_template(

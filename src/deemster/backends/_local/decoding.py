@@ -19,6 +19,7 @@ from deemster.backends._local.attention import (
     SharedPrefixAttention,
     prefix_of,
 )
+from deemster.backends._local.caches import cache_name, rows_of
 from deemster.backends._local.drafted_rows import DraftedRows
 from deemster.backends._local.own_cache import OwnCache
 from deemster.backends._local.reuse import beginning_of, in_common
@@ -96,8 +97,7 @@ class Runner:
         self._multiple = _CPU_ROWS if self.device.type == "cpu" and not exact else 1
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
-        # transformers calls it so from 5.24 on, models with code of their own later or never.
-        self._cache_name = "cache" if "cache" in parameters else "past_key_values"
+        self._cache_name = cache_name(model, parameters)
         self._own_implementation = getattr(model.config, "_attn_implementation", None)
         self.attention: SharedPrefixAttention | None = None
         self._states: list[Tensor] | None = None
@@ -181,8 +181,7 @@ class Runner:
         ends = torch.tensor([len(tail) - 1 for tail in tails])
         places = torch.tensor(sorted(set(ends.tolist())))
         if cache is not None:
-            cache = copy.deepcopy(cache)
-            cache.batch_repeat_interleave(len(tails))
+            cache = rows_of(copy.deepcopy(cache), torch.zeros(len(tails), dtype=torch.long))
         keep = {"logits_to_keep": places.to(self.device)} if self._last_only else {}
         with self.own_attention():
             output = self.model(
@@ -400,13 +399,11 @@ class _ExpandedRows:
 
     def __init__(self, runner: Runner, prompt: Prefilled, count: int) -> None:
         self._runner = runner
-        rows = runner.padded([0] * count).shape[0]
-        self._cache = copy.deepcopy(prompt.cache)
-        self._cache.batch_repeat_interleave(rows)
+        rows = runner.padded([0] * count)[:, 0]
+        self._cache = rows_of(copy.deepcopy(prompt.cache), rows)
 
     def step(self, tokens: Sequence[int]) -> Tensor:
         return self._runner.step_by_cache(tokens, self._cache)
 
     def keep(self, order: list[int]) -> None:
-        padding = self._runner.padded(order)[:, 0]
-        self._cache.batch_select_indices(padding)
+        rows_of(self._cache, self._runner.padded(order)[:, 0])

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 _LEAST = 32
 """Tokens in common below which the prompt is read from its beginning."""
@@ -33,7 +33,7 @@ def beginning_of(cache: Any, held: Sequence[int], ids: Sequence[int]) -> tuple[A
     """
     shared = min(in_common(held, ids), len(ids) - 1)
     layers = getattr(cache, "layers", ())
-    whole = all(
+    whole = type(cache) is DynamicCache and all(
         type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)
         and layer.is_initialized
         and layer.keys.shape[2] == len(held)
