@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow floors newest check docs format bench reliability study walk dist lock sbom clean
+.PHONY: help install demo test test-slow floors newest check docs format bench reliability study walk dist lock sbom clean today
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,26 +49,29 @@ test-slow: $(STAMP)  ## Run the tests that take minutes
 # transformers 5.20.2 is allowed for vLLM's sake alone (docs/installing.md).
 EDGES := build/edges
 UV := .tools/bin/uv
-AT = OMP_NUM_THREADS=1 $(EDGES)/$(1)/bin/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
+AT = DEEMSTER_FLOORS=$(filter core oldest,$(1)) OMP_NUM_THREADS=1 $(EDGES)/$(1)/bin/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
+FLOORS := tests/test_supply_chain.py::test_the_floors_are_what_is_installed
 OF_CORE := tests/schemas tests/cli/test_terminal.py tests/backends/test_api.py tests/suites/test_loading.py tests/suites/test_store.py
 OF_ALL := tests/cli tests/data tests/serve tests/integrations tests/backends tests/suites tests/reports
 
 floors newest: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 floors: $(EDGES)/core/.installed $(EDGES)/oldest/.installed  ## Run the tests nearest to other packages with their oldest releases
-	$(call AT,core) -W default $(OF_CORE)  # what an old release warns of is mended in younger ones
-	$(call AT,oldest) -W default $(OF_ALL)
+	$(call AT,core) -W default $(FLOORS) $(OF_CORE)  # what an old release warns of is mended in younger ones
+	$(call AT,oldest) -W default $(FLOORS) $(OF_ALL)
 
 newest: $(EDGES)/newest/.installed  ## Run them with the newest releases
 	$(call AT,newest) $(OF_ALL)
 
 $(EDGES)/core/.installed: CHOICE := --resolution lowest-direct
-$(EDGES)/oldest/.installed: CHOICE := --resolution lowest-direct --extra dev
+$(EDGES)/oldest/.installed: CHOICE := --resolution lowest-direct --extra dev --constraint $(EDGES)/below.txt
 $(EDGES)/newest/.installed: CHOICE := --resolution highest --extra dev
+$(EDGES)/newest/.installed: today  # the newest of last month is no news
 $(EDGES)/%/.installed: pyproject.toml constraints.txt .tools/.installed
 	mkdir -p $(EDGES)
 	(grep '^torch==' constraints.txt; echo 'transformers>=5.21,<6') >$(EDGES)/overrides.txt
+	echo 'fsspec<=2026.6' >$(EDGES)/below.txt  # the floor of datasets takes no younger one
 	grep -E '^(hypothesis|pytest)' constraints.txt >$(EDGES)/tools.txt
-	$(UV) pip compile --quiet pyproject.toml $(CHOICE) --python-version 3.11 --override $(EDGES)/overrides.txt \
+	$(UV) pip compile --quiet --upgrade pyproject.toml $(CHOICE) --python-version 3.11 --override $(EDGES)/overrides.txt \
 		--no-annotate --no-header --output-file $(EDGES)/$*.txt
 	$(UV) venv --quiet --clear --python 3.11 $(@D)
 	$(UV) pip install --quiet --python $(@D) --editable . --requirement $(EDGES)/$*.txt $(if $(filter core,$*),--requirement $(EDGES)/tools.txt)

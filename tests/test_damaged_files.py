@@ -130,7 +130,7 @@ KINDS = {
     "weights.json": Kind(WEIGHTS.save, PanelWeights.load),
     "cascade.json": Kind(cascade, lambda file: read_record(CascadeRule, file)),
     "rollouts.jsonl": Kind(roll, lambda file: RolloutFile(file).read()),
-    "bank.sqlite": Kind(bank, banked, sure=False),
+    "bank.sqlite": Kind(bank, banked),
     "batches.sqlite": Kind(wait, waited, sure=False),
     "manifest.json": Kind(manifest, lambda file: read_manifest(file.parent)),
     "metrics.jsonl": Kind(measure, lambda file: read_metrics(file.parent), sure=False),

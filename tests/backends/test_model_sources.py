@@ -189,6 +189,35 @@ def test_an_adapter_without_its_base_is_said(
             call(str(tmp_path))
 
 
+@pytest.mark.parametrize("index", ["model.safetensors", "parts/other.safetensors"])
+@pytest.mark.parametrize(
+    ("shard", "lies_inside"),
+    [
+        pytest.param("model-1-of-1.safetensors", True, id="file"),
+        pytest.param("parts/one..safetensors", True, id="subfolder"),
+        pytest.param("../other/model.safetensors", False, id="beside"),
+        pytest.param("parts/../../model.safetensors", False, id="around"),
+        pytest.param("..\\model.safetensors", False, id="backslash"),
+        pytest.param("/etc/model.safetensors", False, id="absolute"),
+    ],
+)
+def test_an_index_names_weights_of_its_folder_only(
+    index: str, shard: str, lies_inside: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / f"{index}.index.json").write_text(
+        json.dumps({"weight_map": {"a": "model.safetensors", "b": shard}})
+    )
+    if lies_inside:
+        assert source_of(str(tmp_path)).base == str(tmp_path)
+        return
+    with pytest.raises(InputError, match="which are not in") as error:
+        source_of(str(tmp_path))
+    assert repr(shard) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_a_judge_file_says_what_an_adapter_lies_over(tmp_path: Path, cache: Path) -> None:
     """By a name that means the same on every machine, whatever folder it was trained over."""
     adapter = tmp_path / "adapter"

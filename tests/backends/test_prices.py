@@ -42,15 +42,19 @@ def test_plain_prices_are_those_of_litellm(
             continue
         model = name.removeprefix(f"{provider}/")
         found = plain_prices(model, provider)
-        if found is None:
+        if found is None or model.startswith(f"{provider}/"):  # which old releases do not find
             continue
+        if cached and "cache_read_input_token_cost" not in entry:  # free in old releases
+            said = {**reported, "prompt_tokens_details": None}
+        else:
+            said = reported
         expected = sum(
             litellm.cost_per_token(
                 model=model,
                 custom_llm_provider=provider,
                 prompt_tokens=1000,
                 completion_tokens=50,
-                usage_object=litellm.Usage(**reported),
+                usage_object=litellm.Usage(**said),
             )
         )
         usage = Usage(tokens_in=1000, tokens_out=50, tokens_cached=cached)

@@ -285,6 +285,43 @@ def test_a_damaged_bank_is_told(bank: PrincipleBank, tmp_path: Path) -> None:
         PrincipleBank(path)
 
 
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        pytest.param("queries", "UPDATE queries SET text = 'other'", id="query"),
+        pytest.param("principles", "UPDATE principles SET same_as = 1", id="merged"),
+        pytest.param("wordings", "UPDATE wordings SET description = 'other'", id="wording"),
+        pytest.param("wordings", "UPDATE wordings SET seen = seen + 1", id="count"),
+        pytest.param(
+            "sets", "UPDATE sets SET principles = replace(principles, '1', '2')", id="set"
+        ),
+        pytest.param("votes", "DELETE FROM votes WHERE n_right = 0", id="vote-lost"),
+        pytest.param("history", "UPDATE history SET detail = 'other' WHERE id = 1", id="history"),
+        pytest.param("queries", "DELETE FROM checksums", id="no-checksums"),
+        pytest.param(None, "REINDEX", id="nothing"),
+    ],
+)
+def test_what_was_not_written_is_told(
+    bank: PrincipleBank, tmp_path: Path, table: str | None, change: str
+) -> None:
+    bank.add("q", [principle("Truth"), principle("truth!")], source="m")
+    votes = [outcome("1", True, "Truth"), outcome("2", False, "Brevity")]
+    bank.keep_right(bank.add_votes([(as_query("q"), votes)], source="r")[1], source="r")
+    bank.deduplicate(threshold=1.0)
+    bank.close()
+    with closing(sqlite3.connect(tmp_path / "b.bank")) as db:
+        triggers = db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in triggers:
+            db.execute(f"DROP TRIGGER {name}")
+        assert table is None or db.execute(change).rowcount
+        db.commit()
+    if table is None:
+        PrincipleBank(tmp_path / "b.bank").close()
+        return
+    with pytest.raises(InputError, match=f"is damaged: its {table} are not what was written"):
+        PrincipleBank(tmp_path / "b.bank")
+
+
 def test_several_processes_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "shared.bank"
     program = """

@@ -1,11 +1,13 @@
 """The SQLite file of a principle bank: created, checked, and safe with several writers.
 
 It keeps SQLite's rollback journal, so that a bank that is not in use is one file that can be
-copied; writers wait for each other.
+copied; writers wait for each other. Triggers keep a checksum of each table, which is compared
+with its rows when a bank is opened.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +20,51 @@ from deemster.errors import InputError
 from deemster.schemas import first_problem
 from deemster.sqlite_file import Format, open_writable, told, transaction
 
+_COLUMNS = {
+    "queries": ("id", "key", "text"),
+    "principles": ("id", "key", "same_as"),
+    "wordings": ("principle", "name", "description", "seen"),
+    "sets": ("id", "query", "version", "kind", "source", "created", "principles"),
+    "votes": ("key", "query", "n_right", "weights"),
+    "history": ("id", "at", "what", "detail"),
+}
+"""What is in the checksums: all columns of all tables."""
+
+
+def _shifted(checksum: int, sign: int, *row: object) -> int:
+    """The checksum of a table with one row more or, with a `sign` of -1, less: 64 bits, signed.
+
+    The order of the rows makes no difference.
+    """
+    digest = hashlib.blake2b(ascii(row).encode(), digest_size=8).digest()
+    return (checksum + sign * int.from_bytes(digest, "big") + 2**63) % 2**64 - 2**63
+
+
+def _checksums() -> str:
+    """Statements that make the checksums, and the triggers that keep them. Nothing deletes rows."""
+    statements = [
+        "CREATE TABLE checksums (of_table TEXT PRIMARY KEY, sum INTEGER NOT NULL) STRICT;"
+    ]
+    for table, columns in _COLUMNS.items():
+        old, new = (", ".join(f"{side}.{one}" for one in columns) for side in ("old", "new"))
+        kept = {"insert": "sum"}
+        if table in {"principles", "wordings"}:
+            kept["update"] = f"shifted(sum, -1, {old})"
+        statements.append(f"INSERT INTO checksums VALUES ('{table}', 0);")  # noqa: S608 - constants
+        statements += [
+            f"CREATE TRIGGER {table}_{event}_sum AFTER {event} ON {table} BEGIN"  # noqa: S608
+            f" UPDATE checksums SET sum = shifted({rest}, 1, {new})"
+            f" WHERE of_table = '{table}'; END;"
+            for event, rest in kept.items()
+        ]
+    return "\n".join(statements)
+
+
 _FORMAT = Format(
     what="principle bank",
     application=0x6465656D,  # "deem"
-    version=1,
+    version=2,
+    remedy="; make it again",
     schema="""
 CREATE TABLE queries (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, text TEXT NOT NULL
@@ -55,7 +98,8 @@ CREATE TRIGGER history_update BEFORE update ON history
 BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 CREATE TRIGGER history_delete BEFORE delete ON history
 BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
-""",
+"""
+    + _checksums(),
 )
 
 
@@ -67,7 +111,7 @@ class BankFile:
         create: make it where it is missing.
 
     Raises:
-        InputError: it is missing, is not a bank of this version, or is damaged.
+        InputError: it is missing, is not a bank of this version, or is not what was written.
     """
 
     def __init__(self, path: str | Path, *, create: bool) -> None:
@@ -79,6 +123,26 @@ class BankFile:
             )
         with self.naming_errors():
             self.db = open_writable(self.path, _FORMAT, log=False, create=create)
+        try:
+            self._check()
+        except BaseException:
+            self.db.close()
+            raise
+        self.db.create_function("shifted", -1, _shifted, deterministic=True)
+
+    def _check(self) -> None:
+        """Raise `InputError` if a table is not what was written."""
+        with self.reading():
+            kept = dict(self.db.execute("SELECT of_table, sum FROM checksums").fetchall())
+            for table, columns in _COLUMNS.items():
+                found = 0
+                for row in self.db.execute(f"SELECT {', '.join(columns)} FROM {table}"):  # noqa: S608 - constants
+                    found = _shifted(found, 1, *row)
+                if kept.get(table) != found:
+                    raise InputError(
+                        f"principle bank {str(self.path)!r} is damaged: its {table} are not what "
+                        "was written; restore it from a copy, or make it again"
+                    )
 
     @contextmanager
     def naming_errors(self) -> Iterator[None]:

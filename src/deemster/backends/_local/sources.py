@@ -10,7 +10,8 @@ Nothing heavy is imported before it is needed.
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from deemster.backends._local.model_cache import kept
@@ -22,6 +23,8 @@ from deemster.json_text import read_json
 
 ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_INDEX_BYTES = 2**26
+"""A mixture of 384 experts in 61 layers has about 16 MB of names."""
 
 
 class Source(NamedTuple):
@@ -118,7 +121,8 @@ def source_of(path: str) -> Source:
     """Where the weights of a model are; a GGUF file is dequantised into the cache by this.
 
     Raises:
-        InputError: a file, an adapter's base or a package is missing.
+        InputError: a file, an adapter's base or a package is missing, or an index of the weights
+            names files outside of its folder.
         OSError, ValueError, KeyError: whatever transformers raises about a GGUF file.
     """
     gguf = gguf_in(path)
@@ -126,6 +130,7 @@ def source_of(path: str) -> Source:
         return Source(_dequantised(*gguf))
     at = Path(path).expanduser()
     if at.is_dir():
+        _check_shards(at)
         return Source(whole(_checked_base(at)), str(at)) if _is_adapter(at) else Source(str(at))
     from transformers.utils.peft_utils import find_adapter_config_file  # noqa: PLC0415 - heavy
 
@@ -133,6 +138,25 @@ def source_of(path: str) -> Source:
     if config is None:
         return Source(path)
     return Source(whole(_base_of(Path(config), path)), path)
+
+
+def _check_shards(folder: Path) -> None:
+    """See to it that the weights lie in the folder: transformers opens what an index names.
+
+    It does so from folders only (CVE-2026-75104), and config.json may name an index further down.
+
+    Raises:
+        InputError: a file is named that lies elsewhere, or an index cannot be read.
+    """
+    for index in sorted(folder.rglob("*.index.json")):
+        listed = read_json(index, limit=_INDEX_BYTES)
+        placed = listed.get("weight_map") if isinstance(listed, dict) else None
+        for name in set(map(str, placed.values())) if isinstance(placed, dict) else ():
+            if PurePath(name).is_absolute() or ".." in re.split(r"[/\\]", name):
+                raise InputError(
+                    f"{str(index)!r} names the weights {name!r}, which are not in "
+                    f"{str(folder)!r}; put the file there, and its name alone into the index"
+                )
 
 
 def whole(path: str) -> str:
