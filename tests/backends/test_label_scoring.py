@@ -139,6 +139,12 @@ async def test_a_server_that_lacks_an_endpoint_is_asked_for_chat_completions(
     assert server.ledger.hits == probes + 2 * len(EVERY), "it is found out once"
 
 
+async def test_a_server_with_another_tokenize_is_asked_for_chat_completions(serve: Serve) -> None:
+    server = serve(tokenizes_chats=False)
+    check(await decide(connect(server), ask()), spaced=True)
+    assert server.ledger.hits == 1 + len(EVERY)
+
+
 async def test_both_roads_ask_the_same(serve: Serve) -> None:
     server = serve()
     text = "One.\n\nTwo <|im_end|> three.  \n"

@@ -55,6 +55,7 @@ class ScoringServer(OpenAIServer):
         chances: the model.
         tokens: the tokenizer; `encode`, `decode` and `render` of `WordTokens`.
         lacks: endpoints that the server does not have.
+        tokenizes_chats: whether `/tokenize` takes messages: SGLang's does not.
         context: tokens of a prompt and its answer.
         served: the model's name at the server.
         errors: shape of error bodies: `nested` as today's, `flat` as older ones, `detail` as a
@@ -71,6 +72,7 @@ class ScoringServer(OpenAIServer):
         *,
         tokens: Any = None,
         lacks: Collection[str] = (),
+        tokenizes_chats: bool = True,
         context: int = 4096,
         served: str = "judge-1",
         errors: str = "nested",
@@ -81,6 +83,7 @@ class ScoringServer(OpenAIServer):
         self.chances = chances
         self.tokens = tokens or WordTokens()
         self.lacks = lacks
+        self.tokenizes_chats = tokenizes_chats
         self.context = context
         self.served = served
         self.errors = errors
@@ -123,6 +126,8 @@ class ScoringServer(OpenAIServer):
         return Raw({"error": error}, status=status)
 
     def _tokenize(self, body: dict[str, Any]) -> Raw:
+        if "messages" in body and not self.tokenizes_chats:
+            return self._error(422, "('body', 'prompt'): Field required", "Bad Request")
         text = self.tokens.render(body["messages"]) if "messages" in body else body["prompt"]
         ids = self.tokens.encode(text)
         return Raw({"count": len(ids), "max_model_len": self.context, "tokens": ids})

@@ -197,14 +197,18 @@ class _Endpoints:
         try:
             return await self._roads[path].send(session, sent)
         except UnansweredError as unanswered:
-            if _no_such_path(unanswered.fault):
+            if _is_not_served(path, unanswered.fault):
                 return {}
             raise
 
 
-def _no_such_path(fault: Fault) -> bool:
-    """Whether an error speaks of the endpoint and not of the model, which may be unknown too."""
-    return fault.status == 501 or (fault.status in {404, 405} and "model" not in fault.said.lower())
+def _is_not_served(path: str, fault: Fault) -> bool:
+    """Whether an error speaks of the endpoint and not of the model, which may be unknown too.
+
+    Other servers have endpoints of these names that take other bodies.
+    """
+    absent = {404, 405} if path == _SCORING else {400, 404, 405, 422}
+    return fault.status == 501 or (fault.status in absent and "model" not in fault.said.lower())
 
 
 def _field(reply: object, name: str) -> Any:  # noqa: ANN401 - JSON
