@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -53,7 +54,7 @@ def make_run(path: Path) -> None:
 
 KINDS = [
     pytest.param(make_cassette, (0x64656D73, 1, "delete"), id="cassette"),
-    pytest.param(make_bank, (0x6465656D, 1, "delete"), id="bank"),
+    pytest.param(make_bank, (0x6465656D, 2, "delete"), id="bank"),
     pytest.param(make_run, (0, 0, "delete"), id="run"),
 ]
 
@@ -164,6 +165,35 @@ def test_transactions_write_all_or_nothing_one_at_a_time(tmp_path: Path, *, log:
         assert first.execute("SELECT text FROM notes").fetchall() == [("one",), ("two",)]
         # A writer that would not wait once waits again.
         assert second.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
+
+
+@pytest.mark.parametrize("after", ["BEGIN", "COMMIT"])
+def test_an_interrupt_between_two_steps_leaves_no_transaction_open(
+    tmp_path: Path, after: str
+) -> None:
+    class Interrupted(sqlite3.Connection):
+        def execute(self, *args: Any) -> sqlite3.Cursor:
+            done = super().execute(*args)
+            if args[0].startswith(after):
+                raise KeyboardInterrupt
+            return done
+
+    path = tmp_path / "notes"
+    with closing(open_writable(path, FORM, log=False)):
+        pass
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Interrupted)) as db:
+        with pytest.raises(KeyboardInterrupt), transaction(db):
+            pass
+        assert not db.in_transaction
+
+
+def test_a_transaction_in_another_is_refused_and_undoes_nothing(tmp_path: Path) -> None:
+    with closing(open_writable(tmp_path / "notes", FORM, log=False)) as db:
+        with transaction(db):
+            db.execute("INSERT INTO notes VALUES ('outer')")
+            with pytest.raises(sqlite3.OperationalError, match="within"), transaction(db):
+                pass
+        assert db.execute("SELECT text FROM notes").fetchall() == [("outer",)]
 
 
 def test_bytes_of_a_damaged_file_do_not_reach_a_terminal() -> None:

@@ -156,24 +156,26 @@ def transaction(db: sqlite3.Connection, *, wait: bool = True) -> Iterator[None]:
     Raises:
         BlockingIOError: another process is writing, and `wait` is false.
     """
+    outside = db.in_transaction  # a caller's: not ours to undo
     try:
-        if not wait:
-            db.execute("PRAGMA busy_timeout = 0")
-        db.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if wait or not _is_locked(error):
-            raise
-        path = db.execute("PRAGMA database_list").fetchone()[2]
-        raise BlockingIOError(f"another process is writing {path!r}") from error
-    finally:
-        if not wait:
-            db.execute(f"PRAGMA busy_timeout = {int(1000 * WAIT_S)}")
-    try:
+        try:
+            if not wait:
+                db.execute("PRAGMA busy_timeout = 0")
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if wait or not _is_locked(error):
+                raise
+            path = db.execute("PRAGMA database_list").fetchone()[2]
+            raise BlockingIOError(f"another process is writing {path!r}") from error
+        finally:
+            if not wait:
+                db.execute(f"PRAGMA busy_timeout = {int(1000 * WAIT_S)}")
         yield
         db.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # an interrupt may come right after it has begun
         with suppress(sqlite3.Error):  # the disk may be full: the journal undoes it later
-            db.execute("ROLLBACK")
+            if db.in_transaction and not outside:
+                db.execute("ROLLBACK")
         raise
 
 
