@@ -16,10 +16,14 @@ from deemster.shown import code, inline, one_line
         pytest.param(
             "**b** _i_ ~~s~~ `c`", "\\*\\*b\\*\\* \\_i\\_ \\~\\~s\\~\\~ \\`c\\`", id="marks"
         ),
-        pytest.param("![x](http://h/p.png)", "!\\[x\\](http://h/p.png)", id="picture"),
+        pytest.param("![x](http://h/p.png)", "!\\[x\\](http:<!-- -->//h/p.png)", id="picture"),
         pytest.param("<img src=x> &lt;b>", "\\<img src=x\\> \\&lt;b\\>", id="html"),
         pytest.param("a | b \\| c", "a \\| b \\\\\\| c", id="cell"),
         pytest.param("\x1b[31mred\u202edeliaf\u2066", "\\[31mreddeliaf", id="steering"),
+        pytest.param("@org/team, a@b.c", "@<!-- -->org/team, a@<!-- -->b.c", id="mention"),
+        pytest.param("WWW.h.x ftp://h", "WWW<!-- -->.h.x ftp:<!-- -->//h", id="address"),
+        pytest.param("$x$ &#64;b", "\\$x\\$ \\&\\#64;b", id="mathematics, entity"),
+        pytest.param("half \ud83d, byte \udcff", "half \ufffd, byte \ufffd", id="surrogates"),
         pytest.param("plain, 1.5 - é 👩\u200d🔬", "plain, 1.5 - é 👩\u200d🔬", id="plain"),
     ],
 )

@@ -13,6 +13,7 @@ from rich.text import Text
 from tests.support.command_line import deemster
 
 from deemster.cli.render import Terminal
+from deemster.cli.terminal import write_anything
 from deemster.shown import harmless
 from deemster.testing import OpenAIServer, Raw
 
@@ -54,41 +55,57 @@ def test_neither_responses_nor_servers_steer_the_terminal(
         assert harmless(text) == text
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "shift_jis"])
+def test_what_the_terminal_cannot_show_is_escaped_and_json_stays_json(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    text = "é 答 😀 half \ud83d, byte \udcff"
+    out = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", out)
+    write_anything()
+    out.write(json.dumps(text, ensure_ascii=False))
+    out.seek(0)
+    assert json.loads(out.read()) == text
+
+
 FOLDER = f"a{STEERING}|**b**<img src=x>`c`\n# Passed".replace("/", "")
 
 
 def test_names_of_files_steer_nothing(tmp_path: Path) -> None:
     """Nor do they in what a continuous-integration job or the Hub shows as Markdown."""
-    folder = tmp_path / FOLDER
+    named = f"{FOLDER}\udcff"  # a byte that is no UTF-8
+    folder = tmp_path / named
     folder.mkdir()
     rows = [
-        {"id": f"{i}{FOLDER}", "query": "q", "responses": ["a", "b"], "ground_truth": [1, 0],
+        {"id": f"{i}{FOLDER} @org/team http://h www.h", "query": "q", "responses": ["a", "b"], "ground_truth": [1, 0],
          "subset": FOLDER}
         for i in range(3)
     ]  # fmt: skip
     (folder / f"{FOLDER}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     judge = {"name": "j", "model": "fake:Scores: \\boxed{7, 4} <img src=x> **b**"}
     suite = {"name": FOLDER, "data": {"path": f"{FOLDER}.jsonl"}, "judges": [judge]}
-    path, run, gate = folder / "s.yaml", str(folder / FOLDER), tmp_path / "gate.md"
+    path, run, gate = folder / "s.yaml", str(folder / named), tmp_path / "gate.md"
     path.write_text(json.dumps(suite), "utf-8")
     done = [
         deemster("run", str(path), "--out", run),
         deemster("report", run, "--title", FOLDER),
         deemster("gate", run, run, "--summary", str(gate), "--junit", str(folder / "gate.xml")),
+        deemster("compare", run, run),
         deemster("export", run, "--out", str(folder / "votes.jsonl")),
         deemster("rescore", run, "--aggregator", "mean", "--out", str(folder / "again")),
-        deemster("push", run, "--to", str(tmp_path / f"pushed{FOLDER}")),
+        deemster("push", run, "--to", str(tmp_path / f"pushed{named}")),
         deemster("report", str(folder / "none")),
         deemster("run", str(folder / f"{FOLDER}.jsonl")),
     ]
-    assert [one.returncode for one in done] == [0, 0, 3, 0, 0, 0, 2, 2], done
+    assert [one.returncode for one in done] == [0, 0, 3, 0, 0, 0, 0, 2, 2], done
     for one in done:
         for text in (one.stdout, one.stderr):
             assert harmless(text) == text
         assert not any(line.startswith("# Passed") for line in one.stderr.splitlines())
-    card = (tmp_path / f"pushed{FOLDER}" / "README.md").read_text("utf-8").partition("\n---\n")[2]
+    card = (tmp_path / f"pushed{named}" / "README.md").read_text("utf-8").partition("\n---\n")[2]
     tests = (folder / "gate.xml").read_text("utf-8")
     assert harmless(tests) == tests
     for text in (gate.read_text("utf-8"), card):
         assert harmless(text) == text
         assert not re.search(r"(?<!\\)<img|(?<!\\)\*\*b|^# Passed", text, re.MULTILINE)
+        assert not re.search(r"@\w|://h|www\.", text)

@@ -42,7 +42,7 @@ from deemster.cli import (
 )
 from deemster.cli.judging_command import add_judging_command, with_options
 from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
-from deemster.cli.terminal import say, tell
+from deemster.cli.terminal import say, tell, write_anything
 from deemster.errors import DeemsterError
 
 # typer may bring a click of its own; its errors are recognised by their common base.
@@ -110,6 +110,7 @@ def main() -> None:
     # process; everything that has to be closed is closed by then.
     atexit.register(gc.freeze)
     _end_politely()
+    write_anything()
     try:
         status = _command()(standalone_mode=False)
     except _USAGE_ERROR as error:

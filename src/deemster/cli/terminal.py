@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import sys
+
 import typer
 
 from deemster.shown import harmless, one_line
+
+_ESCAPED = "deemster.escaped"
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """As JSON writes what an encoding lacks, so that a JSON text stays one."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    codes = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    units = zip(codes[::2], codes[1::2], strict=True)
+    return "".join(f"\\u{high:02x}{low:02x}" for high, low in units), error.end
+
+
+def write_anything() -> None:
+    """Escape what the terminal's encoding lacks, instead of ending in the middle of the output."""
+    codecs.register_error(_ESCAPED, _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
 
 
 def say(text: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from deemster.reports.weakness_records import Change, WeaknessReport
-from deemster.schemas import Count, Record
+from deemster.schemas import Count, Record, Text
 from deemster.suites.metrics import Agreement, Comparison, Estimate, Standing, Summary
 from deemster.suites.thresholds import ThresholdResult
 
@@ -55,9 +55,9 @@ class ItemRow(Record):
 class JudgeSection(Record):
     """One judge of one run."""
 
-    label: str
+    label: Text
     """Unique in the report."""
-    run: str
+    run: Text
     """Name of the run's directory."""
     summary: Summary
     thresholds: tuple[ThresholdResult, ...] = ()
@@ -83,7 +83,7 @@ class Report(Record):
 
     deemster: str
     """The version that made it."""
-    title: str
+    title: Text
     judges: tuple[JudgeSection, ...]
     agreement: Agreement | None
     """Between judges, and with the truth; None with a single judge."""

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from deemster.errors import InputError
-from deemster.schemas import Count, JudgeInfo, Record
+from deemster.schemas import Count, JudgeInfo, Record, Text
 from deemster.suites.metrics import Comparison, Item
 from deemster.suites.metrics.compare import compare_rights, truths_differ
 from deemster.suites.rescoring import find_judge
@@ -36,9 +36,9 @@ class ItemChange(Record):
 class RunComparison(Record):
     """The second run against the first, over the items of both that have a unique true best."""
 
-    first: str
+    first: Text
     """Directory and judge of the run to compare with, `RUN: JUDGE`."""
-    second: str
+    second: Text
     scored: Comparison
     """Over the items that both scored."""
     overall: Comparison

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deemster.errors import InputError
 from deemster.judges.calibrator import judge_identity
-from deemster.schemas import Count, Record
+from deemster.schemas import Count, Record, Text
 from deemster.shown import harmless, inline
 from deemster.suites.comparing import (
     JudgedRun,
@@ -38,8 +38,8 @@ class Check(Record):
 class GateReport(Record):
     """A run against its baseline."""
 
-    run: str
-    baseline: str
+    run: Text
+    baseline: Text
     alpha: float
     comparison: RunComparison
     """Baseline first. Unscored items count as wrong in all that the gate decides by."""

@@ -11,7 +11,7 @@ from deemster.aggregators.base import Floats
 from deemster.errors import InputError
 from deemster.judges.calibrator_fit import folds
 from deemster.judges.panel_weights import PanelWeights
-from deemster.schemas import Count, Record
+from deemster.schemas import Count, Record, Text
 from deemster.suites.metrics import Bootstrap, Estimate
 from deemster.suites.metrics.estimate import DEFAULT, Ints
 from deemster.suites.panels import StoredPanel, rewards_table, subsets_of, win_share
@@ -42,7 +42,7 @@ class _Shared:
 class MemberFigures(Record):
     """A member by itself, over the shared labelled items."""
 
-    name: str
+    name: Text
     accuracy: Estimate
     """Strict; unscored items and ties on top are wrong."""
     votes: float

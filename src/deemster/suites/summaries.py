@@ -129,6 +129,7 @@ def write_json(path: Path, record: object) -> None:
 def write_text(path: Path, pieces: Iterable[str]) -> None:
     """Write a text, given in pieces, in one step: a reader sees the old file or the new one."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    # A name of a file may hold bytes that are no text: they are shown as JSON escapes them.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(pieces)
     temporary.replace(path)
