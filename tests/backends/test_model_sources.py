@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.support.tiny_gguf import write_gguf
 from tests.support.tiny_model import chat_tokenizer, save_tiny_classifier, save_tiny_model
 from tests.support.tiny_trainers import sft, single, verdict
@@ -116,8 +117,6 @@ async def test_an_adapter_is_read_over_its_base(place: str, model: Path, tmp_pat
 
 def test_training_over_an_adapter_starts_from_both(model: Path, tmp_path: Path) -> None:
     """A next adapter goes over the merged model, not beside the first one."""
-    from safetensors.torch import load_file
-
     adapter = save_adapter(model, tmp_path / "adapter")
     merged = load_file(save_merged(model, adapter, tmp_path / "merged") / "model.safetensors")
     start = load_file(Path(whole(str(adapter))) / "model.safetensors")
@@ -256,15 +255,68 @@ def test_an_adapter_over_a_repository_that_was_fetched_reads_the_cache(
     assert source_of(str(adapter)) == (str(base), str(adapter))
 
 
-def test_an_adapter_that_does_not_fit_is_said(model: Path, tmp_path: Path) -> None:
-    other = save_tiny_model(tmp_path / "other", hidden=64)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"hidden": 64}, "does not fit its base .*: .*size mismatch", id="width"),
+        pytest.param({"layers": 1}, "only one of them has .*layers.1.*q_proj", id="fewer-layers"),
+        pytest.param({"layers": 3}, "only one of them has .*layers.2.*q_proj", id="more-layers"),
+        pytest.param("half", "only one of them has .*layers.1.*q_proj", id="half-of-its-weights"),
+        pytest.param("renamed", "only one of them has .*q_proj", id="other-names"),
+        pytest.param("itself", "names itself as its base", id="itself"),
+        pytest.param("prompt", "is of type PROMPT_TUNING, which changes no", id="prompt-tuning"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_is_said(
+    change: Any, message: str, model: Path, tmp_path: Path
+) -> None:
     adapter = save_adapter(model, tmp_path / "adapter")
+    file = adapter / "adapter_model.safetensors"
+    stored = load_file(file)
     config = json.loads((adapter / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = str(other)
+    if isinstance(change, dict):
+        size = {"hidden": 32, "context": 512, "vocab_size": len(chat_tokenizer()), **change}
+        config["base_model_name_or_path"] = str(save_tiny_model(tmp_path / "other", **size))
+    elif change == "itself":
+        config["base_model_name_or_path"] = "../adapter"
+    elif change == "half":
+        save_file({name: stored[name] for name in stored if ".layers.0." in name}, file)
+    elif change == "renamed":
+        save_file({name.replace("model.model.", "model."): stored[name] for name in stored}, file)
+    else:
+        config = {
+            "base_model_name_or_path": str(model), "peft_type": "PROMPT_TUNING",
+            "task_type": "CAUSAL_LM", "num_virtual_tokens": 2, "token_dim": 32,
+            "num_transformer_submodules": 1, "num_attention_heads": 2, "num_layers": 2,
+        }  # fmt: skip
+        save_file({"prompt_embeddings": torch.zeros(2, 32)}, file)
     (adapter / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError, match="does not fit its base") as caught:
+    with pytest.raises(InputError, match=message) as caught:
         whole(str(adapter))
     assert "\n" not in str(caught.value)
+
+
+async def test_an_adapter_left_beside_what_it_was_merged_into_is_not_merged_again(
+    model: Path, tmp_path: Path
+) -> None:
+    adapter = save_adapter(model, tmp_path / "adapter")
+    merged = save_merged(model, adapter, tmp_path / "merged")
+    expected = await said(str(merged))
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(adapter / file, merged)
+    assert await said(str(merged)) == expected
+    _, loaded = load_judge(merged, sft())
+    assert not any("lora" in name for name, _ in loaded.named_parameters())
+
+
+def test_weights_that_the_configuration_does_not_describe_are_said(
+    model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model, tmp_path / "model")
+    file = tmp_path / "model" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"intermediate_size": 40}))
+    with pytest.raises(InputError, match="weights have other shapes than config"):
+        load_judge(tmp_path / "model", sft())
 
 
 @pytest.mark.parametrize("package", ["gguf", "accelerate"])

@@ -204,10 +204,8 @@ def _read(
     **config: Any,  # noqa: ANN401 - transformers is untyped
 ) -> tuple[Any, Any, list[str]]:
     """Tokenizer, model and the names of the weights that were not in its files."""
-    from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
-
-    from deemster.backends._local.conversion import LOADING  # noqa: PLC0415 - heavy
-    from deemster.backends._local.sources import whole  # noqa: PLC0415 - as above
+    from deemster.backends._local.conversion import from_files, reading  # noqa: PLC0415 - heavy
+    from deemster.backends._local.sources import Source, whole  # noqa: PLC0415 - as above
 
     if settings.lora is not None and settings.lora.quantize:
         config["quantization_config"] = _quantization()
@@ -215,16 +213,8 @@ def _read(
         config["experts_implementation"] = settings.moe.experts_implementation
     try:
         path = whole(str(model))  # the trainers read it again, so an adapter is merged first
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-        with LOADING:
-            loaded, report = kind.from_pretrained(
-                path,
-                dtype=_dtype(settings),
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-                **config,
-            )
+        with reading():
+            tokenizer, loaded, report = from_files(kind, Source(path), _dtype(settings), **config)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise _unloadable(model, str(error).strip().partition("\n")[0]) from error
     return tokenizer, loaded, sorted(report["missing_keys"])

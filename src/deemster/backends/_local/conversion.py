@@ -63,19 +63,27 @@ def from_files(
         dtype: of the weights.
         code: whether code of the repository may run.
         options: further ones of `from_pretrained`; a `config` is the tokenizer's, too.
+
+    Raises:
+        OSError, ValueError, KeyError, ImportError: whatever transformers raises.
     """
     given = {"config": options["config"]} if "config" in options else {}
     tokenizer = transformers.AutoTokenizer.from_pretrained(
         source.tokenizer, trust_remote_code=code, **given
     )
-    model, report = kind.from_pretrained(
-        source.base,
-        dtype=dtype,
-        trust_remote_code=code,
-        use_safetensors=True,
-        output_loading_info=True,
-        **options,
-    )
+    try:
+        model, report = kind.from_pretrained(
+            source.base,
+            dtype=dtype,
+            trust_remote_code=code,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise ValueError("weights have other shapes than config.json says") from error
     return tokenizer, model, report
 
 
@@ -102,21 +110,42 @@ def with_adapter(
     """
     if source.adapter is None:
         return model, missing
+    try:
+        adapted, left = _adapted(model, source.adapter)
+    except (RuntimeError, ValueError) as error:  # shapes, or layers that are not there
+        lines = [line.strip() for line in str(error).strip().splitlines()]
+        raise _misfit(
+            source, " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+        ) from error
+    if not hasattr(adapted, "merge_and_unload"):
+        kind = adapted.peft_config["default"].peft_type.value
+        raise InputError(
+            f"adapter {source.adapter!r} is of type {kind}, which changes no weights, so that it "
+            "cannot be merged into them; give one that does, such as LORA"
+        )
+    if left:
+        raise _misfit(source, f"only one of them has {left[0]!r}")
+    brought = set(adapted.peft_config["default"].modules_to_save or ())
+    absent = {name for name in missing if not brought & set(name.split("."))}
+    return adapted.merge_and_unload(), absent
+
+
+def _adapted(model: Any, adapter: str) -> tuple[Any, list[str]]:  # noqa: ANN401 - as above
+    """A model under an adapter, and the names of weights that only one of them has a place for."""
     from peft import PeftModel  # noqa: PLC0415 - of the extra train
 
-    try:
-        with warnings.catch_warnings():
-            # peft asks for a name that transformers is about to drop.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-            adapted = PeftModel.from_pretrained(model, source.adapter)
-    except (RuntimeError, ValueError) as error:  # shapes, or layers that are not there
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"adapter {source.adapter!r} does not fit its base {source.base!r}: {reason}"
-        ) from error
-    brought = set(adapted.peft_config["default"].modules_to_save or ())
-    left = {name for name in missing if not brought & set(name.split("."))}
-    return adapted.merge_and_unload(), left
+    with warnings.catch_warnings():
+        # peft asks for a name that transformers is about to drop.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        warnings.filterwarnings("ignore", "Found missing adapter keys")  # they are returned
+        adapted = PeftModel.from_pretrained(model, adapter)
+    # Once more for what it says: the first time what has no place is dropped without a word.
+    result = adapted.load_adapter(adapter, "default")
+    return adapted, [*result.unexpected_keys, *result.missing_keys]
+
+
+def _misfit(source: Source, reason: str) -> InputError:
+    return InputError(f"adapter {source.adapter!r} does not fit its base {source.base!r}: {reason}")
 
 
 def dequantise(place: str, file: str, out: Path) -> None:

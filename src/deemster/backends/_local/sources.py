@@ -3,7 +3,8 @@
 - a folder or repository of transformers: taken as it is;
 - a GGUF file (`FILE.gguf`, `DIR#file.gguf`, `OWNER/REPOSITORY#file.gguf`, or a folder with one such
   file and no config.json): dequantised once, into a folder of the cache;
-- an adapter of PEFT (a folder or repository with adapter_config.json): read over its base.
+- an adapter of PEFT (a folder or repository with adapter_config.json): read over its base. A folder
+  that has the weights of a whole model, too, is taken for that model, into which it was merged.
 
 Nothing heavy is imported before it is needed.
 """
@@ -131,7 +132,9 @@ def source_of(path: str) -> Source:
     at = Path(path).expanduser()
     if at.is_dir():
         _check_shards(at)
-        return Source(whole(_checked_base(at)), str(at)) if _is_adapter(at) else Source(str(at))
+        if _is_adapter(at):
+            return Source(whole(_checked_base(at)), str(at))
+        return Source(_alone(at) if (at / ADAPTER_CONFIG).is_file() else str(at))
     from transformers.utils.peft_utils import find_adapter_config_file  # noqa: PLC0415 - heavy
 
     config = find_adapter_config_file(path)
@@ -187,6 +190,21 @@ def _is_adapter(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).is_file() and not any(folder.glob("model*.safetensors"))
 
 
+def _alone(folder: Path) -> str:
+    """A folder of the cache with links to a whole model's files, without the adapter beside them.
+
+    transformers would put the adapter over weights that have it in them already.
+    """
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    files = [file for file in files if not file.name.startswith("adapter_")]
+
+    def make(out: Path) -> None:
+        for file in files:
+            (out / file.name).symlink_to(file.resolve())
+
+    return kept(folder.resolve().name, make, origin=str(folder), files=files, key="alone")
+
+
 def _checked_base(folder: Path) -> str:
     """The base of the adapter in a folder.
 
@@ -222,6 +240,11 @@ def _base_of(config: Path, adapter: str) -> str:
         )
     place = Path(base.partition("#")[0]).expanduser()
     for folder in (place, config.parent / place):
+        if folder.resolve() == config.parent.resolve():
+            raise InputError(
+                f"adapter {adapter!r} names itself as its base; write the base's folder or "
+                f"repository into its {ADAPTER_CONFIG}"
+            )
         if folder.exists():
             return str(folder) + base[len(base.partition("#")[0]) :]
     if base.startswith(("/", "./", "../", "~")) or base.count("/") > 1:
