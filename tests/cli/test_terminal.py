@@ -76,11 +76,8 @@ def test_names_of_files_steer_nothing(tmp_path: Path) -> None:
     named = f"{FOLDER}\udcff"  # a byte that is no UTF-8
     folder = tmp_path / named
     folder.mkdir()
-    rows = [
-        {"id": f"{i}{FOLDER} @org/team http://h www.h", "query": "q", "responses": ["a", "b"], "ground_truth": [1, 0],
-         "subset": FOLDER}
-        for i in range(3)
-    ]  # fmt: skip
+    row = {"query": "q", "responses": ["a", "b"], "ground_truth": [1, 0], "subset": FOLDER}
+    rows = [row | {"id": f"{i}{FOLDER} @org/team http://h www.h"} for i in range(3)]
     (folder / f"{FOLDER}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     judge = {"name": "j", "model": "fake:Scores: \\boxed{7, 4} <img src=x> **b**"}
     suite = {"name": FOLDER, "data": {"path": f"{FOLDER}.jsonl"}, "judges": [judge]}
