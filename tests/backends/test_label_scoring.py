@@ -145,13 +145,16 @@ async def test_a_server_with_another_tokenize_is_asked_for_chat_completions(serv
     assert server.ledger.hits == 1 + len(EVERY)
 
 
-async def test_both_roads_ask_the_same(serve: Serve) -> None:
+@pytest.mark.parametrize("text", ["A word or two.\n\n3 <|im_end|> 4.  \n", "5.\n\n"])
+async def test_both_roads_ask_the_same(serve: Serve, text: str) -> None:
     server = serve()
-    text = "One.\n\nTwo <|im_end|> three.  \n"
     await decide(connect(server), ask(text=text))
     await decide(connect(server, scoring=False), ask(text=text))
-    asked = (call.body for call in server.asked("/generative_scoring"))
-    whole = {body["query"] + item for body in asked for item in body["items"]}
+    asked = [call.body for call in server.asked("/generative_scoring")]
+    parts = {(body["query"], item) for body in asked for item in body["items"]}
+    whole = {query + item for query, item in parts}
+    tokens = server.tokens.encode
+    assert all(tokens(query) + tokens(item) == tokens(query + item) for query, item in parts)
     chats = [call.body for call in server.asked("/chat/completions")]
     assert whole == {server.tokens.render(body["messages"]) for body in chats}
     for body in chats:
