@@ -16,7 +16,7 @@ import pytest
 from tests.support.command_line import deemster, one_line
 from tests.support.scoring_server import ScoringServer, WordTokens
 
-from deemster.backends import Budget, Request, generate_all, open_backend
+from deemster.backends import Budget, RecordBackend, Request, generate_all, open_backend
 from deemster.backends.decision_file import DecisionFile
 from deemster.errors import (
     BackendError,
@@ -229,6 +229,17 @@ async def test_other_labels_are_asked_for_and_read(serve: Serve) -> None:
     (found,) = await decide(connect(server, labels={"predicate": ["good", "bad"]}), ask(POLITE))
     assert found.probabilities == pytest.approx((2 / 3, 1 / 3))
     assert "Say good or bad" in server.asked("/generative_scoring")[0].body["items"][0]
+
+
+async def test_recordings_answer_for_the_same_labels_alone(serve: Serve, tmp_path: Path) -> None:
+    server = serve(lambda _prompt: {"good": 0.5, "bad": 0.25, "Yes": 0.125, "No": 0.125})
+    options: list[dict[str, Any]] = [{}, {"labels": {"predicate": ["good", "bad"]}}] * 2
+    found = [
+        await decide(RecordBackend(connect(server, **each), tmp_path / "a.cassette"), ask(POLITE))
+        for each in options
+    ]
+    assert [one.label_mass for (one,) in found] == pytest.approx([0.25, 0.75] * 2)
+    assert len(server.asked("/generative_scoring")) == 4
 
 
 async def test_a_prompt_that_the_server_would_cut_is_refused(serve: Serve) -> None:
