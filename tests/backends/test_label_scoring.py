@@ -339,6 +339,19 @@ async def test_scoring_that_is_asked_for_and_not_there_ends_it(serve: Serve) -> 
     await backend.aclose()
 
 
+@pytest.mark.parametrize("trust", [True, False], ids=["own", "of-a-file"])
+@pytest.mark.parametrize("lacks", [[], ["/generative_scoring"]], ids=["scoring", "chat"])
+async def test_a_key_goes_only_to_servers_that_may_have_it(
+    serve: Serve, trust: bool, lacks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTED_VLLM_API_KEY", "secret-of-mine")
+    server = serve(lacks=lacks)
+    backend = open_backend("labels:hosted_vllm/judge-1", api_base=server.url, trust=trust)
+    await decide(backend, ask(POLITE))
+    sent = {call.headers.get("Authorization") for call in server.ledger.calls}
+    assert sent == {"Bearer secret-of-mine" if trust else None}
+
+
 async def test_the_budget_holds(serve: Serve) -> None:
     server = serve()
     failed = await draw(connect(server, budget=Budget(calls=3)), ask())
