@@ -16,7 +16,7 @@ import pytest
 from tests.support.command_line import deemster, one_line
 from tests.support.scoring_server import ScoringServer, WordTokens
 
-from deemster.backends import Budget, Request, generate_all, open_backend
+from deemster.backends import Budget, RecordBackend, Request, generate_all, open_backend
 from deemster.backends.decision_file import DecisionFile
 from deemster.errors import (
     BackendError,
@@ -145,13 +145,16 @@ async def test_a_server_with_another_tokenize_is_asked_for_chat_completions(serv
     assert server.ledger.hits == 1 + len(EVERY)
 
 
-async def test_both_roads_ask_the_same(serve: Serve) -> None:
+@pytest.mark.parametrize("text", ["A word or two.\n\n3 <|im_end|> 4.  \n", "5.\n\n"])
+async def test_both_roads_ask_the_same(serve: Serve, text: str) -> None:
     server = serve()
-    text = "One.\n\nTwo <|im_end|> three.  \n"
     await decide(connect(server), ask(text=text))
     await decide(connect(server, scoring=False), ask(text=text))
-    asked = (call.body for call in server.asked("/generative_scoring"))
-    whole = {body["query"] + item for body in asked for item in body["items"]}
+    asked = [call.body for call in server.asked("/generative_scoring")]
+    parts = {(body["query"], item) for body in asked for item in body["items"]}
+    whole = {query + item for query, item in parts}
+    tokens = server.tokens.encode
+    assert all(tokens(query) + tokens(item) == tokens(query + item) for query, item in parts)
     chats = [call.body for call in server.asked("/chat/completions")]
     assert whole == {server.tokens.render(body["messages"]) for body in chats}
     for body in chats:
@@ -226,6 +229,17 @@ async def test_other_labels_are_asked_for_and_read(serve: Serve) -> None:
     (found,) = await decide(connect(server, labels={"predicate": ["good", "bad"]}), ask(POLITE))
     assert found.probabilities == pytest.approx((2 / 3, 1 / 3))
     assert "Say good or bad" in server.asked("/generative_scoring")[0].body["items"][0]
+
+
+async def test_recordings_answer_for_the_same_labels_alone(serve: Serve, tmp_path: Path) -> None:
+    server = serve(lambda _prompt: {"good": 0.5, "bad": 0.25, "Yes": 0.125, "No": 0.125})
+    options: list[dict[str, Any]] = [{}, {"labels": {"predicate": ["good", "bad"]}}] * 2
+    found = [
+        await decide(RecordBackend(connect(server, **each), tmp_path / "a.cassette"), ask(POLITE))
+        for each in options
+    ]
+    assert [one.label_mass for (one,) in found] == pytest.approx([0.25, 0.75] * 2)
+    assert len(server.asked("/generative_scoring")) == 4
 
 
 async def test_a_prompt_that_the_server_would_cut_is_refused(serve: Serve) -> None:
@@ -323,6 +337,19 @@ async def test_scoring_that_is_asked_for_and_not_there_ends_it(serve: Serve) -> 
     with pytest.raises(UnusableModelError, match="has no /generative_scoring; start vLLM"):
         await backend.generate(ask())
     await backend.aclose()
+
+
+@pytest.mark.parametrize("trust", [True, False], ids=["own", "of-a-file"])
+@pytest.mark.parametrize("lacks", [[], ["/generative_scoring"]], ids=["scoring", "chat"])
+async def test_a_key_goes_only_to_servers_that_may_have_it(
+    serve: Serve, trust: bool, lacks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTED_VLLM_API_KEY", "secret-of-mine")
+    server = serve(lacks=lacks)
+    backend = open_backend("labels:hosted_vllm/judge-1", api_base=server.url, trust=trust)
+    await decide(backend, ask(POLITE))
+    sent = {call.headers.get("Authorization") for call in server.ledger.calls}
+    assert sent == {"Bearer secret-of-mine" if trust else None}
 
 
 async def test_the_budget_holds(serve: Serve) -> None:

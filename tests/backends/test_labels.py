@@ -140,9 +140,10 @@ class WeightsServer(ScoringServer):
         ))  # fmt: skip
 
 
-async def test_a_server_with_the_same_weights_gives_the_same(folder: Path) -> None:
+async def test_a_server_with_the_same_weights_gives_the_same(copy: Path) -> None:
+    FILE.write(copy)
     questions = (POLITE, POLITE.model_copy(update={"name": "long", "instructions": "Is it long?"}))
-    with WeightsServer(folder) as server:
+    with WeightsServer(copy) as server:
         backend = open_backend(
             "labels:hosted_vllm/judge-1", api_base=server.url, scoring=True,
             labels={"predicate": FILE.labels["noul"]},
@@ -151,7 +152,7 @@ async def test_a_server_with_the_same_weights_gives_the_same(folder: Path) -> No
         await backend.aclose()
     assert isinstance(outcome, Completion), outcome
     there = read_decisions(outcome.text, questions)
-    for one, other in zip(await decide(folder, ask(*questions)), there, strict=True):
+    for one, other in zip(await decide(copy, ask(*questions)), there, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, rel=1e-3)
         assert one.label_mass == pytest.approx(other.label_mass, rel=1e-3)
 

@@ -18,11 +18,14 @@ from deemster.testing import Call, OpenAIServer, Raw
 
 Chances = Callable[[str], Mapping[str, float]]
 """From a whole prompt to the probabilities of the next token, by the token's text."""
-_PIECES = re.compile(r"<\|[a-z_]+\|>|\n+| ?[A-Za-z0-9]{1,6}|[^A-Za-z0-9\n]")
+_PIECES = re.compile(r"<\|[a-z_]+\|>|\n+(?!\S)|\n| ?[A-Za-z0-9]{1,6}|[^A-Za-z0-9\n]")
 
 
 class WordTokens:
-    """Tokens of at most six letters, control tokens among them; ids by first appearance."""
+    """Tokens of at most six letters, control tokens among them; ids by first appearance.
+
+    As in GPT-2's tokenizer, the ends of two lines are one token only where nothing follows.
+    """
 
     def __init__(self) -> None:
         self._texts: list[str] = []

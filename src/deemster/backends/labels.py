@@ -77,8 +77,11 @@ class LabelsBackend:
         only_litellm: bool = False,
         trust: Trust = True,
     ) -> None:
-        self.name = f"labels:{model}"
-        self._file = _file_of(labels)
+        named = dict(labels or {})
+        self._file = _file_of(named)
+        # With the labels, because they are in the prompt: recordings of others are not answers.
+        parts = [f"{kind}={','.join(named[kind])}" for kind in sorted(named)]
+        self.name = "@".join([f"labels:{model}", *parts])
         extra = dict(extra or {})
         if model.startswith("hosted_vllm/"):  # a model that thinks first begins with no label
             extra = {"chat_template_kwargs": {"enable_thinking": False}} | extra
@@ -212,16 +215,16 @@ def _among_likeliest(question: Question, labels: Sequence[str], outcome: Outcome
     )
 
 
-def _file_of(labels: Mapping[QuestionKind, Sequence[str]] | None) -> DecisionFile:
-    unknown = set(labels or ()) - set(KIND_NAMES)
+def _file_of(labels: Mapping[QuestionKind, Sequence[str]]) -> DecisionFile:
+    unknown = set(labels) - set(KIND_NAMES)
     if unknown:
         raise InputError(
             f"labels of unknown kinds {sorted(unknown)}; allowed: {', '.join(KIND_NAMES)}"
         )
-    for kind, given in (labels or {}).items():
+    for kind, given in labels.items():
         if len(set(given)) < len(given):
             raise InputError(f"labels of {kind} are {list(given)}, and must differ")
-    named = {KIND_NAMES[kind]: given for kind, given in (labels or {}).items()}
+    named = {KIND_NAMES[kind]: given for kind, given in labels.items()}
     try:
         return DecisionFile.model_validate({"labels": named})
     except ValidationError as error:

@@ -16,6 +16,7 @@ from deemster.backends._api.scoring_wire import (
     detokenized,
     new_token,
     scoring,
+    seam,
     tokenized,
 )
 from deemster.backends.label_prompts import decision_of, prompt_parts
@@ -62,7 +63,9 @@ class LabelScoring:
         """
         frame = await self._prepared([label for _, labels in asked for label in labels], spent)
         parts = [prompt_parts(text, question, labels) for question, labels in asked]
-        query, items = frame.head + parts[0][0], [rest + frame.tail for _, rest in parts]
+        shared = frame.head + parts[0][0]
+        cut = seam(shared)
+        query, items = shared[:cut], [shared[cut:] + rest + frame.tail for _, rest in parts]
         spelled = [[self._tokens[label] for label in labels] for _, labels in asked]
         about: dict[int, list[int]] = {}
         for place, options in enumerate(spelled):

@@ -7,6 +7,7 @@ chat template makes of a text. Read from vLLM's source: 0.20, where the endpoint
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -154,6 +155,19 @@ def _chance(score: object, index: int) -> float:
     if not fine or not -1e-6 <= score <= 1 + 1e-6:  # type: ignore[operator]
         raise BackendError(f"the server's score {score!r} of prompt {index} is no probability")
     return min(max(float(score), 0.0), 1.0)  # type: ignore[arg-type]
+
+
+def seam(text: str) -> int:
+    """Where to cut a text that goes on: in front of the blank before its last word, or not at all.
+
+    The server tokenises both parts by themselves. No token of the usual tokenizers has a word's
+    end and the next one's blank in it; a line's end and what follows often are one.
+    """
+    found = _BEFORE_WORD.match(text)
+    return found.end() if found else 0
+
+
+_BEFORE_WORD = re.compile(r".*[A-Za-z](?= [A-Za-z])", re.DOTALL)
 
 
 def new_token(before: tuple[int, ...], after: tuple[int, ...]) -> int | None:
