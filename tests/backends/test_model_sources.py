@@ -100,6 +100,10 @@ async def test_a_gguf_file_says_what_its_model_says(model: Path, tmp_path: Path)
     train_sft([verdict(single(i), "1") for i in range(4)], model=file, out=tmp_path / "out",
               settings=sft(max_steps=1, batch_size=4))  # fmt: skip
     assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
+    for size in (200, 100_000):
+        (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:size])
+        with pytest.raises(InputError, match="damaged, or its end is missing"):
+            await said(str(tmp_path / "cut.gguf"))
 
 
 @pytest.mark.parametrize("place", ["absolute", "relative-to-the-adapter"])

@@ -60,7 +60,7 @@ def config_of(kind: str, tokenizer: Any, **fields: Any) -> Any:
         "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
         "tie_word_embeddings": False,
     }  # fmt: skip
-    if kind.startswith("gemma"):
+    if kind in {"gemma2", "gemma3"}:
         # Soft caps are so low that they matter.
         common |= {
             "num_key_value_heads": 2, "head_dim": 16, "query_pre_attn_scalar": 24,
@@ -102,7 +102,7 @@ NAMES = {
     "qwen2-moe": "Qwen2MoeConfig", "qwen3-moe": "Qwen3MoeConfig", "granite-moe": "GraniteMoeConfig",
     "phi-moe": "PhimoeConfig", "llama4": "Llama4TextConfig", "lfm2-moe": "Lfm2MoeConfig",
     "qwen3-next": "Qwen3NextConfig", "nemotron-h": "NemotronHConfig", "mamba": "MambaConfig",
-    "deepseek-v4": "DeepseekV4Config",
+    "deepseek-v4": "DeepseekV4Config", "gemma4": "Gemma4TextConfig",
 }  # fmt: skip
 """Their classes of transformers."""
 
@@ -120,6 +120,7 @@ OWN: dict[str, dict[str, Any]] = {
         "moe_shared_expert_intermediate_size": 32, "mamba_num_heads": 4, "mamba_head_dim": 16,
         "ssm_state_size": 16, "n_groups": 1, "use_mamba_kernels": False,
     },
+    "gemma4": {"global_head_dim": 16, "hidden_size_per_layer_input": 16},
     "deepseek-v4": {"q_lora_rank": 24, "sliding_window": WINDOW, "n_routed_experts": 8},
 }  # fmt: skip
 """What they need besides."""

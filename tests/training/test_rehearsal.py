@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,28 @@ def test_what_fits_passes(mixture: str, settings: dict[str, Any]) -> None:
 def test_what_does_not_fit_is_refused(mixture: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         rehearse(mixture, SftSettings.model_validate({"cpu": True, **settings}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        pytest.param("llama4", {"mtp": {}}, None, id="norms-of-several-widths"),
+        pytest.param("gemma4", {"mtp": {}}, "layers that need more than states", id="more-inputs"),
+        pytest.param("nemotron-h", {"lora": {}}, None, id="all-but-what-peft-refuses"),
+        pytest.param(
+            "nemotron-h", {"lora": {"target_modules": ["out_proj"]}}, "lora: .*'out_proj' is inco",
+            id="what-peft-refuses",
+        ),
+    ],
+)  # fmt: skip
+def test_other_architectures(
+    kind: str, settings: dict[str, Any], message: str | None, tmp_path: Path
+) -> None:
+    tokenizer = tokenizer_of(kind)
+    config_of(kind, tokenizer).save_pretrained(tmp_path)
+    says = nullcontext() if message is None else pytest.raises(InputError, match=message)
+    with says:
+        rehearse(str(tmp_path), SftSettings.model_validate({"cpu": True, **settings}))
 
 
 def test_a_model_with_one_output_is_tried_as_such(mixture: str) -> None:

@@ -12,7 +12,18 @@ from deemster.aggregators import Mean
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.judges.decide import decide
-from deemster.schemas import Failure, JudgeInfo, Judgment, Sample, Scale, Vote
+from deemster.schemas import (
+    Failure,
+    ImagePart,
+    ImageUrl,
+    JudgeInfo,
+    Judgment,
+    Message,
+    Sample,
+    Scale,
+    TextPart,
+    Vote,
+)
 from deemster.suites.metrics import Item
 from deemster.suites.store import RunStore
 from deemster.training.agreement import agreement, teachers_of
@@ -111,11 +122,15 @@ def test_the_judges_to_learn_from_and_the_items_are_chosen(run: Path) -> None:
 def test_items_that_cannot_be_learnt_from_are_counted(tmp_path: Path) -> None:
     one = Sample(id="one", query="q", responses=["a"], ground_truth=(1,))
     blank = Sample(id="blank", query=(), responses=["", ""])
-    rows: list[Row] = [(pair("a"), [[vote(0)]]), (one, [[]]), (blank, [[]])]
+    image = ImagePart(image_url=ImageUrl(url="data:image/png;base64,AA=="))
+    seen = pair("seen").model_copy(
+        update={"query": (Message(role="user", content=(TextPart(text="see"), image)),)}
+    )
+    rows: list[Row] = [(pair("a"), [[vote(0)]]), (one, [[]]), (blank, [[]]), (seen, [[vote(0)]])]
     folder = write_run(tmp_path / "mixed", rows, [info("gpt")])
     found = items_of(folder, open_dialect("mt-bench-pair"))
     assert [sample.id for sample in found.usable] == ["a"]
-    assert found.counts == {"items": 3, "without_texts": 1, "other_shape": 1}
+    assert found.counts == {"items": 4, "without_texts": 1, "other_shape": 2}
     lost = write_run(tmp_path / "lost", [(blank, [[]])], [info("gpt")])
     with pytest.raises(InputError, match="item 'blank' has no texts; import it with --data"):
         items_of(lost, GRM)

@@ -66,7 +66,6 @@ def load_judge(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:
     if tokenizer.eos_token_id is None:
         raise _unloadable(model, "its tokenizer names no end-of-text token")
     _no_negative_pad(loaded)
-    _name_layers(loaded)
     freeze(loaded, settings.moe)
     use_fp8(loaded, settings)
     return tokenizer, loaded
@@ -91,13 +90,6 @@ def _no_negative_pad(model: Any) -> None:  # noqa: ANN401 - transformers is unty
         # That of a model with parts for images has none itself.
         if config is not None and (getattr(config, "pad_token_id", None) or 0) < 0:
             config.pad_token_id = None
-
-
-def _name_layers(model: Any) -> None:  # noqa: ANN401 - transformers is untyped
-    """Say where the model's layers are, for TRL: Llama 4's text model names a part it lacks."""
-    if model.base_model is model:
-        parts = [name for name, part in model.named_children() if hasattr(part, "base_model")]
-        model.base_model_prefix = next(iter(parts), model.base_model_prefix)
 
 
 def load_scalar(model: str | Path, settings: TrainerSettings) -> tuple[Any, Any]:

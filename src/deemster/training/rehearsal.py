@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from deemster.backends._local.conversion import name_layers
 from deemster.backends._local.mtp import mtp_file, new_blocks
 from deemster.backends._local.sources import source_of, whole
 from deemster.errors import InputError
@@ -95,12 +96,14 @@ def _without_weights(path: str, settings: TrainerSettings, *, scalar: bool) -> A
             whole(path), trust_remote_code=False, **({"num_labels": 1} if scalar else {})
         )
         with torch.device("meta"):
-            return kind.from_config(config, trust_remote_code=False, **options)
+            model = kind.from_config(config, trust_remote_code=False, **options)
+        name_layers(model)
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, loading will tell
         logger.debug("settings were not tried on %r: %s", path, error)
         return None
+    return model
 
 
 __all__ = ["check_blocks", "rehearse"]

@@ -44,7 +44,7 @@ class Shape(NamedTuple):
     usable: list[Sample]
     counts: dict[str, int]
     """`items`; `without_texts` (a log that left query or responses out); `other_shape` (the
-    dialect does not judge so many responses)."""
+    dialect does not judge so many responses, or such texts; or there are images)."""
 
 
 def items_of(run: Path, dialect: Dialect) -> Shape:
@@ -64,7 +64,7 @@ def items_of(run: Path, dialect: Dialect) -> Shape:
                 problem = problem or f"item {sample.id!r} has no texts; import it with --data"
                 continue
             try:
-                _check_shape(dialect, len(sample.responses))
+                _check(sample, dialect)
             except InputError as error:
                 counts["other_shape"] += 1
                 problem = f"item {sample.id!r}: {error}; or set another model.dialect"
@@ -78,10 +78,14 @@ def items_of(run: Path, dialect: Dialect) -> Shape:
     return Shape(usable, dict(counts))
 
 
-def _check_shape(dialect: Dialect, n: int) -> None:
-    dialect.check_n(n)
+def _check(sample: Sample, dialect: Dialect) -> None:
+    """Raise `InputError` if no prompt about the item can be written and read."""
+    n = len(sample.responses)
+    messages = training_messages(sample, dialect, order=range(n), seed=0)
     if n > 1 and dialect.judges_one_at_a_time:
         raise InputError(f"dialect {dialect.spec!r} judges {n} responses one at a time")
+    if any(message.images for message in messages):
+        raise InputError("it has images, and judges are trained on text")
 
 
 def split_items(samples: Sequence[Sample], *, share: float, seed: int) -> set[str]:
@@ -121,14 +125,13 @@ def read_votes(
     Args:
         run: the run directory.
         dialect: of the judge to train.
-        items: ids of the items to train on.
+        items: ids of the items to train on, of those of `items_of`.
         teachers: names of the run's judges to learn from; None for all.
         reasons: see `write_judgment`.
         seed: for the prompt, see `training_messages`.
 
     Raises:
-        InputError: there is no run, it has no such judge, or an item's prompt cannot be written in
-            the dialect.
+        InputError: there is no run, or it has no such judge.
     """
     counts = Counter(votes=0, failed=0, superseded=0, order_unknown=0, not_writable=0)
     rollouts: list[Rollout] = []
@@ -188,14 +191,10 @@ def _of_verdict(
         written = _written(vote, dialect, counts, reasons=reasons)
         if written is None:
             continue
-        try:
-            messages = training_messages(sample, dialect, order=vote.order, seed=seed)
-        except InputError as error:
-            raise InputError(f"item {sample.id!r}: {error}") from error
         yield Rollout(
             sample_id=sample.id,
             order=vote.order,
-            messages=messages,
+            messages=training_messages(sample, dialect, order=vote.order, seed=seed),
             completion=written.text,
             scores=written.scores,
             correct=agrees_with_label(written.scores, sample, dialect),

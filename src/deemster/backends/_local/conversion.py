@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -84,7 +85,15 @@ def from_files(
         if "ignore_mismatched_sizes" not in str(error):
             raise
         raise ValueError("weights have other shapes than config.json says") from error
+    name_layers(model)
     return tokenizer, model, report
+
+
+def name_layers(model: Any) -> None:  # noqa: ANN401 - transformers is untyped
+    """Say where the model's layers are: Llama 4's text model names a part that it lacks."""
+    if model.base_model is model:
+        parts = [name for name, part in model.named_children() if hasattr(part, "base_model")]
+        model.base_model_prefix = next(iter(parts), model.base_model_prefix)
 
 
 def complete(missing: set[str]) -> None:
@@ -155,23 +164,35 @@ def dequantise(place: str, file: str, out: Path) -> None:
         place: a folder or a repository.
         file: name of the GGUF file there.
         out: an empty folder.
+
+    Raises:
+        OSError, ValueError, KeyError: it is damaged, or transformers does not read it.
     """
-    with LOADING, no_bars(), redirect_stderr(io.StringIO()):  # a bar that has no switch
-        tokenizer = transformers.AutoTokenizer.from_pretrained(place, gguf_file=file)
-        config = transformers.AutoConfig.from_pretrained(place, gguf_file=file)
-        model, report = transformers.AutoModelForCausalLM.from_pretrained(
-            place, gguf_file=file, dtype=torch.float16, output_loading_info=True, **_dense()
-        )
-        complete(set(report["missing_keys"]))
-        # transformers refuses to save what was quantised; a plain model takes the weights over.
-        config.dtype = torch.float16
-        with torch.device("meta"):
-            plain = transformers.AutoModelForCausalLM.from_config(config)
-        plain.load_state_dict(model.state_dict(), assign=True, strict=False)
-        plain.tie_weights()
-        plain.generation_config = model.generation_config
-        plain.save_pretrained(out)
-        tokenizer.save_pretrained(out)
+    try:
+        with LOADING, no_bars(), redirect_stderr(io.StringIO()):  # a bar that has no switch
+            _dequantise(place, file, out)
+    except (struct.error, IndexError, ValueError) as error:
+        if isinstance(error, ValueError) and "reshape" not in str(error):
+            raise
+        raise ValueError("the file is damaged, or its end is missing") from error
+
+
+def _dequantise(place: str, file: str, out: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place, gguf_file=file)
+    config = transformers.AutoConfig.from_pretrained(place, gguf_file=file)
+    model, report = transformers.AutoModelForCausalLM.from_pretrained(
+        place, gguf_file=file, dtype=torch.float16, output_loading_info=True, **_dense()
+    )
+    complete(set(report["missing_keys"]))
+    # transformers refuses to save what was quantised; a plain model takes the weights over.
+    config.dtype = torch.float16
+    with torch.device("meta"):
+        plain = transformers.AutoModelForCausalLM.from_config(config)
+    plain.load_state_dict(model.state_dict(), assign=True, strict=False)
+    plain.tie_weights()
+    plain.generation_config = model.generation_config
+    plain.save_pretrained(out)
+    tokenizer.save_pretrained(out)
 
 
 def _dense() -> Mapping[str, Any]:

@@ -184,28 +184,57 @@ def new_blocks(model: Any, depth: int, *, seed: int = 0) -> MtpBlocks:  # noqa: 
     Raises:
         InputError: its architecture is of another kind.
     """
+    found = _made(model, depth, seed=seed)
+    _try(found, model)
+    return found
+
+
+def _made(model: Any, depth: int, *, seed: int = 0) -> MtpBlocks:  # noqa: ANN401 - as above
     from transformers.modeling_layers import MtpLayer  # noqa: PLC0415 - slow to load
 
     config = model.config.get_text_config()
     stack = getattr(model.get_decoder(), "layers", None)
     if stack is None or not hasattr(config, "rms_norm_eps"):
-        raise InputError(
-            f"mtp: {type(model).__name__} has no stack of layers with RMS norms, which the blocks "
-            "for multi-token prediction are made of; leave it out"
-        )
+        raise _unfit(model, "has no stack of layers with RMS norms")
     kinds = getattr(config, "layer_types", None) or [None] * len(stack)
     full = [place for place, kind in enumerate(kinds) if kind in {None, "full_attention"}]
     place = full[-1] if full else len(stack) - 1
-    norm = next(type(part) for name, part in stack[place].named_modules() if "norm" in name)
+    width = (config.hidden_size,)  # norms of queries and keys are of other widths
+    norms = [
+        type(part) for name, part in stack[place].named_modules()
+        if "norm" in name and getattr(getattr(part, "weight", None), "shape", None) == width
+    ]  # fmt: skip
+    if not norms:
+        raise _unfit(model, "has layers without RMS norms")
 
     def copied(*_: Any) -> Any:  # noqa: ANN401
         return copy.deepcopy(stack[place])
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers: list[nn.Module] = [MtpLayer(config, copied, norm, 0) for _ in range(depth)]
-    found = MtpBlocks(model, layers, kinds[place])
-    return found.to(device=model.device, dtype=model.dtype)
+        layers: list[nn.Module] = [MtpLayer(config, copied, norms[0], 0) for _ in range(depth)]
+    return MtpBlocks(model, layers, kinds[place]).to(device=model.device, dtype=model.dtype)
+
+
+def _try(blocks: MtpBlocks, model: Any) -> None:  # noqa: ANN401 - transformers is untyped
+    """Raise `InputError` if a layer needs more than states and positions, as Gemma 4's do."""
+    ids = torch.zeros((1, 2), dtype=torch.long, device=model.device)
+    states = torch.zeros((1, 2, blocks.config.hidden_size), dtype=model.dtype, device=model.device)
+    try:
+        with torch.no_grad():
+            blocks(0, ids, states, torch.arange(2, device=model.device)[None])
+    except Exception as error:
+        # Without weights there is nothing to route by, and no more can be said.
+        if model.device.type == "meta" and not isinstance(error, TypeError):
+            return
+        raise _unfit(model, "has layers that need more than states and positions") from error
+
+
+def _unfit(model: Any, what: str) -> InputError:  # noqa: ANN401 - as above
+    return InputError(
+        f"mtp: no blocks for multi-token prediction can be made for {type(model).__name__}: it "
+        f"{what}; leave it out"
+    )
 
 
 def blocks_of(model: Any, folders: list[str]) -> MtpBlocks | None:  # noqa: ANN401
@@ -240,7 +269,7 @@ def _from_file(model: Any, file: Path) -> MtpBlocks:  # noqa: ANN401 - transform
     try:
         with safe_open(file, "pt") as opened:
             depth = 1 + max(int(name.split(".")[1]) for name in opened.keys())  # noqa: SIM118 - no dict
-        blocks = new_blocks(model, depth)
+        blocks = _made(model, depth)
         blocks.load_state_dict(load_file(file))
     except Exception as error:
         if isinstance(error, InputError):
