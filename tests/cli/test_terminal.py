@@ -77,8 +77,8 @@ def test_names_of_files_steer_nothing(tmp_path: Path) -> None:
     folder = tmp_path / named
     folder.mkdir()
     rows = [
-        {"id": f"{i}{FOLDER} @org/team http://h www.h", "query": "q", "responses": ["a", "b"], "ground_truth": [1, 0],
-         "subset": FOLDER}
+        {"id": f"{i}{FOLDER} @org/team http://h www.h", "query": "q",
+         "responses": ["a", "b"], "ground_truth": [1, 0], "subset": FOLDER}
         for i in range(3)
     ]  # fmt: skip
     (folder / f"{FOLDER}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
