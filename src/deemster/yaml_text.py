@@ -16,6 +16,9 @@ Lines = dict[tuple[str | int, ...], int]
 MAX_DEPTH = 100
 _LONGEST_NUMBER = 400
 """Characters: no finite float is longer, and Python's time grows with the square."""
+_LONGEST_KEY = 15
+"""Characters of a key that is a number: longer ones can be chosen so that Python puts all of them
+in one place of a mapping, and its time grows with the square."""
 _SHOWN = 60
 
 # The C parser where PyYAML was built with it: ten times as fast.
@@ -150,6 +153,11 @@ def _walk(
             if inner in lines:
                 raise InputError(f"{where}:{line}: the key {_short(key.value)} occurs twice")
             _check(key, where)
+            if key.tag in _NUMBERS and len(key.value) > _LONGEST_KEY:
+                raise InputError(
+                    f"{where}:{line}: the key {_short(key.value)} is a number of more than "
+                    f"{_LONGEST_KEY} characters; put it in quotes"
+                )
             _walk(child, inner, lines, where, limits)
             lines[inner] = line
 

@@ -40,6 +40,12 @@ def ballot(scores: object, meta: object = None) -> Ballot:
     )
 
 
+def test_a_single_response_leads_nobody() -> None:
+    chances = Decided().probability(ballot(np.ones((3, 4, 5, 1))), 8)
+    assert chances.shape == (3, 4)
+    assert not chances.any()
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [

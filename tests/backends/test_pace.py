@@ -153,6 +153,23 @@ def half_refused(pace: Pace, clock: Clock) -> None:
         (pace.refused if refused else pace.answered)(clock.now)
 
 
+def test_answers_to_the_burst_say_nothing_about_the_rate(pace: Pace, clock: Clock) -> None:
+    for _ in range(97):
+        pace.answered(clock.now + 0.5)
+    clock.now += 2
+    for _ in range(3):
+        pace.refused(clock.now)
+    assert pace.rate < 0.2  # all that was asked since was refused
+
+
+def test_a_request_starts_at_the_very_moment_of_its_turn(pace: Pace, clock: Clock) -> None:
+    clock.now = 0.0
+    turn = pace.take(clock.now)
+    assert turn > 0
+    assert pace.take(turn) == 0
+    assert pace.take(turn) > 0  # it counted
+
+
 def test_several_refusals_soon_after_lower_the_rate_by_their_share(
     pace: Pace, clock: Clock
 ) -> None:

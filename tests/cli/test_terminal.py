@@ -12,8 +12,12 @@ import pytest
 from rich.text import Text
 from tests.support.command_line import deemster
 
+from deemster.backends import FakeBackend
 from deemster.cli.render import Terminal
 from deemster.cli.terminal import write_anything
+from deemster.integrations.asserting import explain
+from deemster.judges import Judge
+from deemster.judges.settings import announce
 from deemster.shown import harmless
 from deemster.testing import OpenAIServer, Raw
 
@@ -66,6 +70,17 @@ def test_what_the_terminal_cannot_show_is_escaped_and_json_stays_json(
     out.write(json.dumps(text, ensure_ascii=False))
     out.seek(0)
     assert json.loads(out.read()) == text
+
+
+def test_what_a_test_and_a_notice_say_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    said = f"Analysis: {STEERING}\nScores: \\boxed{{7}}"
+    verdict = Judge(FakeBackend(said), k=1).score_sync("q", ["a"])
+    told = explain("too low", verdict, {"response": STEERING})
+    announce(f"deemster: {STEERING}\nall passed")
+    for text in (told, capsys.readouterr().err):
+        assert "gnp.exe" in text
+        assert harmless(text) == text
+    assert "\nall" not in text
 
 
 FOLDER = f"a{STEERING}|**b**<img src=x>`c`\n# Passed".replace("/", "")

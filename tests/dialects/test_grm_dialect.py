@@ -218,6 +218,11 @@ def test_binary_rule_scores_single_responses_0_or_1() -> None:
             id="table",
         ),
         pytest.param(
+            "Criteria:\n| Criterion | Weight |\n|: - :|:--|\n| Accuracy | 40% |\n| Tone | 60% |",
+            [("Accuracy", "", 0.4), ("Tone", "", 0.6)],
+            id="table-with-blanks-in-its-rule",
+        ),
+        pytest.param(
             "Criteria:\n| Criterion | Response 1 | Response 2 |\n|---|---|---|\n"
             "| Accuracy (40%) | 8 | 3 |\n| Tone (60%) | 7 | 7 |",
             [("Accuracy", "", 0.4), ("Tone", "", 0.6)],

@@ -235,7 +235,7 @@ def test_alpaca_eval_keeps_the_explanation() -> None:
     assert schema["required"] == list(json.loads(raw))
 
 
-@pytest.mark.parametrize("text", ['["scores"]', '"scores"'])
-def test_a_document_that_is_no_object_has_no_fields(text: str) -> None:
+@pytest.mark.parametrize("text", ['["scores"]', '"scores"', '{"text": "scores"}'])
+def test_a_document_without_the_key_has_no_fields(text: str) -> None:
     with pytest.raises(ParseError, match='expected a JSON object with the key "scores"'):
         read_fields(text, "scores")

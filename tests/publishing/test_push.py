@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from tests.support.small_suite import write_small_suite
 
 from deemster.backends.judge_file import JudgeFile
 from deemster.judges import Judge
+from deemster.publishing.card import ModelCard
 from deemster.suites.metrics import CurvePoint, Estimate
 from deemster.training.evaluation import Evaluation, ModelFigures
 from deemster.training.manifest import Manifest
@@ -290,3 +293,16 @@ def test_to_a_hub_and_back(tmp_path: Path, tiny_model: Path) -> None:
     gone = command("push", "run", "me/judge", **env)
     assert gone.returncode == 2
     assert "cannot reach the Hub" in gone.stderr
+
+
+def test_a_card_shows_commands_that_name_the_model_and_do_nothing_else() -> None:
+    where = 'x"; touch y; `z` $(id)\n```'
+    file = JudgeFile.model_validate({"dialect": "grm"})
+    text = ModelCard(file, where, "", adapter=False, manifests={}, evaluation=None).text()
+    (command,) = re.findall(r"^deemster score.*$", text, re.MULTILINE)
+    words = shlex.split(command)
+    assert words[:3] == ["deemster", "score", "--model"]
+    assert words[3].startswith('hf:x"; touch y; ')
+    assert words[4:] == ["-q", "QUERY", "-r", "RESPONSE", "-r", "RESPONSE"]
+    (python,) = re.findall(r"`Judge\((.*?)\)\.score_sync", text)
+    assert json.loads(python) == words[3]

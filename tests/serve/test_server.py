@@ -262,8 +262,10 @@ def test_the_log_has_texts_only_if_asked_for(
 ) -> None:
     caplog.set_level("INFO", "deemster.serve")
     with serving(fake_judge(), log_texts=log_texts, keys=KEYS) as live:
-        live.post("/v1/score", SAMPLE)
-    (line,) = [json.loads(record.getMessage()) for record in caplog.records]
+        live.post("/v1/score", {**SAMPLE, "query": f"{QUERY}\x9b31m\u202e"})
+    (text,) = [record.getMessage() for record in caplog.records]
+    assert text.isascii()  # it is written to a terminal
+    line = json.loads(text)
     assert (line["route"], line["status"], line["key"]) == ("/v1/score", 200, "trainer")
     assert (line["votes"], line["valid"], line["responses"]) == (1, 1, 2)
     assert ("query" in line) == log_texts

@@ -141,6 +141,9 @@ def _numbers() -> Iterator[tuple[str, str | bytes, str]]:
 
 def _keys() -> Iterator[tuple[str, str | bytes, str]]:
     twice = "occurs twice"
+    clash = "\n".join(f"{i * (2**61 - 1)}: 1" for i in range(1, 9_000))
+    yield "keys of one hash", clash, "the key '2305843009213693951' is a number of more than 15"
+    yield "fractions of one hash", "1.000000000000000: 1", "is a number of more than 15 characters"
     yield "key-twice", "x: 1\nx: 2\n", twice
     yield "key-twice-inside", "x:\n  - {a: 1, b: 2, a: 3}\n", twice
     yield "key-twice-as-text", "x: {1: a, '1': b}\n", twice

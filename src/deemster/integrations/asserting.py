@@ -8,6 +8,7 @@ from deemster.aggregators import Ballot, parse_aggregator
 from deemster.aggregators.confidence import share_at_least
 from deemster.errors import InputError
 from deemster.schemas import Failure, Judgment, Verdict
+from deemster.shown import harmless
 
 _LONG = 300
 """Characters of a text that a message shows."""
@@ -103,7 +104,7 @@ def explain(problem: str, verdict: Verdict, texts: dict[str, str]) -> str:
     lines.append(f"  {'judge':9} {info.name}, {verdict.n_valid} of {verdict.k} votes valid")
     lines += [f"  vote {vote.draw:<4} {_vote(vote)}" for vote in verdict.votes]
     lines += [f"  warning   {reason}" for reason in verdict.warnings]
-    return "\n".join(lines)
+    return harmless("\n".join(lines))
 
 
 def _vote(vote: Judgment | Failure) -> str:

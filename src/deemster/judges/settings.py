@@ -16,6 +16,7 @@ from deemster.backends.registry import LOCAL_SCHEMES
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Sampling, SamplingSettings, first_problem
+from deemster.shown import one_line
 from deemster.zoo import find_model
 
 _SAMPLING = frozenset(SamplingSettings.model_fields)
@@ -132,7 +133,7 @@ def _released_dialect(model: str) -> str | None:
 @cache
 def announce(line: str) -> None:
     """Say something on stderr, once."""
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{one_line(line)}\n")
 
 
 def aggregator_of(given: Reducer | str | None, *, k: int, has_meta: bool) -> Reducer:

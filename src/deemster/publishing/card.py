@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,11 +119,12 @@ class ModelCard:
 
     def _use(self) -> str:
         model = code(f"hf:{self.where}")[1:-1]
+        said = json.dumps(model, ensure_ascii=False)
         return (
             "## Use\n\n```bash\npip install 'deemster[local]'\n"
-            f'deemster score --model {model} -q "QUERY" -r "RESPONSE" -r "RESPONSE"\n'
+            f'deemster score --model {shlex.quote(model)} -q "QUERY" -r "RESPONSE" -r "RESPONSE"\n'
             "```\n\n"
-            f'In Python: `Judge("{model}").score_sync(query, responses)`. '
+            f"In Python: `Judge({said}).score_sync(query, responses)`. "
             f"[{CONFIG_NAME}]({CONFIG_NAME}) says how it judges; what you give wins over it."
         )
 

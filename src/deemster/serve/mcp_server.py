@@ -216,4 +216,4 @@ def _instructions(judges: Mapping[str, BaseJudge]) -> str:
 
 def _log(noted: dict[str, Any], seconds: float) -> None:
     line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **noted}
-    logger.info(json.dumps({**line, "seconds": round(seconds, 4)}, ensure_ascii=False))
+    logger.info(json.dumps({**line, "seconds": round(seconds, 4)}))  # in ASCII, as in `traffic`

@@ -107,7 +107,7 @@ class Traffic:
                 "key": state.get("key"),
                 **state.get("noted", {}),
             }
-            logger.info(json.dumps(line, ensure_ascii=False))
+            logger.info(json.dumps(line))  # in ASCII: nothing in it steers a terminal
 
 
 def note(state: dict[str, Any], **fields: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -463,6 +463,73 @@ def test_unsendable_arguments_are_an_error_of_the_tests() -> None:
         run_tests(GOOD, TEST, entry_point="f", setup="import nonexistent_module")
 
 
+CLASSES = "class Bad(ValueError): pass\nclass Worse(Bad): pass\n"
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("source", "test"),
+    [
+        pytest.param(f"{CLASSES}def f(): raise Worse(1, 'x')",
+                     "try: f()\nexcept Bad as e: assert e.args == (1, 'x') and type(e) is Worse\n"
+                     "else: assert False", id="its-own-exceptions"),
+        pytest.param("def f(): return {}['a']",
+                     "try: f()\nexcept KeyError as e: assert e.args == ('a',)", id="key-error"),
+        pytest.param("def f(): raise StopIteration(3)",
+                     "try: f()\nexcept StopIteration as e: assert e.value == 3", id="its-arguments"),
+        pytest.param("def f(): print('hello')",
+                     "import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()) as out:"
+                     " f()\nassert out.getvalue() == 'hello\\n'", id="what-it-prints"),
+    ],
+)  # fmt: skip
+def test_what_code_raises_and_prints_is_carried(source: str, test: str) -> None:
+    run = run_tests(source, test, entry_point="f")
+    assert run.passed, run
+
+
+LOST = "from collections import *\nLIMIT = 5\nP = namedtuple('P', 'x')\n"
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("source", "test", "why"),
+    [
+        pytest.param("def f(): return P(1)", "assert f().x == 1", "returned a P", id="fields"),
+        pytest.param("def f(): return [Counter('aa')]", "assert f()[0].most_common() == [('a', 2)]",
+                     "returned a Counter", id="methods"),
+        pytest.param("def f(): return defaultdict(list)", "assert f()[7] == []", "a defaultdict",
+                     id="defaults"),
+        pytest.param("def f(): return OrderedDict()", "assert isinstance(f(), OrderedDict)",
+                     "OrderedDict", id="types"),
+        pytest.param("def f(a): a.sort()", "a = [2, 1]\nf(a)\nassert a == [1, 2]",
+                     "changes its arguments", id="arguments"),
+        pytest.param("def f(a, *, into): into.append(a)", "b = []\nf(1, into=b)\nassert b == [1]",
+                     "changes its arguments", id="named-arguments"),
+        pytest.param("def f(): pass\nf.calls = 0", "assert f.calls == 0", r"f\.calls", id="attributes"),
+        pytest.param("def f(): pass", "assert LIMIT == 5", "LIMIT", id="constants"),
+        pytest.param("def f(): return (1,)", "assert isinstance(f(), P)", "is a P", id="classes"),
+    ],
+)  # fmt: skip
+def test_what_is_lost_on_the_way_is_no_failed_test(source: str, test: str, why: str) -> None:
+    with pytest.raises(SandboxError, match=why):
+        run_tests(LOST + source, test, entry_point="f")
+
+
+@kernel
+@pytest.mark.parametrize(
+    ("source", "test"),
+    [
+        pytest.param("def f(): return Counter('ab')", "assert f() == {'a': 2}", id="wrong-value"),
+        pytest.param("def f(a): a.sort(); return 3", "assert f([2, 1]) == 2", id="changes-and-wrong"),
+        pytest.param("def f(): return {}['a']", "assert f() == 1", id="raises"),
+        pytest.param("def f(): return None", "assert f().x == 1", id="nothing"),
+        pytest.param("def f(): print(1)", "assert f() == 1 and LIMITS", id="prints"),
+    ],
+)  # fmt: skip
+def test_wrong_code_fails_although_something_is_lost(source: str, test: str) -> None:
+    assert not run_tests(LOST + source, test, entry_point="f").passed
+
+
 @kernel
 @pytest.mark.parametrize(
     "written", [b"garbage", b'{"passed": "yes", "evidence": 3}', b"[" * 10_000, b"null"]

@@ -97,7 +97,7 @@ class FunctionTests:
     The tests run apart from the code and see it through calls that carry plain data only, so
     code that ends the process, overwrites the tests or returns a value equal to everything fails.
     Functions that work by changing their arguments, or whose arguments or results are not plain
-    data, cannot be tested this way.
+    data, cannot be tested this way, and give no score; see docs/sandbox.md.
 
     Attributes:
         test: statements that raise if the code is wrong; if they define `check`, that is

@@ -76,7 +76,8 @@ def run_tests(
     """Run tests against the functions that source code defines.
 
     The code and the tests run in two sandboxes; see `child/tester.py`. Arguments and results
-    are copied between them, so a function that works by changing its arguments has no effect.
+    are copied between them, so a function that works by changing its arguments has no effect:
+    such tests, and others that look at what was lost, could not be run.
 
     Args:
         source: the code under test.

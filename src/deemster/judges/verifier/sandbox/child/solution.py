@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .wire import WireError, decode, encode, receive, send
+from .wire import WireError, decode, encode, loses, receive, send
 
 
 def run_program(source: str) -> None:
@@ -24,7 +26,14 @@ def serve(source: str, *, asks: int, answers: int) -> None:
         send(answers, {"broken": _described(error)})
         return
     # The code can put anything into its own dictionary; the tester checks what arrives.
-    send(answers, {"names": [name for name, value in list(module.items()) if callable(value)]})
+    found = list(module.items())
+    errors = [(name, _above(one)) for name, one in found if _is_error(one) and one is not Exception]
+    hello = {
+        "names": [name for name, value in found if callable(value)],
+        "values": [name for name, value in found if not callable(value)],
+        "errors": sorted(errors, key=lambda error: len(error[1])),  # bases before what they are of
+    }
+    send(answers, hello)
     while (call := receive(asks)) is not None:
         answer = _answer(module, call)
         try:
@@ -34,17 +43,41 @@ def serve(source: str, *, asks: int, answers: int) -> None:
 
 
 def _answer(module: dict[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    printed = io.StringIO()
     try:
         args = decode(call["args"])
         kwargs = decode(call["kwargs"])
-        value = module[call["name"]](*args, **kwargs)
+        with contextlib.redirect_stdout(printed) if call["prints"] else contextlib.nullcontext():
+            value = module[call["name"]](*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - as above
-        bases = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-        return {"raised": type(error).__name__, "bases": bases, "message": _text(error)}
+        return {
+            "raised": type(error).__name__, "bases": _above(type(error)), "message": _text(error),
+            "args": _sendable(error.args), "printed": printed.getvalue(),
+        }  # fmt: skip
     try:
-        return {"value": encode(value)}
+        answer = {"value": encode(value), "loses": loses(value), "printed": printed.getvalue()}
+        if value is None and [encode(args), encode(kwargs)] != [call["args"], call["kwargs"]]:
+            answer["changes"] = True
     except (WireError, RecursionError, MemoryError) as error:
         return {"unsendable": _described(error)}
+    return answer
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
+
+
+def _above(error: type) -> list[str]:
+    """The names of its bases, the nearest first."""
+    return [kind.__name__ for kind in error.__mro__[1:] if kind is not object]
+
+
+def _sendable(args: tuple[object, ...]) -> Any:  # noqa: ANN401 - JSON
+    """Arguments of an exception; None where they are not plain data."""
+    try:
+        return encode(args)
+    except (WireError, RecursionError, MemoryError):
+        return None
 
 
 def _module(name: str) -> dict[str, Any]:
