@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import inspect
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from typing import Any, cast
 import yaml
 from pydantic import JsonValue
 
+from deemster.backends._local.caches import cache_name
 from deemster.benchmarks import open_reader
 from deemster.dialects import open_dialect
 from deemster.schemas import Sample, Vote
@@ -141,11 +143,12 @@ def _margins(model: str) -> Callable[[Sample, tuple[int, int]], float]:
     encode, dialect = prompt_encoder(tokenizer, {}), open_dialect(DIALECT)
     endings = [completion_ids(tokenizer, verdict) for verdict in VERDICTS]
     head = loaded.get_output_embeddings().weight.float()  # bfloat16 would make verdicts equal
+    name = cache_name(loaded.model, inspect.signature(loaded.model.forward).parameters)
 
     def of_verdict(prompt: Any, ending: list[int]) -> float:  # noqa: ANN401 - as above
-        cache = copy.deepcopy(prompt.past_key_values)
+        cache = copy.deepcopy(getattr(prompt, name))
         tokens = torch.tensor([ending[:-1]])
-        more = loaded.model(tokens, past_key_values=cache).last_hidden_state[0]
+        more = loaded.model(tokens, **{name: cache}).last_hidden_state[0]
         hidden = torch.cat([prompt.last_hidden_state[0, -1:], more]).float()
         chances = (hidden @ head.T).log_softmax(-1)
         return float(chances[range(len(ending)), ending].sum())

@@ -354,6 +354,34 @@ def test_a_conversion_that_was_broken_off_leaves_no_model(tmp_path: Path) -> Non
     assert kept("broken", half, origin="here") == made  # once
 
 
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [
+        pytest.param("model.safetensors", None, id="removed"),
+        pytest.param("model.safetensors", b"we", id="cut"),
+        pytest.param("origin.json", b'{"origin": ', id="note-cut"),
+    ],
+)
+def test_a_cached_model_that_is_no_longer_whole_is_made_again(
+    name: str, left: bytes | None, cache: Path
+) -> None:
+    def make(out: Path) -> None:
+        (out / "model.safetensors").write_bytes(b"weights")
+
+    folder = Path(kept("m", make, origin="o"))
+    (folder / name).unlink() if left is None else (folder / name).write_bytes(left)
+    assert cached_models() == []
+    assert Path(kept("m", make, origin="o"), "model.safetensors").read_bytes() == b"weights"
+    assert [one.origin for one in cached_models()] == ["o"]
+
+
+def test_a_cache_that_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DEEMSTER_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="cannot write the model cache"):
+        kept("m", lambda out: None, origin="o")
+
+
 def test_a_padding_token_of_minus_one_is_none(tmp_path: Path) -> None:
     """Some configurations say so."""
     from deemster.judges.meta_hf import HfMetaRM

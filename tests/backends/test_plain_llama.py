@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from deemster.backends._local import plain_llama
+from deemster.backends._local.caches import cache_name
 from deemster.backends.nano import part
 
 
@@ -42,10 +43,7 @@ def test_logits_and_caches_are_those_of_transformers(both: tuple[Any, Any], leng
     for cache in caches:
         cache.batch_repeat_interleave(3)
     places = torch.tensor([0, 3])
-    names = [
-        "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
-        for model in both
-    ]
+    names = [cache_name(model, signature(model.forward).parameters) for model in both]
     for more, options in ((ids(3, 1), {}), (ids(3, 5), {"logits_to_keep": places})):
         found, expected = (
             model(input_ids=more, **{name: cache}, **options)

@@ -180,6 +180,14 @@ def test_nothing_begins_if_a_stage_would_refuse(
     assert not (home / "runs").exists()
 
 
+def test_batches_that_do_not_divide_among_processes_are_refused_at_once(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    said = one_line(deemster("train", str(toy / "recipe.yaml"), "--dry-run"))
+    assert "batch_size 8 is not a multiple of micro_batch_size 8 times 3 processes" in said
+
+
 def test_a_base_without_a_block_drafts_nothing(toy: Path) -> None:
     recipe = toy_recipe()
     options = {"speculate": "mtp"}

@@ -37,7 +37,7 @@ def lora_config(
     """
     from peft import LoraConfig  # noqa: PLC0415 - heavy
 
-    from deemster.training.experts import NO_EXPERTS, moe_layers  # noqa: PLC0415 - loads torch
+    from deemster.training.experts import moe_layers, no_experts  # noqa: PLC0415 - loads torch
 
     targets = settings.target_modules
     common = {
@@ -48,7 +48,7 @@ def lora_config(
     }
     if not moe_layers(model):
         if settings.experts:
-            raise InputError(f"lora.experts: {type(model).__name__} has {NO_EXPERTS}; leave it out")
+            raise InputError(f"lora.experts: {no_experts(model)}; leave it out")
         if not any(_asked(name, settings) for name, _ in model.named_modules()):
             raise _no_such(settings, model)
         return LoraConfig(

@@ -18,7 +18,7 @@ from deemster.training.drawing import Drawer, DrawSettings
 from deemster.training.grpo import check_vllm
 from deemster.training.modeling import prompt_encoder
 from deemster.training.optimizers import check_optimizer
-from deemster.training.processes import check_alone
+from deemster.training.processes import check_alone, check_batch
 from deemster.training.prompts import training_messages
 from deemster.training.recipe_checks import drafts_by_blocks, sampled_models
 from deemster.training.sections import DistilSection
@@ -105,6 +105,7 @@ def _check_machine(recipe: TrlRecipe, stages: Sequence[str]) -> None:
         section = getattr(getattr(recipe, name), "train", None)
         if isinstance(section, TrainerSettings):
             check_optimizer(section)
+            check_batch(section.batch_size, section.micro_batch_size)
         if isinstance(section, SftSettings) and section.mtp is not None:
             check_alone()
         if isinstance(section, GrpoSettings) and section.vllm is not None:

@@ -26,7 +26,6 @@ from deemster.training.settings import MoeSettings
 _ROUTERS = ("gate", "router")
 _BIAS = "e_score_correction_bias"
 _COUNT = "num_experts"
-NO_EXPERTS = "no routed experts, or none that transformers keeps as weights [experts, …]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +67,13 @@ def moe_layers(model: nn.Module) -> list[MoeLayer]:
             place = f"{name}.experts" if name else "experts"
             found.append(MoeLayer(place, experts, router))
     return found
+
+
+def no_experts(model: nn.Module) -> str:
+    """What to say of a model without such layers; some keep their experts in another form."""
+    other = any(hasattr(module, "experts") for module in model.modules())
+    form = " in the form of one weight [experts, …]" if other else ""
+    return f"{type(model).__name__} has no routed experts{form}"
 
 
 def freeze(model: nn.Module, settings: MoeSettings) -> None:
@@ -223,7 +229,7 @@ class Routing:
         model = type(self.model).__name__
         if not self.layers:
             if self.settings != MoeSettings():
-                raise InputError(f"{model} has {NO_EXPERTS}; leave out the section moe")
+                raise InputError(f"{no_experts(self.model)}; leave out the section moe")
             return
         biased = all(hasattr(layer.router, _BIAS) for layer in self.layers)
         if self.settings.router_bias_rate and not biased:
@@ -329,4 +335,4 @@ def _summed(counts: Tensor) -> Tensor:
     return summed
 
 
-__all__ = ["MoeLayer", "Routing", "freeze", "largest_share", "moe_layers"]
+__all__ = ["MoeLayer", "Routing", "freeze", "largest_share", "moe_layers", "no_experts"]

@@ -33,6 +33,7 @@ from deemster.training.manifest import CHECKPOINTS
 from deemster.training.modeling import load_judge, load_scalar, quiet, save_merged
 from deemster.training.monitor import Stop, TrainingCollapsedError, TrainingMonitor
 from deemster.training.optimizers import check_optimizer
+from deemster.training.processes import check_batch
 from deemster.training.settings import TrainerSettings
 
 Log = Callable[..., None]
@@ -56,13 +57,9 @@ def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
     import torch  # noqa: PLC0415 - slow to import
 
     check_optimizer(settings)
+    check_batch(settings.batch_size, settings.micro_batch_size)
     state = PartialState(cpu=settings.cpu)
     micro = min(settings.micro_batch_size, settings.batch_size)
-    if settings.batch_size % (micro * state.num_processes):
-        raise InputError(
-            f"batch_size {settings.batch_size} is not a multiple of micro_batch_size {micro} "
-            f"times {state.num_processes} processes; change one of them"
-        )
     gpu = state.device.type == "cuda"
     bf16 = settings.bf16 if settings.bf16 is not None else gpu and torch.cuda.is_bf16_supported()
     return {

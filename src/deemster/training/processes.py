@@ -38,6 +38,24 @@ def check_alone() -> None:
         )
 
 
+def check_batch(size: int, micro: int) -> None:
+    """Refuse a batch that does not divide into micro batches of all processes.
+
+    Args:
+        size: examples of an optimizer step.
+        micro: of a pass on one device, at most.
+
+    Raises:
+        InputError: as said.
+    """
+    micro = min(micro, size)
+    if size % (micro * count()):
+        raise InputError(
+            f"batch_size {size} is not a multiple of micro_batch_size {micro} times {count()} "
+            "processes; change one of them"
+        )
+
+
 def join(*, cpu: bool) -> None:
     """Join the other processes; does nothing if there are none.
 

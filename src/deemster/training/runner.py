@@ -93,7 +93,7 @@ def run_recipe(
         )
     if not out.exists():
         plan_run(recipe, out, stages=stages, resume=resume)  # refuse before a folder is made
-    if functions is None:
+    if functions is None and processes.is_main():  # the others wait for it below
         _check(recipe, plan_run(recipe, out, stages=stages, resume=resume))
     processes.join(cpu=recipe.on_cpu)
     with _locked(out) if processes.is_main() else nullcontext():

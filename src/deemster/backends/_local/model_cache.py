@@ -9,14 +9,15 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 
 from deemster.errors import InputError
 
 _NOTE = "origin.json"
-"""Says where a cached model came from. A folder without it is not a cached model."""
+"""Says where a cached model came from, and how large its files are. A folder without it, or in
+which one of them is missing or of another size, is not a cached model."""
 
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS}
@@ -45,16 +46,16 @@ def cache_folder() -> Path:
 def cached_models() -> list[Cached]:
     """What is in the cache, by name."""
     return [
-        Cached(folder.name, folder, _origin(folder), _size(folder))
+        Cached(folder.name, folder, str(note["origin"]), _size(folder))
         for folder in sorted(cache_folder().glob("*"))
-        if (folder / _NOTE).is_file()
+        if (note := _note(folder)) is not None
     ]
 
 
 def cached(name: str) -> Path | None:
     """The folder of a model of the cache; None if it is not there."""
     folder = cache_folder() / name
-    return folder if (folder / _NOTE).is_file() else None
+    return folder if _note(folder) is not None else None
 
 
 def kept(
@@ -85,21 +86,28 @@ def kept(
         states = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
         identity = json.dumps([origin, states, key]).encode()
         folder = folder.with_name(f"{name}-{hashlib.sha256(identity).hexdigest()[:10]}")
-    if (folder / _NOTE).is_file():
+    if _note(folder) is not None:
         return str(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
         with FileLock(f"{folder}.lock"):
-            if not (folder / _NOTE).is_file():
+            if _note(folder) is None:
                 _fill(folder, make, origin)
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        raise InputError(
-            f"cannot write the model cache {str(folder.parent)!r}: {error.strerror}; make room, "
-            "or set DEEMSTER_CACHE to another folder"
-        ) from error
+        raise _unwritable(folder, error) from error
     return str(folder)
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write the model cache {str(folder.parent)!r}: {error.strerror}; make room, "
+        "or set DEEMSTER_CACHE to another folder"
+    )
 
 
 def _fill(folder: Path, make: Callable[[Path], None], origin: str) -> None:
@@ -108,7 +116,8 @@ def _fill(folder: Path, make: Callable[[Path], None], origin: str) -> None:
     fresh.mkdir()
     try:
         make(fresh)
-        note = json.dumps({"origin": origin}, ensure_ascii=False)
+        sizes = {file.name: file.stat().st_size for file in fresh.iterdir() if file.is_file()}
+        note = json.dumps({"origin": origin, "files": sizes}, ensure_ascii=False)
         (fresh / _NOTE).write_text(note, encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
@@ -116,11 +125,15 @@ def _fill(folder: Path, make: Callable[[Path], None], origin: str) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _origin(folder: Path) -> str:
+def _note(folder: Path) -> dict[str, Any] | None:
+    """What is noted of a model; None if it is not there as it was made."""
     try:
-        return str(json.loads((folder / _NOTE).read_text(encoding="utf-8"))["origin"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        sizes = note.get("files", {})  # notes of older versions have none
+        whole = all((folder / name).stat().st_size == sizes[name] for name in sizes)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+    return note if whole and "origin" in note else None
 
 
 def _size(folder: Path) -> int:
