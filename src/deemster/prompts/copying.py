@@ -30,14 +30,20 @@ _Mask = npt.NDArray[np.bool_]
 _Codes = npt.NDArray[np.uint32]
 
 _MARK = np.zeros(128, np.bool_)
-_MARK[[ord(char) for char in "*~`$^=+|#\r\n"]] = True
-"""Emphasis, code, highlights, headings, tables, mathematics; line ends."""
+_MARK[[ord(char) for char in "*~`$^=+|#"]] = True
+"""Emphasis, code, highlights, headings, tables, mathematics."""
 _MORE = "_\\"
 """Dropped too by some: names of verdicts have the one, boxes the other."""
-_COMMENT = re.compile(r"<!--.{0,200}?-->", re.DOTALL)
-# Images, and of links all but their text.
+_LINE_ENDS = [*map(ord, "\n\v\f\r\x85\u2028\u2029")]
+_COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
+# As a browser finds them: a quoted attribute may hold brackets, and scripts are no text.
+_ELEMENT = re.compile(
+    r"""<(?i:script|style)\b[^<>]{0,200}>[^<]{0,200}</|<[/!?A-Za-z](?:[^<>"']|"[^"]{0,200}"|"""
+    r"""'[^']{0,200}'){0,40}+>|(?i:script|style)>"""
+)
+# Images, footnotes, tags in square brackets, and of links all but their text.
 _LINK = re.compile(
-    r"!\[[^\[\]]{0,200}\]\([^()]{0,200}\)"
+    r"\[\^[\w-]{1,20}\]|\[/?(?:[biu]|\]\[\w{0,20})\]|!\[[^\[\]]{0,200}\]\([^()]{0,200}\)"
     r"|\[(?=[^\[\]]{0,200}\]\([^()]{0,200}\))|\]\([^()]{0,200}\)"
 )
 _AROUND = 40
@@ -107,7 +113,7 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
             for mask in itertools.compress(more, which):
                 dropped |= mask
             yield _text(folded[~dropped]), places[~dropped] - 1
-    line_ends = (folded == ord("\n")) | (folded == ord("\r"))
+    line_ends = np.isin(folded, _LINE_ENDS)
     if line_ends.any():
         kept = line_ends | ~marks
         yield _text(np.where(line_ends, np.uint32(ord(" ")), folded)[kept]), places[kept] - 1
@@ -184,15 +190,20 @@ def _structures(text: str, codes: _Codes) -> Iterator[_Mask]:
         comments = _spans(_COMMENT, text) if "<!--" in text else False
         yield _tags(codes, wide=False) | comments
         yield _tags(codes, wide=True) | comments
-    if "](" in text:
+        if ">'" in text or '>"' in text or "</s" in text.lower():
+            yield _spans(_ELEMENT, text)
+        if "<" in text.partition("<")[2].partition(">")[0]:
+            yield _tags_within(codes)
+    if any(sign in text for sign in ("](", "[^", "[/", "[b", "[i", "[u", "[][")):
         yield _spans(_LINK, text)
 
 
 def _prints_nothing(codes: _Codes) -> _Mask:
-    """Empty groups of LaTeX, and hyphens at the ends of lines."""
-    mask = np.zeros(len(codes), np.bool_)
+    """Empty groups and thin spaces of LaTeX, line ends, and hyphens before them."""
+    mask = np.isin(codes, _LINE_ENDS)
     empty = (codes[:-1] == ord("{")) & (codes[1:] == ord("}"))
-    mask[:-1] = empty | ((codes[:-1] == ord("-")) & ((codes[1:] == 10) | (codes[1:] == 13)))
+    empty |= (codes[:-1] == ord("\\")) & np.isin(codes[1:], [ord(sign) for sign in ",;"])
+    mask[:-1] |= empty | ((codes[:-1] == ord("-")) & mask[1:])
     mask[1:] |= empty
     return mask
 
@@ -210,6 +221,15 @@ def _tags(codes: _Codes, *, wide: bool) -> _Mask:
     steps[signs[begins]] = 1
     steps[signs[ends] + 1] -= 1
     mask: _Mask = np.cumsum(steps[:-1], dtype=np.int8) > 0
+    return mask
+
+
+def _tags_within(codes: _Codes) -> _Mask:
+    """Tags with all tags within them, as whoever drops tags until there is none."""
+    steps = (codes == ord("<")).astype(np.int32) - (codes == ord(">"))
+    depth = np.cumsum(steps)
+    depth -= np.minimum(np.minimum.accumulate(depth), 0)  # a bracket that closes nothing
+    mask: _Mask = (depth > 0) | (steps < 0)
     return mask
 
 
