@@ -52,7 +52,7 @@ UV := .tools/bin/uv
 AT = DEEMSTER_FLOORS=$(filter core oldest,$(1)) OMP_NUM_THREADS=1 $(EDGES)/$(1)/bin/python -m pytest -q -n auto --dist worksteal -m 'not slow and not gpu'
 FLOORS := tests/test_supply_chain.py::test_the_floors_are_what_is_installed
 OF_CORE := tests/schemas tests/cli/test_terminal.py tests/backends/test_api.py tests/suites/test_loading.py tests/suites/test_store.py
-OF_ALL := tests/cli tests/data tests/serve tests/integrations tests/backends tests/suites tests/reports
+OF_ALL := tests/cli tests/data tests/serve tests/integrations tests/backends tests/suites tests/reports tests/training
 
 floors newest: export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 floors: $(EDGES)/core/.installed $(EDGES)/oldest/.installed  ## Run the tests nearest to other packages with their oldest releases

@@ -14,6 +14,8 @@ Lines = dict[tuple[str | int, ...], int]
 """Path to a value (`("principles", 0, "weight")`) and its line, from 1."""
 
 MAX_DEPTH = 100
+_TOO_DEEP = "exceeded maximum nesting depth"
+"""What libyaml says from PyYAML 6.0.4 on, before it has said all that stands in the text."""
 _LONGEST_NUMBER = 400
 """Characters: no finite float is longer, and Python's time grows with the square."""
 _LONGEST_KEY = 15
@@ -99,6 +101,8 @@ def read_yaml(data: bytes | str, where: str, limits: Limits) -> tuple[Any, Lines
         last = text.count("\n") + 1  # the end of the text is marked as a line more
         place = where if mark is None else f"{where}:{min(mark.line + 1, last)}"
         problem = " ".join(str(error.problem or error.context).split())
+        if problem == _TOO_DEEP:
+            raise InputError(f"{place}: nested more than {MAX_DEPTH} deep") from error
         raise InputError(f"{place}: not YAML: {_cut(problem, 200)}") from error
     except yaml.YAMLError as error:
         raise InputError(f"{where}: not YAML: {str(error).splitlines()[0]}") from error
