@@ -301,7 +301,7 @@ def test_an_adapter_that_does_not_fit_is_said(
 
 
 async def test_an_adapter_left_beside_what_it_was_merged_into_is_not_merged_again(
-    model: Path, tmp_path: Path
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     adapter = save_adapter(model, tmp_path / "adapter")
     merged = save_merged(model, adapter, tmp_path / "merged")
@@ -309,6 +309,7 @@ async def test_an_adapter_left_beside_what_it_was_merged_into_is_not_merged_agai
     for file in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copy(adapter / file, merged)
     assert await said(str(merged)) == expected
+    assert "taken to be merged in already" in caplog.text
     _, loaded = load_judge(merged, sft())
     assert not any("lora" in name for name, _ in loaded.named_parameters())
 

@@ -11,6 +11,7 @@ Nothing heavy is imported before it is needed.
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -21,6 +22,8 @@ from deemster.backends.model_fetch import FETCHABLE, fetched
 from deemster.errors import InputError
 from deemster.extras import need_package
 from deemster.json_text import read_json
+
+logger = logging.getLogger(__name__)
 
 ADAPTER_CONFIG = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -134,7 +137,14 @@ def source_of(path: str) -> Source:
         _check_shards(at)
         if _is_adapter(at):
             return Source(whole(_checked_base(at)), str(at))
-        return Source(_alone(at) if (at / ADAPTER_CONFIG).is_file() else str(at))
+        if not (at / ADAPTER_CONFIG).is_file():
+            return Source(str(at))
+        logger.warning(
+            "deemster: %r holds a whole model and an adapter, which is taken to be merged in "
+            "already; if it is not, put it into a folder of its own",
+            str(at),
+        )
+        return Source(_alone(at))
     from transformers.utils.peft_utils import find_adapter_config_file  # noqa: PLC0415 - heavy
 
     config = find_adapter_config_file(path)
