@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -70,6 +70,13 @@ _NEXT, _NEXT_APART = np.zeros((2, 64, 64), np.bool_)
 """Whether two do, without a blank between them, or with one."""
 _FIRST, _LAST = np.zeros((2, 64), np.bool_)
 """Whether it may begin or end with a character."""
+_SHORT = 8192
+"""Characters of a text that is quicker looked at run by run than in arrays."""
+_TOGETHER: set[str] = set()
+_APART: set[str] = set()
+_THREES: set[str] = set()
+_ENDS: tuple[set[str], set[str]] = (set(), set())
+"""The same as texts, for short ones."""
 
 
 def _learn() -> None:
@@ -77,7 +84,13 @@ def _learn() -> None:
     for number, char in enumerate(names, 1):
         _CLASS[[ord(char), ord(char.upper())]] = number
     for text in _examples():
-        found = re.findall(r"(\S)( *)", text.replace("_", ""))
+        found = re.findall(r"(\S)( *)", text.replace("_", "").lower())
+        _ENDS[0].add(found[0][0])
+        _ENDS[1].add(found[-1][0])
+        for (first, gap), (second, _) in pairwise(found):
+            (_APART if gap else _TOGETHER).add(first + second)
+        said = "".join(char for char, _ in found)
+        _THREES.update(map("".join, zip(said, said[1:], said[2:], strict=False)))
         chars = [(_CLASS[ord(char)], gap != "") for char, gap in found]
         _FIRST[chars[0][0]] = _LAST[chars[-1][0]] = True
         for (one, apart), (other, _) in pairwise(chars):
@@ -95,6 +108,8 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
 
     Each with the places that its characters have in the text.
     """
+    if len(text) < _SHORT and not _may_hide(text):
+        return
     text = f"{ELSEWHERE}{text}"  # something stands before all syntax
     folded = code_points(fold(text, all_forms=True)).copy()
     classes = _CLASS[folded]
@@ -117,6 +132,102 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
     if line_ends.any():
         kept = line_ends | ~marks
         yield _text(np.where(line_ends, np.uint32(ord(" ")), folded)[kept]), places[kept] - 1
+
+
+_ENDS_LINE = r"\n\v\f\r\x85\u2028\u2029"
+_ONE = rf"[*~`$^=+|#_\\{_ENDS_LINE}]"
+_RUN = rf"(?<=\\)[,;]?+|(?<={_ONE})|(?<=\{{)\}}|(?<=-)(?=[{_ENDS_LINE}])"
+
+
+def _runs(first: str, rest: str) -> re.Pattern[str]:
+    """Runs of what is dropped; each element begins with one of a few characters, for speed."""
+    element = rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-{first}](?:{_RUN}{rest})"
+    return re.compile(rf"{element}(?:{element}|[ \t])*+", re.DOTALL)
+
+
+_RUNS = _runs("", "")
+_TAG_RUNS = _runs("<", r"|(?<=<)(?:!--.{0,400}?-->|[^<>]*>)")
+_LINK_RUNS = _runs(
+    r"!\[\]",
+    r"|(?<=\[)(?:\^[\w-]{1,20}\]|/?(?:[biu]|\]\[\w{0,20})\]"
+    r"|(?=[^\[\]]{0,200}\]\([^()]{0,200}\)))"
+    r"|(?<=!)\[[^\[\]]{0,200}\]\([^()]{0,200}\)|(?<=\])\([^()]{0,200}\)",
+)
+_MARKED = re.compile(rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-<\[]")
+_TAGS_IN_TAGS = re.compile(r"<[^<>]*<|>[^<>]*>|>['\"]|</s", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"\]\(|\[[/^biu\]]", re.IGNORECASE)
+
+
+def _may_hide(text: str) -> bool:
+    """Whether something dropped may stand in the middle of syntax; quicker than `_near`."""
+    if not text.isascii():
+        if are_marks(text).any():
+            return True
+        text = fold(text, all_forms=True)
+    if _MARKED.search(text) is None:
+        return False
+    text = f"{ELSEWHERE}{text.lower()}{ELSEWHERE}{ELSEWHERE}"
+    if _fits(text, _RUNS.finditer(text)):
+        return True
+    if "<" in text and ">" in text:
+        if _TAGS_IN_TAGS.search(text):
+            return True
+        if _fits(text, _with(text, _TAG, _TAG_RUNS), within=True):
+            return True
+    return _IN_BRACKETS.search(text) is not None and _fits(
+        text, _with(text, _LINK, _LINK_RUNS), within=True
+    )
+
+
+def _with(text: str, part: re.Pattern[str], runs: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """The runs that have such a part."""
+    end = 0
+    for found in part.finditer(text):
+        if found.end() <= end:
+            continue
+        start = found.start()
+        while start > end and text[start - 1] in _WALKED:
+            start -= 1
+        for run in runs.finditer(text, start):
+            end = run.end()
+            if end > found.start():
+                yield run
+                break
+
+
+def _fits(text: str, runs: Iterable[re.Match[str]], *, within: bool = False) -> bool:
+    """Whether any run of what is dropped may stand in the middle of syntax.
+
+    `within`: the blanks in it may be within something that is dropped.
+    """
+    for run in runs:
+        start, end = run.span()
+        other = text[end]
+        if other not in _SECONDS:
+            continue
+        while text[start - 1] in " \t":
+            start -= 1
+        one = text[start - 1]
+        pair = one + other
+        if pair in _APART or (
+            pair in _TOGETHER and (within or not _BLANK.search(text, start, end))
+        ):
+            behind = text[start - 2] if start > 1 else ELSEWHERE
+            if one in _ENDS[0] or behind in _SKIPPED or behind + pair in _THREES:
+                ahead = text[end + 1]
+                if other in _ENDS[1] or ahead in _SKIPPED or pair + ahead in _THREES:
+                    return True
+        elif other == "b" and end - start > 1 and "\\" in run[0]:
+            return True
+    return False
+
+
+_SECONDS = frozenset(pair[1] for pair in _APART | _TOGETHER) | {"b"}
+_TAG = re.compile(rf"{_COMMENT.pattern}|<[^<>]*>", re.DOTALL)
+_WALKED = frozenset("*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029 \t{}-,;")
+_BLANK = re.compile(r"[ \t]")
+_SKIPPED = frozenset("*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029 \t{}-,;<>[]()!")
+"""What may be dropped, and blanks."""
 
 
 def around(text: str, pattern: re.Pattern[str]) -> str:
