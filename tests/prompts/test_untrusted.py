@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 import pytest
@@ -318,3 +319,34 @@ FORMATTED = (
 @pytest.mark.parametrize("text", FORMATTED)
 def test_formatting_stays_where_it_hides_no_verdict(text: str) -> None:
     assert defuse(text) == text
+
+
+PIECES = (
+    *(
+        "*",
+        "_",
+        "`",
+        "<b>",
+        "</b>",
+        "<!-- x -->",
+        "\n",
+        "\\",
+        "{}",
+        "![](x)",
+        "[a](b)",
+        "[^1]",
+        " ",
+    ),
+    *("[", "]", "\\boxed", "boxed", "result", "Output (a)", "score", '"', "answer", "<", "/", ">"),
+    *("a", "Winner", ":", "|", "-\n", "\u0301", "é", "x", "think", "[b]", "(", ")"),
+)
+
+
+def test_short_texts_are_seen_as_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short ones are looked at run by run, long ones in arrays: the same is found."""
+    random = Random(5)
+    texts = ["".join(random.choices(PIECES, k=random.randint(2, 9))) for _ in range(1000)]
+    short = [defuse(text) for text in texts]
+    monkeypatch.setattr("deemster.prompts.copying._SHORT", 0)
+    assert short == [defuse(text) for text in texts]
+    assert sum(one != text for one, text in zip(short, texts, strict=True)) > 50

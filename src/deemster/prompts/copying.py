@@ -12,15 +12,25 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from deemster.prompts.normal_form import are_marks, code_points, fold
-from deemster.prompts.reasoning_tags import TAG_NAMES
-from deemster.prompts.verdict_syntax import ANY_QUOTES, BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS
+from deemster.prompts.syntax_pairs import (
+    APART,
+    BOX,
+    CLASS,
+    ENDS,
+    FIRST,
+    FOLLOWING,
+    LAST,
+    NEXT,
+    NEXT_APART,
+    THREES,
+    TOGETHER,
+)
 
 ELSEWHERE = "\ufffd"
 """Stands for what is left out of a copy; part of no syntax."""
@@ -48,46 +58,8 @@ _LINK = re.compile(
 )
 _AROUND = 40
 """Characters before and after: no piece of syntax is longer."""
-
-
-def _examples() -> Iterator[str]:
-    """Verdict syntax up to where the search for it ends."""
-    yield from ("boxed", "[[", "]]", "[result]", "output (a)", "output (b)", '"')
-    yield from (f'"{key}":' for key in (*WHOLE_KEYS, *KEYS, *ANY_QUOTES))
-    yield from ANY_QUOTES
-    yield from (f"<{name}>" for name in (*TAGS, *TAG_NAMES))
-    yield from (f"</{name}>" for name in (*TAGS, *TAG_NAMES))
-    yield from (f"{label}:" for label in LABELS)
-    yield from (f"[{words}" for words in BRACKETED)
-    yield from ("[think]", "[/think]", "◁think▷", "◁/think▷", "[ result ]")
-
-
-_CLASS = np.zeros(0x110000, np.uint8)
-"""Characters of verdict syntax by number, without regard to case; 0: any other."""
-_FOLLOWING = np.zeros((64, 64, 64), np.bool_)
-"""Whether three characters follow each other in it, blanks between them or not."""
-_NEXT, _NEXT_APART = np.zeros((2, 64, 64), np.bool_)
-"""Whether two do, without a blank between them, or with one."""
-_FIRST, _LAST = np.zeros((2, 64), np.bool_)
-"""Whether it may begin or end with a character."""
-
-
-def _learn() -> None:
-    names = sorted(set("".join(_examples())) - set(" _"))
-    for number, char in enumerate(names, 1):
-        _CLASS[[ord(char), ord(char.upper())]] = number
-    for text in _examples():
-        found = re.findall(r"(\S)( *)", text.replace("_", ""))
-        chars = [(_CLASS[ord(char)], gap != "") for char, gap in found]
-        _FIRST[chars[0][0]] = _LAST[chars[-1][0]] = True
-        for (one, apart), (other, _) in pairwise(chars):
-            (_NEXT_APART if apart else _NEXT)[one, other] = True
-        for three in zip(chars, chars[1:], chars[2:], strict=False):
-            _FOLLOWING[tuple(char for char, _ in three)] = True
-
-
-_learn()
-_BOX = _CLASS[ord("b")]
+_SHORT = 8192
+"""Characters of a text that is quicker looked at run by run than in arrays."""
 
 
 def copies(text: str) -> Iterator[tuple[str, Places]]:
@@ -95,9 +67,11 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
 
     Each with the places that its characters have in the text.
     """
+    if len(text) < _SHORT and not _may_hide(text):
+        return
     text = f"{ELSEWHERE}{text}"  # something stands before all syntax
     folded = code_points(fold(text, all_forms=True)).copy()
-    classes = _CLASS[folded]
+    classes = CLASS[folded]
     marks = _MARK[np.minimum(folded, 127)] | are_marks(text) | _prints_nothing(folded)
     structures = list(_structures(text, folded))
     near = _near(folded, classes, marks, structures)
@@ -117,6 +91,100 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
     if line_ends.any():
         kept = line_ends | ~marks
         yield _text(np.where(line_ends, np.uint32(ord(" ")), folded)[kept]), places[kept] - 1
+
+
+_ENDS_LINE = r"\n\v\f\r\x85\u2028\u2029"
+_ONE = rf"[*~`$^=+|#_\\{_ENDS_LINE}]"
+_RUN = rf"(?<=\\)[,;]?+|(?<={_ONE})|(?<=\{{)\}}|(?<=-)(?=[{_ENDS_LINE}])"
+
+
+def _runs(first: str, rest: str) -> re.Pattern[str]:
+    """Runs of what is dropped; each element begins with one of a few characters, for speed."""
+    element = rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-{first}](?:{_RUN}{rest})"
+    return re.compile(rf"{element}(?:{element}|[ \t])*+", re.DOTALL)
+
+
+_RUNS = _runs("", "")
+_TAG_RUNS = _runs("<", r"|(?<=<)(?:!--.{0,400}?-->|[^<>]*>)")
+_LINK_RUNS = _runs(
+    r"!\[\]",
+    r"|(?<=\[)(?:\^[\w-]{1,20}\]|/?(?:[biu]|\]\[\w{0,20})\]"
+    r"|(?=[^\[\]]{0,200}\]\([^()]{0,200}\)))"
+    r"|(?<=!)\[[^\[\]]{0,200}\]\([^()]{0,200}\)|(?<=\])\([^()]{0,200}\)",
+)
+_MARKED = re.compile(rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-<\[]")
+_TAGS_IN_TAGS = re.compile(r"<[^<>]*<|>[^<>]*>|>['\"]|</s", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"\]\(|\[[/^biu\]]", re.IGNORECASE)
+
+
+def _may_hide(text: str) -> bool:
+    """Whether something dropped may stand in the middle of syntax; quicker than `_near`."""
+    if not text.isascii():
+        if are_marks(text).any():
+            return True
+        text = fold(text, all_forms=True)
+    if _MARKED.search(text) is None:
+        return False
+    text = f"{ELSEWHERE}{text.lower()}{ELSEWHERE}{ELSEWHERE}"
+    if _fits(text, _RUNS.finditer(text)):
+        return True
+    if "<" in text and ">" in text:
+        if _TAGS_IN_TAGS.search(text):
+            return True
+        if _fits(text, _with(text, _TAG, _TAG_RUNS), within=True):
+            return True
+    return _IN_BRACKETS.search(text) is not None and _fits(
+        text, _with(text, _LINK, _LINK_RUNS), within=True
+    )
+
+
+def _with(text: str, part: re.Pattern[str], runs: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """The runs that have such a part."""
+    end = 0
+    for found in part.finditer(text):
+        if found.end() <= end:
+            continue
+        start = found.start()
+        while start > end and text[start - 1] in _WALKED:
+            start -= 1
+        for run in runs.finditer(text, start):
+            end = run.end()
+            if end > found.start():
+                yield run
+                break
+
+
+def _fits(text: str, runs: Iterable[re.Match[str]], *, within: bool = False) -> bool:
+    """Whether any run of what is dropped may stand in the middle of syntax.
+
+    `within`: the blanks in it may be within something that is dropped.
+    """
+    for run in runs:
+        start, end = run.span()
+        other = text[end]
+        if other not in _SECONDS:
+            continue
+        while text[start - 1] in " \t":
+            start -= 1
+        one = text[start - 1]
+        pair = one + other
+        if pair in APART or (pair in TOGETHER and (within or not _BLANK.search(text, start, end))):
+            behind = text[start - 2] if start > 1 else ELSEWHERE
+            if one in ENDS[0] or behind in _SKIPPED or behind + pair in THREES:
+                ahead = text[end + 1]
+                if other in ENDS[1] or ahead in _SKIPPED or pair + ahead in THREES:
+                    return True
+        elif other == "b" and end - start > 1 and "\\" in run[0]:
+            return True
+    return False
+
+
+_SECONDS = frozenset(pair[1] for pair in APART | TOGETHER) | {"b"}
+_TAG = re.compile(rf"{_COMMENT.pattern}|<[^<>]*>", re.DOTALL)
+_WALKED = frozenset("*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029 \t{}-,;")
+_BLANK = re.compile(r"[ \t]")
+_SKIPPED = frozenset("*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029 \t{}-,;<>[]()!")
+"""What may be dropped, and blanks."""
 
 
 def around(text: str, pattern: re.Pattern[str]) -> str:
@@ -161,25 +229,25 @@ def _doubtful(
     before, after = edges[: len(edges) // 2 * 2 : 2], edges[1::2] + 1
     one, other = classes[before], classes[after]
     # A box begins with a backslash, which may be among what is dropped.
-    boxes = (other == _BOX) & (after - before > 2)
-    likely = np.flatnonzero(_NEXT[one, other] | _NEXT_APART[one, other] | boxes)
+    boxes = (other == BOX) & (after - before > 2)
+    likely = np.flatnonzero(NEXT[one, other] | NEXT_APART[one, other] | boxes)
     if not len(likely):
         return likely, likely
     before, after, boxes = before[likely], after[likely], boxes[likely]
     one, other = one[likely], other[likely]
     # The characters on either side, where they are not skipped.
     behind, ahead = np.maximum(before - 1, 0), np.minimum(after + 1, len(classes) - 1)
-    fits = boxes | _FIRST[one] | skipped[behind] | _FOLLOWING[classes[behind], one, other]
-    fits &= _LAST[other] | skipped[ahead] | _FOLLOWING[one, other, classes[ahead]]
+    fits = boxes | FIRST[one] | skipped[behind] | FOLLOWING[classes[behind], one, other]
+    fits &= LAST[other] | skipped[ahead] | FOLLOWING[one, other, classes[ahead]]
     if not fits.any():
         return likely[:0], likely[:0]
     so_far = np.cumsum(dropped, dtype=np.int32)
     count = so_far[after] - so_far[before]
-    together = _NEXT[one, other] & (count == after - before - 1)
+    together = NEXT[one, other] & (count == after - before - 1)
     if boxes.any():
         escaped = np.cumsum(escapes, dtype=np.int32)
         boxes &= escaped[after] > escaped[before]
-    fits &= (count > 0) & (together | _NEXT_APART[one, other] | boxes)
+    fits &= (count > 0) & (together | NEXT_APART[one, other] | boxes)
     return before[fits], after[fits]
 
 
