@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -26,8 +27,10 @@ def write_anything() -> None:
     """Escape what the terminal's encoding lacks, instead of ending in the middle of the output."""
     codecs.register_error(_ESCAPED, _escape)
     for stream in (sys.stdout, sys.stderr):
+        # One that was closed, or made another file meanwhile, stays as it is.
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_ESCAPED)
+            with suppress(OSError, ValueError):
+                stream.reconfigure(errors=_ESCAPED)
 
 
 def say(text: object) -> None:
