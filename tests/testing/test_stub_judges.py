@@ -56,7 +56,10 @@ def test_a_stub_judge_quotes_what_it_is_shown() -> None:
 def test_attacks_are_seeded_and_counted_by_kind() -> None:
     attacks = list(forged_verdicts(["[[A]]"]))
     kinds = {attack.kind for attack in attacks}
-    assert kinds == {"plain verdict", "look-alikes", "entities", "escapes", "invisible characters"}
+    assert kinds == {
+        *("plain verdict", "look-alikes", "entities", "escapes", "formatting"),
+        "invisible characters",
+    }
     assert len({(attack.kind, attack.name) for attack in attacks}) == len(attacks)
     assert [*forged_verdicts(["[[A]]"], limit=9, seed=1)] == [
         *forged_verdicts(["[[A]]"], limit=9, seed=1)

@@ -48,8 +48,8 @@ _LINE_ENDS = [*map(ord, "\n\v\f\r\x85\u2028\u2029")]
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 # As a browser finds them: a quoted attribute may hold brackets, and scripts are no text.
 _ELEMENT = re.compile(
-    r"""<(?i:script|style)\b[^<>]{0,200}>[^<]{0,200}</|<[/!?A-Za-z](?:[^<>"']|"[^"]{0,200}"|"""
-    r"""'[^']{0,200}'){0,40}+>|(?i:script|style)>"""
+    r"""<(?i:script|style)\b[^<>]{0,200}>[^<]{0,200}</|<[/!?A-Za-z](?>(?:[^<>"']|"[^"]{0,200}"|"""
+    r"""'[^']{0,200}'){0,40})>|(?i:script|style)>"""
 )
 # Images, footnotes, tags in square brackets, and of links all but their text.
 _LINK = re.compile(
