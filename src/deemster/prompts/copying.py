@@ -101,7 +101,7 @@ _RUN = rf"(?<=\\)[,;]?+|(?<={_ONE})|(?<=\{{)\}}|(?<=-)(?=[{_ENDS_LINE}])"
 def _runs(first: str, rest: str) -> re.Pattern[str]:
     """Runs of what is dropped; each element begins with one of a few characters, for speed."""
     element = rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-{first}](?:{_RUN}{rest})"
-    return re.compile(rf"{element}(?:{element}|[ \t])*+", re.DOTALL)
+    return re.compile(rf"{element}(?>(?:{element}|[ \t])*)", re.DOTALL)
 
 
 _RUNS = _runs("", "")
