@@ -50,18 +50,12 @@ class Pace:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._quiet_until = -math.inf
-        self._ceiling = math.inf  # the rate that was too much
-        self._cut = -math.inf  # when the rate was last lowered
-        self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
-        self._return = _RETURN
-        self._next = -math.inf  # when the next request may start
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
         self._recent: deque[bool] = deque(maxlen=_RECENT)
-        self._seen = 0  # outcomes of requests that started well after the cut
-        self._refusals = 0  # among them
-        self._share = 0.0  # of refusals before the cut
+        self._share: float  # of refusals before the first cut, then of those before the last
         self._unmoved = 0  # cuts that did not change it
         self._ignore_until = -math.inf
+        self._begin(-math.inf, math.inf, _RETURN)
 
     @property
     def quiet(self) -> float:
@@ -151,9 +145,13 @@ class Pace:
                 self._begin(now, max(rate * (1 - share), _LEAST), _RETURN)
 
     def _begin(self, now: float, ceiling: float, returns: float) -> None:
-        self._ceiling, self._return, self._cut, self._next = ceiling, returns, now, now
-        self._first = None
-        self._seen = self._refusals = 0
+        self._ceiling = ceiling  # the rate that was too much
+        self._return = returns
+        self._cut = now  # when the rate was last lowered
+        self._next = now  # when the next request may start
+        self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
+        self._seen = 0  # outcomes of requests that started well after the cut
+        self._refusals = 0  # among them
 
     def _through(self, end: float, window: float, seconds: float) -> float:
         """Requests a second: those not refused in the window before `end`, over `seconds`."""
