@@ -52,6 +52,13 @@ class Pace:
         self._quiet_until = -math.inf
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
         self._recent: deque[bool] = deque(maxlen=_RECENT)
+        self._ceiling: float  # the rate that was too much
+        self._cut: float  # when the rate was last lowered
+        self._first: tuple[float, float] | None  # of the first cut: see `_through`
+        self._return: float
+        self._next: float  # when the next request may start
+        self._seen: int  # outcomes of requests that started well after the cut
+        self._refusals: int  # among them
         self._share: float  # of refusals before the first cut, then of those before the last
         self._unmoved = 0  # cuts that did not change it
         self._ignore_until = -math.inf
@@ -145,13 +152,9 @@ class Pace:
                 self._begin(now, max(rate * (1 - share), _LEAST), _RETURN)
 
     def _begin(self, now: float, ceiling: float, returns: float) -> None:
-        self._ceiling = ceiling  # the rate that was too much
-        self._return = returns
-        self._cut = now  # when the rate was last lowered
-        self._next = now  # when the next request may start
-        self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
-        self._seen = 0  # outcomes of requests that started well after the cut
-        self._refusals = 0  # among them
+        self._ceiling, self._return, self._cut, self._next = ceiling, returns, now, now
+        self._first = None
+        self._seen = self._refusals = 0
 
     def _through(self, end: float, window: float, seconds: float) -> float:
         """Requests a second: those not refused in the window before `end`, over `seconds`."""
