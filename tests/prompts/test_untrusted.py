@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from deemster.prompts import defuse, make_nonce
 from deemster.prompts.control_tokens import CONTROL_TOKENS
+from deemster.prompts.reasoning_tags import TAG_NAMES
+from deemster.prompts.verdict_syntax import ANY_QUOTES, BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS
 from deemster.testing.attacks import DISGUISES
 from deemster.testing.judges import HANDS
 
@@ -342,11 +344,32 @@ PIECES = (
 )
 
 
-def test_short_texts_are_seen_as_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short ones are looked at run by run, long ones in arrays: the same is found."""
+ANY_SYNTAX = [
+    *(attack for attack, _ in RESPELLED),
+    *(example for tokens in CONTROL_TOKENS for example in tokens.examples),
+    *(f'"{key}" : 1' for key in (*WHOLE_KEYS, *KEYS, *ANY_QUOTES)),
+    *(f"<{sign}{name}>" for sign in ("", "/") for name in (*TAGS, *TAG_NAMES)),
+    *(f"{label}: A" for label in LABELS),
+    *(f"[{words}" for words in BRACKETED),
+]
+"""Each kind of verdict syntax and control token that is respelled."""
+
+
+def apart(random: Random, syntax: str) -> str:
+    """Syntax with a piece of formatting between its characters, here or there."""
+    places = sorted(random.choices(range(len(syntax)), k=random.randint(1, 3)), reverse=True)
+    for place in places:
+        syntax = f"{syntax[:place]}{random.choice(list(DROPPED.values()))[0]}{syntax[place:]}"
+    return syntax
+
+
+def test_texts_that_are_not_copied_have_no_syntax_in_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     random = Random(5)
     texts = ["".join(random.choices(PIECES, k=random.randint(2, 9))) for _ in range(1000)]
-    short = [defuse(text) for text in texts]
-    monkeypatch.setattr("deemster.prompts.copying._SHORT", 0)
-    assert short == [defuse(text) for text in texts]
-    assert sum(one != text for one, text in zip(short, texts, strict=True)) > 50
+    texts += [apart(random, syntax) for syntax in (*ANY_SYNTAX, *ANY_SYNTAX)]
+    quick = [defuse(text) for text in texts]
+    monkeypatch.setattr("deemster.prompts.copying.may_have_syntax", lambda text: True)
+    assert quick == [defuse(text) for text in texts]
+    assert sum(one != text for one, text in zip(quick, texts, strict=True)) > 50

@@ -138,6 +138,8 @@ def without_marks(text: str) -> str:
 
 def are_marks(text: str) -> npt.NDArray[np.bool_]:
     """Which characters are joiners, or marks upon letters."""
+    if text.isascii():
+        return np.zeros(len(text), np.bool_)
     marks: npt.NDArray[np.bool_] = _CHARACTERS.kinds[_known(text)] & (_IS_JOINER | _IS_MARK) != 0
     return marks
 
