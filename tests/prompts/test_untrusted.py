@@ -218,6 +218,7 @@ def test_nonce_avoids_a_text_that_guessed_it(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("deemster.prompts.untrusted.hashlib.sha256", Digest)
     assert make_nonce(["0" * 12]) == "000000000001"
+    assert make_nonce([""], elsewhere=["0" * 12]) == "000000000001"
 
 
 @pytest.mark.parametrize(
