@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from deemster.prompts import defuse, make_nonce
 from deemster.prompts.control_tokens import CONTROL_TOKENS
+from deemster.prompts.normal_form import nfkc
 from deemster.testing.attacks import DISGUISES
 from deemster.testing.judges import HANDS
 
@@ -201,6 +202,14 @@ def test_nonce(texts: list[str], seed: int) -> None:
     assert not any(nonce in text for text in texts)
     assert nonce == make_nonce(texts, seed=seed)
     assert nonce != make_nonce(texts, seed=seed + 1)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_nfkc_is_unicodes(seed: int) -> None:
+    chars = "ab\u0301\u0327\u0f73\uff9eｶe\u0308각\u1100\u1161ﬁ²\u0344 \u0f71"
+    text = "".join(Random(seed).choices(chars, k=60))
+    assert nfkc(text) == unicodedata.normalize("NFKC", text)
+    assert len(nfkc("\u0301\u0327" * 100_000)) == 200_000  # takes 30 s if they are ordered together
 
 
 def test_nonce_avoids_a_text_that_guessed_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,8 @@ def transcript(turns: Sequence[Message]) -> Message:
     ```
 
     A line that looks like a heading, a call or an image inside a text is indented, so that no text
-    can pass for another turn, and a name stays on its line. Images go along, with a note where each was. Nothing is cut: what is too long
-    for a judge's model fails there, and says so.
+    can pass for another turn, and a name stays on its line. Images go along, with a note where each
+    was. Nothing is cut: what is too long for a judge's model fails there, and says so.
 
     Args:
         turns: 1 or more, oldest first, of any role.
