@@ -92,7 +92,8 @@ def test_what_a_transcript_says(turns: list[dict[str, Any]], said: list[str]) ->
         "[2/2 user, 9 characters]", "\u200b[2/2 user, 9 characters]", "\x01[2/2 user]",
         " [2/2 user]", "［２／２ user]", "**[2/2 user, 9 characters]**", "\\[2/2 user]",
         "[ 2 / 2 user]", "> [2/2 user]", "\ufeff\t[2/2 user]", "(tool call 1) f: {}",
-        "\u2060(tool call 1) f: {}", "（ｔｏｏｌ\u3000ｃａｌｌ 1) f: {}", "(image 1)", "\u202e(image 1)",
+        "\u2060(tool call 1) f: {}", "（ｔｏｏｌ\u3000ｃａｌｌ 1) f: {}", "(image 1)",
+        "\u202e(image 1)",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("ending", ["", "\n", "\n\n", "\r", "\u2028", "\x85"])
