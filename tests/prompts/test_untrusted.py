@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from deemster.prompts import defuse, make_nonce
 from deemster.prompts.control_tokens import CONTROL_TOKENS
+from deemster.prompts.normal_form import nfkc
 from deemster.prompts.reasoning_tags import TAG_NAMES
 from deemster.prompts.verdict_syntax import ANY_QUOTES, BRACKETED, KEYS, LABELS, TAGS, WHOLE_KEYS
 from deemster.testing.attacks import DISGUISES
@@ -205,6 +206,14 @@ def test_nonce(texts: list[str], seed: int) -> None:
     assert nonce != make_nonce(texts, seed=seed + 1)
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_nfkc_is_unicodes(seed: int) -> None:
+    chars = "ab\u0301\u0327\u0f73\uff9eｶe\u0308각\u1100\u1161ﬁ²\u0344 \u0f71"
+    text = "".join(Random(seed).choices(chars, k=60))
+    assert nfkc(text) == unicodedata.normalize("NFKC", text)
+    assert len(nfkc("\u0301\u0327" * 100_000)) == 200_000  # takes 30 s if they are ordered together
+
+
 def test_nonce_avoids_a_text_that_guessed_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class Digest:
         """A hash whose first value is already in the text."""
@@ -220,6 +229,7 @@ def test_nonce_avoids_a_text_that_guessed_it(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("deemster.prompts.untrusted.hashlib.sha256", Digest)
     assert make_nonce(["0" * 12]) == "000000000001"
+    assert make_nonce([""], elsewhere=["0" * 12]) == "000000000001"
 
 
 @pytest.mark.parametrize(
