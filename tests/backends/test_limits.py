@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,24 @@ async def test_time_in_the_queue_does_not_count_towards_the_deadline() -> None:
     assert await asyncio.gather(*calls) == ["answer"] * 8
 
 
+async def test_who_tries_again_goes_before_those_who_have_not_tried() -> None:
+    gate, order = Gate(1, None), list[str]()
+    busy = [BackendError("busy", retryable=True, retry_after=0.0)]
+
+    async def call(name: str) -> str:
+        async def attempt() -> str:
+            order.append(name)
+            await asyncio.sleep(0)
+            if name == "first" and busy:
+                raise busy.pop()
+            return name
+
+        return await with_retries(attempt, gate=gate, attempts=2, timeout=5)
+
+    await asyncio.gather(*map(call, ("first", "second", "third")))
+    assert order == ["first", "second", "first", "third"]
+
+
 async def test_retry_after_pauses_every_call() -> None:
     gate = Gate(8, None)
     busy = Scripted(BackendError("429", retryable=True, retry_after=0.4))
@@ -159,6 +178,7 @@ async def test_rate_is_kept_evenly_and_in_order(rate: float) -> None:
     ("changed", "match"),
     [
         pytest.param({"concurrency": 0}, "concurrency", id="no-concurrency"),
+        pytest.param({"concurrency": True}, "concurrency", id="no-count"),
         pytest.param({"concurrency": 1.5}, "concurrency", id="half-a-call"),
         pytest.param({"rate": 0}, "rate", id="rate-0-would-wait-forever"),
         pytest.param({"rate": float("nan")}, "rate", id="rate-nan"),
@@ -187,6 +207,11 @@ def test_impossible_budgets_are_refused(bad: float) -> None:
         Budget(usd=bad)
 
 
+def test_a_budget_of_nothing_is_spent() -> None:
+    with pytest.raises(OverBudgetError, match=r"^budget of 0 calls is spent"):
+        Budget(calls=0).admit()
+
+
 def test_budget_of_calls_is_exact_between_threads() -> None:
     budget, admitted, lock = Budget(calls=100), 0, threading.Lock()
 
@@ -207,16 +232,17 @@ def test_budget_of_calls_is_exact_between_threads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "usage"),
+    ("limit", "usage", "used"),
     [
-        pytest.param(Budget(tokens=10), Usage(tokens_in=6, tokens_out=4), id="tokens"),
-        pytest.param(Budget(usd=0.5), Usage(cost=0.5), id="money"),
-        pytest.param(Budget(usd=0.5), Usage(cost=None), id="money-of-unknown-amount"),
+        pytest.param({"tokens": 10}, Usage(tokens_in=6, tokens_out=4), "10 used", id="tokens"),
+        pytest.param({"usd": 0.5}, Usage(cost=0.5), "0.500000 used", id="money"),
+        pytest.param({"usd": 0.5}, Usage(cost=None), "an unknown amount used", id="money-unknown"),
     ],
 )
-def test_a_spent_budget_admits_nothing(budget: Budget, usage: Usage) -> None:
+def test_a_spent_budget_admits_nothing(limit: dict[str, Any], usage: Usage, used: str) -> None:
+    budget = Budget(**limit)
     budget.admit()
     budget.charge(usage)
-    with pytest.raises(OverBudgetError, match="spent"):
+    with pytest.raises(OverBudgetError, match=rf"is spent \({used}\)"):
         budget.admit()
     assert budget.spent.calls == 1

@@ -246,11 +246,31 @@ _READERS: Mapping[str, Callable[[Path, str], Iterator[_Placed]]] = {
 }
 
 
+_BINARY = {
+    b"ARROW1": "an Arrow file",
+    b"\xff\xff\xff\xff": "a stream of Arrow",
+    b"PK\x03\x04": "a ZIP file or a spreadsheet",
+    b"\x28\xb5\x2f\xfd": "compressed by zstandard",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ": "compressed by xz",
+    b"\x80": "a pickle",
+    b"SQLite format 3": "a SQLite file",
+}
+"""First bytes of files that are not read, and what these are."""
+
+
 def _sniffed(path: Path, name: str) -> str:
     """The suffix that a file of another name, or what came from stdin, should have had."""
     with open_regular(path, repr(name)) as file:
-        if file.read(4) == b"PAR1":
-            return ".parquet"
+        begin = file.read(16)
+    if begin.startswith(b"PAR1"):
+        return ".parquet"
+    for sign, what in _BINARY.items():
+        if begin.startswith(sign):
+            raise InputError(
+                f"{name} is {what}; write its rows as {', '.join(SUFFIXES)} (with pandas: "
+                "to_json, to_parquet), or give the folder that `datasets` saved"
+            )
     first = next((line for _, line in read_text_lines(path, name=name) if line.strip()), "")
     if not first:
         raise InputError(f"{name} is empty; expected at least one row")
