@@ -108,6 +108,19 @@ def test_parquet_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pytest.param("a.jsonl.gz", b"plain text", r"cannot read .*gz", id="not-gzip"),
         pytest.param("a.jsonl.gz", gzip.compress(b'{"a": 1}')[:-9], r"cannot read", id="cut-gzip"),
         pytest.param("a.txt", b"x", r"cannot tell the format of .*a\.txt'", id="unknown-suffix"),
+        *(
+            pytest.param("a.bin", sign + b"\0\xff", f"a.bin is {what}; write its rows as", id=what)
+            for sign, what in [
+                (b"ARROW1", "an Arrow file"),
+                (b"\xff\xff\xff\xff\x10", "a stream of Arrow"),
+                (b"PK\x03\x04", "a ZIP file or a spreadsheet"),
+                (b"\x28\xb5\x2f\xfd", "compressed by zstandard"),
+                (b"BZh9", "compressed by bzip2"),
+                (b"\xfd7zXZ", "compressed by xz"),
+                (b"\x80\x04", "a pickle"),
+                (b"SQLite format 3", "a SQLite file"),
+            ]
+        ),
     ],
 )
 def test_malformed_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -171,6 +171,25 @@ SHAPES: dict[str, tuple[dict[str, Any], list[str], tuple[float, ...] | None]] = 
     ),
     "messages": ({"messages": [A_TURN, reply("x")]}, ["x"], None),
     "unpaired": ({"prompt": "Hi?", "completion": "x", "label": False}, ["x"], (0,)),
+    "one-better-than-several": (
+        {"prompt": "Hi?", "chosen": ["x"], "rejected": ["y", "z"]}, ["x", "y", "z"], (1, 0, 0),
+    ),
+    "several-better": (
+        {"prompt": "Hi?", "chosen": ["x", "y"], "rejected": ["z", "w"]},
+        ["x", "y", "z", "w"],
+        (1, 1, 0, 0),
+    ),
+    "sharegpt": (
+        {"conversations": [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "x"}]},
+        ["x"],
+        None,
+    ),
+    "sharegpt-chosen": (
+        {"prompt": [{"from": "human", "value": "Hi?"}],
+         "chosen": {"from": "gpt", "value": "x"}, "rejected": {"from": "gpt", "value": "y"}},
+        ["x", "y"],
+        (1, 0),
+    ),
     "no-label": ({"prompt": "Hi?", "response": "x", "reference": 4}, ["x"], None),
     "null-label": ({"prompt": "Hi?", "response": "x", "label": None}, ["x"], None),
 }  # fmt: skip
@@ -181,7 +200,7 @@ SHAPES: dict[str, tuple[dict[str, Any], list[str], tuple[float, ...] | None]] = 
 def test_known_shapes_need_no_telling(tmp_path: Path, shape: str, form: str) -> None:
     row, responses, truth = SHAPES[shape]
     if form == ",":
-        row = {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()}
+        row = {k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()}
     path = tmp_path / f"rows{'.csv' if form == ',' else ''}"
     written(form, [row], path)
     [sample] = read(path)
@@ -190,6 +209,34 @@ def test_known_shapes_need_no_telling(tmp_path: Path, shape: str, form: str) -> 
     assert sample.ground_truth == truth
     assert sample.metadata == {}
     assert sample.id == "1"
+
+
+SYSTEMS: dict[str, tuple[dict[str, Any], str | None, list[str]]] = {
+    "chosen": ({"system": "S", "prompt": "Q", "chosen": "x", "rejected": "y"}, None, ["S", "Q"]),
+    "messages": ({"system": "S", "messages": [A_TURN, reply("x")]}, None, ["S", "Hi?"]),
+    "of-any-shape": ({"system_prompt": "S", "prompt": "Q", "response": "x"}, None, ["S", "Q"]),
+    "told": ({"sys": "S", "prompt": "Q", "response": "x"}, "system=sys", ["S", "Q"]),
+    "blank": ({"system": " ", "prompt": "Q", "chosen": "x", "rejected": "y"}, None, ["Q"]),
+    "has-one": (
+        {"system": "S", "messages": [{"role": "system", "content": "T"}, A_TURN, reply("x")]},
+        None,
+        ["T", "Hi?"],
+    ),
+    "of-the-system-at-work": ({"system": "BART", "prompt": "Q", "response": "x"}, None, ["Q"]),
+    "conversation-beside-the-pair": (
+        {"messages": [A_TURN], "chosen": "x", "rejected": "y"}, None, ["Hi?"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SYSTEMS)
+def test_a_system_turn_of_its_own_column_is_part_of_the_query(tmp_path: Path, case: str) -> None:
+    row, columns, turns = SYSTEMS[case]
+    path = tmp_path / "rows.jsonl"
+    written("jsonl", [row], path)
+    [sample] = read(path, columns)
+    assert [turn.text for turn in sample.query] == turns
+    assert [turn.role == "system" for turn in sample.query] == [t in ("S", "T") for t in turns]
 
 
 COLUMN_CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
@@ -222,6 +269,21 @@ COLUMN_CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "zero-is-a-tie": (
         {"prompt": "Q", "response_1": "x", "response_2": "y", "label": "0"},
         "first=1",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.5, 0.5)},
+    ),
+    "below-zero-is-first": (
+        {"prompt": "Q", "response1": "x", "response2": "y", "overall_preference": -2},
+        "truth=overall_preference,first=-1",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
+    "above-zero-is-second": (
+        {"prompt": "Q", "response_1": "x", "response_2": "y", "preference_strength": "1"},
+        "truth=preference_strength,first=-1",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.0, 1.0)},
+    ),
+    "signed-zero-is-a-tie": (
+        {"prompt": "Q", "response_1": "x", "response_2": "y", "label": 0},
+        "first=-1",
         {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.5, 0.5)},
     ),
     "no-truth": (
@@ -313,9 +375,34 @@ MISTAKES: dict[str, tuple[bytes, str | None, str]] = {
         "columns: no row has a column 'winer'",
     ),
     "list-of-texts": (
-        b'{"prompt": "q", "chosen": ["x"], "rejected": ["y"]}\n',
+        b'{"prompt": ["q"], "chosen": "x", "rejected": "y"}\n',
         None,
-        "'chosen' is a list of texts; it must be one text, or messages",
+        "'prompt' is a list of texts; it must be one text, or messages",
+    ),
+    "signed": (
+        b"prompt,response_a,response_b,label\nq,x,y,-2\n",
+        None,
+        "'label' is '-2', which does not say which .*below 0 mean the first response, say first=-1",
+    ),
+    "signed-of-three": (
+        b"prompt,answer_1,answer_2,answer_3,label\nq,x,y,z,1\n",
+        "first=-1",
+        "first=-1 is for pairs, here are 3 responses",
+    ),
+    "python-for-json": (
+        b"prompt,response\n\"[{'role': 'user', 'content': 'q'}]\",x\n",
+        None,
+        "'prompt' holds messages as Python prints them, .*write them as JSON",
+    ),
+    "from-whom": (
+        b'{"conversations": [{"from": "human", "value": "q"}, {"from": "tool", "value": "x"}]}\n',
+        None,
+        "'conversations': a turn is from 'tool'; known: system, human, user, gpt, assistant",
+    ),
+    "system-type": (
+        b'{"system": 3, "prompt": "q", "chosen": "x", "rejected": "y"}\n',
+        None,
+        "'system' must be text, got 3; put it in quotes",
     ),
     "policies": (
         b'{"prompt": "q", "responses": ["x"], "policies": ["m", "n"]}\n',
@@ -344,7 +431,7 @@ def test_a_mistake_says_where_and_what_to_write(tmp_path: Path, mistake: str) ->
         pytest.param("id=a|b", "'id' is one column, got 'a|b'", id="several"),
         pytest.param("chosen=a", "give chosen and rejected, or neither", id="half"),
         pytest.param("chosen=a,rejected=b,truth=c", "chosen and rejected, or resp", id="both"),
-        pytest.param("first=2", "first must be 0 or 1, got '2'", id="first"),
+        pytest.param("first=2", "first must be 0, 1 or -1 .*, got '2'", id="first"),
     ],
 )
 def test_columns_that_make_no_sense(columns: str, told: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ from deemster.schemas import (
 from deemster.suites.metrics import Item
 from deemster.suites.store import RunStore
 from deemster.training.agreement import agreement, teachers_of
+from deemster.training.corpus import Corpus, load_corpus
 from deemster.training.prompts import training_messages
 from deemster.training.rollouts import Rollout
 from deemster.training.stored_choice import choose
 from deemster.training.stored_votes import agrees_with_label, items_of, read_votes, split_items
+from deemster.training.trl_recipe import TrlRecipe
 
 GRM = open_dialect("grm")
 UNIT = Scale(low=0, high=1)
@@ -99,7 +102,9 @@ def test_votes_become_trajectories_of_the_judge_to_train(run: Path) -> None:
     ]
     assert found.counts == {
         "votes": 8, "failed": 1, "superseded": 1, "order_unknown": 1, "not_writable": 0,
+        "without_reasons": 5,
     }  # fmt: skip
+    assert read_votes(run, GRM, {"a"}, reasons=False).counts["without_reasons"] == 0
     second = found.rollouts[1]
     assert second.completion == "Scores: \\boxed{1, 10}"
     assert second.messages == training_messages(pair("a"), GRM, order=(1, 0), seed=3)
@@ -109,6 +114,8 @@ def test_votes_become_trajectories_of_the_judge_to_train(run: Path) -> None:
 
 
 def test_the_judges_to_learn_from_and_the_items_are_chosen(run: Path) -> None:
+    twice = read_votes(run, GRM, {"a"}, teachers=["gpt", "gpt"])
+    assert (len(twice.teachers), twice.counts["votes"]) == (1, 2)
     found = read_votes(run, GRM, {"a"}, teachers=["panel"])
     assert found.counts["order_unknown"] == found.counts["votes"] == 1
     own = read_votes(run, open_dialect("mt-bench-pair"), {"a"})
@@ -126,14 +133,21 @@ def test_items_that_cannot_be_learnt_from_are_counted(tmp_path: Path) -> None:
     seen = pair("seen").model_copy(
         update={"query": (Message(role="user", content=(TextPart(text="see"), image)),)}
     )
-    rows: list[Row] = [(pair("a"), [[vote(0)]]), (one, [[]]), (blank, [[]]), (seen, [[vote(0)]])]
+    half = Sample(id="half", query="q", responses=["a", " "], ground_truth=(1, 0))
+    rows: list[Row] = [
+        (pair("a"), [[vote(0)]]), (one, [[]]), (blank, [[]]), (seen, [[vote(0)]]),
+        (half, [[vote(0)]]),
+    ]  # fmt: skip
     folder = write_run(tmp_path / "mixed", rows, [info("gpt")])
     found = items_of(folder, open_dialect("mt-bench-pair"))
     assert [sample.id for sample in found.usable] == ["a"]
-    assert found.counts == {"items": 4, "without_texts": 1, "other_shape": 2}
-    lost = write_run(tmp_path / "lost", [(blank, [[]])], [info("gpt")])
-    with pytest.raises(InputError, match="item 'blank' has no texts; import it with --data"):
-        items_of(lost, GRM)
+    assert found.counts == {"items": 5, "without_texts": 2, "other_shape": 2}
+    for lost, part in ((blank, "the query"), (half, "response 1")):
+        folder = write_run(tmp_path / lost.id, [(lost, [[]])], [info("gpt")])
+        with pytest.raises(
+            InputError, match=f"item '{lost.id}' has no text of {part}; import it with --data"
+        ):
+            items_of(folder, GRM)
     single = write_run(tmp_path / "single", [(one, [[]])], [info("gpt")])
     with pytest.raises(
         InputError, match=r"judges 2 responses at once, got 1; or set another model\.dialect"
@@ -152,6 +166,54 @@ def test_a_query_is_held_out_with_all_its_items() -> None:
     assert split_items(samples, share=0, seed=0) == set()
     with pytest.raises(InputError, match=r"distil\.holdout 0\.3 of the run's 1 different queries"):
         split_items(samples[:1], share=0.3, seed=0)
+
+
+def corpus_of(tmp_path: Path, dialect: str, rows: Sequence[Row], **sections: Any) -> Corpus:
+    write_run(tmp_path / "log", rows, [info("gpt")])
+    recipe = TrlRecipe.model_validate(
+        {
+            "name": "x",
+            "model": {"base": "none", "dialect": dialect},
+            "distil": {"run": "log", "holdout": 0.5},
+            "eval": {},
+            **sections,
+        }
+    )
+    return load_corpus(recipe.in_folder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "measured"),
+    [pytest.param("grm", 0, id="1-to-10"), pytest.param("grm:binary", 2, id="0-or-1")],
+)
+def test_single_responses_are_held_out_where_their_label_can_be_met(
+    tmp_path: Path, dialect: str, measured: int
+) -> None:
+    rows: list[Row] = [(pair(str(i)), [[vote(0)]]) for i in range(4)]
+    for i in range(4):
+        one = Sample(id=f"s{i}", query=f"Which of {i}?", responses=["a"], ground_truth=(1,))
+        rows.append((one, [[]]))
+    found = corpus_of(tmp_path, dialect, rows)
+    assert sum(len(one.responses) == 1 for one in found.evaluation) == measured
+    assert len(found.evaluation) == 2 + measured
+    counts = found.counts["run"]
+    assert isinstance(counts, dict)
+    assert (counts["held_out"], counts["not_measurable"]) == (2 + measured, 2 - measured)
+    assert len(found.stored) == 4  # none of them is trained on instead
+
+
+def test_held_out_items_and_evaluation_data_may_share_ids(tmp_path: Path) -> None:
+    """Both may be numbered by their rows; what is the same item is evaluated once."""
+    rows: list[Row] = [(pair(str(i)), [[vote(0)]]) for i in range(8)]
+    out = split_items([sample for sample, _ in rows], share=0.5, seed=0)
+    first, second, *_ = sorted(out)
+    other = {"id": first, "query": "Another?", "responses": ["a", "b"], "ground_truth": [1, 0]}
+    again = pair(second).model_dump(mode="json", exclude_none=True)
+    lines = f"{json.dumps(other)}\n{json.dumps(again)}\n"
+    (tmp_path / "evaluation.jsonl").write_text(lines)
+    found = corpus_of(tmp_path, "grm", rows, data={"evaluation": {"path": "evaluation.jsonl"}})
+    ids = [one.id for one in found.evaluation]
+    assert ids == [first, second, *sorted(out - {first, second}), f"run:{first}"]
 
 
 @pytest.mark.parametrize(
@@ -179,10 +241,11 @@ def test_what_a_label_says(
 
 def rollout(item: str, correct: bool | None = True, **fields: Any) -> Rollout:
     given = {
-        "sample_id": item, "order": (0, 1), "messages": pair(item).query, "completion": "c",
-        "scores": (10, 1), "correct": correct, "stage": "gpt",
+        "sample_id": item, "order": (0, 1), "completion": "c", "scores": (10, 1),
+        "correct": correct, "stage": "gpt", **fields,
     }  # fmt: skip
-    return Rollout(**{**given, **fields})
+    asked = training_messages(pair(item), GRM, order=given["order"], seed=0)
+    return Rollout(**{"messages": asked, **given})
 
 
 SWAPPED: dict[str, Any] = {"order": (1, 0)}
@@ -201,6 +264,10 @@ OTHERWISE: dict[str, Any] = {"order": (1, 0), "scores": (1, 10)}
         pytest.param([rollout("a"), rollout("a")], {}, 1, {"duplicates": 1}, id="said-twice"),
         pytest.param(
             [rollout("a"), rollout("a", stage="b")], {}, 1, {"duplicates": 1}, id="said-by-two"
+        ),
+        pytest.param(
+            [rollout("a"), rollout("b", messages=rollout("a").messages)],
+            {}, 1, {"duplicates": 1}, id="one-text-with-two-ids",
         ),
         pytest.param([rollout("a"), rollout("a", **SWAPPED)], {}, 2, {}, id="both-orders"),
         pytest.param(

@@ -161,7 +161,7 @@ def test_distil_from_a_log_that_was_imported(toy: Path) -> None:
     told = json.loads(done.stdout)["stages"]
     figures = told["distil"]
     assert figures["data"]["run"] == {
-        "items": 12, "without_texts": 0, "other_shape": 0, "held_out": 3,
+        "items": 12, "without_texts": 0, "other_shape": 0, "held_out": 3, "not_measurable": 0,
     }  # fmt: skip
     counts = figures["rejection"]
     assert counts["kept"] + counts["incorrect"] == figures["stored"]["votes"] == 18

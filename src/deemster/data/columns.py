@@ -14,7 +14,10 @@ TRUTH_NAMES = ("ground_truth", "label", "preference", "winner")
 _FAMILY = re.compile(r"(response|output|answer|completion)[_ -]?([a-z]|[0-9]{1,2})", re.IGNORECASE)
 SINGLE_NAMES = ("response", "completion", "output")
 _OWN = ("id", "subset", "reference", "principles", "policies")
-_KEYS = ("query", "responses", "truth", "chosen", "rejected", "messages", *_OWN, "first")
+_KEYS = ("query", "responses", "truth", "chosen", "rejected", "messages", "system", *_OWN, "first")
+CONVERSATIONS = ("messages", "conversations")
+SIGNED = -1
+"""As the number of the first response: below 0 it is the better one, above 0 the second is."""
 
 SHAPES = (
     "query + responses, prompt + chosen + rejected, question + response_A + response_B, "
@@ -37,6 +40,8 @@ class Columns:
     """One per response, or one column with a list."""
     messages: str = ""
     """A conversation whose last turn is the response."""
+    system: str = ""
+    """A system turn to put before the query, unless it has one."""
     id: str = ""
     subset: str = ""
     reference: str = ""
@@ -44,13 +49,15 @@ class Columns:
     best_first: bool = False
     """Whether the first response is the better one (`chosen` and `rejected`)."""
     first: int | None = None
-    """The number of the first response where the truth is a number: 0 or 1; None refuses 0, which
-    is a tie in some data sets and the first response in others."""
+    """The number of the first response where the truth is a number: 0, 1 or `SIGNED`; None refuses
+    0, which is a tie in some data sets and the first response in others."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every column that is read."""
-        single = (self.messages, self.id, self.subset, self.reference, self.principles)
+        single = (
+            self.messages, self.system, self.id, self.subset, self.reference, self.principles,
+        )  # fmt: skip
         several = (*self.query, *self.responses, *self.truth, *self.policies)
         return tuple(name for name in (*several, *single) if name)
 
@@ -64,7 +71,7 @@ class Columns:
         for part in ("query", "truth", "policies"):
             if name in getattr(self, part):
                 return part
-        for part in ("messages", "id", "subset", "reference", "principles"):
+        for part in ("messages", "system", "id", "subset", "reference", "principles"):
             if name == getattr(self, part):
                 return "query and response" if part == "messages" else part
         return "metadata"
@@ -102,8 +109,11 @@ class GivenColumns:
             several = key in ("query", "responses", "truth", "policies")
             if not several and len(said[key]) > 1:
                 raise InputError(f"columns: {key!r} is one column, got {'|'.join(said[key])!r}")
-        if said.get("first", ("0",)) not in (("0",), ("1",)):
-            raise InputError(f"columns: first must be 0 or 1, got {said['first'][0]!r}")
+        if said.get("first", ("0",)) not in (("0",), ("1",), (str(SIGNED),)):
+            raise InputError(
+                f"columns: first must be 0, 1 or {SIGNED} (below 0 the first response is better), "
+                f"got {'|'.join(said['first'])!r}"
+            )
         if ("chosen" in said) != ("rejected" in said):
             raise InputError("columns: give chosen and rejected, or neither")
         if "chosen" in said and ("responses" in said or "truth" in said):
@@ -135,14 +145,22 @@ class GivenColumns:
         said = self.said
         for key, columns in said.items():
             unknown = [name for name in columns if name not in everywhere]
-            if unknown and key in ("query", "responses", "chosen", "rejected", "messages"):
+            if unknown and key in (
+                "query",
+                "responses",
+                "chosen",
+                "rejected",
+                "messages",
+                "system",
+            ):
                 known = ", ".join(everywhere) or "none"
                 raise InputError(f"columns: {key} is to be {unknown[0]!r}; columns here: {known}")
         found = known_columns(names)
         changed: dict[str, Any] = {
             key: said[key] for key in ("query", "responses", "truth", "policies") if key in said
         }
-        changed |= {key: "".join(said[key]) for key in ("messages", *_OWN) if key in said}
+        single = ("messages", "system", *_OWN)
+        changed |= {key: "".join(said[key]) for key in single if key in said}
         changed["policies"] = said.get("policies", found.policies)
         if "chosen" in said:
             changed |= {"responses": said["chosen"] + said["rejected"], "best_first": True}
@@ -165,7 +183,9 @@ def known_columns(names: Collection[str]) -> Columns:
     own: dict[str, Any] = {name: name for name in _OWN if name in names and name != "policies"}
     if "policies" in names:
         own["policies"] = ("policies",)
+    own["system"] = _system_of(names)
     query = _query_of(names)
+    messages = next((name for name in CONVERSATIONS if name in names), "")
     truth = next(((name,) for name in TRUTH_NAMES if name in names), ())
     if "responses" in names:
         return Columns(query, ("responses",), truth, **own)
@@ -177,12 +197,18 @@ def known_columns(names: Collection[str]) -> Columns:
         if all(name in names for name in models):
             own.setdefault("policies", models)
         return Columns(query, family, truth, **own)
-    if "messages" in names and not query:
-        return Columns(messages="messages", truth=truth, **own)
     single = next(((name,) for name in SINGLE_NAMES if name in names), ())
-    if not single and "messages" in names:
-        return Columns(messages="messages", truth=truth, **own)
+    if messages and not (query and single):
+        return Columns(messages=messages, truth=truth, **own)
     return Columns(query, single, truth, **own)
+
+
+def _system_of(names: Collection[str]) -> str:
+    """The column with a system turn. In data about systems, `system` names the one at work."""
+    if "system_prompt" in names:
+        return "system_prompt"
+    sure = "system" in names and not {"chosen", *CONVERSATIONS}.isdisjoint(names)
+    return "system" if sure else ""
 
 
 def _query_of(names: Collection[str]) -> tuple[str, ...]:
@@ -225,4 +251,13 @@ def _pairs(given: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
     return pairs
 
 
-__all__ = ["QUERY_NAMES", "SHAPES", "SINGLE_NAMES", "Columns", "GivenColumns", "known_columns"]
+__all__ = [
+    "CONVERSATIONS",
+    "QUERY_NAMES",
+    "SHAPES",
+    "SIGNED",
+    "SINGLE_NAMES",
+    "Columns",
+    "GivenColumns",
+    "known_columns",
+]

@@ -214,8 +214,12 @@ def _read_parquet(path: Path, name: str) -> Iterator[_Placed]:
                 for values in batch.to_pylist():
                     number += 1
                     yield number, f"{name} row {number}", values
-    except (ArrowException, OSError) as error:
-        raise InputError(f"cannot read {name!r}: {str(error).splitlines()[0]}") from error
+    except InputError:
+        raise
+    # Texts that are not UTF-8 and times that Python does not know are ValueErrors.
+    except (ArrowException, OSError, ValueError, ArithmeticError, RecursionError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"cannot read {name!r}: {why}") from error
 
 
 def _batch_size(metadata: Any, name: str) -> int:  # noqa: ANN401 - of pyarrow, which has no types
@@ -242,11 +246,31 @@ _READERS: Mapping[str, Callable[[Path, str], Iterator[_Placed]]] = {
 }
 
 
+_BINARY = {
+    b"ARROW1": "an Arrow file",
+    b"\xff\xff\xff\xff": "a stream of Arrow",
+    b"PK\x03\x04": "a ZIP file or a spreadsheet",
+    b"\x28\xb5\x2f\xfd": "compressed by zstandard",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ": "compressed by xz",
+    b"\x80": "a pickle",
+    b"SQLite format 3": "a SQLite file",
+}
+"""First bytes of files that are not read, and what these are."""
+
+
 def _sniffed(path: Path, name: str) -> str:
     """The suffix that a file of another name, or what came from stdin, should have had."""
     with open_regular(path, repr(name)) as file:
-        if file.read(4) == b"PAR1":
-            return ".parquet"
+        begin = file.read(16)
+    if begin.startswith(b"PAR1"):
+        return ".parquet"
+    for sign, what in _BINARY.items():
+        if begin.startswith(sign):
+            raise InputError(
+                f"{name} is {what}; write its rows as {', '.join(SUFFIXES)} (with pandas: "
+                "to_json, to_parquet), or give the folder that `datasets` saved"
+            )
     first = next((line for _, line in read_text_lines(path, name=name) if line.strip()), "")
     if not first:
         raise InputError(f"{name} is empty; expected at least one row")

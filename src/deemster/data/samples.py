@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deemster.data.columns import (
+    CONVERSATIONS,
     QUERY_NAMES,
     SHAPES,
     SINGLE_NAMES,
@@ -22,7 +23,15 @@ from deemster.data.files import read_rows
 from deemster.data.hub import dataset_rows, is_dataset
 from deemster.data.row import Row, short
 from deemster.data.truth import truth_of
-from deemster.data.turns import answer_of, plain_text, quotes, turns, unpacked, without_nulls
+from deemster.data.turns import (
+    answer_of,
+    plain_text,
+    quotes,
+    several_texts,
+    turns,
+    unpacked,
+    without_nulls,
+)
 from deemster.errors import InputError
 from deemster.principles.library import read_criteria
 from deemster.schemas import Conversation, Message, Sample
@@ -111,6 +120,8 @@ def sample_of(row: Row, given: GivenColumns | None = None) -> Sample:
     columns = columns_of(row, given)
     fields: dict[str, Any] = {}
     query, responses = _texts(row, values, columns)
+    if columns.system in values and query[0].role != "system":
+        query = (*_system(row, values[columns.system], columns.system), *query)
     if columns.policies:
         fields["policies"] = _policies(row, values, columns, len(responses))
     for key in ("id", "subset"):
@@ -153,6 +164,8 @@ def _texts(
         answers.append(answer_of(row, conversation, name))
         before.append(conversation[:-1])
     asked = [name for name in columns.query if name in values]
+    if not asked and columns.best_first and not any(before):
+        asked = [name for name in CONVERSATIONS if name in values][:1]
     if not asked:
         if not before[0] or any(one != before[0] for one in before):
             raise row.error(
@@ -165,6 +178,12 @@ def _texts(
         names = " or ".join(map(repr, columns.responses))
         raise row.error(f"{names} starts with a conversation other than {asked[0]!r}")
     return query, answers
+
+
+def _system(row: Row, value: Any, name: str) -> Conversation:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, str):
+        raise row.error(f"{name!r} must be text, got {short(value)}{quotes(value)}")
+    return (Message(role="system", content=value),) if value.strip() else ()
 
 
 def _query(row: Row, values: dict[str, Any], names: list[str]) -> Conversation:
@@ -185,6 +204,13 @@ def _responses(row: Row, values: dict[str, Any], columns: Columns) -> list[tuple
     names = columns.responses
     if len(names) > 1:
         _check_none_empty(row, values, columns)
+        if columns.best_first:
+            return [
+                (name if texts is None else f"{name}.{i}", one)
+                for name in names
+                for texts in [several_texts(row, values[name])]
+                for i, one in enumerate([values[name]] if texts is None else texts)
+            ]
         return [(name, values[name]) for name in names]
     name, value = names[0], values.get(names[0])
     if isinstance(value, str) and (name == "responses" or name not in SINGLE_NAMES):
@@ -263,7 +289,10 @@ def _plain(row: Row, value: Any) -> Any:  # noqa: ANN401 - any value of a table
     if row.textual and isinstance(value, str):
         if value.lower() in ("true", "false"):
             return value.lower() == "true"
-        return json.loads(value) if _NUMBER.fullmatch(value) else value
+        try:
+            return json.loads(value) if _NUMBER.fullmatch(value) else value
+        except ValueError:  # more digits than Python reads
+            return value
     if isinstance(value, Mapping):
         return {str(key): _plain(row, one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from deemster.data.columns import Columns
+from deemster.data.columns import SIGNED, Columns
 from deemster.data.row import Row, short
-from deemster.data.turns import unpacked
+from deemster.data.turns import several_texts, unpacked
 
 _TIES = frozenset(
     {"tie", "ties", "tied", "equal", "same", "draw", "both", "both_good", "both_bad", "bothbad"}
@@ -27,7 +27,8 @@ def truth_of(
         InputError: a column holds something that says nothing about them.
     """
     if columns.best_first:
-        return (1.0, *(0.0 for _ in range(n - 1)))
+        best = len(several_texts(row, values[columns.responses[0]]) or [""])
+        return tuple(float(i < best) for i in range(n))
     given = [(name, values[name]) for name in columns.truth if name in values]
     if not given:
         return None
@@ -90,6 +91,11 @@ def _index(
     """
     usable = isinstance(value, str | int | float) and not isinstance(value, bool)
     text = str(value).strip().removesuffix(".0").lower() if usable else ""
+    number = _as_number(value)
+    if first == SIGNED and number is not None:
+        if n != 2:
+            raise row.error(f"columns: first={SIGNED} is for pairs, here are {n} responses")
+        return None if number == 0 else int(number > 0)
     for names in known:
         lowered = [one.lower() for one in names]
         if len(lowered) == n and lowered.count(text) == 1:
@@ -117,10 +123,13 @@ def _index(
 
 def _unknown(name: str, value: object, n: int) -> str:
     last = chr(ord("A") + n - 1) if n <= 26 else "Z"
+    signed = n == 2 and (_as_number(value) or 0) < 0
     return (
         f"{name!r} is {short(value)}, which does not say which of {n} responses is best; write A "
         f"to {last}, 1 to {n}, 'tie', or a list of {n} numbers; or leave it out by truth= in the "
         "columns"
+        + signed
+        * f"; if numbers below 0 mean the first response, say first={SIGNED} there"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -10,6 +11,16 @@ from typing import Any
 from deemster.data.row import Row, short
 from deemster.errors import InputError
 from deemster.schemas import Conversation, Message, as_query, as_response
+
+_PYTHON = re.compile(r"\s*\[\s*\{'(?:role|content|from|value)': ")
+_ROLES = {
+    "system": "system",
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+}
+"""What a ShareGPT turn is from."""
 
 
 def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -31,6 +42,15 @@ def turns(row: Row, value: Any, name: str, role: str) -> Conversation:  # noqa: 
         value = given  # of a table of texts; other JSON there is a text
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         raise row.error(f"{name!r} is a list of texts; it must be one text, or messages")
+    if isinstance(value, str) and row.textual and _PYTHON.match(value):
+        raise row.error(
+            f"{name!r} holds messages as Python prints them, {short(value)}; write them as JSON: "
+            "json.dumps in each cell, or JSON Lines instead of the table"
+        )
+    if isinstance(value, list):
+        value = [_as_message(row, one, name) for one in value]
+    elif isinstance(value, Mapping):
+        value = _as_message(row, value, name)
     try:
         if isinstance(value, str | Mapping) and role == "assistant":
             return (as_response(value),)
@@ -44,8 +64,29 @@ def turns(row: Row, value: Any, name: str, role: str) -> Conversation:  # noqa: 
 def _is_messages(value: object) -> bool:
     turns_there = value if isinstance(value, list) else [value]
     return bool(turns_there) and all(
-        isinstance(turn, Mapping) and "role" in turn for turn in turns_there
+        isinstance(turn, Mapping) and not turn.keys().isdisjoint(("role", "from"))
+        for turn in turns_there
     )
+
+
+def _as_message(row: Row, turn: Any, name: str) -> Any:  # noqa: ANN401 - any JSON value
+    """A turn with a role and a content, where it has a `from` and a `value` (ShareGPT)."""
+    if not isinstance(turn, Mapping) or turn.keys() != {"from", "value"}:
+        return turn
+    role = _ROLES.get(str(turn["from"]))
+    if role is None:
+        raise row.error(
+            f"{name!r}: a turn is from {short(turn['from'])}; known: {', '.join(_ROLES)}; write "
+            "others as messages with role and content"
+        )
+    return {"role": role, "content": turn["value"]}
+
+
+def several_texts(row: Row, value: Any) -> list[str] | None:  # noqa: ANN401 - any JSON value
+    """The texts of a list of them; None of anything else."""
+    value = unpacked(row, value)
+    listed = isinstance(value, list) and value and all(isinstance(one, str) for one in value)
+    return list(value) if listed else None
 
 
 def answer_of(row: Row, conversation: Conversation, name: str) -> Message:
@@ -81,4 +122,12 @@ def unpacked(row: Row, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-__all__ = ["answer_of", "plain_text", "quotes", "turns", "unpacked", "without_nulls"]
+__all__ = [
+    "answer_of",
+    "plain_text",
+    "quotes",
+    "several_texts",
+    "turns",
+    "unpacked",
+    "without_nulls",
+]

@@ -79,10 +79,15 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         length = f"{longest} tokens; max_length {room} leaves out items that have no room"
     else:
         length = f"{longest} tokens"
+    of_run = corpus.counts.get("run")
+    counts = {**corpus.counts, **(of_run if isinstance(of_run, dict) else {})}
     left_out = {
-        name: corpus.counts[name]
-        for name in ("bad_rows", "contaminated", "contaminated_instructions")
-        if corpus.counts.get(name)
+        name: counts[name]
+        for name in (
+            *("bad_rows", "without_texts", "other_shape", "not_measurable"),
+            *("contaminated", "contaminated_instructions"),
+        )
+        if counts.get(name)
     }
     return {
         "model": model.base,

@@ -21,6 +21,7 @@ from deemster.training.data import (
 )
 from deemster.training.sections import DataSection
 from deemster.training.stored_votes import items_of, split_items
+from deemster.training.transcribe import is_scaled
 from deemster.training.trl_recipe import TrlRecipe, needed
 
 
@@ -80,21 +81,23 @@ def _stored_items(
     dialect = open_dialect(needed(recipe.model, "model").dialect)
     found = items_of(recipe.folder / Path(section.run).expanduser(), dialect)
     out = split_items(found.usable, share=section.holdout, seed=recipe.seed)
-    counts["run"] = {**found.counts, "held_out": len(out)}
-    return (
-        [one for one in found.usable if one.id not in out],
-        [one for one in found.usable if one.id in out],
-    )
+    held_out = [one for one in found.usable if one.id in out]
+    measured = [one for one in held_out if is_scaled(len(one.responses), dialect)]
+    counts["run"] = {
+        **found.counts,
+        "held_out": len(measured),
+        "not_measurable": len(held_out) - len(measured),
+    }
+    return [one for one in found.usable if one.id not in out], measured
 
 
 def _joined(evaluation: list[Sample], held_out: list[Sample]) -> list[Sample]:
-    known = {one.id for one in evaluation}
-    for one in held_out:
-        if one.id in known:
-            raise InputError(
-                f"item {one.id!r} is in data.evaluation and held out of distil.run; leave out one"
-            )
-    return [*evaluation, *held_out]
+    """All evaluation items, each text once and with an id of its own: both may count rows."""
+    ids = {one.id for one in evaluation}
+    known = {(one.query, one.responses) for one in evaluation}
+    new = [one for one in held_out if (one.query, one.responses) not in known]
+    renamed = [one.model_copy(update={"id": f"run:{one.id}"}) for one in new if one.id in ids]
+    return [*evaluation, *(one for one in new if one.id not in ids), *renamed]
 
 
 def _clean(

@@ -23,6 +23,8 @@ _NAMED = re.compile(
 )
 # A whole sentence, as "My final verdict is:" says nothing without the brackets behind it.
 _VERDICT = re.compile(r"[^.!?\n]{0,300}\[\[[^\[\]\n]{1,40}\]\][^.!?\n]{0,20}[.!?]?")
+BARE = "Scores: \\boxed{"
+"""How a judgment without principles and critiques begins."""
 _LEAST_WORDS = 4
 """Fewer than this behind a verdict are not reasons but the verdict: `Output (b) is better`."""
 
@@ -57,7 +59,7 @@ def write_judgment(judgment: Judgment, dialect: Dialect, *, reasons: bool = True
     if scores is None:
         return None
     boxed = ", ".join(f"{scores[response]:g}" for response in judgment.order)
-    blocks = [*(_reasons(judgment) if reasons else ()), f"Scores: \\boxed{{{boxed}}}"]
+    blocks = [*(_reasons(judgment) if reasons else ()), f"{BARE}{boxed}}}"]
     text = "\n\n".join(blocks)
     return Written(text, scores) if read_scores(text, judgment.order, dialect) == scores else None
 

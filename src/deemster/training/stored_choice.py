@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from deemster.aggregators import strict_best
 from deemster.errors import InputError
+from deemster.schemas import Conversation
 from deemster.training.rollouts import Rollout
 
 REJECTED = ("incorrect", "unchecked", "inconsistent", "duplicates", "beyond_n")
@@ -58,12 +59,12 @@ def choose(
     for rollout in rollouts:
         groups[rollout.stage, rollout.sample_id].append(rollout)
     kept: list[Rollout] = []
-    seen: set[tuple[str, tuple[int, ...], str]] = set()
+    seen: set[tuple[Conversation, str]] = set()  # what a log holds twice may have two ids
     for group in groups.values():
         steady = not consistent or _is_consistent(group)
         good: list[Rollout] = []
         for one in group:
-            same = (one.sample_id, one.order, one.completion)
+            same = (one.messages, one.completion)
             if why := _problem(one, keep_unlabelled=keep_unlabelled, steady=steady):
                 rejected[why] += 1
             elif same in seen:

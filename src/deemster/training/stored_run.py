@@ -64,10 +64,17 @@ def _nothing_stored(stored: StoredVotes, dialect: str, run: Path) -> str:
         return f"run {str(run)!r} holds no votes about the items to train on"
     reasons = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts.items() if n)
     spoken = sorted({str(one["dialect"]) for one in stored.teachers if one["dialect"]})
-    remedy = f"train in the run's own dialect ({', '.join(spoken)})" if spoken else "give another"
+    remedies = (
+        [f"train in the run's own dialect ({', '.join(spoken)})"]
+        if counts["not_writable"] and spoken
+        else []
+    )
+    remedies.append(
+        "learn from other judges of it" + ", such as the members" * bool(counts["order_unknown"])
+    )
     return (
         f"none of the {votes} votes in run {str(run)!r} can be learnt in dialect {dialect!r}: "
-        f"{reasons}; {remedy}, or learn from other judges of it"
+        f"{reasons}; {', or '.join(remedies)}"
     )
 
 

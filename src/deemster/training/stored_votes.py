@@ -21,8 +21,11 @@ from deemster.suites.metrics.items import top_set
 from deemster.suites.store import RunStore
 from deemster.training.outcome import is_correct
 from deemster.training.prompts import training_messages
-from deemster.training.rewriting import Written, write_judgment
+from deemster.training.rewriting import BARE, Written, write_judgment
 from deemster.training.rollouts import Rollout
+from deemster.training.transcribe import is_scaled
+
+_COUNTED = ("votes", "failed", "superseded", "order_unknown", "not_writable", "without_reasons")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class StoredVotes:
     """In the order of the judges, items and draws; `stage` is who wrote them."""
     counts: dict[str, int]
     """`votes` of the items to train on, and those without a trajectory: `failed`, `superseded` (a
-    debate's earlier rounds), `order_unknown`, `not_writable` (see `write_judgment`)."""
+    debate's earlier rounds), `order_unknown`, `not_writable` (see `write_judgment`). And of the
+    trajectories `without_reasons`: scores alone, though reasons were asked for."""
     teachers: tuple[dict[str, JsonValue], ...]
     """Whose they are: name, model, dialect and fingerprint of each judge."""
 
@@ -43,8 +47,9 @@ class Shape(NamedTuple):
 
     usable: list[Sample]
     counts: dict[str, int]
-    """`items`; `without_texts` (a log that left query or responses out); `other_shape` (the
-    dialect does not judge so many responses, or such texts; or there are images)."""
+    """`items`; `without_texts` (a log that left the query or a response out, or it is empty);
+    `other_shape` (the dialect does not judge so many responses, or such texts; or there are
+    images)."""
 
 
 def items_of(run: Path, dialect: Dialect) -> Shape:
@@ -59,9 +64,11 @@ def items_of(run: Path, dialect: Dialect) -> Shape:
     with RunStore(run) as store:
         for _, sample in store.samples():
             counts["items"] += 1
-            if not sample.query or all(one.is_blank for one in sample.responses):
+            if (lacks := _lacks(sample)) is not None:
                 counts["without_texts"] += 1
-                problem = problem or f"item {sample.id!r} has no texts; import it with --data"
+                problem = problem or (
+                    f"item {sample.id!r} has no text of {lacks}; import it with --data that has it"
+                )
                 continue
             try:
                 _check(sample, dialect)
@@ -76,6 +83,14 @@ def items_of(run: Path, dialect: Dialect) -> Shape:
             + (f": {problem}" if problem else "")
         )
     return Shape(usable, dict(counts))
+
+
+def _lacks(sample: Sample) -> str | None:
+    """The part of an item that has no text; None if all have one."""
+    if not sample.query:
+        return "the query"
+    blank = next((i for i, one in enumerate(sample.responses) if one.is_blank), None)
+    return None if blank is None else f"response {blank}"
 
 
 def _check(sample: Sample, dialect: Dialect) -> None:
@@ -133,7 +148,7 @@ def read_votes(
     Raises:
         InputError: there is no run, or it has no such judge.
     """
-    counts = Counter(votes=0, failed=0, superseded=0, order_unknown=0, not_writable=0)
+    counts = Counter(dict.fromkeys(_COUNTED, 0))
     rollouts: list[Rollout] = []
     about: list[dict[str, JsonValue]] = []
     with RunStore(run) as store:
@@ -158,7 +173,7 @@ def _chosen(
             if not info.members or not {one.name for one in info.members} <= set(names)
         )
         return
-    for name in teachers:
+    for name in dict.fromkeys(teachers):
         if name not in names:
             raise InputError(
                 f"distil.teachers: no judge {name!r} in run {str(run)!r}; there: {', '.join(names)}"
@@ -217,6 +232,7 @@ def _written(
         return None
     written = write_judgment(vote, dialect, reasons=reasons)
     counts["not_writable"] += written is None
+    counts["without_reasons"] += reasons and written is not None and written.text.startswith(BARE)
     return written
 
 
@@ -235,8 +251,7 @@ def agrees_with_label(scores: Sequence[float], sample: Sample, dialect: Dialect)
         return None
     if len(truth) > 1 and sample.best is None:
         return top_set(scores) == top_set(truth)
-    scale = dialect.scale_for(len(scores))
-    if len(truth) == 1 and ((scale.low, scale.high) != (0, 1) or truth[0] not in (0, 1)):
+    if not is_scaled(len(truth), dialect) or (len(truth) == 1 and truth[0] not in (0, 1)):
         return None
     return is_correct(scores, truth)
 

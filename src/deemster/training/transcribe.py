@@ -78,12 +78,18 @@ def check_scale(n: int, dialect: Dialect) -> None:
     Raises:
         InputError: it scores a single response on another scale than 0 to 1.
     """
-    scale = dialect.scale_for(n)
-    if n == 1 and (scale.low, scale.high) != (0, 1):
+    if not is_scaled(n, dialect):
+        scale = dialect.scale_for(n)
         raise InputError(
             f"dialect {dialect.spec!r} scores a single response from {scale.low:g} to "
             f"{scale.high:g}, but its label is 0 or 1; train with 'grm:binary'"
         )
+
+
+def is_scaled(n: int, dialect: Dialect) -> bool:
+    """Whether a label of `n` responses is on the dialect's scale; a single one's is 0 or 1."""
+    scale = dialect.scale_for(n)
+    return n > 1 or (scale.low, scale.high) == (0, 1)
 
 
 def completion_of(judgment: Judgment, dialect: Dialect) -> str | None:

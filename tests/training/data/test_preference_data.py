@@ -67,6 +67,9 @@ def test_a_saved_dataset(tmp_path: Path) -> None:
     assert facts(load_preferences(DataSource(dataset="parts"), base=tmp_path)) == EXPECTED
     with pytest.raises(InputError, match=r"no split 'dev' in .*; splits there: train, test"):
         load_preferences(DataSource(dataset="parts", split="dev"), base=tmp_path)
+    saved = DataSource(path="parts", split="test")
+    assert facts(load_preferences(saved, base=tmp_path)) == EXPECTED[:1]
+    assert facts(load_preferences(DataSource(path="flat"), base=tmp_path)) == EXPECTED
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="is not a saved dataset"):
         load_preferences(DataSource(dataset="empty"), base=tmp_path)
@@ -184,6 +187,14 @@ BAD: dict[str, tuple[Any, str]] = {
     "giant": (PAIR | {"ground_truth": [10**400, 0]}, "ground_truth.0: "),
     "no-label": ({"query": "q", "responses": ["a", "b"]}, "no ground_truth; label the row"),
     "null-label": (PAIR | {"ground_truth": None}, "no ground_truth; label the row"),
+    "unnamed-label": (
+        {"query": "q", "responses": ["a", "b"], "best": 1, "by": "me"},
+        r"no ground_truth; .* or say in columns which holds it \(truth: …\) of best, by",
+    ),
+    "one-text-twice": (
+        PAIR | {"responses": ["same", "same"]},
+        "responses 0 and 1 are the same text, and only one of them is best",
+    ),
     "half-label": (PAIR | {"ground_truth": [1, None]}, "ground_truth.1: "),
     "single-share": (SINGLE | {"ground_truth": [0.5]}, "of a single response must be 0 or 1"),
     "text-label": (PAIR | {"ground_truth": ["1", "0"]}, "ground_truth.0: .*got '1'"),

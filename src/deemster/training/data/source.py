@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deemster.data.columns import GivenColumns
 from deemster.data.files import data_files, read_items, read_rows
-from deemster.data.hub import dataset_rows
+from deemster.data.hub import dataset_rows, is_dataset
 from deemster.data.row import Row
 from deemster.errors import InputError
 
@@ -27,7 +27,8 @@ class DataSource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     path: str | None = None
-    """A file or folder: JSON Lines, JSON, CSV, TSV, Parquet; with `benchmark`, its files."""
+    """A file or folder: JSON Lines, JSON, CSV, TSV, Parquet, or what `datasets` saved; with
+    `benchmark`, its files."""
     dataset: str | None = None
     """Of the `datasets` library: a folder it saved, or `owner/name` on the hub."""
     config: str | None = None
@@ -97,10 +98,12 @@ def source_rows(source: DataSource, base: Path) -> Iterator[Row | InputError]:
     Raises:
         InputError: the source as a whole cannot be read, or is empty.
     """
-    if source.dataset is not None:
-        yield from dataset_rows(source.dataset, split=source.split, config=source.config, base=base)
-        return
     path = base / Path(source.path or "").expanduser()
+    saved = path.is_dir() and is_dataset(path)
+    name = source.dataset or (str(path) if saved else None)
+    if name is not None:
+        yield from dataset_rows(name, split=source.split, config=source.config, base=base)
+        return
     if source.split is not None:
         yield from read_rows(path, split=source.split)
         return
