@@ -237,9 +237,9 @@ class _Tags:
             if run is None:
                 return closing.end
             self._run = run.end()
-            last = run.span("last")
-            if _TAG.match(self._text, last[0]) and not in_quotation(self._answer, *last):
-                return last[1]
+            last, behind = run.span("last")
+            if _TAG.match(self._text, last) and not in_quotation(self._answer, last, behind):
+                return behind
         return closing.end
 
 
