@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,67 @@ def test_transactions_write_all_or_nothing_one_at_a_time(tmp_path: Path, *, log:
         assert second.execute("PRAGMA busy_timeout").fetchone() == (30_000,)
 
 
+def test_a_writer_that_waited_in_vain_says_so_itself(tmp_path: Path) -> None:
+    with (
+        closing(open_writable(tmp_path / "a", FORM, log=False)) as first,
+        closing(open_writable(tmp_path / "a", FORM, log=False)) as second,
+        transaction(first),
+    ):
+        second.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(sqlite3.OperationalError, match="locked"), transaction(second):
+            pass
+
+
+def test_a_file_in_use_is_waited_for_before_its_journal_is_changed(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with closing(open_writable(path, FORM, log=False)) as db, ThreadPoolExecutor(1) as pool:
+        with transaction(db):
+            opened = pool.submit(open_writable, path, FORM, log=True)
+            time.sleep(0.1)
+            assert not opened.done()
+        opened.result().close()
+
+
+def test_an_error_that_waiting_does_not_mend_is_not_waited_for(tmp_path: Path) -> None:
+    asked = time.monotonic()
+    with pytest.raises(sqlite3.OperationalError, match="syntax error"):
+        open_writable(tmp_path / "a", replace(FORM, schema="MAKE TABLES;"), log=False)
+    assert time.monotonic() - asked < WAIT_S / 2
+
+
+def test_nothing_is_made_where_nothing_shall_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is an SQLite file, but not a note book"):
+        open_writable(tmp_path / "a", FORM, log=False, create=False)
+    assert (tmp_path / "a").read_bytes() == b""
+
+
+@dataclass(frozen=True)
+class Failing(Format):
+    """Its files cannot be read."""
+
+    code: int = 0
+
+    def check(self, db: sqlite3.Connection, path: Path) -> None:
+        error = sqlite3.OperationalError("sorry")
+        error.sqlite_errorcode = self.code
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("code", "journal"),
+    [
+        pytest.param(sqlite3.SQLITE_READONLY, False, id="no-journal"),
+        pytest.param(sqlite3.SQLITE_FULL, True, id="not-for-its-journal"),
+    ],
+)
+def test_other_problems_of_a_reader_pass(tmp_path: Path, code: int, *, journal: bool) -> None:
+    open_writable(tmp_path / "a", FORM, log=False).close()
+    if journal:
+        (tmp_path / "a-journal").touch()
+    with pytest.raises(sqlite3.OperationalError, match="sorry"):
+        open_readonly(tmp_path / "a", Failing(what="a", schema="", code=code))
+
+
 @pytest.mark.parametrize("after", ["BEGIN", "COMMIT"])
 def test_an_interrupt_between_two_steps_leaves_no_transaction_open(
     tmp_path: Path, after: str
@@ -225,6 +288,55 @@ def test_a_run_that_cannot_be_opened_lets_go_of_its_lock(tmp_path: Path) -> None
         assert caught.value is not None
 
 
+@pytest.mark.parametrize(
+    ("beside", "seen"),
+    [
+        pytest.param({}, ["one"], id="closed"),
+        pytest.param({"-wal": True, "-shm": True}, ["one", "two"], id="its-writer-is-at-work"),
+        pytest.param({"-wal": True}, None, id="its-writer-was-killed-and-its-index-is-gone"),
+        pytest.param({"-wal": False}, ["one"], id="an-empty-log"),
+        pytest.param({"-shm": True}, ["one"], id="an-index-alone"),
+    ],
+)
+def test_what_is_read_where_nothing_may_be_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    beside: dict[str, bool],
+    seen: list[str] | None,
+) -> None:
+    (folder := tmp_path / "theirs").mkdir()
+    with closing(open_writable(tmp_path / "notes", FORM, log=True)) as db:
+        db.execute("INSERT INTO notes VALUES ('one')")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute("INSERT INTO notes VALUES ('two')")
+        for ending, whole in {"": True, **beside}.items():
+            data = (tmp_path / f"notes{ending}").read_bytes()
+            (folder / f"notes{ending}").write_bytes(data if whole else b"")
+    before = sorted(folder.iterdir())
+    monkeypatch.setattr(os, "access", lambda where, _: where != folder)
+    if seen is None:
+        with pytest.raises(InputError, match=r"note book .* was not closed, and its directory"):
+            open_readonly(folder / "notes", FORM)
+        return
+    with closing(open_readonly(folder / "notes", FORM)) as db:
+        assert [text for (text,) in db.execute("SELECT text FROM notes")] == seen
+        assert sorted(folder.iterdir()) == before
+
+
+def test_a_file_whose_writer_was_killed_is_not_mended_by_a_reader(tmp_path: Path) -> None:
+    (folder := tmp_path / "copy").mkdir()
+    with closing(open_writable(tmp_path / "notes", FORM, log=False)) as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.executemany("INSERT INTO notes VALUES (?)", [("x" * 3000,)] * 30)
+        for name in ("notes", "notes-journal"):
+            (folder / name).write_bytes((tmp_path / name).read_bytes())
+    before = (folder / "notes").read_bytes()
+    with pytest.raises(InputError, match="or remove 'notes-journal' if it came from elsewhere"):
+        open_readonly(folder / "notes", FORM)
+    assert (folder / "notes").read_bytes() == before
+
+
 READER = """
 import os, sys
 from deemster.suites.store import RunStore
@@ -249,3 +361,43 @@ def test_somebody_who_may_not_write_there_reads_a_run(*, closed: bool) -> None:
                 [sys.executable, "-c", READER, name], capture_output=True, check=False, text=True
             )
         assert done.stdout == "1\n", done.stderr
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """While it is open, no file of this process grows beyond a few KB, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_is_at_rest_is_read_on_a_full_disk(tmp_path: Path) -> None:
+    form = replace(FORM, schema="CREATE TABLE notes (text TEXT NOT NULL);")
+    path = tmp_path / "notes"
+    with closing(open_writable(path, form, log=True)) as db, transaction(db):
+        db.execute("INSERT INTO notes VALUES ('kept')")
+    with no_room(), closing(open_readonly(path, form)) as db:
+        assert db.execute("SELECT text FROM notes").fetchall() == [("kept",)]
+
+
+def test_what_was_not_closed_is_not_read_without_its_log_on_a_full_disk(tmp_path: Path) -> None:
+    form = replace(FORM, schema="CREATE TABLE notes (text TEXT NOT NULL);")
+    path = tmp_path / "notes"
+    with closing(open_writable(path, form, log=True)) as db:
+        with transaction(db):
+            db.execute("INSERT INTO notes VALUES ('late')")
+        elsewhere = tmp_path / "copy"
+        for ending in ("", "-wal"):
+            elsewhere.with_name(f"copy{ending}").write_bytes(
+                path.with_name(f"notes{ending}").read_bytes()
+            )
+    with no_room(), pytest.raises(InputError, match="not closed, and the disk is full; copy it"):
+        open_readonly(elsewhere, form)
+    with no_room(), pytest.raises(sqlite3.OperationalError) as caught:
+        open_writable(elsewhere, form, log=True)
+    assert told(caught.value) == "database or disk is full"
+    with closing(open_readonly(elsewhere, form)) as db:
+        assert db.execute("SELECT text FROM notes").fetchall() == [("late",)]

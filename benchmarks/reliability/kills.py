@@ -65,27 +65,28 @@ def interrupts(run: Run) -> None:
     n = run.count("signals", 100, least=4)
     rng = random.Random(8)
     first, second, statuses, lost, orphans = [0.0], [0.0], Counter[int](), 0, 0
-    with tempfile.TemporaryDirectory() as name, OpenAIServer(reply, latency=0.3) as server:
-        folder = Path(name)
-        suite = write_suite(folder, own_pairs(400), server.url)
+    with tempfile.TemporaryDirectory() as name:
         for number in range(n):
-            out = folder / f"run-{number}"
-            before = server.ledger.choices
-            process = _at_work(suite, out, server)
-            time.sleep(rng.uniform(0, 0.5))
-            answered = server.ledger.choices - before
-            time.sleep(0.2)  # what was answered until here has arrived
-            begun, took = time.monotonic(), first
-            process.send_signal((signal.SIGINT, signal.SIGTERM)[number % 2])
-            if number % 4 == 3:
-                time.sleep(0.05)
-                begun, took = time.monotonic(), second
-                process.send_signal(signal.SIGINT)
-            process.communicate(timeout=120)
-            took.append(time.monotonic() - begun)
-            statuses[process.returncode] += 1
-            lost += max(0, answered - _kept(out))
-            orphans += _left(process.pid)
+            folder = Path(name) / str(number)
+            folder.mkdir()
+            out = folder / "run"
+            # A server each: one that still answers the last run would pass for this one's.
+            with OpenAIServer(reply, latency=0.3) as server:
+                process = _at_work(write_suite(folder, own_pairs(400), server.url), out, server)
+                time.sleep(rng.uniform(0, 0.5))
+                answered = server.ledger.choices
+                time.sleep(0.2)  # what was answered until here has arrived
+                begun, took = time.monotonic(), first
+                process.send_signal((signal.SIGINT, signal.SIGTERM)[number % 2])
+                if number % 4 == 3:
+                    time.sleep(0.05)
+                    begun, took = time.monotonic(), second
+                    process.send_signal(signal.SIGINT)
+                process.communicate(timeout=120)
+                took.append(time.monotonic() - begun)
+                statuses[process.returncode] += 1
+                lost += max(0, answered - _kept(out))
+                orphans += _left(process.pid)
     run.most("longest way from the signal to the end", max(first), 1.0, " s")
     run.most("longest way from a second SIGINT to the end", max(second), 0.5, " s")
     found = ", ".join(f"{times} × {status}" for status, times in statuses.items())
@@ -96,13 +97,12 @@ def interrupts(run: Run) -> None:
 
 def _at_work(suite: Path, out: Path, server: OpenAIServer) -> subprocess.Popen[bytes]:
     """A run in a session of its own that has an answer."""
-    before = server.ledger.answered
     process = subprocess.Popen(
         [sys.executable, "-m", "deemster", "run", str(suite), "--out", str(out)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         env={**os.environ, "DEEMSTER_MODEL": ""},
     )  # fmt: skip
-    while server.ledger.answered == before and process.poll() is None:
+    while not server.ledger.answered and process.poll() is None:
         time.sleep(0.005)
     return process
 

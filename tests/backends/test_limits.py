@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -61,13 +62,28 @@ async def test_permanent_errors_are_tried_once() -> None:
 
 async def test_one_deadline_bounds_all_attempts() -> None:
     async def attempt() -> str:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.05)
         raise BackendError("busy", retryable=True)
 
     start = time.monotonic()
-    with pytest.raises(BackendTimeout, match=r"no answer within 0.3 s; .*busy"):
-        await retried(attempt, attempts=50, timeout=0.3)
+    with pytest.raises(BackendTimeout, match=r"no answer within 1 s; .*busy"):
+        await retried(attempt, attempts=50, timeout=1)
     assert time.monotonic() - start < 5
+
+
+async def test_the_deadline_ends_the_wait_for_a_place() -> None:
+    gate = Gate(1, None)
+
+    async def attempt() -> str:
+        await asyncio.sleep(0.01)
+        raise BackendError("busy", retryable=True, retry_after=0.0)
+
+    first = asyncio.create_task(with_retries(attempt, gate=gate, attempts=3, timeout=1))
+    other = asyncio.create_task(gate.enter(60))  # who never leaves
+    async with asyncio.timeout(20):
+        with pytest.raises(BackendTimeout, match="busy"):
+            await first
+    assert other.done()
 
 
 async def test_an_attempt_that_takes_all_the_time_is_the_deadline() -> None:
@@ -96,6 +112,24 @@ async def test_time_in_the_queue_does_not_count_towards_the_deadline() -> None:
 
     calls = [with_retries(attempt, gate=gate, attempts=1, timeout=0.3) for _ in range(8)]
     assert await asyncio.gather(*calls) == ["answer"] * 8
+
+
+async def test_who_tries_again_goes_before_those_who_have_not_tried() -> None:
+    gate, order = Gate(1, None), list[str]()
+    busy = [BackendError("busy", retryable=True, retry_after=0.0)]
+
+    async def call(name: str) -> str:
+        async def attempt() -> str:
+            order.append(name)
+            await asyncio.sleep(0)
+            if name == "first" and busy:
+                raise busy.pop()
+            return name
+
+        return await with_retries(attempt, gate=gate, attempts=2, timeout=5)
+
+    await asyncio.gather(*map(call, ("first", "second", "third")))
+    assert order == ["first", "second", "first", "third"]
 
 
 async def test_retry_after_pauses_every_call() -> None:
@@ -159,6 +193,7 @@ async def test_rate_is_kept_evenly_and_in_order(rate: float) -> None:
     ("changed", "match"),
     [
         pytest.param({"concurrency": 0}, "concurrency", id="no-concurrency"),
+        pytest.param({"concurrency": True}, "concurrency", id="no-count"),
         pytest.param({"concurrency": 1.5}, "concurrency", id="half-a-call"),
         pytest.param({"rate": 0}, "rate", id="rate-0-would-wait-forever"),
         pytest.param({"rate": float("nan")}, "rate", id="rate-nan"),
@@ -187,6 +222,11 @@ def test_impossible_budgets_are_refused(bad: float) -> None:
         Budget(usd=bad)
 
 
+def test_a_budget_of_nothing_is_spent() -> None:
+    with pytest.raises(OverBudgetError, match=r"^budget of 0 calls is spent"):
+        Budget(calls=0).admit()
+
+
 def test_budget_of_calls_is_exact_between_threads() -> None:
     budget, admitted, lock = Budget(calls=100), 0, threading.Lock()
 
@@ -207,16 +247,17 @@ def test_budget_of_calls_is_exact_between_threads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "usage"),
+    ("limit", "usage", "used"),
     [
-        pytest.param(Budget(tokens=10), Usage(tokens_in=6, tokens_out=4), id="tokens"),
-        pytest.param(Budget(usd=0.5), Usage(cost=0.5), id="money"),
-        pytest.param(Budget(usd=0.5), Usage(cost=None), id="money-of-unknown-amount"),
+        pytest.param({"tokens": 10}, Usage(tokens_in=6, tokens_out=4), "10 used", id="tokens"),
+        pytest.param({"usd": 0.5}, Usage(cost=0.5), "0.500000 used", id="money"),
+        pytest.param({"usd": 0.5}, Usage(cost=None), "an unknown amount used", id="money-unknown"),
     ],
 )
-def test_a_spent_budget_admits_nothing(budget: Budget, usage: Usage) -> None:
+def test_a_spent_budget_admits_nothing(limit: dict[str, Any], usage: Usage, used: str) -> None:
+    budget = Budget(**limit)
     budget.admit()
     budget.charge(usage)
-    with pytest.raises(OverBudgetError, match="spent"):
+    with pytest.raises(OverBudgetError, match=rf"is spent \({used}\)"):
         budget.admit()
     assert budget.spent.calls == 1

@@ -210,7 +210,8 @@ def test_an_index_names_weights_of_its_folder_only(
     index: str, shard: str, lies_inside: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "parts").mkdir()
-    (tmp_path / "config.json").write_text("{}")
+    named = {"transformers_weights": f"{index}.index.json"} if "/" in index else {}
+    (tmp_path / "config.json").write_text(json.dumps(named))
     (tmp_path / f"{index}.index.json").write_text(
         json.dumps({"weight_map": {"a": "model.safetensors", "b": shard}})
     )
@@ -221,6 +222,21 @@ def test_an_index_names_weights_of_its_folder_only(
         source_of(str(tmp_path))
     assert repr(shard) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_indexes_of_other_models_in_the_folder_are_not_read(tmp_path: Path) -> None:
+    """Checkpoints of a training may be many, and lie on slow disks."""
+    (tmp_path / "checkpoint-10").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "checkpoint-10" / "model.safetensors.index.json").write_text("broken")
+    assert source_of(str(tmp_path)).base == str(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../a.index.json", "/a.index.json", "b/../../a.index.json"])
+def test_a_configuration_names_an_index_of_its_folder_only(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"transformers_weights": name}))
+    with pytest.raises(InputError, match="which are not in"):
+        source_of(str(tmp_path))
 
 
 def test_a_judge_file_says_what_an_adapter_lies_over(tmp_path: Path, cache: Path) -> None:

@@ -126,6 +126,8 @@ def pace(clock: Clock) -> Pace:
     ("after", "lowered"),
     [
         pytest.param(7.0, False, id="soon: it may be by chance"),
+        pytest.param(9.9, False, id="before half of the way"),
+        pytest.param(10.0, True, id="half of the way up"),
         pytest.param(13.0, True, id="on the way up"),
         pytest.param(20.5, True, id="beyond what was too much"),
     ],
@@ -146,6 +148,98 @@ def test_one_refusal_on_the_way_up_lowers_the_rate_for_long(
     assert pace.rate == pytest.approx(before)
 
 
+@pytest.mark.parametrize(
+    ("after", "share"),
+    [
+        pytest.param(0.0, 0.97, id="lowered"),
+        pytest.param(10.0, 0.97 + 0.03 / 8, id="half of the way"),
+        pytest.param(20.0, 1.0, id="back"),
+        pytest.param(40.0, (0.97 + 0.03 * 8) * 2, id="as long again"),
+    ],
+)
+def test_the_way_back(clock: Clock, after: float, share: float) -> None:
+    pace = Pace()
+    assert pace.quiet == 0
+    assert pace.take(clock.now - 1) == 0  # a second ago: of another burst
+    assert all(pace.take(clock.now) == 0 for _ in range(64))
+    for _ in range(7):
+        pace.refused(clock.now)
+    assert pace.rate == float("inf")
+    for _ in range(37):
+        pace.refused(clock.now)
+    clock.now += after
+    assert pace.rate == pytest.approx(20 * share)
+
+
+@pytest.mark.parametrize(("answers", "known"), [(24, True), (25, False)])
+def test_eight_refusals_among_32_outcomes_are_a_limit(
+    clock: Clock, answers: int, *, known: bool
+) -> None:
+    pace = Pace()
+    pace.refused(clock.now)
+    for _ in range(answers):
+        pace.answered(clock.now)
+    for _ in range(7):
+        pace.refused(clock.now)
+    assert (pace.rate < float("inf")) is known
+
+
+def test_a_refusal_of_what_started_a_second_after_the_cut_may_be_for_the_burst(
+    pace: Pace, clock: Clock
+) -> None:
+    clock.now += 2
+    before = pace.rate
+    for _ in range(3):
+        pace.refused(1001.0)
+    assert pace.rate == before
+
+
+def test_as_many_refusals_at_a_lower_rate_twice_are_not_for_the_rate(
+    pace: Pace, clock: Clock
+) -> None:
+    for _ in range(2):  # what is learned anew is given up no sooner
+        for known in (True, False):
+            clock.now += 2
+            for _ in range(3):
+                pace.refused(clock.now)
+            assert (pace.rate < float("inf")) is known
+        clock.now += 61
+        for _ in range(8):
+            pace.refused(clock.now)
+
+
+def test_at_most_1024_starts_are_kept(clock: Clock) -> None:
+    pace = Pace()
+    assert all(pace.take(clock.now) == 0 for _ in range(1100))
+    for _ in range(8):
+        pace.refused(clock.now)
+    assert pace.rate == pytest.approx(0.97 * (1024 - 8))
+
+
+def test_a_request_from_before_two_cuts_says_nothing_about_the_second(
+    pace: Pace, clock: Clock
+) -> None:
+    clock.now += 13
+    pace.refused(clock.now)
+    lowered = pace.rate
+    pace.refused(1000.0)
+    assert pace.rate == lowered
+
+
+def test_refusals_are_ignored_for_a_minute_after_a_rate_was_given_up(
+    pace: Pace, clock: Clock
+) -> None:
+    for _ in range(3):
+        half_refused(pace, clock)
+    assert pace.rate == float("inf")
+    for later, known in ((60.0, False), (60.0 + 1e-6, True)):
+        given_up, clock.now = clock.now, clock.now + later
+        for _ in range(8):
+            pace.refused(clock.now)
+        assert (pace.rate < float("inf")) is known
+        clock.now = given_up
+
+
 def half_refused(pace: Pace, clock: Clock) -> None:
     """Too soon after the rate was lowered for it to be on its way up."""
     clock.now += 2
@@ -155,7 +249,7 @@ def half_refused(pace: Pace, clock: Clock) -> None:
 
 def test_answers_to_the_burst_say_nothing_about_the_rate(pace: Pace, clock: Clock) -> None:
     for _ in range(97):
-        pace.answered(clock.now + 0.5)
+        pace.answered(clock.now + 1.0)
     clock.now += 2
     for _ in range(3):
         pace.refused(clock.now)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from deemster.backends import FakeBackend
 from deemster.dialects import DIALECTS, Dialect, Parsed, open_dialect, to_caller_order
-from deemster.dialects.base import number, tail
+from deemster.dialects.base import number, probability, tail
 from deemster.dialects.boxed import read_boxed
 from deemster.dialects.parts import join_parts
 from deemster.dialects.vote import read_vote
@@ -177,6 +178,31 @@ def test_read_vote_keeps_failures(text: str, status: str) -> None:
     assert isinstance(vote, Failure)
     assert (vote.status, vote.raw) == (status, text)
     assert "cut at max_tokens" in vote.message
+
+
+@pytest.mark.parametrize(
+    ("text", "warnings", "message"),
+    [
+        ("", ("the filter ate it", "try another"), "the filter ate it"),
+        ("", (), "no boxed scores in text ending ''"),
+        ("so", ("slow",), "no boxed scores in text ending 'so'"),
+    ],
+)
+def test_why_there_is_no_text_is_why_there_is_no_verdict(
+    text: str, warnings: tuple[str, ...], message: str
+) -> None:
+    completion = Completion(text=text, warnings=warnings)
+    vote = read_vote(open_dialect("grm"), completion, order=(0, 1), n=2, draw=0)
+    assert isinstance(vote, Failure)
+    assert vote.message == message
+
+
+def test_probability() -> None:
+    assert probability(math.log(0.25)) == pytest.approx(0.25)
+    assert probability(0.0009) == 1
+    for wrong in (0.001, 0.5, math.nan):
+        with pytest.raises(ParseError, match="is not a log-probability"):
+            probability(wrong)
 
 
 @dataclass(frozen=True)

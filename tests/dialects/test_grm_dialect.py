@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 from deemster.dialects import open_dialect
+from deemster.dialects.boxed import numbers, read_boxed
 from deemster.dialects.grm import Grm
 from deemster.dialects.vote import read_vote
 from deemster.errors import AmbiguousError, InputError, ParseError
@@ -108,6 +109,28 @@ def test_no_verdict(text: str, problem: str) -> None:
 def test_different_verdicts_are_ambiguous(text: str) -> None:
     with pytest.raises(AmbiguousError):
         scores(text)
+
+
+def test_a_box_alone() -> None:
+    scale = Scale(low=0, high=100)
+    assert read_boxed(r"So \boxed{88}, yes: \boxed{88}", n=1, scale=scale) == (88,)
+    with pytest.raises(ParseError, match="no boxed scores in text ending 'So 88'"):
+        read_boxed("So 88", n=1, scale=scale)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param("Response 2: 7, Response 1: 5", id="other-order"),
+        pytest.param("Response 1: 7, 5", id="one-label"),
+        pytest.param("Response 0: 7, Response 1: 5", id="from-0"),
+        pytest.param("[7, 5)", id="brackets-that-differ"),
+        pytest.param(r"\text{\textbf}{7}, 5", id="a-look-within-a-look"),
+    ],
+)
+def test_numbers_that_cannot_be_told(box: str) -> None:
+    with pytest.raises(ParseError, match="is not a number"):
+        numbers(box, 2, Scale(low=1, high=10))
 
 
 def test_single_response_and_many() -> None:
@@ -253,6 +276,23 @@ def test_binary_rule_scores_single_responses_0_or_1() -> None:
             [("Richtigkeit", "stimmt", 0.4), ("Ton", "nett", 0.6)],
             id="german",
         ),
+        pytest.param(
+            "Criteria:\n1. A (20%): a\n2. B (60%): b\n3. C: c",
+            [("A", "a", 0.167), ("B", "b", 0.5), ("C", "c", 0.333)],
+            id="a-missing-weight-is-the-mean-of-the-others",
+        ),
+        pytest.param(
+            "Criteria:\n| What | Weight |\n|---|---|\n| Accuracy | 40% |\n| Tone | 60% |",
+            [("Accuracy", "", 0.4), ("Tone", "", 0.6)],
+            id="table-whose-first-column-has-another-name",
+        ),
+        pytest.param(
+            "Criteria:\n| Meaning | Criterion |\n|---|---|\n| right | Accuracy |\n| Tone |",
+            [("Accuracy", "right", 1)],
+            id="table-with-a-short-row",
+        ),
+        pytest.param("Criteria:\n| Criterion | Weight |\n|---|---|", [], id="table-without-rows"),
+        pytest.param("Criteria:\n|---|\n| Accuracy |", [], id="rule-without-a-header"),
         pytest.param("Specific Criteria:\nnone in particular", [], id="prose"),
         pytest.param("Specific Criteria:\n1. (50%):\n2. **:**", [], id="nameless"),
         pytest.param("nothing", [], id="missing"),
@@ -262,13 +302,24 @@ def test_principles(listed: str, found: list[tuple[str, str, float]]) -> None:
     assert principles(listed) == found
 
 
-def test_a_very_long_criterion_keeps_its_text() -> None:
-    (name, description, weight) = principles("Criteria:\n1. " + "x" * 300)[0]
-    assert (len(name), len(description), weight) == (200, 300, 1)
+@pytest.mark.parametrize(
+    ("characters", "named", "described"), [(200, 200, 0), (201, 200, 201), (3000, 200, 2000)]
+)
+def test_a_very_long_criterion_keeps_its_text(characters: int, named: int, described: int) -> None:
+    (name, description, weight) = principles("Criteria:\n1. " + "x" * characters)[0]
+    assert (len(name), len(description), weight) == (named, described, 1)
+    assert name.endswith("…") is (characters > 200)
 
 
-def test_at_most_64_principles_are_read() -> None:
-    assert len(principles("Criteria:" + "\n1. a (1%)" * 300)) == 64
+@pytest.mark.parametrize("start", ["Criteria:", "Criteria:\n| Criterion |\n|---|"])
+def test_at_most_64_principles_are_read(start: str) -> None:
+    item = "\n| a |" if "|" in start else "\n1. a (1%)"
+    assert len(principles(start + item * 64)) == len(principles(start + item * 300)) == 64
+
+
+@pytest.mark.parametrize(("nested", "read"), [(254, 2), (255, 1)])
+def test_at_most_256_items_are_looked_at(nested: int, read: int) -> None:
+    assert len(principles("Criteria:\n1. a" + "\n  - b" * nested + "\n2. c")) == read
 
 
 @pytest.mark.parametrize(
@@ -280,7 +331,8 @@ def test_at_most_64_principles_are_read() -> None:
         pytest.param(
             "Response 1: good\nResponse 2: bad\nResponse 1: long", ["good\nlong", "bad"], id="again"
         ),
-        pytest.param("Response 1: good\nResponse 9: what", ["good"], id="unknown-response"),
+        pytest.param("Response 1: good\nResponse 3: what", ["good"], id="unknown-response"),
+        pytest.param("Response 0: what\nResponse 2: bad", ["bad"], id="no-response-0"),
         pytest.param(
             "Response 1: good. Response 2: bad, unlike Response 1: it is short.",
             ["good.", "bad, unlike Response 1: it is short."],

@@ -49,6 +49,10 @@ def test_a_whole_document() -> None:
         pytest.param(f"```\n{json.dumps(VALID)}\n```", id="bare-fence"),
         pytest.param(f'<think>{{"scores": [1]}}</think>\n{json.dumps(VALID)}', id="reasoning"),
         pytest.param(f"{json.dumps(VALID)}\n{json.dumps(VALID, indent=1)}", id="twice-the-same"),
+        pytest.param(json.dumps(VALID) * 8, id="eight-times-the-same"),
+        pytest.param(f"So: {json.dumps(VALID)}\n" * 8, id="eight-times-in-prose"),
+        pytest.param('{"a" ' * 63 + json.dumps(VALID), id="behind-63-broken-ones"),
+        pytest.param(f'"a":{" " * 99}{json.dumps(VALID)}', id="far-from-what-is-before"),
         pytest.param(f"Here: {json.dumps(VALID)}", id="prose-before"),
         pytest.param(f"Sure, {json.dumps(VALID)}", id="prose-before-with-a-comma"),
         pytest.param(f"{json.dumps(VALID)} Done.", id="prose-after"),
@@ -74,6 +78,14 @@ def test_what_may_stand_around_it(text: str) -> None:
         pytest.param('["scores"]', "valid dictionary", id="list"),
         pytest.param(f"Here: {changed()[:-1]}", "not JSON", id="cut-in-prose"),
         pytest.param(f"[{changed()[:-1]}]", "not JSON", id="cut-in-a-list"),
+        pytest.param(f"[{changed()}, ", "not JSON", id="element-of-a-cut-list"),
+        pytest.param(f"[[], {changed()}, ", "not JSON", id="second-element-of-a-cut-list"),
+        pytest.param(f'"a":{" " * 98}{changed()}', "text after", id="a-value-far-from-its-key"),
+        pytest.param('{"a" ' * 64 + changed(), "not JSON", id="behind-64-broken-ones"),
+        pytest.param(f'Here: {{"a": 1, "a": 2}} {changed()}', "stands twice", id="one-before"),
+        pytest.param(
+            f'Here: {{"a": {"[" * 32}{"]" * 32}}}, "scores": 1', "deeply", id="deep-prose"
+        ),
         pytest.param(f'{{"a": {changed()}', "not JSON", id="inside-a-cut-one"),
         pytest.param(f'{{"a": {changed()}}}', "Field required", id="inside-another"),
         pytest.param('``` "scores"```', "not JSON", id="fence-in-one-line"),
@@ -118,7 +130,9 @@ def test_not_a_verdict(text: str, problem: str) -> None:
     "text",
     [
         pytest.param(changed() + changed(scores=[1, 9]), id="two"),
-        pytest.param(changed() * 20, id="a-row-of-them"),
+        pytest.param(changed() * 9, id="nine-the-same"),
+        pytest.param(f"So: {changed()}\n" * 9, id="nine-the-same-in-prose"),
+        pytest.param(f'{changed()}"scores": 1', id="and-a-key-right-behind-it"),
         pytest.param(f"{changed()} or {changed(scores=[1, 9])}", id="two-in-prose"),
         pytest.param(f'{changed()} or {{"scores": [1', id="and-a-broken-one"),
         pytest.param(f'{changed()} or {{"a": {{"scores": [1, 9]}}}}', id="and-a-nested-one"),
@@ -135,6 +149,20 @@ def test_a_fence_that_is_not_closed_is_no_fence() -> None:
     assert read_json("```json\n[1]```") == [1]
 
 
+def test_what_a_fence_is_called_is_one_word() -> None:
+    assert read_json("``` c++ \n[1]\n```") == [1]
+    with pytest.raises(ParseError, match="not JSON"):
+        read_json("```a b\n[1]```")
+
+
+def test_documents_and_the_place_of_what_follows_them() -> None:
+    assert read_json("1.5 \n\t1.5") == 1.5
+    with pytest.raises(ParseError, match=r"text after the JSON document: .* at character 5$"):
+        read_json("[1]  x")
+    with pytest.raises(ParseError, match=r"not JSON: .* at character 3$"):
+        read_json("[1,")
+
+
 def test_scores_that_fit_no_principle_are_left_out() -> None:
     critiques = [{"text": "good", "scores": [8]}, {"text": "bad", "scores": [3, 6]}]
     parsed = Json().parse(Completion(text=changed(critiques=critiques)), n=2)
@@ -148,32 +176,31 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
     )
     parsed = Json().parse(Completion(text=text), n=2)
     assert parsed.critiques[0].text == "café \ufffd"
+    assert read_json(r'["\ud83d", {"caf\u00e9": "\ud83d"}]')[1] == {"café": "\ufffd"}
 
 
 def test_schema_is_closed_and_bounded() -> None:
-    schema = Json(max_principles=3).json_schema(4)
+    def closed(**properties: object) -> dict[str, Any]:
+        kept = {"required": list(properties), "additionalProperties": False}
+        return {"type": "object", "properties": properties} | kept
 
-    def walk(node: dict[str, Any]) -> None:
-        if node["type"] == "object":
-            assert node["additionalProperties"] is False
-            assert node["required"] == list(node["properties"])
-            for child in node["properties"].values():
-                walk(child)
-        elif node["type"] == "array":
-            assert node["minItems"] <= node["maxItems"]
-            walk(node["items"])
-        elif node["type"] == "string":
-            assert node["maxLength"] > 0
-        else:
-            assert (node["type"], node["minimum"]) == ("integer", 1)
-            assert node["maximum"] in (10, 100)
+    def listed(items: object, least: int, most: int) -> dict[str, Any]:
+        return {"type": "array", "items": items, "minItems": least, "maxItems": most}
 
-    walk(schema)
-    assert schema["properties"]["scores"]["items"]["maximum"] == 10
-    assert list(schema["properties"]) == ["principles", "critiques", "scores"]
-    for key, least, most in (("scores", 4, 4), ("critiques", 4, 4), ("principles", 1, 3)):
-        part = schema["properties"][key]
-        assert (part["minItems"], part["maxItems"]) == (least, most)
+    score = {"type": "integer", "minimum": 1, "maximum": 10}
+    principle = closed(
+        name={"type": "string", "minLength": 1, "maxLength": 60},
+        description={"type": "string", "maxLength": 160},
+        weight={"type": "integer", "minimum": 1, "maximum": 100},
+    )
+    critique = closed(text={"type": "string", "maxLength": 800}, scores=listed(score, 1, 8))
+    assert Json().json_schema(4) == closed(
+        principles=listed(principle, 1, 8),
+        critiques=listed(critique, 4, 4),
+        scores=listed(score, 4, 4),
+    )
+    fewer = Json(max_principles=3).json_schema(4)
+    assert fewer["properties"]["principles"]["maxItems"] == 3
 
 
 def test_smallest_document_of_the_schema_is_a_verdict() -> None:

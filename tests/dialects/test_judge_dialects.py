@@ -11,8 +11,8 @@ from tests.dialects.verdict_forms import REFUSED
 
 from deemster.backends import FakeBackend
 from deemster.dialects import open_dialect
-from deemster.dialects.marked import critiques_of, marked
-from deemster.errors import InputError
+from deemster.dialects.marked import critiques_of, marked, principles_of
+from deemster.errors import InputError, ParseError
 from deemster.judges import Judge, rerank
 from deemster.prompts import View
 from deemster.schemas import (
@@ -39,6 +39,19 @@ def test_marked_critiques_are_of_the_responses_that_there_are() -> None:
     text = "".join(f"[The Begin of Analysis on Response {i}]\non {i}\n" for i in range(4))
     found = critiques_of(marked(text), 2)
     assert [(one.response, one.text) for one in found] == [(0, "on 1"), (1, "on 2")]
+
+
+def test_marked_criteria_are_principles_and_other_lists_are_not() -> None:
+    text = "[The Begin of Evaluation Criteria]\n1. Tone: kind\n[The End of Evaluation Criteria]\n"
+    found = principles_of(marked(f"{text}[The Begin of Thoughts]\n1. Length: short\n"))
+    assert [(one.name, one.description) for one in found] == [("Tone", "kind")]
+
+
+def test_at_most_256_parts_are_marked() -> None:
+    part = "[The Begin of A]x[The End of A]"
+    assert len(marked(part * 256)) == 256
+    with pytest.raises(ParseError, match="more than 256 marked parts"):
+        marked(part * 257)
 
 
 @pytest.mark.parametrize(("spec", "scores", "texts"), judge_forms.READ, ids=str)

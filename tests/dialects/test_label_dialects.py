@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deemster.dialects import open_dialect
-from deemster.dialects.base import number
+from deemster.dialects.base import number, settle
 from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.schemas import Completion, Scale
 
@@ -24,7 +24,7 @@ READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
         ('[["a"]] is [[Assistant A]]', (1, 0)),
     ],
     "mt-bench-pair:first": [("[[A]] no, [[B]]", (1, 0))],
-    "mt-bench-pair:last": [("[[A]] no, [[B]]", (0, 1))],
+    "mt-bench-pair:last": [("[[A]] no, [[B]]", (0, 1)), ("[[A]] no, [[B]] no, [[A]]", (1, 0))],
     "mt-bench-single": [
         ("Rating: [[7]]", (7,)),
         ("**Rating: [[7.5]]**", (7.5,)),
@@ -180,6 +180,22 @@ def test_judgelrm_single() -> None:
 def test_a_verdict_in_many_spellings_is_one_verdict() -> None:
     text = " ".join(f"[[{' ' * (i % 4)}7.{'0' * (i % 9)}]]" for i in range(200))
     assert parse("mt-bench-single", text) == (7,)
+
+
+def test_two_verdicts_are_named() -> None:
+    with pytest.raises(AmbiguousError, match=r"^different verdicts: 'a' and 'b'$"):
+        settle(["a", "a", "b", "c"], str)
+
+
+@pytest.mark.parametrize(("unreadable", "error"), [(7, AmbiguousError), (8, ParseError)])
+def test_after_eight_unreadable_findings_no_verdict_is_looked_for(
+    unreadable: int, error: type[ParseError]
+) -> None:
+    scale = Scale(low=1, high=10)
+    findings = [*map(str, range(11, 11 + unreadable)), "7"]
+    with pytest.raises(ParseError) as caught:
+        settle(findings, lambda finding: number(finding, scale))
+    assert type(caught.value) is error
 
 
 def test_many_unreadable_findings_stop_early() -> None:

@@ -164,6 +164,9 @@ def test_verdicts_are_looked_for_loosely(text: str, there: bool) -> None:
         pytest.param("a</think>b</details>c</think>d", "d", id="past-an-html-tag"),
         pytest.param("a</think>b</think>c<think>d", "c", id="before-an-open-block"),
         pytest.param('a</think>b "the </think>" c', 'b "the </think>" c', id="last-in-quotes"),
+        pytest.param("a ◁ [1] </think>c", "c", id="among-all-that-begins-tags"),
+        pytest.param("a    </think> b", "a    </think> b", id="four-spaces-in-a-sentence"),
+        pytest.param("a     </think> b", " b", id="five-spaces-are-no-sentence"),
     ],
 )
 def test_several_closing_tags(text: str, left: str) -> None:
@@ -219,6 +222,11 @@ def test_end_tokens_are_dropped(end: str) -> None:
     assert strip_reasoning(f"4{end}\n") == "4"
     # What follows is not the answer, and the answer is not known to have ended.
     assert strip_reasoning(f"4{end}\n5") == f"4{end}\n5"
+
+
+def test_how_far_away_an_end_token_is_looked_for() -> None:
+    assert strip_reasoning(f"4</s>{' ' * 196}") == "4"
+    assert strip_reasoning(f"4</s>{' ' * 197}").startswith("4</s>")
 
 
 REFUSALS = (

@@ -6,7 +6,8 @@ import csv
 import json
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 import pytest
 from tests.support.command_line import deemster, one_line
 
+from deemster.benchmarks import open_reader
+from deemster.errors import InputError
 from deemster.reports import write_report
-from deemster.schemas import Failure, Judgment
+from deemster.schemas import Failure, Judgment, Sample, Vote
+from deemster.suites.importing import _in_layout, import_run
 from deemster.suites.store import RunStore
 
 CARD = {"question_id": "q1", "model": "auk", "judge": "heron"}
@@ -464,6 +468,82 @@ def test_archives_that_cannot_be_read(
     )  # fmt: skip
     assert told in one_line(done)
     assert not (tmp_path / "run").exists()
+
+
+def packed(path: Path, header: str, sample: str = "{}") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("header.json", header)
+        made.writestr("samples/1.json", sample)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "sample", "told"),
+    [
+        pytest.param('{"eval": {}}', '{"id": "' + "x" * 9_000_000 + '"}', "200 times", id="bomb"),
+        pytest.param("[]", "{}", "header.json is no object", id="header-list"),
+        pytest.param("3", "{}", "header.json is no object", id="header-number"),
+        pytest.param("[" * 9_999 + "]" * 9_999, "{}", "100 deep", id="deep-header"),
+        pytest.param('{"eval": {}}', "[" * 9_999 + "]" * 9_999, "100 deep", id="deep-sample"),
+        pytest.param('{"eval": {}}', '{"id": ' + "9" * 5_000 + "}", "digits", id="digits"),
+        pytest.param('{"eval": {}}', '{"id": 1, "scores": NaN}', "in the layout", id="scores"),
+        pytest.param('{"eval": 3}', "{}", "must be an object", id="eval"),
+    ],
+)  # fmt: skip
+def test_hostile_archives_are_refused(header: str, sample: str, told: str, tmp_path: Path) -> None:
+    log = packed(tmp_path / "log.eval", header, sample)
+    with pytest.raises(InputError, match=told) as error:
+        import_run("inspect", traces=log, out=tmp_path / "run")
+    assert len(str(error.value).splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
+    log = packed(tmp_path / "log.eval", "{}")
+    data = bytearray(log.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.find(mark) + at] |= 1
+    log.write_bytes(data)
+    with pytest.raises(InputError, match="encrypted"):
+        import_run("inspect", traces=log, out=tmp_path / "run")
+
+
+OTHER_VALUES = (None, 3, -1.5, "x", [], {}, [None], {"a": None}, True, [3], [[]], "9" * 50, 10**30)
+LOG = Path(__file__).parents[1] / "benchmarks/data"
+
+
+@pytest.mark.parametrize(
+    ("name", "log", "judge"),
+    [
+        ("judgebench", "judgebench/official.jsonl", None),
+        ("mt-bench-pairs", "mt-bench/pairs.jsonl", "Heron-7B"),
+        ("mt-bench-single", "mt-bench/single.jsonl", None),
+        ("llmbar", "llmbar/traces.jsonl", "Heron/Swap"),
+        ("realmistake", "realmistake/traces.jsonl", "heron"),
+        ("rb2-ratings", "rb2-ratings.jsonl", "full"),
+        ("auto-j", "auto-j.jsonl", None),
+        ("alpaca-eval", "alpaca-eval/annotations.jsonl", None),
+    ],
+)
+def test_values_of_other_types_are_errors_of_the_log(
+    name: str, log: str, judge: str | None, tmp_path: Path
+) -> None:
+    first, *rest = map(json.loads, (LOG / log).read_text("utf-8").splitlines())
+    for key in first:
+        for value in OTHER_VALUES:
+            path = tmp_path / "log.jsonl"
+            path.write_text("\n".join(map(json.dumps, [{**first, key: value}, *rest])), "utf-8")
+            with suppress(InputError):  # any other error fails the test
+                list(_in_layout(open_reader(name), path, None, judge))
+
+
+def test_a_reader_of_ones_own_shows_where_it_fails(tmp_path: Path) -> None:
+    def reader(_path: Path) -> Iterator[tuple[Sample, tuple[Vote, ...]]]:
+        raise TypeError("mine")
+        yield
+
+    with pytest.raises(TypeError, match="mine"):
+        import_run(reader, traces=tmp_path, out=tmp_path / "run")
 
 
 def test_published_figures_stand_in_the_report(tmp_path: Path) -> None:

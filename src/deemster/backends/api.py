@@ -11,18 +11,18 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Unpack, get_args
 
 from deemster.backends._api.adapting import Adaptations
 from deemster.backends._api.breaker import Breaker
 from deemster.backends._api.call import Asked
 from deemster.backends._api.draws import Draws
 from deemster.backends._api.lean import open_session
-from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing, read_profile
 from deemster.backends._api.providers import seems_to_reason, sent_secrets
 from deemster.backends._api.request import needed, prepare
+from deemster.backends._api.settings import ProviderOptions, ProviderSettings
 from deemster.backends._api.shared import (
     LoopState,
     NMode,
@@ -31,9 +31,9 @@ from deemster.backends._api.shared import (
     abandon_state,
     close_state,
 )
-from deemster.backends.base import Outcome, Request, Trust, refuse_questions
+from deemster.backends.base import Outcome, Request, refuse_questions
 from deemster.backends.gate import Gate
-from deemster.backends.limits import Budget, Patience, check_limits
+from deemster.backends.limits import Budget, Patience
 from deemster.backends.loops import PerLoop
 from deemster.backends.pace import Pace, shared_pace
 from deemster.backends.structured import StructuredMode, check_mode
@@ -95,54 +95,25 @@ class APIBackend:
         self,
         model: str,
         *,
-        api_base: str | None = None,
-        api_key: str | None = None,
-        concurrency: int = 32,
-        rate: float | None = None,
-        timeout: float = 120.0,
-        attempt_timeout: float | None = None,
-        retries: int = 5,
-        budget: Budget | None = None,
         n_mode: NMode = "auto",
         structured: StructuredMode = "auto",
         structured_retries: int = 1,
         reasoning_room: int | None = None,
         reasoning_as_answer: bool = False,
-        prices: Prices | Mapping[str, float] | None = None,
-        extra: Mapping[str, Any] | None = None,
-        only_litellm: bool = False,
-        trust: Trust = True,
+        **options: Unpack[ProviderOptions],
     ) -> None:
-        check_limits(
-            concurrency=concurrency,
-            rate=rate,
-            timeout=timeout,
-            retries=retries,
-            attempt_timeout=attempt_timeout,
-        )
+        settings = ProviderSettings(**options)
         check_mode(structured)
         if n_mode not in get_args(NMode):
             raise InputError(f"unknown n_mode {n_mode!r}; known: {', '.join(get_args(NMode))}")
         _check_count("structured_retries", structured_retries)
         _check_count("reasoning_room", reasoning_room or 0)
         self.name = model
-        self._wanted = Wanted.read(
-            model,
-            api_base=api_base,
-            api_key=api_key,
-            extra=extra,
-            trust=trust,
-            prices=prices,
-            timeout=timeout,
-            only_litellm=only_litellm,
-            structured=structured,
-        )
+        self._wanted = Wanted.read(model, settings, structured)
         self._extra = dict(self._wanted.given.extra)
-        self._concurrency = concurrency
-        self._rate = rate
-        self._attempts = retries
-        self._budget = budget or Budget()
-        self._patience = Patience(attempt_timeout)
+        self._settings = settings
+        self._budget = settings.budget or Budget()
+        self._patience = Patience(settings.attempt_timeout)
         self._n_mode: NMode = n_mode
         self._structured_retries = structured_retries
         self._room = reasoning_room
@@ -284,7 +255,7 @@ class APIBackend:
             breaker=Breaker(),
             budget=budget,
             patience=self._patience if self._route is None else Patience(_FOR_EVER),
-            attempts=self._attempts if self._route is None else 1,
+            attempts=self._settings.retries if self._route is None else 1,
             timeout=self._wanted.timeout if self._route is None else _FOR_EVER,
             secrets=secrets,
             label=self.name,
@@ -302,7 +273,8 @@ class APIBackend:
     def _open(self) -> LoopState:
         if self._route is not None:
             return LoopState(Gate(_NO_LIMIT, None), open_session())
-        return LoopState(Gate(self._concurrency, self._rate, self._pace), open_session())
+        settings = self._settings
+        return LoopState(Gate(settings.concurrency, settings.rate, self._pace), open_session())
 
 
 def through_litellm(model: str, **options: Any) -> APIBackend:  # noqa: ANN401

@@ -7,8 +7,7 @@ Classifiers write nothing, so they are not among the backends of `Judge`: judges
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Unpack, cast
 
 from deemster.backends._api.classify_wire import (
     WIRES,
@@ -24,10 +23,9 @@ from deemster.backends._api.decision_wire import usage_of
 from deemster.backends._api.json_service import JsonProfile, JsonService, LeanJson
 from deemster.backends._api.keys import show, split
 from deemster.backends._api.lean import LeanRoad
-from deemster.backends._api.prices import Prices, Pricing, read_prices
-from deemster.backends._api.providers import ANY, LEAN, Given, find_access, server_root
-from deemster.backends.base import Trust
-from deemster.backends.limits import Budget
+from deemster.backends._api.prices import Pricing
+from deemster.backends._api.providers import ANY, LEAN, find_access, server_root
+from deemster.backends._api.settings import ServiceOptions, ServiceSettings
 from deemster.errors import BackendError, InputError
 from deemster.schemas import Usage
 
@@ -42,8 +40,8 @@ class ClassifyService:
             model at the server, where it serves several: `vllm-classify:http://gpu-1:8000`.
         layout: what is sent of a query and a response: `chat` (the turns, for the server's chat
             template), `text` or `pair`; None is the scheme's usual one.
-        api_key, concurrency, rate, timeout, attempt_timeout, retries, budget, prices, extra,
-            trust: see `APIBackend`.
+        options: api_key, concurrency, rate, timeout, attempt_timeout, retries, budget, prices,
+            extra, trust: see `APIBackend`.
 
     Raises:
         InputError: an argument is out of range, or the URL is none.
@@ -54,16 +52,7 @@ class ClassifyService:
         model: str,
         *,
         layout: Layout | None = None,
-        api_key: str | None = None,
-        concurrency: int = 32,
-        rate: float | None = None,
-        timeout: float = 120.0,
-        attempt_timeout: float | None = None,
-        retries: int = 5,
-        budget: Budget | None = None,
-        prices: Prices | Mapping[str, float] | None = None,
-        extra: Mapping[str, Any] | None = None,
-        trust: Trust = True,
+        **options: Unpack[ServiceOptions],
     ) -> None:
         scheme, _, place = model.partition(":")
         if scheme not in WIRES:
@@ -87,28 +76,13 @@ class ClassifyService:
         self.layouts = wire.layouts
         self._scheme = cast("Scheme", scheme)
         self.name = f"{scheme}:{show(url)}" + (f"#{name}" if name else "")
-        self._extra = dict(extra or {})
-        self._model, self._base = name, server_root(url)
-        self._given = Given(
-            name=self.name,
-            api_base=self._base,
-            api_key=api_key,
-            headers=self._extra.pop("extra_headers", None) or {},
-            extra=self._extra,
-            trust=trust,
-        )
-        self._prices = prices if prices is None else read_prices(prices)
+        self._model = name
+        settings = ServiceSettings(**options)
+        self._given = settings.given(self.name, server_root(url))
+        self._extra = dict(self._given.extra)
+        self._prices = settings.own_prices()
         self._service = JsonService(
-            self.name,
-            given=self._given,
-            load=self._load,
-            count=usage_of,
-            concurrency=concurrency,
-            rate=rate,
-            timeout=timeout,
-            attempt_timeout=attempt_timeout,
-            retries=retries,
-            budget=budget,
+            self.name, settings, given=self._given, load=self._load, count=usage_of
         )
 
     async def classify(self, passage: Passage) -> tuple[Outputs, Usage]:

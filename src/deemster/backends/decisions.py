@@ -7,17 +7,15 @@ without a word of its own. Retries, deadlines, rate and budget are those of ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from deemster.backends._api.decision_road import read_decision_profile
 from deemster.backends._api.decision_wire import Wire, read_reply, request_body, usage_of
 from deemster.backends._api.json_service import JsonService
-from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted, check_access, read_pricing
-from deemster.backends.base import Outcome, Request, Trust, nothing_sampled
-from deemster.backends.limits import Budget
+from deemster.backends._api.settings import ProviderOptions, ProviderSettings
+from deemster.backends.base import Outcome, Request, nothing_sampled
 from deemster.errors import BackendError, UnusableModelError
 from deemster.schemas import Completion, Usage, dump_decisions
 
@@ -31,8 +29,8 @@ class DecisionsBackend:
     Args:
         model: `provider/model`; with `api_base` also the bare name of a model at that server.
         wire: which endpoint: `decisions` is `/v1/decisions`, `systemone` is `/v1/systemone`.
-        api_base, api_key, concurrency, rate, timeout, attempt_timeout, retries, budget, prices,
-            extra, only_litellm, trust: see `APIBackend`.
+        options: api_base, api_key, concurrency, rate, timeout, attempt_timeout, retries, budget,
+            prices, extra, only_litellm, trust: see `APIBackend`.
 
     Raises:
         InputError: an argument is out of range.
@@ -43,43 +41,19 @@ class DecisionsBackend:
         model: str,
         *,
         wire: Wire = "decisions",
-        api_base: str | None = None,
-        api_key: str | None = None,
-        concurrency: int = 32,
-        rate: float | None = None,
-        timeout: float = 120.0,
-        attempt_timeout: float | None = None,
-        retries: int = 5,
-        budget: Budget | None = None,
-        prices: Prices | Mapping[str, float] | None = None,
-        extra: Mapping[str, Any] | None = None,
-        only_litellm: bool = False,
-        trust: Trust = True,
+        **options: Unpack[ProviderOptions],
     ) -> None:
         self.name = f"{wire}:{model}"
         self._wire: Wire = wire
-        self._wanted = Wanted.read(
-            model,
-            api_base=api_base,
-            api_key=api_key,
-            extra=extra,
-            trust=trust,
-            prices=prices,
-            timeout=timeout,
-            only_litellm=only_litellm,
-        )
+        settings = ProviderSettings(**options)
+        self._wanted = Wanted.read(model, settings)
         self._extra = dict(self._wanted.given.extra)
         self._service = JsonService(
             self.name,
+            settings,
             given=self._wanted.given,
             load=lambda: read_decision_profile(self._wanted, wire),
             count=usage_of,
-            concurrency=concurrency,
-            rate=rate,
-            timeout=timeout,
-            attempt_timeout=attempt_timeout,
-            retries=retries,
-            budget=budget,
         )
 
     @property

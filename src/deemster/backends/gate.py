@@ -57,19 +57,14 @@ class Gate:
         Raises:
             BackendTimeout: the provider asked for a longer wait than `patience`.
         """
-        if self._throttler is None and self._free > 0 and self._first() is None:
-            now = time.monotonic()
-            if self.pace.take(now) <= 0:
-                self._free -= 1
-                return now
         waiter = _Waiter(asyncio.get_running_loop().create_future(), patience)
         (self._again if again else self._new).append(waiter)
         self._admit()
         try:
             started = await waiter.admitted
         except asyncio.CancelledError:
-            if waiter.admitted.done() and not waiter.admitted.cancelled():
-                self.leave()  # let in and cancelled in the same moment
+            if _let_in(waiter.admitted):  # in the same moment
+                self.leave()
             raise
         if self._throttler is not None:
             # asyncio-throttle lets every waiter poll, in no order; behind a lock only the first
@@ -95,7 +90,11 @@ class Gate:
             if wait <= 0:
                 waiting.popleft().admitted.set_result(now)
                 self._free -= 1
-            elif not self._gave_up(waiting, self.pace.quiet):
+            elif (quiet := self.pace.quiet) > waiting[0].patience:  # it would wait in vain
+                asked = f"the provider asked to wait {quiet:.1f} s more"
+                reason = f"{asked}, which is past the deadline"
+                waiting.popleft().admitted.set_exception(BackendTimeout(reason))
+            else:
                 self._look_again(wait)
                 return
 
@@ -108,14 +107,6 @@ class Gate:
                 return waiting
         return None
 
-    def _gave_up(self, waiting: deque[_Waiter], quiet: float) -> bool:
-        """Whether the first waiter is turned away, because it would wait in vain."""
-        if quiet <= waiting[0].patience:
-            return False
-        reason = f"the provider asked to wait {quiet:.1f} s more, which is past the deadline"
-        waiting.popleft().admitted.set_exception(BackendTimeout(reason))
-        return True
-
     def _look_again(self, wait: float) -> None:
         def look() -> None:
             self._timer = None
@@ -125,11 +116,14 @@ class Gate:
             self._timer = asyncio.get_running_loop().call_later(wait, look)
 
 
+def _let_in(admitted: asyncio.Future[float]) -> bool:
+    return admitted.done() and not admitted.cancelled() and admitted.exception() is None
+
+
 def _throttler(rate: float) -> Throttler:
     from asyncio_throttle import Throttler  # noqa: PLC0415 - only where a rate is set
 
     limit = max(1, int(rate * _WINDOW))
     period = limit / rate
     # How late the poll finds the window open is rate lost; 2 % of the window is little.
-    poll = min(0.01, period / 50)
-    return Throttler(rate_limit=limit, period=period, retry_interval=poll)
+    return Throttler(rate_limit=limit, period=period, retry_interval=period / 50)

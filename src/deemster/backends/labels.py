@@ -9,17 +9,18 @@ token. Retries, deadlines, rate and budget are those of every other backend.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Unpack
 
 from pydantic import ValidationError
 
 from deemster.backends._api.json_service import JsonService
 from deemster.backends._api.label_scoring import Asked, LabelScoring, wait_for_all
-from deemster.backends._api.prices import Prices
 from deemster.backends._api.profile import Wanted
 from deemster.backends._api.scoring_wire import NotServedError, count_usage, load_endpoints
+from deemster.backends._api.settings import ProviderOptions, ProviderSettings
 from deemster.backends.api import APIBackend
-from deemster.backends.base import Outcome, Request, Trust, generate_all, nothing_sampled
+from deemster.backends.base import Outcome, Request, generate_all, nothing_sampled
 from deemster.backends.decision_file import KIND_NAMES, DecisionFile
 from deemster.backends.label_prompts import asked_text, decision_of, labels_of, prompt_parts
 from deemster.backends.limits import Budget
@@ -51,8 +52,8 @@ class LabelsBackend:
         labels: what the options are called, by kind of question (`predicate`, `choice`, `score`);
             default: `Yes` and `No`, or `A`, `B`, `C`, ….
         scoring: whether `/generative_scoring` is asked; None: where the server has it.
-        api_base, api_key, concurrency, rate, timeout, attempt_timeout, retries, budget, prices,
-            extra, only_litellm, trust: see `APIBackend`.
+        options: api_base, api_key, concurrency, rate, timeout, attempt_timeout, retries, budget,
+            prices, extra, only_litellm, trust: see `APIBackend`.
 
     Raises:
         InputError: an argument is out of range.
@@ -64,48 +65,32 @@ class LabelsBackend:
         *,
         labels: Mapping[QuestionKind, Sequence[str]] | None = None,
         scoring: bool | None = None,
-        api_base: str | None = None,
-        api_key: str | None = None,
-        concurrency: int = 32,
-        rate: float | None = None,
-        timeout: float = 120.0,
-        attempt_timeout: float | None = None,
-        retries: int = 5,
-        budget: Budget | None = None,
-        prices: Prices | Mapping[str, float] | None = None,
-        extra: Mapping[str, Any] | None = None,
-        only_litellm: bool = False,
-        trust: Trust = True,
+        **options: Unpack[ProviderOptions],
     ) -> None:
         named = dict(labels or {})
         self._file = _file_of(named)
         # With the labels, because they are in the prompt: recordings of others are not answers.
         parts = [f"{kind}={','.join(named[kind])}" for kind in sorted(named)]
         self.name = "@".join([f"labels:{model}", *parts])
-        extra = dict(extra or {})
+        settings = ProviderSettings(**options)
+        extra = dict(settings.extra or {})
         if model.startswith("hosted_vllm/"):  # a model that thinks first begins with no label
             extra = {"chat_template_kwargs": {"enable_thinking": False}} | extra
-        budget = budget or Budget()
-        limits: dict[str, Any] = {
-            "concurrency": concurrency, "rate": rate, "timeout": timeout,
-            "attempt_timeout": attempt_timeout, "retries": retries, "budget": budget,
-        }  # fmt: skip
-        way: dict[str, Any] = {
-            "api_base": api_base, "api_key": api_key, "extra": extra, "prices": prices,
-            "only_litellm": only_litellm, "trust": trust,
-        }  # fmt: skip
-        self._chat = APIBackend(model, n_mode="single", reasoning_room=0, **limits, **way)
-        wanted = Wanted.read(model, timeout=timeout, **way)
-        self._budget = budget
+        self._budget = settings.budget or Budget()
+        settings = replace(settings, extra=extra, budget=self._budget)
+        self._chat = APIBackend(model, n_mode="single", reasoning_room=0, **vars(settings))
+        wanted = Wanted.read(model, settings)
         service = JsonService(
             self.name,
+            settings,
             given=wanted.given,
             load=lambda: load_endpoints(wanted),
             count=count_usage,
-            **limits,
         )
         self._scoring = LabelScoring(service, wanted.given.extra)
-        own = wanted.lean is not None and (api_base is not None or wanted.lean[1].base is None)
+        own = wanted.lean is not None and (
+            settings.api_base is not None or wanted.lean[1].base is None
+        )
         if scoring and not own:
             raise InputError(
                 f"scoring is asked of vLLM servers, and model {model!r} names none; give "

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TypeVar
 
 from deemster.backends.gate import Gate
@@ -118,9 +118,7 @@ def check_limits(
 
 def _is_positive(value: object) -> bool:
     """Whether it is a finite number above 0: files give any type."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 _ENOUGH = 8
@@ -142,8 +140,7 @@ class Patience:
         self._guessing: dict[
             int, tuple[asyncio.AbstractEventLoop, asyncio.Timeout, float, float]
         ] = {}
-        """Attempts that began before anything was learned: with the seconds of their calls, and
-        when they began."""
+        """Attempts under way: with the seconds of their calls, and when they began."""
 
     def saw(self, seconds: float) -> None:
         """An answer took so long."""
@@ -151,30 +148,20 @@ class Patience:
         if len(self._seen) == _ENOUGH and self._guessing:
             here = asyncio.get_running_loop()
             for loop, scope, timeout, began in list(self._guessing.values()):
-                until = scope.when()
-                if loop is here and until is not None:  # of other loops: they keep their guess
-                    scope.reschedule(min(until, began + self.limit(timeout)))
+                if loop is here:  # of other loops: they keep their guess
+                    until = began + self.limit(timeout)
+                    scope.reschedule(min(scope.when() or math.inf, until))
 
-    def bounding(
-        self, scope: asyncio.Timeout, timeout: float, allowed: float | None = None
-    ) -> AbstractContextManager[None]:
+    @contextmanager
+    def bounding(self, scope: asyncio.Timeout, timeout: float) -> Iterator[None]:
         """While inside, an attempt's limit is shortened as soon as it can be learned.
 
         Args:
-            scope: of the attempt.
+            scope: of the attempt, which begins now.
             timeout: seconds of its call in all.
-            allowed: seconds that it has by now; None: what `limit` says.
         """
-        if self._fixed is not None or len(self._seen) >= _ENOUGH:
-            return nullcontext()
-        return self._while_guessing(scope, timeout, allowed or self._guess(timeout))
-
-    @contextmanager
-    def _while_guessing(
-        self, scope: asyncio.Timeout, timeout: float, allowed: float
-    ) -> Iterator[None]:
-        began = (scope.when() or 0.0) - allowed
-        self._guessing[id(scope)] = (asyncio.get_running_loop(), scope, timeout, began)
+        loop = asyncio.get_running_loop()
+        self._guessing[id(scope)] = (loop, scope, timeout, loop.time())
         try:
             yield
         finally:
@@ -285,9 +272,8 @@ async def _try_once(
                 answer = await attempt()
         else:
             patience, timeout = bounds
-            allowed = min(left, patience.limit(timeout))
-            async with asyncio.timeout(allowed) as scope:
-                with patience.bounding(scope, timeout, allowed):
+            async with asyncio.timeout(min(left, patience.limit(timeout))) as scope:
+                with patience.bounding(scope, timeout):
                     answer = await attempt()
     except TimeoutError:
         if not scope.expired():
@@ -310,4 +296,4 @@ async def _try_once(
 
 def _backoff(failed: int) -> float:
     """Seconds to wait after `failed` attempts: 0.25 s, doubling, at most 8 s, halved at random."""
-    return min(8.0, 0.25 * 2.0 ** min(failed - 1, 5)) * random.uniform(0.5, 1.0)  # noqa: S311
+    return 0.25 * 2.0 ** min(failed - 1, 5) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -50,18 +50,19 @@ class Pace:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._quiet_until = -math.inf
-        self._ceiling = math.inf  # the rate that was too much
-        self._cut = -math.inf  # when the rate was last lowered
-        self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
-        self._return = _RETURN
-        self._next = -math.inf  # when the next request may start
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
         self._recent: deque[bool] = deque(maxlen=_RECENT)
-        self._seen = 0  # outcomes of requests that started well after the cut
-        self._refusals = 0  # among them
-        self._share = 0.0  # of refusals before the cut
+        self._ceiling: float  # the rate that was too much
+        self._cut: float  # when the rate was last lowered
+        self._first: tuple[float, float] | None  # of the first cut: see `_through`
+        self._return: float
+        self._next: float  # when the next request may start
+        self._seen: int  # outcomes of requests that started well after the cut
+        self._refusals: int  # among them
+        self._share: float  # of refusals before the first cut, then of those before the last
         self._unmoved = 0  # cuts that did not change it
         self._ignore_until = -math.inf
+        self._begin(-math.inf, math.inf, _RETURN)
 
     @property
     def quiet(self) -> float:
@@ -114,7 +115,7 @@ class Pace:
                 self._starts.remove(started)
             if self._ceiling == math.inf:
                 if now > self._ignore_until and sum(self._recent) >= _MANY:
-                    self._cut_first(now, wait or 0.0)
+                    self._cut_first(now, wait)
             elif started <= self._cut:  # of the burst that led to the cut
                 if self._first is not None:
                     self._ceiling = self._through(self._cut, *self._first)
@@ -125,14 +126,14 @@ class Pace:
             if wait is not None:
                 self._quiet_until = max(self._quiet_until, now + wait)
 
-    def _cut_first(self, now: float, wait: float) -> None:
+    def _cut_first(self, now: float, wait: float | None) -> None:
         self._share = sum(self._recent) / len(self._recent)
-        if wait >= _LONG and self._starts:
+        first = (_BURST, _BURST)
+        if wait is not None and wait >= _LONG and self._starts:
             oldest = max(self._starts[0], now - _WINDOW)
-            self._first = (_WINDOW, now - oldest + wait)
-        else:
-            self._first = (_BURST, _BURST)
-        self._begin(now, self._through(now, *self._first), _RETURN)
+            first = (_WINDOW, now - oldest + wait)
+        self._begin(now, self._through(now, *first), _RETURN)
+        self._first = first
         self._next = now + _BURST  # the burst took the next second's allowance
 
     def _cut_again(self, now: float) -> None:
@@ -149,11 +150,10 @@ class Pace:
                 self._recent.clear()
             else:
                 self._begin(now, max(rate * (1 - share), _LEAST), _RETURN)
-        if self._cut == now:
-            self._first = None
 
     def _begin(self, now: float, ceiling: float, returns: float) -> None:
         self._ceiling, self._return, self._cut, self._next = ceiling, returns, now, now
+        self._first = None
         self._seen = self._refusals = 0
 
     def _through(self, end: float, window: float, seconds: float) -> float:

@@ -20,10 +20,14 @@ from pydantic import ValidationError
 from deemster.benchmarks.base import RowBenchmark
 from deemster.data.files import read_rows
 from deemster.data.row import Row
+from deemster.data.text import open_zip
 from deemster.errors import InputError
+from deemster.json_text import parse_json
 from deemster.schemas import Option, Question, QuestionKind, Sample, first_problem
 
 _IN_WHEEL = "typed_decisions/test.jsonl.gz"
+_MOST = 64 * 2**20
+"""Characters of it that are read."""
 _KINDS: Mapping[str, QuestionKind] = {"noul": "predicate", "choice": "choice", "score": "score"}
 
 
@@ -92,22 +96,17 @@ def _rows(path: Path) -> Iterator[Row]:
     if not zipfile.is_zipfile(path):
         yield from read_rows(path)
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inside = [name for name in archive.namelist() if name.endswith(_IN_WHEEL)]
-            if not inside:
-                raise InputError(
-                    f"{str(path)!r} holds no {_IN_WHEEL}; give the wheel of tool-eval-bench 3"
-                )
-            lines = gzip.decompress(archive.read(inside[0])).decode().splitlines()
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError, EOFError) as error:
-        raise InputError(f"cannot read {str(path)!r}: {error}") from error
+    with open_zip(path) as archive:
+        inside = [name for name in archive.namelist() if name.endswith(_IN_WHEEL)]
+        if not inside:
+            raise InputError(
+                f"{str(path)!r} holds no {_IN_WHEEL}; give the wheel of tool-eval-bench 3"
+            )
+        with archive.open(inside[0]) as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
+            lines = text.read(_MOST + 1).splitlines()
     for number, line in enumerate(lines, start=1):
         where = f"{path.name}:{_IN_WHEEL} line {number}"
-        try:
-            values = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{where}: not JSON: {error}") from error
+        values = parse_json(line, where)
         if not isinstance(values, dict):
             raise InputError(f"{where}: expected an object")
         yield Row(values, where, path, number)

@@ -214,8 +214,12 @@ def _read_parquet(path: Path, name: str) -> Iterator[_Placed]:
                 for values in batch.to_pylist():
                     number += 1
                     yield number, f"{name} row {number}", values
-    except (ArrowException, OSError) as error:
-        raise InputError(f"cannot read {name!r}: {str(error).splitlines()[0]}") from error
+    except InputError:
+        raise
+    # Texts that are not UTF-8 and times that Python does not know are ValueErrors.
+    except (ArrowException, OSError, ValueError, ArithmeticError, RecursionError) as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"cannot read {name!r}: {why}") from error
 
 
 def _batch_size(metadata: Any, name: str) -> int:  # noqa: ANN401 - of pyarrow, which has no types

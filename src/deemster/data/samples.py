@@ -289,7 +289,10 @@ def _plain(row: Row, value: Any) -> Any:  # noqa: ANN401 - any value of a table
     if row.textual and isinstance(value, str):
         if value.lower() in ("true", "false"):
             return value.lower() == "true"
-        return json.loads(value) if _NUMBER.fullmatch(value) else value
+        try:
+            return json.loads(value) if _NUMBER.fullmatch(value) else value
+        except ValueError:  # more digits than Python reads
+            return value
     if isinstance(value, Mapping):
         return {str(key): _plain(row, one) for key, one in value.items()}
     if isinstance(value, list | tuple):

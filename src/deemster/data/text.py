@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
+import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from deemster.errors import InputError
-from deemster.files import not_utf8, open_regular
+from deemster.files import decoded, not_utf8, open_regular
 from deemster.json_text import MAX_ROW
 
 _UNPACKED = 2 * 2**20
 _RATIO = 200
+_ENTRY = 64 * 2**20
 
 
 def read_text_lines(path: Path, *, name: str | None = None) -> Iterator[tuple[int, str]]:
@@ -67,6 +71,42 @@ class _Unpacked(gzip.GzipFile):
 
 
 @contextmanager
+def open_zip(path: Path, *, otherwise: str = "unpack it first") -> Iterator[zipfile.ZipFile]:
+    """A zip archive; see `entry_text`.
+
+    Args:
+        path: the archive.
+        otherwise: what to do where Python does not know the compression (zstandard).
+
+    Raises:
+        InputError: inside too: it cannot be read, is damaged or encrypted.
+    """
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            yield archive
+    except InputError:
+        raise
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ValueError,
+            RuntimeError, struct.error) as error:  # fmt: skip
+        unknown = f"it is compressed in a way that this Python cannot unpack; {otherwise}"
+        why = unknown if isinstance(error, NotImplementedError) else error
+        raise InputError(f"cannot read {str(path)!r}: {why}") from error
+
+
+def entry_text(archive: zipfile.ZipFile, entry: str, where: str) -> str:
+    """The text of an entry that is no bomb.
+
+    Raises:
+        InputError: it is one, is longer than 64 MiB, or not UTF-8.
+    """
+    about = archive.getinfo(entry)
+    check_ratio(about.compress_size, about.file_size, where)
+    if about.file_size > _ENTRY:
+        raise InputError(f"{where} is longer than {_ENTRY >> 20} MiB")
+    return decoded(archive.read(about), where)
+
+
+@contextmanager
 def open_text(path: Path, name: str) -> Iterator[TextIO]:
     """The text of a file, without a byte order mark."""
     try:
@@ -84,4 +124,4 @@ def open_text(path: Path, name: str) -> Iterator[TextIO]:
         raise InputError(f"cannot read {name!r}: {reason}") from error
 
 
-__all__ = ["check_ratio", "lines_of", "open_text", "read_text_lines"]
+__all__ = ["check_ratio", "entry_text", "lines_of", "open_text", "open_zip", "read_text_lines"]

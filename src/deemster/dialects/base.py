@@ -97,15 +97,14 @@ class Dialect(ABC):
     def check_n(self, n: int) -> None:
         """Raise `InputError` if this dialect cannot judge `n` responses at once."""
         most = self.max_responses
-        if n < self.min_responses or (most is not None and n > most):
+        too_many = most is not None and n > most
+        if n < self.min_responses or too_many:
             allowed = (
                 f"{self.min_responses}"
                 if most == self.min_responses
                 else f"{self.min_responses} to {most or 'many'}"
             )
-            remedy = (
-                "; more are ranked by a tournament (judges.rerank)" if most and n > most else ""
-            )
+            remedy = "; more are ranked by a tournament (judges.rerank)" if too_many else ""
             raise InputError(
                 f"dialect {self.name!r} judges {allowed} responses at once, got {n}{remedy}"
             )
@@ -276,7 +275,7 @@ def probability(logprob: float) -> float:
 
 def tail(text: str, size: int = 60) -> str:
     """The end of a text, quoted, for error messages."""
-    return repr(text[-size:] if len(text) > size else text)
+    return repr(text[-size:])
 
 
 def to_caller_order(parsed: Parsed, order: Sequence[int], n: int) -> Parsed:

@@ -26,7 +26,7 @@ _LOOK = re.compile(rf"\\(?:{'|'.join(_LOOKS)})[ ]{{0,4}}\{{([^{{}}]*)\}}")
 _SPACE = re.compile(r"\\[,;:! ]|\\q?quad\b|~|\s+")
 _SIZE = re.compile(r"\\(?:left|right)(?=[\[\]().])")
 _LABEL = re.compile(
-    r"[*_]{0,3}(?:(?:response|answer|score)[ ]?|[srSR]_?)#?([0-9]{1,4})[*_]{0,3} ?[:=] ?",
+    r"[*_]{0,3}(?:(?:response|answer|score)[ ]?|[srSR]_?)#?([0-9]{1,4})[*_]{0,3} ?[:=] ?(.*)",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -48,12 +48,7 @@ def read_boxed(text: str, *, n: int, scale: Scale) -> tuple[float, ...]:
 
 def plain(box: str) -> str:
     """The content of a box without what only changes its looks."""
-    if "\\" in box:
-        for _ in range(4):
-            box, count = _LOOK.subn(r"\1", box)
-            if not count:
-                break
-        box = _SIZE.sub("", box)
+    box = _SIZE.sub("", _LOOK.sub(r"\1", box))
     return _SPACE.sub(" ", box).strip(" $*")
 
 
@@ -69,14 +64,10 @@ def numbers(box: str, n: int, scale: Scale) -> tuple[float, ...]:
     content = plain(box)
     if content[:1] + content[-1:] in {"[]", "()"}:
         content = content[1:-1]
-    tokens = content.split(",")
+    tokens = [token.strip() for token in content.split(",")]
     if len(tokens) != n:
         raise ParseError(f"expected {n} scores, got {len(tokens)} in {box[:80]!r}")
-    labels = [_LABEL.match(token.strip()) for token in tokens]
-    if all(label and int(label[1]) == place for place, label in enumerate(labels, 1)):
-        tokens = [
-            token.strip()[label.end() :]
-            for token, label in zip(tokens, labels, strict=True)
-            if label
-        ]
+    labels = [_LABEL.match(token) for token in tokens]
+    if [label and int(label[1]) for label in labels] == [*range(1, n + 1)]:
+        tokens = [label[2] for label in labels if label]
     return tuple(number(token, scale) for token in tokens)

@@ -67,7 +67,7 @@ def read_principles(text: str) -> tuple[Principle, ...]:
     """
     if not text.isascii():
         text = text.translate(_PUNCTUATION)
-    found = _table(text) or [
+    found = list(_table(text)) or [
         one for item in islice(_items(text), _MOST_PRINCIPLES) if (one := _criterion(item))
     ]
     known = [weight for _, _, weight in found if weight is not None]
@@ -160,10 +160,8 @@ def _unlisted(text: str) -> Iterator[str]:
         yield text[start:stop].strip(" \t\n,;、")
 
 
-def _table(text: str) -> list[_Found]:
+def _table(text: str) -> Iterator[_Found]:
     """The rows of a Markdown table of criteria; nothing where there is none."""
-    if "|" not in text:
-        return []
     rows = [
         [cell.strip() for cell in row["cells"].split("|")]
         for row in islice(_ROW.finditer(text), _MOST_ITEMS)
@@ -171,8 +169,8 @@ def _table(text: str) -> list[_Found]:
     ruled = next(
         (i for i, row in enumerate(rows) if all(set(cell) <= set(":- ") for cell in row)), 0
     )
-    if not 1 <= ruled < len(rows) - 1:
-        return []
+    if not ruled:
+        return
     header = rows[ruled - 1]
     name_column = next((i for i, cell in enumerate(header) if _NAME_HEADER.search(cell)), 0)
     weight_column = next((i for i, cell in enumerate(header) if _WEIGHT_HEADER.search(cell)), None)
@@ -183,15 +181,13 @@ def _table(text: str) -> list[_Found]:
         and not _SCORE_HEADER.search(cell)
         and cell not in {"", "#"}
     ]
-    found = []
-    for row in rows[ruled + 1 : ruled + 1 + _MOST_PRINCIPLES]:
-        cells = [*row, *[""] * (len(header) - len(row))]
+    for row in rows[ruled + 1 :][:_MOST_PRINCIPLES]:
+        cells = [*row, *[""] * len(header)]
         name, weight = _split_weight(cells[name_column].replace("**", ""))
         if weight_column is not None and (number := _NUMBER.fullmatch(cells[weight_column])):
             weight = float(number[1])
         if name := name.strip(" *_:"):
-            found.append((name, " ".join(cells[i] for i in others if cells[i]), weight))
-    return found
+            yield name, " ".join(cells[i] for i in others if cells[i]), weight
 
 
 def _split_weight(line: str) -> tuple[str, float | None]:

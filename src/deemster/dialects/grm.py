@@ -7,6 +7,8 @@ from the same completion).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,11 +59,8 @@ class Grm(Dialect):
         labelled = BOX.findall(fold(parts.get("scores", "")))
         if labelled:
             known = set(labelled)
-            boxes = labelled + [
-                box
-                for box in BOX.findall(fold(parts["rest"]))
-                if box not in known and _may_be_scores(box, n, scale)
-            ]
+            others = [box for box in BOX.findall(fold(parts["rest"])) if box not in known]
+            boxes = [*labelled, *_possible_scores(others, n, scale)]
         elif "scores" in parts and _unboxed(parts["last scores"], n):
             raise AmbiguousError(
                 f"a box, but behind the last label only {parts['last scores'].strip()[:40]!r}"
@@ -84,13 +83,12 @@ _NUMBERS = Scale(low=-1e9, high=1e9, integer=False)
 _NUMBER = r"[*_ ]{0,4}[0-9]{1,3}(?:\.[0-9]{1,3})?(?:/10)?[*_ ]{0,4}"
 
 
-def _may_be_scores(box: str, n: int, scale: Scale) -> bool:
-    """Whether it holds as many numbers as there are responses; a single one must be a score."""
-    try:
-        numbers(box, n, scale if n == 1 else _NUMBERS)
-    except ParseError:
-        return False
-    return True
+def _possible_scores(boxes: Sequence[str], n: int, scale: Scale) -> Iterator[str]:
+    """Those with as many numbers as there are responses; a single number must be a score."""
+    for box in boxes:
+        with suppress(ParseError):
+            numbers(box, n, scale if n == 1 else _NUMBERS)
+            yield box
 
 
 def _unboxed(text: str, n: int) -> bool:

@@ -35,7 +35,7 @@ _Score = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+    model_config = ConfigDict(strict=True)
 
 
 class _Principle(_Strict):

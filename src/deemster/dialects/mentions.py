@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import chain
+from functools import cached_property, partial
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ from deemster.prompts.normal_form import code_points
 
 _PAIRS = (("“", "”"), ("\u2018", "\u2019"), ("«", "»"), ("「", "」"), ("『", "』"))
 MARKS = "\"'`"
-_OPENS_QUOTATION = re.compile(f"[{MARKS}" + "".join(pair[0] for pair in _PAIRS) + "]")
 BEFORE_MARK = " \t([{,:\\*`"
 """What may stand before a mark that opens a quotation."""
 _BEFORE_MARK = [ord(char) for char in BEFORE_MARK]
@@ -43,7 +42,7 @@ def without_code(text: str, begin: int) -> str:
         return text
     parts: list[str] = []
     end = 0
-    for opening, closing in zip(fences[::2], fences[1::2], strict=True):
+    for opening, closing in list(pairwise(fences))[::2]:
         parts += (text[end:opening], "<" + " " * (closing - opening - 1))
         end = closing
     return "".join((*parts, text[end:]))
@@ -57,34 +56,24 @@ class Quotations:
         self._places: dict[str, _Places] = {}
 
     @cached_property
-    def _any(self) -> bool:
-        return _OPENS_QUOTATION.search(self._text) is not None
-
-    @cached_property
     def _codes(self) -> npt.NDArray[np.uint32]:
         return code_points(self._text)
 
-    def have(self, spans: Sequence[Span]) -> Sequence[bool]:
-        """Whether each span, in order, is in one."""
-        if not self._any:
-            return [False] * len(spans)
-        if len(spans) <= _FEW:
-            return [_in_quotation(self._text, *span) for span in spans]
-        # Quicker than an array of the pairs.
-        starts, ends = np.fromiter(chain.from_iterable(spans), np.int64).reshape(-1, 2).T
-        found: Sequence[bool] = self._in_quotations(starts, ends).tolist()
+    def have(self, starts: Sequence[int], ends: Sequence[int]) -> list[bool]:
+        """Whether what starts and ends there is in one, of each, in order; see `in_quotation`."""
+        if len(starts) <= _FEW:
+            return list(map(partial(in_quotation, self._text), starts, ends))
+        found: list[bool] = self._in_quotations(np.array(starts), np.array(ends)).tolist()
         return found
 
     def _in_quotations(self, starts: _Places, ends: _Places) -> npt.NDArray[np.bool_]:
-        """`_in_quotation` of all spans at once."""
-
         def last(char: str) -> _Places:
             """The last of these before each start; -1 if there is none."""
             at = self._places_of(char)
             return at[np.searchsorted(at, starts) - 1]
 
         def first(char: str) -> _Places:
-            """The first of these from each end on; far behind the text if there is none."""
+            """The first of these from each end on; out of reach if there is none."""
             at = self._places_of(char)
             return at[np.searchsorted(at, ends)]
 
@@ -97,29 +86,29 @@ class Quotations:
             found |= (at >= lows) & ((at == lows) | opens) & (first(mark) < stops)
         for opening, closing in (pair for pair in _PAIRS if pair[1] in self._text):
             at = last(opening)
-            found |= (at >= lows) & (at > last(closing)) & (first(closing) < stops)
+            found |= (at >= np.maximum(lows, last(closing))) & (first(closing) < stops)
         return found
 
     def _places_of(self, char: str) -> _Places:
         """Where a character stands, between -1 and a place out of reach."""
         if char not in self._places:
             found = np.flatnonzero(self._codes == ord(char))
-            self._places[char] = np.concatenate([[-1], found, [len(self._text) + 2 * _REACH]])
+            self._places[char] = np.concatenate([[-1], found, [len(self._text) + _REACH]])
         return self._places[char]
 
 
-def _in_quotation(text: str, start: int, end: int) -> bool:
-    before = text[
-        max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0) : start
-    ]
-    if not _OPENS_QUOTATION.search(before):
-        return False
+def in_quotation(text: str, start: int, end: int) -> bool:
+    """Whether what stands there is between quotation marks, on its line and near it."""
+    before = text[max(0, start - _REACH) : start]
+    before = before[before.rfind("\n") + 1 :]
     after, _, _ = text[end : end + _REACH].partition("\n")
     for mark in MARKS:
-        last = before.rfind(mark)
-        opening = last >= 0 and (last == 0 or before[last - 1] in BEFORE_MARK)
-        if opening and mark in after:
+        if mark in before and mark in after:
+            at = before.rindex(mark)
+            # Nothing stands before the first of a line, and nothing is in every text.
+            if before[at - 1 : at] in BEFORE_MARK:
+                return True
+    for opening, closing in _PAIRS:
+        if closing in after and before.rfind(opening) > before.rfind(closing):
             return True
-    return any(
-        before.rfind(mark[0]) > before.rfind(mark[1]) and mark[1] in after for mark in _PAIRS
-    )
+    return False

@@ -89,8 +89,8 @@ class Prometheus(PointOrPair):
 
 def _last_line(text: str, n: int) -> list[str]:
     """What the last line says, if it is a verdict and nothing else."""
-    lines = text.strip().rsplit("\n", 1)
-    found = _LAST.fullmatch(lines[-1].strip(" \t*")[:200])
+    _, _, last = text.strip().rpartition("\n")
+    found = _LAST.fullmatch(last.strip(" \t*"))
     if found is None or found["said"].isdigit() is not (n == 1):
         return []
     return [found["said"]] if found["label"] or (found["of"] and n == 1) else []

@@ -8,10 +8,18 @@ inside a quotation, a code block or a sentence is a word, and so is one after a 
 from __future__ import annotations
 
 import re
+import sys
 from itertools import islice
 from typing import NamedTuple
 
-from deemster.dialects.mentions import BEFORE_MARK, MARKS, Quotations, Span, without_code
+from deemster.dialects.mentions import (
+    BEFORE_MARK,
+    MARKS,
+    Quotations,
+    Span,
+    in_quotation,
+    without_code,
+)
 from deemster.prompts.normal_form import fold, visible
 from deemster.prompts.reasoning_tags import REASONING_TAGS
 from deemster.prompts.verdict_syntax import ANY_QUOTES, KEYS, LABELS, TAGS, WHOLE_KEYS, words
@@ -59,8 +67,8 @@ _TAG = re.compile(
 )
 _TAGS_BEGIN = "<[◁"
 _KINDS = {
-    number: (int(name.split("_")[1]), name.startswith("open"))
-    for name, number in _TAG.groupindex.items()
+    name: (int(name.split("_")[1]), name.startswith("open"))
+    for name in _TAG.groupindex
     if "_" in name
 }
 _CLOSING = [re.compile(tags.closing, re.IGNORECASE | re.ASCII) for tags in REASONING_TAGS]
@@ -177,6 +185,7 @@ class _Tags:
     """The tags of a text that are not merely mentioned, found as they are asked for."""
 
     def __init__(self, text: str, begin: int) -> None:
+        self._answer = text
         self._text = without_code(text, begin)
         self._quotations = Quotations(text)
         self._found: list[_Tag] = []
@@ -187,29 +196,28 @@ class _Tags:
         self._run = begin
 
     def following(self, begin: int) -> _Tag | None:
-        """The first that starts there or later; `begin` never decreases."""
+        """The first that starts there or later; no tag is given twice."""
         while True:
             while self._found:
-                if self._found[-1].start >= begin:
-                    return self._found[-1]
-                self._found.pop()
-            if not self._more(max(begin, self._seen)):
+                if (tag := self._found.pop()).start >= begin:
+                    return tag
+            # Kept are numbers: a match holds the places of all groups.
+            kinds, starts, ends = [], [], []
+            begin = max(begin, self._seen)
+            for found in islice(_TAG.finditer(self._text, begin), self._many):
+                kind = str(found.lastgroup)
+                kinds.append(kind)
+                starts.append(found.start())
+                ends.append(found.end(kind))  # a group begins behind the "<"
+            if not kinds:
                 return None
-
-    def _more(self, begin: int) -> bool:
-        # Kept are numbers: a match holds the places of all groups.
-        kinds, spans = [], []
-        for tag in islice(_TAG.finditer(self._text, begin), self._many):
-            kind = tag.lastindex or 0
-            kinds.append(kind)
-            spans.append((tag.start(), tag.end(kind)))  # a group begins behind the "<"
-        if not spans:
-            return False
-        self._seen = spans[-1][0] + 1 if len(spans) == self._many else len(self._text)
-        self._many = len(self._text)  # mentions are told apart the quicker the more there are
-        found = zip(kinds, spans, self._quotations.have(spans), strict=True)
-        self._found = [_Tag(*_KINDS[kind], *span) for kind, span, said in found if not said][::-1]
-        return True
+            self._seen = ends[-1]
+            self._many = len(self._text)  # mentions are told apart the quicker the more there are
+            self._found = [
+                _Tag(*_KINDS[kinds[i]], starts[i], ends[i])
+                for i, said in enumerate(self._quotations.have(starts, ends))
+                if not said
+            ][::-1]
 
     def closing(self, opening: _Tag) -> int | None:
         """Where the reasoning that a tag opens ends; None if nothing closes it."""
@@ -219,7 +227,7 @@ class _Tags:
         while (tag := self.following(at)) is not None:
             if tag.pair == opening.pair and not tag.opens:
                 return tag.end
-            at = tag.start + 1
+            at = tag.end
         return None
 
     def last_of_run(self, closing: _Tag, end: int) -> int:
@@ -229,10 +237,13 @@ class _Tags:
             if run is None:
                 return closing.end
             self._run = run.end()
-            last = run.span("last")
-            if _TAG.match(self._text, last[0]) and not self._quotations.have([last])[0]:
-                return last[1]
+            last, behind = run.span("last")
+            if _TAG.match(self._text, last) and not in_quotation(self._answer, last, behind):
+                return behind
         return closing.end
+
+
+_NOWHERE = (sys.maxsize, sys.maxsize)
 
 
 class _Verdicts:
@@ -241,22 +252,21 @@ class _Verdicts:
     def __init__(self, text: str) -> None:
         # The first line begins behind a line end, too, at the place that the line has in the text.
         self._searches = ((_VERDICT, text), (_VERDICT_LINE, "\n" + text))
-        self._next: dict[int, Span] = {}
+        self._next = [(~sys.maxsize, sys.maxsize)] * len(self._searches)
 
     def following(self, begin: int) -> int:
         """Where the first starts; behind the text if there is none."""
         self._look(begin)
-        return min(start for start, _ in self._next.values())
+        return int(min(start for start, _ in self._next))
 
     def within(self, begin: int, end: int) -> bool:
         """Whether one is wholly between."""
         self._look(begin)
-        return self._next[0][1] <= end or self._next[1][1] <= end
+        return any(stop <= end for _, stop in self._next)
 
     def _look(self, begin: int) -> None:
-        for i in range(2):
-            if i not in self._next or self._next[i][0] < begin:
-                pattern, text = self._searches[i]
+        for i, (pattern, text) in enumerate(self._searches):
+            start, _ = self._next[i]
+            if start < begin:
                 found = pattern.search(text, begin)
-                beyond = len(text) + 1
-                self._next[i] = (found.start(), found.end() - i) if found else (beyond, beyond)
+                self._next[i] = (found.start(), found.end() - i) if found else _NOWHERE

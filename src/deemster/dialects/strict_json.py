@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -38,7 +39,7 @@ def read_object(text: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
         if len(found) > _MOST_DOCUMENTS or any(other != documents[0] for other in documents):
             raise AmbiguousError(f"{len(documents)} JSON objects that differ") from None
         for use in re.finditer(rf"{written}[ \t\r\n]{{0,200}}:", text):
-            if not any(start < use.start() < end for start, end, _ in found):
+            if not any(use.start() in range(start, end) for start, end, _ in found):
                 raise AmbiguousError(
                     f"a JSON object, but also {written} at character {use.start()}: {error}"
                 ) from None
@@ -47,29 +48,29 @@ def read_object(text: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
 
 _OBJECT = re.compile(r"\{(?=[ \t\r\n]{0,200}\")")
 # An element of a list or the value of a key is part of something else, which is broken.
-_PART = re.compile(r"(?:\[|[]}\"0-9][ \t\r\n]{0,40},|\"[ \t\r\n]{0,40}:)[ \t\r\n]{0,40}\Z")
+_PART = re.compile(r"(?:\[|[]}\"0-9][ \t\r\n]*+,|\"[ \t\r\n]*+:)[ \t\r\n]*+\Z")
+_PART_REACH = 100
 _MOST_STARTS = 64
 
 
 def _objects_in_prose(text: str, key: str) -> list[tuple[int, int, Any]]:
-    """Start, end and value of the whole objects with the key."""
+    """Start, end and value of the whole objects with the key.
+
+    Raises:
+        ParseError: an object has a key twice, NaN or Infinity, or is nested too deeply.
+    """
     found: list[tuple[int, int, Any]] = []
     end = 0
     for start in islice((match.start() for match in _OBJECT.finditer(text)), _MOST_STARTS):
         if start < end:
             continue
         try:
-            document, stop = _DECODER.raw_decode(text, start)
+            document, end = _decoded(text, start)
         except json.JSONDecodeError:
             continue
-        except (RecursionError, ValueError):  # ours are ValueErrors, too: a key stands twice
-            return []
-        if _too_deep(document, _DEEPEST):
-            return []
-        end = stop
-        part = _PART.search(text, max(0, start - 130), start)
-        if key in document and f'"{key}"' in text[start:stop] and not part:
-            found.append((start, stop, document))
+        part = _PART.search(text[:start][-_PART_REACH:])
+        if key in document and f'"{key}"' in text[start:end] and not part:
+            found.append((start, end, document))
     return found
 
 
@@ -85,49 +86,63 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - any JSON value
     """
     text = _unfenced(text.strip(_SPACE))
     documents: list[Any] = []
-    position = 0
+    rest = text
     try:
-        while position < len(text) and len(documents) < _MOST_DOCUMENTS:
-            document, end = _DECODER.raw_decode(text, position)
+        while rest and len(documents) < _MOST_DOCUMENTS:
+            document, end = _decoded(rest, 0)
             documents.append(document)
-            position = end + (len(text[end:]) - len(text[end:].lstrip(_SPACE)))
-    except RecursionError:
-        raise ParseError(_TOO_DEEP) from None
+            rest = rest[end:].lstrip(_SPACE)
     except json.JSONDecodeError as error:
         what = "text after the JSON document" if documents else "not JSON"
-        raise ParseError(f"{what}: {error.msg} at character {error.pos}") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise ParseError(f"not JSON: {str(error)[:120]}") from None
+        at = len(text) - len(rest) + error.pos
+        raise ParseError(f"{what}: {error.msg} at character {at}") from None
     if not documents:
         raise ParseError("the completion is empty; expected JSON")
-    # Few brackets are quicker counted than followed.
-    if text.count("{") + text.count("[") > _DEEPEST and any(
-        _too_deep(document, _DEEPEST) for document in documents
-    ):
-        raise ParseError(_TOO_DEEP)
-    if position < len(text) or any(other != documents[0] for other in documents):
+    if rest or any(other != documents[0] for other in documents):
         raise AmbiguousError(f"{len(documents)} or more JSON documents that differ")
     return documents[0]
 
 
+_FENCED = re.compile(r"```[ ]?[\w+.-]{0,20}[ \t\r]*+\n(.*)```", re.DOTALL)
+
+
 def _unfenced(text: str) -> str:
-    if not (text.startswith("```") and text.endswith("```")):
-        return text
-    first, newline, rest = text.partition("\n")
-    if not newline or not re.fullmatch(r"```[ ]?[\w+.-]{0,20}", first.strip(_SPACE)):
-        return text
-    return rest[:-3].strip(_SPACE)
+    fenced = _FENCED.fullmatch(text)
+    return fenced[1].strip(_SPACE) if fenced else text
 
 
-def _too_deep(value: object, levels: int) -> bool:
-    """Whether it is nested deeper than `levels`: comparing and showing it could overflow."""
+def _decoded(text: str, start: int) -> tuple[Any, int]:
+    """The document that begins there, and where it ends.
+
+    Raises:
+        json.JSONDecodeError: there is none.
+        ParseError: it has a key twice, NaN or Infinity, or is nested too deeply.
+    """
+    try:
+        document, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        raise ParseError(_TOO_DEEP) from None
+    except (json.JSONDecodeError, ParseError):
+        raise
+    except ValueError as error:  # an integer of thousands of digits
+        raise ParseError(f"not JSON: {str(error)[:120]}") from None
+    if _too_deep(document):
+        raise ParseError(_TOO_DEEP)
+    return document, end
+
+
+def _too_deep(document: object) -> bool:
+    """Whether it is nested so deeply that to compare or to show it could overflow."""
+    layer = [document]
+    for _ in range(_DEEPEST):
+        layer = [item for value in layer for item in _items(value)]
+    return any(isinstance(value, dict | list) for value in layer)
+
+
+def _items(value: object) -> Iterable[object]:
     if isinstance(value, dict):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return False
-    return levels == 0 or any(
-        _too_deep(item, levels - 1) for item in value if isinstance(item, dict | list)
-    )
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from deemster.aggregators import Ballot, PerJudge
-from deemster.errors import BackendError, InputError
+from deemster.errors import InputError
 from deemster.files import read_text
 from deemster.judges.base import ask
 from deemster.judges.building import Site
@@ -179,13 +179,7 @@ def _renamed(votes: Sequence[Vote], start: int, judge: str) -> list[Vote]:
 
 
 def _failed(error: Exception, draw: int, judge: str) -> Failure:
-    return Failure(
-        status=error.status if isinstance(error, BackendError) else "api_error",
-        message=f"judge {judge!r} failed: {error}",
-        error=type(error).__name__,
-        draw=draw,
-        judge=judge,
-    )
+    return Failure.of(error, f"judge {judge!r} failed: {error}", draw=draw, judge=judge)
 
 
 class CascadeSpec(CompositeSpec):

@@ -58,7 +58,7 @@ CONTROL_TOKENS: tuple[ControlTokens, ...] = (
     ControlTokens(
         "Llama 2, Mistral, and tokenizers of SentencePiece",
         "<",
-        r"<?/?SYS>|/?(?:s|bos|eos|pad|unk|mask|sep|cls|BOS|EOS|PAD)>",
+        r"<?/?SYS>|/?(?:s|bos|eos|pad|unk|mask|sep|cls|BOS|EOS|PAD|UNK|MASK|SEP|CLS)>",
         ("<s>", "</s>", "<<SYS>>", "<</SYS>>", "<bos>", "<eos>", "<unk>", "<pad>"),
     ),
     ControlTokens(
@@ -79,6 +79,20 @@ CONTROL_TOKENS: tuple[ControlTokens, ...] = (
         r"(?:extra_id|SPECIAL|reserved|reserved_token|unused|mask)[_:]?[0-9]{1,6}>",
         ("<extra_id_0>System", "<extra_id_1>User", "<SPECIAL_10>", "<SPECIAL_12>",
          "<reserved_106>", "<unused0>"),
+    ),
+    ControlTokens(
+        "Command R and Aya (ends of text); LLM-jp",
+        "<",
+        r"(?:BOS|EOS|EOP|MASK|UNK)_TOKEN>|/?[A-Za-z]{1,4}\|LLM-jp>",
+        ("<BOS_TOKEN>", "<EOS_TOKEN>", "<EOP_TOKEN>", "<EOD|LLM-jp>", "</s|LLM-jp>"),
+    ),
+    ControlTokens(
+        "Molmo and LLaVA, InternVL; FunctionGemma; Baichuan-M1; GLM's arguments",
+        "<",
+        r"im_(?:start|end|patch|col|low)>|IMG_CONTEXT>|(?:start|end)_function_[a-z]{1,20}>"
+        r"|C_[QA]>|B_(?:SYS|USYS|FUNC|CODE|APE)>|/?arg_(?:key|value)>",
+        ("<im_start>", "<im_end>", "<IMG_CONTEXT>", "<start_function_call>",
+         "<end_function_response>", "<C_Q>", "<C_A>", "<B_SYS>", "</arg_value>"),
     ),
     ControlTokens(
         "Seed-OSS, LongCat",
@@ -107,10 +121,12 @@ CONTROL_TOKENS: tuple[ControlTokens, ...] = (
          "[CALL_ID]", "[AVAILABLE_TOOLS]", "[MODEL_SETTINGS]", "[IMG_END]"),
     ),
     ControlTokens(
-        "GLM and encoders; Pangu's roles",
+        "GLM, Kimi, Grok and encoders; InternLM 2, Pangu's roles; Skywork's",
         "[",
-        r"(?:BOS|EOS|PAD|UNK|MASK|SEP|CLS|gMASK|sMASK|unused[0-9]{1,4})\]",
-        ("[gMASK]", "[CLS]", "[SEP]", "[unused9]", "[unused10]"),
+        r"(?:[BE]OS|EOT|PAD|UNK|MASK|SEP|CLS|USER|BOT|gMASK|sMASK|unused[0-9]{1,4}"
+        r"|UNUSED_TOKEN_[0-9]{1,4}|extra_id_[0-9]{1,4})\]",
+        ("[gMASK]", "[CLS]", "[SEP]", "[EOT]", "[USER]", "[BOT]", "[unused9]", "[unused10]",
+         "[UNUSED_TOKEN_146]user", "[UNUSED_TOKEN_145]", "[extra_id_0]"),
     ),
     ControlTokens(
         "EXAONE, BlueLM",

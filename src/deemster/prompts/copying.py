@@ -3,34 +3,20 @@
 Judges, and the programs around them, drop Markdown's emphasis, HTML tags, the targets of links,
 escapes, line ends and accents. What stands around something that is dropped then stands together.
 
-Of ordinary texts nearly all of that stands where no verdict can come about, and copies of a
-mebibyte take long. So only that is copied which stands around something dropped from between
-characters that follow each other in verdict syntax.
+Copies are made only where `loose_syntax` says that a verdict may come about.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from deemster.prompts.loose_syntax import may_have_syntax
 from deemster.prompts.normal_form import are_marks, code_points, fold
-from deemster.prompts.syntax_pairs import (
-    APART,
-    BOX,
-    CLASS,
-    ENDS,
-    FIRST,
-    FOLLOWING,
-    LAST,
-    NEXT,
-    NEXT_APART,
-    THREES,
-    TOGETHER,
-)
 
 ELSEWHERE = "\ufffd"
 """Stands for what is left out of a copy; part of no syntax."""
@@ -58,133 +44,48 @@ _LINK = re.compile(
 )
 _AROUND = 40
 """Characters before and after: no piece of syntax is longer."""
-_SHORT = 8192
-"""Characters of a text that is quicker looked at run by run than in arrays."""
 
 
 def copies(text: str) -> Iterator[tuple[str, Places]]:
-    """Copies of the text that lack something, folded in all forms, where that could be syntax.
+    """Copies of the text that lack something, folded in all forms, where that may make syntax.
 
     Each with the places that its characters have in the text.
     """
-    if len(text) < _SHORT and not _may_hide(text):
-        return
-    text = f"{ELSEWHERE}{text}"  # something stands before all syntax
-    folded = code_points(fold(text, all_forms=True)).copy()
-    classes = CLASS[folded]
-    marks = _MARK[np.minimum(folded, 127)] | are_marks(text) | _prints_nothing(folded)
-    structures = list(_structures(text, folded))
-    near = _near(folded, classes, marks, structures)
-    if not near.any():
-        return
-    places = np.flatnonzero(near)
-    folded[places[1:][np.diff(places) > 1]] = ord(ELSEWHERE)
-    folded, marks = folded[places], marks[places]
-    more = [folded == ord(char) for char in _MORE if (folded == ord(char)).any()]
-    for structure in structures:
-        for which in itertools.product((False, True), repeat=len(more)):
-            dropped = marks | structure[places]
-            for mask in itertools.compress(more, which):
-                dropped |= mask
-            yield _text(folded[~dropped]), places[~dropped] - 1
-    line_ends = np.isin(folded, _LINE_ENDS)
-    if line_ends.any():
-        kept = line_ends | ~marks
-        yield _text(np.where(line_ends, np.uint32(ord(" ")), folded)[kept]), places[kept] - 1
+    seen = None if text.isascii() else np.flatnonzero(~are_marks(text))
+    text = fold(text, all_forms=True)
+    codes = code_points(text)
+    if seen is not None:
+        codes = codes[seen]
+        text = _text(codes)
+    for structure in _structures(text, codes):
+        for copy, places in _copies(codes, structure):
+            yield copy, places if seen is None else seen[places]
 
 
-_ENDS_LINE = r"\n\v\f\r\x85\u2028\u2029"
-_ONE = rf"[*~`$^=+|#_\\{_ENDS_LINE}]"
-_RUN = rf"(?<=\\)[,;]?+|(?<={_ONE})|(?<=\{{)\}}|(?<=-)(?=[{_ENDS_LINE}])"
-
-
-def _runs(first: str, rest: str) -> re.Pattern[str]:
-    """Runs of what is dropped; each element begins with one of a few characters, for speed."""
-    element = rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-{first}](?:{_RUN}{rest})"
-    return re.compile(rf"{element}(?>(?:{element}|[ \t])*)", re.DOTALL)
-
-
-_RUNS = _runs("", "")
-_TAG_RUNS = _runs("<", r"|(?<=<)(?:!--.{0,400}?-->|[^<>]*>)")
-_LINK_RUNS = _runs(
-    r"!\[\]",
-    r"|(?<=\[)(?:\^[\w-]{1,20}\]|/?(?:[biu]|\]\[\w{0,20})\]"
-    r"|(?=[^\[\]]{0,200}\]\([^()]{0,200}\)))"
-    r"|(?<=!)\[[^\[\]]{0,200}\]\([^()]{0,200}\)|(?<=\])\([^()]{0,200}\)",
-)
-_MARKED = re.compile(rf"[*~`$^=+|#_\\{_ENDS_LINE}{{\-<\[]")
-_TAGS_IN_TAGS = re.compile(r"<[^<>]*<|>[^<>]*>|>['\"]|</s", re.IGNORECASE)
-_IN_BRACKETS = re.compile(r"\]\(|\[[/^biu\]]", re.IGNORECASE)
-
-
-def _may_hide(text: str) -> bool:
-    """Whether something dropped may stand in the middle of syntax; quicker than `_near`."""
-    if not text.isascii():
-        if are_marks(text).any():
-            return True
-        text = fold(text, all_forms=True)
-    if _MARKED.search(text) is None:
-        return False
-    text = f"{ELSEWHERE}{text.lower()}{ELSEWHERE}{ELSEWHERE}"
-    if _fits(text, _RUNS.finditer(text)):
-        return True
+def _structures(text: str, codes: _Codes) -> Iterator[_Mask]:
+    """What is dropped where that may make syntax: nothing, or tags, comments, images, links."""
+    if may_have_syntax(text):
+        yield np.zeros(len(codes), np.bool_)
     if "<" in text and ">" in text:
-        if _TAGS_IN_TAGS.search(text):
-            return True
-        if _fits(text, _with(text, _TAG, _TAG_RUNS), within=True):
-            return True
-    return _IN_BRACKETS.search(text) is not None and _fits(
-        text, _with(text, _LINK, _LINK_RUNS), within=True
-    )
+        for tags in _all_tags(text, codes):
+            if may_have_syntax(_text(codes[~tags])):
+                yield tags
+    links = any(sign in text for sign in ("](", "[^", "[/", "[b", "[i", "[u", "[]["))
+    if links and may_have_syntax(_LINK.sub("", text)):
+        yield _spans(_LINK, text)
 
 
-def _with(text: str, part: re.Pattern[str], runs: re.Pattern[str]) -> Iterator[re.Match[str]]:
-    """The runs that have such a part."""
-    end = 0
-    for found in part.finditer(text):
-        if found.end() <= end:
-            continue
-        start = found.start()
-        while start > end and text[start - 1] in _WALKED:
-            start -= 1
-        for run in runs.finditer(text, start):
-            end = run.end()
-            if end > found.start():
-                yield run
-                break
-
-
-def _fits(text: str, runs: Iterable[re.Match[str]], *, within: bool = False) -> bool:
-    """Whether any run of what is dropped may stand in the middle of syntax.
-
-    `within`: the blanks in it may be within something that is dropped.
-    """
-    for run in runs:
-        start, end = run.span()
-        other = text[end]
-        if other not in _SECONDS:
-            continue
-        while text[start - 1] in " \t":
-            start -= 1
-        one = text[start - 1]
-        pair = one + other
-        if pair in APART or (pair in TOGETHER and (within or not _BLANK.search(text, start, end))):
-            behind = text[start - 2] if start > 1 else ELSEWHERE
-            if one in ENDS[0] or behind in _SKIPPED or behind + pair in THREES:
-                ahead = text[end + 1]
-                if other in ENDS[1] or ahead in _SKIPPED or pair + ahead in THREES:
-                    return True
-        elif other == "b" and end - start > 1 and "\\" in run[0]:
-            return True
-    return False
-
-
-_SECONDS = frozenset(pair[1] for pair in APART | TOGETHER) | {"b"}
-_TAG = re.compile(rf"{_COMMENT.pattern}|<[^<>]*>", re.DOTALL)
-_WALKED = frozenset("*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029 \t{}-,;")
-_BLANK = re.compile(r"[ \t]")
-_SKIPPED = frozenset("*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029 \t{}-,;<>[]()!")
-"""What may be dropped, and blanks."""
+def _copies(codes: _Codes, structure: _Mask) -> Iterator[tuple[str, Places]]:
+    """Copies without a structure and the marks; with and without what some drop too."""
+    line_ends = np.isin(codes, _LINE_ENDS)
+    dropped = structure | _MARK[np.minimum(codes, 127)] | _prints_nothing(codes, line_ends)
+    more = [codes == ord(char) for char in _MORE if (codes == ord(char)).any()]
+    for which in itertools.product((False, True), repeat=len(more)):
+        left = ~np.logical_or.reduce([dropped, *itertools.compress(more, which)])
+        yield _text(codes[left]), np.flatnonzero(left)
+    if line_ends.any():
+        left = (line_ends & ~structure) | ~dropped
+        yield _text(np.where(line_ends, np.uint32(ord(" ")), codes)[left]), np.flatnonzero(left)
 
 
 def around(text: str, pattern: re.Pattern[str]) -> str:
@@ -203,72 +104,21 @@ def around(text: str, pattern: re.Pattern[str]) -> str:
     return "".join(pieces)
 
 
-def _near(
-    codes: _Codes, classes: npt.NDArray[np.uint8], marks: _Mask, structures: list[_Mask]
-) -> _Mask:
-    """What stands around something dropped that may stand in the middle of syntax."""
-    blank = (codes == ord(" ")) | (codes == ord("\t"))
-    escapes = codes == ord("\\")
-    marks = marks | escapes | (codes == ord("_"))
-    steps = np.zeros(len(codes) + 1, np.int32)
-    for structure in structures:
-        before, after = _doubtful(classes, marks | structure, blank, escapes)
-        if len(before):
-            np.add.at(steps, np.maximum(before - _AROUND, 0), 1)
-            np.add.at(steps, np.minimum(after + _AROUND, len(codes)), -1)
-    found: _Mask = np.cumsum(steps[:-1]) > 0
-    return found
+def _all_tags(text: str, codes: _Codes) -> Iterator[_Mask]:
+    """What is part of tags and comments, as one or another finds them."""
+    comments = _spans(_COMMENT, text) if "<!--" in text else False
+    narrow, wide = _tags(codes, wide=False), _tags(codes, wide=True)
+    yield narrow | comments
+    if not np.array_equal(narrow, wide):
+        yield wide | comments
+        yield _tags_within(codes)
+    if ">'" in text or '>"' in text or "</s" in text.lower():
+        yield _spans(_ELEMENT, text)
 
 
-def _doubtful(
-    classes: npt.NDArray[np.uint8], dropped: _Mask, blank: _Mask, escapes: _Mask
-) -> tuple[Places, Places]:
-    """What stands before and after each run of what is dropped, where it may be syntax."""
-    skipped = dropped | blank
-    edges = np.flatnonzero(skipped[1:] != skipped[:-1])  # the first is no skipped one
-    before, after = edges[: len(edges) // 2 * 2 : 2], edges[1::2] + 1
-    one, other = classes[before], classes[after]
-    # A box begins with a backslash, which may be among what is dropped.
-    boxes = (other == BOX) & (after - before > 2)
-    likely = np.flatnonzero(NEXT[one, other] | NEXT_APART[one, other] | boxes)
-    if not len(likely):
-        return likely, likely
-    before, after, boxes = before[likely], after[likely], boxes[likely]
-    one, other = one[likely], other[likely]
-    # The characters on either side, where they are not skipped.
-    behind, ahead = np.maximum(before - 1, 0), np.minimum(after + 1, len(classes) - 1)
-    fits = boxes | FIRST[one] | skipped[behind] | FOLLOWING[classes[behind], one, other]
-    fits &= LAST[other] | skipped[ahead] | FOLLOWING[one, other, classes[ahead]]
-    if not fits.any():
-        return likely[:0], likely[:0]
-    so_far = np.cumsum(dropped, dtype=np.int32)
-    count = so_far[after] - so_far[before]
-    together = NEXT[one, other] & (count == after - before - 1)
-    if boxes.any():
-        escaped = np.cumsum(escapes, dtype=np.int32)
-        boxes &= escaped[after] > escaped[before]
-    fits &= (count > 0) & (together | NEXT_APART[one, other] | boxes)
-    return before[fits], after[fits]
-
-
-def _structures(text: str, codes: _Codes) -> Iterator[_Mask]:
-    """What belongs to tags, comments, images and links; first, nothing."""
-    yield np.zeros(len(codes), np.bool_)
-    if "<" in text and ">" in text:
-        comments = _spans(_COMMENT, text) if "<!--" in text else False
-        yield _tags(codes, wide=False) | comments
-        yield _tags(codes, wide=True) | comments
-        if ">'" in text or '>"' in text or "</s" in text.lower():
-            yield _spans(_ELEMENT, text)
-        if "<" in text.partition("<")[2].partition(">")[0]:
-            yield _tags_within(codes)
-    if any(sign in text for sign in ("](", "[^", "[/", "[b", "[i", "[u", "[][")):
-        yield _spans(_LINK, text)
-
-
-def _prints_nothing(codes: _Codes) -> _Mask:
+def _prints_nothing(codes: _Codes, line_ends: _Mask) -> _Mask:
     """Empty groups and thin spaces of LaTeX, line ends, and hyphens before them."""
-    mask = np.isin(codes, _LINE_ENDS)
+    mask = line_ends.copy()
     empty = (codes[:-1] == ord("{")) & (codes[1:] == ord("}"))
     empty |= (codes[:-1] == ord("\\")) & np.isin(codes[1:], [ord(sign) for sign in ",;"])
     mask[:-1] |= empty | ((codes[:-1] == ord("-")) & mask[1:])

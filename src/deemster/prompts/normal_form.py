@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +139,8 @@ def without_marks(text: str) -> str:
 
 def are_marks(text: str) -> npt.NDArray[np.bool_]:
     """Which characters are joiners, or marks upon letters."""
+    if text.isascii():
+        return np.zeros(len(text), np.bool_)
     marks: npt.NDArray[np.bool_] = _CHARACTERS.kinds[_known(text)] & (_IS_JOINER | _IS_MARK) != 0
     return marks
 
@@ -177,6 +180,25 @@ def spelled_out(text: str, *, all_forms: bool = False) -> str:
         for code in np.flatnonzero(np.bincount(codes)).tolist()
     }
     return text.translate(table)
+
+
+_MOST_MARKS = 30
+"""In a row; no language writes more upon one letter (Unicode's Stream-Safe Text Format)."""
+
+
+def nfkc(text: str) -> str:
+    """Unicode's form NFKC in linear time: more than 30 marks in a row are ordered in parts.
+
+    `unicodedata.normalize` takes the square of their number.
+    """
+    if text.isascii():
+        return text
+    decomposed = ((char, unicodedata.normalize("NFKD", char)[0]) for char in set(text))
+    marks = "".join(re.escape(char) for char, first in decomposed if unicodedata.combining(first))
+    if not marks:
+        return unicodedata.normalize("NFKC", text)
+    cuts = [0, *(run.end() for run in re.finditer(f"[{marks}]{{{_MOST_MARKS}}}", text)), len(text)]
+    return "".join(unicodedata.normalize("NFKC", text[a:b]) for a, b in pairwise(cuts))
 
 
 def code_points(text: str) -> _Codes:

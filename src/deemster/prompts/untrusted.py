@@ -22,7 +22,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote
 
 from deemster.prompts.control_tokens import following
@@ -245,10 +245,11 @@ def _unescaped_once(text: str) -> str:
     return "".join(pieces)
 
 
-def make_nonce(texts: Iterable[str], *, seed: int = 0) -> str:
+def make_nonce(texts: Iterable[str], *, seed: int = 0, elsewhere: Sequence[str] = ()) -> str:
     """12 hex digits that stand in none of the texts, the same for the same texts and seed.
 
-    Depending on the texts themselves, it cannot be foreseen by whoever wrote one of them.
+    Depending on the texts themselves, it cannot be foreseen by whoever wrote one of them. Nor does
+    it stand `elsewhere`, in what may be somebody's who knows all of them.
     """
     texts = list(texts)
     digest = hashlib.sha256(str(seed).encode())
@@ -257,6 +258,6 @@ def make_nonce(texts: Iterable[str], *, seed: int = 0) -> str:
         digest.update(len(data).to_bytes(8, "big") + data)
     while True:
         nonce = digest.hexdigest()[:12]
-        if not any(nonce in text for text in texts):
+        if not any(nonce in text for text in (*texts, *elsewhere)):
             return nonce
         digest.update(b"again")

@@ -11,7 +11,7 @@ from deemster.prompts.normal_form import fold
 from deemster.prompts.template import PromptTemplate
 from deemster.prompts.untrusted import defuse, make_nonce, one_line
 from deemster.schemas import Conversation, Message, Principle, Scale, TextPart
-from deemster.schemas.transcript import call_text
+from deemster.schemas.transcript import call_text, labelled, said_text
 
 NO_TEXT = "(This response is empty.)"
 """Stands where a response says nothing: an empty answer is an answer, and a bad one."""
@@ -42,7 +42,8 @@ class View:
         """Marks the fences of this sample; the same in every order, so prompts share prefixes."""
         texts = [_flat(message) for message in (*self.query, *self.responses)]
         texts += [self.reference or "", self.findings, self.judgment]
-        return make_nonce(sorted(texts), seed=self.seed)
+        shown = [text for principle in self.principles for text in _texts(principle)]
+        return make_nonce(sorted(texts), seed=self.seed, elsewhere=[self.after, *shown])
 
     def render(self, template: PromptTemplate, **more: object) -> Conversation:
         """Fill a template; images of the query go after the text of the last user turn.
@@ -135,7 +136,7 @@ def conversation_text(query: Sequence[Message], seen: Callable[[str], str] = def
     """
     if len(query) == 1 and query[0].role == "user":
         return seen(_flat(query[0]))
-    return "\n\n".join(f"[{turn.role}]\n{seen(_flat(turn))}" for turn in query)
+    return "\n\n".join(labelled(turn.role, seen(_flat(turn))) for turn in query)
 
 
 def _quoted(text: str) -> str:
@@ -148,7 +149,7 @@ def _turn(turn: Message) -> Message:
     text = defuse(_flat(turn))
     if turn.role in ("system", "user", "assistant"):
         return Message(role=turn.role, content=text)
-    return Message(role="user", content=f"[{turn.role}]\n{text}")
+    return Message(role="user", content=labelled(turn.role, text))
 
 
 def _said(response: Message, seen: Callable[[str], str]) -> str:
@@ -159,7 +160,7 @@ def _said(response: Message, seen: Callable[[str], str]) -> str:
 
 def _flat(message: Message) -> str:
     """A turn as text: text parts, a note for each image, tool calls with decoded arguments."""
-    pieces = [message.text] if message.text.strip() else []
+    pieces = [said_text(message.text)] if message.text.strip() else []
     pieces += [f"(image {i})" for i, _ in enumerate(message.images, 1)]
     pieces += map(call_text, message.tool_calls)
     return "\n".join(pieces)
@@ -174,6 +175,10 @@ def _name(name: str) -> str:
     plain = fold(name, all_forms=True)
     pairs = zip(plain, name, strict=True)
     return one_line("".join(round_ones.get(read, char) for read, char in pairs) + ":")[:-1]
+
+
+def _texts(principle: Principle) -> tuple[str, ...]:
+    return (principle.name, principle.description, *(band.meaning for band in principle.bands))
 
 
 def _shown(principle: Principle) -> dict[str, object]:

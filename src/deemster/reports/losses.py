@@ -8,7 +8,6 @@ so that a single odd vote cannot count for much.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from deemster.errors import InputError
+from deemster.prompts.normal_form import nfkc
 from deemster.reports.loss_columns import Loss, PrincipleLosses, WeightedVotes
 from deemster.schemas import Critique, Judgment, Principle, Sample, Verdict
 from deemster.suites.metrics.items import signs
@@ -238,7 +238,7 @@ def _split_singles(items: Sequence[JudgedItem]) -> None:
 @lru_cache(maxsize=10_000)
 def _normal(name: str) -> str:
     """The name without case, punctuation, numbering and width variants."""
-    text = unicodedata.normalize("NFKC", name).casefold()
+    text = nfkc(name).casefold()
     words = "".join(c if c.isalnum() else " " for c in text).split()
     while len(words) > 1 and words[0].isdigit():
         words.pop(0)

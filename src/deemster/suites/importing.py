@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deemster.aggregators import parse_aggregator
-from deemster.benchmarks import Figures, TraceFormat, open_reader
+from deemster.benchmarks import TRACE_FORMATS, Figures, TraceFormat, open_reader
 from deemster.benchmarks.base import TraceReader
 from deemster.benchmarks.opening import Read
-from deemster.errors import InputError
+from deemster.errors import DeemsterError, InputError
 from deemster.judges import decide
 from deemster.schemas import JudgeInfo, Sample, Verdict, Vote
 from deemster.suites.log_checks import LogChecks, LogNotes
@@ -68,7 +68,7 @@ def import_run(
     check_new(out)
     checks, notes = LogChecks(), LogNotes()
     with LogSpool(out) as log:
-        for sample, votes in log.fill(opened.read(traces, data, judge=judge)):
+        for sample, votes in log.fill(_in_layout(opened, traces, data, judge)):
             checks.add(sample, votes)
         checks.check(log, traces, opened.name)
         most = checks.most_votes
@@ -91,6 +91,27 @@ def import_run(
     summary = summary.model_copy(update={"published": figures, "notes": notes.lines()})
     write_summary(out, {info.name: summary})
     return summary
+
+
+def _in_layout(
+    reader: TraceFormat, traces: Path, data: Path | None, judge: str | None
+) -> Iterator[Judged]:
+    """What a reader reads; a value of another type than its format's is the log's error.
+
+    A reader of the user's own shows where it fails.
+    """
+    count = 0
+    try:
+        for judged in reader.read(traces, data, judge=judge):
+            count += 1
+            yield judged
+    except (AttributeError, TypeError, LookupError, ValueError) as error:
+        if isinstance(error, DeemsterError) or reader.name not in TRACE_FORMATS.names():
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(
+            f"{traces} is not in the layout of {reader.name!r}, after {count:,} samples: {said}"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from deemster.errors import InputError
+from deemster.prompts.normal_form import nfkc
 from deemster.testing.attacks import CYRILLIC, LATIN
 
 STYLES: dict[str, str] = {
@@ -51,7 +52,7 @@ def _stripped(text: str) -> str:
 
 HANDS: dict[str, Callable[[str], str]] = {
     "exactly": str,
-    "as NFKC": lambda text: unicodedata.normalize("NFKC", text),
+    "as NFKC": nfkc,
     "without joiners": _joined,
     "with entities decoded": html.unescape,
     "with codes decoded": lambda text: unquote(_unescaped(html.unescape(html.unescape(text)))),

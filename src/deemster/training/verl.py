@@ -16,6 +16,7 @@ from typing import Any
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.extras import need
+from deemster.files import writing
 from deemster.schemas import Sample
 from deemster.training.grpo import shuffled_rows
 from deemster.training.reward import reward_text
@@ -97,11 +98,9 @@ def export_prompts(
         }
         for index, row in enumerate(shuffled_rows(samples, dialect, epochs=epochs, seed=seed))
     ]
-    try:
+    with writing(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(path)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     return len(rows)
 
 

@@ -124,8 +124,34 @@ def test_program_tests() -> None:
     assert ProgramTests(cases, partial=True).run("q", once, None).score == 0.5
     crash = ProgramTests(cases).run("q", "print(2)\nraise SystemExit(3)", None)
     assert (crash.score, crash.evidence) == (0.0, "case 1: it ended with status 3:")
-    slow = ProgramTests(cases, limits=Limits(seconds=0.5)).run("q", "while True: pass", None)
-    assert (slow.score, slow.evidence) == (0.0, "case 1: it ran longer than 0.5 s")
+    slow = ProgramTests(cases, limits=Limits(seconds=2.0)).run("q", "while True: pass", None)
+    assert (slow.score, slow.evidence) == (0.0, "case 1: it ran longer than 2 s")
+
+
+@sandboxed
+@pytest.mark.parametrize(
+    "ending", ["exit()", "quit(0)", "import sys; sys.exit()", "raise SystemExit"]
+)
+def test_right_programs_may_end_themselves(ending: str) -> None:
+    code = f"n = int(open('/dev/stdin').read())\nprint(n + 1)\n{ending}"
+    assert ProgramTests(cases=(("3", "4"),)).run("", code, None).score == 1
+    found = ProgramTests(cases=(("3", "5"),)).run("", code, None)
+    assert found.score == 0
+
+
+@sandboxed
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import threading\nthreading.Thread(target=print, args=(4,)).start()", "threads"),
+        ("import asyncio\nasync def main(): print(4)\nasyncio.run(main())", "event loop"),
+        ("import pytest\nprint(4)", "pytest"),
+    ],
+)
+def test_programs_that_a_bar_ends_have_no_score(code: str, why: str) -> None:
+    found = ProgramTests(cases=(("", "4"),)).run("", code, None)
+    assert found.score is None
+    assert why in found.evidence
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,34 @@ def test_many_files_are_noticed() -> None:
     assert "are larger than" in run_program(program, limits=QUICK).stopped
 
 
+MAP = "import ctypes\nl = ctypes.CDLL(None)\nl.mmap.argtypes = [ctypes.c_void_p] + [ctypes.c_long] * 5\n"
+
+
+@kernel
+@pytest.mark.parametrize(
+    "hide",
+    [
+        pytest.param("f = open(f'{i}', 'wb'); os.unlink(f'{i}'); kept.append(f)", id="open"),
+        pytest.param("f = os.fdopen(os.open('.', os.O_TMPFILE | os.O_RDWR), 'wb'); kept.append(f)",
+                     id="never-named"),
+        pytest.param("f = open(f'{i}', 'w+b'); os.unlink(f'{i}')", id="mapped"),
+        pytest.param("f = open(f'{i}', 'w+b'); os.rename(f'{i}', 'one')", id="replaced"),
+    ],
+)  # fmt: skip
+def test_files_without_a_name_count(hide: str) -> None:
+    program = (
+        f"import os, time\n{MAP}kept = []\nfor i in range(50):\n  {hide}\n  f.write(b'x' * 900_000)\n"
+        "  f.flush()\n  l.mmap(None, 4096, 1, 2, f.fileno(), 0)\n  if f not in kept: f.close()\ntime.sleep(9)"
+    )
+    assert "are larger than" in run_program(program, limits=QUICK).stopped
+
+
+@kernel
+def test_blocks_that_no_size_shows_cannot_be_reserved() -> None:
+    program = "import ctypes\nl = ctypes.CDLL(None)\nf = open('x', 'wb')\nprint([l.fallocate(f.fileno(), mode, ctypes.c_long(0), ctypes.c_long(1 << 16)) for mode in (1, 3, 0)])"
+    assert run_program(program, limits=QUICK).stdout == "[-1, -1, 0]\n"
+
+
 @kernel
 def test_threads_when_asked_for() -> None:
     program = (
@@ -311,7 +339,8 @@ EQUAL = "class E:\n    def __eq__(self, other): return True\n    def __hash__(se
 @pytest.mark.parametrize(
     ("program", "why"),
     [
-        pytest.param("import sys\nsys.exit(0)", "SystemExit", id="exit-before"),
+        pytest.param("import sys\nsys.exit(0)", "defines no", id="exit-before"),
+        pytest.param("import sys\nsys.exit(3)", "SystemExit", id="exit-with-an-error"),
         pytest.param("import os\nos._exit(0)", "ended before", id="_exit-before"),
         pytest.param("import sys\ndef f(x): sys.exit(0)", "SystemExit", id="exit-in-call"),
         pytest.param("import os\ndef f(x): os._exit(0)", "ended before", id="_exit-in-call"),
@@ -387,6 +416,26 @@ def test_a_result_that_cannot_be_carried_is_not_decided(program: str) -> None:
                      "from decimal import Decimal\nassert f(1) == Decimal('0.125')", id="decimal"),
         pytest.param("from collections import Counter\ndef f(x): return Counter(x)", "assert f('aa') == {'a': 2}", id="counter"),
         pytest.param("def check(x): return x > 0\ndef f(x): return check(x)", "assert f(1) is True", id="helper-named-check"),
+        pytest.param("def f(x): return x\nprint(f(1))\nexit()", "assert f(1) == 1", id="exits-in-the-end"),
+        pytest.param("import sys\ndef f(x): return x\nsys.exit(0)", "assert f(1) == 1", id="exits-with-0"),
+        pytest.param("def f(x): return x\nprint(f(int(input())))", "assert f(1) == 1", id="reads-in-the-end"),
+        pytest.param("\ufeffdef f(x): return x", "assert f(1) == 1", id="byte-order-mark"),
+        pytest.param("import os\nhere = os.path.dirname(__file__)\ndef f(x): return x", "assert f(1) == 1", id="own-path"),
+        pytest.param("import resource as r\nr.setrlimit(r.RLIMIT_STACK, (-1, -1))\ndef f(x): return x", "assert f(1) == 1", id="own-stack"),
+        pytest.param("import sys\ndef f(): sys.stdout.buffer.write(b'a'); print('b')",
+                     "import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()) as out: f()\n"
+                     "assert out.getvalue() == 'ab\\n'", id="prints-bytes"),
+        pytest.param("import sys\ndef f(x): sys.exit(x)",
+                     "try: f(2)\nexcept SystemExit as e: assert e.code == 2\nelse: assert False", id="exit-as-a-result"),
+        pytest.param("class Bad(Exception):\n  def __init__(self, code, *, why): self.code, self.why = code, why\n"
+                     "def f(x): raise Bad(x, why=[1])",
+                     "try: f(2)\nexcept Bad as e: assert (e.code, e.why) == (2, [1])\nelse: assert False", id="attributes-of-an-exception"),
+        pytest.param("import json\ndef f(x): return json.loads('[,')",
+                     "import json\ntry: f(1)\nexcept json.JSONDecodeError as e: assert e.pos == 1\nelse: assert False",
+                     id="exception-of-the-library"),
+        pytest.param("from decimal import Decimal\ndef f(x): return Decimal('x')",
+                     "from decimal import InvalidOperation\ntry: f(1)\nexcept InvalidOperation: pass\nelse: assert False",
+                     id="exception-of-decimal"),
     ],
 )  # fmt: skip
 def test_right_code_is_not_failed_for_what_the_tester_cannot_carry(program: str, test: str) -> None:
@@ -505,6 +554,31 @@ LOST = "from collections import *\nLIMIT = 5\nP = namedtuple('P', 'x')\n"
                      "changes its arguments", id="arguments"),
         pytest.param("def f(a, *, into): into.append(a)", "b = []\nf(1, into=b)\nassert b == [1]",
                      "changes its arguments", id="named-arguments"),
+        pytest.param("def f(a): a[:] = sorted(set(a)); return len(a)",
+                     "a = [2, 1, 1]\nn = f(a)\nassert a[:n] == [1, 2]", "changes its arguments", id="both"),
+        pytest.param("def f(a): a[0].append(1); return 0", "r = [[]]\nr0 = r[0]\nf(r)\nassert r0 == [1]",
+                     "changes its arguments", id="rows"),
+        pytest.param("import threading\ndef f():\n  t = threading.Thread(target=print)\n  t.start()\n  return 1",
+                     "assert f() == 1", "starts threads", id="threads"),
+        pytest.param("import threading\nthreading.Thread(target=print).start()\ndef f(): return 1",
+                     "assert f() == 1", "starts threads", id="threads-at-once"),
+        pytest.param("import asyncio\nasync def g(): return 1\ndef f(): return asyncio.run(g())",
+                     "assert f() == 1", "event loop", id="event-loop"),
+        pytest.param("import tempfile\ndef f():\n  with tempfile.TemporaryDirectory(): return 1",
+                     "assert f() == 1", "directory", id="directories"),
+        pytest.param("def f(): return int(input())", "import io, sys\nsys.stdin = io.StringIO('1')\nassert f() == 1",
+                     "'stdin'", id="input"),
+        pytest.param("def f(): return int(input())",
+                     "from unittest.mock import patch\nwith patch('builtins.input', lambda: '1'): assert f() == 1",
+                     "'patch'", id="patches"),
+        pytest.param("import random\ndef f(): return random.random()",
+                     "import random\nrandom.seed(1)\nx = random.random()\nrandom.seed(1)\nassert f() == x",
+                     "seed", id="seeds"),
+        pytest.param("def f():\n  'why'", "assert f.__doc__ == 'why'", "__doc__", id="text-of-a-function"),
+        pytest.param("def f(): return 1", "import nonexistent_module\nassert f() == 1", "nonexistent_module",
+                     id="imports-of-the-tests"),
+        pytest.param("def f(): return 1", "import sys\nsys.exit(f() - 1)", "SystemExit", id="exit-of-the-tests"),
+        pytest.param("import pytest\ndef f(): return 1", "assert f() == 1", "imports pytest", id="packages"),
         pytest.param("def f(): pass\nf.calls = 0", "assert f.calls == 0", r"f\.calls", id="attributes"),
         pytest.param("def f(): pass", "assert LIMIT == 5", "LIMIT", id="constants"),
         pytest.param("def f(): return (1,)", "assert isinstance(f(), P)", "is a P", id="classes"),
@@ -521,6 +595,14 @@ def test_what_is_lost_on_the_way_is_no_failed_test(source: str, test: str, why: 
     [
         pytest.param("def f(): return Counter('ab')", "assert f() == {'a': 2}", id="wrong-value"),
         pytest.param("def f(a): a.sort(); return 3", "assert f([2, 1]) == 2", id="changes-and-wrong"),
+        pytest.param("def f(a): a.sort()", "a = [2, 1]\nf(a)\nassert a == [3]", id="changes-wrongly"),
+        pytest.param("def f(): import unittest; raise unittest.SkipTest",
+                     "import unittest\nclass T(unittest.TestCase):\n  def test(self): self.assertEqual(f(), 1)\n"
+                     "r = unittest.TestResult()\nT('test').run(r)\nassert r.wasSuccessful() and not r.skipped",
+                     id="skips-its-test"),
+        pytest.param("import sys\ndef f(): sys.exit(0)", "assert f() == 1", id="exits"),
+        pytest.param("def f(): raise ImportError", "assert f() == 1", id="import-error"),
+        pytest.param("def f(): return 0", "import random\nrandom.seed(1)\nassert f() == 1", id="seeded-test"),
         pytest.param("def f(): return {}['a']", "assert f() == 1", id="raises"),
         pytest.param("def f(): return None", "assert f().x == 1", id="nothing"),
         pytest.param("def f(): print(1)", "assert f() == 1 and LIMITS", id="prints"),

@@ -21,9 +21,10 @@ from deemster.backends._api.lean import LeanRoad, open_session
 from deemster.backends._api.prices import Pricing
 from deemster.backends._api.providers import Given, sent_secrets
 from deemster.backends._api.road import UnansweredError
+from deemster.backends._api.settings import ServiceSettings
 from deemster.backends._api.shared import LoopState, abandon_state, close_state
 from deemster.backends.gate import Gate
-from deemster.backends.limits import Budget, Patience, check_limits, with_retries
+from deemster.backends.limits import Budget, Patience, with_retries
 from deemster.backends.loops import PerLoop
 from deemster.backends.pace import Pace, shared_pace
 from deemster.errors import BackendError, UnusableModelError
@@ -76,45 +77,29 @@ class JsonService:
 
     Args:
         name: what errors call it.
+        settings: the limits; see `APIBackend`.
         given: the way to it, as the user said.
         load: finds out where it is and what it costs; runs once, in a thread.
         count: tokens of an answer; None where they are not reported.
-        concurrency, rate, timeout, attempt_timeout, retries, budget: see `APIBackend`.
-
-    Raises:
-        InputError: a limit is out of range.
     """
 
     def __init__(
         self,
         name: str,
+        settings: ServiceSettings,
         *,
         given: Given,
         load: Callable[[], JsonProfile],
         count: Callable[[Any], Usage | None],
-        concurrency: int = 32,
-        rate: float | None = None,
-        timeout: float = 120.0,
-        attempt_timeout: float | None = None,
-        retries: int = 5,
-        budget: Budget | None = None,
     ) -> None:
-        check_limits(
-            concurrency=concurrency,
-            rate=rate,
-            timeout=timeout,
-            retries=retries,
-            attempt_timeout=attempt_timeout,
-        )
         self.name = name
         self.given = given
-        self.budget = budget or Budget()
+        self.budget = settings.budget or Budget()
         self.breaker = Breaker()
-        self.patience = Patience(attempt_timeout)
+        self.patience = Patience(settings.attempt_timeout)
         self.count = count
         self._find = load
-        self._concurrency, self._rate, self._attempts = concurrency, rate, retries
-        self._timeout = float(timeout)
+        self._settings = settings
         self.secrets: tuple[str, ...] = ()
         self._profile: JsonProfile | None = None
         self._pace: Pace | None = None
@@ -141,8 +126,8 @@ class JsonService:
             answer = await with_retries(
                 asked.attempt,
                 gate=state.gate,
-                attempts=self._attempts,
-                timeout=self._timeout,
+                attempts=self._settings.retries,
+                timeout=float(self._settings.timeout),
                 patience=self.patience,
             )
         except BackendError as error:
@@ -171,7 +156,8 @@ class JsonService:
             return self._profile
 
     def _open(self) -> LoopState:
-        return LoopState(Gate(self._concurrency, self._rate, self._pace), open_session())
+        settings = self._settings
+        return LoopState(Gate(settings.concurrency, settings.rate, self._pace), open_session())
 
 
 @dataclass

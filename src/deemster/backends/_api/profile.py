@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deemster.backends._api.keys import show, split
 from deemster.backends._api.lean import LeanRoad
-from deemster.backends._api.prices import Prices, Pricing, read_prices
+from deemster.backends._api.prices import Prices, Pricing
 from deemster.backends._api.providers import ANY, LEAN, Access, Given, Provider, find_access
 from deemster.backends._api.road import Road
-from deemster.backends.base import Trust
+from deemster.backends._api.settings import ProviderSettings
 from deemster.backends.structured import StructuredMode, choose_mode
 from deemster.errors import InputError, UnusableModelError
 
@@ -49,42 +47,19 @@ class Wanted:
 
     @classmethod
     def read(
-        cls,
-        name: str,
-        *,
-        api_base: str | None,
-        api_key: str | None,
-        extra: Mapping[str, Any] | None,
-        trust: Trust,
-        prices: Prices | Mapping[str, float] | None,
-        timeout: float,
-        only_litellm: bool,
-        structured: StructuredMode = "auto",
+        cls, name: str, settings: ProviderSettings, structured: StructuredMode = "auto"
     ) -> Wanted:
-        """It from a backend's arguments; headers are taken out of `extra`.
+        """It from a backend's arguments.
 
         Raises:
-            InputError: `api_base` is no URL, or the prices are malformed.
+            InputError: the prices are malformed.
         """
-        if api_base is not None and not api_base.startswith(("http://", "https://")):
-            raise InputError(f"api_base must start with http:// or https://, got {show(api_base)}")
-        if api_base is not None and split(api_base) is None:
-            raise InputError(f"api_base is no URL, got {show(api_base)}")
-        rest = dict(extra or {})
-        headers = rest.pop("extra_headers", None) or {}
         return cls(
-            given=Given(
-                name=name,
-                api_base=api_base,
-                api_key=api_key,
-                headers=headers,
-                extra=rest,
-                trust=trust,
-            ),
+            given=settings.given(name, settings.api_base),
             structured=structured,
-            prices=prices if prices is None else read_prices(prices),
-            timeout=float(timeout),
-            only_litellm=only_litellm,
+            prices=settings.own_prices(),
+            timeout=float(settings.timeout),
+            only_litellm=settings.only_litellm,
         )
 
     @property

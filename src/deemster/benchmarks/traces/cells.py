@@ -82,7 +82,7 @@ def _list_cell(row: Row, value: object) -> object:
     if isinstance(value, str) and value[:1] == "[" and value[-1:] == "]":
         try:
             inner = json.loads(value)
-        except ValueError:  # `[[A]]` is no JSON
+        except (ValueError, RecursionError):  # `[[A]]` is no JSON
             return value
         return inner if all(isinstance(one, str | int | float | None) for one in inner) else value
     return value

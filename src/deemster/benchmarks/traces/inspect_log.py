@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,9 @@ from typing import Any, ClassVar
 from deemster.benchmarks.traces.columns import ColumnTraces
 from deemster.data.files import SUFFIXES
 from deemster.data.row import Row
+from deemster.data.text import entry_text, open_zip
 from deemster.errors import InputError
+from deemster.json_text import parse_json
 
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0}
 """The letters of the tool; `N`, no answer, is no score."""
@@ -22,6 +23,10 @@ _HEADERS = ("header.json", "_journal/start.json")
 _READ = ("id", "epoch", "input", "target", "output", "scores", "score", "error", "attachments")
 """Fields of a sample that are kept; its events may take megabytes."""
 _ATTACHED = "attachment://"
+_MOST = 256 * 2**20
+"""Characters of the samples of a log, which are in memory together."""
+_MOST_VALUES = 2_000_000
+"""In a sample, its events too."""
 
 
 @dataclass(frozen=True)
@@ -66,27 +71,31 @@ class InspectTraces(ColumnTraces):
 
 def _unzipped(path: Path) -> Row:
     """An archive as the JSON log that it is the same as."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            header = next((name for name in _HEADERS if name in names), None)
-            if header is None:
-                raise InputError(f"{path} is a zip file, but has no {_HEADERS[0]} of inspect_ai")
-            log = json.loads(archive.read(header))
-            entries = [name for name in names if name.startswith("samples/")]
-            samples = [json.loads(archive.read(name)) for name in sorted(entries, key=_natural)]
-    except NotImplementedError as error:  # zstandard
-        raise InputError(
-            f"{path} is compressed in a way that this Python cannot unpack (newer logs use "
-            "zstandard); convert it: inspect log convert --to json"
-        ) from error
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-        raise InputError(f"cannot read {str(path)!r}: {error}") from error
-    kept = [
-        {key: sample.get(key) for key in _READ} if isinstance(sample, dict) else sample
-        for sample in samples
-    ]
+    kept: list[object] = []
+    size = 0
+    with open_zip(path, otherwise="convert it: inspect log convert --to json") as archive:
+        names = archive.namelist()
+        header = next((name for name in _HEADERS if name in names), None)
+        if header is None:
+            raise InputError(f"{path} is a zip file, but has no {_HEADERS[0]} of inspect_ai")
+        log = _entry(archive, header, path)
+        if not isinstance(log, dict):
+            raise InputError(f"{path}: {header} is no object")
+        entries = {name for name in names if name.startswith("samples/")}
+        for name in sorted(entries, key=_natural):
+            sample = _entry(archive, name, path)
+            kept.append(
+                {key: sample.get(key) for key in _READ} if isinstance(sample, dict) else sample
+            )
+            size += len(json.dumps(kept[-1]))
+            if size > _MOST:
+                raise InputError(f"{path} holds more than {_MOST >> 20} MiB of samples; split it")
     return Row({"eval": log.get("eval"), "samples": kept}, str(path), path, 1)
+
+
+def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> object:
+    where = f"{path}: {name!r}"
+    return parse_json(entry_text(archive, name, where), where, values=_MOST_VALUES)
 
 
 def _natural(name: str) -> tuple[int, str]:

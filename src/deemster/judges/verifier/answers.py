@@ -3,9 +3,10 @@ r"""Where a response states its final answer, and which number that is."""
 from __future__ import annotations
 
 import re
-import unicodedata
 from fractions import Fraction
 from typing import NamedTuple
+
+from deemster.prompts.normal_form import nfkc
 
 _MARKER = re.compile(
     r"""^[ \t>*_#-]*(?:
@@ -98,7 +99,7 @@ def _plain(text: str) -> str:
     # Thin and unbreakable spaces; after NFKC they are plain ones, which part numbers.
     text = re.sub(r"(?<=\d)[\u2009\u202f\u00a0](?=\d{3}(?!\d))", ",", text)
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)  # 1½ is one and a half, not 11/2
-    text = unicodedata.normalize("NFKC", text).replace("\N{FRACTION SLASH}", "/")
+    text = nfkc(text).replace("\N{FRACTION SLASH}", "/")
     text = re.sub(r"\{,\}|\\,|,\\!", ",", text).replace("\\!", "").replace("−", "-")
     text = text.replace("\\left", "").replace("\\right", "")
     return re.sub(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]*)\}", r" \1 ", text)

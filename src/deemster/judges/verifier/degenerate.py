@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from deemster.judges.verifier.base import Finding, TextCheck
+from deemster.prompts.normal_form import nfkc
 
 _LONGEST = 200
 """Most characters of a bare opener."""
@@ -94,7 +95,7 @@ def degenerate(response: str) -> str | None:
 
 
 def _fold(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = nfkc(text).casefold()
     return " ".join(re.sub(r"[\W_]+", " ", plain).split())
 
 

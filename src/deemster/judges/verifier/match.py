@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -12,6 +11,7 @@ from typing import Literal
 from deemster.errors import InputError
 from deemster.judges.verifier.answers import Number, final_answer, numbers
 from deemster.judges.verifier.base import Finding, need_reference, shorten
+from deemster.prompts.normal_form import nfkc
 
 _WRAPPING = " \t\n\"'`\u201c\u201d\u2018\u2019()[]{}*_"
 _ARTICLE = re.compile(r"^(?:an?|the) (?=.)")
@@ -22,7 +22,7 @@ def normalise(text: str) -> str:
 
     White space counts as one space. Signs, currency and percent are kept: `-5` is not `5`.
     """
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = " ".join(nfkc(text).casefold().split())
     bare = plain.lstrip(_WRAPPING).rstrip(_WRAPPING + ".,;:!?")
     return _ARTICLE.sub("", bare) or plain
 

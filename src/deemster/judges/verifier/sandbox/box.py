@@ -7,6 +7,7 @@ import json
 import os
 import selectors
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ class Box:
         self._stack = ExitStack()
         self._children: list[Child] = []
         self._fds: set[int] = set()
+        self._own: set[int] = set()
         self._deadline = 0.0
         self._cancelled = False
 
@@ -95,7 +97,10 @@ class Box:
 
     def file(self) -> IO[bytes]:
         """A file without a name."""
-        return self._stack.enter_context(tempfile.TemporaryFile())
+        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - the next line closes it
+        self._stack.callback(file.close)
+        self._own.add(os.fstat(file.fileno()).st_ino)
+        return file
 
     def pipe(self) -> tuple[int, int]:
         """A pipe, (read end, write end); children get the ends that are named when they start."""
@@ -199,9 +204,30 @@ class Box:
                     return f"it made more than {limits.files} files"
                 with contextlib.suppress(OSError):  # removed since
                     size += entry.stat(follow_symlinks=False).st_size
+        size += sum(self._nameless(child) for child in self._children)
         if size > limits.disk_bytes:
             return f"its files are larger than {limits.disk_bytes} bytes"
         return ""
+
+    def _nameless(self, child: Child) -> int:
+        """Bytes, at most, of the files without a name that a process has open or mapped (Linux)."""
+        if child.process.poll() is not None:
+            return 0
+        about = Path(f"/proc/{child.process.pid}")
+        size = 0
+        try:
+            opened = list(Path(about, "fd").iterdir())
+            mapped = Path(about, "maps").read_text(errors="replace").splitlines()
+        except OSError:  # it has ended
+            return 0
+        for fd in opened:
+            with contextlib.suppress(OSError):  # closed since
+                file = fd.stat()
+                nameless = stat.S_ISREG(file.st_mode) and not file.st_nlink
+                size += file.st_size * (nameless and file.st_ino not in self._own)
+        removed = {line.split(maxsplit=5)[4] for line in mapped
+                   if line.endswith(" (deleted)") and self.workdir in line}  # fmt: skip
+        return size + len(removed) * self.limits.file_bytes
 
 
 class Boxes:

@@ -18,9 +18,10 @@ class Limits:
         seconds: wall-clock time, > 0; the CPU time is limited to a second more.
         memory: bytes of address space, >= 64 MiB.
         file_bytes: largest size of one file, standard output included, >= 1 KiB.
-        disk_bytes: total size of the files it leaves, checked ten times a second.
+        disk_bytes: total size of its files, those without a name too, checked ten times a second.
         files: number of the files it leaves, checked likewise.
-        threads: whether it may start threads. It may never start processes.
+        threads: whether it may start threads; code that needs them has no score otherwise. It may
+            never start processes.
         packages: whether it may import installed packages, or the standard library only.
         strict: refuse to run where the kernel does not enforce isolation. False falls back to a
             Python audit hook there: no defence against code written to escape.

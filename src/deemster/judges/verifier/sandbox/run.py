@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 from deemster.judges.verifier.sandbox.box import Boxes, Child, SandboxError, text_of
@@ -61,6 +63,8 @@ def run_program(
     if not stopped and len(stdout.encode()) >= limits.file_bytes:
         stopped = f"it wrote more than {limits.file_bytes} bytes"
     status = None if stopped else child.process.returncode
+    if status == 1 and (why := _barred(stderr[-4000:], limits)):
+        raise SandboxError(why)
     return ProgramRun(status, stdout, stderr[-2000:], stopped)
 
 
@@ -92,7 +96,10 @@ def run_tests(
     Raises:
         SandboxError: the tests could not be run in the sandbox.
     """
-    job: dict[str, Any] = {"test": test, "entry_point": entry_point, "setup": setup}
+    reaches = _reaches(source, test)
+    job: dict[str, Any] = {
+        "test": test, "entry_point": entry_point, "setup": setup, "reaches": reaches,
+    }  # fmt: skip
     with (boxes or Boxes()).box(limits or Limits()) as box:
         asks_read, asks = box.pipe()
         answers_read, answers = box.pipe()
@@ -109,7 +116,46 @@ def run_tests(
         return TestRun(passed=False, evidence=stopped)
     if not written:
         raise SandboxError(f"the tests ended with status {tester.process.returncode}")
-    return _outcome(written)
+    run = _outcome(written)
+    if not run.passed and (why := _missing(run.evidence, box.limits)):
+        raise SandboxError(why)
+    return run
+
+
+_SHARED = (
+    (r"\bpatch\b|\bmonkeypatch\b", r""),
+    (r"\.__(?:doc|annotations|defaults|code|closure|wrapped)__", r""),
+    (r"\bseed\(", r"\brandom\b"),
+    (r"\bstdin\b|\binput\b", r"\bstdin\b|\binput\("),
+    (r"\bargv\b", r"\bargv\b"),
+    (r"\benviron\b|\bputenv\b", r"\benviron\b|\bgetenv\b"),
+)
+"""What tests can set or look at in a process (a pattern for them), and code that depends on it."""
+
+
+def _reaches(source: str, test: str) -> str:
+    """What of the tests may not reach the code, so that they may fail for that; or nothing."""
+    for in_test, in_source in _SHARED:
+        if (found := re.search(in_test, test)) and re.search(in_source, source):
+            return f"the tests use {found[0]!r}, which does not reach the code"
+    return ""
+
+
+def _missing(evidence: str, limits: Limits) -> str:
+    """Which installed package the code was not allowed to import, or nothing."""
+    found = re.search(r"ModuleNotFoundError: No module named '(\w+)", evidence)
+    if not found or limits.packages or find_spec(found[1]) is None:
+        return ""
+    return f"it imports {found[1]}, which Limits(packages=True) allows"
+
+
+def _barred(stderr: str, limits: Limits) -> str:
+    """Which bar of the sandbox ended a program that may be right, or nothing."""
+    if "RuntimeError: can't start new thread" in stderr and not limits.threads:
+        return "it starts threads, which Limits(threads=True) allows"
+    if "OSError: [Errno 38]" in stderr and "/asyncio/" in stderr:
+        return "it runs an event loop, which the sandbox bars"
+    return _missing(stderr, limits)
 
 
 def _outcome(written: str) -> TestRun:

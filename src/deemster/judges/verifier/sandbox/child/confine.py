@@ -8,8 +8,8 @@ On Linux (x86_64, aarch64; kernel 5.13 or newer with Landlock), by the kernel:
   computes needs: what a newer kernel brings is not on it;
 - no file outside the working directory can be written or, but for the Python installation,
   read; in it plain files only, no directories or links; no chmod, chown, xattr anywhere;
-- memory, CPU time, file size and open files are limited; limits cannot be raised; capabilities
-  are dropped, `no_new_privs` is set; the process dies with its parent.
+- memory, CPU time, file size and open files are limited; no limit but that of the stack can be
+  changed; capabilities are dropped, `no_new_privs` is set; the process dies with its parent.
 
 Elsewhere only the resource limits are the kernel's. Then `confine(..., strict=False)` adds a
 Python audit hook that refuses the same things; it stops accidents and simple attacks, but code
@@ -28,9 +28,11 @@ from collections.abc import Callable, Sequence
 from .guard import install_guard
 from .syscalls import ALLOWED, AUDIT_ARCH, FILTERED
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _SIGKILL, _EPERM, _ENOSYS = 9, 1, 38
-_CLONE_THREAD = 0x10000
+_RLIMIT_STACK = 3
+_THREAD = (0x10000, 0x400, 0x100)
+"""CLONE_THREAD, CLONE_FILES, CLONE_VM: a thread with files of its own could hide some."""
 _COMMANDS = {
     "fcntl": (0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 16, 36, 37, 38, 1025, 1030, 1031, 1032, 1034),
     "ioctl": (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451),
@@ -94,7 +96,6 @@ def confine(
     if os.getppid() != parent:  # the parent died before the line above ran
         os._exit(1)
     _limit(memory, cpu, file_bytes)
-    _call(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
     _call(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS")
     bars: list[Callable[[], None]] = [
         lambda: _landlock(libc, readable, workdir),
@@ -123,7 +124,7 @@ def _limit(memory: int, cpu: int, file_bytes: int) -> None:
         resource.RLIMIT_CPU: cpu,
         resource.RLIMIT_FSIZE: file_bytes,
         resource.RLIMIT_NOFILE: 64,
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CORE: 1,  # none, to a program neither, which 0 would allow
     }
     for kind, limit in wanted.items():
         _, hard = resource.getrlimit(kind)
@@ -151,7 +152,8 @@ def _landlock(libc: ctypes.CDLL, readable: Sequence[str], workdir: str) -> None:
     in_workdir = _READ_FILE | _READ_DIR | _WRITE_FILE | _REMOVE_FILE | _MAKE_REG | _TRUNCATE
     rules = [(path, _READ_FILE | _READ_DIR) for path in readable]
     rules += [(workdir, in_workdir), ("/dev/null", _READ_FILE | _WRITE_FILE)]
-    rules += [("/dev/urandom", _READ_FILE)]
+    rules += [("/dev/urandom", _READ_FILE), ("/dev/stdin", _READ_FILE)]  # what they lead to now
+    rules += [(f"/dev/std{name}", _WRITE_FILE | _TRUNCATE) for name in ("out", "err")]
     for path, wanted in rules:
         if not os.path.exists(path):  # noqa: PTH110 - pathlib is slow to import
             continue
@@ -203,16 +205,22 @@ def _filter(machine: str, pid: int, *, threads: bool) -> list[_Line]:
 
     when("clone3", [absent])  # its flags are out of reach; libc uses clone
     if threads:
-        when("clone", [_argument(0), (_JSET, 0, 1, _CLONE_THREAD), allow, deny])
+        shared = [line for flag in _THREAD for line in ((_JSET, 1, 0, flag), deny)]
+        when("clone", [_argument(0), *shared, allow])
     else:
         when("clone", [deny])
+    when("close_range", [_argument(2), (_JSET, 0, 1, 2), deny, allow])  # CLOSE_RANGE_UNSHARE
+    # Other modes reserve blocks that no file size shows and no limit counts.
+    when("fallocate", [_argument(1), (_JEQ, 0, 1, 0), allow, deny])
     permitted = [line for which in _PRCTL_READS for line in ((_JEQ, 0, 1, which), allow)]
     when("prctl", [_argument(0), *permitted, deny])
     for name in ("kill", "tgkill"):
         when(name, [_argument(0), (_JEQ, 0, 1, pid), allow, deny])
-    # Limits may be read (no new value: a null pointer, both halves of it), never set.
-    null = [_argument(2), (_JEQ, 0, 3, 0), _argument(2, high=True), (_JEQ, 0, 1, 0), allow, deny]
-    when("prlimit64", null)
+    # Limits may be read (no new value: a null pointer, both halves of it), and that of its own
+    # stack set, as programs that recurse deeply do: the limit of memory holds for it, too.
+    read = [_argument(2), (_JEQ, 0, 3, 0), _argument(2, high=True), (_JEQ, 0, 1, 0), allow]
+    stack = [_argument(1), (_JEQ, 0, 3, _RLIMIT_STACK), _argument(0), (_JEQ, 0, 1, 0), allow]
+    when("prlimit64", [*read, *stack, deny])
     for name, commands in _COMMANDS.items():
         permitted = [line for command in commands for line in ((_JEQ, 0, 1, command), allow)]
         when(name, [_argument(1), *permitted, deny])

@@ -13,11 +13,11 @@ ALLOWED: dict[str, dict[str, int]] = {
         # files
         "read": 0, "write": 1, "readv": 19, "writev": 20, "pread64": 17, "pwrite64": 18,
         "preadv": 295, "pwritev": 296, "preadv2": 327, "pwritev2": 328, "open": 2, "openat": 257,
-        "openat2": 437, "close": 3, "close_range": 436, "lseek": 8, "stat": 4, "fstat": 5,
+        "openat2": 437, "close": 3, "lseek": 8, "stat": 4, "fstat": 5,
         "lstat": 6, "newfstatat": 262, "statx": 332, "statfs": 137, "fstatfs": 138, "access": 21,
         "faccessat": 269, "faccessat2": 439, "readlink": 89, "readlinkat": 267, "getdents": 78,
         "getdents64": 217, "getcwd": 79, "chdir": 80, "fchdir": 81, "unlink": 87, "unlinkat": 263,
-        "rename": 82, "renameat": 264, "renameat2": 316, "ftruncate": 77, "fallocate": 285,
+        "rename": 82, "renameat": 264, "renameat2": 316, "ftruncate": 77,
         "fsync": 74, "fdatasync": 75, "sync_file_range": 277, "fadvise64": 221, "readahead": 187,
         "copy_file_range": 326, "sendfile": 40, "splice": 275, "tee": 276, "dup": 32, "dup2": 33,
         "dup3": 292, "pipe": 22, "pipe2": 293, "flock": 73, "umask": 95, "mkdir": 83,
@@ -56,10 +56,10 @@ ALLOWED: dict[str, dict[str, int]] = {
         # files
         "read": 63, "write": 64, "readv": 65, "writev": 66, "pread64": 67, "pwrite64": 68,
         "preadv": 69, "pwritev": 70, "preadv2": 286, "pwritev2": 287, "openat": 56, "openat2": 437,
-        "close": 57, "close_range": 436, "lseek": 62, "fstat": 80, "newfstatat": 79, "statx": 291,
+        "close": 57, "lseek": 62, "fstat": 80, "newfstatat": 79, "statx": 291,
         "statfs": 43, "fstatfs": 44, "faccessat": 48, "faccessat2": 439, "readlinkat": 78,
         "getdents64": 61, "getcwd": 17, "chdir": 49, "fchdir": 50, "unlinkat": 35, "renameat": 38,
-        "renameat2": 276, "ftruncate": 46, "fallocate": 47, "fsync": 82, "fdatasync": 83,
+        "renameat2": 276, "ftruncate": 46, "fsync": 82, "fdatasync": 83,
         "sync_file_range": 84, "fadvise64": 223, "readahead": 213, "copy_file_range": 285,
         "sendfile": 71, "splice": 76, "tee": 77, "dup": 23, "dup3": 24, "pipe2": 59, "flock": 32,
         "umask": 166, "mkdirat": 34,
@@ -104,11 +104,11 @@ limits; namespaces, mounts, `io_uring`, `bpf` and whatever a newer kernel brings
 FILTERED: dict[str, dict[str, int]] = {
     "x86_64": {
         "clone": 56, "clone3": 435, "kill": 62, "tgkill": 234, "prlimit64": 302,
-        "fcntl": 72, "ioctl": 16, "prctl": 157,
+        "fcntl": 72, "ioctl": 16, "prctl": 157, "fallocate": 285, "close_range": 436,
     },
     "aarch64": {
         "clone": 220, "clone3": 435, "kill": 129, "tgkill": 131, "prlimit64": 261,
-        "fcntl": 25, "ioctl": 29, "prctl": 167,
+        "fcntl": 25, "ioctl": 29, "prctl": 167, "fallocate": 47, "close_range": 436,
     },
 }  # fmt: skip
 """Calls allowed only with certain arguments; see `confine`."""
