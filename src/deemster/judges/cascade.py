@@ -10,7 +10,6 @@ from pydantic import model_validator
 
 from deemster.aggregators import Ballot, PerJudge
 from deemster.errors import InputError
-from deemster.files import read_text
 from deemster.judges.base import ask
 from deemster.judges.building import Site
 from deemster.judges.cascade_rule import CascadeRule, stage_features
@@ -63,7 +62,7 @@ class Cascade(Composite):
         names = self._open_members(members, what="a cascade")
         if (rule is None) == (thresholds is None):
             raise InputError("give a cascade one of rule and thresholds")
-        self.rule = _load(rule) if isinstance(rule, str | Path) else rule
+        self.rule = CascadeRule.load(rule) if isinstance(rule, str | Path) else rule
         if self.rule is not None:
             if len(self.rule.stages) != len(names):
                 raise InputError(
@@ -147,14 +146,6 @@ class Cascade(Composite):
             return -1.0 if verdict.confidence is None else verdict.confidence
         values = stage_features(Ballot.from_votes(votes, n=n))
         return float(self.rule.confidence(stage, values))
-
-
-def _load(path: str | Path) -> CascadeRule:
-    text = read_text(path, what="cascade rule")
-    try:
-        return CascadeRule.from_json(text)
-    except InputError as error:
-        raise InputError(f"{str(path)!r}: {error}") from error
 
 
 def _thresholds(
