@@ -32,6 +32,7 @@ from deemster.training.corpus import Corpus, load_corpus
 from deemster.training.prompts import training_messages
 from deemster.training.rollouts import Rollout
 from deemster.training.stored_choice import choose
+from deemster.training.stored_run import stored_trajectories
 from deemster.training.stored_votes import agrees_with_label, items_of, read_votes, split_items
 from deemster.training.trl_recipe import TrlRecipe
 
@@ -317,6 +318,26 @@ def test_a_few_of_each_item_are_of_both_orders() -> None:
 def test_nothing_left(rollouts: list[Rollout], how: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         choose(rollouts, **how)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "teacher", "told"),
+    [
+        pytest.param(
+            "grm", "panel", "2 order unknown; learn from .*, such as the members$", id="p"
+        ),
+        pytest.param("json", "gpt", r"not writable; train in .*dialect \(mt-bench-pair\)", id="d"),
+    ],
+)
+def test_what_cannot_be_learnt_says_what_would_help(
+    dialect: str, teacher: str, told: str, run: Path
+) -> None:
+    distil = {"run": run.name, "teachers": [teacher]}
+    fields = {"name": "x", "model": {"base": "none", "dialect": dialect}, "distil": distil}
+    recipe = TrlRecipe.model_validate(fields).in_folder(run.parent)
+    assert recipe.distil is not None
+    with pytest.raises(InputError, match=told):
+        stored_trajectories(recipe, recipe.distil, load_corpus(recipe))
 
 
 def test_agreement_is_accuracy_with_the_teacher_for_the_truth(run: Path) -> None:
