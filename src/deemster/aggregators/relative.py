@@ -48,7 +48,7 @@ def levels(ballot: Ballot) -> Floats:
             merit = (given * (ballot.filled - level[..., None])).sum(-2) / given.sum(-2)
             merit = np.nan_to_num(merit)
             new = (shown * (ballot.filled - merit[..., None, :])).sum(-1) / shown.sum(-1)
-            new = np.where(weights > 0, np.nan_to_num(new), 0.0)
+            new = np.nan_to_num(new)  # a vote that does not count shows nothing
             total = np.maximum((weights > 0).sum(-1, keepdims=True), 1)
             new = np.where(weights > 0, new - new.sum(-1, keepdims=True) / total, 0.0)
             change = np.abs(new - level).max(initial=0.0)
