@@ -42,6 +42,8 @@ _LINK = re.compile(
     r"\[\^[\w-]{1,20}\]|\[/?(?:[biu]|\]\[\w{0,20})\]|!\[[^\[\]]{0,200}\]\([^()]{0,200}\)"
     r"|\[(?=[^\[\]]{0,200}\]\([^()]{0,200}\))|\]\([^()]{0,200}\)"
 )
+_MAY_BE_DROPPED = re.compile(r"[*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029{<\[\]]")
+"""All that is dropped has one of these, but for marks upon letters."""
 _AROUND = 40
 """Characters before and after: no piece of syntax is longer."""
 
@@ -51,8 +53,11 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
 
     Each with the places that its characters have in the text.
     """
-    seen = None if text.isascii() else np.flatnonzero(~are_marks(text))
+    unseen = None if text.isascii() else are_marks(text)
+    seen = None if unseen is None or not unseen.any() else np.flatnonzero(~unseen)
     text = fold(text, all_forms=True)
+    if seen is None and _MAY_BE_DROPPED.search(text) is None:
+        return
     codes = code_points(text)
     if seen is not None:
         codes = codes[seen]
