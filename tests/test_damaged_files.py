@@ -23,7 +23,7 @@ from deemster.judges.calibrator import Calibrator, ChanceMap, judge_identity
 from deemster.judges.cascade_rule import FEATURES, CascadeRule, Stage
 from deemster.judges.checked_json import with_checksum
 from deemster.judges.panel_weights import PanelWeights
-from deemster.judges.scaling import JudgeScale, PanelScaling, read_record
+from deemster.judges.scaling import JudgeScale, PanelScaling
 from deemster.principles import PrincipleBank
 from deemster.schemas import Completion, JudgeInfo, Message, Principle, Sampling, TokenLogprob
 from deemster.training.manifest import Manifest, read_manifest
@@ -128,7 +128,7 @@ KINDS = {
     "calibration.json": Kind(calibrate, Calibrator.load),
     "scale.json": Kind(SCALING.save, PanelScaling.load),
     "weights.json": Kind(WEIGHTS.save, PanelWeights.load),
-    "cascade.json": Kind(cascade, lambda file: read_record(CascadeRule, file)),
+    "cascade.json": Kind(cascade, CascadeRule.load),
     "rollouts.jsonl": Kind(roll, lambda file: RolloutFile(file).read()),
     "bank.sqlite": Kind(bank, banked),
     "batches.sqlite": Kind(wait, waited, sure=False),

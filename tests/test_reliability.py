@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from benchmarks.reliability.goals import GOALS
+from benchmarks.reliability.mutant_patcher import functions_of, patch
 from benchmarks.reliability.mutating import mutants
 from benchmarks.reliability.page import PAGE, render, state
 from benchmarks.reliability.record import Result, Run, ended, load, save
@@ -80,6 +83,35 @@ def f(a: int = 2) -> bool:
         raise ValueError("6" + str(7))
     return a + 8 > 9
 '''
+
+
+PATCHED = """
+LIMIT = 3
+class Thing:
+    size: int = 4
+    @property
+    def big(self): return self.size > LIMIT
+def made(n=1):
+    def inner(): return n + 1
+    return inner
+"""
+
+
+def test_a_mutant_is_made_in_the_module_that_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for was, becomes, changed, big, inner in (
+        ("size > LIMIT", "size < LIMIT", True, False, 2),
+        ("LIMIT = 3", "LIMIT = 4", True, False, 2),
+        ("n + 1", "n - 1", True, True, 0),
+        ("size: int = 4", "size: int = 0", False, True, 2),
+        ("n=1", "n=2", False, True, 2),
+    ):
+        module = ModuleType("patched_module")
+        monkeypatch.setitem(sys.modules, "patched_module", module)
+        exec(PATCHED, vars(module))
+        functions = functions_of("patched_module")
+        source = PATCHED.replace(was, becomes)
+        assert patch(functions, "patched_module", PATCHED, source) is changed
+        assert (module.Thing().big, module.made()()) == (big, inner)
 
 
 def test_mutants_change_one_thing_each_and_leave_words_alone() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -360,3 +361,43 @@ def test_somebody_who_may_not_write_there_reads_a_run(*, closed: bool) -> None:
                 [sys.executable, "-c", READER, name], capture_output=True, check=False, text=True
             )
         assert done.stdout == "1\n", done.stderr
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """While it is open, no file of this process grows beyond a few KB, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_is_at_rest_is_read_on_a_full_disk(tmp_path: Path) -> None:
+    form = replace(FORM, schema="CREATE TABLE notes (text TEXT NOT NULL);")
+    path = tmp_path / "notes"
+    with closing(open_writable(path, form, log=True)) as db, transaction(db):
+        db.execute("INSERT INTO notes VALUES ('kept')")
+    with no_room(), closing(open_readonly(path, form)) as db:
+        assert db.execute("SELECT text FROM notes").fetchall() == [("kept",)]
+
+
+def test_what_was_not_closed_is_not_read_without_its_log_on_a_full_disk(tmp_path: Path) -> None:
+    form = replace(FORM, schema="CREATE TABLE notes (text TEXT NOT NULL);")
+    path = tmp_path / "notes"
+    with closing(open_writable(path, form, log=True)) as db:
+        with transaction(db):
+            db.execute("INSERT INTO notes VALUES ('late')")
+        elsewhere = tmp_path / "copy"
+        for ending in ("", "-wal"):
+            elsewhere.with_name(f"copy{ending}").write_bytes(
+                path.with_name(f"notes{ending}").read_bytes()
+            )
+    with no_room(), pytest.raises(InputError, match="not closed, and the disk is full; copy it"):
+        open_readonly(elsewhere, form)
+    with no_room(), pytest.raises(sqlite3.OperationalError) as caught:
+        open_writable(elsewhere, form, log=True)
+    assert told(caught.value) == "database or disk is full"
+    with closing(open_readonly(elsewhere, form)) as db:
+        assert db.execute("SELECT text FROM notes").fetchall() == [("late",)]

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+_AS_LONG = "both are of one length: the check never fails"
+_QUICKER = "the same is found, less or more quickly"
+
 EQUIVALENT: dict[str, str] = {
     "aggregators/reliability.py: for _ in range(500):: 500 → 501": (
         "the weights have settled long before"
     ),
+    "aggregators/reliability.py: return dict(zip(names, (float(weight) for weight in weights), "
+    "strict=True)): True → False": _AS_LONG,
     "aggregators/stopping.py: return np.where(np.isnan(chance) | (size <= 0), 1.0, "
     "np.maximum(chance, 1e-12)): 1.0 → 2.0": "one less this is clipped to 0 either way",
     "aggregators/relative.py: _SWEEPS = 200: 200 → 201": "the levels have settled before",
+    "backends/gate.py: return Throttler(rate_limit=limit, period=period, retry_interval=period / "
+    "50): 50 → 51": "how late the window is found open, by a thousandth of it",
+    "backends/limits.py: if took >= 0.99 * left:  # timers are not exact: GtE → Gt": (
+        "no attempt takes exactly so long"
+    ),
+    "dialects/criteria.py: for (name, description, _), weight in zip(found, shares(weights), "
+    "strict=True): True → False": _AS_LONG,
+    "dialects/criteria.py: for top, end in zip(tops, ends, strict=True):: True → False": _AS_LONG,
+    "dialects/criteria.py: weights = [1.0] * len(found): 1.0 → 2.0": (
+        "the shares of equal weights are equal"
+    ),
+    "dialects/grm.py: _NUMBERS = Scale(low=-1e9, high=1e9, integer=False): 1000000000.0 → "
+    "1000000001.0": "a number has at most nine digits before its point",
+    "dialects/json_schema.py: for p, weight in zip(document.principles, weights, strict=True): "
+    "True → False": _AS_LONG,
+    "dialects/labels.py: labels.sort(key=lambda found: found[1]): 1 → 2": (
+        "no label is inside another: they end in the order in which they start"
+    ),
     "dialects/marked.py: start = 0: 0 → 1": "set again before it is read",
+    "dialects/mentions.py: _FEW = 32: 32 → 33": _QUICKER,
+    "dialects/mentions.py: if len(starts) <= _FEW:: LtE → Lt": _QUICKER,
+    "dialects/mentions.py: if len(starts) <= _FEW:: condition turned": _QUICKER,
+    "dialects/reasoning.py: if closing.end >= self._run:: GtE → Gt": _QUICKER,
+    "dialects/reasoning.py: if closing.end >= self._run:: condition turned": _QUICKER,
+    "dialects/reasoning.py: if start < begin:: Lt → LtE": "found again, it is at the same place",
+    "dialects/reasoning.py: self._many = 4: 4 → 5": _QUICKER,
     "sqlite_file.py: if not _is_locked(error) or time.monotonic() > deadline:: Gt → GtE": (
         "the clock does not meet the deadline exactly"
+    ),
+    "suites/store_format.py: _KEYS = "
+    '{"run": 1, "judges": 1, "samples": 1, "votes": 3, "verdicts": 2}: 1 → 2': (
+        "the first column tells the rows apart and orders them"
+    ),
+    "suites/store_format.py: _KEYS = "
+    '{"run": 1, "judges": 1, "samples": 1, "votes": 3, "verdicts": 2}: 2 → 3': (
+        "the first two columns tell the rows apart and order them"
+    ),
+    "suites/store_format.py: _KEYS = "
+    '{"run": 1, "judges": 1, "samples": 1, "votes": 3, "verdicts": 2}: 3 → 4': (
+        "the first three columns tell the rows apart and order them"
+    ),
+    "suites/store.py: for number, pair in enumerate(zip(old, new, strict=True)):: True → False": (
+        _AS_LONG
     ),
 }

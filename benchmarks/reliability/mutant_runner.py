@@ -26,6 +26,10 @@ import pytest
 
 _WARM = ("numpy", "pydantic", "pydantic_core", "hypothesis", "jinja2", "yaml", "httpx", "openai")
 """What takes long to import and may be shared: nothing of it touches an event loop."""
+OPTIONS = (
+    *("-q", "-x", "-p", "no:cacheprovider", "--no-header", "--assert=plain", "--timeout=120"),
+    *("-m", "not slow and not gpu"),
+)
 _WALL = 12
 """Seconds of the clock for each second of processor time: the machine is shared."""
 
@@ -78,7 +82,7 @@ def _try(job: dict[str, Any]) -> dict[str, Any]:
                 (Path(folder) / "notes.json").write_text(json.dumps({"error": error}), "utf-8")
             finally:
                 os._exit(code)
-        status, seconds = _wait(child, job["cpu_s"])
+        status, seconds = wait(child, job["cpu_s"])
         notes = Path(folder) / "notes.json"
         found = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
         said = Path(folder) / "output.txt"
@@ -99,20 +103,7 @@ def _child(job: dict[str, Any], folder: Path) -> int:
     limit = job["cpu_s"]
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     sys.meta_path.insert(0, _Finder(job["path"], job["source"]))
-    code = pytest.main(
-        [
-            *(
-                "-q",
-                "-x",
-                "-p",
-                "no:cacheprovider",
-                "--no-header",
-                "--assert=plain",
-                "--timeout=120",
-            ),
-            *("-m", "not slow and not gpu", f"--basetemp={folder}/pytest", *job["tests"]),
-        ]
-    )
+    code = pytest.main([*OPTIONS, f"--basetemp={folder}/pytest", *job["tests"]])
     notes = {
         "loaded": hasattr(sys.modules.get("deemster"), "_mutant_loaded"),
         "modules": sorted(name for name in sys.modules if name.partition(".")[0] in _WARM)
@@ -123,7 +114,7 @@ def _child(job: dict[str, Any], folder: Path) -> int:
     return int(code)
 
 
-def _wait(child: int, cpu_s: int) -> tuple[str, float]:
+def wait(child: int, cpu_s: int) -> tuple[str, float]:
     """How a child ended: `0` and so on, or `endless`."""
     end = time.monotonic() + cpu_s * _WALL
     while True:

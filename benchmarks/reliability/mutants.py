@@ -10,10 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.reliability.equivalent import EQUIVALENT
 from benchmarks.reliability.mutating import Mutant, mutants
@@ -71,7 +69,7 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """The modules that are changed, and the tests of each, below `tests/`."""
 
-_LEAST_CPU_S, _SLOWER = 20, 10
+_LEAST_CPU_S, _SLOWER = 10, 10
 """A mutant whose tests take ten times as long as without it does not end: it is killed."""
 
 
@@ -79,8 +77,8 @@ def survivors(run: Run) -> None:
     """A seeded sample of the mutants of each part, each against the tests of its module."""
     with tempfile.TemporaryDirectory() as name:
         tree = _copied(Path(name))
-        with _warm(tree) as process:
-            _survivors(run, tree, process)
+        with Trials(tree) as trials:
+            _survivors(run, tree, trials)
 
 
 def _copied(folder: Path) -> Path:
@@ -98,19 +96,78 @@ def _copied(folder: Path) -> Path:
     return tree
 
 
-@contextmanager
-def _warm(tree: Path) -> Iterator[subprocess.Popen[str]]:
-    """The process that tries mutants; see `mutant_runner`."""
-    environment = os.environ | {"PYTHONPATH": f"{tree / 'src'}:{tree}", "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.reliability.mutant_runner"], cwd=tree,
-        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+class Trials:
+    """Tries mutants: first by other code for the function that is changed, in a process that has
+    collected all tests; what that cannot do, and what survives it, by a fresh import. A context
+    manager."""
+
+    def __init__(self, tree: Path) -> None:
+        self._tree = tree
+        files = {f"tests/{test}" for part in PARTS.values() for of in part.values() for test in of}
+        self._patcher = self._start("mutant_patcher", *sorted(files))
+        self._runner = self._start("mutant_runner")
+        self._limits: dict[tuple[object, str], int] = {}
+
+    def _start(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+        environment = os.environ | {
+            "PYTHONPATH": f"{self._tree / 'src'}:{self._tree}", "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        return subprocess.Popen(
+            [sys.executable, "-m", f"benchmarks.reliability.{name}", *arguments], cwd=self._tree,
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._patcher, self._runner):
+            process.kill()
+            process.communicate()
+
+    def fate(self, mutant: Mutant) -> str:
+        """What becomes of a mutant: `killed`, `endless` (also killed) or `alive`."""
+        status = ""
+        for process in (self._patcher, self._runner):
+            limit = self._limit(process, mutant.module, mutant.original)
+            found = _ask(
+                process,
+                **self._job(mutant.module, mutant.original),
+                source=mutant.source,
+                cpu_s=limit,
+            )
+            status = found["status"]
+            if status not in {"0", "1", "2", "3", "4", _ELSEWHERE, "endless"}:
+                raise RuntimeError(f"{mutant.key}: status {status}: {found}")
+            if status not in {"0", _ELSEWHERE}:
+                break
+        return {"0": "alive", "endless": "endless"}.get(status, "killed")
+
+    def _job(self, module: str, original: str) -> dict[str, Any]:
+        tests = next(part[module] for part in PARTS.values() if module in part)
+        return {
+            "path": f"src/deemster/{module}", "original": original, "warm": False,
+            "module": f"deemster.{module.removesuffix('.py').replace('/', '.')}",
+            "tests": [f"tests/{test}" for test in tests],
+        }  # fmt: skip
+
+    def _limit(self, process: subprocess.Popen[str], module: str, original: str) -> int:
+        """Seconds of processor time that a mutant may take; warms the process for its module.
+
+        Raises:
+            RuntimeError: the tests fail without a change, or do not import the module.
+        """
+        if (process, module) not in self._limits:
+            job = self._job(module, original) | {"warm": True, "cpu_s": 600}
+            whole = _ask(process, **job, source=original if process is self._runner else "")
+            if whole["status"] != "0" or not whole.get("loaded", True):
+                raise RuntimeError(f"{module} and {job['tests']} without a change: {whole}")
+            self._limits[process, module] = max(_LEAST_CPU_S, round(_SLOWER * whole["seconds"]))
+        return self._limits[process, module]
+
+
+_ELSEWHERE = "7"
+"""The status of a change that `mutant_patcher` cannot make."""
 
 
 def _ask(process: subprocess.Popen[str], **job: object) -> dict[str, Any]:
@@ -122,7 +179,7 @@ def _ask(process: subprocess.Popen[str], **job: object) -> dict[str, Any]:
     return answer
 
 
-def _survivors(run: Run, tree: Path, process: subprocess.Popen[str]) -> None:
+def _survivors(run: Run, tree: Path, trials: Trials) -> None:
     samples: dict[str, list[Mutant]] = {}
     for part, modules in PARTS.items():
         everything = [mutant for module in modules for mutant in of_module(tree, module)]
@@ -131,33 +188,13 @@ def _survivors(run: Run, tree: Path, process: subprocess.Popen[str]) -> None:
         tested = (f"{module} ({', '.join(tests)})" for module, tests in modules.items())
         run.notes.append(f"{part.capitalize()}: {'; '.join(tested)}.")
     fates: dict[str, list[tuple[Mutant, str]]] = {part: [] for part in PARTS}
-    limits: dict[str, int] = {}
     for row in itertools.zip_longest(*samples.values()):
         for part, mutant in zip(PARTS, row, strict=True):
             if mutant is None or run.late():
                 continue
-            tests = PARTS[part][mutant.module]
-            if mutant.module not in limits:
-                limits[mutant.module] = _limit(process, tree, mutant.module, tests)
-            fates[part].append((mutant, against(process, mutant, tests, limits[mutant.module])))
+            same = mutant.key in EQUIVALENT
+            fates[part].append((mutant, "alive" if same else trials.fate(mutant)))
     _report(run, fates)
-
-
-def _limit(process: subprocess.Popen[str], tree: Path, module: str, tests: tuple[str, ...]) -> int:
-    """Seconds of processor time that a mutant of a module may take; warms the process for it.
-
-    Raises:
-        RuntimeError: the tests fail without a change, or do not import the module.
-    """
-    files = [f"tests/{test}" for test in tests]
-    source = (tree / "src" / "deemster" / module).read_text("utf-8")
-    whole = _ask(
-        process, path=f"src/deemster/{module}", source=source, tests=files, cpu_s=600, warm=True
-    )
-    if whole["status"] != "0" or not whole["loaded"]:
-        raise RuntimeError(f"{module} and {files} without a change: {whole}")
-    seconds: float = whole["seconds"]
-    return max(_LEAST_CPU_S, round(_SLOWER * seconds))
 
 
 def _report(run: Run, fates: dict[str, list[tuple[Mutant, str]]]) -> None:
@@ -188,22 +225,3 @@ def of_module(tree: Path, module: str) -> list[Mutant]:
     """All mutants of a file of the package."""
     source = (tree / "src" / "deemster" / module).read_text("utf-8")
     return list(mutants(module, source))
-
-
-def against(
-    process: subprocess.Popen[str], mutant: Mutant, tests: tuple[str, ...], cpu_s: int
-) -> str:
-    """What becomes of a mutant: `killed`, `endless` (also killed) or `alive`."""
-    found = _ask(
-        process,
-        path=f"src/deemster/{mutant.module}",
-        source=mutant.source,
-        tests=[f"tests/{test}" for test in tests],
-        cpu_s=cpu_s,
-        warm=False,
-    )
-    if found["status"] == "endless":
-        return "endless"
-    if found["status"] not in set("01234"):
-        raise RuntimeError(f"{mutant.key}: status {found['status']}: {found.get('error')}")
-    return "killed" if found["status"] != "0" else "alive"

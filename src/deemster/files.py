@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deemster.errors import InputError
@@ -109,6 +110,20 @@ def not_utf8(error: UnicodeDecodeError, name: str) -> InputError:
     """The error to raise about a text in another encoding."""
     at = f"byte {error.start}: {error.reason}"
     return InputError(f"{name} is not UTF-8 text ({at}); save it as UTF-8")
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Say in one line that a file cannot be written, whatever fails in the block.
+
+    Raises:
+        InputError: in place of an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot write {str(path)!r}: {reason}") from error
 
 
 def exists(path: Path) -> bool:

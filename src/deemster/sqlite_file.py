@@ -98,23 +98,16 @@ def open_writable(
 def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
     """Open an existing file without ever writing to it; see `open_writable` for what is raised."""
     _check_regular(path, form.what)
-    options = "mode=ro"
-    if not os.access(path.parent, os.W_OK):
-        log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
-        # SQLite reads a log with its index, whether its writer is at work or was killed, but can
-        # make no index here; and what is opened as immutable is read without its log.
-        if not (log.exists() and index.exists()):
-            options = "mode=ro&immutable=1"
-        if log.exists() and log.stat().st_size and not index.exists():
-            raise InputError(
-                f"{form.what} {str(path)!r} was not closed, and its directory is not writable; "
-                "copy it with its -wal file to where it can be opened"
-            )
-    db = _connect(f"{path.resolve().as_uri()}?{options}", uri=True)
+    # SQLite reads a log with its index, whether its writer is at work or was killed, but must be
+    # able to make one; and what is opened as immutable is read without its log.
+    log, index = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    if not os.access(path.parent, os.W_OK) and not (log.exists() and index.exists()):
+        return _opened_at_rest(path, form, log, "its directory is not writable")
     try:
-        form.check(db, path)
+        return _opened(path, form, "mode=ro")
     except sqlite3.OperationalError as error:
-        db.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHMSIZE:
+            return _opened_at_rest(path, form, log, "the disk is full")
         journal = path.with_name(f"{path.name}-journal")
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY and journal.exists():
             raise InputError(
@@ -123,14 +116,32 @@ def open_readonly(path: Path, form: Format) -> sqlite3.Connection:
                 f"{journal.name!r} if it came from elsewhere"
             ) from error
         raise
+
+
+def _opened(path: Path, form: Format, options: str) -> sqlite3.Connection:
+    db = _connect(f"{path.resolve().as_uri()}?{options}", uri=True)
+    try:
+        form.check(db, path)
     except BaseException:
         db.close()
         raise
     return db
 
 
+def _opened_at_rest(path: Path, form: Format, log: Path, why: str) -> sqlite3.Connection:
+    """Without its log, if there is nothing in it."""
+    if log.exists() and log.stat().st_size:
+        raise InputError(
+            f"{form.what} {str(path)!r} was not closed, and {why}; copy it with its -wal file to "
+            "where it can be opened"
+        )
+    return _opened(path, form, "mode=ro&immutable=1")
+
+
 def told(problem: object) -> str:
     """What SQLite says, as one printable line: it quotes bytes of a damaged file as they are."""
+    if getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return "database or disk is full"  # SQLite says so of its other files only
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(problem))
 
 

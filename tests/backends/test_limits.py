@@ -62,13 +62,28 @@ async def test_permanent_errors_are_tried_once() -> None:
 
 async def test_one_deadline_bounds_all_attempts() -> None:
     async def attempt() -> str:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.05)
         raise BackendError("busy", retryable=True)
 
     start = time.monotonic()
-    with pytest.raises(BackendTimeout, match=r"no answer within 0.3 s; .*busy"):
-        await retried(attempt, attempts=50, timeout=0.3)
+    with pytest.raises(BackendTimeout, match=r"no answer within 1 s; .*busy"):
+        await retried(attempt, attempts=50, timeout=1)
     assert time.monotonic() - start < 5
+
+
+async def test_the_deadline_ends_the_wait_for_a_place() -> None:
+    gate = Gate(1, None)
+
+    async def attempt() -> str:
+        await asyncio.sleep(0.01)
+        raise BackendError("busy", retryable=True, retry_after=0.0)
+
+    first = asyncio.create_task(with_retries(attempt, gate=gate, attempts=3, timeout=1))
+    other = asyncio.create_task(gate.enter(60))  # who never leaves
+    async with asyncio.timeout(20):
+        with pytest.raises(BackendTimeout, match="busy"):
+            await first
+    assert other.done()
 
 
 async def test_an_attempt_that_takes_all_the_time_is_the_deadline() -> None:

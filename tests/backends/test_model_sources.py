@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from tests.support.tiny_gguf import write_gguf
 from tests.support.tiny_model import chat_tokenizer, save_tiny_classifier, save_tiny_model
 from tests.support.tiny_trainers import sft, single, verdict
+from transformers import AutoModelForCausalLM
 
 from deemster import extras
 from deemster.backends import Request, open_backend
@@ -208,7 +210,8 @@ def test_an_index_names_weights_of_its_folder_only(
     index: str, shard: str, lies_inside: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "parts").mkdir()
-    (tmp_path / "config.json").write_text("{}")
+    named = {"transformers_weights": f"{index}.index.json"} if "/" in index else {}
+    (tmp_path / "config.json").write_text(json.dumps(named))
     (tmp_path / f"{index}.index.json").write_text(
         json.dumps({"weight_map": {"a": "model.safetensors", "b": shard}})
     )
@@ -219,6 +222,21 @@ def test_an_index_names_weights_of_its_folder_only(
         source_of(str(tmp_path))
     assert repr(shard) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_indexes_of_other_models_in_the_folder_are_not_read(tmp_path: Path) -> None:
+    """Checkpoints of a training may be many, and lie on slow disks."""
+    (tmp_path / "checkpoint-10").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "checkpoint-10" / "model.safetensors.index.json").write_text("broken")
+    assert source_of(str(tmp_path)).base == str(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../a.index.json", "/a.index.json", "b/../../a.index.json"])
+def test_a_configuration_names_an_index_of_its_folder_only(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"transformers_weights": name}))
+    with pytest.raises(InputError, match="which are not in"):
+        source_of(str(tmp_path))
 
 
 def test_a_judge_file_says_what_an_adapter_lies_over(tmp_path: Path, cache: Path) -> None:
@@ -298,6 +316,78 @@ def test_an_adapter_that_does_not_fit_is_said(
     with pytest.raises(InputError, match=message) as caught:
         whole(str(adapter))
     assert "\n" not in str(caught.value)
+
+
+RESIZED: dict[str, dict[str, Any]] = {
+    "saved": {"modules_to_save": ["embed_tokens", "lm_head"]},
+    "input-saved": {"modules_to_save": ["embed_tokens"]},
+    "output-saved": {"modules_to_save": ["lm_head"]},
+    "adapted": {"target_modules": ["q_proj", "embed_tokens", "lm_head"]},
+    "neither": {},
+}
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """A model with one matrix of embeddings, and one with two."""
+    size = {"hidden": 32, "layers": 1, "context": 512}
+    folder = tmp_path_factory.mktemp("bases")
+    return {
+        tied: save_tiny_model(folder / str(tied), **size, tie_word_embeddings=tied)
+        for tied in (True, False)
+    }
+
+
+@quiet()
+def resized(base: Path, folder: Path, tokens: int, **lora: Any) -> tuple[torch.Tensor, Path]:
+    """An adapter with so many tokens more than its base, and logits of the model it was made on."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    loaded = AutoModelForCausalLM.from_pretrained(base)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(1)
+        loaded.resize_token_embeddings(loaded.config.vocab_size + tokens)
+        given = {"target_modules": ["q_proj"], **lora}
+        adapted = get_peft_model(loaded, LoraConfig(r=2, init_lora_weights=False, **given))
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight.data += 0.1 * torch.randn_like(weight)
+        adapted.save_pretrained(folder)
+    return logits(adapted), folder
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.inference_mode():
+        found: torch.Tensor = model.eval()(torch.arange(3, 20)[None]).logits
+    return found
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["one-matrix", "two"])
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [*((name, 2) for name in RESIZED), ("saved", -20), ("saved", 0), ("adapted", 0)],
+)
+def test_an_adapter_may_have_another_number_of_tokens(
+    name: str, tokens: int, tied: bool, bases: dict[bool, Path], tmp_path: Path
+) -> None:
+    expected, adapter = resized(bases[tied], tmp_path / "adapter", tokens, **RESIZED[name])
+    _, judge = read(AutoModelForCausalLM, str(adapter), torch.float32)
+    torch.testing.assert_close(logits(judge), expected, atol=1e-3, rtol=1e-3)
+    if tokens >= 0:
+        _, trained = load_judge(adapter, sft())
+        torch.testing.assert_close(logits(trained), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_an_adapter_without_its_new_tokens_is_said(bases: dict[bool, Path], tmp_path: Path) -> None:
+    _, adapter = resized(bases[False], tmp_path / "adapter", 2)
+    file = adapter / "adapter_model.safetensors"
+    save_file({name: w for name, w in load_file(file).items() if "lm_head" not in name}, file)
+    with pytest.raises(
+        InputError, match=r"trained with 1090 tokens, the base has 1088, and it lac"
+    ):
+        whole(str(adapter))
 
 
 async def test_an_adapter_left_beside_what_it_was_merged_into_is_not_merged_again(

@@ -171,6 +171,43 @@ def test_the_way_back(clock: Clock, after: float, share: float) -> None:
     assert pace.rate == pytest.approx(20 * share)
 
 
+@pytest.mark.parametrize(("answers", "known"), [(24, True), (25, False)])
+def test_eight_refusals_among_32_outcomes_are_a_limit(
+    clock: Clock, answers: int, *, known: bool
+) -> None:
+    pace = Pace()
+    pace.refused(clock.now)
+    for _ in range(answers):
+        pace.answered(clock.now)
+    for _ in range(7):
+        pace.refused(clock.now)
+    assert (pace.rate < float("inf")) is known
+
+
+def test_a_refusal_of_what_started_a_second_after_the_cut_may_be_for_the_burst(
+    pace: Pace, clock: Clock
+) -> None:
+    clock.now += 2
+    before = pace.rate
+    for _ in range(3):
+        pace.refused(1001.0)
+    assert pace.rate == before
+
+
+def test_as_many_refusals_at_a_lower_rate_twice_are_not_for_the_rate(
+    pace: Pace, clock: Clock
+) -> None:
+    for _ in range(2):  # what is learned anew is given up no sooner
+        for known in (True, False):
+            clock.now += 2
+            for _ in range(3):
+                pace.refused(clock.now)
+            assert (pace.rate < float("inf")) is known
+        clock.now += 61
+        for _ in range(8):
+            pace.refused(clock.now)
+
+
 def test_at_most_1024_starts_are_kept(clock: Clock) -> None:
     pace = Pace()
     assert all(pace.take(clock.now) == 0 for _ in range(1100))

@@ -33,7 +33,7 @@ from tests.support.hostile_files import (
 from deemster import json_text
 from deemster.data.files import read_rows
 from deemster.errors import InputError
-from deemster.files import read_bytes
+from deemster.files import read_bytes, writing
 from deemster.principles import load_rubric
 from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
@@ -252,3 +252,11 @@ def test_a_text_that_is_no_list_is_an_error(text: str, chunk: int) -> None:
                 list(json_text.list_items(io.StringIO(text), "x"))
         else:
             assert list(json_text.list_items(io.StringIO(text), "x")) == wanted
+
+
+@pytest.mark.parametrize("name", ["nowhere/out.json", "."], ids=["no folder", "a folder"])
+def test_a_file_that_cannot_be_written_is_said_in_one_line(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    problem = r"^cannot write '.*': (No such file|Is a dir)"
+    with pytest.raises(InputError, match=problem), writing(path):
+        path.write_text("x")

@@ -308,6 +308,7 @@ def test_principles(listed: str, found: list[tuple[str, str, float]]) -> None:
 def test_a_very_long_criterion_keeps_its_text(characters: int, named: int, described: int) -> None:
     (name, description, weight) = principles("Criteria:\n1. " + "x" * characters)[0]
     assert (len(name), len(description), weight) == (named, described, 1)
+    assert name.endswith("…") is (characters > 200)
 
 
 @pytest.mark.parametrize("start", ["Criteria:", "Criteria:\n| Criterion |\n|---|"])

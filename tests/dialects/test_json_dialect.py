@@ -176,6 +176,7 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
     )
     parsed = Json().parse(Completion(text=text), n=2)
     assert parsed.critiques[0].text == "café \ufffd"
+    assert read_json(r'["\ud83d", {"caf\u00e9": "\ud83d"}]')[1] == {"café": "\ufffd"}
 
 
 def test_schema_is_closed_and_bounded() -> None:

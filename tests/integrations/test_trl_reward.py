@@ -49,6 +49,43 @@ async def test_groups_are_judged_together_whatever_their_order() -> None:
     assert loggers.metrics["deemster/calls"] == 4
 
 
+@pytest.mark.parametrize(
+    ("given", "rewards"),
+    [
+        pytest.param({"prompts": [], "completions": []}, [], id="no-rows"),
+        pytest.param({"completions": ["ab", None]}, [2.0, None], id="none"),
+        pytest.param({"completions": ["ab", []]}, [2.0, None], id="no-turns"),
+        pytest.param({"completions": [None, None]}, [None, None], id="nothing-at-all"),
+        pytest.param({"completions": ["ab", "a"]}, [2.0, 1.0], id="texts"),
+    ],
+)
+async def test_what_is_no_completion_is_not_judged(
+    given: dict[str, Any], rewards: list[float | None]
+) -> None:
+    loggers = Loggers()
+    reward = reward_func(judge(), name="judge")
+    assert await reward(**{"prompts": ["p", "p"], **loggers.given(), **given}) == rewards
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param({"completions": ["a"]}, "'completions' .* each of 2 prompts, got 1", id="few"),
+        pytest.param({"completions": ["a"] * 3}, "'completions' .*, got 3 values", id="many"),
+        pytest.param(
+            {"completions": "ab"}, "'completions' must be a list .*, got a text", id="str"
+        ),
+        pytest.param({"gold": ["x"]}, "'gold' must be a list .* 2 prompts, got 1", id="column"),
+        pytest.param({"gold": "xy"}, "'gold' must be a list .*, got a text", id="column-str"),
+    ],
+)
+async def test_every_prompt_has_one_value_of_each(given: dict[str, Any], told: str) -> None:
+    reward = reward_func(judge(), reference="gold")
+    rows = {"prompts": ["p", "p"], "completions": ["a", "b"], "gold": ["x", "x"], **given}
+    with pytest.raises(InputError, match=told):
+        await reward(**rows)
+
+
 async def test_messages_and_columns() -> None:
     """Conversational prompts and completions; the query and the gold answer in columns."""
     one = judge()

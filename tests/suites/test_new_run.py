@@ -14,7 +14,7 @@ from deemster.schemas import Sample, Verdict
 from deemster.suites.new_run import UNFINISHED, write_new_run
 from deemster.suites.run_folder import FILE, holds_run, lock_run
 from deemster.suites.store import RunStore
-from deemster.suites.summaries import summarise_judge
+from deemster.suites.summaries import summarise_run
 
 
 def judged(n: int, *, letters: int = 10) -> Iterator[tuple[Sample, Verdict]]:
@@ -31,7 +31,7 @@ def test_what_is_written_is_what_was_given(tmp_path: Path) -> None:
     with RunStore(tmp_path / "run") as store:
         assert [v for _, v in store.verdicts(0)] == [v for _, v in judged(300)]
         assert [s.id for s in (s for _, s in store.samples())] == [f"s{i}" for i in range(300)]
-        assert summarise_judge(store, 0) == summary
+        assert list(summarise_run(store)[0].values()) == [summary]
 
 
 def test_nobody_sees_a_part_of_it_and_the_log_stays_small(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from deemster.schemas import (
     Vote,
 )
 from deemster.suites.store import RunStore
-from deemster.suites.store_format import StoreError
+from deemster.suites.store_format import StoreError, row_checksum
 
 INFO = JudgeInfo(name="j", model="fake", aggregator="sum()", k=3)
 
@@ -187,6 +187,17 @@ def read(directory: Path) -> tuple[object, ...]:
             "run: 1 with a wrong checksum",
             id="a-row-more",
         ),
+        pytest.param(
+            f"UPDATE run SET key = 'x', checksum = {row_checksum('x', 'y')}, value = 'y' "
+            "WHERE key = 'spent:0'",
+            "run: not what was written",
+            id="another-row-in-its-place",
+        ),
+        pytest.param(
+            f"INSERT INTO run VALUES ('x', 'y', {row_checksum('x', 'y')})",
+            "run: not what was written",
+            id="a-whole-row-more",
+        ),
         pytest.param("DELETE FROM tallies", "samples: not what was written", id="tallies"),
         pytest.param("DROP TABLE tallies", "samples: not what was written", id="no-tallies"),
         pytest.param(
@@ -213,6 +224,26 @@ def test_what_was_changed_or_is_missing_is_told_in_one_line(
         assert "undamaged are" in text
         assert "restore it from a copy, or run again with another --out" in text
         assert text.isprintable()
+
+
+def test_checksums_are_those_in_the_stores_that_there_are() -> None:
+    assert row_checksum("format", "2", None, 7, 0.5, b"\x00") == 2700574477
+
+
+def test_a_missing_trigger_is_made_again(tmp_path: Path) -> None:
+    def triggers() -> list[str]:
+        with closing(sqlite3.connect(path)) as db:
+            found = db.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+            return [sql for (sql,) in found]
+
+    path = written(tmp_path)
+    before = triggers()
+    assert len(before) == 15
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TRIGGER votes_delete")
+        db.commit()
+    RunStore(tmp_path, write=True).close()
+    assert triggers() == before
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 from pydantic import JsonValue
 
@@ -247,6 +248,29 @@ def test_disk_full_is_one_line(home: Path, stages: Stages, code: int, wrapped: b
         run(stages)
     done = run(Stages(), resume=True)
     assert done["rft"].attempts == 2
+
+
+@pytest.mark.parametrize("stage", ["distil", "rl", "meta", "eval"])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB."), "CUDA", id="gpu"),
+        pytest.param(MemoryError(), "out of memory", id="main"),
+    ],
+)
+def test_no_memory_is_one_line_wherever_it_ends(
+    home: Path, stages: Stages, stage: str, error: Exception, told: str
+) -> None:
+    def fill(_: StageContext[Any]) -> None:
+        raise error
+
+    stages.on[stage] = fill
+    with pytest.raises(
+        InputError, match=f"stage '{stage}': {told}.*; give a smaller .*, and --resume$"
+    ) as caught:
+        run(stages)
+    assert "\n" not in str(caught.value)
+    assert run(Stages(), resume=True)[stage].complete
 
 
 def test_other_errors_pass(home: Path, stages: Stages) -> None:

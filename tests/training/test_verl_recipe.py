@@ -6,6 +6,7 @@ import json
 import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -60,6 +61,29 @@ def test_exported_prompts_are_those_of_the_other_trainer(tmp_path: Path) -> None
 def test_the_score_that_verl_gets(text: str, order: list[int], expected: dict[str, float]) -> None:
     truth = json.dumps({"truth": [1, 0], "order": order, "dialect": "grm"})
     assert compute_score("deemster", text, truth, extra_info={"index": 0}) == expected
+
+
+KNOWN: dict[str, Any] = {"truth": [1, 0], "order": [0, 1], "dialect": "grm"}
+
+
+def test_a_mapping_is_a_ground_truth_and_no_completion_an_empty_one() -> None:
+    right = "Scores: \\boxed{7, 3}"
+    assert compute_score("deemster", right, KNOWN)["score"] == 1
+    assert compute_score("deemster", None, KNOWN) == {"score": -1, "correct": 0, "parsed": 0}
+
+
+@pytest.mark.parametrize(
+    ("truth", "told"),
+    [
+        pytest.param("4", "'4' is not JSON with truth, order, dialect; give verl", id="number"),
+        pytest.param("four", "'four' is not JSON with truth", id="text"),
+        pytest.param('{"truth": [1, 0]}', "is not JSON with truth, order, dialect", id="part"),
+        pytest.param({**KNOWN, "order": [0]}, r"order \[0\] does not name each of 2", id="order"),
+    ],
+)
+def test_the_ground_truth_of_other_data_is_refused(truth: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        compute_score("gsm8k", "7", truth)
 
 
 def test_the_recipe_that_ships_passes(folder: Path) -> None:

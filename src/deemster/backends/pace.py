@@ -50,18 +50,19 @@ class Pace:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._quiet_until = -math.inf
-        self._ceiling = math.inf  # the rate that was too much
-        self._cut = -math.inf  # when the rate was last lowered
-        self._first: tuple[float, float] | None = None  # of the first cut: see `_through`
-        self._return = _RETURN
-        self._next = -math.inf  # when the next request may start
         self._starts: deque[float] = deque(maxlen=1024)  # of requests not refused
         self._recent: deque[bool] = deque(maxlen=_RECENT)
-        self._seen = 0  # outcomes of requests that started well after the cut
-        self._refusals = 0  # among them
-        self._share = 0.0  # of refusals before the cut
+        self._ceiling: float  # the rate that was too much
+        self._cut: float  # when the rate was last lowered
+        self._first: tuple[float, float] | None  # of the first cut: see `_through`
+        self._return: float
+        self._next: float  # when the next request may start
+        self._seen: int  # outcomes of requests that started well after the cut
+        self._refusals: int  # among them
+        self._share: float  # of refusals before the first cut, then of those before the last
         self._unmoved = 0  # cuts that did not change it
         self._ignore_until = -math.inf
+        self._begin(-math.inf, math.inf, _RETURN)
 
     @property
     def quiet(self) -> float:

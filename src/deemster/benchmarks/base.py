@@ -61,8 +61,6 @@ class TraceFormat(Protocol):
     description: ClassVar[str]
     aggregator: ClassVar[str]
     """Spec of the aggregator that is closest to the tool's published rule."""
-    count_unscored: ClassVar[bool]
-    """Whether the published figure counts a sample without verdict as wrong, or leaves it out."""
 
     @property
     def dialect(self) -> str:
@@ -108,8 +106,6 @@ class TraceFormat(Protocol):
 @dataclass(frozen=True)
 class TraceReader:
     """What most trace formats have in common."""
-
-    count_unscored: ClassVar[bool] = False
 
     def min_valid(self, k: int) -> int:  # noqa: ARG002 - one judgment is enough, of however many
         """See `TraceFormat.min_valid`."""

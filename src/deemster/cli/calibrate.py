@@ -10,6 +10,7 @@ import typer
 
 from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.suites.calibrating import (
@@ -79,10 +80,8 @@ def calibrate(
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with writing(path):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
 
 def _show(report: CalibrationReport) -> None:

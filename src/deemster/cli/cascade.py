@@ -9,6 +9,7 @@ import typer
 
 from deemster.cli.terminal import say, tell
 from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.suites.cascading import CascadeSummary
@@ -59,12 +60,8 @@ def fit(
         stop=stop,
         seed=seed,
     )
-    from deemster.judges.checked_json import with_checksum
-
-    try:
-        out.write_text(with_checksum(rule), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
+    with writing(out):
+        rule.save(out)
     cheap = rule.thresholds[0]
     tell(
         f"stops at confidence {cheap:.2f}; on {rule.n_tested} items tested {rule.n_agreed} of "
@@ -83,13 +80,11 @@ def apply(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """What a fitted cascade does with stored runs: agreement, coverage, samples of each judge."""
-    from deemster.files import read_text
     from deemster.judges.cascade_rule import CascadeRule
     from deemster.suites.cascading import apply_cascade
     from deemster.suites.summaries import write_json
 
-    text = read_text(rule, what="cascade rule")
-    summary = apply_cascade(CascadeRule.from_json(text), runs)
+    summary = apply_cascade(CascadeRule.load(rule), runs)
     if out is not None:
         write_json(out, summary.model_dump(mode="json"))
     if as_json:

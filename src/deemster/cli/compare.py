@@ -9,7 +9,7 @@ import typer
 
 from deemster.cli.statuses import WORSE
 from deemster.cli.terminal import tell
-from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.suites.comparing import RunComparison
@@ -47,10 +47,8 @@ def compare(
     drop = None if max_drop is None else share(max_drop, option="--max-drop")
     found = compare_runs(first, second, judges=names_of(judge))
     if out is not None:
-        try:
+        with writing(out):
             write_json(out, found.model_dump(mode="json"))
-        except OSError as error:
-            raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
     if as_json:
         typer.echo(found.model_dump_json())
     else:

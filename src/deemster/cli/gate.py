@@ -10,7 +10,7 @@ import typer
 
 from deemster.cli.statuses import WORSE
 from deemster.cli.terminal import tell
-from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.suites.gating import GateReport
@@ -73,11 +73,8 @@ def gate(
 
 
 def _write(path: Path, text: str, mode: str) -> None:
-    try:
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    with writing(path), path.open(mode, encoding="utf-8") as file:
+        file.write(text)
 
 
 def _show(report: GateReport) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.suites.metrics import Estimate
@@ -55,10 +56,8 @@ def panel(
     joined = load_panel(runs)
     report = report_panel(joined, votes=votes, seed=seed)
     if weights is not None:
-        try:
+        with writing(weights):
             report.weights.save(weights)
-        except OSError as error:
-            raise InputError(f"cannot write {str(weights)!r}: {error.strerror}") from error
     if out is not None:
         learned = report.weights if weighted else None
         info, rows = joined.verdicts(scale=scale, weights=learned, votes=votes, seed=seed)  # type: ignore[arg-type]  # checked above

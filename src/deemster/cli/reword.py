@@ -11,6 +11,7 @@ import typer
 from deemster.cli import options as opt
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.backends import Backend
@@ -142,7 +143,5 @@ def _write(found: Rewording, out: Path) -> None:
     from deemster.schemas import Rubric
 
     rubric = Rubric(name=out.stem, principles=found.principles)
-    try:
+    with writing(out):
         out.write_text(dump_rubric(rubric), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error

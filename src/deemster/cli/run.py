@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from deemster.schemas import Sample, Verdict
-    from deemster.suites.engines import Observer
+    from deemster.suites.engines import Engine, Observer
     from deemster.suites.loading import Suite
     from deemster.suites.overrides import Override
     from deemster.suites.runner import Plan, RunResult
@@ -69,12 +69,7 @@ def run(
 ) -> int:
     """Judge all samples of a suite; stop and resume at any time, nothing is judged twice."""
     if schema:
-        from importlib.resources import files
-
-        typer.echo(
-            files("deemster.suites").joinpath("suite.schema.json").read_text("utf-8"), nl=False
-        )
-        return 0
+        return _print_schema()
     if suite_file is None:
         raise InputError("SUITE is missing; give a YAML file, for example suites/quickstart.yaml")
 
@@ -86,25 +81,8 @@ def run(
     if dry_run:
         return _dry_run(suite, batch=engine["batch"])
     directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
-
-    from deemster.suites.runner import run_suite
-
-    search_rarely()
     try:
-        with _progress() as (plan, observe):
-            result = asyncio.run(
-                run_suite(
-                    suite,
-                    directory,
-                    resume=resume,
-                    observer=observe,
-                    on_plan=plan,
-                    engine=judging,
-                )
-            )
-    except KeyboardInterrupt:
-        tell(f"deemster: {directory} is kept; give --resume to continue it")
-        raise
+        result = _judge_all(suite, directory, resume=resume, engine=judging)
     except CalibrationError as error:
         if suite.spec.requires is None:
             raise
@@ -112,6 +90,29 @@ def run(
         return NOT_ALLOWED
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
+
+
+def _print_schema() -> int:
+    from importlib.resources import files
+
+    typer.echo(files("deemster.suites").joinpath("suite.schema.json").read_text("utf-8"), nl=False)
+    return 0
+
+
+def _judge_all(suite: Suite, directory: Path, *, resume: bool, engine: Engine | None) -> RunResult:
+    from deemster.suites.runner import run_suite
+
+    search_rarely()
+    try:
+        with _progress() as (plan, observe):
+            return asyncio.run(
+                run_suite(
+                    suite, directory, resume=resume, observer=observe, on_plan=plan, engine=engine
+                )
+            )
+    except KeyboardInterrupt:
+        tell(f"deemster: {directory} is kept; give --resume to continue it")
+        raise
 
 
 def _overrides(

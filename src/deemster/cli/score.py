@@ -24,6 +24,7 @@ from deemster.cli import options as opt
 from deemster.cli.statuses import UNSCORED
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
+from deemster.files import writing
 
 if TYPE_CHECKING:
     from deemster.judges import BaseJudge
@@ -100,10 +101,8 @@ def _shown(out: Path | None, *, as_json: bool) -> Iterator[Callable[[Sample, Ver
     if out is None:
         yield (lambda *judged: typer.echo(_line(*judged))) if as_json else show_verdict
         return
-    try:
+    with writing(out):
         file = out.open("w", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {str(out)!r}: {error.strerror}") from error
     with file:
 
         def write(sample: Sample, verdict: Verdict) -> None:

@@ -237,9 +237,9 @@ class _Tags:
             if run is None:
                 return closing.end
             self._run = run.end()
-            last = run.span("last")
-            if _TAG.match(self._text, last[0]) and not in_quotation(self._answer, *last):
-                return last[1]
+            last, behind = run.span("last")
+            if _TAG.match(self._text, last) and not in_quotation(self._answer, last, behind):
+                return behind
         return closing.end
 
 
@@ -252,7 +252,7 @@ class _Verdicts:
     def __init__(self, text: str) -> None:
         # The first line begins behind a line end, too, at the place that the line has in the text.
         self._searches = ((_VERDICT, text), (_VERDICT_LINE, "\n" + text))
-        self._next = [(-1, -1)] * len(self._searches)
+        self._next = [(~sys.maxsize, sys.maxsize)] * len(self._searches)
 
     def following(self, begin: int) -> int:
         """Where the first starts; behind the text if there is none."""

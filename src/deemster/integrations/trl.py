@@ -43,7 +43,8 @@ def reward_func(
 
     TRL hands over a whole generation batch; completions of equal prompts are a group, see
     `judge_group`. With several processes a group is judged in the parts that each of them holds.
-    A completion without a verdict gets None: TRL leaves it out of its group's baseline and gives
+    A completion without a verdict gets None, and so does None or one without turns, which is not
+    judged (an empty text is): TRL leaves it out of its group's baseline and gives
     it no advantage. Why is logged as a warning, each reason once.
 
     Through `log_metric` it logs, as means over a batch, `NAME/unscored` (share of completions
@@ -64,9 +65,10 @@ def reward_func(
         name: what TRL calls the function in its logs.
 
     Returns:
-        An async function for `reward_funcs=`. It raises `InputError` where a column is missing,
-        or if, in its first batch, the judge refuses everything; and `TooManyUnscoredError`, which
-        ends the training, where more than `max_unscored` have no reward, from the third batch on.
+        An async function for `reward_funcs=`. It raises `InputError` where a column is missing
+        or of another length, or if, in its first batch, the judge refuses everything; and
+        `TooManyUnscoredError`, which ends the training, where more than `max_unscored` have no
+        reward, from the third batch on.
 
     Raises:
         InputError: `max_unscored` is out of range.
@@ -84,7 +86,11 @@ def reward_func(
         queries = prompts if query is None else _column(columns, query, "query")
         none: list[Any] = [None] * len(prompts)
         golds = none if reference is None else _column(columns, reference, "reference")
-        groups = _groups(queries, golds)
+        _check_rows({"prompts": prompts, "completions": completions, query: queries,
+                     reference: golds})  # fmt: skip
+        if not prompts:
+            return []
+        groups = _groups(queries, golds, [bool(one) or one == "" for one in completions])
         judged = await together(
             judge_group(
                 judge,
@@ -141,7 +147,7 @@ def monitor_func(
     ) -> list[float | None]:
         found = await watch(prompts=prompts, **given)
         known = [one for one in found if one is not None]
-        if log_metric is not None:
+        if log_metric is not None and found:
             log_metric(f"{name}/unscored", found.count(None) / len(found))
             if known:
                 log_metric(f"{name}/reward", sum(known) / len(known))
@@ -169,11 +175,24 @@ def _column(columns: dict[str, Any], column: str, what: str) -> Sequence[Any]:
     return values
 
 
-def _groups(queries: Sequence[Any], golds: Sequence[Any]) -> list[Rows]:
-    """The rows of each query (with its gold answer), in the order in which they come."""
+def _check_rows(columns: dict[str | None, Sequence[Any]]) -> None:
+    """Refuse what does not have a value for each prompt."""
+    n = len(columns["prompts"])
+    for name, values in columns.items():
+        if isinstance(values, str | bytes) or (name is not None and len(values) != n):
+            got = "a text" if isinstance(values, str | bytes) else f"{len(values)} values"
+            raise InputError(
+                f"{name!r} must be a list with one value for each of {n} prompts, got {got}"
+            )
+
+
+def _groups(queries: Sequence[Any], golds: Sequence[Any], answered: Sequence[bool]) -> list[Rows]:
+    """The answered rows of each query (with its gold answer), in the order in which they come."""
     grouped: dict[str, Rows] = {}
-    for row, asked in enumerate(zip(queries, golds, strict=True)):
-        grouped.setdefault(json.dumps(asked, sort_keys=True, default=repr), []).append(row)
+    for row, (asked, gold, judged) in enumerate(zip(queries, golds, answered, strict=True)):
+        if judged:
+            key = json.dumps((asked, gold), sort_keys=True, default=repr)
+            grouped.setdefault(key, []).append(row)
     return list(grouped.values())
 
 

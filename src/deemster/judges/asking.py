@@ -121,16 +121,9 @@ def as_vote(answer: Answer, *, draw: int, judge: str, how: Kind | PanelScaling) 
         how: makes rewards comparable.
     """
     if isinstance(answer, Exception):
-        status = answer.status if isinstance(answer, BackendError) else "api_error"
         usage = answer.usage if isinstance(answer, BackendError) else None
-        return Failure(
-            status=status,
-            message=f"member {judge!r} failed: {answer}",
-            error=type(answer).__name__,
-            draw=draw,
-            judge=judge,
-            usage=usage or Usage(),
-        )
+        message = f"member {judge!r} failed: {answer}"
+        return Failure.of(answer, message, draw=draw, judge=judge, usage=usage or Usage())
     if answer.rewards is None:
         failures = answer.failures
         return Failure(

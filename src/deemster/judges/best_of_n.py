@@ -229,9 +229,4 @@ def _checked(response: ResponseLike, draw: int) -> Message | Failure:
 
 
 def _failed(error: Exception, draw: int) -> Failure:
-    return Failure(
-        status=error.status if isinstance(error, BackendError) else "api_error",
-        message=f"candidate {draw} failed: {error}",
-        error=type(error).__name__,
-        draw=draw,
-    )
+    return Failure.of(error, f"candidate {draw} failed: {error}", draw=draw)

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -19,8 +18,7 @@ from pydantic import Field, model_validator
 from deemster.aggregators import Ballot, Softmax, Sum, confidence, parse_aggregator
 from deemster.aggregators.base import Floats
 from deemster.errors import CalibrationError
-from deemster.judges.checked_json import with_checksum
-from deemster.judges.scaling import read_record
+from deemster.judges.checked_json import Fitted
 from deemster.schemas import Count, Finite, JudgeInfo, Record, Verdict
 
 FEATURES = ("confidence", "margin", "gap", "agreement", "length", "votes")
@@ -75,7 +73,7 @@ class ChanceMap(Record):
         return np.where(np.isnan(x[..., 0]), np.nan, np.interp(x[..., 0], at, level))
 
 
-class Calibrator(Record):
+class Calibrator(Fitted):
     """A judge's measured agreement with labels, and how its votes become a chance of being right.
 
     `Judge(..., calibration=FILE)` reads it; then `Verdict.confidence` is the chance that
@@ -103,19 +101,6 @@ class Calibrator(Record):
         if self.fingerprint != judge_identity(self.judge):
             raise ValueError("its fingerprint is not that of its judge; calibrate again")
         return self
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: it cannot be read, or is something else.
-        """
-        return read_record(cls, path)
-
-    def save(self, path: str | Path) -> None:
-        """Write it as JSON."""
-        Path(path).write_text(with_checksum(self), encoding="utf-8")
 
     @property
     def digest(self) -> str:

@@ -9,8 +9,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from deemster.aggregators import Ballot, PerJudge
-from deemster.errors import BackendError, InputError
-from deemster.files import read_text
+from deemster.errors import InputError
 from deemster.judges.base import ask
 from deemster.judges.building import Site
 from deemster.judges.cascade_rule import CascadeRule, stage_features
@@ -63,7 +62,7 @@ class Cascade(Composite):
         names = self._open_members(members, what="a cascade")
         if (rule is None) == (thresholds is None):
             raise InputError("give a cascade one of rule and thresholds")
-        self.rule = _load(rule) if isinstance(rule, str | Path) else rule
+        self.rule = CascadeRule.load(rule) if isinstance(rule, str | Path) else rule
         if self.rule is not None:
             if len(self.rule.stages) != len(names):
                 raise InputError(
@@ -149,14 +148,6 @@ class Cascade(Composite):
         return float(self.rule.confidence(stage, values))
 
 
-def _load(path: str | Path) -> CascadeRule:
-    text = read_text(path, what="cascade rule")
-    try:
-        return CascadeRule.from_json(text)
-    except InputError as error:
-        raise InputError(f"{str(path)!r}: {error}") from error
-
-
 def _thresholds(
     given: float | Sequence[float] | None, n: int, *, abstain: bool
 ) -> tuple[float, ...]:
@@ -179,13 +170,7 @@ def _renamed(votes: Sequence[Vote], start: int, judge: str) -> list[Vote]:
 
 
 def _failed(error: Exception, draw: int, judge: str) -> Failure:
-    return Failure(
-        status=error.status if isinstance(error, BackendError) else "api_error",
-        message=f"judge {judge!r} failed: {error}",
-        error=type(error).__name__,
-        draw=draw,
-        judge=judge,
-    )
+    return Failure.of(error, f"judge {judge!r} failed: {error}", draw=draw, judge=judge)
 
 
 class CascadeSpec(CompositeSpec):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from deemster.aggregators import Ballot, PerJudge, strict_best
 from deemster.aggregators.base import Floats
-from deemster.errors import InputError
-from deemster.judges.checked_json import without_checksum
-from deemster.schemas import Count, Finite, Record, first_problem
+from deemster.judges.checked_json import Fitted
+from deemster.schemas import Count, Finite, Record
 
 FEATURES = ("margin", "gap", "unanimity", "agreement", "votes")
 """What confidence is read from: lead of the winner over the next in `PerJudge` rewards; logarithm
@@ -33,9 +32,10 @@ class Stage(Record):
     """The stopping rule of its draws, where stored votes are cut by one."""
 
 
-class CascadeRule(Record):
+class CascadeRule(Fitted):
     """A fitted cascade. Made by `fit_rule`; a JSON file of it serves `Cascade` and the shell."""
 
+    what: ClassVar[str] = "cascade rule"
     format: Literal["deemster-cascade-1"] = "deemster-cascade-1"
     stages: Annotated[tuple[Stage, ...], Field(min_length=2)]
     thresholds: tuple[_Share, ...]
@@ -61,18 +61,6 @@ class CascadeRule(Record):
         if any(len(stage.weights) != len(FEATURES) for stage in self.stages):
             raise ValueError(f"each stage needs {len(FEATURES)} weights: {', '.join(FEATURES)}")
         return self
-
-    @classmethod
-    def from_json(cls, text: str) -> CascadeRule:
-        """Read a rule.
-
-        Raises:
-            InputError: the text is no rule of this version, or was changed.
-        """
-        try:
-            return cls.model_validate_json(without_checksum(text))
-        except ValidationError as error:
-            raise InputError(f"not a cascade rule: {first_problem(error)}") from error
 
     def confidence(self, stage: int, values: Floats) -> Floats:
         """(...): calibrated probability that the leader is the labelled best.

@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
+from typing import ClassVar, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from deemster.errors import InputError
+from deemster.files import read_text
 from deemster.json_text import parse_json
+from deemster.schemas import Record, first_problem
 
 _FIELD = "checksum"
+
+
+class Fitted(Record):
+    """What was learned from data, and is kept in a file."""
+
+    what: ClassVar[str] = ""
+    """What errors call it, beside the file's name."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        Path(path).write_text(with_checksum(self), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: it cannot be read, is something else, or was changed.
+        """
+        text = read_text(path, what=cls.what)
+        try:
+            return cls.model_validate_json(without_checksum(text))
+        except ValidationError as error:
+            kind = f"not a {cls.what}: " if cls.what else ""
+            raise InputError(f"{str(path)!r}: {kind}{first_problem(error)}") from error
+        except InputError as error:
+            raise InputError(f"{str(path)!r}: {error}") from error
 
 
 def with_checksum(record: BaseModel) -> str:

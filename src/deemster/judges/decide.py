@@ -93,15 +93,7 @@ def unscored(error: BackendError | InputError, *, k: int, info: JudgeInfo) -> Ve
     What the error cost is the verdict's usage: it belongs to no single vote.
     """
     spent = error.usage if isinstance(error, BackendError) else None
-    votes = tuple(
-        Failure(
-            draw=draw,
-            status=error.status if isinstance(error, BackendError) else "api_error",
-            message=str(error),
-            error=type(error).__name__,
-        )
-        for draw in range(k)
-    )
+    votes = tuple(Failure.of(error, draw=draw) for draw in range(k))
     return Verdict(
         rewards=None,
         best=None,

@@ -58,11 +58,7 @@ def vote_of(
         raw = dump_decisions(decisions)
         check_answered(decisions, min_label_mass=min_label_mass)
     except (BackendError, ParseError) as error:
-        failed = Failure(
-            status=error.status, message=str(error), error=type(error).__name__, raw=raw,
-            warnings=warnings, **shared,
-        )  # fmt: skip
-        return failed, None
+        return Failure.of(error, raw=raw, warnings=warnings, **shared), None
     values = sheet.values(decisions)
     shown = sheet.scores(values)
     chances = sheet.win_chances(decisions, seed=chance_seed)

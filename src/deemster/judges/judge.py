@@ -155,20 +155,8 @@ class Judge(BaseJudge):
         )
         meta_rm, meta_template = own.pick_meta_rm(meta_rm, meta_template)
         self.aggregator = own.pick_aggregator(aggregator, k=self.k, has_meta=meta_rm is not None)
-        if principles is None:
-            principles = own.pick("principles", None, "self")
-        self.source = as_source(principles)
-        self.mode = principles if isinstance(principles, str) and principles in _MODES else "fixed"
-        self.principles: tuple[Principle, ...] = (
-            principles_for(principles, ()) if self.mode == "fixed" and self.source is None else ()
-        )
-        if isinstance(meta_rm, str):
-            meta_rm = self._own(open_meta_rm(meta_rm, template=meta_template))
-        elif meta_template is not None:
-            raise InputError(
-                f"meta_template {str(meta_template)!r} goes with a meta_rm that is a string"
-            )
-        self.meta_rm = meta_rm
+        self._judge_by(own.pick("principles", None, "self") if principles is None else principles)
+        self.meta_rm = self._opened(meta_rm, meta_template)
         self.tool = tool
         self.from_file = own.said()
         self.name = name or self.backend.name
@@ -177,11 +165,27 @@ class Judge(BaseJudge):
         self.most_drawn: int | None = None
         """Fewer votes than k, where they are shared out."""
         self.calibration: Calibrator | None = None
+        if isinstance(calibration, str | Path):
+            calibration = Calibrator.load(calibration)
         if calibration is not None:
-            given = calibration
-            read = given if isinstance(given, Calibrator) else Calibrator.load(given)
-            read.check(self.info)
-            self.calibration = read
+            calibration.check(self.info)  # of what it is without
+            self.calibration = calibration
+
+    def _judge_by(self, principles: PrinciplesLike) -> None:
+        self.source = as_source(principles)
+        self.mode = principles if isinstance(principles, str) and principles in _MODES else "fixed"
+        self.principles: tuple[Principle, ...] = (
+            principles_for(principles, ()) if self.mode == "fixed" and self.source is None else ()
+        )
+
+    def _opened(self, meta_rm: MetaRM | str | None, template: str | Path | None) -> MetaRM | None:
+        if isinstance(meta_rm, str):
+            return self._own(open_meta_rm(meta_rm, template=template))
+        if template is not None:
+            raise InputError(
+                f"meta_template {str(template)!r} goes with a meta_rm that is a string"
+            )
+        return meta_rm
 
     @property
     def info(self) -> JudgeInfo:
@@ -382,15 +386,9 @@ class Judge(BaseJudge):
         self, outcome: Outcome, *, order: tuple[int, ...], n: int, draw: int, seed: int
     ) -> Vote:
         if isinstance(outcome, BackendError):
-            return Failure(
-                status=outcome.status,
-                message=str(outcome),
-                error=type(outcome).__name__,
-                draw=draw,
-                judge=self.name,
-                order=order,
-                seed=seed,
-                usage=outcome.usage or Usage(),
+            usage = outcome.usage or Usage()
+            return Failure.of(
+                outcome, draw=draw, judge=self.name, order=order, seed=seed, usage=usage
             )
         return read_vote(
             self.dialect, outcome, order=order, n=n, draw=draw, seed=seed, judge=self.name
@@ -413,13 +411,5 @@ class Judge(BaseJudge):
         return made, usage, None
 
     def _all_failed(self, error: BackendError | ParseError) -> list[Vote]:
-        return [
-            Failure(
-                status=error.status,
-                message=f"no principles were made ahead: {error}",
-                error=type(error).__name__,
-                draw=draw,
-                judge=self.name,
-            )
-            for draw in range(self.k)
-        ]
+        message = f"no principles were made ahead: {error}"
+        return [Failure.of(error, message, draw=n, judge=self.name) for n in range(self.k)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,8 @@ from pydantic import Field
 from deemster.aggregators import Ballot, judge_weights, strict_best
 from deemster.aggregators.base import Floats
 from deemster.errors import InputError
-from deemster.judges.checked_json import with_checksum
-from deemster.judges.scaling import read_record
-from deemster.schemas import Count, Finite, Record, Verdict
+from deemster.judges.checked_json import Fitted
+from deemster.schemas import Count, Finite, Verdict
 
 Ints = npt.NDArray[np.intp]
 Method = Literal["logistic", "dawid-skene", "reliability"]
@@ -25,7 +23,7 @@ _ITERATIONS = 1000
 _TOLERANCE = 1e-8
 
 
-class PanelWeights(Record):
+class PanelWeights(Fitted):
     """Weights of judges, and where they are from."""
 
     method: Method
@@ -35,19 +33,6 @@ class PanelWeights(Record):
     """With `dawid-skene`: the estimated share of its choices that are right."""
     items: Count
     """Items that were learned from."""
-
-    def save(self, path: str | Path) -> None:
-        """Write it as JSON."""
-        Path(path).write_text(with_checksum(self), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: it cannot be read, or is something else.
-        """
-        return read_record(cls, path)
 
 
 def fit_weights(

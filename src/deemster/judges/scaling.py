@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import ValidationError
 
 from deemster.aggregators import Ballot, Borda, Mean, Reducer, Sum, parse_aggregator, rewards_of
 from deemster.aggregators.base import Floats, Pipeline
 from deemster.errors import InputError
-from deemster.files import read_text
-from deemster.judges.checked_json import with_checksum, without_checksum
-from deemster.schemas import Count, Finite, Record, Verdict, first_problem
+from deemster.judges.checked_json import Fitted
+from deemster.schemas import Count, Finite, Record, Verdict
 
-R = TypeVar("R", bound=Record)
 Kind = Literal["zscore", "rank", "minmax", "none"]
 KINDS: tuple[Kind, ...] = ("zscore", "rank", "minmax", "none")
 _POINTS = 256
@@ -56,7 +52,7 @@ class JudgeScale(Record):
         )
 
 
-class PanelScaling(Record):
+class PanelScaling(Fitted):
     """Scales of judges, measured over a run: so that a reward keeps its level between items.
 
     Within one call two rewards always spread as far as any other two; over a run a judge that
@@ -123,34 +119,6 @@ class PanelScaling(Record):
     def __str__(self) -> str:
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
         return f"{self.kind}-run-{digest}"
-
-    def save(self, path: str | Path) -> None:
-        """Write it as JSON."""
-        Path(path).write_text(with_checksum(self), encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: it cannot be read, or is something else.
-        """
-        return read_record(cls, path)
-
-
-def read_record(kind: type[R], path: str | Path) -> R:
-    """A record from a JSON file.
-
-    Raises:
-        InputError: it cannot be read, is something else, or was changed.
-    """
-    text = read_text(path)
-    try:
-        return kind.model_validate_json(without_checksum(text))
-    except ValidationError as error:
-        raise InputError(f"{str(path)!r}: {first_problem(error)}") from error
-    except InputError as error:
-        raise InputError(f"{str(path)!r}: {error}") from error
 
 
 def per_vote(verdict: Verdict) -> tuple[float, ...] | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from deemster.errors import FailureStatus
+from deemster.errors import BackendError, FailureStatus, ParseError
 from deemster.records import Count, Finite, Record, Text, Whole
 from deemster.schemas.principle import Principle
 from deemster.usage import Usage
@@ -105,6 +105,22 @@ class Failure(_Drawn):
     message: Text
     error: Text = ""
     """Name of the exception class, where one was raised."""
+
+    @classmethod
+    def of(cls, error: Exception, message: str | None = None, **drawn: Any) -> Failure:  # noqa: ANN401
+        """The failure of a draw that raised an exception.
+
+        Args:
+            error: what was raised; its status is `api_error` if it has none.
+            message: default: the exception's text.
+            drawn: the other fields.
+        """
+        return cls(
+            status=error.status if isinstance(error, BackendError | ParseError) else "api_error",
+            message=str(error) if message is None else message,
+            error=type(error).__name__,
+            **drawn,
+        )
 
 
 Vote = Annotated[Judgment | Failure, Field(discriminator="kind")]

@@ -140,6 +140,41 @@ async def reword(
     present = judge.principles[place]
     written = await write_wordings(writer, judge.principles, place, n=n, seed=seed)
     rubrics = [_with(judge.principles, place, text) for text in (present.description, *written)]
+    table, votes = await _try_all(judge, samples, rubrics, in_flight=in_flight)
+    gains = held_out_gains(table, seed=seed)
+    best = int(table.mean(axis=0).argmax())
+    p = sign_test(gains, seed=seed)
+    conclusion = _conclusion(gains, p, best)
+    return Rewording(
+        judge=judge.name,
+        principle=present.name,
+        n=len(table),
+        unscored=len(samples) - len(table),
+        votes=votes,
+        wordings=tuple(
+            Wording(
+                description=rubric[place].description,
+                agreement=bootstrap.mean(table[:, c]),
+                gain=bootstrap.difference(table[:, c], table[:, 0]) if c else None,
+            )
+            for c, rubric in enumerate(rubrics)
+        ),
+        best=best,
+        held_out=bootstrap.difference(gains, np.zeros(len(gains))),
+        p_value=tidy(p) or 0.0,
+        conclusion=conclusion,
+        principles=rubrics[best if conclusion == "accepted" else 0],
+    )
+
+
+async def _try_all(
+    judge: Judge,
+    samples: Sequence[Sample],
+    rubrics: Sequence[tuple[Principle, ...]],
+    *,
+    in_flight: int,
+) -> tuple[Floats, int]:
+    """(I, C) share of the win of the labelled best by rubric, and how many votes that took."""
     fresh = copy.copy(judge)
     fresh.seed = (judge.seed + 1) % 2**63
     shares: list[list[float | None]] = []
@@ -157,31 +192,7 @@ async def reword(
             f"only {len(rows)} of {len(samples)} comparisons were scored by every wording; {LEAST} "
             "or more are needed: see why votes fail with deemster run"
         )
-    table = np.array(rows, dtype=float)
-    gains = held_out_gains(table, seed=seed)
-    best = int(table.mean(axis=0).argmax())
-    p = sign_test(gains, seed=seed)
-    conclusion = _conclusion(gains, p, best)
-    return Rewording(
-        judge=judge.name,
-        principle=present.name,
-        n=len(rows),
-        unscored=len(samples) - len(rows),
-        votes=votes,
-        wordings=tuple(
-            Wording(
-                description=rubric[place].description,
-                agreement=bootstrap.mean(table[:, c]),
-                gain=bootstrap.difference(table[:, c], table[:, 0]) if c else None,
-            )
-            for c, rubric in enumerate(rubrics)
-        ),
-        best=best,
-        held_out=bootstrap.difference(gains, np.zeros(len(gains))),
-        p_value=tidy(p) or 0.0,
-        conclusion=conclusion,
-        principles=rubrics[best if conclusion == "accepted" else 0],
-    )
+    return np.array(rows, dtype=float), votes
 
 
 def held_out_gains(table: Floats, *, seed: int = 0) -> Floats:

@@ -20,7 +20,6 @@ from pathlib import Path
 from deemster._version import __version__
 from deemster.backends import checked
 from deemster.errors import InputError
-from deemster.json_text import read_json
 from deemster.judges import BaseJudge
 from deemster.schemas import Usage
 from deemster.suites.building import build_judges
@@ -229,18 +228,3 @@ def _revision(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def written_suite(directory: Path) -> dict[str, object]:
-    """The suite that a run was made from, as written.
-
-    Raises:
-        InputError: the directory holds none.
-    """
-    try:
-        found = read_json(directory / "suite.json")
-    except InputError as error:
-        raise InputError(f"no suite in {str(directory)!r}: {error}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"no suite in {str(directory)!r}: suite.json holds no object")
-    return found

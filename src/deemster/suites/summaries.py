@@ -25,11 +25,6 @@ from deemster.suites.summary_file import FILE, seal
 from deemster.suites.thresholds import ThresholdResult
 
 
-def summarise_judge(store: RunStore, judge: int) -> Summary:
-    """The figures of one judge of a run; reads the store once, keeps no texts."""
-    return _judged(store, judge)[1]
-
-
 def summarise_run(store: RunStore) -> tuple[dict[str, Summary], tuple[Standing, ...]]:
     """The figures of every judge of a run, by name, and the judges best first if several."""
     runs, summaries = {}, {}

@@ -182,9 +182,11 @@ def save_merged(
     """
     from peft import PeftModel  # noqa: PLC0415 - heavy
 
+    from deemster.backends._local.conversion import merged  # noqa: PLC0415 - as above
+
     tokenizer, base = load(model, settings.model_copy(update={"lora": None, "cpu": True}))
-    merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
-    merged.to(_dtype(settings)).save_pretrained(folder)
+    whole = merged(PeftModel.from_pretrained(base, adapter))
+    whole.to(_dtype(settings)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

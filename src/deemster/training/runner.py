@@ -44,6 +44,8 @@ from deemster.training.stage import (
 
 _MODEL = "model"
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_MEMORY = ("OutOfMemoryError", "MemoryError")
+"""Of torch, which may not be imported, and of Python."""
 _NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
@@ -149,6 +151,13 @@ def _run_stage(
             raise InputError(f"stage {plan.stage!r}: {error}") from error
         except StageError as error:
             raise StageError(f"stage {plan.stage!r}: {error}") from error
+        except Exception as error:
+            if type(error).__name__ not in _NO_MEMORY:
+                raise
+            raise InputError(
+                f"stage {plan.stage!r}: {str(error).partition('.')[0] or 'out of memory'}; give a "
+                "smaller micro_batch_size or max_length, lora, or a smaller model, and --resume"
+            ) from error
     _free_memory()
 
     def finish() -> None:

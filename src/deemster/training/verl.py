@@ -8,7 +8,7 @@ verl.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from deemster.dialects import Dialect, open_dialect
 from deemster.errors import InputError
 from deemster.extras import need
+from deemster.files import writing
 from deemster.schemas import Sample
 from deemster.training.grpo import shuffled_rows
 from deemster.training.reward import reward_text
@@ -27,8 +28,8 @@ COLUMNS = ("data_source", "prompt", "ability", "reward_model", "extra_info")
 
 def compute_score(
     data_source: str,  # noqa: ARG001 - the signature is verl's
-    solution_str: str,
-    ground_truth: str,
+    solution_str: str | None,
+    ground_truth: str | Mapping[str, Any],
     extra_info: dict[str, Any] | None = None,  # noqa: ARG001 - as above
     **_: object,
 ) -> dict[str, float]:
@@ -36,17 +37,20 @@ def compute_score(
 
     Args:
         data_source: not used.
-        solution_str: the completion.
+        solution_str: the completion; None counts as an empty one.
         ground_truth: JSON with `truth` (caller's order), `order` (as shown) and `dialect`, as
             `export_prompts` writes it.
         extra_info: not used.
 
     Returns:
         `score` (+1 or -1), and what verl logs beside it: `correct` and `parsed`, 0 or 1.
+
+    Raises:
+        InputError: the ground truth is not of `export_prompts`: verl was given other data.
     """
-    known = json.loads(ground_truth)
+    known = _known(ground_truth)
     found = reward_text(
-        solution_str,
+        solution_str or "",
         dialect=_dialect(known["dialect"]),
         order=known["order"],
         ground_truth=known["truth"],
@@ -94,12 +98,28 @@ def export_prompts(
         }
         for index, row in enumerate(shuffled_rows(samples, dialect, epochs=epochs, seed=seed))
     ]
-    try:
+    with writing(path):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows, columns=list(COLUMNS)).to_parquet(path)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     return len(rows)
+
+
+def _known(ground_truth: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        known = json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth
+    except ValueError:
+        known = None
+    if not isinstance(known, Mapping) or not {"truth", "order", "dialect"} <= known.keys():
+        raise InputError(
+            f"ground_truth {str(ground_truth)!r:.80} is not JSON with truth, order, dialect; give "
+            "verl the data that deemster.training.verl.export_prompts writes"
+        )
+    if sorted(known["order"]) != list(range(len(known["truth"]))):
+        raise InputError(
+            f"ground_truth: order {known['order']} does not name each of {len(known['truth'])} "
+            "responses once"
+        )
+    return known
 
 
 @lru_cache(maxsize=8)

@@ -136,21 +136,76 @@ def with_adapter(
         raise _misfit(source, f"only one of them has {left[0]!r}")
     brought = set(adapted.peft_config["default"].modules_to_save or ())
     absent = {name for name in missing if not brought & set(name.split("."))}
-    return adapted.merge_and_unload(), absent
+    return merged(adapted), absent
+
+
+def merged(adapted: Any) -> Any:  # noqa: ANN401 - peft is untyped
+    """The model with the adapter over it merged in.
+
+    Input and output embeddings that are one matrix become two where the adapter changes one of
+    them: the change would be made in both.
+    """
+    table, head = adapted.get_input_embeddings(), adapted.get_output_embeddings()
+    inner = getattr(head, "base_layer", head)
+    adapts = any(hasattr(one, "base_layer") for one in (table, head))
+    if adapts and inner is not None and inner.weight is getattr(table, "base_layer", table).weight:
+        inner.weight = torch.nn.Parameter(inner.weight.detach().clone())
+        adapted.config.tie_word_embeddings = False
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`")
+        warnings.filterwarnings("ignore", "Input and output embeddings are no longer tied")
+        return adapted.merge_and_unload()
+
+
+_WRITTEN_TWICE = (".modules_to_save.weight", ".original_module.weight")
+"""What peft saves of embeddings with another number of tokens, beside the weights themselves."""
 
 
 def _adapted(model: Any, adapter: str) -> tuple[Any, list[str]]:  # noqa: ANN401 - as above
     """A model under an adapter, and the names of weights that only one of them has a place for."""
     from peft import PeftModel  # noqa: PLC0415 - of the extra train
 
+    _resize(model, adapter)
     with warnings.catch_warnings():
         # peft asks for a name that transformers is about to drop.
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         warnings.filterwarnings("ignore", "Found missing adapter keys")  # they are returned
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`")  # see `merged`
         adapted = PeftModel.from_pretrained(model, adapter)
     # Once more for what it says: the first time what has no place is dropped without a word.
     result = adapted.load_adapter(adapter, "default")
-    return adapted, [*result.unexpected_keys, *result.missing_keys]
+    left = [name for name in result.unexpected_keys if not name.endswith(_WRITTEN_TWICE)]
+    return adapted, [*left, *result.missing_keys]
+
+
+def _resize(model: Any, adapter: str) -> None:  # noqa: ANN401 - as above
+    """Give the model as many tokens as the adapter was trained with: chat templates add some.
+
+    Raises:
+        ValueError: the adapter lacks the weights of the tokens that the model does not have.
+    """
+    from peft import load_peft_weights  # noqa: PLC0415 - of the extra train
+
+    tables = {"input": model.get_input_embeddings(), "output": model.get_output_embeddings()}
+    names = {id(module): name for name, module in model.named_modules()}
+    wanted = {names[id(table)]: kind for kind, table in tables.items() if table is not None}
+    brought = {}
+    for key, weight in load_peft_weights(adapter, device="cpu").items():
+        name = key.removeprefix("base_model.model.").removesuffix(".weight")
+        if (kind := wanted.get(name.removesuffix(".base_layer"))) is not None:
+            brought[kind] = len(weight)
+    before = len(tables["input"].weight)
+    if not brought or set(brought.values()) == {before}:
+        return
+    lacking = sorted(set(wanted.values()) - brought.keys())
+    if lacking or len(set(brought.values())) > 1:
+        raise ValueError(
+            f"it was trained with {max(brought.values())} tokens, the base has {before}, and it "
+            f"lacks the {lacking[0] if lacking else 'same number of'} embeddings; save it with "
+            "save_embedding_layers=True"
+        )
+    # What is new is replaced by what the adapter has.
+    model.resize_token_embeddings(brought["input"], mean_resizing=False)
 
 
 def _misfit(source: Source, reason: str) -> InputError:
@@ -223,10 +278,10 @@ def save_merged(source: Source, out: Path) -> None:
         tokenizer, model, report = from_files(
             kind, source, torch.float32, **head_of(source, scalar=scalar)
         )
-        merged, missing = with_adapter(model, source, set(report["missing_keys"]))
+        whole, missing = with_adapter(model, source, set(report["missing_keys"]))
         complete(missing)
         stored = transformers.AutoConfig.from_pretrained(source.base).dtype
-        merged.to(stored or torch.float32).save_pretrained(out)
+        whole.to(stored or torch.float32).save_pretrained(out)
         tokenizer.save_pretrained(out)
 
 

@@ -161,15 +161,26 @@ def _check_shards(folder: Path) -> None:
     Raises:
         InputError: a file is named that lies elsewhere, or an index cannot be read.
     """
-    for index in sorted(folder.rglob("*.index.json")):
+    indexes = sorted(folder.glob("*.index.json"))
+    config = folder / "config.json"
+    fields = read_json(config) if config.is_file() else None
+    named = str(fields.get("transformers_weights")) if isinstance(fields, dict) else ""
+    if named.endswith(".index.json"):
+        _check_inside(named, config, folder)
+        indexes.append(folder / named)
+    for index in indexes:
         listed = read_json(index, limit=_INDEX_BYTES)
         placed = listed.get("weight_map") if isinstance(listed, dict) else None
         for name in set(map(str, placed.values())) if isinstance(placed, dict) else ():
-            if PurePath(name).is_absolute() or ".." in re.split(r"[/\\]", name):
-                raise InputError(
-                    f"{str(index)!r} names the weights {name!r}, which are not in "
-                    f"{str(folder)!r}; put the file there, and its name alone into the index"
-                )
+            _check_inside(name, index, folder)
+
+
+def _check_inside(name: str, by: Path, folder: Path) -> None:
+    if PurePath(name).is_absolute() or ".." in re.split(r"[/\\]", name):
+        raise InputError(
+            f"{str(by)!r} names the weights {name!r}, which are not in {str(folder)!r}; put the "
+            "file there, and its name alone into the index"
+        )
 
 
 def whole(path: str) -> str:

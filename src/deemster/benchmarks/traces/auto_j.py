@@ -40,7 +40,6 @@ class AutoJTraces(TraceReader):
     description: ClassVar[str] = "Auto-J pairwise verdicts in both orders"
     aggregator: ClassVar[str] = "mean"
     dialect: ClassVar[str] = "auto-j"
-    count_unscored: ClassVar[bool] = True
 
     def read(
         self, traces: Path, data: Path | None = None, *, judge: str | None = None

@@ -53,7 +53,6 @@ class JudgeBenchTraces(TraceReader):
     )
     aggregator: ClassVar[str] = "majority"
     dialect: ClassVar[str] = "arena-hard"
-    count_unscored: ClassVar[bool] = True
 
     def read(
         self, traces: Path, data: Path | None = None, *, judge: str | None = None

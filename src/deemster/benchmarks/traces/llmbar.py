@@ -50,7 +50,6 @@ class LLMBarTraces(TraceReader):
     description: ClassVar[str] = "LLMBar evaluator outputs in both orders"
     aggregator: ClassVar[str] = "mean"
     dialect: ClassVar[str] = "llmbar:label"
-    count_unscored: ClassVar[bool] = True
 
     def read(
         self, traces: Path, data: Path | None = None, *, judge: str | None = None

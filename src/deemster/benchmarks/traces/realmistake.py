@@ -32,7 +32,6 @@ class ReaLMistakeTraces(TraceReader):
     description: ClassVar[str] = "ReaLMistake error detectors, k texts per response"
     aggregator: ClassVar[str] = "majority"
     dialect: ClassVar[str] = "realmistake:published"
-    count_unscored: ClassVar[bool] = True
 
     def read(
         self, traces: Path, data: Path | None = None, *, judge: str | None = None
