@@ -31,7 +31,6 @@ _MARK[[ord(char) for char in "*~`$^=+|#"]] = True
 _MORE = "_\\"
 """Dropped too by some: names of verdicts have the one, boxes the other."""
 _LINE_ENDS = [*map(ord, "\n\v\f\r\x85\u2028\u2029")]
-_COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 # As a browser finds them: a quoted attribute may hold brackets, and scripts are no text.
 _ELEMENT = re.compile(
     r"""<(?i:script|style)\b[^<>]{0,200}>[^<]{0,200}</|<[/!?A-Za-z](?>(?:[^<>"']|"[^"]{0,200}"|"""
@@ -39,11 +38,22 @@ _ELEMENT = re.compile(
 )
 # Images, footnotes, tags in square brackets, and of links all but their text.
 _LINK = re.compile(
-    r"\[\^[\w-]{1,20}\]|\[/?(?:[biu]|\]\[\w{0,20})\]|!\[[^\[\]]{0,200}\]\([^()]{0,200}\)"
+    r"\[\^[\w-]{1,20}\]"
+    r"|\[/?(?:[bius]|\]\[\w{0,20}|(?:color|size|font|url|quote|code)(?:=[^\[\]]{0,60})?)\]"
+    r"|\[[0-9;]{0,12}m|!\[[^\[\]]{0,200}\]\([^()]{0,200}\)"
     r"|\[(?=[^\[\]]{0,200}\]\([^()]{0,200}\))|\]\([^()]{0,200}\)"
 )
-_MAY_BE_DROPPED = re.compile(r"[*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029{<\[\]]")
-"""All that is dropped has one of these, but for marks upon letters."""
+_LATEX = re.compile(
+    r"\\(?:text(?:bf|it|tt|rm|sf|sc|md|up|normal)?|math(?:bf|rm|it|sf|tt|bb|cal|normal)|emph"
+    r"|underline|operatorname|mbox)[ ]?\{|\}"
+)
+_WITHIN = re.compile(r"['\"](?<=[\w\\\[\]</(]['\"])(?=[\w\\\[\]/:({])")
+"""A quotation mark in the middle of what may be syntax."""
+_ROLE = re.compile(r":[a-z]{1,12}:(?=`)")
+# A line end with the sign of a quotation or of a list behind it.
+_ITEM = re.compile(
+    r"[\n\v\f\r\x85\u2028\u2029]{1,4}[ \t]{0,8}(?:(?:>[ ]?){1,8}|[-+][ \t]|[0-9]{1,3}[.)][ \t])"
+)
 _AROUND = 40
 """Characters before and after: no piece of syntax is longer."""
 
@@ -53,11 +63,8 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
 
     Each with the places that its characters have in the text.
     """
-    unseen = None if text.isascii() else are_marks(text)
-    seen = None if unseen is None or not unseen.any() else np.flatnonzero(~unseen)
+    seen = None if text.isascii() else np.flatnonzero(~(are_marks(text) | _pictures(text)))
     text = fold(text, all_forms=True)
-    if seen is None and _MAY_BE_DROPPED.search(text) is None:
-        return
     codes = code_points(text)
     if seen is not None:
         codes = codes[seen]
@@ -68,16 +75,31 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
 
 
 def _structures(text: str, codes: _Codes) -> Iterator[_Mask]:
-    """What is dropped where that may make syntax: nothing, or tags, comments, images, links."""
+    """What is dropped where that may make syntax: nothing, or tags, links, commands, quotes."""
     if may_have_syntax(text):
         yield np.zeros(len(codes), np.bool_)
     if "<" in text and ">" in text:
         for tags in _all_tags(text, codes):
             if may_have_syntax(_text(codes[~tags])):
                 yield tags
-    links = any(sign in text for sign in ("](", "[^", "[/", "[b", "[i", "[u", "[]["))
-    if links and may_have_syntax(_LINK.sub("", text)):
-        yield _spans(_LINK, text)
+    latex = any(command in text for command in ("\\text", "\\math", "\\emph", "\\under"))
+    for pattern, there in (
+        (_LINK, "[" in text),
+        (_LATEX, latex or "\\mbox" in text),
+        (_ROLE, ":`" in text),
+        (_ITEM, _may_have_items(text)),
+    ):
+        if there and pattern.search(text) and may_have_syntax(pattern.sub("", text)):
+            yield _spans(pattern, text)
+    if _WITHIN.search(text) and may_have_syntax(text.replace("'", "").replace('"', "")):
+        yield np.isin(codes, [ord("'"), ord('"')])
+
+
+def _may_have_items(text: str) -> bool:
+    if not text.isascii():
+        return True
+    begins = (f"\n{sign}" for sign in " \t>-+0123456789")
+    return "\r" in text or "\v" in text or "\f" in text or any(one in text for one in begins)
 
 
 def _copies(codes: _Codes, structure: _Mask) -> Iterator[tuple[str, Places]]:
@@ -111,7 +133,7 @@ def around(text: str, pattern: re.Pattern[str]) -> str:
 
 def _all_tags(text: str, codes: _Codes) -> Iterator[_Mask]:
     """What is part of tags and comments, as one or another finds them."""
-    comments = _spans(_COMMENT, text) if "<!--" in text else False
+    comments = _comments(text)
     narrow, wide = _tags(codes, wide=False), _tags(codes, wide=True)
     yield narrow | comments
     if not np.array_equal(narrow, wide):
@@ -154,6 +176,26 @@ def _tags_within(codes: _Codes) -> _Mask:
     depth -= np.minimum(np.minimum.accumulate(depth), 0)  # a bracket that closes nothing
     mask: _Mask = (depth > 0) | (steps < 0)
     return mask
+
+
+def _comments(text: str) -> _Mask:
+    mask = np.zeros(len(text), np.bool_)
+    begin = text.find("<!--")
+    while begin >= 0 and (end := text.find("-->", begin + 4)) >= 0:
+        mask[begin : end + 3] = True
+        begin = text.find("<!--", end + 3)
+    return mask
+
+
+def _pictures(text: str) -> _Mask:
+    """Emoji, arrows and bullets."""
+    codes = code_points(text)
+    mask: _Mask = np.isin(
+        codes, [ord(sign) for sign in "\u00b7\u2022\u2023\u2043\u25e6\u25aa\u25cf"]
+    )
+    for first, last in ((0x2190, 0x21FF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0x1F000, 0x1FAFF)):
+        mask |= (codes >= first) & (codes <= last)
+    return mask & ~np.isin(codes, [ord(sign) for sign in "\u276c\u276d\u276e\u276f"])
 
 
 def _spans(pattern: re.Pattern[str], text: str) -> _Mask:

@@ -51,7 +51,7 @@ def _loose_syntax() -> tuple[list[str], list[str], re.Pattern[str]]:
     # In a class of characters a hyphen has a meaning.
     tokens = {start: following(start).lower().replace("_", "") for start in "[<"}
     signs = re.compile(
-        rf"\"(?:(?:{whole_keys})\"|(?:{keys})\"[ \t]*:)|\]\]"
+        rf"\"(?:(?:{whole_keys})\"|(?:{keys})\"[ \t]*:)|'(?:{whole_keys}|{keys})'[ \t]*:|\]\]"
         rf"|\[(?:\[|[ ]*result[ ]*\]|/?think\]|{tokens['[']})"
         rf"|<(?:/?(?:{'|'.join(map(left, (*TAGS, *TAG_NAMES)))})|{tokens['<']})"
         r"|◁/?think▷"

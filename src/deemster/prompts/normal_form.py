@@ -32,17 +32,21 @@ _JOINER = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 _REPLACEMENT = 0xFFFD
-# Not compatible with ASCII, but whoever copies them writes it often: quotation marks, and the
-# letters of other scripts (Cyrillic, Greek, Armenian) that look like Latin ones.
+# Not compatible with ASCII, but whoever copies them writes it often: quotation marks and brackets,
+# and the letters of other scripts (Cyrillic, Greek, Armenian) that look like Latin ones.
 _LOOK_ALIKES = dict(
     zip(
-        "\u201c\u201d\u201e\u201f\u2033\u2036"
+        "\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb\u300c\u300d\u300e\u300f\u301d\u301e"
+        "\u2018\u2019\u201a\u201b\u2032"
+        "\u3010\u3011\u3014\u3015\u3016\u3017\u301a\u301b\u27e6\u27e7\u2045\u2046"
+        "\u2039\u203a\u27e8\u27e9\u27ea\u27eb\u3008\u3009\u300a\u300b\u276c\u276d\u276e\u276f"
         "\u0430\u0435\u043e\u0441\u0440\u0445\u0443\u0456\u0458\u0455\u04bb\u0501\u051b\u051d"
         "\u043a\u043c\u0442\u043f\u0433\u0432\u0475\u0410\u0412\u0415\u041a\u041c\u041d\u041e"
         "\u0420\u0421\u0422\u0425\u0406\u0408\u0405\u0423\u051c\u03b1\u03bf\u03bd\u03c1\u03b9"
         "\u03ba\u03c5\u03c7\u03c9\u03b7\u03b5\u03c4\u03b3\u0391\u0392\u0395\u0396\u0397\u0399"
         "\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u0585\u0578\u057d\u0131",
-        '""""""aeocpxyijshdqwkmtnrbvABEKMHOPCTXIJSYWaovpikuxwnetyABEZHIKMNOPTYXonui',
+        '""""""""""""""' + "'''''[][][][][][]<><><><><><><>"
+        "aeocpxyijshdqwkmtnrbvABEKMHOPCTXIJSYWaovpikuxwnetyABEZHIKMNOPTYXonui",
         strict=True,
     )
 )

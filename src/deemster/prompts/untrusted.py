@@ -70,6 +70,8 @@ _SYNTAX = re.compile(
     # In a JSON string within JSON quotation marks are escaped, in Markdown brackets may be.
     rf"|\"(?i:{'|'.join(WHOLE_KEYS)})(?=\\{{0,8}}\")"
     rf"|\"(?i:{'|'.join(KEYS)})(?=\\{{0,8}}\"[ \t\r\n]*+\\?[:{ELSEWHERE}])"
+    # Where Python writes the object, which a judge may turn into JSON.
+    rf"|'(?i:{'|'.join((*WHOLE_KEYS, *KEYS))})(?=\\{{0,8}}'[ \t\r\n]*+\\?[:{ELSEWHERE}])"
     + "".join(rf"|{word[0]}(?={word[1:]})" for word in ANY_QUOTES)
     + r"|o(?i:utput) \\?\((?=(?i:[ab])\\?\))"
     r"|O(?i:utput) \\?\((?=(?i:[ab])\\?\))"
@@ -92,7 +94,13 @@ _REFERENCE = re.compile(r"&#?[0-9A-Za-z]{1,40};?")
 # What `html.unescape` takes for one.
 _ANY_REFERENCE = re.compile(r"(&(?:#(?:[0-9]+|[xX][0-9A-Fa-f]+)|[^\t\n\f <&#;]{1,32});?)")
 _FEW = 32
-_UNICODE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_UNICODE = re.compile(
+    r"\\(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))"
+)
+_OCTAL = re.compile(r"\\([0-3]?[0-7]{2})")
+_CSS = re.compile(r"\\([0-9A-Fa-f]{4,6})[ ]?")
+_NOTED = re.compile(r"U\+([0-9A-Fa-f]{4,6})[ ]?")
+_QUOTED = re.compile(r"=([0-9A-F]{2})")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -108,16 +116,46 @@ def _unquoted(text: str) -> str:
     return text
 
 
-# How characters are coded in HTML, JSON and URLs: what begins a code, what breaks it as a template
-# of `re.sub` (one that names a group takes ten times as long), and what decodes a text.
+def _decoded(codes: re.Pattern[str], text: str, base: int) -> str:
+    """The text with the numbers of characters as these."""
+
+    def char(code: re.Match[str]) -> str:
+        number = int(next(filter(None, code.groups())), base)
+        return chr(number) if number < 0x110000 else code[0]
+
+    decoded = codes.sub(char, text)
+    # Halves of one character that JSON writes one by one.
+    return decoded.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+# LaTeX's names of what verdicts are made of.
+_NAMES = {
+    "lbrack": "[", "rbrack": "]", "lbrace": "{", "rbrace": "}", "backslash": "\\", "lt": "<",
+    "gt": ">", "textbackslash": "\\", "textless": "<", "textgreater": ">", "textquotedbl": '"',
+}  # fmt: skip
+_NAMED = rf"({'|'.join(sorted(_NAMES, reverse=True))})(?:\{{\}}|[ ])?"
+
+
+# How characters are coded in HTML, strings of programs, URLs, mail and LaTeX: what begins a code,
+# what breaks it as a template of `re.sub` (one that names a group takes ten times as long), and
+# what decodes a text.
 _CODES: tuple[tuple[re.Pattern[str], str, Callable[[str], str]], ...] = (
     (re.compile(r"&(?=#?[0-9A-Za-z]{1,40};?)"), "& ", lambda text: _unescaped(_unescaped(text))),
     (
-        re.compile(r"\\(?=u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})"),
+        re.compile(r"\\(?=u\{?[0-9A-Fa-f]|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2})"),
         r"\\ ",
-        lambda text: _UNICODE.sub(lambda code: chr(int(code[1] or code[2], 16)), text),
+        lambda text: _decoded(_UNICODE, text, 16),
     ),
+    (re.compile(r"\\(?=[0-7]{2})"), r"\\ ", lambda text: _decoded(_OCTAL, text, 8)),
+    (re.compile(r"\\(?=[0-9A-Fa-f]{4})"), r"\\ ", lambda text: _decoded(_CSS, text, 16)),
+    (re.compile(r"U\+(?=[0-9A-Fa-f]{4})"), "U+ ", lambda text: _decoded(_NOTED, text, 16)),
+    (re.compile(r"=(?=[0-9A-F]{2})"), "= ", lambda text: _decoded(_QUOTED, text, 16)),
     (re.compile(r"%(?=[0-9A-Fa-f]{2})"), "% ", _unquoted),
+    (
+        re.compile(rf"\\(?={_NAMED})"),
+        r"\\ ",
+        lambda text: re.sub(rf"\\{_NAMED}", lambda name: _NAMES[name[1]], text),
+    ),
 )
 
 
