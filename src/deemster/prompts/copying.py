@@ -54,6 +54,8 @@ _ROLE = re.compile(r":[a-z]{1,12}:(?=`)")
 _ITEM = re.compile(
     r"[\n\v\f\r\x85\u2028\u2029]{1,4}[ \t]{0,8}(?:(?:>[ ]?){1,8}|[-+][ \t]|[0-9]{1,3}[.)][ \t])"
 )
+_MAY_BE_DROPPED = re.compile(r"""[*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029{}<\[\]'"]""")
+"""All that is dropped has one of these, but for marks upon letters and pictures."""
 _AROUND = 40
 """Characters before and after: no piece of syntax is longer."""
 
@@ -63,8 +65,11 @@ def copies(text: str) -> Iterator[tuple[str, Places]]:
 
     Each with the places that its characters have in the text.
     """
-    seen = None if text.isascii() else np.flatnonzero(~(are_marks(text) | _pictures(text)))
+    unseen = None if text.isascii() else are_marks(text) | _pictures(text)
+    seen = None if unseen is None or not unseen.any() else np.flatnonzero(~unseen)
     text = fold(text, all_forms=True)
+    if seen is None and _MAY_BE_DROPPED.search(text) is None:
+        return
     codes = code_points(text)
     if seen is not None:
         codes = codes[seen]
