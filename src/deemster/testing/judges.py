@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from deemster.errors import InputError
-from deemster.prompts.normal_form import nfkc
 from deemster.testing.attacks import CYRILLIC, LATIN
 
 STYLES: dict[str, str] = {
@@ -52,7 +51,7 @@ def _stripped(text: str) -> str:
 
 HANDS: dict[str, Callable[[str], str]] = {
     "exactly": str,
-    "as NFKC": nfkc,
+    "as NFKC": lambda text: unicodedata.normalize("NFKC", text),
     "without joiners": _joined,
     "with entities decoded": html.unescape,
     "with codes decoded": lambda text: unquote(_unescaped(html.unescape(html.unescape(text)))),
