@@ -330,10 +330,11 @@ RESIZED: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     """A model with one matrix of embeddings, and one with two."""
-    size = {"hidden": 32, "layers": 1, "context": 512}
     folder = tmp_path_factory.mktemp("bases")
     return {
-        tied: save_tiny_model(folder / str(tied), **size, tie_word_embeddings=tied)
+        tied: save_tiny_model(
+            folder / str(tied), hidden=32, layers=1, context=512, tie_word_embeddings=tied
+        )
         for tied in (True, False)
     }
 
