@@ -23,6 +23,11 @@ from deemster.redaction import note_secret, redact
             "http://x/v1?a=1&api_token=z#f", "http://x/v1?a=1&api_token=***#f", id="later"
         ),
         pytest.param("see http://u:p@h/?SIG=1 ok", "see http://***@h/?SIG=*** ok", id="login"),
+        pytest.param("http://u:p@w@h:1/a@b", "http://***@h:1/a@b", id="at in a password"),
+        pytest.param("http://u:p/w@h/x", "http://***@h/x", id="slash in a password"),
+        pytest.param("http://u:p?w#x@h/x", "http://***@h/x", id="more in a password"),
+        pytest.param("http://h:80/@name", "http://h:80/@name", id="port"),
+        pytest.param("http://h/x a@b", "http://h/x a@b", id="address beside"),
         pytest.param("http://x/?key?x=v", "http://x/?key?x=***", id="mark-in-the-name"),
         pytest.param("http://x/?a=1&b=key", "http://x/?a=1&b=key", id="not-a-name"),
         pytest.param("http://x/?key= and 'key=1'", "http://x/?key= and 'key=1'", id="no-value"),

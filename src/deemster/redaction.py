@@ -26,7 +26,10 @@ _VARIABLES = re.compile(
 _SETTINGS = re.compile(r"api_?key|token|secret|passw|authorization|credential", re.IGNORECASE)
 _HEADERS = re.compile(r"headers?$", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_USERINFO = re.compile(r"(?<=://)[^/\s@?#\"']+@")
+# Up to the last @ of the host's part; or a password with a slash or the like in it: no port.
+_USERINFO = re.compile(
+    r"(?<=://)(?:[^/\s?#\"']+@|[^/\s?#\"'@:]+:(?!\d*+(?:[/?#\s\"']|$))[^\s\"']{0,200}@)"
+)
 # What the name is made of is looked at afterwards: in one pattern the time would not be linear.
 _QUERY = re.compile(r"(&[^=&#\s]*+)=[^&#\s\"']+|(\?[^=&#\s]*+)(?:=[^&#\s\"']+)?")
 _QUERY_SECRETS = re.compile(r"key|token|secret|passw|auth|sig|cred", re.IGNORECASE)

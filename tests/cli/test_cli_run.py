@@ -194,6 +194,39 @@ def test_bad_usage(tmp_path: Path) -> None:
     )
 
 
+INTERRUPTED_TWICE = """
+import atexit, os, signal, sys, threading, time
+from deemster.cli import app
+
+def again(*_):
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+    time.sleep(0.2)
+
+def interrupted(**_):
+    raise KeyboardInterrupt
+
+class Last:
+    __del__ = again
+
+if sys.argv[1] == "with the modules":
+    kept = Last()
+elif sys.argv[1] == "at exit":
+    atexit.register(again)
+else:
+    threading.Thread(target=lambda: (time.sleep(0.3), again(), time.sleep(30))).start()
+app._command = lambda: interrupted
+app.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("moment", ["with the modules", "at exit", "while a thread is waited for"])
+def test_a_second_interrupt_changes_no_status(moment: str, name: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_TWICE, moment, name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=25, check=False)
+    assert (done.returncode, done.stderr) == (130, "deemster: interrupted\n")
+
+
 @pytest.mark.parametrize(
     ("number", "shell"),
     [

@@ -128,6 +128,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     if status == INTERRUPTED:
+        _end_at_once_if_asked_again()
         _fail("interrupted")
     sys.exit(status if isinstance(status, int) else DONE)
 
@@ -157,6 +158,18 @@ def _end_politely() -> None:
             signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGTERM, stop)
+
+
+def _end_at_once_if_asked_again() -> None:
+    """Whatever comes while an interrupted program ends changes its status no more."""
+
+    def stop(*_: object) -> None:
+        os._exit(INTERRUPTED)  # files are closed by now
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+        # At the very end Python takes its handlers away, but lets an ignored signal be.
+        atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 def _message(error: Exception) -> str:
