@@ -102,7 +102,9 @@ def _at_work(suite: Path, out: Path, server: OpenAIServer) -> subprocess.Popen[b
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         env={**os.environ, "DEEMSTER_MODEL": ""},
     )  # fmt: skip
-    while not server.ledger.answered and process.poll() is None:
+    while not server.ledger.answered:
+        if process.poll() is not None:
+            raise RuntimeError(f"the run ended before an answer: {process.communicate()[1]!r}")
         time.sleep(0.005)
     return process
 
