@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -53,6 +54,8 @@ def test_a_smaller_run_does_not_replace_a_larger_one(tmp_path: Path) -> None:
     assert save(result(0.5), tmp_path)
     assert not save(result(0.1, "3"), tmp_path)
     assert load(tmp_path)["R6"] == result(0.5)
+    stopped_early = replace(result(1.0, "3"), counts={"damages": 100})
+    assert not save(stopped_early, tmp_path)
     assert save(result(1.0, "3"), tmp_path)
     assert load(tmp_path)["R6"].command == "python -m benchmarks.reliability --only R6"
 

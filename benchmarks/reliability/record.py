@@ -109,13 +109,17 @@ class Result:
     @property
     def complete(self) -> bool:
         """Whether the counts are the full ones."""
-        return all(self.counts[name] >= full for name, full in self.full.items())
+        return self.done >= 1
+
+    @property
+    def done(self) -> float:
+        """The share of the full counts, of the one that lacks most."""
+        return min((self.counts[name] / full for name, full in self.full.items()), default=1.0)
 
     @property
     def seconds_at_full_counts(self) -> float:
         """How long the full counts would take, as far as time grows with them."""
-        done = min((self.counts[name] / full for name, full in self.full.items()), default=1.0)
-        return self.seconds / max(done, 1e-9)
+        return self.seconds / max(self.done, 1e-9)
 
 
 def ended(run: Run, seconds: float, *, minutes: float | None = None) -> Result:
@@ -149,7 +153,7 @@ def ended(run: Run, seconds: float, *, minutes: float | None = None) -> Result:
 def save(result: Result, folder: Path = RESULTS) -> bool:
     """Keep a result, unless one with larger counts is kept; whether it was."""
     kept = load(folder).get(result.r)
-    if kept is not None and kept.scale > result.scale:
+    if kept is not None and kept.done > result.done:
         return False
     folder.mkdir(exist_ok=True)
     text = json.dumps(asdict(result), indent=1, ensure_ascii=False)
