@@ -163,7 +163,7 @@ def test_a_mebibyte_of_ordinary_text_is_defused_at_once(seed: str) -> None:
     text = seed * (MIB // len(seed))
     start = time.process_time()
     defuse(text)
-    assert time.process_time() - start < 0.5  # below 0.1 s on an idle core
+    assert time.process_time() - start < 1  # on an idle core: HTML 0.43 s, others below 0.2 s
 
 
 def test_defuse_is_linear() -> None:
