@@ -6,8 +6,9 @@
     python -m lab.smol.evaluate --check --data llmbar=FOLDER         # what it warns of
 
 Every judge on every set of data is a run. Whatever ends it, the same command goes on, and votes
-that a smaller `--limit` or k has drawn are not drawn again. Judges: smol, smol-meta (with its meta
-RM), nano, base (untrained), NAME=MODEL. Data: heldout, and BENCHMARK=PATH of its files.
+that a smaller `--limit` or k has drawn are not drawn again. Judges: smol, smol-32 (a row of its
+own, for more votes on fewer pairs), smol-meta (with its meta RM), nano, base (untrained),
+NAME=MODEL. Data: heldout, and BENCHMARK=PATH of its files.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ def judge_of(name: str, model: str, *, k: int) -> Judge:
     """A judge as it is measured.
 
     Args:
-        name: smol, smol-meta, nano, base, or of a stage.
+        name: smol, smol-32, smol-meta, nano, base, or of a stage.
         model: the stage's model string; empty for the others.
         k: votes.
     """
     if name == "nano":
         return Judge("nano", k=k)
-    if name in ("smol", "smol-meta"):
+    if name in ("smol", "smol-32", "smol-meta"):
         return Judge("smol", k=k, meta_rm="smol" if name == "smol-meta" else None)
     if name == "base":
         model = f"hf:{_base()}"
@@ -157,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("judges", nargs="*", help="smol, smol-meta, nano, base, NAME=MODEL")
+    parser.add_argument("judges", nargs="*", help="smol, smol-32, nano, base, NAME=MODEL …")
     parser.add_argument("--data", nargs="+", default=["heldout"], help="heldout, BENCHMARK=PATH")
     parser.add_argument("-k", type=int, default=32, help="votes")
     parser.add_argument("--limit", type=int, help="so many samples at random")

@@ -20,9 +20,10 @@ JUDGES = {
     "base": "SmolLM2-135M-Instruct, untrained",
     "nano": "`nano`",
     "distil": "after distil",
-    "rft": "after RFT",
+    "rft": "after RFT, before it was factorised and rounded",
     "rl": "after GRPO",
     "smol": "**`smol`**",
+    "smol-32": "`smol`, more votes",
     "smol-meta": "`smol` with its meta RM",
 }
 """How the tables name who judged, in their order."""
