@@ -82,7 +82,9 @@ def interrupts(run: Run) -> None:
                     time.sleep(0.05)
                     begun, took = time.monotonic(), second
                     process.send_signal(signal.SIGINT)
-                process.communicate(timeout=120)
+                _, said = process.communicate(timeout=120)
+                if not (out / "completions.sqlite").exists():
+                    raise RuntimeError(f"{answered} answers, none kept: {said!r}")
                 took.append(time.monotonic() - begun)
                 statuses[process.returncode] += 1
                 lost += max(0, answered - _kept(out))
