@@ -60,6 +60,16 @@ def as_wheel(path: Path) -> Path:
     return wheel
 
 
+def test_a_wheel_that_holds_too_much_is_not_read_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_text("{}\n" * 100, encoding="utf-8")
+    monkeypatch.setattr("deemster.benchmarks.typed_decisions._MOST", 30)
+    with pytest.raises(InputError, match="has more than"):
+        list(read_cases(as_wheel(path)))
+
+
 @pytest.mark.parametrize("wheel", [False, True], ids=["file", "wheel"])
 def test_cases_and_samples(tmp_path: Path, wheel: bool) -> None:
     path = write(tmp_path, CASE)

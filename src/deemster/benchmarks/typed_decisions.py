@@ -103,7 +103,10 @@ def _rows(path: Path) -> Iterator[Row]:
                 f"{str(path)!r} holds no {_IN_WHEEL}; give the wheel of tool-eval-bench 3"
             )
         with archive.open(inside[0]) as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
-            lines = text.read(_MOST + 1).splitlines()
+            whole = text.read(_MOST + 1)
+    if len(whole) > _MOST:
+        raise InputError(f"{str(path)!r}: {inside[0]} has more than {_MOST >> 20} MiB of text")
+    lines = whole.splitlines()
     for number, line in enumerate(lines, start=1):
         where = f"{path.name}:{_IN_WHEEL} line {number}"
         values = parse_json(line, where)
