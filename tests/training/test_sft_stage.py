@@ -283,7 +283,7 @@ def test_a_full_disk_is_said_in_one_line_and_resumed_from(base: Path, tmp_path: 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with restored(soft, hard), pytest.raises(InputError) as caught:
         train_sft(EXAMPLES, model=base, out=tmp_path, settings=settings, log=log)
-    assert str(caught.value).startswith("no room to write")
+    assert str(caught.value).startswith("the disk is full")
     assert "\n" not in str(caught.value)
     good = last_complete(tmp_path / "checkpoints")
     assert good is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import gc
 import json
+import os
+import shutil
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -161,7 +163,10 @@ def lose_manifest() -> None:
     ("change", "changes", "message"),
     [
         pytest.param(
-            change_data, {}, r"'distil' in 'run' was begun with another data\.\w+\.0", id="data"
+            change_data,
+            {},
+            r"data\.\w+\.0.* has changed since stage 'distil' in 'run' began",
+            id="data",
         ),
         pytest.param(
             change_output, {}, r"model of the finished stage 'distil' .* was changed", id="changed"
@@ -173,6 +178,12 @@ def lose_manifest() -> None:
         pytest.param(lose_manifest, {}, r"'run/rft' is not empty and has no manifest", id="lost"),
         pytest.param(
             None, {"rft": {"n": 5}}, r"'rft' .* other settings \(rft\.n: 3 then, 5 now\)", id="n"
+        ),
+        pytest.param(
+            None,
+            {"distil": {"judges": [{"model": "fake:y"}]}},
+            r"settings \(distil\.judges\.0\.model: 'fake:x' then, 'fake:y' now\)",
+            id="one-of-a-list",
         ),
         pytest.param(None, {"seed": 7}, r"other settings \(seed: 0 then, 7 now\)", id="seed"),
     ],
@@ -228,26 +239,56 @@ def test_one_run_at_a_time(home: Path, stages: Stages) -> None:
     run(stages)
 
 
-class WrappedError(RuntimeError):
+FULL_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = r"the disk is full \(\d+ MiB free\) while writing 'run/rft'; make room and resume"
+
+
+def wrapped(code: int) -> Exception:
     """What a library makes of the operating system's error."""
+    error = RuntimeError("cannot serialize")
+    error.__cause__ = OSError(code, os.strerror(code))
+    return error
+
+
+def remove(error: Exception) -> Exception:
+    shutil.rmtree("run/rft")
+    return error
 
 
 @pytest.mark.parametrize(
-    "code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG], ids=["full", "quota", "too-large"]
+    ("fail", "told"),
+    [
+        *((lambda code=code: OSError(code, "no"), FULL) for code in FULL_DISKS),
+        *((lambda code=code: wrapped(code), FULL) for code in FULL_DISKS),
+        (lambda: ValueError("I/O error: No space left on device (os error 28)"), FULL),
+        (lambda: RuntimeError(f"save: {os.strerror(errno.EDQUOT)}"), FULL),
+        (lambda: RuntimeError("PytorchStreamWriter failed writing file data/3"), FULL),
+        (lambda: PermissionError(errno.EACCES, "no", "run/rft/model"), "'run/rft/model': Perm"),
+        (lambda: wrapped(errno.EROFS), "'run/rft': Read-only file system; mend it and resume"),
+        (lambda: ValueError("Input/output error (os error 5)"), "'run/rft': Input/output error"),
+        (lambda: remove(RuntimeError("Parent directory x does not exist.")), "'run/rft' was rem"),
+        (lambda: remove(FileNotFoundError(errno.ENOENT, "no", "run/rft/x")), "'run/rft' was rem"),
+    ],
 )
-@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
-def test_disk_full_is_one_line(home: Path, stages: Stages, code: int, wrapped: bool) -> None:
-    def fill(_: StageContext[Any]) -> None:
-        error = OSError(code, "no")
-        if wrapped:
-            raise WrappedError("cannot serialize") from error
-        raise error
+def test_what_the_disk_does_is_one_line(
+    home: Path, stages: Stages, fail: Callable[[], Exception], told: str
+) -> None:
+    def lose(_: StageContext[Any]) -> None:
+        raise fail()
 
-    stages.on["rft"] = fill
-    with pytest.raises(InputError, match=r"the disk is full .* 'run/rft'; make room and give"):
+    stages.on["rft"] = lose
+    with pytest.raises(InputError, match=told):
         run(stages)
-    done = run(Stages(), resume=True)
-    assert done["rft"].attempts == 2
+    assert "rft" in run(Stages(), resume=True)
+
+
+def test_other_errors_are_not_the_disks(home: Path, stages: Stages) -> None:
+    def fail(_: StageContext[Any]) -> None:
+        raise RuntimeError("a bug")
+
+    stages.on["rft"] = fail
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(stages)
 
 
 @pytest.mark.parametrize("stage", ["distil", "rl", "meta", "eval"])

@@ -5,7 +5,6 @@ Imports transformers; stages import this when they run.
 
 from __future__ import annotations
 
-import errno
 import random
 import shutil
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from transformers import (
 
 from deemster.errors import InputError
 from deemster.training.checkpoints import drop_torn, last_complete, mark_complete
+from deemster.training.disk import disk_explained
 from deemster.training.experts import Routing
 from deemster.training.float8 import why_not_fp8
 from deemster.training.manifest import CHECKPOINTS
@@ -44,7 +44,6 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 MODEL = "model"
 """Folder of the trained model in a stage's folder."""
 _ADAPTER = "adapter"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def arguments(settings: TrainerSettings, out: Path) -> dict[str, Any]:
@@ -145,7 +144,7 @@ def fit(
 
     Raises:
         TrainingCollapsedError: the monitor said to stop.
-        InputError: the disk or the GPU's memory is full.
+        InputError: the GPU's memory is full; see also `disk_explained`.
     """
     import torch  # noqa: PLC0415 - slow to import
 
@@ -169,16 +168,13 @@ def fit(
     state.wait_for_everyone()
     last = last_complete(checkpoints) if resume else None
     try:
-        done = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        with disk_explained(out):
+            done = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     except torch.OutOfMemoryError as error:
         reason = str(error).partition(".")[0]
         raise InputError(
             f"{reason}; give a smaller micro_batch_size or max_length, or lora"
         ) from error
-    except Exception as error:
-        if _no_room(error):
-            raise _full(checkpoints, error) from error
-        raise
     if follower.stop is not None and follower.stop.collapsed:
         raise TrainingCollapsedError(
             follower.stop.reason, step=done.global_step, last_good=last_complete(checkpoints)
@@ -213,10 +209,10 @@ def save(
         scalar: whether it is a sequence-classification model.
 
     Raises:
-        InputError: the disk is full.
+        InputError: see `disk_explained`.
     """
     folder = out / MODEL
-    try:
+    with disk_explained(out):
         if settings.lora is None:
             trainer.save_model(str(folder))
             (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle
@@ -227,10 +223,6 @@ def save(
                 load = load_scalar if scalar else load_judge
                 save_merged(model, out / _ADAPTER, folder, load, settings)
         PartialState().wait_for_everyone()
-    except Exception as error:
-        if _no_room(error):
-            raise _full(folder, error) from error
-        raise
     return folder
 
 
@@ -347,28 +339,6 @@ class _WarmFirstStep(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
 def _one_ahead(factor: Callable[[int], float], warmup: int) -> Callable[[int], float]:
     return lambda step: (step + 1) / warmup if step < warmup else factor(step)
-
-
-def _no_room(error: Exception) -> bool:
-    """Whether something could not be written because the disk was full.
-
-    safetensors and torch wrap the operating system's error, so their text is searched too.
-    """
-    text = str(error)
-    return (
-        (isinstance(error, OSError) and error.errno in _NO_ROOM)
-        or any(f"(os error {code})" in text for code in _NO_ROOM)
-        or "No space left" in text
-        or "PytorchStreamWriter failed writing" in text
-    )
-
-
-def _full(path: Path, error: Exception) -> InputError:
-    reason = str(error).strip().partition("\n")[0]
-    return InputError(
-        f"no room to write {str(path)!r}: {reason}; "
-        "make room and resume: it continues from the last complete checkpoint"
-    )
 
 
 __all__ = ["MODEL", "Log", "arguments", "fit", "like_lengths_together", "save"]

@@ -131,7 +131,7 @@ def _check_same(recipe: Recipe, manifest: Manifest, out: Path) -> None:
     for name in sorted(now.keys() | manifest.inputs.keys()):
         if now.get(name) != manifest.inputs.get(name):
             raise InputError(
-                f"stage {manifest.stage!r} in {str(out)!r} was begun with another {name}; {remedy}"
+                f"{name} has changed since stage {manifest.stage!r} in {str(out)!r} began; {remedy}"
             )
     changed = changed_output(folder, manifest.outputs) if manifest.complete else None
     if changed is not None:
@@ -146,7 +146,10 @@ def _first_difference(old: JsonValue, new: JsonValue, path: str = "") -> str:
         for key in sorted(old.keys() | new.keys()):
             if old.get(key) != new.get(key):
                 return _first_difference(old.get(key), new.get(key), f"{path}.{key}".strip("."))
-    return f"{path}: {old!r:.40} then, {new!r:.40} now"
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = (dict(zip(map(str, range(len(new))), one, strict=True)) for one in (old, new))
+        return _first_difference(old, new, path)
+    return f"{path}: {old!r:.60} then, {new!r:.60} now"
 
 
 def stage_inputs(recipe: Recipe, stage: str, out: Path) -> dict[str, str]:

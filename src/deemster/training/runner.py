@@ -7,9 +7,7 @@ inputs it was begun with.
 
 from __future__ import annotations
 
-import errno
 import gc
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -22,6 +20,7 @@ from filelock import FileLock, Timeout
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.training import processes
+from deemster.training.disk import disk_explained
 from deemster.training.elsewhere import SamplingEngine
 from deemster.training.engine import open_engine
 from deemster.training.manifest import (
@@ -43,10 +42,8 @@ from deemster.training.stage import (
 )
 
 _MODEL = "model"
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_MEMORY = ("OutOfMemoryError", "MemoryError")
 """Of torch, which may not be imported, and of Python."""
-_NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
 
 
 def stage_functions(recipe: Recipe) -> Mapping[str, StageFunction[Any]]:
@@ -107,7 +104,7 @@ def run_recipe(
             raise InputError(f"engine {recipe.engine!r} has no function of stage {missing[0]!r}")
         for plan in plans:
             if plan.state != "finished":
-                with _disk_full_explained(plan.folder):
+                with disk_explained(out):
                     _run_stage(
                         recipe, plan, out, functions[plan.stage], listener, sampling=sampling
                     )
@@ -146,7 +143,8 @@ def _run_stage(
     # Trainers print their logs; stdout is for results.
     with redirect_stdout(sys.stderr):
         try:
-            figures = dict(function(context))
+            with disk_explained(plan.folder):
+                figures = dict(function(context))
         except InputError as error:
             raise InputError(f"stage {plan.stage!r}: {error}") from error
         except StageError as error:
@@ -236,48 +234,18 @@ def _now() -> str:
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    with _disk_full_explained(out):
-        try:
+    try:
+        with disk_explained(out):
             out.mkdir(parents=True, exist_ok=True)
             lock = FileLock(out / ".lock", timeout=0)
             lock.acquire()
-        except Timeout as error:
-            raise InputError(
-                f"another process is training in {str(out)!r}; wait for it, or give another --out"
-            ) from error
-        except OSError as error:
-            if _is_disk_full(error):
-                raise
-            raise InputError(f"cannot write to {str(out)!r}: {error.strerror}") from error
+    except Timeout as error:
+        raise InputError(
+            f"another process is training in {str(out)!r}; wait for it, or give another --out"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot write to {str(out)!r}: {error.strerror}") from error
     try:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _disk_full_explained(folder: Path) -> Iterator[None]:
-    """Turn any error about a full disk into one line. What was written stays usable."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        if not _is_disk_full(error):
-            raise
-        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
-        raise InputError(
-            f"the disk is full ({free >> 20} MiB free) while writing {str(folder)!r}; "
-            "make room and give --resume to continue"
-        ) from error
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether a full disk is the cause; libraries wrap that error in their own."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
-            return True
-        if any(text in str(error) for text in _NO_SPACE_TEXTS):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
