@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.support.command_line import heed_ctrl_c
 from tests.support.tiny_model import save_tiny_model
 from tests.support.tiny_nano import save_tiny_nano
 from tests.support.tiny_smol import save_tiny_base, save_tiny_smol
@@ -19,9 +19,7 @@ from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell's background jobs ignore Ctrl-C; the programs that tests interrupt must not.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+heed_ctrl_c()  # the programs that tests interrupt are started by this one
 
 # Machines are shared: how long an example takes says nothing. The same examples on every run.
 settings.register_profile("deemster", deadline=None, derandomize=True, max_examples=50)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from benchmarks.reliability import kills
 from benchmarks.reliability.goals import GOALS
 from benchmarks.reliability.mutant_patcher import functions_of, patch
 from benchmarks.reliability.mutating import mutants
@@ -127,3 +129,18 @@ def test_mutants_change_one_thing_each_and_leave_words_alone() -> None:
     texts = [mutant.source for mutant in made]
     assert len({*texts, whole}) == len(made) + 1
     assert all("A module about 1 thing." in text and "Says 3." in text for text in texts)
+
+
+def test_interrupts_reach_the_runs_of_a_background_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it starts would ignore SIGINT as it does, and go on to its end."""
+
+    def at_work(*_: object) -> None:
+        raise InterruptedError(str(signal.getsignal(signal.SIGINT) is signal.SIG_IGN))
+
+    monkeypatch.setattr(kills, "_at_work", at_work)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(InterruptedError, match="False"):
+            kills.interrupts(Run("R8", 0.01))
+    finally:
+        signal.signal(signal.SIGINT, before)

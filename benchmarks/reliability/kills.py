@@ -24,6 +24,7 @@ from tests.suites.test_kill import (
     start,
     write_suite,
 )
+from tests.support.command_line import heed_ctrl_c
 
 from benchmarks.reliability.record import Run
 from deemster.testing import OpenAIServer
@@ -62,6 +63,7 @@ def kills(run: Run) -> None:
 
 def interrupts(run: Run) -> None:
     """SIGINT and SIGTERM at random moments; every fourth time a SIGINT more."""
+    heed_ctrl_c()
     n = run.count("signals", 100, least=4)
     rng = random.Random(8)
     first, second, statuses, lost, orphans = [0.0], [0.0], Counter[int](), 0, 0
@@ -82,9 +84,7 @@ def interrupts(run: Run) -> None:
                     time.sleep(0.05)
                     begun, took = time.monotonic(), second
                     process.send_signal(signal.SIGINT)
-                _, said = process.communicate(timeout=120)
-                if not (out / "completions.sqlite").exists():
-                    raise RuntimeError(f"{answered} answers, none kept: {said!r}")
+                process.communicate(timeout=120)
                 took.append(time.monotonic() - begun)
                 statuses[process.returncode] += 1
                 lost += max(0, answered - _kept(out))
@@ -112,8 +112,11 @@ def _at_work(suite: Path, out: Path, server: OpenAIServer) -> subprocess.Popen[b
 
 
 def _kept(out: Path) -> int:
-    """Completions in the run's directory."""
-    with closing(sqlite3.connect(out / "completions.sqlite")) as db:
+    """Completions in the run's directory; none where it went on to its end and removed them."""
+    path = out / "completions.sqlite"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as db:
         return int(db.execute("SELECT count(*) FROM draws").fetchone()[0])
 
 
