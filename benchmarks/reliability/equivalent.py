@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 _AS_LONG = "both are of one length: the check never fails"
+_NO_EDGE = "nothing lies exactly where rounding is told from a difference"
+_TIMES_0 = "it is multiplied by 0"
 _QUICKER = "the same is found, less or more quickly"
 
 EQUIVALENT: dict[str, str] = {
+    "aggregators/base.py: if len(names) > 1:: Gt → GtE": (
+        "one judge has the number 0 either way, in an array of its own"
+    ),
+    "aggregators/base.py: sums = (given * np.where(missing, 0.0, self.scores)).sum(axis=-2): "
+    "0.0 → 1.0": _TIMES_0,
+    "aggregators/reducers.py: low = np.argmax(cumulative >= half - close, axis=-2)"
+    "[..., None, :]: GtE → Gt": _NO_EDGE,
+    "aggregators/reducers.py: high = np.argmax(cumulative > half + close, axis=-2)"
+    "[..., None, :]: Gt → GtE": _NO_EDGE,
+    "aggregators/relative.py: change = np.abs(new - level).max(initial=0.0): Sub → Add": (
+        "it goes on for all sweeps, and the levels do not move"
+    ),
+    "aggregators/relative.py: share = parts / np.where(total > 0, total, 1.0) * "
+    "seen.sum(axis=-1, keepdims=True) / n: 1.0 → 2.0": "0 is divided by it",
+    "aggregators/reliability.py: strays = mean > 1e-12 * np.maximum(size, 1.0): Gt → GtE": (
+        _NO_EDGE
+    ),
     "aggregators/reliability.py: for _ in range(500):: 500 → 501": (
         "the weights have settled long before"
     ),

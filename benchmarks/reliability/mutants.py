@@ -23,6 +23,7 @@ _PARTS_OF_TREE = (
     *("pyproject.toml", "README.md", "CHANGELOG.md", "SECURITY.md"),
 )
 _FORMS = "dialects/test_verdict_forms.py"
+_BY_HAND = "aggregators/test_by_hand.py"
 _JUDGES = ("dialects/test_label_dialects.py", "dialects/test_judge_dialects.py", _FORMS)
 PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "parsers": {
@@ -57,14 +58,16 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "aggregators": {
         "aggregators/base.py": ("aggregators/test_reducers.py", "aggregators/test_spec.py"),
-        "aggregators/reducers.py": ("aggregators/test_reducers.py",),
-        "aggregators/selectors.py": ("aggregators/test_reducers.py", "aggregators/test_spec.py"),
+        "aggregators/reducers.py": ("aggregators/test_reducers.py", _BY_HAND),
+        "aggregators/selectors.py": (
+            "aggregators/test_reducers.py", "aggregators/test_spec.py", _BY_HAND,
+        ),
         "aggregators/confidence.py": (
             "aggregators/test_confidence.py", "aggregators/test_resampling.py",
         ),
         "aggregators/stopping.py": ("aggregators/test_stopping.py",),
-        "aggregators/relative.py": ("aggregators/test_relative.py",),
-        "aggregators/reliability.py": ("aggregators/test_relative.py",),
+        "aggregators/relative.py": ("aggregators/test_relative.py", _BY_HAND),
+        "aggregators/reliability.py": ("aggregators/test_relative.py", _BY_HAND),
     },
 }  # fmt: skip
 """The modules that are changed, and the tests of each, below `tests/`."""

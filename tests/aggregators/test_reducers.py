@@ -78,6 +78,58 @@ def test_rewards(
     assert reducer(votes) == rewards
 
 
+def test_a_ballot_of_votes() -> None:
+    principles = (Principle(name="true", weight=0.75), Principle(name="kind", weight=0.25))
+    found = Critique(response=1, text="", scores=(2, 10))
+    votes: list[Vote] = [
+        vote(2, None, meta=0.25, judge="a"),
+        FAILED.model_copy(update={"judge": "b"}),
+        Judgment(scores=(5, 6), judge="b", principles=principles, critiques=(found,)),
+        vote(9, 1).model_copy(update={"superseded": True, "judge": "a"}),
+    ]
+    ballot = Ballot.from_votes(votes)
+    nan = math.nan
+    np.testing.assert_array_equal(ballot.scores, [[2, nan], [nan, nan], [5, 6], [9, 1]])
+    np.testing.assert_array_equal(ballot.filled, [[2, 0], [0, 0], [5, 6], [9, 1]])
+    np.testing.assert_array_equal(ballot.weights, [1, 0, 1, 0])
+    np.testing.assert_array_equal(ballot.given, [[1, 0], [0, 0], [1, 1], [0, 0]])
+    np.testing.assert_array_equal(ballot.meta, [0.25, nan, nan, nan])
+    np.testing.assert_array_equal(ballot.judges, [0, 1, 1, 0])
+    np.testing.assert_array_equal(ballot.by_principle, [[nan] * 2] * 2 + [[nan, 4], [nan] * 2])
+    assert ballot.judge_names == ("a", "b")
+    assert (ballot.k, ballot.asked, ballot.n_valid) == (3, 3, 2)
+    assert ballot.mean.tolist() == [3.5, 6.0]
+    one = ballot.take(np.array([2]))
+    np.testing.assert_array_equal(one.by_principle, [[nan, 4]])
+    assert (one.judges.tolist(), one.judge_names, one.k) == ([1], ("a", "b"), 3)
+
+
+def test_a_ballot_without_a_judgment() -> None:
+    ballot = Ballot.from_votes([FAILED, FAILED])
+    assert ballot.scores.shape == ballot.by_principle.shape == (2, 0)
+    assert ballot.weights.tolist() == [0.0, 0.0]
+    assert (ballot.judge_names, ballot.asked) == (("",), 2)
+    assert (
+        Ballot.from_votes([FAILED], n=3, k=5).mean.tolist()
+        == [pytest.approx(math.nan, nan_ok=True)] * 3
+    )
+    empty = Ballot.from_votes([])
+    assert (empty.scores.shape, empty.judge_names, empty.asked) == ((0, 0), ("",), 0)
+    full = Ballot.from_votes([vote(1, 2), vote(3, 4)])
+    assert full.weights.tolist() == [1.0, 1.0]
+    assert full.judges.tolist() == [0, 0]
+
+
+def test_ballots_do_not_share_what_is_their_own() -> None:
+    """What votes rarely have is one array for all ballots until one of them has it."""
+    rated = Ballot.from_votes([vote(1, 2, meta=0.5), vote(1, 2, meta=0.75)])
+    plain = Ballot.from_votes([vote(1, 2), vote(1, 2)])
+    assert rated.meta.tolist() == [0.5, 0.75]
+    assert np.isnan(plain.meta).all()
+    with pytest.raises(ValueError, match="read-only"):
+        plain.meta[0] = 1.0
+
+
 def test_min_valid_counts_judgments_only() -> None:
     votes: list[Vote] = [vote(1, 2), FAILED, vote(2, 3)]
     assert Sum()(votes, min_valid=2) == (4.5, 7.5)

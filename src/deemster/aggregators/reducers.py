@@ -57,7 +57,7 @@ class Median(Reducer):
         scores = np.take_along_axis(ballot.scores, rank, axis=-2)
         cumulative = np.cumsum(np.take_along_axis(given, rank, axis=-2), axis=-2)
         half = cumulative[..., -1:, :] / 2
-        close = 1e-12 * np.maximum(half, 1)
+        close = 1e-12 * half
         low = np.argmax(cumulative >= half - close, axis=-2)[..., None, :]
         high = np.argmax(cumulative > half + close, axis=-2)[..., None, :]
         middle = np.take_along_axis(scores, low, -2) + np.take_along_axis(scores, high, -2)
