@@ -13,6 +13,9 @@ EQUIVALENT: dict[str, str] = {
     ),
     "aggregators/base.py: sums = (given * np.where(missing, 0.0, self.scores)).sum(axis=-2): "
     "0.0 → 1.0": _TIMES_0,
+    "aggregators/base.py: for weight, score in zip(weights, given, strict=True): True → False": (
+        _AS_LONG
+    ),
     "aggregators/reducers.py: low = np.argmax(cumulative >= half - close, axis=-2)"
     "[..., None, :]: GtE → Gt": _NO_EDGE,
     "aggregators/reducers.py: high = np.argmax(cumulative > half + close, axis=-2)"
