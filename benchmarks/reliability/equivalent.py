@@ -25,6 +25,9 @@ EQUIVALENT: dict[str, str] = {
     ),
     "aggregators/relative.py: share = parts / np.where(total > 0, total, 1.0) * "
     "seen.sum(axis=-1, keepdims=True) / n: 1.0 → 2.0": "0 is divided by it",
+    "aggregators/reliability.py: loading = np.full(n, 0.5): 0.5 → 1.5": (
+        "it settles in the same place from either"
+    ),
     "aggregators/reliability.py: strays = mean > 1e-12 * np.maximum(size, 1.0): Gt → GtE": (
         _NO_EDGE
     ),
