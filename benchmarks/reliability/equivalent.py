@@ -23,8 +23,6 @@ EQUIVALENT: dict[str, str] = {
     "aggregators/relative.py: change = np.abs(new - level).max(initial=0.0): Sub → Add": (
         "it goes on for all sweeps, and the levels do not move"
     ),
-    "aggregators/relative.py: share = parts / np.where(total > 0, total, 1.0) * "
-    "seen.sum(axis=-1, keepdims=True) / n: 1.0 → 2.0": "0 is divided by it",
     "aggregators/reliability.py: loading = np.full(n, 0.5): 0.5 → 1.5": (
         "it settles in the same place from either"
     ),

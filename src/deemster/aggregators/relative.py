@@ -93,7 +93,8 @@ class Softmax(Reducer):
             seen, np.exp((low - np.where(np.isfinite(top), top, 0)) / self.temperature), 0
         )
         total = parts.sum(axis=-1, keepdims=True)
-        share = parts / np.where(total > 0, total, 1.0) * seen.sum(axis=-1, keepdims=True) / n
+        # The highest score's part is 1, so a total below that is of a vote without scores.
+        share = parts / np.maximum(total, 1.0) * seen.sum(axis=-1, keepdims=True) / n
         return Mean().reduce(replace(ballot, scores=np.where(seen, share, np.nan)))
 
 
