@@ -49,7 +49,7 @@ def levels(ballot: Ballot) -> Floats:
             merit = np.nan_to_num(merit)
             new = (shown * (ballot.filled - merit[..., None, :])).sum(-1) / shown.sum(-1)
             new = np.nan_to_num(new)  # a vote that does not count shows nothing
-            total = np.maximum((weights > 0).sum(-1, keepdims=True), 1)
+            total = (weights > 0).sum(-1, keepdims=True)
             new = np.where(weights > 0, new - new.sum(-1, keepdims=True) / total, 0.0)
             change = np.abs(new - level).max(initial=0.0)
             level = new
