@@ -16,6 +16,7 @@ EQUIVALENT: dict[str, str] = {
     "aggregators/base.py: for weight, score in zip(weights, given, strict=True): True → False": (
         _AS_LONG
     ),
+    "aggregators/confidence.py: _CELLS_AT_ONCE = 2**17: 17 → 18": _QUICKER,
     "aggregators/confidence.py: level, head = level + 1, rewards[i]: 1 → 2": (
         "levels are told apart and put in order, not counted"
     ),
