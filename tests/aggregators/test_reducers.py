@@ -423,6 +423,7 @@ def test_batched_ballots_give_the_same_as_one_by_one(groups: list[list[Vote]]) -
 def test_rewards_of_needs_a_score_for_every_response() -> None:
     ballot = Ballot.from_votes([vote(1, None), vote(2, None)])
     assert rewards_of(Mean(), ballot) is None
+    assert rewards_of(Mean(), Ballot.from_votes([vote(1, 4)])) == (1.0, 4.0)  # one vote is enough
 
 
 def test_chains_compose_to_one_pipeline() -> None:

@@ -64,7 +64,7 @@ def reliability_weights(scores: Floats) -> Floats:
         return np.ones(n)
     agree = _correlations(scores)
     np.fill_diagonal(agree, 0.0)
-    loading = np.full(n, np.sqrt(np.clip(agree.sum() / (n * (n - 1)), 0.01, 0.9)))
+    loading = np.full(n, 0.5)
     for _ in range(500):
         new = np.clip(
             agree @ loading / np.maximum((loading**2).sum() - loading**2, 1e-9), 0.0, 0.97
