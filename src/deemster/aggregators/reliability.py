@@ -70,12 +70,9 @@ def reliability_weights(scores: Floats) -> Floats:
             agree @ loading / np.maximum((loading**2).sum() - loading**2, 1e-9), 0.0, 0.97
         )
         # Half a step: whole steps may swing between two values.
-        new = (new + loading) / 2
-        if np.abs(new - loading).max() < 1e-10:
-            break
-        loading = new
+        loading = (new + loading) / 2
     weights = loading / (1 - loading**2)
-    return np.ones(n) if weights.sum() <= 0 else weights * n / weights.sum()
+    return weights * n / weights.sum()  # above 0: steps by half never end at 0
 
 
 def judge_weights(ballots: Iterable[Ballot]) -> dict[str, float]:
