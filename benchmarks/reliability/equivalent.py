@@ -13,6 +13,9 @@ EQUIVALENT: dict[str, str] = {
     ),
     "aggregators/base.py: sums = (given * np.where(missing, 0.0, self.scores)).sum(axis=-2): "
     "0.0 → 1.0": _TIMES_0,
+    "aggregators/base.py: for weight, score in zip(weights, given, strict=True): True → False": (
+        _AS_LONG
+    ),
     "aggregators/reducers.py: low = np.argmax(cumulative >= half - close, axis=-2)"
     "[..., None, :]: GtE → Gt": _NO_EDGE,
     "aggregators/reducers.py: high = np.argmax(cumulative > half + close, axis=-2)"
@@ -20,8 +23,18 @@ EQUIVALENT: dict[str, str] = {
     "aggregators/relative.py: change = np.abs(new - level).max(initial=0.0): Sub → Add": (
         "it goes on for all sweeps, and the levels do not move"
     ),
-    "aggregators/relative.py: share = parts / np.where(total > 0, total, 1.0) * "
-    "seen.sum(axis=-1, keepdims=True) / n: 1.0 → 2.0": "0 is divided by it",
+    "aggregators/reliability.py: loading = np.full(n, 0.5): 0.5 → 1.5": (
+        "it settles in the same place from either"
+    ),
+    "aggregators/relative.py: change = np.abs(new - level).max(initial=0.0): 0.0 → 1.0": _QUICKER,
+    "aggregators/relative.py: if change <= 1e-12 * max(1.0, float(np.abs(level)"
+    ".max(initial=0.0))):: LtE → Lt": _QUICKER,
+    "aggregators/relative.py: seen, np.exp((low - np.where(np.isfinite(top), top, 0)) / "
+    "self.temperature), 0: 0 → 1": "a vote without a highest score has no score",
+    "aggregators/reliability.py: scaled = (scores - scores.mean(axis=0)) / "
+    "np.where(spread > 0, spread, 1.0): 1.0 → 2.0": "0 is divided by it",
+    "aggregators/reliability.py: scores = np.where(given > 0, ballot.filled - "
+    "levels(ballot)[..., None], 0.0): Gt → GtE": _TIMES_0,
     "aggregators/reliability.py: strays = mean > 1e-12 * np.maximum(size, 1.0): Gt → GtE": (
         _NO_EDGE
     ),

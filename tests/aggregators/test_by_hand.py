@@ -26,10 +26,12 @@ from deemster.aggregators import (
     Sum,
     TopK,
     Weighted,
+    judge_weights,
     reliability_weights,
 )
 from deemster.aggregators.base import Floats
 from deemster.aggregators.relative import levels
+from deemster.schemas import Judgment
 
 NAN = math.nan
 JUDGES = ("a", "b", "c")
@@ -282,6 +284,25 @@ RELATIVE: list[tuple[Reducer, Callable[[Ballot, int], float]]] = [
 ]
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_mean_scores_per_judge(n: int) -> None:
+    reducer = PerJudge((("a", 2.0), ("c", 0.5)))
+    for seed in range(12):
+        ballot = batch(seed, n=n, k=5).take(0)
+        expected = []
+        for i in range(n):
+            of = {
+                judge: mean(
+                    replace(ballot, weights=np.where(ballot.judges == at, ballot.weights, 0.0)), i
+                )
+                for at, judge in enumerate((2.0, 1.0, 0.5))
+            }
+            known = {weight: score for weight, score in of.items() if not math.isnan(score)}
+            total = sum(weight * score for weight, score in known.items())
+            expected.append(total / sum(known) if known else NAN)
+        np.testing.assert_allclose(reducer.mean_scores(ballot), expected)
+
+
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("k", [1, 2, 5])
 @pytest.mark.parametrize(("reducer", "by_hand"), RELATIVE, ids=lambda one: str(one)[:24])
@@ -360,7 +381,7 @@ def test_three_judges_of_whom_each_two_meet_on_three_items() -> None:
     for a, b in ((0, 1), (0, 2), (1, 2)):
         pair = with_correlations(r[np.ix_([a, b], [a, b])], 3)
         block = np.full((3, 3), NAN)
-        block[:, [a, b]] = pair * 7 + 3
+        block[:, [a, b]] = pair * [0.7, 0.2] + 3
         rows.append(block)
     expected = loadings / (1 - loadings**2)
     found = reliability_weights(np.concatenate(rows))
@@ -372,3 +393,35 @@ def test_three_judges_of_whom_each_two_meet_on_three_items() -> None:
         level = (level + np.clip(without @ level / ((level**2).sum() - level**2), 0, 0.97)) / 2
     expected = level / (1 - level**2)
     np.testing.assert_allclose(reliability_weights(fewer), expected * 3 / expected.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_weights_of_judges_that_compare(n: int) -> None:
+    """Of several responses only what is left less the item's mean counts."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(40, n)), rng.normal(size=(40, n, 3)) * [0.3, 1.0, 2.0]
+    made, rows = [], []
+    for merit, noise in zip(*table, strict=True):
+        level = rng.normal() * 50  # of the item: the same for all judges
+        scores = 0.1 * (merit[:, None] + noise + level)
+        votes = [Judgment(scores=tuple(scores[:, j]), judge=name) for j, name in enumerate("abc")]
+        # a second vote of one judge is averaged with its first
+        more = Judgment(scores=tuple(scores[:, 2] + 1), judge="c")
+        # what is not of all responses does not count
+        part = Judgment(scores=(999.0, *[None] * (n - 1)), judge="a")
+        made += [Ballot.from_votes([*votes, more]), Ballot.from_votes([part])]
+        rows += list(scores - scores.mean(axis=0))
+    weights = reliability_weights(np.array(rows)) / np.std(rows, axis=0)
+    expected = weights * 3 / weights.sum()
+    assert judge_weights(made) == pytest.approx(dict(zip("abc", expected, strict=True)))
+
+
+def test_judges_that_never_differ_weigh_the_same() -> None:
+    made = [
+        Ballot.from_votes([Judgment(scores=(5.0,), judge=name) for name in "abc"]) for _ in range(4)
+    ]
+    assert judge_weights(made) == {"a": 1.0, "b": 1.0, "c": 1.0}
+    apart = with_correlations(np.eye(3), 20)
+    np.testing.assert_allclose(reliability_weights(apart), 1.0, rtol=1e-3)
+    opposed = np.array([[1.0, -0.4, -0.4], [-0.4, 1.0, -0.4], [-0.4, -0.4, 1.0]])
+    np.testing.assert_allclose(reliability_weights(with_correlations(opposed, 20)), 1.0, rtol=1e-3)

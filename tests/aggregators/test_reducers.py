@@ -20,6 +20,7 @@ from deemster.aggregators import (
     parse_aggregator,
     rewards_of,
 )
+from deemster.aggregators.selectors import selects_by_meta
 from deemster.errors import InputError
 from deemster.schemas import Critique, Failure, Judgment, Principle, Vote
 
@@ -274,6 +275,19 @@ def test_impossible_settings(build: object, message: str) -> None:
         build()  # type: ignore[operator]
 
 
+def test_what_selects_by_meta_rewards() -> None:
+    assert selects_by_meta(TopK() >> Sum())
+    assert selects_by_meta(Weighted() >> Sum())
+    assert selects_by_meta(Weighted("principles") >> TopK(2) >> Sum())
+    assert not selects_by_meta(Weighted("judge", judges=(("a", 2.0),)) >> Sum())
+    assert not selects_by_meta(Sum())
+
+
+def test_the_meta_reward_of_a_vote_that_does_not_count_is_not_looked_at() -> None:
+    gone = vote(1, 2, meta=-0.5).model_copy(update={"superseded": True})
+    assert (Weighted() >> Mean())([gone, vote(3, 4, meta=0.5)]) == (3.0, 4.0)
+
+
 def test_negative_meta_rewards_are_no_linear_weights() -> None:
     with pytest.raises(InputError, match="below 0"):
         (Weighted() >> Sum())([vote(1, 2, meta=-0.5)])
@@ -423,6 +437,7 @@ def test_batched_ballots_give_the_same_as_one_by_one(groups: list[list[Vote]]) -
 def test_rewards_of_needs_a_score_for_every_response() -> None:
     ballot = Ballot.from_votes([vote(1, None), vote(2, None)])
     assert rewards_of(Mean(), ballot) is None
+    assert rewards_of(Mean(), Ballot.from_votes([vote(1, 4)])) == (1.0, 4.0)  # one vote is enough
 
 
 def test_chains_compose_to_one_pipeline() -> None:

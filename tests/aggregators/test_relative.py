@@ -104,6 +104,8 @@ def test_softmax_lies_between_majority_and_sum() -> None:
 
 def test_softmax_of_huge_scores_does_not_overflow() -> None:
     assert Softmax()([vote(1e6, -1e6)]) == (1.0, 0.0)
+    some = Softmax()([vote(1e6, -1e6, None), vote(5, 5, 5)])
+    assert some == pytest.approx([(2 / 3 + 1 / 3) / 2, 1 / 6, 1 / 3])
 
 
 def test_borda_by_hand() -> None:

@@ -121,3 +121,21 @@ def test_many_ballots_at_once_are_as_sure_as_each_alone(reducer: Reducer) -> Non
         alone = confidence(reducer, many.take(np.intp(row)), leader, seed=3, resamples=64)
         assert found[row] == pytest.approx(np.nan if alone is None else alone, nan_ok=True)
     assert np.isnan(found).any()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_many_ballots_about_one_or_two_responses(n: int) -> None:
+    rng = np.random.default_rng(0)
+    shape = (5, 4, n)
+    flat = np.full(shape[:2], np.nan)
+    many = Ballot(
+        rng.integers(1, 6, shape).astype(float), np.ones(shape[:2]), flat,
+        np.zeros(shape[:2], dtype=np.intp), np.full(shape, np.nan),
+    )  # fmt: skip
+    found = confidences(Sum(), many, np.zeros(5, dtype=np.intp), seed=3, resamples=64)
+    alone = [
+        confidence(Sum(), many.take(np.intp(row)), 0, seed=3, resamples=64) for row in range(5)
+    ]
+    expected = [np.nan if one is None else one for one in alone]
+    np.testing.assert_allclose(found, expected)
+    assert np.isnan(found).all() == (n == 1)

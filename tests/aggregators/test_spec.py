@@ -38,6 +38,25 @@ def test_parse(spec: str, expected: Reducer) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("a", "gpt-4o", "hosted/model:7b", "v1.5+x", "_"),
+        *("yes", "No", "TRUE", "null", "off", "on", "false", "true", "null"),
+        *("a:", "1a", "7", "1e5", "", " a ", "a, b", "a: b", "{a}", "'a'", '"', "ä", "#a", "-"),
+    ],
+)
+def test_any_name_of_a_judge_is_read_back(name: str) -> None:
+    weighted = Weighted("judge", judges=((name, 2.0), ("other", 0.5))) >> Sum()
+    assert parse_aggregator(str(weighted)) == weighted
+
+
+def test_only_names_that_yaml_would_read_otherwise_are_quoted() -> None:
+    judges = (("gpt-4o", 1.0), ("yes", 2.0), ("ä", 3.0))
+    said = 'weighted(by=judge, judges={gpt-4o: 1.0, "yes": 2.0, "ä": 3.0})'
+    assert str(Weighted("judge", judges=judges)) == said
+
+
+@pytest.mark.parametrize(
     ("spec", "message"),
     [
         pytest.param("summ", "unknown aggregator 'summ'; known: .*sum", id="unknown"),

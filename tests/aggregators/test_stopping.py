@@ -78,7 +78,10 @@ def test_the_text_of_a_rule_is_the_rule(text: str, rule: Decided) -> None:
         pytest.param("decided:0.9,round=0", "round of the stopping rule", id="round-0"),
         pytest.param("decided:0.9,min_votes=1.5", "min_votes of the stopping", id="half-a-vote"),
         pytest.param("decided:0.9,spread=0", "spread of the stopping rule", id="spread-0"),
+        pytest.param("decided:0.9,spread=.inf", "spread of the stopping rule", id="spread-inf"),
         pytest.param("decided:0.9,strength=-1", "strength of the stopping rule", id="strength"),
+        pytest.param("decided:0.9,strength=0", "strength of the stopping rule", id="strength-0"),
+        pytest.param("decided:0.9,strength=.inf", "strength of the", id="strength-inf"),
     ],
 )
 def test_wrong_rules(text: str, message: str) -> None:
@@ -124,6 +127,9 @@ def test_a_leader_that_cannot_be_overtaken_ends_the_draw_whatever_p_is() -> None
     scores = ballot([[9, 1]] * 8)
     assert sure.votes_used(scores, scale=SCALE) == 5
     assert sure.votes_used(scores) == 8
+    # a vote that was lost takes nothing from the lead: 4 votes are 32, the 3 to come 27
+    lost = ballot([[np.nan, np.nan], *[[9, 1]] * 7])
+    assert sure.votes_used(lost, scale=SCALE) == 5
     # a rule that does not add scores up has no such bound
     assert sure.votes_used(scores, scale=SCALE, reducer=Softmax()) == 8
     # with unequal weights neither

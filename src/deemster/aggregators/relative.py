@@ -49,7 +49,7 @@ def levels(ballot: Ballot) -> Floats:
             merit = np.nan_to_num(merit)
             new = (shown * (ballot.filled - merit[..., None, :])).sum(-1) / shown.sum(-1)
             new = np.nan_to_num(new)  # a vote that does not count shows nothing
-            total = np.maximum((weights > 0).sum(-1, keepdims=True), 1)
+            total = (weights > 0).sum(-1, keepdims=True)
             new = np.where(weights > 0, new - new.sum(-1, keepdims=True) / total, 0.0)
             change = np.abs(new - level).max(initial=0.0)
             level = new
@@ -93,7 +93,8 @@ class Softmax(Reducer):
             seen, np.exp((low - np.where(np.isfinite(top), top, 0)) / self.temperature), 0
         )
         total = parts.sum(axis=-1, keepdims=True)
-        share = parts / np.where(total > 0, total, 1.0) * seen.sum(axis=-1, keepdims=True) / n
+        # The highest score's part is 1, so a total below that is of a vote without scores.
+        share = parts / np.maximum(total, 1.0) * seen.sum(axis=-1, keepdims=True) / n
         return Mean().reduce(replace(ballot, scores=np.where(seen, share, np.nan)))
 
 

@@ -64,18 +64,15 @@ def reliability_weights(scores: Floats) -> Floats:
         return np.ones(n)
     agree = _correlations(scores)
     np.fill_diagonal(agree, 0.0)
-    loading = np.full(n, np.sqrt(np.clip(agree.sum() / (n * (n - 1)), 0.01, 0.9)))
+    loading = np.full(n, 0.5)
     for _ in range(500):
         new = np.clip(
             agree @ loading / np.maximum((loading**2).sum() - loading**2, 1e-9), 0.0, 0.97
         )
         # Half a step: whole steps may swing between two values.
-        new = (new + loading) / 2
-        if np.abs(new - loading).max() < 1e-10:
-            break
-        loading = new
+        loading = (new + loading) / 2
     weights = loading / (1 - loading**2)
-    return np.ones(n) if weights.sum() <= 0 else weights * n / weights.sum()
+    return weights * n / weights.sum()  # above 0: steps by half never end at 0
 
 
 def judge_weights(ballots: Iterable[Ballot]) -> dict[str, float]:

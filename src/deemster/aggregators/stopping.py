@@ -119,7 +119,7 @@ class Decided:
         # A vote to come counts as much as a valid one drawn does: some are not selected, some leave
         # out a response. None is expected to fail.
         drawn = np.maximum(ballot.n_valid, 1).reshape(*ballot.n_valid.shape, 1)
-        to_come = left * np.minimum(size / drawn, 1.0)
+        to_come = left * size / drawn
         stays = size
         if isinstance(rule, Pipeline) and (wanted := _wanted(rule, k)) is not None:
             # Better votes to come push out some of those that are kept now.
