@@ -128,8 +128,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     if status == INTERRUPTED:
-        _fail("interrupted")
-        leave()
+        leave(lambda: _fail("interrupted"))
     sys.exit(status if isinstance(status, int) else DONE)
 
 

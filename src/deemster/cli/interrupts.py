@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -16,8 +16,9 @@ from deemster.cli.statuses import INTERRUPTED
 
 T = TypeVar("T")
 
-_PATIENCE = 0.3
-"""Seconds until an interrupted program is interrupted once more, and again."""
+_PATIENCE, _IMPATIENCE = 0.5, 0.2
+"""Seconds until an interrupted program is interrupted once more, and then again and again. What
+has to be kept is closed long before, unless something does not heed the first time."""
 _INSISTING = "deemster-interrupted"
 """Name of the thread that does so."""
 _left = threading.Event()
@@ -72,8 +73,11 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(watched())
 
 
-def leave() -> NoReturn:
+def leave(say: Callable[[], object]) -> NoReturn:
     """End the interrupted program without waiting for threads.
+
+    Args:
+        say: tells the user.
 
     Whatever comes now changes its status no more. Python itself would end it by SIGINT if the
     first one came while code was made from a text, as dataclasses are.
@@ -81,6 +85,7 @@ def leave() -> NoReturn:
     _left.set()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: os._exit(INTERRUPTED))  # files are closed by now
+    say()
     atexit._run_exitfuncs()  # noqa: SLF001 - threads would be waited for first
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed, or never there
@@ -92,7 +97,9 @@ def _insist() -> None:
     """Interrupt the main thread again and again, which asyncio does not put off."""
 
     def again() -> None:
-        while not _left.wait(_PATIENCE):
+        patience = _PATIENCE
+        while not _left.wait(patience):
+            patience = _IMPATIENCE
             if hasattr(signal, "pthread_kill"):  # wakes the main thread where it waits for another
                 signal.pthread_kill(main, signal.SIGINT)
             else:
