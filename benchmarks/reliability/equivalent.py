@@ -16,6 +16,13 @@ EQUIVALENT: dict[str, str] = {
     "aggregators/base.py: for weight, score in zip(weights, given, strict=True): True → False": (
         _AS_LONG
     ),
+    "aggregators/confidence.py: level, head = level + 1, rewards[i]: 1 → 2": (
+        "levels are told apart and put in order, not counted"
+    ),
+    "aggregators/confidence.py: return bool((ballot.scores[valid] == "
+    "ballot.scores[valid[0]]).all()): 0 → 1": "whichever they are all equal to",
+    "aggregators/confidence.py: size = max(1, _CELLS_AT_ONCE // (resamples * "
+    "(n + int(kind[0])))): 0 → 1": _QUICKER,
     "aggregators/reducers.py: low = np.argmax(cumulative >= half - close, axis=-2)"
     "[..., None, :]: GtE → Gt": _NO_EDGE,
     "aggregators/reducers.py: high = np.argmax(cumulative > half + close, axis=-2)"

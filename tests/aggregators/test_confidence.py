@@ -74,6 +74,9 @@ def test_how_often_a_mean_score_reaches_a_bar() -> None:
     assert share(same, 0.5) == 1.0
     assert share(same, 0.5 + TIE / 2) == 1.0  # rounding
     assert share(same, 0.5 + 1.5 * TIE) == 0.0
+    large = ballot((1000.0,), (1000.0,))  # of it rounding is a share
+    assert share(large, 1000 * (1 + TIE / 2)) == 1.0
+    assert share(large, 1000 * (1 + 1.5 * TIE)) == 0.0
     mixed = share(ballot((0.0,), (1.0,)), 0.5)
     assert mixed == pytest.approx(0.75, abs=0.05)  # of the four pairs three
 
