@@ -16,6 +16,5 @@ def main() -> None:
     except KeyboardInterrupt:
         from deemster.cli.interrupts import leave
 
-        sys.stderr.write("deemster: interrupted\n")
-        leave()
+        leave(lambda: sys.stderr.write("deemster: interrupted\n"))
     run()
