@@ -321,7 +321,7 @@ async def test_event_loop_stays_free_and_requests_queue(backend: TransformersBac
             beats += 1
 
     heart = asyncio.create_task(beat())
-    asked = [request(f"prompt {i}", n=8, max_tokens=150) for i in range(3)]
+    asked = [request(f"prompt {i}", n=8, max_tokens=60) for i in range(3)]
     results = await asyncio.gather(*(draw(backend, one) for one in asked))
     heart.cancel()
     assert beats >= 5

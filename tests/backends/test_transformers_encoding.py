@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.tiny_model import CHATML, CHATML_TOKENS, CHATML_WORDS, corpus, train_bpe
 
@@ -238,7 +238,6 @@ def test_benign_text_gets_the_usual_ids(name: str) -> None:
             assert tokenizer(name).decode(usual, skip_special_tokens=False) == rendered
 
 
-@settings(max_examples=150)
 @given(data=st.data())
 def test_random_mixtures_forge_nothing(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(FAMILIES)))
@@ -250,7 +249,6 @@ def test_random_mixtures_forge_nothing(data: st.DataObject) -> None:
     assert found == expected
 
 
-@settings(max_examples=100)
 @given(text=st.text(max_size=200))
 def test_any_text_comes_back_byte_equal(text: str) -> None:
     encoder = SafeEncoder(tokenizer("chatml"))

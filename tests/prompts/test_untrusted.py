@@ -187,7 +187,7 @@ SYNTAX = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(text=SYNTAX)
 def test_no_verdict_syntax_is_left_and_twice_is_once(text: str) -> None:
     seen = defuse(text)

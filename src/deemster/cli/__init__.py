@@ -2,8 +2,6 @@
 
 import sys
 
-from deemster.cli.statuses import INTERRUPTED
-
 __all__ = ["main"]
 
 
@@ -16,6 +14,7 @@ def main() -> None:
     try:
         from deemster.cli.app import main as run
     except KeyboardInterrupt:
-        sys.stderr.write("deemster: interrupted\n")
-        sys.exit(INTERRUPTED)
+        from deemster.cli.interrupts import leave
+
+        leave(lambda: sys.stderr.write("deemster: interrupted\n"))
     run()

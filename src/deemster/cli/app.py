@@ -6,7 +6,6 @@ import atexit
 import functools
 import gc
 import os
-import signal
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -40,6 +39,7 @@ from deemster.cli import (
     train,
     zoo,
 )
+from deemster.cli.interrupts import heed_sigterm, leave
 from deemster.cli.judging_command import add_judging_command, with_options
 from deemster.cli.statuses import BAD_INPUT, DONE, INTERRUPTED
 from deemster.cli.terminal import say, tell, write_anything
@@ -109,7 +109,7 @@ def main() -> None:
     # What the last garbage collection would take apart (LiteLLM: a second and more) ends with the
     # process; everything that has to be closed is closed by then.
     atexit.register(gc.freeze)
-    _end_politely()
+    heed_sigterm()
     write_anything()
     try:
         status = _command()(standalone_mode=False)
@@ -128,8 +128,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(DONE)
     if status == INTERRUPTED:
-        _end_at_once_if_asked_again()
-        _fail("interrupted")
+        leave(lambda: _fail("interrupted"))
     sys.exit(status if isinstance(status, int) else DONE)
 
 
@@ -137,39 +136,6 @@ def main() -> None:
 def _command() -> Callable[..., object]:
     """All commands, built once: that takes longer than many a call of `main` in a program."""
     return typer.main.get_command(app)
-
-
-def _end_politely() -> None:
-    """Make SIGTERM (from a scheduler, say) end the program as Ctrl-C does.
-
-    Files are closed and the status is 130. A shell script's background jobs ignore Ctrl-C, and
-    then asyncio would not stop for it either: they keep it blocked instead, until SIGTERM comes.
-    """
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "sigpending")
-    if ignored:
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def stop(*_: object) -> None:
-        kept = ignored and signal.SIGINT in signal.sigpending()
-        if ignored:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        if not kept:  # else one has just come, and a second would not wait for files to close
-            signal.raise_signal(signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, stop)
-
-
-def _end_at_once_if_asked_again() -> None:
-    """Whatever comes while an interrupted program ends changes its status no more."""
-
-    def stop(*_: object) -> None:
-        os._exit(INTERRUPTED)  # files are closed by now
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-        # At the very end Python takes its handlers away, but lets an ignored signal be.
-        atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 def _message(error: Exception) -> str:

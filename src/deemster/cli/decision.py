@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from deemster.cli.interrupts import run_async
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
 
@@ -50,7 +50,7 @@ def bench(
     from deemster.benchmarks.typed_decisions import read_cases
 
     cases = list(islice(read_cases(source), limit))
-    found = asyncio.run(_bench(model, cases, min_label_mass, api_base, cassette))
+    found = run_async(_bench(model, cases, min_label_mass, api_base, cassette))
     if as_json:
         typer.echo(found.model_dump_json())
     else:
@@ -146,7 +146,7 @@ def _add_temperatures(folder: Path, made: DecisionFile, source: Path, limit: int
     from deemster.cli.render import show_table
     from deemster.suites.metrics.temperature import fit_temperature
 
-    found = asyncio.run(_answers(folder, list(islice(read_cases(source), limit))))
+    found = run_async(_answers(folder, list(islice(read_cases(source), limit))))
     kept: dict[str, float] = {}
     rows = []
     for kind, name in KIND_NAMES.items():

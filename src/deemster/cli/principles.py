@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from deemster.cli import options as opt
 from deemster.cli import reword
+from deemster.cli.interrupts import run_async
 from deemster.cli.statuses import UNSCORED
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
@@ -219,7 +219,7 @@ def generate(
     if input_file is not None:
         if bank is None or out is not None:
             raise InputError("--input needs --bank FILE, and has no --out")
-        return asyncio.run(
+        return run_async(
             _fill(backend, input_file, bank, n=n, show=show_responses, again=again, seed=seed)
         )
     rubric = _rubric(backend, query or "", response or [], name, bank, n=n, seed=seed)
@@ -249,7 +249,7 @@ def _rubric(
     asked = as_query(query)
     answers = as_responses(responses) if responses else None
     try:
-        made = asyncio.run(generate_principles(backend, asked, answers, n=n, seed=seed))
+        made = run_async(generate_principles(backend, asked, answers, n=n, seed=seed))
     except (BackendError, ParseError) as error:
         raise InputError(f"no principles were made: {error}") from error
     if bank is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.interrupts import run_async
 from deemster.cli.score import judging, share
 from deemster.cli.statuses import FORGED, UNSCORED
 from deemster.cli.terminal import tell
@@ -65,7 +65,7 @@ def probe(
     forgeable = share(allow_forged, option="--allow-forged")
     built = judge.build(seed=seed)
     if attacks:
-        report = asyncio.run(_attack(built, record, calls, seed))
+        report = run_async(_attack(built, record, calls, seed))
         if out is not None:
             written = write_report(report, out)
             tell(f"attacks written to {written}")
@@ -77,7 +77,7 @@ def probe(
     plan = plan_probe(probed, calls=calls, k=k, seed=seed)
     part = "" if plan.calls == plan.full else f" (all items would take {plan.full})"
     tell(f"{probed.name}: {plan.calls} calls at most{part}")
-    card = asyncio.run(_probe(built, record, plan))
+    card = run_async(_probe(built, record, plan))
     if out is not None:
         from deemster.probe import write_card
 

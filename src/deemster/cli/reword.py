@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.interrupts import run_async
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
 from deemster.files import writing
@@ -57,7 +57,7 @@ def reword(
     }  # fmt: skip
     writer = opt.make_backend(model, limits=limits, budget=None)
     suite = load_suite(suite_file, trust=trust_suite)
-    found = asyncio.run(
+    found = run_async(
         _reword(suite, principle, writer, judge=judge, n=n, seed=seed, dry_run=dry_run)
     )
     if found is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import typer
 
 from deemster.cli.engines import make_engine
 from deemster.cli.garbage import search_rarely
+from deemster.cli.interrupts import run_async
 from deemster.cli.options import TrustSuite
 from deemster.cli.statuses import MISSED, NOT_ALLOWED, UNSCORED
 from deemster.cli.terminal import tell
@@ -105,7 +105,7 @@ def _judge_all(suite: Suite, directory: Path, *, resume: bool, engine: Engine | 
     search_rarely()
     try:
         with _progress() as (plan, observe):
-            return asyncio.run(
+            return run_async(
                 run_suite(
                     suite, directory, resume=resume, observer=observe, on_plan=plan, engine=engine
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deemster.cli import options as opt
+from deemster.cli.interrupts import run_async
 from deemster.cli.statuses import UNSCORED
 from deemster.cli.terminal import tell
 from deemster.errors import InputError
@@ -82,7 +82,7 @@ def score(
             read = partial(read_samples, path, columns=given, split=split, name=name)
             total = sum(1 for _ in read())  # all is checked before anything is asked
             with _shown(out, as_json=as_json) as show:
-                return asyncio.run(_many(built, record, read, total, show, allowed))
+                return run_async(_many(built, record, read, total, show, allowed))
     for option, value in (("--columns", columns), ("--split", split)):
         if value is not None:
             raise InputError(f"{option} goes with --input")
@@ -90,7 +90,7 @@ def score(
         missing = "--query" if query is None else "--response"
         raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")
     with _shown(out, as_json=as_json) as show:
-        return asyncio.run(_one(built, record, query, response, reference, show, allowed))
+        return run_async(_one(built, record, query, response, reference, show, allowed))
 
 
 @contextmanager
