@@ -278,8 +278,21 @@ def test_what_the_disk_does_is_one_line(
 
     stages.on["rft"] = lose
     with pytest.raises(InputError, match=told):
+        run(stages, stages=["distil", "rft"])
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_when_the_disk_is_well_again_the_run_goes_on(
+    home: Path, stages: Stages, removed: bool
+) -> None:
+    def lose(_: StageContext[Any]) -> None:
+        error = OSError(errno.ENOSPC, "no")
+        raise remove(error) if removed else error
+
+    stages.on["rft"] = lose
+    with pytest.raises(InputError):
         run(stages)
-    assert "rft" in run(Stages(), resume=True)
+    assert run(Stages(), resume=True)["rft"].attempts == (1 if removed else 2)
 
 
 def test_other_errors_are_not_the_disks(home: Path, stages: Stages) -> None:
