@@ -70,6 +70,15 @@ class _Unpacked(gzip.GzipFile):
         return data
 
 
+def unpacked(packed: BinaryIO, name: str) -> io.TextIOWrapper:
+    """The text of a gzipped stream. Reading it raises an `InputError` if it is a bomb."""
+    return _text(_Unpacked(packed, name))
+
+
+def _text(binary: gzip.GzipFile | io.BufferedReader) -> io.TextIOWrapper:
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+
+
 @contextmanager
 def open_zip(path: Path, *, otherwise: str = "unpack it first") -> Iterator[zipfile.ZipFile]:
     """A zip archive; see `entry_text`.
@@ -112,10 +121,7 @@ def open_text(path: Path, name: str) -> Iterator[TextIO]:
     try:
         with open_regular(path, repr(name)) as file:
             zipped = file.peek(2)[:2] == b"\x1f\x8b" or path.suffix == ".gz"
-            with (
-                _Unpacked(file, name) if zipped else file as binary,
-                io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream,
-            ):
+            with unpacked(file, name) if zipped else _text(file) as stream:
                 yield stream
     except UnicodeDecodeError as error:
         raise not_utf8(error, name) from error
@@ -124,4 +130,12 @@ def open_text(path: Path, name: str) -> Iterator[TextIO]:
         raise InputError(f"cannot read {name!r}: {reason}") from error
 
 
-__all__ = ["check_ratio", "entry_text", "lines_of", "open_text", "open_zip", "read_text_lines"]
+__all__ = [
+    "check_ratio",
+    "entry_text",
+    "lines_of",
+    "open_text",
+    "open_zip",
+    "read_text_lines",
+    "unpacked",
+]
