@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import IO, TextIO
 
 from deemster.errors import InputError
 from deemster.files import decoded, not_utf8, open_regular
@@ -60,7 +60,7 @@ def check_ratio(packed: int, unpacked: int, name: str) -> None:
 class _Unpacked(gzip.GzipFile):
     """What a gzipped file holds, unless it is a bomb."""
 
-    def __init__(self, packed: BinaryIO, name: str) -> None:
+    def __init__(self, packed: IO[bytes], name: str) -> None:
         super().__init__(name, "rb", fileobj=packed)
         self._packed, self._name = packed, name
 
@@ -70,7 +70,7 @@ class _Unpacked(gzip.GzipFile):
         return data
 
 
-def unpacked(packed: BinaryIO, name: str) -> io.TextIOWrapper:
+def unpacked(packed: IO[bytes], name: str) -> io.TextIOWrapper:
     """The text of a gzipped stream. Reading it raises an `InputError` if it is a bomb."""
     return _text(_Unpacked(packed, name))
 
