@@ -60,6 +60,13 @@ def as_wheel(path: Path) -> Path:
     return wheel
 
 
+def test_a_bomb_in_a_wheel_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_bytes(b"\n" * (8 << 20))
+    with pytest.raises(InputError, match="unpacks to more than 200 times its size"):
+        list(read_cases(as_wheel(path)))
+
+
 def test_a_wheel_that_holds_too_much_is_not_read_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,10 @@ from tests.support.hostile_files import (
 )
 
 from deemster import json_text
+from deemster.backends._api.keys import read_keys_file
+from deemster.backends.domain import Domain
+from deemster.backends.judge_file import JudgeFile
+from deemster.benchmarks.typed_decisions import read_cases
 from deemster.data.files import read_rows
 from deemster.errors import InputError
 from deemster.files import read_bytes, writing
@@ -162,6 +166,50 @@ def test_the_command_line_says_it_in_one_line(tmp_path: Path, arguments: list[st
     assert done.returncode == 2
     assert done.stderr.startswith("deemster: ")
     assert done.stderr.count("\n") == 1
+
+
+def read_keys(path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deemster.backends._api.keys.keys_path", lambda: path)
+        read_keys_file()
+
+
+RECORDS: dict[str, Callable[[Path], object]] = {
+    "domain": Domain.load,
+    "judge": JudgeFile.read,
+    "keys": read_keys,
+    "cases": lambda path: list(read_cases(path)),
+    "data": lambda path: list(read_rows(path)),
+}
+"""Readers of files that come with a judge, a configuration or a download."""
+
+
+@pytest.mark.parametrize("kind", list(RECORDS))
+@pytest.mark.parametrize(
+    "name",
+    ["pipe", "folder", "circle", "zero", "sparse", "deep", "nul", "digits", "surrogate", "list"],
+)
+def test_a_record_is_read_with_care(tmp_path: Path, kind: str, name: str) -> None:
+    path = tmp_path / "x.json"
+    texts = {
+        "deep": b'{"a":' * 200_000, "nul": b"\0" * 100, "digits": b'{"a": ' + b"9" * 5_000 + b"}",
+        "surrogate": b'{"a": "\xed\xa0\x80"}', "list": b"[1, [2]]",
+    }  # fmt: skip
+    if name in texts:
+        path.write_bytes(texts[name])
+    elif name == "sparse":
+        with path.open("wb") as file:
+            file.truncate(2**36)
+    elif name == "pipe":
+        os.mkfifo(path)
+    elif name == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if name == "zero" else path)
+    with pytest.raises(InputError) as refused:
+        RECORDS[kind](path)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 1_000
 
 
 def test_a_pipe_of_the_shell_is_read() -> None:

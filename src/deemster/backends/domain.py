@@ -16,10 +16,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from deemster.errors import InputError
+from deemster.json_text import read_json
+from deemster.schemas import first_problem
 
 Encode = Callable[[str], list[int]]
 """From text to token ids, without control tokens."""
@@ -28,6 +32,8 @@ _START = -1
 """Stands before the first token."""
 _PRIOR = 4.0
 """How many observations the unigram distribution counts for after every token."""
+_MOST = 2**31
+"""Of a token's number, a count and a length: their sums stay exact as floats."""
 
 
 @dataclass(frozen=True)
@@ -144,18 +150,36 @@ class Domain:
         Raises:
             InputError: the file is missing or something else.
         """
+        whole = read_json(path, what="domain")
         try:
-            whole = json.loads(path.read_text("utf-8"))
-            counts = {
-                int(before): {int(token): int(count) for token, count in after.items()}
-                for before, after in whole["bigrams"].items()
-            }
-            bounds = whole["threshold"]
-            least = Likelihood(float(bounds["query"]), float(bounds["prompt"]))
-            longest = None if whole.get("longest") is None else int(whole["longest"])
-            measured = dict(whole["measured"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{str(path)!r} does not describe a domain: {error!r}") from error
-        if not (math.isfinite(least.query) and math.isfinite(least.prompt)):
-            raise InputError(f"{str(path)!r} has thresholds that are not finite: {least}")
-        return cls(counts, least, measured, longest)
+            written = _Written.model_validate(whole)
+        except ValidationError as error:
+            raise InputError(
+                f"{str(path)!r} does not describe a domain: {first_problem(error)}"
+            ) from error
+        return cls(
+            written.bigrams,
+            Likelihood(written.threshold.query, written.threshold.prompt),
+            written.measured,
+            written.longest,
+        )
+
+
+_Token = Annotated[int, Field(ge=_START, le=_MOST)]
+_Count = Annotated[int, Field(ge=1, le=_MOST)]
+
+
+class _Threshold(BaseModel):
+    query: FiniteFloat
+    prompt: FiniteFloat
+
+
+class _Written(BaseModel):
+    """What the file holds."""
+
+    threshold: _Threshold
+    longest: Annotated[int, Field(ge=0, le=_MOST)] | None = None
+    measured: dict[str, FiniteFloat]
+    bigrams: Annotated[
+        dict[_Token, Annotated[dict[_Token, _Count], Field(min_length=1)]], Field(min_length=1)
+    ]

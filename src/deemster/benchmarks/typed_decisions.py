@@ -6,21 +6,20 @@ tool-eval-bench; its wheel may be given as it is.
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 from pydantic import ValidationError
 
 from deemster.benchmarks.base import RowBenchmark
 from deemster.data.files import read_rows
 from deemster.data.row import Row
-from deemster.data.text import open_zip
+from deemster.data.text import lines_of, open_zip, unpacked
 from deemster.errors import InputError
 from deemster.json_text import parse_json
 from deemster.schemas import Option, Question, QuestionKind, Sample, first_problem
@@ -93,7 +92,7 @@ class TypedDecisions(RowBenchmark):
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    if not zipfile.is_zipfile(path):
+    if not (path.is_file() and zipfile.is_zipfile(path)):  # a pipe would wait for a writer
         yield from read_rows(path)
         return
     with open_zip(path) as archive:
@@ -102,17 +101,24 @@ def _rows(path: Path) -> Iterator[Row]:
             raise InputError(
                 f"{str(path)!r} holds no {_IN_WHEEL}; give the wheel of tool-eval-bench 3"
             )
-        with archive.open(inside[0]) as packed, gzip.open(packed, "rt", encoding="utf-8") as text:
-            whole = text.read(_MOST + 1)
-    if len(whole) > _MOST:
-        raise InputError(f"{str(path)!r}: {inside[0]} has more than {_MOST >> 20} MiB of text")
-    lines = whole.splitlines()
+        where = f"{str(path)!r}: {inside[0]}"
+        with archive.open(inside[0]) as packed, unpacked(packed, where) as text:
+            lines = list(_moderate(text, where))
     for number, line in enumerate(lines, start=1):
         where = f"{path.name}:{_IN_WHEEL} line {number}"
         values = parse_json(line, where)
         if not isinstance(values, dict):
             raise InputError(f"{where}: expected an object")
         yield Row(values, where, path, number)
+
+
+def _moderate(text: TextIO, where: str) -> Iterator[str]:
+    size = 0
+    for line in lines_of(text, where):
+        size += len(line)
+        if size > _MOST:
+            raise InputError(f"{where} has more than {_MOST >> 20} MiB of text")
+        yield line
 
 
 def _case(row: Row) -> DecisionCase:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import IO, TextIO
 
 from deemster.errors import InputError
 from deemster.files import decoded, not_utf8, open_regular
@@ -60,7 +60,7 @@ def check_ratio(packed: int, unpacked: int, name: str) -> None:
 class _Unpacked(gzip.GzipFile):
     """What a gzipped file holds, unless it is a bomb."""
 
-    def __init__(self, packed: BinaryIO, name: str) -> None:
+    def __init__(self, packed: IO[bytes], name: str) -> None:
         super().__init__(name, "rb", fileobj=packed)
         self._packed, self._name = packed, name
 
@@ -68,6 +68,15 @@ class _Unpacked(gzip.GzipFile):
         data = super().read1(size)
         check_ratio(self._packed.tell(), self.tell(), self._name)
         return data
+
+
+def unpacked(packed: IO[bytes], name: str) -> io.TextIOWrapper:
+    """The text of a gzipped stream. Reading it raises an `InputError` if it is a bomb."""
+    return _text(_Unpacked(packed, name))
+
+
+def _text(binary: gzip.GzipFile | io.BufferedReader) -> io.TextIOWrapper:
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
 
 
 @contextmanager
@@ -112,10 +121,7 @@ def open_text(path: Path, name: str) -> Iterator[TextIO]:
     try:
         with open_regular(path, repr(name)) as file:
             zipped = file.peek(2)[:2] == b"\x1f\x8b" or path.suffix == ".gz"
-            with (
-                _Unpacked(file, name) if zipped else file as binary,
-                io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream,
-            ):
+            with unpacked(file, name) if zipped else _text(file) as stream:
                 yield stream
     except UnicodeDecodeError as error:
         raise not_utf8(error, name) from error
@@ -124,4 +130,12 @@ def open_text(path: Path, name: str) -> Iterator[TextIO]:
         raise InputError(f"cannot read {name!r}: {reason}") from error
 
 
-__all__ = ["check_ratio", "entry_text", "lines_of", "open_text", "open_zip", "read_text_lines"]
+__all__ = [
+    "check_ratio",
+    "entry_text",
+    "lines_of",
+    "open_text",
+    "open_zip",
+    "read_text_lines",
+    "unpacked",
+]

@@ -23,12 +23,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from deemster.backends.base import Trust
 from deemster.errors import InputError, UnusableModelError
+from deemster.files import exists, read_text
 from deemster.redaction import variables_in, written_form
 
 _HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 _ONE_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PORTS = {"http": 80, "https": 443}
+_KEYS_FILE_BYTES = 256 * 2**10
 
 
 @dataclass(frozen=True)
@@ -156,11 +158,12 @@ def read_keys_file() -> dict[str, str]:
         InputError: it cannot be read, or says something else.
     """
     path = keys_path()
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if not exists(path) and not path.is_symlink():
         return {}
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+    text = read_text(path, what="keys file", limit=_KEYS_FILE_BYTES)
+    try:
+        found = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise InputError(f"cannot read the keys file {str(path)!r}: {error}") from error
     keys: dict[str, str] = {}
     for host, variable in found.items():

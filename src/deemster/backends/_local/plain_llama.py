@@ -7,7 +7,6 @@ what `Runner` needs of a model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.cache_utils import DynamicCache
 
 from deemster.backends._local.checkpoint import whole_files
+from deemster.json_text import read_json
 
 _KIND = {
     "model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False,
@@ -36,9 +36,9 @@ def fits(folder: str) -> bool:
         OSError, ValueError: the configuration cannot be read.
     """
     config = _settings(Path(folder) / "config.json")
-    rope = getattr(config, "rope_parameters", {})
+    rope = getattr(config, "rope_parameters", None)
     kind = {name: getattr(config, name, None) for name in _KIND}
-    return kind == _KIND and rope.get("rope_type") == "default"
+    return kind == _KIND and isinstance(rope, dict) and rope.get("rope_type") == "default"
 
 
 def read(folder: str, dtype: torch.dtype) -> tuple[PreTrainedTokenizerFast, PlainLlama]:
@@ -63,12 +63,17 @@ def read(folder: str, dtype: torch.dtype) -> tuple[PreTrainedTokenizerFast, Plai
 
 
 def _settings(path: Path) -> SimpleNamespace:
-    found = json.loads(path.read_bytes())
+    found = read_json(path, what="model file")
+    if not isinstance(found, dict):
+        raise ValueError(f"{str(path)!r} is not a JSON object")  # noqa: TRY004 - the file's fault
     if "rope_theta" in found and found.get("rope_scaling") is None:  # as older versions wrote it
         plain = {"rope_type": "default", "rope_theta": found["rope_theta"]}
         found.setdefault("rope_parameters", plain)
     if "hidden_size" in found and found.get("head_dim") is None:
-        found["head_dim"] = found["hidden_size"] // found["num_attention_heads"]
+        size, heads = found["hidden_size"], found.get("num_attention_heads")
+        if type(size) is not int or type(heads) is not int or heads < 1:
+            raise ValueError(f"{str(path)!r}: no sizes: {size!r:.50} in {heads!r:.50} heads")
+        found["head_dim"] = size // heads
     return SimpleNamespace(**found)
 
 
