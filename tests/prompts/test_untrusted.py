@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -253,6 +254,10 @@ def _drop(pattern: str) -> Callable[[str], str]:
     return lambda text: re.sub(pattern, "", text, flags=re.DOTALL)
 
 
+def _drop_again(pattern: str, times: int) -> Callable[[str], str]:
+    return lambda text: reduce(lambda left, _: re.sub(pattern, "", left), range(times), text)
+
+
 DROPPED: dict[str, tuple[str, Callable[[str], str]]] = {
     "emphasis": ("*", _drop(r"\*")),
     "strong emphasis": ("**", _drop(r"\*\*")),
@@ -266,6 +271,8 @@ DROPPED: dict[str, tuple[str, Callable[[str], str]]] = {
     "images": ("![a](b)", _drop(r"!\[[^\]]*\]\([^)]*\)")),
     "tags": ("<b></b>", _drop("<[^<>]*>")),
     "tags, as some find them": ("<b <i>", _drop("<[^>]*>")),
+    "tags within tags": ("<i<b>>", _drop_again("<[^<>]*>", 2)),
+    "tags five deep": ("<a" * 5 + ">" * 5, _drop_again("<[^<>]*>", 5)),
     "attributes": ("<a href='x' id=y>", _drop("<[^>]*>")),
     "closing tags": ("</p>", _drop("<[^>]*>")),
     "comments": ("<!-- > -->", _drop("<!--.*?-->")),

@@ -56,6 +56,9 @@ _ITEM = re.compile(
 )
 _MAY_BE_DROPPED = re.compile(r"""[*~`$^=+|#_\\\n\v\f\r\x85\u2028\u2029{}<\[\]'"]""")
 """All that is dropped has one of these, but for marks upon letters and pictures."""
+_TIMES = 4
+"""How often tags are dropped again. Each time costs as much as all else; nobody drops them so often
+but until there is none, which is looked at by itself."""
 _AROUND = 40
 """Characters before and after: no piece of syntax is longer."""
 
@@ -144,6 +147,7 @@ def _all_tags(text: str, codes: _Codes) -> Iterator[_Mask]:
     if not np.array_equal(narrow, wide):
         yield wide | comments
         yield _tags_within(codes)
+        yield from _tags_again(codes, narrow)
     if ">'" in text or '>"' in text or "</s" in text.lower():
         yield _spans(_ELEMENT, text)
 
@@ -181,6 +185,18 @@ def _tags_within(codes: _Codes) -> _Mask:
     depth -= np.minimum(np.minimum.accumulate(depth), 0)  # a bracket that closes nothing
     mask: _Mask = (depth > 0) | (steps < 0)
     return mask
+
+
+def _tags_again(codes: _Codes, tags: _Mask) -> Iterator[_Mask]:
+    """Tags, and what is one without them, as whoever drops tags twice or more."""
+    for _ in range(_TIMES):
+        left = np.flatnonzero(~tags)
+        more = _tags(codes[left], wide=False)
+        if not more.any():
+            break
+        tags = tags.copy()
+        tags[left[more]] = True
+        yield tags
 
 
 def _comments(text: str) -> _Mask:
