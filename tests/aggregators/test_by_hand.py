@@ -118,7 +118,7 @@ REDUCERS: list[tuple[Reducer, Callable[[Ballot, int], float]]] = [
 def test_rewards(reducer: Reducer, by_hand: Callable[[Ballot, int], float], k: int, n: int) -> None:
     for seed in range(12):
         ballots = batch(seed, n=n, k=k)
-        expected = [[by_hand(ballots.take(row), i) for i in range(n)] for row in range(3)]
+        expected = [[by_hand(ballots.take(np.intp(row)), i) for i in range(n)] for row in range(3)]
         np.testing.assert_allclose(reducer.reduce(ballots), expected, err_msg=f"seed {seed}")
 
 
@@ -168,7 +168,7 @@ def test_weights(selector: Selector, by_hand: Callable[[Ballot], Row], k: int) -
     for seed in range(12):
         ballots = batch(seed, n=2, k=k)
         chosen = selector.select(ballots)
-        expected = [by_hand(ballots.take(row)) for row in range(3)]
+        expected = [by_hand(ballots.take(np.intp(row))) for row in range(3)]
         np.testing.assert_allclose(chosen.weights, expected, err_msg=f"seed {seed}")
         np.testing.assert_array_equal(chosen.scores, ballots.scores)
 
@@ -179,7 +179,7 @@ def test_scores_by_principle(k: int) -> None:
         ballots = batch(seed, n=2, k=k)
         chosen = Weighted("principles").select(ballots)
         for row in range(3):
-            given, whole = chosen.take(row), ballots.take(row)
+            given, whole = chosen.take(np.intp(row)), ballots.take(np.intp(row))
             none = np.isnan(whole.by_principle).all()
             scores = whole.scores if none else whole.by_principle
             np.testing.assert_array_equal(given.scores, scores)
@@ -199,7 +199,7 @@ def test_the_scale_of_weights_moves_no_median(scale: float) -> None:
 def test_ballots_do_not_depend_on_the_batch_axes() -> None:
     ballots = batch(1, n=3, k=5)
     for reducer, _ in REDUCERS:
-        rows = [reducer.reduce(ballots.take(row)) for row in range(3)]
+        rows = [reducer.reduce(ballots.take(np.intp(row))) for row in range(3)]
         np.testing.assert_array_equal(reducer.reduce(ballots), rows)
         assert all(a.shape == b.shape == (3,) for a, b in pairwise(rows))
 
@@ -288,7 +288,7 @@ RELATIVE: list[tuple[Reducer, Callable[[Ballot, int], float]]] = [
 def test_mean_scores_per_judge(n: int) -> None:
     reducer = PerJudge((("a", 2.0), ("c", 0.5)))
     for seed in range(12):
-        ballot = batch(seed, n=n, k=5).take(0)
+        ballot = batch(seed, n=n, k=5).take(np.intp(0))
         expected = []
         for i in range(n):
             of = {
@@ -311,7 +311,7 @@ def test_relative_rewards(
 ) -> None:
     for seed in range(12):
         ballots = heard(batch(seed, n=n, k=k))
-        expected = [whole(by_hand)(ballots.take(row)) for row in range(3)]
+        expected = [whole(by_hand)(ballots.take(np.intp(row))) for row in range(3)]
         np.testing.assert_allclose(reducer.reduce(ballots), expected, err_msg=f"seed {seed}")
 
 
@@ -323,7 +323,7 @@ def test_levels(k: int, n: int) -> None:
         ballots = heard(batch(seed, n=n, k=k))
         found = levels(ballots)
         for row in range(3):
-            expected = least_squares(ballots.take(row))
+            expected = least_squares(ballots.take(np.intp(row)))
             if expected is not None:
                 compared += 1
                 np.testing.assert_allclose(found[row], expected, atol=1e-9)
@@ -359,7 +359,7 @@ def test_votes_that_stray(k: int, n: int) -> None:
         ballots = heard(batch(seed, n=n, k=k))
         found = Reliable().select(ballots).weights
         for row in range(3):
-            one = ballots.take(row)
+            one = ballots.take(np.intp(row))
             expected = one.weights * stray_factors(one)
             np.testing.assert_allclose(found[row], expected, rtol=1e-6, err_msg=f"seed {seed}")
 

@@ -98,7 +98,7 @@ def test_a_ballot_of_votes() -> None:
     np.testing.assert_array_equal(ballot.judges, [0, 1, 1, 0])
     np.testing.assert_array_equal(ballot.by_principle, [[nan] * 2] * 2 + [[nan, 4], [nan] * 2])
     assert ballot.judge_names == ("a", "b")
-    assert (ballot.k, ballot.asked, ballot.n_valid) == (3, 3, 2)
+    assert (ballot.k, ballot.asked, int(ballot.n_valid)) == (3, 3, 2)
     assert ballot.mean.tolist() == [3.5, 6.0]
     one = ballot.take(np.array([2]))
     np.testing.assert_array_equal(one.by_principle, [[nan, 4]])

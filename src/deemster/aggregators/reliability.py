@@ -72,7 +72,8 @@ def reliability_weights(scores: Floats) -> Floats:
         # Half a step: whole steps may swing between two values.
         loading = (new + loading) / 2
     weights = loading / (1 - loading**2)
-    return weights * n / weights.sum()  # above 0: steps by half never end at 0
+    total: float = weights.sum()  # above 0: steps by half never end at 0
+    return np.asarray(weights * n / total)
 
 
 def judge_weights(ballots: Iterable[Ballot]) -> dict[str, float]:
