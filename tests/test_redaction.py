@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import html
 import json
+import re
 import time
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
+import markupsafe
 import pytest
 
 from deemster import redaction
@@ -48,6 +52,10 @@ def test_no_text_makes_it_slow(unit: str) -> None:
     assert time.process_time() - start < 2
 
 
+def coded(text: str, code: Callable[[bytes], bytes] = base64.b64encode) -> str:
+    return code(text.encode(errors="surrogatepass")).decode()
+
+
 @pytest.mark.parametrize(
     "secret",
     [
@@ -61,15 +69,34 @@ def test_no_text_makes_it_slow(unit: str) -> None:
 @pytest.mark.parametrize(
     "written",
     [str, json.dumps, functools.partial(json.dumps, ensure_ascii=False), repr,
-     functools.partial(quote, safe="", errors="surrogatepass")],
-    ids=["plain", "json", "json-in-unicode", "python", "url"],
+     functools.partial(quote, safe="", errors="surrogatepass"),
+     functools.partial(quote, errors="surrogatepass"),
+     functools.partial(quote_plus, errors="surrogatepass"),
+     lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, errors="surrogatepass")),
+     lambda text: json.dumps(text).replace("/", "\\/"),
+     html.escape, functools.partial(html.escape, quote=False), markupsafe.escape,
+     coded, lambda text: coded(f":{text}"), lambda text: coded(text, base64.urlsafe_b64encode)],
+    ids=["plain", "json", "json-in-unicode", "python", "url", "path", "form", "url-in-small",
+         "json-with-slashes", "html", "html-text", "jinja", "base64", "basic", "base64-of-urls"],
 )  # fmt: skip
 def test_forms_of_a_secret(
     monkeypatch: pytest.MonkeyPatch, secret: str, written: Callable[[str], str]
 ) -> None:
     monkeypatch.setattr(redaction, "_hidden", {})
     monkeypatch.setenv("MY_SERVICE_KEY", secret)
-    assert redact(f"was {written(secret)} so").strip("was o'\"") == "${MY_SERVICE_KEY}"
+    assert redact(f"was {written(secret)} so").strip("was o'\"=") == "${MY_SERVICE_KEY}"
     monkeypatch.delenv("MY_SERVICE_KEY")
     note_secret(secret)
-    assert redact(f"was {written(secret)} so").strip("was o'\"") == "***"
+    assert redact(f"was {written(secret)} so").strip("was o'\"=") == "***"
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY", "DATABASE_ADDRESS"])
+def test_logins_of_addresses_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(redaction, "_hidden", {})
+    monkeypatch.setenv(name, "http://me:not%2Fknown@proxy.example:8080")
+    header = base64.b64encode(b"me:not/known").decode()
+    said = redact(f"refused not/known, not%2Fknown and Basic {header}")
+    assert said.replace("=", "") == f"refused ${{{name}}}, ${{{name}}} and Basic ${{{name}}}"
+    for address in ("http://proxy.example:8080", "http://me@proxy.example", "http://[me:x@y"):
+        monkeypatch.setenv(name, address)
+        assert redact("me, x, y and proxy.example") == "me, x, y and proxy.example"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
 import json
 import os
 import re
@@ -33,6 +34,8 @@ _USERINFO = re.compile(
 # What the name is made of is looked at afterwards: in one pattern the time would not be linear.
 _QUERY = re.compile(r"(&[^=&#\s]*+)=[^&#\s\"']+|(\?[^=&#\s]*+)(?:=[^&#\s\"']+)?")
 _QUERY_SECRETS = re.compile(r"key|token|secret|passw|auth|sig|cred", re.IGNORECASE)
+
+_PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 _written: dict[str, str] = {}
 """What stands in a file, by what it became when the variables were filled in."""
@@ -73,26 +76,46 @@ def note_secret(value: str, shown: str = "***") -> None:
 
 @functools.lru_cache(maxsize=1024)
 def forms_of(secret: str) -> tuple[str, ...]:
-    """A secret as it is, and as URLs, JSON and Python write it inside their quotes."""
+    """A secret as it is, and as URLs, JSON, HTML, Python and base64 write it."""
+    in_urls = [quote(secret, safe=safe, errors="surrogatepass") for safe in ("", "/")]
+    in_urls += [text.replace("%20", "+") for text in in_urls]
+    in_json = [json.dumps(secret, ensure_ascii=plain)[1:-1] for plain in (True, False)]
+    in_html = [html.escape(secret, quote=False), html.escape(secret)]
     found = (
         secret,
-        quote(secret, safe="", errors="surrogatepass"),
         unquote(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
+        *in_urls,
+        *(_PERCENT.sub(lambda code: code[0].lower(), text) for text in in_urls),
+        *in_json,
+        *(text.replace("/", r"\/") for text in in_json),
+        *in_html,
+        in_html[1].replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+        *_in_base64(secret),
+        *_in_base64(f":{secret}"),  # of a login without a user
     )
     return tuple(dict.fromkeys(found))
 
 
+def _in_base64(text: str) -> tuple[str, str]:
+    """In both alphabets, without padding: what is found so is found with it."""
+    coded = base64.b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+    return coded, coded.replace("+", "-").replace("/", "_")
+
+
 def note_login(login: str) -> None:
     """Hide the `user:password` of a URL, and the header that is made of it."""
+    for form in _forms_of_login(login):
+        _hidden.setdefault(form, "***")
+
+
+@functools.lru_cache(maxsize=256)
+def _forms_of_login(login: str) -> tuple[str, ...]:
+    """The password of a URL's `user:password` in its forms, and the header made of both."""
     password = unquote(login.partition(":")[2])
-    if len(password) >= SHORTEST:
-        note_secret(password)
-    header = base64.b64encode(unquote(login).encode()).decode()
-    if len(header) >= SHORTEST:
-        _hidden.setdefault(header, "***")
+    found = forms_of(password) if len(password) >= SHORTEST else ()
+    coded = _in_base64(unquote(login))
+    return (*found, *(coded if len(coded[0]) >= SHORTEST else ()))
 
 
 def written_form(text: str) -> str | None:
@@ -120,13 +143,29 @@ def known_secrets() -> dict[str, str]:
 
 
 def environment_secrets() -> dict[str, str]:
-    """Of the environment's variables with a secret's name: what is shown, by value."""
-    return {
+    """Of the environment's variables with a secret's name: what is shown, by value.
+
+    So are the logins of addresses in the other variables, such as that of a proxy.
+    """
+    found = {
         form: f"${{{name}}}"
         for name, value in os.environ.items()
         if len(value) >= 2 * SHORTEST and is_secret_variable(name)
         for form in forms_of(value)
     }
+    for name, value in os.environ.items():
+        if "://" in value and "@" in value and (login := _login_of(value)):
+            found |= dict.fromkeys(_forms_of_login(login), f"${{{name}}}")
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _login_of(url: str) -> str:
+    """The `user:password` of an address; empty without one."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[0]
+    except ValueError:  # no address
+        return ""
 
 
 def redact(text: str) -> str:

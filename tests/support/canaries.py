@@ -31,7 +31,8 @@ def forms(secret: str) -> tuple[str, ...]:
     """What it may look like where it leaks."""
     login = base64.b64encode(f"user:{secret}".encode()).decode()
     quoted = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
-    every = (secret, quote(secret, safe=""), login, *quoted, repr(secret)[1:-1])
+    alone = base64.b64encode(secret.encode()).decode().rstrip("=")
+    every = (secret, quote(secret, safe=""), login, alone, *quoted, repr(secret)[1:-1])
     return tuple(dict.fromkeys(every))
 
 

@@ -164,11 +164,12 @@ def sent_secrets(given: Given, key: str) -> tuple[str, ...]:
     password = unquote(login.partition(":")[2])
     found = [key, *map(str, given.headers.values()), password, header, *values]
     found += [*hidden_in(given.sent), *secrets_in(given.extra)]
-    found += environment_secrets()  # LiteLLM finds keys by itself
     secrets = tuple(text for text in found if len(text) >= _SHORTEST)
     for secret in secrets:
         note_secret(secret)
     every = {form for secret in secrets for form in forms_of(secret)}
+    # LiteLLM finds keys by itself.
+    every |= {form for form in environment_secrets() if len(form) >= _SHORTEST}
     return tuple(sorted(every, key=lambda form: (-len(form), form)))  # one may be part of another
 
 
