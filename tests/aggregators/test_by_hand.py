@@ -114,7 +114,7 @@ REDUCERS: list[tuple[Reducer, Callable[[Ballot, int], float]]] = [
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("k", [1, 2, 5])
-@pytest.mark.parametrize(("reducer", "by_hand"), REDUCERS, ids=lambda one: str(one)[:9])
+@pytest.mark.parametrize(("reducer", "by_hand"), REDUCERS, ids=[str(one) for one, _ in REDUCERS])
 def test_rewards(reducer: Reducer, by_hand: Callable[[Ballot, int], float], k: int, n: int) -> None:
     for seed in range(12):
         ballots = batch(seed, n=n, k=k)
@@ -163,7 +163,7 @@ SELECTORS: list[tuple[Selector, Callable[[Ballot], Row]]] = [
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])
-@pytest.mark.parametrize(("selector", "by_hand"), SELECTORS, ids=lambda one: str(one)[:24])
+@pytest.mark.parametrize(("selector", "by_hand"), SELECTORS, ids=[str(one) for one, _ in SELECTORS])
 def test_weights(selector: Selector, by_hand: Callable[[Ballot], Row], k: int) -> None:
     for seed in range(12):
         ballots = batch(seed, n=2, k=k)
@@ -305,7 +305,7 @@ def test_mean_scores_per_judge(n: int) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 @pytest.mark.parametrize("k", [1, 2, 5])
-@pytest.mark.parametrize(("reducer", "by_hand"), RELATIVE, ids=lambda one: str(one)[:24])
+@pytest.mark.parametrize(("reducer", "by_hand"), RELATIVE, ids=[str(one) for one, _ in RELATIVE])
 def test_relative_rewards(
     reducer: Reducer, by_hand: Callable[[Ballot, int], float], k: int, n: int
 ) -> None:
