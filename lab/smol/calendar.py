@@ -20,6 +20,7 @@ from lab.smol.item import (
 )
 from lab.smol.numbers import ask
 from lab.smol.tables import phrasing, rows
+from lab.smol.working import aged, back
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
@@ -144,10 +145,10 @@ def _years(rng: Rng) -> Task:
     now = born + years
     if rng.random() < 0.55:
         query, sentence = ask(rng, "years_old", x=str(born), y=str(now))
-        right, fact = years, f"{now} - {born} = {years}"
+        right, fact = years, aged(born, now)
     else:
         query, sentence = ask(rng, "years_born", x=str(years), y=str(now))
-        right, fact = born, f"{now} - {years} = {born}"
+        right, fact = born, back(now, years)
     wrong = {right + 1, right - 1, right + 10, right - 2, right + 100, abs(right - 10)} - {right, 0}
     return short_task(
         rng, "years", query, "right number", fact, str(right),

@@ -61,16 +61,18 @@ def _clock(rng: Rng) -> Task:
 
 
 def _worked(start: int, span: int, *, back: bool, half: bool) -> str:
-    """The hours first, then the minutes."""
+    """The hours first, then the minutes up to the full hour, then the others."""
     sign, way = ("-", -1) if back else ("+", 1)
     hours, rest = divmod(span, 60)
-    at = shown(start, half=half)
-    if not hours or not rest:
-        step = f"{rest} min" if rest else f"{hours} h"
-        return f"{at} {sign} {step} = {shown(start + way * span, half=half)}"
-    middle = shown(start + way * hours * 60, half=half)
-    end = shown(start + way * span, half=half)
-    return f"{at} {sign} {hours} h = {middle}, {sign} {rest} min = {end}"
+    to_hour = (start if back else -start) % 60
+    steps = [(hours, "h")]
+    steps += [(to_hour, "min"), (rest - to_hour, "min")] if 0 < to_hour < rest else [(rest, "min")]
+    now, told = start, []
+    for count, unit in steps:
+        if count:
+            now += way * count * (60 if unit == "h" else 1)
+            told.append(f"{sign} {count} {unit} = {shown(now, half=half)}")
+    return f"{shown(start, half=half)} {', '.join(told)}"
 
 
 def _between(rng: Rng) -> Task:
@@ -80,11 +82,7 @@ def _between(rng: Rng) -> Task:
     a, b = shown(start, half=half), shown(start + span, half=half)
     query, sentence = ask(rng, "clock_between", s=a, d=b)
     slips = {_spelled(span + shift) for shift in (60, 30, 15, -15, -10, 10) if span + shift > 0}
-    hours, rest = divmod(span, 60)
-    if hours and rest:
-        fact = f"{a} + {hours} h = {shown(start + hours * 60, half=half)}, + {rest} min = {b}"
-    else:
-        fact = f"{a} + {_spelled(span)} = {b}"
+    fact = f"{_worked(start, span, back=False, half=half)}, so {_spelled(span)}"
     return short_task(
         rng, "clock", query, "right duration", fact, _spelled(span), rng.sample(sorted(slips), 3),
         say=sentence,

@@ -13,7 +13,7 @@ from typing import Any
 from deemster.suites.metrics import Summary
 
 NAME = "figures.json"
-OWN = ("smol", "smol-meta")
+OWN = ("smol", "smol-32", "smol-meta")
 """Judges whose figures belong to one adapter."""
 
 

@@ -40,15 +40,15 @@ KINDS: dict[str, Kind] = {
 _FACT_SHARE = 0.15
 """Of the tasks; the groups of facts are many, and each is small and soon learned."""
 _WEIGHTS = {
-    **dict.fromkeys(("sum", "difference", "product", "quotient"), 4.0),
-    **dict.fromkeys(("percent", "units", "clock", "comparison", "money", "fraction"), 2.5),
+    **dict.fromkeys(("sum", "difference", "quotient"), 5.0),
+    **dict.fromkeys(("product", "percent", "units", "clock", "comparison"), 4.0),
+    **dict.fromkeys(("money", "fraction", "years"), 3.0),
     **dict.fromkeys(("length", "given word", "tone", "grammar", "honesty"), 2.5),
     **dict.fromkeys(("harmless request", "advice", "common sense", "free"), 2.5),
-    **dict.fromkeys(
-        ("duration", "sentiment", "open", "science", "code", "sorting", "rewriting", "rule"), 2.0
-    ),
-    **dict.fromkeys(("word count", "two steps", "summary", "counting"), 1.5),
-    **dict.fromkeys(("parity", "ending", "check", "first letter", "backwards", "alphabet"), 0.7),
+    **dict.fromkeys(("duration", "sentiment", "open", "science", "code", "sorting"), 2.0),
+    **dict.fromkeys(("rewriting", "rule", "weekday"), 2.0),
+    **dict.fromkeys(("word count", "two steps", "summary", "counting", "check"), 1.5),
+    **dict.fromkeys(("parity", "ending", "first letter", "backwards", "alphabet"), 0.7),
 }
 """How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (

@@ -7,6 +7,7 @@ from fractions import Fraction
 from lab.smol.amounts import digits, in_words, near, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.numbers import ask
+from lab.smol.working import added, divided, multiplied, taken
 
 _UNITS = (  # one of the first is how many of the second
     *(("km", "metres", 1000), ("kilometres", "metres", 1000), ("metres", "centimetres", 100)),
@@ -67,25 +68,31 @@ def _percent(rng: Rng) -> Task:
 
 
 def _shown_percent(share: int, whole: int, part: int) -> str:
-    """How a part is found: by the half, the quarter, a tenth or a hundredth."""
-    easy = {50: "half of", 25: "a quarter of", 75: "three quarters of"}
-    if share in easy:
-        return f"{share}% of {whole} is {easy[share]} it, {part}"
+    """How a part is found: by halves, or by a tenth."""
+    half, tenth = digits(whole / 2), digits(whole / 10)
+    if share == 50:
+        return f"50% of {whole} is half of it, {part}"
+    if share in {25, 75}:
+        quarter = f"half of {whole} is {half}, half of that is {digits(whole / 4)}"
+        return quarter if share == 25 else f"{quarter}, and {added(whole / 2, whole / 4)}"
     if share == 10:
         return f"10% of {whole} is {whole} / 10 = {part}"
-    if share % 10 == 0:
-        return f"10% of {whole} is {digits(whole / 10)}, so {share}% is {part}"
-    return f"1% of {whole} is {digits(whole / 100)}, so {share}% is {part}"
+    tenths = f"10% of {whole} is {tenth}"
+    if share == 5:
+        return f"{tenths}, so 5% is half of that, {part}"
+    if share == 15:
+        return f"{tenths}, 5% is {digits(whole / 20)}, and {added(whole / 10, whole / 20)}"
+    return f"{tenths}, and {multiplied(share // 10, whole / 10)}"
 
 
 def _percent_change(rng: Rng, share: int, whole: int, part: int, *, up: bool) -> Task:
     query, sentence = ask(rng, "percent_up" if up else "percent_off", p=str(share), w=digits(whole))
     result, other = (whole + part, whole - part) if up else (whole - part, whole + part)
-    sign = "+" if up else "-"
+    last = added(whole, part) if up else taken(whole, part)
     wrong = sorted({str(part), str(other), str(abs(whole - share))} - {str(result)})
     return short_task(
         rng, "percent", query, "right result",
-        f"{share}% of {whole} is {part}, and {whole} {sign} {part} = {result}", str(result),
+        f"{_shown_percent(share, whole, part)}, then {last}", str(result),
         [*near(rng, result, 1), *wrong[:2]], say=sentence, write=written,
     )  # fmt: skip
 
@@ -95,7 +102,7 @@ def _percent_of_what(rng: Rng, share: int, whole: int, part: int) -> Task:
     wrong = {f"{part}%", f"{100 - share}%", f"{share + 10}%", f"{share + 5}%"} - {f"{share}%"}
     return short_task(
         rng, "percent", query, "right percentage",
-        f"{part} of {whole} is {part} / {whole} = {digits(share / 100)}, so {share}%", f"{share}%",
+        f"{_shown_percent(share, whole, part)}, so {share}%", f"{share}%",
         rng.sample(sorted(wrong), 2), say=sentence,
     )  # fmt: skip
 
@@ -118,13 +125,21 @@ def _money(rng: Rng) -> Task:
     left = paid - cost
     wrong = {left + 100, left - 100, left + 1000, left + 50, paid + cost, left - 50}
     names = [_cash(one, sign) for one in (paid, cost, left)]
-    shown = [name.split()[0].lstrip("$£€") for name in names]
     query, sentence = ask(rng, "change", q=names[0], c=names[1])
     return short_task(
-        rng, "money", query, "right change", f"{shown[0]} - {shown[1]} = {shown[2]}", names[2],
+        rng, "money", query, "right change", _counted_up(cost, paid), names[2],
         [_cash(one, sign) for one in rng.sample(sorted(n for n in wrong if n > 100), 3)],
         far=[names[1]] if cost != left else [], say=sentence,
     )  # fmt: skip
+
+
+def _counted_up(cost: int, paid: int) -> str:
+    """The change in cents to the next whole amount, then in whole amounts."""
+    if cost % 100 == 0:
+        return taken(paid // 100, cost // 100)
+    full = -(-cost // 100)
+    steps = f"{cost / 100:.2f} + {(full - cost / 100):.2f} = {full}"
+    return f"{steps}, {taken(paid // 100, full)}, so {(paid - cost) / 100:.2f}"
 
 
 def _purchase(rng: Rng, sign: str) -> Task:
@@ -133,12 +148,21 @@ def _purchase(rng: Rng, sign: str) -> Task:
     total = price * count
     one, right = _cash(price, sign), _cash(total, sign)
     query, sentence = ask(rng, "purchase", x=count, c=one, thing=rng.choice(_GOODS))
-    bare = [name.split()[0].lstrip("$£€") for name in (one, right)]
     wrong = {total + price, price + 100 * count, total + 1000, total - 100} - {total}
     return short_task(
-        rng, "money", query, "right total", f"{count} x {bare[0]} = {bare[1]}", right,
+        rng, "money", query, "right total", _totalled(count, price), right,
         [_cash(cents, sign) for cents in rng.sample(sorted(wrong), 2)], say=sentence,
     )  # fmt: skip
+
+
+def _totalled(count: int, price: int) -> str:
+    """Several times a price in cents: "4 x 2 = 8, 4 x 0.50 = 2, 8 + 2 = 10"."""
+    whole, cents = divmod(price, 100)
+    if not cents:
+        return multiplied(count, whole)
+    amounts = [_cash(count * part, "$")[1:] for part in (whole * 100, cents)]
+    steps = f"{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
+    return f"{steps}, {' + '.join(amounts)} = {_cash(count * price, '$')[1:]}"
 
 
 def _units(rng: Rng) -> Task:
@@ -150,7 +174,7 @@ def _units(rng: Rng) -> Task:
     value = count * factor
     given, unit, target, right = digits(count), big, small, value
     be = "are"
-    fact = f"1 {_single(big)} is {factor} {small}, so {given} {big} are {digits(value)}"
+    fact = f"1 {_single(big)} is {factor} {small}, so {multiplied(float(count), factor)}"
     if big in _HALVES and 0.3 <= draw < 0.38:
         given, unit, right, be = (
             f"half a{'n' if big == 'hours' else ''}",
@@ -163,7 +187,7 @@ def _units(rng: Rng) -> Task:
         given = rng.choice(("one and a half", "1.5", "1 1/2"))
     elif draw > 0.6:
         given, unit, target, right = digits(value), small, big, count
-        fact = f"{factor} {small} are 1 {_single(big)}, and {given} / {factor} = {digits(count)}"
+        fact = f"{factor} {small} are 1 {_single(big)}, and {_shared(value, factor)}"
     query, sentence = ask(rng, "units", x=_typed(rng, given), p=unit, q=target, be=be)
     number = digits(right)
     slips = {digits(right * 10), digits(right / 10), digits(right + 1), digits(right * 2)}
@@ -183,6 +207,12 @@ def _units(rng: Rng) -> Task:
         rng, "units", query, "right conversion", fact, number, wrong,
         say=sentence, write=with_comma,
     )  # fmt: skip
+
+
+def _shared(value: Fraction, factor: int) -> str:
+    if value % factor:
+        return f"{digits(value)} / {factor} = {digits(value / factor)}"
+    return divided(int(value), factor)
 
 
 def _typed(rng: Rng, given: str) -> str:
@@ -219,11 +249,11 @@ def _fraction(rng: Rng) -> Task:
         rng, key, f=word, w=whole if whole < 100 else str(whole), u=unit, thing=rng.choice(_FOODS)
     )
     if under == 1:
-        fact = f"{word} {whole} is {over} x {whole} = {value}"
+        fact = f"{word} {whole} is {multiplied(over, whole)}"
     elif over == 1:
-        fact = f"{word} {whole} is {whole} / {under} = {value}"
+        fact = f"{word} {whole} is {divided(whole, under)}"
     else:
-        fact = f"{whole} / {under} = {part}, and {over} x {part} = {value}"
+        fact = f"{divided(whole, under)}, and {multiplied(over, part)}"
     slips = {str(whole * 2), str(whole * under), str(whole // 2), str(part), str(whole - 1)}
     slips |= {str(whole + value), str(whole - under)} - {"0"}
     wrong = [one for one in near(rng, value, 2) if one not in slips]
@@ -249,7 +279,7 @@ def _duration(rng: Rng) -> Task:
         wrong = [one for one in wrong if one != spelled and not one.startswith("0")]
         return short_task(
             rng, "duration", query, "right duration",
-            f"{hours} x 60 = {hours * 60}, and {minutes} more is {total}", spelled, wrong,
+            f"{hours} x 60 = {hours * 60}, and {taken(total, hours * 60)}", spelled, wrong,
             say=sentence,
         )  # fmt: skip
     if draw < 0.6:
@@ -257,7 +287,7 @@ def _duration(rng: Rng) -> Task:
         if hours == 1:
             forms.append(f"an hour and {minutes} minutes")
         text, value = rng.choice(forms), total
-        how = f"{hours} x 60 = {hours * 60}, plus {minutes} is {total}"
+        how = f"{hours} x 60 = {hours * 60}, {added(hours * 60, minutes)}"
     else:
         text, value, how = rng.choice(_LENGTHS)
     query, sentence = ask(rng, "duration", d=text)

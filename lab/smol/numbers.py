@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from lab.smol.amounts import asked, digits, near, people, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.tables import phrasing
+from lab.smol.working import added, divided, multiplied, taken
 
 _AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven)")
 """Where a number of the question needs "an"."""
 _NAMED = {"two steps": "right result"}
+_OPERATIONS = {"sum", "difference", "product", "quotient"}
 _LARGE = ("{t}", "dollars", "euros", "pages", "miles", "members", "km")
 """What there may be hundreds of in a story; people are no 300 years old."""
 
@@ -59,8 +61,8 @@ def _operation(  # noqa: PLR0917 - every kind of the file calls it, in this orde
     wrong_ways = {number: how for how, number in slips.items() if number != right}
     close = [one for one in near(rng, value, 3) if one not in wrong_ways]
     says = [asking[1]] * 3
-    left, _, rest = fact.partition(" = ")
-    if rest == right:
+    if kind in _OPERATIONS:
+        left = fact.partition(":")[0].partition(" = ")[0]
         says += [f"{left} = {{}}", f"{left} = {{}}, so {asking[1]}"]
     return short_task(
         rng, kind, asking[0], _NAMED.get(kind, f"right {kind}"), fact, right, close[:2],
@@ -90,7 +92,7 @@ def _sum(rng: Rng) -> Task:
     if x < 13 and y < 13:
         slips[f"{a} x {b}"] = digits(x * y)
     asking = ask(rng, "sum_bare" if bare else "sum_story", x=x, y=y)
-    return _operation(rng, "sum", asking, f"{a} + {b} = {digits(x + y)}", x + y, slips)
+    return _operation(rng, "sum", asking, added(x, y), x + y, slips)
 
 
 def _difference(rng: Rng) -> Task:
@@ -102,7 +104,7 @@ def _difference(rng: Rng) -> Task:
     slips = {f"{a} + {b}": digits(x + y)}
     if bare is False and x % y == 0 and x // y > 1:
         slips[f"{a} / {b}"] = digits(x // y)
-    return _operation(rng, "difference", asking, f"{a} - {b} = {digits(x - y)}", x - y, slips)
+    return _operation(rng, "difference", asking, taken(x, y), x - y, slips)
 
 
 def _product(rng: Rng) -> Task:
@@ -113,7 +115,7 @@ def _product(rng: Rng) -> Task:
     slips = {f"{x} + {y}": digits(x + y), f"{x} x {y + 1}": digits(x * (y + 1))}
     if y % x == 0 and y // x > 1:
         slips[f"{y} / {x}"] = digits(y // x)
-    return _operation(rng, "product", asking, f"{x} x {y} = {x * y}", x * y, slips)
+    return _operation(rng, "product", asking, multiplied(x, y), x * y, slips)
 
 
 def _quotient(rng: Rng) -> Task:
@@ -125,19 +127,19 @@ def _quotient(rng: Rng) -> Task:
     slips = {f"{z} - {y}": digits(z - y), f"{z} + {y}": digits(z + y)}
     if z < 60:
         slips[f"{z} x {y}"] = digits(z * y)
-    return _operation(rng, "quotient", asking, f"{z} / {y} = {x}", x, slips)
+    return _operation(rng, "quotient", asking, divided(z, y), x, slips)
 
 
 def _two_steps(rng: Rng) -> Task:
     x, y, z = rng.randint(2, 9), rng.randint(2, 9), rng.randint(2, 20)
     if rng.random() < 0.5:
         asking = ask(rng, "product_plus", x=x, y=y, z=z)
-        fact, value = f"{x} x {y} = {x * y}, plus {z} is {x * y + z}", x * y + z
+        fact, value = f"{multiplied(x, y)}, {added(x * y, z)}", x * y + z
         slips = {f"{x} x {y}": str(x * y), f"{x} + {y} + {z}": str(x + y + z)}
     else:
         x += z
         asking = ask(rng, "sum_minus", x=x, y=y, z=z)
-        fact, value = f"{x} + {y} = {x + y}, minus {z} is {x + y - z}", x + y - z
+        fact, value = f"{added(x, y)}, {taken(x + y, z)}", x + y - z
         slips = {f"{x} + {y}": str(x + y), f"{x} + {y} + {z}": str(x + y + z)}
     return _operation(rng, "two steps", asking, fact, value, slips)
 
@@ -147,7 +149,7 @@ def _remainder(rng: Rng) -> Task:
     left = rng.randint(1, y - 1)
     z = x * y + left
     asking = ask(rng, "remainder", z=z, y=y)
-    fact = f"{x} x {y} = {x * y}, and {z} - {x * y} = {left}"
+    fact = f"{multiplied(x, y)}, and {taken(z, x * y)}"
     wrong = [str(n) for n in (left + 1, left - 1, x) if n not in {left, -1}]
     return short_task(
         rng, "remainder", asking[0], "right rest", fact, str(left), wrong,
@@ -159,11 +161,12 @@ def _sequence(rng: Rng) -> Task:
     step = rng.choice((2, 3, 4, 5, 6, 7, 10, 20, 100))
     start = rng.randint(1, 30) if step < 20 else step * rng.randint(1, 4)
     numbers = [start + step * i for i in range(rng.choice((3, 4, 4, 5)))]
-    way, sign = "up", "+"
+    way = "up"
     if rng.random() < 0.3:
         numbers.reverse()
         numbers = [number + step for number in numbers]
-        way, sign = "down", "-"
+        way = "down"
+    work = added if way == "up" else taken
     following = numbers[-1] + (step if way == "up" else -step)
     if rng.random() < 0.15:
         first, way = rng.choice((3, 5, 7)), "twice"
@@ -172,7 +175,7 @@ def _sequence(rng: Rng) -> Task:
     fact = (
         f"each is twice the last, so 2 x {numbers[-1]} = {following}"
         if way == "twice"
-        else f"it goes {way} by {step}, so {numbers[-1]} {sign} {step} = {following}"
+        else f"it goes {way} by {step}, so {work(numbers[-1], step)}"
     )
     query, sentence = ask(rng, "sequence", s=", ".join(map(str, numbers)))
     wrong = near(rng, following, 3) or [str(following + 1)]
@@ -197,18 +200,18 @@ def _check(rng: Rng) -> Task:
     x, y = _whole(rng), _whole(rng)
     draw = rng.random()
     if draw < 0.4:
-        said, truth = f"{x} + {y}", x + y
+        said, truth, work = f"{x} + {y}", x + y, added(x, y)
     elif draw < 0.7:
         x, y = max(x, y) + 2, min(x, y)
-        said, truth = f"{x} - {y}", x - y
+        said, truth, work = f"{x} - {y}", x - y, taken(x, y)
     else:
         x, y = rng.randint(2, 12), rng.randint(2, 12)
-        said, truth = f"{x} x {y}", x * y
+        said, truth, work = f"{x} x {y}", x * y, multiplied(x, y)
     claim = str(truth) if rng.random() < 0.5 else near(rng, truth, 1)[0]
     right, wrong = ("yes", "no") if claim == str(truth) else ("no", "yes")
     query, _ = ask(rng, "check", o=said, a=claim)
     return short_task(
-        rng, "check", query, "right verdict", f"{said} = {truth}, so {right}", right, [wrong],
+        rng, "check", query, "right verdict", f"{work}, so {right}", right, [wrong],
         noun=False,
     )  # fmt: skip
 

@@ -75,7 +75,8 @@ PART = {
 
 def test_figures_of_another_adapter_go_and_those_of_others_stay(tmp_path: Path) -> None:
     nano = {**PART, "model": "nano@76543210"}
-    figures = Figures({"heldout/smol": PART, "llmbar/smol": PART, "heldout/nano": nano})
+    own = ("heldout/smol", "heldout/smol-32", "heldout/smol-meta", "llmbar/smol")
+    figures = Figures({**dict.fromkeys(own, PART), "heldout/nano": nano})
     figures.write(tmp_path)
     read = Figures.read(tmp_path)
     assert read == figures
