@@ -84,10 +84,10 @@ def test_forms_of_a_secret(
 ) -> None:
     monkeypatch.setattr(redaction, "_hidden", {})
     monkeypatch.setenv("MY_SERVICE_KEY", secret)
-    assert redact(f"was {written(secret)} so").strip("was o'\"=") == "${MY_SERVICE_KEY}"
+    assert redact(f"was {written(secret)} so").strip("was o'\"") == "${MY_SERVICE_KEY}"
     monkeypatch.delenv("MY_SERVICE_KEY")
     note_secret(secret)
-    assert redact(f"was {written(secret)} so").strip("was o'\"=") == "***"
+    assert redact(f"was {written(secret)} so").strip("was o'\"") == "***"
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY", "DATABASE_ADDRESS"])
@@ -96,7 +96,7 @@ def test_logins_of_addresses_in_the_environment(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv(name, "http://me:not%2Fknown@proxy.example:8080")
     header = base64.b64encode(b"me:not/known").decode()
     said = redact(f"refused not/known, not%2Fknown and Basic {header}")
-    assert said.replace("=", "") == f"refused ${{{name}}}, ${{{name}}} and Basic ${{{name}}}"
+    assert said == f"refused ${{{name}}}, ${{{name}}} and Basic ${{{name}}}"
     for address in ("http://proxy.example:8080", "http://me@proxy.example", "http://[me:x@y"):
         monkeypatch.setenv(name, address)
         assert redact("me, x, y and proxy.example") == "me, x, y and proxy.example"

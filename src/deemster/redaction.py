@@ -97,10 +97,11 @@ def forms_of(secret: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _in_base64(text: str) -> tuple[str, str]:
-    """In both alphabets, without padding: what is found so is found with it."""
-    coded = base64.b64encode(text.encode("utf-8", "surrogatepass")).decode().rstrip("=")
-    return coded, coded.replace("+", "-").replace("/", "_")
+def _in_base64(text: str) -> tuple[str, ...]:
+    """In both alphabets, with padding and without."""
+    coded = base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+    every = (coded, coded.replace("+", "-").replace("/", "_"))
+    return (*every, *(one.rstrip("=") for one in every))
 
 
 def note_login(login: str) -> None:

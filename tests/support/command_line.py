@@ -8,12 +8,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 from unittest import mock
 
 import pytest
 
-from deemster.cli import main
+from deemster.cli import app, main
+from deemster.cli.statuses import INTERRUPTED
 
 
 def heed_ctrl_c() -> None:
@@ -31,12 +34,19 @@ class Done:
     stderr: str
 
 
+def leave(say: Callable[[], object]) -> NoReturn:
+    """End an interrupted command, but not the tests' process."""
+    say()
+    sys.exit(INTERRUPTED)
+
+
 def deemster(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Done:
     """Run `main` as the installed script calls it."""
     out, err = io.StringIO(), io.StringIO()
     environment = {"COLUMNS": "100", "DEEMSTER_MODEL": "", **(env or {})}
     with (
         mock.patch.dict(os.environ, environment),
+        mock.patch.object(app, "leave", leave),
         mock.patch.object(sys, "argv", ["deemster", *arguments]),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()))),
         contextlib.redirect_stdout(out),
