@@ -34,7 +34,6 @@ _USERINFO = re.compile(
 # What the name is made of is looked at afterwards: in one pattern the time would not be linear.
 _QUERY = re.compile(r"(&[^=&#\s]*+)=[^&#\s\"']+|(\?[^=&#\s]*+)(?:=[^&#\s\"']+)?")
 _QUERY_SECRETS = re.compile(r"key|token|secret|passw|auth|sig|cred", re.IGNORECASE)
-
 _PERCENT = re.compile(r"%[0-9A-F]{2}")
 
 _written: dict[str, str] = {}
@@ -137,27 +136,34 @@ def variables_in(value: Any) -> frozenset[str]:  # noqa: ANN401 - JSON
 def known_secrets() -> dict[str, str]:
     """What is shown in place of each known secret, longest first.
 
-    Those are the noted ones, and the values of the environment's variables with a secret's name.
+    Those are the noted ones, the values of the environment's variables with a secret's name, and
+    the logins of its proxies.
     """
-    found = environment_secrets() | _hidden
+    found = _proxy_logins() | environment_secrets() | _hidden
     return dict(sorted(found.items(), key=lambda one: -len(one[0])))
 
 
 def environment_secrets() -> dict[str, str]:
-    """Of the environment's variables with a secret's name: what is shown, by value.
-
-    So are the logins of addresses in the other variables, such as that of a proxy.
-    """
-    found = {
+    """Of the environment's variables with a secret's name: what is shown, by value."""
+    return {
         form: f"${{{name}}}"
         for name, value in os.environ.items()
         if len(value) >= 2 * SHORTEST and is_secret_variable(name)
         for form in forms_of(value)
     }
-    for name, value in os.environ.items():
-        if "://" in value and "@" in value and (login := _login_of(value)):
-            found |= dict.fromkeys(_forms_of_login(login), f"${{{name}}}")
-    return found
+
+
+def _proxy_logins() -> dict[str, str]:
+    """What is shown in place of the proxies' logins.
+
+    No server is shown them, so that its answers are left alone: a password there may be any word.
+    """
+    return {
+        form: f"${{{name}}}"
+        for name, value in os.environ.items()
+        if "@" in value and name.lower().endswith("_proxy") and (login := _login_of(value))
+        for form in _forms_of_login(login)
+    }
 
 
 @functools.lru_cache(maxsize=256)
