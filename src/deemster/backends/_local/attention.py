@@ -91,7 +91,7 @@ class SharedPrefixAttention:
     """An attention function of the transformers interface, for steps and nothing else.
 
     Queries attend to the prefix of their group and to their row's own tokens, the present one
-    among them, which is added to the group's cache.
+    among them, which is added to the group's cache. Rows after the last group are padding.
 
     Args:
         model: whose attention it is to be.
@@ -177,8 +177,10 @@ class SharedPrefixAttention:
                     asked, *held, shared=shared, scale=scale, softcap=softcap, sinks=s_aux,
                     hidden=hidden,
                 )  # fmt: skip
-            outputs.append(output if spread is None else spread.together(output, group.rows))
+            outputs.append(output if spread is None else spread.together(output))
             start += group.rows
+        if start < len(query):  # padding, which nobody reads
+            outputs.append(outputs[-1][-1:].expand(len(query) - start, -1, -1, -1))
         return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)), None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -284,27 +284,26 @@ class Runner:
         return nullcontext() if self._threads is None else self._threads.step()
 
     def _together(
-        self, parts: Sequence[tuple[Sequence[int], Sequence[int], Callable[[int], Group]]]
+        self, parts: Sequence[tuple[Sequence[int], Sequence[int], Group]]
     ) -> list[tuple[Tensor, Tensor | None]]:
-        """One pass for tokens at their positions, each as a row of its own."""
+        """One pass for tokens at their positions, each as a row of its own.
+
+        Padding is of the whole pass: requests for one draw each would else be mostly padding.
+        """
         attention = cast("SharedPrefixAttention", self.attention)
-        inputs = [self.padded(tokens) for tokens, _, _ in parts]
-        places = [self.padded(positions) for _, positions, _ in parts]
-        groups = [group(len(ids)) for (_, _, group), ids in zip(parts, inputs, strict=True)]
-        with attention.step(groups) as cache:
+        with attention.step([group for _, _, group in parts]) as cache:
             output = self.model(
-                input_ids=torch.cat(inputs),
-                position_ids=torch.cat(places),
+                input_ids=self.padded([token for tokens, _, _ in parts for token in tokens]),
+                position_ids=self.padded([place for _, places, _ in parts for place in places]),
                 use_cache=True,
                 **{self._cache_name: cache},
             )
-        rows = [group.rows for group in groups]
         counts = [len(tokens) for tokens, _, _ in parts]
-        logits = _first(torch.split(self._logits(output), rows), counts)
+        logits = _parted(self._logits(output), counts)
         states = self._last_states()
         if states is None:
             return [(part, None) for part in logits]
-        return list(zip(logits, _first(torch.split(states[:, 0], rows), counts), strict=True))
+        return list(zip(logits, _parted(states[:, 0], counts), strict=True))
 
     def step_by_cache(self, tokens: Sequence[int], cache: Any) -> Tensor:  # noqa: ANN401
         """As `Rows.step`, of rows that `cache` has, which takes the tokens in."""
@@ -363,9 +362,9 @@ class Runner:
         return torch.stack([rows.step(tokens), rows.step(tokens[::-1])])
 
 
-def _first(parts: Sequence[Tensor], counts: Sequence[int]) -> list[Tensor]:
-    """The first so many of each part; the rest is padding."""
-    return [part[:count] for part, count in zip(parts, counts, strict=True)]
+def _parted(rows: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """So many rows for each part; what is left is padding."""
+    return list(torch.split(rows[: sum(counts)], list(counts)))
 
 
 class _SharedRows:
@@ -377,14 +376,9 @@ class _SharedRows:
         self._cache = OwnCache([layer.window for layer in self._prefix], room)
         self.position = len(prompt.ids)
 
-    def offer(
-        self, tokens: Sequence[int]
-    ) -> tuple[Sequence[int], list[int], Callable[[int], Group]]:
-        """The tokens, their positions, and the group they make after padding."""
-
-        def group(rows: int) -> Group:
-            return Group(rows, self._prefix, self._cache)
-
+    def offer(self, tokens: Sequence[int]) -> tuple[Sequence[int], list[int], Group]:
+        """The tokens, their positions, and the group they make."""
+        group = Group(len(tokens), self._prefix, self._cache)
         return tokens, [self.position] * len(tokens), group
 
     def step(self, tokens: Sequence[int]) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -25,16 +25,11 @@ class DraftedRows:
         self._lengths = [0] * count
         self._cache = RaggedCache(len(prefix))
 
-    def offer(
-        self, tokens: Sequence[Sequence[int]]
-    ) -> tuple[list[int], list[int], Callable[[int], Group]]:
+    def offer(self, tokens: Sequence[Sequence[int]]) -> tuple[list[int], list[int], Group]:
         """Tokens of each row, one row after another, their positions, and the group they make."""
         counts = [len(row) for row in tokens]
         spread = Spread(counts, self._lengths, start=self._start, device=self._device)
-
-        def group(rows: int) -> Group:
-            return Group(rows, self._prefix, self._cache, spread)
-
+        group = Group(sum(counts), self._prefix, self._cache, spread)
         return [token for row in tokens for token in row], spread.positions.tolist(), group
 
     def took(self, counts: Sequence[int]) -> None:

@@ -85,7 +85,7 @@ class MtpDrafter:
         ids, places = runner.padded(tokens), runner.padded(positions)
         padding = states[-1:].expand(len(ids) - len(states), -1)
         attention = cast("SharedPrefixAttention", runner.attention)
-        with attention.step([group(len(ids))]) as cache:
+        with attention.step([group]) as cache:
             found: Tensor = self._blocks(
                 0, ids, torch.cat([states, padding])[:, None], places, cache=cache
             )

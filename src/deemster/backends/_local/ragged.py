@@ -62,14 +62,12 @@ class Spread:
     def apart(self, query: Tensor) -> Tensor:
         """[rows, heads, most, width] from queries [tokens, heads, 1, width]; gaps are 0."""
         found = query.new_zeros((self.rows, query.shape[1], self.most, query.shape[3]))
-        found[self.row, :, self.column] = query[: len(self.row), :, 0]
+        found[self.row, :, self.column] = query[:, :, 0]
         return found
 
-    def together(self, output: Tensor, tokens: int) -> Tensor:
-        """[tokens, 1, heads, width] from outputs [rows, most, heads, width]; padding is 0."""
-        found = output.new_zeros((tokens, 1, *output.shape[2:]))
-        found[: len(self.row), 0] = output[self.row, self.column]
-        return found
+    def together(self, output: Tensor) -> Tensor:
+        """[tokens, 1, heads, width] from outputs [rows, most, heads, width]."""
+        return output[self.row, self.column][:, None]
 
     def hidden(self, prefix: LayerPrefix) -> Hidden:
         """What lies after each query, or has left its window."""
@@ -107,7 +105,7 @@ class _RaggedLayer:
             for new, before in zip(self._held, old, strict=True):
                 new[:, :, : before.shape[2]] = before
         for held, one in zip(self._held, given, strict=True):
-            held[spread.row, :, spread.slots] = one[: len(spread.row), :, 0]
+            held[spread.row, :, spread.slots] = one[:, :, 0]
         keys, values = (held[: spread.rows, :, : spread.end] for held in self._held)
         return keys, values
 
