@@ -83,7 +83,7 @@ def test_every_equation_of_the_teacher_holds(drawn: list[Judged]) -> None:
             for chain in _CHAIN.findall(principle.text):
                 assert len({_value(side) for side in chain.split(" = ")}) == 1, principle.text
                 found += 1
-    assert found > COUNT / 3
+    assert found > COUNT / 5
 
 
 def test_no_wrong_response_says_the_right_thing(drawn: list[Judged]) -> None:
