@@ -1,7 +1,7 @@
 """Make what ships of `smol`: one small adapter of all that training changed, and what goes with it.
 
     python -m lab.smol.ship build/smol/rl/model                  # or a checkpoint of a LoRA run
-    python -m lab.smol.ship CHECKPOINT --meta build/smol/meta/model
+    python -m lab.smol.ship CHECKPOINT --meta build/smol/meta/adapter
 
 Each stage trains an adapter on the merged model of the last. The differences of the final weights
 to the base's add up to a matrix of low rank, which is factorised once (truncated singular values)
@@ -27,6 +27,7 @@ from transformers import AutoTokenizer
 from deemster.backends._local.encoding import SafeEncoder
 from deemster.backends._local.lora import lora_changes
 from deemster.backends._local.sources import source_of
+from deemster.backends.base import SMOL
 from deemster.backends.judge_file import JudgeFile
 from deemster.backends.model_fetch import FETCHABLE, fetched
 from deemster.backends.shipped import BASE, WEIGHTS, package_folder
@@ -117,7 +118,7 @@ def _changes(base: Path, model: Path) -> dict[str, Tensor]:
 
 
 def round_meta(adapter: Path, out: Path) -> None:
-    """Write a meta RM's adapter in bfloat16, over the base that is fetched.
+    """Write a meta RM's adapter in bfloat16, over `smol` itself, whose judgments it rates.
 
     Args:
         adapter: of a LoRA run with a head (`modules_to_save`).
@@ -127,8 +128,9 @@ def round_meta(adapter: Path, out: Path) -> None:
     tensors = {name: one.bfloat16() for name, one in load_file(adapter / WEIGHTS).items()}
     save_file(tensors, out / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = FETCHABLE[BASE].repository
+    config["base_model_name_or_path"] = SMOL  # the judge file says the same to deemster
     (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    JudgeFile(name="meta RM of smol", base=SMOL, licence="Apache-2.0").write(out)
 
 
 def surround(out: Path, base: Path, made: Mapping[str, object], *, items: int = 16_000) -> None:

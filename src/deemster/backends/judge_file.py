@@ -63,8 +63,8 @@ class JudgeFile(ModelFacts):
     model: Inside = "."
     """Folder of the weights."""
     base: _Base | None = None
-    """What the weights were made from: OWNER/NAME of the Hub, or a name of `deemster models
-    fetch`. The weights of an adapter lie over it."""
+    """What the weights were made from: OWNER/NAME of the Hub, a name of `deemster models fetch`,
+    or `smol`. The weights of an adapter lie over it."""
     template: Inside | None = None
     """A Jinja prompt with the dialect's slots."""
     template_args: Annotated[dict[_Word, _Plain], Field(max_length=20)] = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import shutil
@@ -12,13 +13,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.support.tiny_model import save_tiny_model
 
+from deemster.backends import shipped
 from deemster.backends._local.lora import lora_changes
 from deemster.backends._local.sources import whole
 from deemster.backends.domain import Domain
 from deemster.backends.judge_file import judge_file_in
 from deemster.backends.shipped import WEIGHTS
+from deemster.judges.meta_hf import HfMetaRM, meta_text
+from deemster.judges.meta_rm import open_meta_rm
+from deemster.schemas import Judgment, as_query, as_responses
+from deemster.training.meta_data import MetaExample
+from deemster.training.meta_rm import train_meta_rm
+from deemster.training.settings import LoraSettings, MetaSettings
 from lab.smol.figures import Figures
-from lab.smol.ship import ship, surround
+from lab.smol.ship import round_meta, ship, surround
 
 CHANGED = ("model.layers.1.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight")
 
@@ -102,3 +110,28 @@ def test_what_goes_with_the_adapter(base: Path, tmp_path: Path) -> None:
     assert "rank 3, bfloat16" in card
     assert "up to the stage distil, 7 steps" in card
     assert digest in card
+
+
+def test_a_meta_rm_lies_over_smol_and_rates_its_votes(
+    tiny_smol: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "smol"
+    shutil.copytree(tiny_smol, folder)
+    monkeypatch.setattr(shipped, "smol_folder", lambda: folder)
+    lora = LoraSettings(rank=2, alpha=2, target_modules=["q_proj"], layers=[1])
+    settings = MetaSettings(lora=lora, cpu=True, max_steps=2, batch_size=2, micro_batch_size=2)
+    wanted = Judgment(scores=(0.0, 7.0), order=(0, 1), raw="a")
+    query, responses = as_query("7 + 7?"), as_responses(["13", "14"])
+    examples = [
+        MetaExample(item=str(i), correct=i % 2 == 0, text=meta_text(query, responses, wanted))
+        for i in range(6)
+    ]
+    train_meta_rm(examples, model=folder, out=tmp_path / "run", settings=settings)
+    round_meta(tmp_path / "run" / "adapter", folder / "meta")
+    meta = open_meta_rm("smol")
+    assert meta is not None
+    (found,) = asyncio.run(meta.rate(query, responses, [wanted]))
+    whole_model = HfMetaRM(str(tmp_path / "run" / "model"))
+    (expected,) = asyncio.run(whole_model.rate(query, responses, [wanted]))
+    assert found == pytest.approx(expected, abs=2e-3)
+    assert found != 0.5

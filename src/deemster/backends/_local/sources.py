@@ -17,8 +17,10 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from deemster.backends._local.model_cache import kept
+from deemster.backends.base import SMOL
 from deemster.backends.judge_file import judge_file_in
 from deemster.backends.model_fetch import FETCHABLE, fetched
+from deemster.backends.shipped import smol_part
 from deemster.errors import InputError
 from deemster.extras import need_package
 from deemster.json_text import read_json
@@ -278,11 +280,13 @@ def _base_of(config: Path, adapter: str) -> str:
 
 
 def _named_base(base: str, adapter: str) -> str:
-    """A base by the name in a deemster.json: a repository, or a model that was fetched before.
+    """A base by the name in a deemster.json: a repository, a model that was fetched, or `smol`.
 
     Raises:
-        InputError: it was not.
+        InputError: it is not on this machine.
     """
+    if base == SMOL:
+        return str(smol_part())
     here = fetched(base)
     if here is not None:
         return str(here)
