@@ -83,6 +83,21 @@ def test_settings_out_of_range_name_the_setting(name: str) -> None:
         Judge(FakeBackend(""), **{name: -1})  # type: ignore[arg-type]
 
 
-def test_an_option_that_is_no_setting_goes_to_the_backend() -> None:
-    with pytest.raises(InputError, match="does not take the option 'max_tokenz'"):
-        Judge("fake:x", max_tokenz=3)
+@pytest.mark.parametrize(
+    ("model", "option", "meant"),
+    [
+        pytest.param("fake:x", "max_tokenz", "max_tokens", id="decoding"),
+        pytest.param("openai/gpt-5-mini", "temprature", "temperature", id="of-the-judge"),
+        pytest.param("openai/gpt-5-mini", "concurency", "concurrency", id="of-the-service"),
+        pytest.param("hf:x", "batchsize", "batch_size", id="of-the-local-model"),
+        pytest.param("hf:x", "concurency", None, id="not-of-this-backend"),
+        pytest.param("fake:x", "colour", None, id="like-nothing"),
+    ],
+)
+def test_an_option_that_nobody_takes_names_what_was_meant(
+    model: str, option: str, meant: str | None
+) -> None:
+    with pytest.raises(InputError, match=f"does not take the option '{option}'") as caught:
+        Judge(model, **{option: 3})  # type: ignore[arg-type]
+    hint = str(caught.value).partition("; did you mean ")[2]
+    assert hint == ("" if meant is None else f"'{meant}'?")

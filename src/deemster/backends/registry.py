@@ -6,8 +6,10 @@ that backend; everything else is a model behind an API (`provider/model`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
 
 from deemster.backends.base import EMBEDDED, SMOL, Backend
 from deemster.errors import InputError
@@ -45,8 +47,18 @@ CLASSIFY_SCHEMES = ("vllm-classify", "vllm-pooling", "vllm-score", "tei-predict"
 """Schemes of classifiers behind HTTP (`backends.classify`), which write nothing."""
 
 
-def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each backend has its own
+def open_backend(
+    model: str,
+    known: Iterable[str] = (),
+    /,
+    **options: Any,  # noqa: ANN401 - each backend has its own
+) -> Backend:
     """Make the backend that a model string names.
+
+    Args:
+        model: the string.
+        known: names of the caller's own, which may have been meant by an option that is unknown.
+        options: the backend's.
 
     Raises:
         InputError: the scheme is unknown, or the backend does not take one of the options.
@@ -71,7 +83,38 @@ def open_backend(model: str, **options: Any) -> Backend:  # noqa: ANN401 - each 
     try:
         return factory(argument, **options)
     except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        option = str(error).rpartition("argument ")[2]
-        raise InputError(f"model {model!r} does not take the option {option}") from error
+        raise refused_option(error, model, {*known, *options_of(factory)}) from error
+
+
+def refused_option(error: TypeError, model: str, known: Iterable[str]) -> InputError:
+    """What to say when what a model string names does not take a keyword.
+
+    Args:
+        error: of the call.
+        model: the model string.
+        known: names that may have been meant.
+
+    Raises:
+        TypeError: it is about something else.
+    """
+    if "unexpected keyword argument" not in str(error):
+        raise error
+    option = str(error).rpartition("argument ")[2].strip("'")
+    near = difflib.get_close_matches(option, sorted(known), 1, 0.7)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return InputError(f"model {model!r} does not take the option {option!r}{hint}")
+
+
+def options_of(factory: Callable[..., object]) -> set[str]:
+    """The keywords that it takes, as far as it says."""
+    found: set[str] = set()
+    try:
+        signature = inspect.signature(factory, eval_str=True)
+    except (NameError, TypeError, ValueError):  # of a plugin: names that are there for types only
+        return found
+    for one in signature.parameters.values():
+        if one.kind is one.KEYWORD_ONLY:
+            found.add(one.name)
+        elif one.kind is one.VAR_KEYWORD:  # **options: Unpack[…]
+            found |= {name for kind in get_args(one.annotation) for name in kind.__annotations__}
+    return found

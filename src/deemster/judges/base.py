@@ -19,6 +19,7 @@ class Longest(BaseJudge):
 from __future__ import annotations
 
 import asyncio
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncGenerator,
@@ -38,7 +39,15 @@ from deemster.judges.plan import Planned
 from deemster.judges.scorer import Scorer
 from deemster.principles import PrinciplesLike, principles_hash
 from deemster.runtime import run_sync
-from deemster.schemas import JudgeInfo, QueryLike, ReferenceLike, ResponseLike, Sample, Verdict
+from deemster.schemas import (
+    JudgeInfo,
+    QueryLike,
+    ReferenceLike,
+    ResponseLike,
+    Sample,
+    SamplingSettings,
+    Verdict,
+)
 
 
 class Closable(Protocol):
@@ -191,7 +200,8 @@ class BaseJudge(ABC):
             InputError: there are options for a backend that is open already.
         """
         if isinstance(model, str):
-            return self._own(open_backend(model, **options))
+            own = (*inspect.signature(type(self)).parameters, *SamplingSettings.__annotations__)
+            return self._own(open_backend(model, own, **options))
         if options:
             raise InputError(f"options {sorted(options)} go to a backend made from a model string")
         return model

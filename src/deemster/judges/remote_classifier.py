@@ -8,7 +8,8 @@ from typing import Any
 
 from deemster.backends import Request
 from deemster.backends.classify import ClassifyService, Outputs, Pair, Passage
-from deemster.errors import BackendError, InputError
+from deemster.backends.registry import options_of, refused_option
+from deemster.errors import BackendError
 from deemster.judges.classifier import Reading
 from deemster.judges.plan import Planned
 from deemster.judges.reduction import Reduction, one_output
@@ -42,10 +43,7 @@ class RemoteClassifier:
         try:
             self.service = ClassifyService(model, **options)
         except TypeError as error:
-            if "unexpected keyword argument" not in str(error):
-                raise
-            option = str(error).rpartition("argument ")[2]
-            raise InputError(f"model {model!r} does not take the option {option}") from error
+            raise refused_option(error, model, options_of(ClassifyService)) from error
         self._what = what
         self._reduction = None if reduction is None else Reduction.parse(reduction)
 
