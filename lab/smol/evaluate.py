@@ -29,8 +29,9 @@ from deemster import Judge
 from deemster.backends import RecordBackend
 from deemster.backends.domain import Domain
 from deemster.backends.model_fetch import fetched
-from deemster.backends.shipped import BASE, smol_folder
+from deemster.backends.shipped import BASE, smol_folder, smol_part
 from deemster.errors import InputError
+from deemster.judges.meta_hf import HfMetaRM
 from deemster.schemas import Sample
 from deemster.suites import Suite, load_suite, run_suite
 from lab.smol import page
@@ -45,23 +46,25 @@ _SHOWN = 4
 """Most responses that the dialect takes."""
 
 
-def judge_of(name: str, model: str, *, k: int) -> Judge:
+def judge_of(name: str, model: str, *, k: int, dtype: str = "float32") -> Judge:
     """A judge as it is measured.
 
     Args:
         name: smol, smol-32, smol-meta, nano, base, or of a stage.
         model: the stage's model string; empty for the others.
         k: votes.
+        dtype: in which all but `nano` compute, the meta RM among them.
     """
     if name == "nano":
         return Judge("nano", k=k)
     if name in ("smol", "smol-32", "smol-meta"):
-        return Judge("smol", k=k, meta_rm="smol" if name == "smol-meta" else None)
+        meta = HfMetaRM(str(smol_part("meta")), dtype=dtype) if name == "smol-meta" else None
+        return Judge("smol", k=k, meta_rm=meta, dtype=dtype)
     if name == "base":
         model = f"hf:{_base()}"
     if not model:
         raise InputError(f"judge {name!r}; give smol, smol-meta, nano, base or NAME=hf:PATH")
-    return Judge(model, dialect="smol", k=k, max_tokens=256)
+    return Judge(model, dialect="smol", k=k, max_tokens=256, dtype=dtype)
 
 
 def suite_of(data: str, path: str, out: Path, *, limit: int | None) -> Suite:
@@ -138,7 +141,7 @@ async def _all(given: argparse.Namespace) -> None:
     for text in given.judges:
         name, _, model = text.partition("=")
         for source, path in data:
-            async with judge_of(name, model, k=given.k) as judge:
+            async with judge_of(name, model, k=given.k, dtype=given.dtype) as judge:
                 suite = suite_of(source, path, out, limit=given.limit)
                 votes = out / f"votes-{name.removesuffix('-meta')}.cassette"
                 run = out / f"{suite.path.stem}-{name}-k{given.k}-{judge.backend.name[-8:]}"
@@ -161,6 +164,7 @@ def main() -> None:
     parser.add_argument("judges", nargs="*", help="smol, smol-32, nano, base, NAME=MODEL …")
     parser.add_argument("--data", nargs="+", default=["heldout"], help="heldout, BENCHMARK=PATH")
     parser.add_argument("-k", type=int, default=32, help="votes")
+    parser.add_argument("--dtype", default="float32", help="bfloat16 is quicker on some processors")
     parser.add_argument("--limit", type=int, help="so many samples at random")
     parser.add_argument("--check", action="store_true", help="measure the check of the domain, too")
     parser.add_argument("--out", type=Path, default=Path("build/smol-figures"), help="of the runs")

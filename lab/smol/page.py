@@ -20,11 +20,11 @@ JUDGES = {
     "base": "SmolLM2-135M-Instruct, untrained",
     "nano": "`nano`",
     "distil": "after distil",
-    "rft": "after RFT, before it was factorised and rounded",
+    "rft": "after RFT, before it learned from wider tables",
     "rl": "after GRPO",
     "smol": "**`smol`**",
     "smol-32": "`smol`, more votes",
-    "smol-meta": "`smol` with its meta RM",
+    "smol-meta": "`smol` with a meta RM, which does not ship",
 }
 """How the tables name who judged, in their order."""
 BENCHMARKS = {
