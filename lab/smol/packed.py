@@ -153,8 +153,8 @@ class Packed:
             self._gated = torch.compile(_gated, dynamic=True)
             self._rotated = torch.compile(_rotated, dynamic=True)
 
-    def loss(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
-        """The summed loss of the completions' tokens, and how many they are."""
+    def loss(self, rows: Sequence[Row]) -> Tensor:
+        """The summed loss of the completions' tokens."""
         lengths = [len(prompt) + len(completion) for prompt, completion in rows]
         ids = torch.tensor([token for row in rows for part in row for token in part])
         before: list[int] = []
@@ -166,7 +166,7 @@ class Packed:
         targets = torch.tensor([token for _, completion in rows for token in completion])
         states = self._states(ids, lengths)[torch.tensor(before)]
         loss: Tensor = _Loss.apply(states, self._embedding, targets)  # type: ignore[no-untyped-call]
-        return loss, len(targets)
+        return loss
 
     def _states(self, ids: Tensor, lengths: Sequence[int]) -> Tensor:
         states = nn.functional.embedding(ids, self._embedding)
@@ -273,7 +273,7 @@ def _rotated(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def rate(step: int, steps: int, *, top: float, warm: int, decay: int) -> float:
     """The learning rate of a step: up over the first `warm` steps, down over the last `decay`."""
-    return top * min(1.0, (step + 1) / warm, (steps - step) / decay)
+    return top * min(1.0, (step + 1) / max(1, warm), (steps - step) / max(1, decay))
 
 
 def passes(batch: Sequence[Row]) -> Iterator[list[Row]]:
@@ -297,6 +297,9 @@ def train(model: Packed, rows: Sequence[Row], out: Path, given: argparse.Namespa
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     weights = list(model.lora.values())
     optimizer = torch.optim.AdamW(weights, betas=(0.9, 0.98), weight_decay=0.0)
+    slopes = [torch.zeros_like(one) for one in weights]
+    for one, slope in zip(weights, slopes, strict=True):
+        one.grad = slope  # also in a process that gets nothing of a batch
     begun, read = time.monotonic(), 0
     for step in range(given.steps):
         for group in optimizer.param_groups:
@@ -307,11 +310,11 @@ def train(model: Packed, rows: Sequence[Row], out: Path, given: argparse.Namespa
         batch.sort(key=_tokens, reverse=True)  # the processes get about as much each
         wanted, total = sum(len(completion) for _, completion in batch), torch.zeros(1)
         for part in passes(batch[rank::world]):
-            loss, _ = model.loss(part)
+            loss = model.loss(part)
             torch.autograd.backward(loss / wanted)
             total += loss.detach()
         if world > 1:
-            _add_up([*(one.grad for one in weights if one.grad is not None), total])
+            _add_up([*slopes, total])
         norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=False)

@@ -55,6 +55,16 @@ def test_option_that_a_backend_does_not_take(stand_in: None) -> None:
         registry.open_backend("hf:x", batch_sise=3)
 
 
+def test_the_options_of_plugins_are_read_as_far_as_they_can_be() -> None:
+    def plain(argument: str, *, width: int = 1, **options: int) -> None: ...
+    def odd(argument: str, *, width: int = 1, **options: dict[str, int]) -> None: ...
+    def for_types_only(argument: str, *, width: Missing = 1) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert [registry.options_of(one) for one in (plain, odd, for_types_only)] == [
+        {"width"}, {"width"}, set(),
+    ]  # fmt: skip
+
+
 def test_unknown_scheme_lists_the_known_ones() -> None:
     assert {"hf", "litellm", "nano", "replay"} <= set(BACKENDS.names())
     with pytest.raises(InputError) as caught:

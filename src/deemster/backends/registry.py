@@ -110,11 +110,12 @@ def options_of(factory: Callable[..., object]) -> set[str]:
     found: set[str] = set()
     try:
         signature = inspect.signature(factory, eval_str=True)
-    except (NameError, TypeError, ValueError):  # of a plugin: names that are there for types only
+    except (AttributeError, NameError, SyntaxError, TypeError, ValueError):  # odd annotations
         return found
     for one in signature.parameters.values():
         if one.kind is one.KEYWORD_ONLY:
             found.add(one.name)
         elif one.kind is one.VAR_KEYWORD:  # **options: Unpack[…]
-            found |= {name for kind in get_args(one.annotation) for name in kind.__annotations__}
+            for kind in get_args(one.annotation):
+                found |= set(getattr(kind, "__annotations__", ()))
     return found

@@ -200,7 +200,7 @@ class BaseJudge(ABC):
             InputError: there are options for a backend that is open already.
         """
         if isinstance(model, str):
-            own = (*inspect.signature(type(self)).parameters, *SamplingSettings.__annotations__)
+            own = (*inspect.signature(type(self)).parameters, *SamplingSettings.model_fields)
             return self._own(open_backend(model, own, **options))
         if options:
             raise InputError(f"options {sorted(options)} go to a backend made from a model string")
