@@ -143,7 +143,7 @@ def clean(chrome: Chrome, server: LiveServer) -> None:
         for event in events
         if event["method"] == "Network.requestWillBeSent"
     ]
-    allowed = (server.url, "data:,", "about:", "blob:")
+    allowed = (server.url, "data:,", "about:", "chrome:", "blob:")
     assert all(url.startswith(allowed) for url in asked), asked
 
 
