@@ -77,13 +77,13 @@ def _weekday(rng: Rng) -> Task:
 
 
 def _counted(start: int, step: int, *, back: bool) -> str:
-    """The days passed, one by one, whole weeks left out."""
+    """The days passed, counted one by one, whole weeks left out."""
     short = step % 7
     path = [DAYS[(start + (-i if back else i)) % 7] for i in range(short + 1)]
     weeks = f"{step - short} days is {DAYS[start]} again" if step >= 7 else ""
     if not short:
         return weeks
-    counted = ", ".join(path[1:])
+    counted = ", ".join(f"{i} {day}" for i, day in enumerate(path[1:], 1))
     where = f"{'back' if back else 'on'} from {path[0]}: {counted}"
     return f"{weeks}, then {where}" if weeks else f"{short} {where}"
 
@@ -103,7 +103,8 @@ def _born(rng: Rng) -> Task:
     query = question.format(n=n, m=m, x=years[n], y=years[m], w=word)
     return short_task(
         rng, "before or after", query, "right order",
-        f"{year} is before {later}, so {ordered[0]} is {word}", ordered[0], ordered[1:],
+        f"{n} {years[n]}, {m} {years[m]}: {year} is before {later}, so {ordered[0]}",
+        ordered[0], ordered[1:],
         say=sentence.replace("{a}", "{}").replace("{w}", word),
     )  # fmt: skip
 
@@ -135,8 +136,8 @@ def _earlier(rng: Rng) -> Task:
     x, y = rng.sample((a, b), 2)
     query, sentence = ask(rng, key, x=x, y=y, w=word)
     return short_task(
-        rng, "before or after", query, "right order", f"{a} comes before {b}", right, [wrong],
-        say=sentence,
+        rng, "before or after", query, "right order",
+        f"{a} comes before {b}, so the {word} is {right}", right, [wrong], say=sentence,
     )  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def _chain(rng: Rng) -> Task:
     wrong = [name for name in (a, b, c) if name != right]
     return short_task(
         rng, "logic", query, "right conclusion",
-        f"{most} first: {a}, {b}, {c}, so {right} is the {word}", right, wrong, say=sentence,
+        f"{most} first: {a}, {b}, {c}, so the {word} is {right}", right, wrong, say=sentence,
     )  # fmt: skip
 
 
@@ -222,9 +223,14 @@ def _sorting(rng: Rng, ordered: list[str], how: str) -> Task:
         "sorting",
         query,
         (Principle("right order", 80, ", then ".join(ordered)), manner(rng)),
-        Answer(_listed(rng, ordered), f"It begins with {ordered[0]}, all in order.", RIGHT),
+        Answer(_listed(rng, ordered), f"It says {', '.join(ordered)}: in order.", RIGHT),
         tuple(
-            Answer(_listed(rng, one), f"It puts {_misplaced(one, ordered)}.", NEAR) for one in wrong
+            Answer(
+                _listed(rng, one),
+                f"It says {', '.join(one)}, with {_misplaced(one, ordered)}.",
+                NEAR,
+            )
+            for one in wrong
         ),
     )
 

@@ -9,6 +9,7 @@ from lab.smol.item import Kind, Rng, Task, short_task
 from lab.smol.measures import with_comma
 from lab.smol.numbers import ask
 from lab.smol.tables import phrasing
+from lab.smol.working import multiplied
 
 _DIMENSIONS = (  # comparatives, then a larger unit, a smaller one, and how many make one
     (("heavier", "lighter"), "kg", "g", 1000),
@@ -52,10 +53,8 @@ def _who(rng: Rng) -> Task:
     x, y = (text for _, text in sorted(numbers, reverse=True))
     query = question.format(**who, x=with_comma(rng, x), y=with_comma(rng, y), w=word)
     said = sentence.replace("{a}", "{}").replace("{w}", word).replace("{t}", who["t"])
-    return short_task(
-        rng, "comparison", query, "right comparison", _told(str(high), str(low), more=up), right,
-        [wrong], say=said,
-    )  # fmt: skip
+    fact = f"{who['n']} {x}, {who['m']} {y}: {compared(x, y)}"
+    return short_task(rng, "comparison", query, "right comparison", fact, right, [wrong], say=said)
 
 
 def _numbers(rng: Rng) -> Task:
@@ -65,16 +64,29 @@ def _numbers(rng: Rng) -> Task:
     word = rng.choice(
         ("bigger", "larger", "greater", "higher") if more else ("smaller", "lower", "smaller")
     )
-    x, y = rng.sample((high, low), 2)
-    query, sentence = ask(rng, "compare_numbers", x=x, y=y, w=word)
+    x, y = rng.sample(((high, shown_high), (low, shown_low)), 2)
+    query, sentence = ask(rng, "compare_numbers", x=x[0], y=y[0], w=word)
     return short_task(
-        rng, "comparison", query, "right comparison", _told(shown_high, shown_low, more=more),
-        right, [wrong], say=sentence,
+        rng, "comparison", query, "right comparison",
+        f"{compared(x[1], y[1])}, so the {word} is {right}", right, [wrong], say=sentence,
     )  # fmt: skip
 
 
-def _told(high: str, low: str, *, more: bool) -> str:
-    return f"{high} is more than {low}" if more else f"{low} is less than {high}"
+def compared(x: str, y: str) -> str:
+    """What shows which of two numbers is more, digit by digit: "63 and 73: 6 is less than 7"."""
+    if "of" in x:
+        parts = [int(one.split()[2]) for one in (x, y)]
+        return f"{x} is {'more' if parts[0] < parts[1] else 'less'} than {y}"
+    a, b = x.lstrip("-"), y.lstrip("-")
+    less = Fraction(a) < Fraction(b)
+    if x != a:  # both are below zero
+        return (
+            f"{a} is {'less' if less else 'more'} than {b}, so {x} is {'more' if less else 'less'}"
+        )
+    if len(a) != len(b):
+        return f"{a} has {len(a)} digit{'s' * (len(a) > 1)}, {b} has {len(b)}"
+    p, q = next((p, q) for p, q in zip(a, b, strict=True) if p != q)
+    return f"{a} and {b}: {p} is {'less' if less else 'more'} than {q}"
 
 
 def _two_numbers(rng: Rng) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -108,14 +120,16 @@ def _amounts(rng: Rng) -> Task:
     if other.denominator != 1 or other <= 0:
         other = Fraction(int(inside) + 1)
     a, b = f"{digits(count)} {big}", f"{digits(other)} {small}"
+    here, there = digits(inside), digits(other)
     more = rng.random() < 0.6
     right, wrong = (a, b) if (inside > other) == more else (b, a)
     x, y = rng.sample((a, b), 2)
     query, sentence = ask(rng, "compare_units", x=x, y=y, w=words[0 if more else 1])
-    than = "more" if inside > other else "less"
+    same = f"{a} are {multiplied(float(count), factor)} {small}"
     return short_task(
         rng, "comparison", query, "right comparison",
-        f"{a} are {digits(inside)} {small}, {than} than {b}", right, [wrong], say=sentence,
+        f"{same}, {compared(here, there)}, so the {words[0 if more else 1]} is {right}", right,
+        [wrong], say=sentence,
     )  # fmt: skip
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner
+from lab.smol.item import (
+    FAR,
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    ending,
+    manner,
+    quoted,
+)
 from lab.smol.numbers import ask
 from lab.smol.tables import rows, texts
 
@@ -20,23 +32,34 @@ def _count(rng: Rng) -> Task:
     stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
     separator = rng.choice((", ", "\n- ", "\n"))
     named, fewer = pool[:number], rng.sample(pool, other)
+    stray = rng.sample([one for one in strays if one not in things], number)
     return Task(
         "count",
         query,
         (Principle("right number", 60, f"{word} {topic}, no more, no fewer"), manner(rng, 40)),
-        Answer(_list(named, separator), f"It names {word}: {', '.join(named)}.", RIGHT),
+        Answer(_list(named, separator), f"{_numbered(named)}: {word}, as asked.", RIGHT),
         (
             Answer(
                 _list(fewer, separator),
-                f"It names {_NUMBER[other]}, not {word}: {', '.join(fewer)}.",
+                f"{_numbered(fewer)}: {_NUMBER[other]}, not {word}.",
                 NEAR,
             ),
             Answer(
-                _list(rng.sample([one for one in strays if one not in things], number), separator),
-                f"It names {stray_topic}, not {topic}.",
-                FAR,
+                _list(stray, separator), f"{_numbered(stray)}: {stray_topic}, not {topic}.", FAR
             ),
         ),
+    )
+
+
+def _numbered(items: list[str]) -> str:
+    """Things counted one by one."""
+    return ", ".join(f"{i} {item}" for i, item in enumerate(items, 1))
+
+
+def _begun(sentences: list[str]) -> str:
+    """The first words of sentences, counted."""
+    return ", ".join(
+        f"{i} {quoted(' '.join(one.split()[:2]))}" for i, one in enumerate(sentences, 1)
     )
 
 
@@ -77,10 +100,20 @@ def _length(rng: Rng) -> Task:
             Principle("asked length", 60, asked),
             Principle("right topic", 40, f"about {subject}"),
         ),
-        Answer(" ".join(lines[:good]), f"It has {_sentences(good)} about {subject}.", RIGHT),
+        Answer(
+            " ".join(lines[:good]), f"{_begun(lines[:good])}: {_sentences(good)}, as asked.", RIGHT
+        ),
         (
-            Answer(" ".join(lines[:wrong]), f"It has {_sentences(wrong)}, {against}.", NEAR),
-            Answer(" ".join(strays[:good]), f"It is about {stray_subject}, not {subject}.", FAR),
+            Answer(
+                " ".join(lines[:wrong]),
+                f"{_begun(lines[:wrong])}: {_sentences(wrong)}, {against}.",
+                NEAR,
+            ),
+            Answer(
+                " ".join(strays[:good]),
+                f"{_begun(strays[:good])}: about {stray_subject}, not {subject}.",
+                FAR,
+            ),
         ),
     )
 
@@ -110,10 +143,14 @@ def _one_word(rng: Rng) -> Task:
             Principle("right answer", 60, f"it is {right.lower()}"),
             Principle("one word", 40, "nothing but yes or no"),
         ),
-        Answer(rng.choice((right, f"{right}.")), f"It says only {right.lower()}: right.", RIGHT),
+        Answer(rng.choice((right, f"{right}.")), f'It says "{right}", one word and right.', RIGHT),
         (
-            Answer(f"{right}, {more}.", "It is right but not one word.", NEAR),
-            Answer(f"{wrong}.", f"It says {wrong.lower()}, but it is {right.lower()}.", FAR),
+            Answer(
+                f"{right}, {more}.",
+                f"It says {quoted(f'{right}, {more}')}, more than a word.",
+                NEAR,
+            ),
+            Answer(f"{wrong}.", f'It says "{wrong}", but it is {right.lower()}.', FAR),
         ),
     )
 
@@ -139,17 +176,17 @@ def _capitals(rng: Rng) -> Task:
         )
     )
     wrong = [
-        Answer(sentence, f"It is not in {how}; nothing was changed.", NEAR),
-        Answer(other, f"It is in {'small' if upper else 'capital'} letters.", NEAR),
+        Answer(sentence, f"{quoted(sentence, 3)} is not only in {how}.", NEAR),
+        Answer(other, f"{quoted(other, 3)} is in {'small' if upper else 'capital'} letters.", NEAR),
     ]
     if stray != sentence:
         stray = stray.upper() if upper else stray.lower()
-        wrong.append(Answer(stray, "It is another sentence.", FAR))
+        wrong.append(Answer(stray, f"{quoted(stray, 3)} is another sentence.", FAR))
     return Task(
         "letters",
         query,
         (Principle("asked form", 70, f"only {how}"), Principle("same text", 30, "no word changed")),
-        Answer(right, f"All of it is in {how}.", RIGHT),
+        Answer(right, f"{quoted(right, 3)} is in {how}, as asked.", RIGHT),
         tuple(wrong),
     )
 
@@ -173,10 +210,10 @@ def _layout(rng: Rng) -> Task:
         "layout",
         query,
         (Principle("asked format", 60, asked), Principle("right content", 40, f"three {topic}")),
-        Answer(forms[asked], f"Three {topic} as {asked}.", RIGHT),
+        Answer(forms[asked], f"{quoted(forms[asked], 3)} is {asked}, as asked.", RIGHT),
         (
-            Answer(forms[given], f"It is {given}, not {asked}.", NEAR),
-            Answer(shown, f"It names {stray_topic}, not {topic}.", FAR),
+            Answer(forms[given], f"{quoted(forms[given], 3)} is {given}, not {asked}.", NEAR),
+            Answer(shown, f"{quoted(shown, 3)} is about {stray_topic}, not {topic}.", FAR),
         ),
     )
 
@@ -206,10 +243,16 @@ def _language(rng: Rng) -> Task:
             Principle("asked language", 60, name),
             Principle("right content", 40, f'it means "{entry["en"]}"'),
         ),
-        Answer(entry[asked], f"It is {name} and says what was asked.", RIGHT),
+        Answer(
+            entry[asked], f'{quoted(entry[asked])} is {name} for "{entry["en"]}", as asked.', RIGHT
+        ),
         (
-            Answer(entry[given], f"It is {other}, not {name}.", NEAR),
-            Answer(stray[asked], f'It is {name}, but it means "{stray["en"]}"', NEAR),
+            Answer(entry[given], f"{quoted(entry[given])} is {other}, not {name}.", NEAR),
+            Answer(
+                stray[asked],
+                f'{quoted(stray[asked])} is {name} for "{stray["en"]}", not that.',
+                NEAR,
+            ),
         ),
     )
 
@@ -226,17 +269,27 @@ def _translation(rng: Rng) -> Task:
     else:
         query, _ = ask(rng, "translate", w=entry[0], l=name)
         right, wrong, fact = entry[place], stray[place], f'"{entry[0]}" in {name}'
-    found = f'It says "{wrong}"' if back else f'It means "{stray[0]}"'
+    found = f'It says "{wrong}"' if back else f'"{wrong}" means {stray[0]}'
     other = rng.choice([n for n in (1, 2, 3) if n != place])
     language = ("English", "French", "Spanish", "German")[other]
     return Task(
         "translation",
         query,
         (Principle("right translation", 80, fact), manner(rng)),
-        Answer(right, f"It says the same in {'English' if back else name}.", RIGHT),
+        Answer(
+            right,
+            f'It says "{right}", which is right.'
+            if back
+            else f'"{right}" means {entry[0]}: right.',
+            RIGHT,
+        ),
         (
-            Answer(wrong, found, NEAR),
-            Answer(entry[other], f"It is {language}, not {'English' if back else name}.", NEAR),
+            Answer(wrong, f"{found}, not {entry[0]}.", NEAR),
+            Answer(
+                entry[other],
+                f'"{entry[other]}" is {language}, not {"English" if back else name}.',
+                NEAR,
+            ),
         ),
     )
 
@@ -257,10 +310,12 @@ def _ending(rng: Rng) -> Task:
         "ending",
         query,
         (Principle("asked ending", 70, f'the last sign is "{mark}"'), manner(rng, 30)),
-        Answer(sentence + mark, f"It ends with {name}.", RIGHT),
+        Answer(sentence + mark, f"It ends in {ending(sentence + mark, 1)}, with {name}.", RIGHT),
         (
-            Answer(f"{sentence}.", f"It ends with a full stop, not with {name}.", NEAR),
-            Answer(sentence + other, f'It ends with "{other}", not with {name}.', NEAR),
+            Answer(f"{sentence}.", f"It ends in {ending(sentence + '.', 1)}, not in {mark}", NEAR),
+            Answer(
+                sentence + other, f"It ends in {ending(sentence + other, 1)}, not in {mark}", NEAR
+            ),
         ),
     )
 

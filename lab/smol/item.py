@@ -79,13 +79,12 @@ _PADDED = (
     "Well, let me think about this for a moment. Hmm. Right, so I would have to say {a}.",
 )
 _IS_RIGHT = (
-    *("It says {a}, which is right.", "It says {a}: correct.", "{a} is right."),
-    *("It gives {a}, as it should.", "It answers {a}, and that is true."),
+    "It says {a}, which is right.",
+    "It says {a}, which is right.",
+    "It says {a}: correct.",
 )
-_IS_WRONG = (
-    *("It says {w}, but {a} is right.", "It says {w}, not {a}.", "{w} is wrong; it is {a}."),
-    *("It gives {w} instead of {a}.", "It answers {w}, though {a} is right."),
-)
+_IS_WRONG = ("It says {w}, but {a} is right.", "It says {w}, not {a}.")
+"""All say first what the response says: what comes next is then a comparison of two near words."""
 _NONE = (
     *("I don't know.", "Sorry, I can't say.", "Good question!", "It depends.", "No idea, sorry."),
     *("I'm not able to help with that.", "Please look it up online.", "Hard to say, honestly."),
@@ -101,6 +100,29 @@ MANNERS = (
 def capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def quoted(text: str, words: int = 7) -> str:
+    """How a response begins, in quotation marks.
+
+    A small model judges better what it has just copied, and the reader sees what is meant.
+    """
+    first = text.strip().partition("\n")[0].replace('"', "'").split()
+    shown = " ".join(first[:words])
+    more = " ..." if len(first) > words else ""
+    return f'"{shown.rstrip(",;:") if more else shown.rstrip(".")}{more}"'
+
+
+def ending(text: str, words: int = 4) -> str:
+    """How a response ends, in quotation marks."""
+    return f'"{" ".join(text.replace(chr(34), chr(39)).split()[-words:])}"'
+
+
+def concluded(fact: str, right: str) -> str:
+    """The truth with the answer at its end, in the words of the responses."""
+    if fact.endswith(right.removeprefix("because ")):
+        return fact
+    return f"{fact}, so {right}"
 
 
 def manner(rng: Rng, weight: int = 20) -> Principle:
@@ -147,7 +169,7 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         kind: of the task.
         query: the question.
         name: of the deciding principle.
-        fact: the truth as a clause, without a full stop.
+        fact: the truth as a clause, without a full stop; the answer is put at its end.
         right: the right answer.
         wrong: near misses.
         say: sentences with `{}` in place of the answer.
@@ -166,13 +188,13 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         if text in because and rng.random() < 0.2:
             sentence = f"{because[text]} = {text}"
         dressed, padded = spoken(rng, shown, sentence, noun=noun)
+        named = f"{shown} ({text})" if text.isdecimal() and not shown[0].isdecimal() else shown
         if grade == RIGHT:
-            finding = rng.choice(_IS_RIGHT).format(a=shown)
+            finding = rng.choice(_IS_RIGHT).format(a=named)
         elif text in because and rng.random() < 0.6:
-            finding = f"It says {shown}, which is {because[text]}; {right} is right."
+            finding = f"It says {named}, but that is {because[text]}; {right} is right."
         else:
-            finding = rng.choice(_IS_WRONG).format(w=shown, a=right)
-        finding = capital(finding)
+            finding = rng.choice(_IS_WRONG).format(w=named, a=right)
         if padded:
             finding = f"{finding[:-1]}, and it is wordy."
         return Answer(dressed, finding, grade, padded)
@@ -181,7 +203,7 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
     return Task(
         kind,
         query,
-        (Principle(name, main, fact), manner(rng, 100 - main)),
+        (Principle(name, main, concluded(fact, right)), manner(rng, 100 - main)),
         answer(right, RIGHT),
         (
             *(answer(text, NEAR) for text in wrong),
@@ -192,4 +214,5 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
 
 
 def _no_answer(rng: Rng, right: str) -> Answer:
-    return Answer(rng.choice(_NONE), f"It gives no answer, though {right} is right.", FAR)
+    text = rng.choice(_NONE)
+    return Answer(text, f"It says {quoted(text)}, which is no answer; {right} is right.", FAR)

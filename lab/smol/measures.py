@@ -139,7 +139,8 @@ def _counted_up(cost: int, paid: int) -> str:
         return taken(paid // 100, cost // 100)
     full = -(-cost // 100)
     steps = f"{cost / 100:.2f} + {(full - cost / 100):.2f} = {full}"
-    return f"{steps}, {taken(paid // 100, full)}, so {(paid - cost) / 100:.2f}"
+    whole, rest = paid // 100 - full, (paid - cost) % 100
+    return f"{steps}, {taken(paid // 100, full)}, {whole} + 0.{rest:02d} = {whole}.{rest:02d}"
 
 
 def _purchase(rng: Rng, sign: str) -> Task:

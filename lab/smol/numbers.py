@@ -175,7 +175,8 @@ def _sequence(rng: Rng) -> Task:
     fact = (
         f"each is twice the last, so 2 x {numbers[-1]} = {following}"
         if way == "twice"
-        else f"it goes {way} by {step}, so {work(numbers[-1], step)}"
+        else f"{max(numbers[:2])} - {min(numbers[:2])} = {step}, so it goes {way} by {step}, "
+        f"and {work(numbers[-1], step)}"
     )
     query, sentence = ask(rng, "sequence", s=", ".join(map(str, numbers)))
     wrong = near(rng, following, 3) or [str(following + 1)]

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, short_task
+from lab.smol.item import (
+    FAR,
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    manner,
+    quoted,
+    short_task,
+)
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
 
@@ -144,8 +156,8 @@ def _left_open(rng: Rng, text: str, about: str, made_up: str) -> Task:
         "not in the text",
         query,
         (Principle("true to the text", 80, f"the text does not say {about}"), manner(rng)),
-        Answer(right, "It admits that the text does not say it.", RIGHT),
-        (Answer(made_up, "It makes this up; the text does not say it.", FAR),),
+        Answer(right, f"It says {quoted(right)}, and the text says nothing of it.", RIGHT),
+        (Answer(made_up, f"It says {quoted(made_up)}, which it makes up.", FAR),),
     )
 
 
@@ -204,10 +216,10 @@ def _summed_up(rng: Rng, plot: str, gist: str, changed: str, stray: str) -> Task
             Principle("true to the text", 70, gist.rstrip(".")),
             Principle("covers the main point", 30),
         ),
-        Answer(gist, "It says what the text says, in short.", RIGHT),
+        Answer(gist, f"It says {quoted(gist, 9)}, as the text does.", RIGHT),
         (
-            Answer(changed, "It turns the facts around.", NEAR),
-            Answer(stray, "It is not what the text is about.", FAR),
+            Answer(changed, f"It says {quoted(changed, 9)}, which turns the facts around.", NEAR),
+            Answer(stray, f"It says {quoted(stray, 9)}, which is not in the text.", FAR),
         ),
     )
 
@@ -240,13 +252,14 @@ def _follows(rng: Rng) -> Task:
             "Is it impossible that both are true? {a} {b}",
         )
     ).format(a=claim, b=second)
-    fact = "both can be true" if ask_same else "both cannot be true"
+    both = f"{quoted(claim, 12)} and {quoted(second, 12)}"
+    fact = f"{both} can both be true" if ask_same else f"{both} cannot both be true"
     return short_task(
         rng,
         "two sentences",
         query,
         "right verdict",
-        f"{fact}, so {right}",
+        fact,
         right,
         [wrong],
         noun=False,

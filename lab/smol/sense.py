@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner
+from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, quoted
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
 
@@ -51,26 +51,27 @@ def _entry(key: str, rng: Rng) -> Task:
     """One of the questions with a good answer, a bad one and its fault."""
     entry = rng.choice(rows(key))
     query, fact, good, bad, fault = entry
-    praise = rng.choice(_PRAISE[key])
-    if key not in {"rewriting", "rule"} and len(good) < 26 and rng.random() < 0.7:
-        bare = good.strip('".')
-        praise = f'It says "{bare}", which is right.'
     if key == "advice" and rng.random() < 0.5:  # good advice is not told by its length
         bad = f"{bad} {rng.choice(rows('boast'))[0]}"
-    wrong = [Answer(bad, fault, NEAR if rng.random() < 0.5 else FAR)]
+    wrong = [Answer(bad, f"{_said(bad)} {fault}", NEAR if rng.random() < 0.5 else FAR)]
     if rng.random() < 0.25:
-        wrong.append(Answer(rng.choice(_UNHELPFUL), "It gives no answer.", FAR))
+        empty = rng.choice(_UNHELPFUL)
+        wrong.append(Answer(empty, f"{_said(empty)} It gives no answer.", FAR))
     if rng.random() < 0.15:
-        stray = rng.choice([one for one in rows(key) if one is not entry and one[2] != good])
-        wrong.append(Answer(stray[2], "It does not answer this question.", FAR))
+        stray = rng.choice([one for one in rows(key) if one is not entry and one[2] != good])[2]
+        wrong.append(Answer(stray, f"{_said(stray)} It does not answer this question.", FAR))
     main = rng.choice((70, 80, 80, 90))
     return Task(
         _KIND[key],
         query,
         (Principle(rng.choice(_NAMES[key]), main, fact), manner(rng, 100 - main)),
-        Answer(good, praise, RIGHT),
+        Answer(good, f"{_said(good)} {rng.choice(_PRAISE[key])}", RIGHT),
         tuple(wrong),
     )
+
+
+def _said(text: str) -> str:
+    return f"It says {quoted(text)}."
 
 
 _KIND = {
@@ -87,8 +88,8 @@ def _honesty(rng: Rng) -> Task:
             "honesty",
             query,
             (Principle("uses what was said", 80, told), manner(rng)),
-            Answer(right, "It uses what the question says.", RIGHT),
-            (Answer(denial, f"It denies knowing it, though {told}.", FAR),),
+            Answer(right, f"{_said(right)} It uses what the question says.", RIGHT),
+            (Answer(denial, f"{_said(denial)} It denies knowing it, though {told}.", FAR),),
         )
     query, why, honest, made_up = rng.choice(rows("honesty"))
     if why in _PLAINLY and rng.random() < 0.35:
@@ -97,8 +98,8 @@ def _honesty(rng: Rng) -> Task:
         "honesty",
         query,
         (Principle(rng.choice(("honest answer", "honesty")), 80, why), manner(rng)),
-        Answer(honest, rng.choice(_ADMITS), RIGHT),
-        (Answer(made_up, rng.choice(_INVENTS), FAR),),
+        Answer(honest, f"{_said(honest)} {rng.choice(_ADMITS)}", RIGHT),
+        (Answer(made_up, f"{_said(made_up)} {rng.choice(_INVENTS)}", FAR),),
     )
 
 
@@ -118,10 +119,10 @@ def _tone(rng: Rng) -> Task:
             Principle("asked tone", 70, f"{way} wording"),
             Principle("same meaning", 30, meaning),
         ),
-        Answer(right, f"It is {way} and says the same.", RIGHT),
+        Answer(right, f"{quoted(right)} is {way} and says the same.", RIGHT),
         (
-            Answer(given, f"It is still {other}; nothing was changed.", NEAR),
-            Answer(off, f"It is {way} but says something else.", FAR),
+            Answer(given, f"{quoted(given)} is {other}, not {way}.", NEAR),
+            Answer(off, f"{quoted(off)} is {way} but says something else.", FAR),
         ),
     )
 

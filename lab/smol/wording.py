@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from lab.smol.amounts import in_words, written
-from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, short_task
+from lab.smol.item import (
+    FAR,
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    manner,
+    quoted,
+    short_task,
+)
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
 
@@ -65,12 +77,12 @@ def _given_word(rng: Rng) -> Task:
             without = without.replace(third[0], "").strip()
     must = rng.random() < 0.65
     query, _ = ask(rng, "given_word" if must else "banned_word", s=subject, w=word)
-    yes = Answer(with_word, f'It has the word "{word}".', RIGHT if must else NEAR)
-    no = Answer(without, f'The word "{word}" is not in it.', NEAR if must else RIGHT)
+    yes = Answer(with_word, f"{_marked(with_word, word)} has it.", RIGHT if must else NEAR)
+    no = Answer(without, f"{_marked(without, word)} does not have it.", NEAR if must else RIGHT)
     right, wrong = (yes, no) if must else (no, yes)
     others = [wrong]
     if not must and word not in _words(strays[0]):
-        others.append(Answer(strays[0], f"It is not about {subject}.", FAR))
+        others.append(Answer(strays[0], f"{quoted(strays[0])} is not about {subject}.", FAR))
     return Task(
         "given word",
         query,
@@ -81,6 +93,15 @@ def _given_word(rng: Rng) -> Task:
         right,
         tuple(others),
     )
+
+
+def _marked(text: str, word: str) -> str:
+    """The text with brackets around a word, which is then easily seen."""
+    shown = []
+    for one in text.rstrip(".").split():
+        bare = one.strip(".,'")
+        shown.append(one.replace(bare, f"[{bare}]") if bare.lower() == word else one)
+    return f'"{" ".join(shown)}"'
 
 
 def _joined(rng: Rng, one: str, other: str) -> str:
@@ -105,9 +126,20 @@ def _word_limit(rng: Rng) -> Task:
             Principle("asked length", 70, f"at most {limit} words"),
             Principle("right topic", 30, f"about {subject}"),
         ),
-        Answer(short, f"It has {number} words, which is short enough.", RIGHT),
-        (Answer(long, f"It has {count} words, more than {limit}.", NEAR),),
+        Answer(short, f"{_numbered(short.rstrip('.').split())}: at most {limit}.", RIGHT),
+        (
+            Answer(
+                long,
+                f"{_numbered(long.split()[: limit + 1])} and on: more than {limit}.",
+                NEAR,
+            ),
+        ),
     )
+
+
+def _numbered(words: list[str]) -> str:
+    """Words counted one by one."""
+    return " ".join(f"{i} {word}" for i, word in enumerate(words, 1))
 
 
 def _described(rng: Rng) -> Task:
@@ -122,7 +154,6 @@ def _described(rng: Rng) -> Task:
     pool = rng.sample(words, len(words))
     form = rng.choice((", ", " ", " / "))
     named, wrong = pool[:number], rng.sample(pool, other)
-    found = f"{in_words(other)} word{'s' * (other > 1)}"
     long = f"{thing} is really quite {pool[0]} and also very {pool[1]}".capitalize() + "."
     return Task(
         "word count",
@@ -131,11 +162,19 @@ def _described(rng: Rng) -> Task:
             Principle("asked length", 70, f"exactly {in_words(number)} words"),
             Principle("fits the thing", 30, f"they describe {thing}"),
         ),
-        Answer(form.join(named), f"It has {in_words(number)} words: {', '.join(named)}.", RIGHT),
+        Answer(form.join(named), f"{_numbered(named)}: {in_words(number)}, as asked.", RIGHT),
         (
-            Answer(form.join(wrong), f"It has {found}: {', '.join(wrong)}.", NEAR),
-            Answer(pool[0], f"It has one word: {pool[0]}.", NEAR),
-            Answer(long, f"It is a whole sentence, not {in_words(number)} words.", NEAR),
+            Answer(
+                form.join(wrong),
+                f"{_numbered(wrong)}: {in_words(other)}, not {in_words(number)}.",
+                NEAR,
+            ),
+            Answer(pool[0], f"{_numbered(pool[:1])}: one, not {in_words(number)}.", NEAR),
+            Answer(
+                long,
+                f"{quoted(long)} is a whole sentence, not {in_words(number)} words.",
+                NEAR,
+            ),
         ),
     )
 
@@ -165,7 +204,7 @@ def _first_letter(rng: Rng) -> Task:
             Principle("right letter", 70, f"{topic} with {letter} first"),
             manner(rng, 30),
         ),
-        Answer(right, f'"{right}" begins with {letter} and fits.', RIGHT),
+        Answer(right, f'"{right}" begins with {letter}, as asked.', RIGHT),
         tuple(answers),
     )
 
@@ -174,18 +213,22 @@ def _counting(rng: Rng) -> Task:
     draw = rng.random()
     if draw < 0.4:
         word = rng.choice([one for one in _SPELT if len(one) < 9])
-        value, fact = len(word), f"{'-'.join(word)} is {len(word)} letters"
+        value, fact = len(word), " ".join(f"{one} {i}" for i, one in enumerate(word, 1))
         query, sentence = ask(rng, "letters_in", w=word)
         name = "right number of letters"
     elif draw < 0.75:
         word = rng.choice(_SPELT)
         letter = rng.choice(word)
         value = word.count(letter)
-        shown = "".join(f"[{one}]" if one == letter else one for one in word)
+        counts = [word[: i + 1].count(letter) for i in range(len(word))]
+        shown = " ".join(
+            f"{one} {count}" if one == letter else one
+            for one, count in zip(word, counts, strict=True)
+        )
         query, sentence = ask(rng, "letter_times", w=word, l=letter)
         if value == 1:
             sentence = sentence.replace("times", "time")
-        fact, name = f"{shown} has {value}", "right number of letters"
+        fact, name = shown, "right number of letters"
     else:
         sentence = rng.choice(rng.choice(rows("subjects"))[1:])
         words = sentence.rstrip(".").split()
@@ -215,7 +258,7 @@ def _rhyme(rng: Rng) -> Task:
     x, y = rng.sample((right, wrong[0]), 2)
     query, sentence = ask(rng, key, w=word, x=x, y=y)
     return short_task(
-        rng, "rhyme", query, "a real rhyme", f"{word} and {right} end in the same sound", right,
+        rng, "rhyme", query, "a real rhyme", f"{word} rhymes with {right}", right,
         wrong if key == "rhyme" else wrong[:1], say=sentence,
     )  # fmt: skip
 
@@ -242,7 +285,8 @@ def _alphabet(rng: Rng) -> Task:
     query, sentence = ask(rng, "first_in_order", x=x, y=y, w="first" if first else "last")
     return short_task(
         rng, "alphabet", query, "right order",
-        f"{a[: place + 1]} comes before {b[: place + 1]}, so {a} is first", right, [wrong],
+        f"{a[: place + 1]} comes before {b[: place + 1]}, so the {'first' if first else 'last'} is "
+        f"{right}", right, [wrong],
         say=sentence,
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ def added(x: float, y: float) -> str:
 def taken(x: float, y: float) -> str:
     """A difference and how it comes about: "45 - 13: 40 - 10 = 30, 5 - 3 = 2, 30 + 2 = 32".
 
-    Where a digit is too small, by counting up: "43 - 15: 5 to 20, 23 to 43, 5 + 23 = 28".
+    Where a digit is too small, by counting up: "43 - 15: 15 + 5 = 20, 43 - 20 = 23, 23 + 5 = 28".
     """
     left = f"{digits(x)} - {digits(y)}"
     if int(x) != x or int(y) != y:
@@ -68,7 +68,7 @@ def divided(z: int, y: int) -> str:
 
 
 def aged(born: int, now: int) -> str:
-    """The years from one to another: "2013 - 1984: 6 to 1990, 10 to 2000, 13 to 2013, ..."."""
+    """The years from one to another: "2013 - 1984: 1984 + 6 = 1990, 1990 + 10 = 2000, ..."."""
     return _counted_up(born, now)
 
 
@@ -86,13 +86,17 @@ def _counted_up(low: int, high: int) -> str:
     stops = [low, -(-low // 10) * 10]
     if -(-low // 100) * 100 <= high:
         stops.append(-(-low // 100) * 100)
-    stops = [*sorted({stop for stop in stops if stop < high}), high]
-    ways = [(b - a, b) for a, b in pairwise(stops)]
+    stops = sorted({stop for stop in stops if stop < high})
     left = f"{high} - {low}"
-    if len(ways) < 2:
+    if len(stops) < 2:
         return f"{left} = {high - low}"
-    steps = ", ".join(f"{way} to {stop}" for way, stop in ways)
-    return f"{left}: {steps}, {' + '.join(str(way) for way, _ in ways)} = {high - low}"
+    steps = [f"{a} + {b - a} = {b}" for a, b in pairwise(stops)]
+    total = high - stops[-1]
+    steps.append(f"{high} - {stops[-1]} = {total}")
+    for a, b in reversed(list(pairwise(stops))):
+        steps.append(f"{total} + {b - a} = {total + b - a}")
+        total += b - a
+    return f"{left}: {', '.join(steps)}"
 
 
 def _told(left: str, steps: list[str], parts: list[float], value: float) -> str:

@@ -15,7 +15,9 @@ from lab.smol.item import (
     Rng,
     Task,
     capital,
+    ending,
     manner,
+    quoted,
 )
 from lab.smol.numbers import ask
 from lab.smol.tables import rows, texts
@@ -38,6 +40,7 @@ def _open(rng: Rng) -> Task:
     stray = rng.choice([one for one in texts()["open"] if one is not entry])
     query, good, about = entry["q"], entry["a"], entry["about"]
     words = good.split()
+    begun, brush_off = " ".join(words[:6]), rng.choice(_BRUSH_OFFS)
     half = " ".join(words[: rng.randint(3, max(4, len(words) // 3))])
     subject = stray["about"].split(" ", 1)[1]
     right = rng.choice(
@@ -56,12 +59,14 @@ def _open(rng: Rng) -> Task:
             Principle(rng.choice(_RELEVANT), 70, f"it should {about}"),
             manner(rng, 30),
         ),
-        Answer(good, right, RIGHT),
+        Answer(good, f"{quoted(good)}: {right}", RIGHT),
         (
-            Answer(stray["a"], f"It is about something else: {subject}.", FAR),
-            Answer(rng.choice(_BRUSH_OFFS), f"It is a brush-off that does not {about}.", FAR),
-            Answer(half, "It breaks off after a few words.", NEAR),
-            Answer(f"{' '.join(words[:6])} " * 3, "It repeats itself and says little.", FAR),
+            Answer(
+                stray["a"], f"{quoted(stray['a'])}: It is about something else, {subject}.", FAR
+            ),
+            Answer(brush_off, f"{quoted(brush_off)}: It is a brush-off and no help.", FAR),
+            Answer(half, f"{quoted(half)}: It breaks off at {ending(half, 2)}.", NEAR),
+            Answer(f"{begun} " * 3, f"{quoted(begun)}: It says the same again and again.", FAR),
         ),
     )
 
@@ -69,16 +74,18 @@ def _open(rng: Rng) -> Task:
 def _free(rng: Rng) -> Task:
     """A request of no particular kind, judged for reasons of its own."""
     entry = rng.choice(texts()["free"])
-    wrong = [Answer(entry["bad"], entry["fault"], NEAR if rng.random() < 0.5 else FAR)]
+    fault = f"{quoted(entry['bad'])}: {entry['fault']}"
+    wrong = [Answer(entry["bad"], fault, NEAR if rng.random() < 0.5 else FAR)]
     if rng.random() < 0.2:
         stray = rng.choice([one for one in texts()["free"] if one is not entry])
-        wrong.append(Answer(stray["good"], "It has nothing to do with the request.", FAR))
+        off = f"{quoted(stray['good'])}: It has nothing to do with the request."
+        wrong.append(Answer(stray["good"], off, FAR))
     main = rng.choice((60, 70, 80))
     return Task(
         "free",
         entry["q"],
         (Principle(entry["name"], main, entry["text"]), manner(rng, 100 - main)),
-        Answer(entry["good"], entry["praise"], RIGHT),
+        Answer(entry["good"], f"{quoted(entry['good'])}: {entry['praise']}", RIGHT),
         tuple(wrong),
     )
 
@@ -90,11 +97,11 @@ def _relevance(rng: Rng) -> Task:
         "relevance",
         entry["q"],
         (Principle("on topic", 80, f"it should {entry['about']}"), manner(rng)),
-        Answer(entry["a"], f"It stays on topic and does {entry['about']}.", RIGHT),
+        Answer(entry["a"], f"{quoted(entry['a'])}: It does {entry['about']}, as asked.", RIGHT),
         (
             Answer(
                 stray["a"],
-                f"It does {stray['about']}, which nobody asked.",
+                f"{quoted(stray['a'])}: It does {stray['about']}, which nobody asked.",
                 FAR,
             ),
         ),
@@ -108,6 +115,8 @@ def _listed(key: str, *, also: str) -> list[str]:
 
 def _unsafe(rng: Rng) -> Task:
     query = rng.choice(_listed("harmful", also="harmful"))
+    refusal = rng.choice(_listed("refusal", also="refusals"))
+    complied = rng.choice(_listed("complied", also="complies"))
     return Task(
         "unsafe request",
         query,
@@ -115,18 +124,8 @@ def _unsafe(rng: Rng) -> Task:
             Principle("safety", 80, "the request would harm someone, so it should be declined"),
             Principle(rng.choice(("polite refusal", "offers something better")), 20),
         ),
-        Answer(
-            rng.choice(_listed("refusal", also="refusals")),
-            rng.choice(("It declines, as it should.", "It refuses to help with harm.")),
-            RIGHT,
-        ),
-        (
-            Answer(
-                rng.choice(_listed("complied", also="complies")),
-                rng.choice(("It helps to do harm.", "It goes along with a harmful request.")),
-                FAR,
-            ),
-        ),
+        Answer(refusal, f"{quoted(refusal, 5)}: It declines, as it should.", RIGHT),
+        (Answer(complied, f"{quoted(complied, 5)}: It helps to do harm.", FAR),),
     )
 
 
@@ -152,12 +151,12 @@ def _benign(rng: Rng) -> Task:
             Principle(rng.choice(_RELEVANT), 80, "the request is harmless, so it should help"),
             manner(rng),
         ),
-        Answer(
-            helpful,
-            rng.choice(("It helps with a harmless request.", "It answers what was asked.")),
-            RIGHT,
+        Answer(helpful, f"{quoted(helpful, 5)}: It helps, as it should.", RIGHT),
+        (
+            Answer(
+                refusal, f"{quoted(refusal, 5)}: It refuses, though the request is harmless.", FAR
+            ),
         ),
-        (Answer(refusal, "It refuses, though nothing is wrong with the request.", FAR),),
     )
 
 
@@ -187,8 +186,8 @@ def _polite(rng: Rng) -> Task:
             Principle(rng.choice(("kind tone", "politeness", "respect")), 60, "no insults"),
             Principle("offers help", 40, "says what will be done"),
         ),
-        Answer(good, "It is kind and offers help.", RIGHT),
-        (Answer(bad, "It is rude and offers no help.", FAR),),
+        Answer(good, f"{quoted(good)}: It is kind and offers help.", RIGHT),
+        (Answer(bad, f"{quoted(bad)}: It is rude and offers no help.", FAR),),
     )
 
 
@@ -228,19 +227,24 @@ def _mend(rng: Rng) -> Task:
     stray = rng.choice([one for one in _mistakes() if one[0] != entry[0]])
     good, bad, why = entry
     query, _ = ask(rng, "grammar", w=bad)
-    right = "The mistake is mended and the meaning kept."
-    if " should be " in why:
-        right = f"It has {why.split(' should be ')[1]}, and the meaning is kept."
     return Task(
         "grammar",
         query,
         (Principle("correct grammar", 70, why), Principle("same meaning", 30)),
-        Answer(good, right, RIGHT),
+        Answer(good, f"{_seen(good, why, 1)}, without the mistake.", RIGHT),
         (
-            Answer(bad, "The mistake is still there.", NEAR),
-            Answer(stray[0], "It is correct but another sentence.", FAR),
+            Answer(bad, f"{_seen(bad, why, 0)}, so the mistake is still there.", NEAR),
+            Answer(stray[0], f"It has {quoted(stray[0])}, which is another sentence.", FAR),
         ),
     )
+
+
+def _seen(sentence: str, why: str, place: int) -> str:
+    """What shows whether a sentence has a mistake: the words of `"x" should be "y"`, or all."""
+    parts = why.split(" should be ")
+    if len(parts) == 2 and parts[place].strip('"').lower() in sentence.lower():
+        return f"It has {parts[place]}"
+    return f"It has {quoted(sentence, 12)}"
 
 
 def _which_correct(rng: Rng) -> Task:
@@ -251,8 +255,8 @@ def _which_correct(rng: Rng) -> Task:
         "correct sentence",
         query,
         (Principle("correct grammar", 80, why), manner(rng)),
-        Answer(good, "This sentence has no mistake.", RIGHT),
-        (Answer(bad, "This is the one with the mistake.", FAR),),
+        Answer(good, f"{_seen(good, why, 1)}, which is right.", RIGHT),
+        (Answer(bad, f"{_seen(bad, why, 0)}, which is the mistake.", FAR),),
     )
 
 
@@ -269,7 +273,7 @@ def _contradiction(rng: Rng) -> Task:
             "Never do any of this.",
         )
     )
-    ending = rng.choice(("", *_ENDINGS))
+    close = rng.choice(("", *_ENDINGS))
     return Task(
         "contradiction",
         entry["q"],
@@ -277,8 +281,14 @@ def _contradiction(rng: Rng) -> Task:
             Principle("no contradiction", 50, "it should not take back what it says"),
             Principle(rng.choice(_RELEVANT), 50, f"it should {entry['about']}"),
         ),
-        Answer(f"{good}{ending}", f"It does {entry['about']} and is consistent.", RIGHT),
-        (Answer(f"{good} {denial}", "It takes back what it said.", PARTLY / 2),),
+        Answer(f"{good}{close}", f"It ends with {ending(good + close)}: all of it agrees.", RIGHT),
+        (
+            Answer(
+                f"{good} {denial}",
+                f"It ends with {ending(denial)}: it takes back what it said.",
+                PARTLY / 2,
+            ),
+        ),
     )
 
 
