@@ -32,13 +32,6 @@ _EVENTS = (
     *("the dentist appointment", "the party", "the trip", "the delivery", "choir practice"),
     *("the school play", "my driving test", "the staff dinner", "the inspection", "bin day"),
 )
-_MORE = (  # comparative, superlative, opposite superlative
-    *(("taller", "tallest", "shortest"), ("older", "oldest", "youngest")),
-    *(("faster", "fastest", "slowest"), ("heavier", "heaviest", "lightest")),
-    *(("richer", "richest", "poorest"), ("louder", "loudest", "quietest")),
-    *(("stronger", "strongest", "weakest"), ("younger", "youngest", "oldest")),
-    *(("shorter", "shortest", "tallest"), ("slower", "slowest", "fastest")),
-)
 _WORDS = (
     *("apple", "bridge", "cloud", "dance", "eagle", "forest", "garden", "hotel", "island"),
     *("jacket", "kitchen", "lemon", "mirror", "needle", "orange", "pencil", "queen", "river"),
@@ -53,6 +46,9 @@ _WAYS = (
 
 
 def _weekday(rng: Rng) -> Task:
+    other = rng.random()
+    if other < 0.34:
+        return _named_day(rng) if other < 0.14 else _date(rng) if other < 0.24 else _apart(rng)
     start, step = rng.randrange(7), rng.randint(1, 6)
     if rng.random() < 0.15:
         step = rng.choice((7, 8, 9, 10, 14))
@@ -74,6 +70,120 @@ def _weekday(rng: Rng) -> Task:
         rng, "weekday", query, "right weekday", _counted(start, step, back=back), right, wrong,
         say=sentence,
     )  # fmt: skip
+
+
+_NAMED_DAYS = (
+    *("the day before yesterday", "yesterday", "today", "tomorrow", "the day after tomorrow"),
+)
+
+
+def _named_day(rng: Rng) -> Task:
+    """From one of yesterday, today and tomorrow to another."""
+    here, there = rng.sample(range(5), 2)
+    start = rng.randrange(7)
+    be = ["was", "was", "is", "is", "is"]
+    path = range(here, there + (1 if there > here else -1), 1 if there > here else -1)
+    days = {i: DAYS[(start + i - here) % 7] for i in path}
+    right = days[there]
+    given = f"{_NAMED_DAYS[here]} {be[here]} {days[here]}"
+    asked = "was" if there < 2 else "is" if there == 2 else rng.choice(("is", "will be"))
+    target = _NAMED_DAYS[there]
+    query = rng.choice(
+        (
+            "If {g}, what day {w} {t}?",
+            "{G}. What day {w} {t}?",
+            "{G}. So which weekday {w} {t}?",
+            "{g}, {t} {w} what day",
+            "Suppose {g}. Which day {w} {t}?",
+            "Given that {g}, name the weekday that {w} {t}.",
+        )
+    ).format(g=given, G=capital(given), w=asked, t=target)
+    fact = ", ".join(f"{_NAMED_DAYS[i]} {be[i]} {days[i]}" for i in path)
+    wrong = [DAYS[(DAYS.index(right) + shift) % 7] for shift in rng.sample((1, -1, 2, -2), 2)]
+    return short_task(
+        rng, "weekday", query, "right weekday", fact, right, wrong, say=f"{target} {asked} {{}}"
+    )
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _date(rng: Rng) -> Task:
+    """The weekday of a date, from that of another one near to it."""
+    date, start = rng.randint(1, 22), rng.randrange(7)
+    step = rng.choice((1, 2, 3, 4, 5, 6, 7))
+    month, sign = rng.choice(MONTHS), rng.choice((1, 1, -1)) if date > 7 else 1
+    dates = [date + sign * i for i in range(step + 1)]
+    path = [(one, DAYS[(start + one - date) % 7]) for one in dates]
+    last, right = path[-1]
+    first, name = _ordinal(date), DAYS[start]
+    query = rng.choice(
+        (
+            f"{month} {date} is a {name}. What weekday is {month} {last}?",
+            f"The {first} is a {name}. Which day is the {_ordinal(last)}?",
+            f"the {first} of {month} falls on a {name}, so the {_ordinal(last)} is a",
+            f"If the {first} is a {name}, what day of the week is the {_ordinal(last)}?",
+            f"My calendar has {name} for the {first}. And for the {_ordinal(last)}?",
+        )
+    )
+    fact = ", ".join(f"{one} {day}" for one, day in path)
+    if step == 7:
+        fact = f"7 days are a week, so {name} again"
+    wrong = [DAYS[(DAYS.index(right) + shift) % 7] for shift in rng.sample((1, -1, 2, -2), 2)]
+    return short_task(rng, "weekday", query, "right weekday", fact, right, wrong, say="it is a {}")
+
+
+def _apart(rng: Rng) -> Task:
+    """How many days or months from one to another; which comes right after or before."""
+    names = DAYS if rng.random() < 0.6 else MONTHS
+    thing = "day" if names is DAYS else "month"
+    start, step = rng.randrange(len(names)), rng.randint(2, 5)
+    path = [names[(start + i) % len(names)] for i in range(step + 1)]
+    counted = ", ".join(f"{i} {name}" for i, name in enumerate(path[1:], 1))
+    if rng.random() < 0.4:
+        query = rng.choice(
+            (
+                f"How many {thing}s is it from {path[0]} to {path[-1]}?",
+                f"It's {path[0]}. How many {thing}s until {path[-1]}?",
+                f"{thing}s between {path[0]} and {path[-1]}, counting the last one?",
+                f"I start in {path[0]} and stop in {path[-1]}. How many {thing}s later is that?"
+                if names is MONTHS
+                else f"I slept from {path[0]} night to {path[-1]} night. How many nights later?",
+            )
+        )
+        return short_task(
+            rng, "weekday", query, f"right number of {thing}s", counted + f", so {step}", str(step),
+            [str(step + 1), str(step - 1)], say=f"it is {{}} {thing}s",
+        )  # fmt: skip
+    after = rng.random() < 0.6
+    a, b = path[:2]
+    given, right = (a, b) if after else (b, a)
+    word = "after" if after else "before"
+    query = rng.choice(
+        (
+            f"Which {thing} comes {word} {given}?",
+            f"What {thing} is right {word} {given}?",
+            f"{given}: the {thing} {word} that?",
+            f"My kid wants to know which {thing} we have just {word} {given}.",
+            f"name the {thing} {word} {given}",
+        )
+    )
+    if rng.random() < 0.4:
+        steps = rng.choice((2, 3))
+        far = [names[(start + (i if after else -i)) % len(names)] for i in range(steps + 1)]
+        query = f"Which {thing} is {steps} {thing}s {word} {far[0]}?"
+        right, given = far[-1], far[0]
+        fact = ", ".join(f"{i} {name}" for i, name in enumerate(far[1:], 1))
+        fact = f"{'on' if after else 'back'} from {given}: {fact}"
+    else:
+        fact = f"{a} and then {b}, so {right}"
+    place = names.index(right)
+    wrong = sorted({names[(place + shift) % len(names)] for shift in (1, -1, 2)} - {right})
+    return short_task(
+        rng, "weekday", query, f"right {thing}", fact, right, rng.sample(wrong, 2), say="it's {}"
+    )
 
 
 def _counted(start: int, step: int, *, back: bool) -> str:
@@ -134,6 +244,17 @@ def _earlier(rng: Rng) -> Task:
         key, word = "earlier_time", "earlier" if early else "later"
     right, wrong = (a, b) if early else (b, a)
     x, y = rng.sample((a, b), 2)
+    if rng.random() < 0.2:
+        side = rng.choice(("before", "after"))
+        said = "yes" if (x == a) == (side == "before") else "no"
+        asking = rng.choice(
+            ("Is {x} {w} {y}?", "does {x} come {w} {y}", "Is it right that {x} is {w} {y}?")
+        )
+        return short_task(
+            rng, "before or after", asking.format(x=x, y=y, w=side), "right order",
+            f"{a} comes before {b}, so {said}", said, ["no" if said == "yes" else "yes"],
+            noun=False,
+        )  # fmt: skip
     query, sentence = ask(rng, key, x=x, y=y, w=word)
     return short_task(
         rng, "before or after", query, "right order",
@@ -157,24 +278,51 @@ def _years(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-def _chain(rng: Rng) -> Task:
-    more, most, least = rng.choice(_MORE)
-    a, b, c = rng.sample(NAMES, 3)
-    facts = [f"{a} is {more} than {b}", f"{b} is {more} than {c}"]
-    if rng.random() < 0.4:
-        facts.reverse()
-    told = rng.choice((f"{facts[0]}. {facts[1]}.", f"{facts[0]}, and {facts[1]}."))
-    top = rng.random() < 0.6
-    right, word = (a, most) if top else (c, least)
-    query, sentence = ask(rng, "logic", f=told, w=word)
-    wrong = [name for name in (a, b, c) if name != right]
+_CHANGES = (  # what was planned, the words before it, possible values, the principle
+    ("the meeting", "in", ("room 4", "room 12", "the library", "the canteen"), "right place"),
+    ("the party", "at", ("Anna's house", "the park", "the beach", "the club"), "right place"),
+    ("the train", "from", ("platform 2", "platform 5", "platform 9"), "right platform"),
+    ("the lesson", "with", ("Mrs Lee", "Mr Brown", "Miss Ito", "Mr Diaz"), "right teacher"),
+    ("the talk", "at", ("2 pm", "3 pm", "4:30 pm", "11 am", "noon"), "right time"),
+    ("dinner", "at", ("six", "seven", "half past seven", "eight"), "right time"),
+    ("the ticket", "for", ("12 euros", "15 euros", "9 euros", "20 euros"), "right price"),
+    ("the trip", "in", ("April", "June", "September", "October"), "right month"),
+    ("the picnic", "by", ("the lake", "the river", "the old mill"), "right place"),
+    ("the flight", "from", ("gate A3", "gate B7", "gate C12"), "right gate"),
+)
+_CHANGED = (
+    "{E} was planned {p} {x}. It has been changed, now it is {p} {y}. {q}",
+    "First it said {p} {x}, but {e} is {p} {y} after all. {q}",
+    "update: {e} is not {p} {x}, it's {p} {y}. {q}",
+    "{E} is {p} {y} instead of {p} {x}. {q}",
+    "I wrote down that {e} is {p} {x}. Then a message came: {p} {y}. {q}",
+    "Forget what I said about {e}. It isn't {p} {x} but {p} {y}. {q}",
+    "Old plan: {e} {p} {x}. New plan: {e} {p} {y}. {q}",
+    "They switched {e} from {x} to {y}. {q}",
+    "Because of a mistake {e} was listed {p} {x}; right is {p} {y}. {q}",
+)
+_NOW = (
+    *("What is right now?", "So what counts?", "What do I tell the others?", "What's the latest?"),
+    *("which one is it now", "What should I write down?", "Where do we stand?"),
+)
+
+
+def _changed(rng: Rng) -> Task:
+    """Something other than a day has changed."""
+    what, before, values, name = rng.choice(_CHANGES)
+    old, new = rng.sample(values, 2)
+    query = rng.choice(_CHANGED).format(
+        e=what, E=capital(what), p=before, x=old, y=new, q=rng.choice(_NOW)
+    )
     return short_task(
-        rng, "logic", query, "right conclusion",
-        f"{most} first: {a}, {b}, {c}, so the {word} is {right}", right, wrong, say=sentence,
+        rng, "changed plan", query, name, f"{old} was changed to {new}", new, [old],
+        say=f"{what} is {before} {{}} now",
     )  # fmt: skip
 
 
 def _due(rng: Rng) -> Task:
+    if rng.random() < 0.4:
+        return _changed(rng)
     event = rng.choice(_EVENTS)
     day, moved = rng.sample(DAYS, 2)
     hour, other = rng.sample(range(1, 12), 2)
@@ -182,8 +330,9 @@ def _due(rng: Rng) -> Task:
         rng, "plan", e=event, E=capital(event), d=day, m=moved, h=str(hour), k=str(other)
     )
     return short_task(
-        rng, "changed plan", query, "right day", f"it moved to {moved}", moved, [day], say=sentence
-    )
+        rng, "changed plan", query, "right day", f"it moved from {day} to {moved}", moved, [day],
+        say=sentence,
+    )  # fmt: skip
 
 
 def _sorted(rng: Rng) -> Task:
@@ -251,7 +400,6 @@ KINDS: dict[str, Kind] = {
     "weekday": _weekday,
     "before or after": _earlier,
     "years": _years,
-    "logic": _chain,
     "changed plan": _due,
     "sorting": _sorted,
 }

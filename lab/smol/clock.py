@@ -26,6 +26,33 @@ def _spoken(rng: Rng, minutes: int) -> str:
     return _spelled(minutes) if minutes > 100 or rng.random() < 0.6 else plain
 
 
+def _said(rng: Rng, text: str) -> str:
+    """A time of day as it may be spoken: "half past three in the afternoon" for 15:30."""
+    if rng.random() > 0.25:
+        return text
+    time, _, side = text.partition(" ")
+    hour, minute = (int(part) for part in time.split(":"))
+    hour = hour % 12 + (12 if side == "pm" else 0) if side else hour
+    form = (_QUARTERS | _MINUTES).get(minute)
+    if form is None:
+        return text
+    spoken = form.format(h=in_words((hour - 1) % 12 + 1), h1=in_words(hour % 12 + 1))
+    if not side and 1 <= hour <= 12:
+        return spoken
+    part = "morning" if hour < 12 else "afternoon" if hour < 18 else "evening"
+    return f"{spoken} in the {part}"
+
+
+def _lasting(rng: Rng, text: str) -> str:
+    """A duration as it may be spoken: "an hour and a half", "90 minutes"."""
+    words = text.split()
+    minutes = sum(
+        int(number) * (60 if unit.startswith("hour") else 1)
+        for number, unit in zip(words[::2], words[1::2], strict=True)
+    )
+    return _spoken(rng, minutes) if rng.random() < 0.4 else text
+
+
 def shown(minutes: int, *, half: bool = False) -> str:
     """A time of day as 15:05, or as 3:05 pm."""
     hour, minute = divmod(minutes % (24 * 60), 60)
@@ -56,7 +83,7 @@ def _clock(rng: Rng) -> Task:
         slips.add(f"{start // 60 + span // 60}:{(start % 60 + span % 60) % 100:02d}")
     return short_task(
         rng, "clock", query, "right time", _worked(start, span, back=back, half=half), right,
-        rng.sample(sorted(slips - {right, given}), 3), say=sentence,
+        rng.sample(sorted(slips - {right, given}), 3), say=sentence, write=_said,
     )  # fmt: skip
 
 
@@ -85,7 +112,7 @@ def _between(rng: Rng) -> Task:
     fact = f"{_worked(start, span, back=False, half=half)}, so {_spelled(span)}"
     return short_task(
         rng, "clock", query, "right duration", fact, _spelled(span), rng.sample(sorted(slips), 3),
-        say=sentence,
+        say=sentence, write=_lasting,
     )  # fmt: skip
 
 

@@ -32,7 +32,9 @@ def _comparison(rng: Rng) -> Task:
     draw = rng.random()
     if draw < 0.35:
         return _amounts(rng)
-    return _who(rng) if draw < 0.6 else _numbers(rng)
+    if draw < 0.65:
+        return _who(rng) if draw < 0.55 else _temperatures(rng)
+    return _numbers(rng)
 
 
 def _who(rng: Rng) -> Task:
@@ -65,10 +67,57 @@ def _numbers(rng: Rng) -> Task:
         ("bigger", "larger", "greater", "higher") if more else ("smaller", "lower", "smaller")
     )
     x, y = rng.sample(((high, shown_high), (low, shown_low)), 2)
+    if rng.random() < 0.25:
+        return _is_it_more(rng, x, y, word, holds=x[0] == right)
     query, sentence = ask(rng, "compare_numbers", x=x[0], y=y[0], w=word)
     return short_task(
         rng, "comparison", query, "right comparison",
         f"{compared(x[1], y[1])}, so the {word} is {right}", right, [wrong], say=sentence,
+    )  # fmt: skip
+
+
+def _is_it_more(
+    rng: Rng, x: tuple[str, str], y: tuple[str, str], word: str, *, holds: bool
+) -> Task:
+    """A yes-or-no question about two numbers."""
+    query = rng.choice(
+        (
+            f"Is {x[0]} {word} than {y[0]}?",
+            f"Is it true that {x[0]} is {word} than {y[0]}?",
+            f"yes or no: {x[0]} is {word} than {y[0]}",
+            f"My brother says {x[0]} is {word} than {y[0]}. Is he right?",
+            f"{x[0]} is {word} than {y[0]}, correct?",
+        )
+    )
+    right, wrong = ("yes", "no") if holds else ("no", "yes")
+    return short_task(
+        rng, "comparison", query, "right comparison", f"{compared(x[1], y[1])}, so {right}", right,
+        [wrong], noun=False,
+    )  # fmt: skip
+
+
+def _temperatures(rng: Rng) -> Task:
+    """Which of two temperatures is warmer."""
+    x, y = rng.sample(range(-20, 36), 2)
+    warm = rng.random() < 0.5
+    word = rng.choice(("warmer", "hotter") if warm else ("colder", "cooler"))
+    right, wrong = (max(x, y), min(x, y)) if warm else (min(x, y), max(x, y))
+    unit = rng.choice((" degrees", "°C", "°"))
+    query = rng.choice(
+        (
+            f"Which is {word}, {x}{unit} or {y}{unit}?",
+            f"It is {x}{unit} in Oslo and {y}{unit} in Rome. Which number is {word}?",
+            f"{x}{unit} or {y}{unit} - what is {word}?",
+            f"The fridge shows {x}{unit}, the shed {y}{unit}. What is the {word} temperature?",
+        )
+    )
+    if (x < 0) != (y < 0):
+        fact = f"{min(x, y)} is below zero, {max(x, y)} is not"
+    else:
+        fact = compared(str(x), str(y))
+    return short_task(
+        rng, "comparison", query, "right comparison", f"{fact}, so the {word} is {right}{unit}",
+        f"{right}{unit}", [f"{wrong}{unit}"], say=f"{{}} is {word}",
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from lab.smol.item import (
     Principle,
     Rng,
     Task,
+    capital,
     ending,
     manner,
     quoted,
@@ -191,25 +192,52 @@ def _capitals(rng: Rng) -> Task:
     )
 
 
-def _layout(rng: Rng) -> Task:
-    topic, *things = rng.choice(rows("topics"))
-    items = rng.sample(things, 3)
-    forms = {
+def _forms(topic: str, items: list[str]) -> dict[str, str]:
+    """The same things in several formats, by the words that ask for them."""
+    listed = f"{', '.join(items[:-1])} and {items[-1]}"
+    number = _NUMBER[len(items)]
+    return {
         "a bulleted list": "\n".join(f"- {item}" for item in items),
         "a numbered list": "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1)),
         "one line with commas": ", ".join(items),
         "JSON": "[" + ", ".join(f'"{item}"' for item in items) + "]",
-        "a sentence": f"Three {topic} are {items[0]}, {items[1]} and {items[2]}.",
+        "a sentence": f"{capital(number)} {topic} are {listed}.",
+        "a question": f"How about {listed}?",
+        "one line with dashes": " - ".join(items),
+        "one line with slashes": " / ".join(items),
+        "words in bold": ", ".join(f"**{item}**" for item in items),
+        "words in brackets": " ".join(f"({item})" for item in items),
+        "a list with letters a, b, c": " ".join(
+            f"{letter}) {item}" for letter, item in zip("abcdef", items, strict=False)
+        ),
+        "an HTML list": "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>",
+        "a table in Markdown": f"| {topic} |\n|---|\n" + "\n".join(f"| {i} |" for i in items),
     }
+
+
+def _layout(rng: Rng) -> Task:
+    topic, *things = rng.choice(rows("topics"))
+    count = rng.choice((3, 3, 3, 2, 4))
+    items = rng.sample(things, min(count, len(things)))
+    forms = _forms(topic, items)
     asked, given = rng.sample(sorted(forms), 2)
     query, _ = ask(rng, "layout", f=asked, s=topic)
+    number = _NUMBER[len(items)]
+    query = (
+        query.replace("three", number)
+        .replace("Three", capital(number))
+        .replace(" 3 ", f" {len(items)} ")
+    )
     stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
-    stray = rng.sample([one for one in strays if one not in things], 3)
-    shown = ", ".join(stray) if asked != "a bulleted list" else "\n".join(f"- {s}" for s in stray)
+    stray = rng.sample([one for one in strays if one not in things], len(items))
+    shown = _forms(stray_topic, stray)[asked]
     return Task(
         "layout",
         query,
-        (Principle("asked format", 60, asked), Principle("right content", 40, f"three {topic}")),
+        (
+            Principle("asked format", 60, asked),
+            Principle("right content", 40, f"{number} {topic}"),
+        ),
         Answer(forms[asked], f"{quoted(forms[asked], 3)} is {asked}, as asked.", RIGHT),
         (
             Answer(forms[given], f"{quoted(forms[given], 3)} is {given}, not {asked}.", NEAR),

@@ -188,7 +188,8 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         if text in because and rng.random() < 0.2:
             sentence = f"{because[text]} = {text}"
         dressed, padded = spoken(rng, shown, sentence, noun=noun)
-        named = f"{shown} ({text})" if text.isdecimal() and not shown[0].isdecimal() else shown
+        alike = shown.replace(",", "") == text or not text[0].isdecimal()
+        named = shown if alike else f"{shown} ({text})"
         if grade == RIGHT:
             finding = rng.choice(_IS_RIGHT).format(a=named)
         elif text in because and rng.random() < 0.6:

@@ -157,7 +157,62 @@ def _remainder(rng: Rng) -> Task:
     )  # fmt: skip
 
 
+_SERIES = (
+    tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    (
+        *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
+        *("October", "November", "December"),
+    ),
+    ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
+)
+
+
+def _named_series(rng: Rng) -> Task:
+    """Letters, days or months, each the next or the next but one."""
+    series = rng.choice((_SERIES[0], *_SERIES))
+    step = rng.choice((1, 2, 2, 3)) if series is _SERIES[0] else rng.choice((1, 1, 2))
+    count = rng.choice((3, 4)) if step * 4 < len(series) else 3
+    start = rng.randrange(len(series) - step * count)
+    shown = [series[start + step * i] for i in range(count + 1)]
+    last = start + step * (count - 1)
+    between = ", ".join(series[last : last + step + 1])
+    fact = "each is the next one" if step == 1 else f"it goes on by {step}"
+    query, sentence = ask(rng, "sequence", s=", ".join(shown[:-1]))
+    query = query.replace("number", "one")
+    right = shown[-1]
+    place = series.index(right)
+    near_by = {series[i] for i in (place - 2, place - 1, place + 1) if 0 <= i < len(series)}
+    return short_task(
+        rng, "sequence", query, "right next one", f"{fact}: {between}", right,
+        rng.sample(sorted(near_by - {right}), 2), say=sentence.replace("number", "one"),
+    )  # fmt: skip
+
+
+def _squares(rng: Rng) -> Task:
+    """Squares, or steps that grow by one."""
+    first = rng.randint(1, 5)
+    if rng.random() < 0.5:
+        numbers = [n * n for n in range(first, first + 5)]
+        fact = f"they are {first} x {first} to {first + 3} x {first + 3}, and "
+        fact += f"{first + 4} x {first + 4} = {numbers[-1]}"
+    else:
+        numbers = [rng.randint(1, 20)]
+        for step in range(first, first + 4):
+            numbers.append(numbers[-1] + step)
+        steps = ", ".join(f"+ {step}" for step in range(first, first + 4))
+        fact = f"the steps are {steps}, and {added(numbers[-2], first + 3)}"
+    query, sentence = ask(rng, "sequence", s=", ".join(map(str, numbers[:-1])))
+    return short_task(
+        rng, "sequence", query, "right next number", fact, str(numbers[-1]),
+        near(rng, numbers[-1], 2), say=sentence, write=written,
+    )  # fmt: skip
+
+
 def _sequence(rng: Rng) -> Task:
+    other = rng.random()
+    if other < 0.3:
+        return _named_series(rng) if other < 0.2 else _squares(rng)
     step = rng.choice((2, 3, 4, 5, 6, 7, 10, 20, 100))
     start = rng.randint(1, 30) if step < 20 else step * rng.randint(1, 4)
     numbers = [start + step * i for i in range(rng.choice((3, 4, 4, 5)))]

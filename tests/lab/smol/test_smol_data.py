@@ -25,6 +25,7 @@ from lab.smol import (
     generate,
     instructions,
     knowledge,
+    logic,
     measures,
     numbers,
     reading,
@@ -55,6 +56,18 @@ def test_the_teacher_is_right_in_every_order(drawn: list[Judged]) -> None:
             assert is_correct(scores, one.sample.ground_truth), one.completion(order)
             assert len(parsed.critiques) == n
             assert len(parsed.principles) == len(one.task.principles)
+
+
+def test_what_decides_is_said_before_the_verdict(drawn: list[Judged]) -> None:
+    """The findings of a right and a wrong answer part only after what the answers say."""
+    begun: dict[str, set[str]] = {}
+    for one in drawn:
+        for answer in one.answers:
+            first = answer.finding.split(" ")[0]
+            side = "right" if answer.grade == one.task.right.grade else "wrong"
+            if not first.strip('"')[:1].isdigit() and first[0] != '"':
+                begun.setdefault(first, set()).add(side)
+    assert all(sides == {"right", "wrong"} for sides in begun.values()), begun
 
 
 _TERM = r"-?\d+(?:\.\d+)?"
@@ -100,8 +113,10 @@ def test_nothing_of_a_template_is_left_open(drawn: list[Judged]) -> None:
 
 
 def test_no_kind_hides_another() -> None:
-    modules = (calendar, clock, compare, instructions, knowledge, measures, numbers, reading, sense)
-    every = [kind for module in (*modules, wording, writing) for kind in module.KINDS]
+    modules = (calendar, clock, compare, instructions, knowledge, logic, measures, numbers)
+    every = [
+        kind for module in (*modules, reading, sense, wording, writing) for kind in module.KINDS
+    ]
     assert sorted(every) == sorted(KINDS)
 
 

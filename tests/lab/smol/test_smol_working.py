@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lab.smol.compare import compared
+from lab.smol.item import concluded, ending, quoted
 from lab.smol.working import added, aged, back, divided, multiplied, taken
 
 
@@ -24,12 +26,12 @@ from lab.smol.working import added, aged, back, divided, multiplied, taken
         (added(12.5, 7.5), "12.5 + 7.5 = 20"),
         (taken(9, 3), "9 - 3 = 6"),
         (taken(45, 13), "45 - 13: 40 - 10 = 30, 5 - 3 = 2, 30 + 2 = 32"),
-        (taken(43, 15), "43 - 15: 5 to 20, 23 to 43, 5 + 23 = 28"),
-        (taken(12, 8), "12 - 8: 2 to 10, 2 to 12, 2 + 2 = 4"),
+        (taken(43, 15), "43 - 15: 15 + 5 = 20, 43 - 20 = 23, 23 + 5 = 28"),
+        (taken(12, 8), "12 - 8: 8 + 2 = 10, 12 - 10 = 2, 2 + 2 = 4"),
         (taken(47, 42), "47 - 42: 7 - 2 = 5"),
-        (taken(20, 8), "20 - 8: 2 to 10, 10 to 20, 2 + 10 = 12"),
+        (taken(20, 8), "20 - 8: 8 + 2 = 10, 20 - 10 = 10, 10 + 2 = 12"),
         (taken(45, 40), "45 - 40 = 5"),
-        (taken(102, 98), "102 - 98: 2 to 100, 2 to 102, 2 + 2 = 4"),
+        (taken(102, 98), "102 - 98: 98 + 2 = 100, 102 - 100 = 2, 2 + 2 = 4"),
         (taken(754, 6), "754 - 6: 754 - 4 = 750, 750 - 2 = 748"),
         (taken(16.5, 14), "16.5 - 14 = 2.5"),
         (multiplied(3, 4), "3 x 4 = 12"),
@@ -37,8 +39,14 @@ from lab.smol.working import added, aged, back, divided, multiplied, taken
         (multiplied(6, 100), "6 x 100 = 600"),
         (divided(56, 8), "56 / 8: 7 x 8 = 56, so 7"),
         (divided(84, 7), "84 / 7: 10 x 7 = 70, 2 x 7 = 14, 10 + 2 = 12"),
-        (aged(1962, 1987), "1987 - 1962: 8 to 1970, 17 to 1987, 8 + 17 = 25"),
-        (aged(1984, 2013), "2013 - 1984: 6 to 1990, 10 to 2000, 13 to 2013, 6 + 10 + 13 = 29"),
+        (aged(1962, 1987), "1987 - 1962: 1962 + 8 = 1970, 1987 - 1970 = 17, 17 + 8 = 25"),
+        (
+            aged(1984, 2013),
+            (
+                "2013 - 1984: 1984 + 6 = 1990, 1990 + 10 = 2000, 2013 - 2000 = 13, "
+                "13 + 10 = 23, 23 + 6 = 29"
+            ),
+        ),
         (aged(1990, 2000), "2000 - 1990 = 10"),
         (back(2013, 29), "2013 - 29: 2013 - 30 = 1983, 1983 + 1 = 1984"),
         (back(1987, 25), "1987 - 25: 80 - 20 = 60, 7 - 5 = 2, 1900 + 60 + 2 = 1962"),
@@ -47,3 +55,36 @@ from lab.smol.working import added, aged, back, divided, multiplied, taken
 )
 def test_working_goes_in_steps_of_one_digit(told: str, expected: str) -> None:
     assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        ("63", "73", "63 and 73: 6 is less than 7"),
+        ("3835", "638", "3835 has 4 digits, 638 has 3"),
+        ("7", "12", "7 has 1 digit, 12 has 2"),
+        ("0.90", "0.45", "0.90 and 0.45: 9 is more than 4"),
+        ("-3", "-15", "3 is less than 15, so -3 is more"),
+        ("1 of 4 parts", "1 of 8 parts", "1 of 4 parts is more than 1 of 8 parts"),
+    ],
+)
+def test_numbers_are_compared_digit_by_digit(x: str, y: str, expected: str) -> None:
+    assert compared(x, y) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The cat.", '"The cat"'),
+        ("One two three four five six seven eight.", '"One two three four five six seven ..."'),
+        ('- "a"\n- b', "\"- 'a'\""),
+    ],
+)
+def test_a_response_is_quoted_in_one_line(text: str, expected: str) -> None:
+    assert quoted(text) == expected
+    assert ending("It is over now, friends!", 2) == '"now, friends!"'
+
+
+def test_the_truth_ends_in_the_answer() -> None:
+    assert concluded("the capital of Peru is Lima", "Lima") == "the capital of Peru is Lima"
+    assert concluded("Defoe wrote Crusoe", "Defoe") == "Defoe wrote Crusoe, so Defoe"
