@@ -49,8 +49,8 @@ _LENGTHS = (  # a time in words, its minutes, what shows them
 def _percent(rng: Rng) -> Task:
     share = rng.choice((10, 20, 25, 50, 5, 75, 30, 40, 60, 15, 80))
     whole = rng.choice((20, 40, 60, 80, 120, 160, 200, 240, 300, 400, 500, 600, 800, 900, 50))
-    if share * whole % 100:
-        whole *= 5
+    while share * whole % 100:
+        whole *= 2
     part = share * whole // 100
     draw = rng.random()
     if draw < 0.22:

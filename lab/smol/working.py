@@ -82,9 +82,9 @@ def back(now: int, years: int) -> str:
 
 
 def _counted_up(low: int, high: int) -> str:
-    """To the next ten, to the next hundred if it lies between, and on."""
+    """To the next ten, to the next hundred if the tens are too few, and on."""
     stops = [low, -(-low // 10) * 10]
-    if -(-low // 100) * 100 <= high:
+    if -(-low // 100) * 100 <= high and high % 100 < stops[1] % 100:
         stops.append(-(-low // 100) * 100)
     stops = sorted({stop for stop in stops if stop < high})
     left = f"{high} - {low}"

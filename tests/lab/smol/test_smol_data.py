@@ -99,6 +99,22 @@ def test_every_equation_of_the_teacher_holds(drawn: list[Judged]) -> None:
     assert found > COUNT / 5
 
 
+def test_percentages_are_whole_and_right(drawn: list[Judged]) -> None:
+    found = 0
+    for one in drawn:
+        if one.task.kind != "percent" or one.task.principles[0].name != "right percentage":
+            continue
+        asked = re.search(
+            r"(\d+)(?:%| percent| per cent) of (?:the |my |our |its )?(\d+)\b", one.task.query
+        )
+        if asked is not None and "%" not in one.task.right.text[-2:]:
+            share, whole = map(int, asked.groups())
+            assert share * whole % 100 == 0, one.task.query
+            assert one.task.principles[0].text.endswith(str(share * whole // 100)), one.task
+            found += 1
+    assert found > 3
+
+
 def test_no_wrong_response_says_the_right_thing(drawn: list[Judged]) -> None:
     for one in drawn:
         marks = "" if one.task.kind == "ending" else ".* "
