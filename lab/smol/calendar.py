@@ -256,9 +256,10 @@ def _earlier(rng: Rng) -> Task:
             noun=False,
         )  # fmt: skip
     query, sentence = ask(rng, key, x=x, y=y, w=word)
+    pair = ("first", "last") if word in {"first", "last"} else ("earlier", "later")
     return short_task(
         rng, "before or after", query, "right order",
-        f"{a} comes before {b}, so the {word} is {right}", right, [wrong], say=sentence,
+        f"{a} is {pair[0]}, {b} is {pair[1]}", right, [wrong], say=sentence,
     )  # fmt: skip
 
 

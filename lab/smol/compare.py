@@ -50,12 +50,15 @@ def _who(rng: Rng) -> Task:
     (less, _), (more, _) = numbers
     question, sentence = phrasing(rng, "compare_stories")
     up = rng.random() < 0.6
-    word = "more" if up else "less" if "earns" in question else "fewer"
+    fewer = "less" if "earns" in question else "fewer"
+    word = "more" if up else fewer
     right, wrong = (who[more], who[less]) if up else (who[less], who[more])
     x, y = (text for _, text in sorted(numbers, reverse=True))
     query = question.format(**who, x=with_comma(rng, x), y=with_comma(rng, y), w=word)
     said = sentence.replace("{a}", "{}").replace("{w}", word).replace("{t}", who["t"])
-    fact = f"{who['n']} {x}, {who['m']} {y}: {compared(x, y)}"
+    fact = (
+        f"{who['n']} {x}, {who['m']} {y}: {compared(x, y)}, {who[less]} {fewer}, {who[more]} more"
+    )
     return short_task(rng, "comparison", query, "right comparison", fact, right, [wrong], say=said)
 
 
@@ -72,8 +75,29 @@ def _numbers(rng: Rng) -> Task:
     query, sentence = ask(rng, "compare_numbers", x=x[0], y=y[0], w=word)
     return short_task(
         rng, "comparison", query, "right comparison",
-        f"{compared(x[1], y[1])}, so the {word} is {right}", right, [wrong], say=sentence,
+        f"{compared(x[1], y[1])}, {_both(word, low, high)}", right, [wrong], say=sentence,
     )  # fmt: skip
+
+
+_OPPOSITE = {
+    "bigger": "smaller",
+    "larger": "smaller",
+    "greater": "smaller",
+    "smaller": "bigger",
+    "higher": "lower",
+    "lower": "higher",
+    "warmer": "colder",
+    "hotter": "colder",
+    "colder": "warmer",
+    "cooler": "warmer",
+}
+_LOW = {"smaller", "lower", "colder", "cooler"}
+
+
+def _both(word: str, low: str, high: str) -> str:
+    """Which is which, in the word of the question: "63 is smaller, 73 is bigger"."""
+    less, more = (word, _OPPOSITE[word]) if word in _LOW else (_OPPOSITE[word], word)
+    return f"{low} is {less}, {high} is {more}"
 
 
 def _is_it_more(
@@ -115,8 +139,9 @@ def _temperatures(rng: Rng) -> Task:
         fact = f"{min(x, y)} is below zero, {max(x, y)} is not"
     else:
         fact = compared(str(x), str(y))
+    low, high = (f"{one}{unit}" for one in sorted((x, y)))
     return short_task(
-        rng, "comparison", query, "right comparison", f"{fact}, so the {word} is {right}{unit}",
+        rng, "comparison", query, "right comparison", f"{fact}, {_both(word, low, high)}",
         f"{right}{unit}", [f"{wrong}{unit}"], say=f"{{}} is {word}",
     )  # fmt: skip
 
@@ -174,11 +199,14 @@ def _amounts(rng: Rng) -> Task:
     right, wrong = (a, b) if (inside > other) == more else (b, a)
     x, y = rng.sample((a, b), 2)
     query, sentence = ask(rng, "compare_units", x=x, y=y, w=words[0 if more else 1])
-    same = f"{a} are {multiplied(float(count), factor)} {small}"
+    same = f"{digits(inside)} {small}"
+    if factor in {7, 12, 24, 60}:
+        same = f"{multiplied(float(count), factor)} {small}"
+    low, high = (b, a) if inside > other else (a, b)
+    fact = f"{a} are {same}, {compared(here, there)}"
     return short_task(
         rng, "comparison", query, "right comparison",
-        f"{same}, {compared(here, there)}, so the {words[0 if more else 1]} is {right}", right,
-        [wrong], say=sentence,
+        f"{fact}, {low} is {words[1]}, {high} is {words[0]}", right, [wrong], say=sentence,
     )  # fmt: skip
 
 

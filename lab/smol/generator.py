@@ -22,7 +22,7 @@ from lab.smol import (
     wording,
     writing,
 )
-from lab.smol.item import PARTLY, RIGHT, Answer, Kind, Rng, Task
+from lab.smol.item import FAR, PARTLY, RIGHT, Answer, Kind, Rng, Task
 
 KINDS: dict[str, Kind] = {
     **numbers.KINDS,
@@ -53,8 +53,9 @@ _WEIGHTS = {
     **dict.fromkeys(("product", "quotient", "fraction", "duration", "word count", "count"), 2.0),
     **dict.fromkeys(("contradiction", "honesty", "harmless request", "two sentences"), 2.0),
     **dict.fromkeys(("changed plan", "check", "not in the text", "two steps"), 2.0),
-    **dict.fromkeys(("counting", "reason", "remainder", "letters"), 1.5),
-    **dict.fromkeys(("parity", "ending", "first letter", "backwards", "alphabet"), 0.7),
+    **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.7),
+    **dict.fromkeys(("counting", "rhyme"), 0.7),
+    **dict.fromkeys(("backwards", "alphabet"), 0.4),
 }
 """How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (
@@ -76,6 +77,8 @@ _CLOSED = 0.36
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
 _WITH_REFERENCE = 0.04
+_CLOSE = 0.5
+"""Share of the tasks whose wrong answers are all near misses, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def _draw_kind(rng: Rng) -> Kind:
 
 def _judged(rng: Rng, task: Task) -> Judged:
     draw = rng.random()
-    wrong = list(task.wrong)
+    wrong = _met(rng, task.wrong)
     if draw < _SINGLE:
         answers = [task.right if rng.random() < 0.5 else rng.choice(wrong)]
     elif draw < _SINGLE + _TRIPLE and len(wrong) > 1:
@@ -164,6 +167,12 @@ def _judged(rng: Rng, task: Task) -> Judged:
         reference=reference,
     )
     return Judged(sample, task, tuple(answers))
+
+
+def _met(rng: Rng, wrong: tuple[Answer, ...]) -> list[Answer]:
+    """The wrong answers to draw from: mostly the near ones, which have to be told apart."""
+    close = [one for one in wrong if one.grade > FAR]
+    return close if close and rng.random() < _CLOSE else list(wrong)
 
 
 def _typed(rng: Rng, task: Task) -> str:

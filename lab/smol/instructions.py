@@ -279,7 +279,7 @@ def _language(rng: Rng) -> Task:
             Answer(
                 stray[asked],
                 f'{quoted(stray[asked])} is {name} for "{stray["en"]}", not that.',
-                NEAR,
+                FAR,
             ),
         ),
     )

@@ -285,9 +285,8 @@ def _alphabet(rng: Rng) -> Task:
     query, sentence = ask(rng, "first_in_order", x=x, y=y, w="first" if first else "last")
     return short_task(
         rng, "alphabet", query, "right order",
-        f"{a[: place + 1]} comes before {b[: place + 1]}, so the {'first' if first else 'last'} is "
-        f"{right}", right, [wrong],
-        say=sentence,
+        f"{a[: place + 1]} comes before {b[: place + 1]}, {a} is first, {b} is last", right,
+        [wrong], say=sentence,
     )  # fmt: skip
 
 
