@@ -1,6 +1,6 @@
 """Distil an adapter further on processors, 1.4 times as fast as `deemster train` does it.
 
-    torchrun --nproc-per-node 2 -m lab.smol.packed --start ADAPTER --items 26000 --seed 34
+    torchrun --nproc-per-node 2 -m lab.smol.packed --adapter ADAPTER --items 26000 --seed 34
 
 It trains what a LoRA run trains and writes the same adapter; only the way differs. The judgments of
 a batch lie one after another without padding, a process a core takes its part of them and the
@@ -230,7 +230,7 @@ class Packed:
         return torch.addmm(found, states @ down.to(self._dtype).T, up.to(self._dtype).T)
 
     def save(self, out: Path) -> None:
-        """Write the adapter, rounded to bfloat16, and beside it what `--start` goes on from."""
+        """Write the adapter, rounded to bfloat16, and beside it what `--adapter` goes on from."""
         out.mkdir(parents=True, exist_ok=True)
         exact = {name: one.detach().contiguous() for name, one in self.lora.items()}
         rounded = {name: one.bfloat16() for name, one in exact.items()}
@@ -339,12 +339,12 @@ def _add_up(tensors: Sequence[Tensor]) -> None:
         one.copy_(summed.view_as(one))
 
 
-def main() -> None:
-    """The command line."""
+def options() -> argparse.ArgumentParser:
+    """What can be given; no name begins one of torchrun's options, which reads them first."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--start", type=Path, default=smol_folder(), help="folder of an adapter")
+    parser.add_argument("--adapter", type=Path, default=smol_folder(), help="folder to go on from")
     parser.add_argument("--out", type=Path, default=Path("build/smol/packed"))
     parser.add_argument("--items", type=int, default=26_000, help="requests to draw")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
@@ -354,6 +354,12 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=20, help="steps up to that rate")
     parser.add_argument("--decay", type=int, default=300, help="steps at the end down to none")
     parser.add_argument("--save", type=int, default=50, help="every so many steps")
+    return parser
+
+
+def main() -> None:
+    """The command line."""
+    parser = options()
     given = parser.parse_args()
     base = fetched(BASE)
     if base is None:
@@ -362,7 +368,7 @@ def main() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         dist.init_process_group("gloo")
     train(
-        Packed(base, given.start),
+        Packed(base, given.adapter),
         rows_of(given.items, seed=given.seed, base=base),
         given.out,
         given,

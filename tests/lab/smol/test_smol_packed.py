@@ -11,11 +11,12 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from tests.support.tiny_model import save_tiny_model
+from torch.distributed.run import get_args_parser
 from transformers import AutoModelForCausalLM
 
 from deemster.training.modeling import quiet
 from lab.smol import packed
-from lab.smol.packed import MASTER, Packed, Row, passes, rate, rows_of, train
+from lab.smol.packed import MASTER, Packed, Row, options, passes, rate, rows_of, train
 
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ROWS: list[Row] = [
@@ -132,3 +133,11 @@ def test_what_the_teacher_writes_is_learned_after_its_prompt(base: Path) -> None
     assert 15 < len(rows) <= 20
     assert all(prompt and completion for prompt, completion in rows)
     assert rows == rows_of(20, seed=1, base=base)
+
+
+def test_torchrun_takes_none_of_the_options_for_its_own() -> None:
+    every = [one for action in options()._actions[1:] for one in (*action.option_strings, "1")]
+    launched = ["--nproc-per-node", "2", "-m", "lab.smol.packed", *every]
+    given = get_args_parser().parse_args(launched)
+    assert given.training_script_args == every
+    assert options().parse_args(given.training_script_args).batch == 1
