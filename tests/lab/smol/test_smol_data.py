@@ -125,6 +125,8 @@ def test_no_wrong_response_says_the_right_thing(drawn: list[Judged]) -> None:
 def test_nothing_of_a_template_is_left_open(drawn: list[Judged]) -> None:
     for one in drawn:
         texts = [one.task.query, *(answer.finding for answer in one.answers)]
+        if one.task.kind == "code":  # where braces are what was asked for
+            continue
         sign = r"\{\w*\}" if one.task.kind == "layout" else r"\{\w*\}|\|"  # tables in Markdown
         assert not any(re.search(sign, text) for text in texts), one.task
 
