@@ -316,7 +316,7 @@ def _changed(rng: Rng) -> Task:
         e=what, E=capital(what), p=before, x=old, y=new, q=rng.choice(_NOW)
     )
     return short_task(
-        rng, "changed plan", query, name, f"{old} was changed to {new}", new, [old],
+        rng, "changed plan", query, name, f"it is {new} now", new, [old],
         say=f"{what} is {before} {{}} now",
     )  # fmt: skip
 
@@ -331,7 +331,7 @@ def _due(rng: Rng) -> Task:
         rng, "plan", e=event, E=capital(event), d=day, m=moved, h=str(hour), k=str(other)
     )
     return short_task(
-        rng, "changed plan", query, "right day", f"it moved from {day} to {moved}", moved, [day],
+        rng, "changed plan", query, "right day", f"it moved to {moved}", moved, [day],
         say=sentence,
     )  # fmt: skip
 

@@ -52,10 +52,9 @@ _WEIGHTS = {
     **dict.fromkeys(("rewriting", "sum", "sorting", "translation", "relevance", "open"), 2.5),
     **dict.fromkeys(("product", "quotient", "fraction", "duration", "word count", "count"), 2.0),
     **dict.fromkeys(("contradiction", "honesty", "harmless request", "two sentences"), 2.0),
-    **dict.fromkeys(("changed plan", "check", "not in the text", "two steps"), 2.0),
-    **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.7),
-    **dict.fromkeys(("counting", "rhyme"), 0.7),
-    **dict.fromkeys(("backwards", "alphabet"), 0.4),
+    **dict.fromkeys(("changed plan", "check", "not in the text"), 2.0),
+    **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
+    **dict.fromkeys(("counting", "rhyme", "backwards", "alphabet"), 0.4),
 }
 """How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (

@@ -73,9 +73,14 @@ def _chain(rng: Rng) -> Task:
     wrong = [name for name in (a, b, c) if name != right]
     return short_task(
         rng, "logic", query, "right conclusion",
-        f"{most} first: {order}, so {word} is {right}", right, wrong,
-        say=sentence,
+        f"{order}: {a} is {_the(most)}, {c} is {_the(least)}", right, wrong, say=sentence,
     )  # fmt: skip
+
+
+def _the(word: str) -> str:
+    return (
+        word if word.startswith(("the ", "at ", "first ", "last ", "furthest ")) else f"the {word}"
+    )
 
 
 def _implied(rng: Rng) -> Task:

@@ -231,9 +231,9 @@ def _mend(rng: Rng) -> Task:
         "grammar",
         query,
         (Principle("correct grammar", 70, why), Principle("same meaning", 30)),
-        Answer(good, f"{_seen(good, why, 1)}, without the mistake.", RIGHT),
+        Answer(good, f"{_seen(good, why, 1)}, which is right.", RIGHT),
         (
-            Answer(bad, f"{_seen(bad, why, 0)}, so the mistake is still there.", NEAR),
+            Answer(bad, f"{_seen(bad, why, 0)}, which {_should(bad, why)}.", NEAR),
             Answer(stray[0], f"It has {quoted(stray[0])}, which is another sentence.", FAR),
         ),
     )
@@ -247,6 +247,13 @@ def _seen(sentence: str, why: str, place: int) -> str:
     return f"It has {quoted(sentence, 12)}"
 
 
+def _should(bad: str, why: str) -> str:
+    """What is said of the mistake, once it was quoted."""
+    parts = why.split(" should be ")
+    shown = len(parts) == 2 and parts[0].strip('"').lower() in bad.lower()
+    return f"should be {parts[1]}" if shown else "is wrong"
+
+
 def _which_correct(rng: Rng) -> Task:
     good, bad, why = rng.choice(_mistakes())
     first, second = rng.sample((good, bad), 2)
@@ -256,7 +263,7 @@ def _which_correct(rng: Rng) -> Task:
         query,
         (Principle("correct grammar", 80, why), manner(rng)),
         Answer(good, f"{_seen(good, why, 1)}, which is right.", RIGHT),
-        (Answer(bad, f"{_seen(bad, why, 0)}, which is the mistake.", FAR),),
+        (Answer(bad, f"{_seen(bad, why, 0)}, which {_should(bad, why)}.", FAR),),
     )
 
 
