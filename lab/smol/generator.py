@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
 _FACT_SHARE = 0.2
 """Of the tasks; the groups of facts are many, and each is small and soon learned."""
 _WEIGHTS = {
-    **dict.fromkeys(("science", "common sense"), 7.0),
+    **dict.fromkeys(("science", "common sense"), 9.0),
     "free": 5.0,
     "comparison": 5.0,
     **dict.fromkeys(("difference", "percent", "clock", "grammar", "passage", "logic"), 4.0),
