@@ -1,4 +1,4 @@
-"""Numbers as people write them, and the mistakes that people make with them."""
+"""Names, days and numbers as people write them, and the mistakes that people make with them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ THINGS = (
     *("oranges", "shells", "balloons", "photos", "tickets", "stamps", "sweets", "plants", "nails"),
     *("screws", "chairs", "bottles", "letters", "candles", "buttons", "lemons", "biscuits"),
     *("crayons", "tomatoes", "towels", "plates", "bulbs", "batteries", "leaflets", "muffins"),
+)
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
 )
 _ONES = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),

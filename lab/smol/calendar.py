@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from lab.smol.amounts import NAMES, digits, in_words
+from lab.smol.amounts import DAYS, MONTHS, NAMES, digits, in_words
 from lab.smol.clock import shown
 from lab.smol.item import (
     NEAR,
@@ -22,11 +22,6 @@ from lab.smol.numbers import ask
 from lab.smol.tables import phrasing, rows
 from lab.smol.working import aged, back
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July", "August"),
-    *("September", "October", "November", "December"),
-)
 _EVENTS = (
     *("the concert", "my exam", "the meeting", "our wedding", "the deadline", "the match"),
     *("the dentist appointment", "the party", "the trip", "the delivery", "choir practice"),

@@ -14,6 +14,7 @@ from lab.smol.item import (
     capital,
     ending,
     manner,
+    numbered,
     quoted,
 )
 from lab.smol.numbers import ask
@@ -38,30 +39,21 @@ def _count(rng: Rng) -> Task:
         "count",
         query,
         (Principle("right number", 60, f"{word} {topic}, no more, no fewer"), manner(rng, 40)),
-        Answer(_list(named, separator), f"{_numbered(named)}: {word}, as asked.", RIGHT),
+        Answer(_list(named, separator), f"{numbered(named)}: {word}, as asked.", RIGHT),
         (
             Answer(
                 _list(fewer, separator),
-                f"{_numbered(fewer)}: {_NUMBER[other]}, not {word}.",
+                f"{numbered(fewer)}: {_NUMBER[other]}, not {word}.",
                 NEAR,
             ),
-            Answer(
-                _list(stray, separator), f"{_numbered(stray)}: {stray_topic}, not {topic}.", FAR
-            ),
+            Answer(_list(stray, separator), f"{numbered(stray)}: {stray_topic}, not {topic}.", FAR),
         ),
     )
 
 
-def _numbered(items: list[str]) -> str:
-    """Things counted one by one."""
-    return ", ".join(f"{i} {item}" for i, item in enumerate(items, 1))
-
-
 def _begun(sentences: list[str]) -> str:
     """The first words of sentences, counted."""
-    return ", ".join(
-        f"{i} {quoted(' '.join(one.split()[:2]))}" for i, one in enumerate(sentences, 1)
-    )
+    return numbered([quoted(" ".join(one.split()[:2])) for one in sentences])
 
 
 def _list(items: list[str], separator: str) -> str:

@@ -118,6 +118,11 @@ def ending(text: str, words: int = 4) -> str:
     return f'"{" ".join(text.replace(chr(34), chr(39)).split()[-words:])}"'
 
 
+def numbered(items: Sequence[str], between: str = ", ") -> str:
+    """Things counted one by one: "1 tea, 2 coffee"."""
+    return between.join(f"{i} {item}" for i, item in enumerate(items, 1))
+
+
 def concluded(fact: str, right: str) -> str:
     """The truth with the answer at its end, in the words of the responses."""
     if fact.endswith(right.removeprefix("because ")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from lab.smol.amounts import asked, digits, near, people, written
+from lab.smol.amounts import DAYS, MONTHS, asked, digits, near, people, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.tables import phrasing
 from lab.smol.working import added, divided, multiplied, taken
@@ -159,11 +159,8 @@ def _remainder(rng: Rng) -> Task:
 
 _SERIES = (
     tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-    ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    (
-        *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
-        *("October", "November", "December"),
-    ),
+    DAYS,
+    MONTHS,
     ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
 )
 

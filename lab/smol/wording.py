@@ -13,6 +13,7 @@ from lab.smol.item import (
     Rng,
     Task,
     manner,
+    numbered,
     quoted,
     short_task,
 )
@@ -126,20 +127,15 @@ def _word_limit(rng: Rng) -> Task:
             Principle("asked length", 70, f"at most {limit} words"),
             Principle("right topic", 30, f"about {subject}"),
         ),
-        Answer(short, f"{_numbered(short.rstrip('.').split())}: at most {limit}.", RIGHT),
+        Answer(short, f"{numbered(short.rstrip('.').split(), ' ')}: at most {limit}.", RIGHT),
         (
             Answer(
                 long,
-                f"{_numbered(long.split()[: limit + 1])} and on: more than {limit}.",
+                f"{numbered(long.split()[: limit + 1], ' ')} and on: more than {limit}.",
                 NEAR,
             ),
         ),
     )
-
-
-def _numbered(words: list[str]) -> str:
-    """Words counted one by one."""
-    return " ".join(f"{i} {word}" for i, word in enumerate(words, 1))
 
 
 def _described(rng: Rng) -> Task:
@@ -162,14 +158,14 @@ def _described(rng: Rng) -> Task:
             Principle("asked length", 70, f"exactly {in_words(number)} words"),
             Principle("fits the thing", 30, f"they describe {thing}"),
         ),
-        Answer(form.join(named), f"{_numbered(named)}: {in_words(number)}, as asked.", RIGHT),
+        Answer(form.join(named), f"{numbered(named, ' ')}: {in_words(number)}, as asked.", RIGHT),
         (
             Answer(
                 form.join(wrong),
-                f"{_numbered(wrong)}: {in_words(other)}, not {in_words(number)}.",
+                f"{numbered(wrong, ' ')}: {in_words(other)}, not {in_words(number)}.",
                 NEAR,
             ),
-            Answer(pool[0], f"{_numbered(pool[:1])}: one, not {in_words(number)}.", NEAR),
+            Answer(pool[0], f"{numbered(pool[:1], ' ')}: one, not {in_words(number)}.", NEAR),
             Answer(
                 long,
                 f"{quoted(long)} is a whole sentence, not {in_words(number)} words.",
