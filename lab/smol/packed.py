@@ -44,7 +44,7 @@ _PACKED = 640
 """Tokens of a pass, so that what it computes with stays in a core's cache."""
 _LOGITS = 128
 """Tokens whose logits are held at a time."""
-_SHARED_WORDS = 6
+SHARED_WORDS = 6
 """So many words in a row as in the held-out pairs, and an item is left out; as in the recipe."""
 
 Row = tuple[list[int], list[int]]
@@ -56,7 +56,7 @@ def rows_of(items: int, *, seed: int, base: Path) -> list[Row]:
     tokenizer = AutoTokenizer.from_pretrained(base)
     encode, dialect = prompt_encoder(tokenizer, None), open_dialect("smol")
     drawn = list(generate(items, seed=seed))
-    kept = decontaminate((one.sample for one in drawn), held_out(), n=_SHARED_WORDS).kept
+    kept = decontaminate((one.sample for one in drawn), held_out(), n=SHARED_WORDS).kept
     clean = {sample.id for sample in kept}
     rows = []
     for one in drawn:
@@ -69,28 +69,36 @@ def rows_of(items: int, *, seed: int, base: Path) -> list[Row]:
 
 
 class _Loss(torch.autograd.Function):
-    """Summed negative log-likelihood of tokens, with a frozen output layer."""
+    """Weighed sum of the tokens' negative log-likelihood, with a frozen output layer."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, head: Tensor, targets: Tensor) -> Tensor:  # noqa: ANN401
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        states: Tensor,
+        head: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
         total = states.new_zeros((), dtype=torch.float32)
         slopes = torch.empty_like(states)
         for start in range(0, len(states), _LOGITS):
             part, wanted = states[start : start + _LOGITS], targets[start : start + _LOGITS]
+            weight = weights[start : start + _LOGITS]
             logits = (part @ head.T).float()
             whole = torch.logsumexp(logits, -1)
             place = torch.arange(len(wanted))
-            total += (whole - logits[place, wanted]).sum()
+            total += (weight * (whole - logits[place, wanted])).sum()
             logits.sub_(whole[:, None]).exp_()
             logits[place, wanted] -= 1
+            logits *= weight[:, None]
             slopes[start : start + _LOGITS] = logits.to(states.dtype) @ head
         ctx.save_for_backward(slopes)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
         (slopes,) = ctx.saved_tensors
-        return slopes * grads[0].to(slopes.dtype), None, None
+        return slopes * grads[0].to(slopes.dtype), None, None, None
 
 
 @dataclass(frozen=True)
@@ -153,8 +161,8 @@ class Packed:
             self._gated = torch.compile(_gated, dynamic=True)
             self._rotated = torch.compile(_rotated, dynamic=True)
 
-    def loss(self, rows: Sequence[Row]) -> Tensor:
-        """The summed loss of the completions' tokens."""
+    def loss(self, rows: Sequence[Row], weights: Sequence[float] | None = None) -> Tensor:
+        """The summed loss of the completions' tokens, each of a row times the row's weight."""
         lengths = [len(prompt) + len(completion) for prompt, completion in rows]
         ids = torch.tensor([token for row in rows for part in row for token in part])
         before: list[int] = []
@@ -164,8 +172,12 @@ class Packed:
             before += range(first, first + len(completion))
             start += len(prompt) + len(completion)
         targets = torch.tensor([token for _, completion in rows for token in completion])
+        counts = torch.tensor([len(completion) for _, completion in rows])
+        weighed = torch.tensor(weights or [1.0] * len(rows)).repeat_interleave(counts)
         states = self._states(ids, lengths)[torch.tensor(before)]
-        loss: Tensor = _Loss.apply(states, self._embedding, targets)  # type: ignore[no-untyped-call]
+        loss: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
+            states, self._embedding, targets, weighed
+        )
         return loss
 
     def _states(self, ids: Tensor, lengths: Sequence[int]) -> Tensor:
@@ -276,61 +288,95 @@ def rate(step: int, steps: int, *, top: float, warm: int, decay: int) -> float:
     return top * min(1.0, (step + 1) / max(1, warm), (steps - step) / max(1, decay))
 
 
-def passes(batch: Sequence[Row]) -> Iterator[list[Row]]:
+def passes(batch: Sequence[Row]) -> Iterator[slice]:
     """Parts of a batch, each as long as a pass may be, or a single row."""
-    part: list[Row] = []
-    for row in batch:
-        if part and sum(map(_tokens, [*part, row])) > _PACKED:
-            yield part
-            part = []
-        part.append(row)
-    if part:
-        yield part
+    start = held = 0
+    for i, row in enumerate(batch):
+        if i > start and held + tokens_of(row) > _PACKED:
+            yield slice(start, i)
+            start, held = i, 0
+        held += tokens_of(row)
+    if start < len(batch):
+        yield slice(start, len(batch))
 
 
-def _tokens(row: Row) -> int:
+def tokens_of(row: Row) -> int:
+    """How long it is, prompt and completion."""
     return len(row[0]) + len(row[1])
+
+
+class Steps:
+    """Steps of AdamW on the adapter, by all processes that `torchrun` has started.
+
+    Args:
+        model: whose adapter is trained; it is the same in every process.
+    """
+
+    def __init__(self, model: Packed) -> None:
+        self.rank = int(os.environ.get("RANK", "0"))
+        self.world = int(os.environ.get("WORLD_SIZE", "1"))
+        self._model = model
+        self._weights = list(model.lora.values())
+        self._optimizer = torch.optim.AdamW(self._weights, betas=(0.9, 0.98), weight_decay=0.0)
+        self._slopes = [torch.zeros_like(one) for one in self._weights]
+        for one, slope in zip(self._weights, self._slopes, strict=True):
+            one.grad = slope  # also in a process that gets nothing of a batch
+
+    def take(
+        self, rows: Sequence[Row], weights: Sequence[float], rate: float
+    ) -> tuple[float, float]:
+        """One step.
+
+        Args:
+            rows: those of this process.
+            weights: of their tokens' losses in the sum that is made smaller, one per row.
+            rate: of learning.
+
+        Returns:
+            The sum over all processes, and the norm of its gradient.
+        """
+        total = torch.zeros(1)
+        for part in passes(rows):
+            loss = self._model.loss(rows[part], weights[part])
+            torch.autograd.backward(loss)
+            total += loss.detach()
+        if self.world > 1:
+            add_up([*self._slopes, total])
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=False)
+        return float(total), float(norm)
 
 
 def train(model: Packed, rows: Sequence[Row], out: Path, given: argparse.Namespace) -> None:
     """Train it, with the processes that `torchrun` has started."""
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    weights = list(model.lora.values())
-    optimizer = torch.optim.AdamW(weights, betas=(0.9, 0.98), weight_decay=0.0)
-    slopes = [torch.zeros_like(one) for one in weights]
-    for one, slope in zip(weights, slopes, strict=True):
-        one.grad = slope  # also in a process that gets nothing of a batch
+    steps = Steps(model)
     begun, read = time.monotonic(), 0
     for step in range(given.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate(
-                step, given.steps, top=given.rate, warm=given.warm, decay=given.decay
-            )
         batch = [rows[(step * given.batch + i) % len(rows)] for i in range(given.batch)]
-        batch.sort(key=_tokens, reverse=True)  # the processes get about as much each
-        wanted, total = sum(len(completion) for _, completion in batch), torch.zeros(1)
-        for part in passes(batch[rank::world]):
-            loss = model.loss(part)
-            torch.autograd.backward(loss / wanted)
-            total += loss.detach()
-        if world > 1:
-            _add_up([*slopes, total])
-        norm = torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=False)
-        read += sum(map(_tokens, batch))
-        if rank == 0:
+        batch.sort(key=tokens_of, reverse=True)  # the processes get about as much each
+        wanted = sum(len(completion) for _, completion in batch)
+        own = batch[steps.rank :: steps.world]
+        loss, norm = steps.take(
+            own,
+            [1 / wanted] * len(own),
+            rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay),
+        )
+        read += sum(map(tokens_of, batch))
+        if steps.rank == 0:
             speed = read / (time.monotonic() - begun)
             sys.stdout.write(
-                f"step {step + 1} of {given.steps}: loss {float(total) / wanted:.4f}, "
-                f"gradient {float(norm):.3f}, {speed:.0f} tokens a second\n"
+                f"step {step + 1} of {given.steps}: loss {loss:.4f}, "
+                f"gradient {norm:.3f}, {speed:.0f} tokens a second\n"
             )
             sys.stdout.flush()
             if (step + 1) % given.save == 0 or step + 1 == given.steps:
                 model.save(out / str(step + 1))
 
 
-def _add_up(tensors: Sequence[Tensor]) -> None:
+def add_up(tensors: Sequence[Tensor]) -> None:
     """Put the sum over all processes into each."""
     flat = torch.cat([one.flatten() for one in tensors])
     dist.all_reduce(flat)
@@ -357,16 +403,22 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    """The command line."""
-    parser = options()
-    given = parser.parse_args()
+def started(parser: argparse.ArgumentParser) -> Path:
+    """The folder of the base; the processes of `torchrun` know of each other from here on."""
     base = fetched(BASE)
     if base is None:
         parser.error(f"the base is not in the cache: deemster models fetch {BASE}")
     torch.set_num_threads(1)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         dist.init_process_group("gloo")
+    return base
+
+
+def main() -> None:
+    """The command line."""
+    parser = options()
+    given = parser.parse_args()
+    base = started(parser)
     train(
         Packed(base, given.adapter),
         rows_of(given.items, seed=given.seed, base=base),

@@ -1,0 +1,275 @@
+"""Rule-based GRPO of an adapter on processors (paper section 3), as `packed` distils one.
+
+    torchrun --nproc-per-node 2 -m lab.smol.packed_grpo --adapter ADAPTER --steps 60 --seed 71
+
+A step draws several judgments of every request with the weights of that step, gives each +1 or -1
+(paper Eq. 11), and makes those that beat the mean of their group likelier. Requests whose judgments
+are all right or all wrong teach nothing and cost no training. One update follows a draw, so nothing
+is clipped; instead of a KL term the rate is low and the steps are few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from deemster.backends._local.decoding import Rows, Runner, gap_filling_order
+from deemster.backends._local.plain_llama import read
+from deemster.backends.shipped import smol_folder
+from deemster.dialects import Dialect, open_dialect
+from deemster.dialects.base import to_caller_order
+from deemster.errors import ParseError
+from deemster.schemas import Completion, Sample
+from deemster.training.data import decontaminate
+from deemster.training.modeling import prompt_encoder
+from deemster.training.outcome import is_correct, rule_reward, truth_of
+from deemster.training.prompts import training_messages
+from lab.smol import packed
+from lab.smol.generator import generate
+from lab.smol.measure import held_out
+from lab.smol.packed import Packed, Row, Steps, add_up, rate
+
+_FACTOR = re.compile(r"base_model\.model\.(?P<weight>.+)\.lora_A\.weight")
+_EPSILON = 1e-4
+"""Beside the spread of a group's rewards."""
+
+
+class Policy:
+    """The model as it draws: the base with the adapter of the moment added to its weights.
+
+    Args:
+        base: folder of the base.
+        model: whose adapter it is.
+        dtype: of the weights.
+    """
+
+    def __init__(self, base: Path, model: Packed, *, dtype: torch.dtype = torch.bfloat16) -> None:
+        _, self._llama = read(str(base), dtype)
+        self._llama.eval()
+        self._adapter = model.lora
+        self._plain = {
+            name: dict(self._llama.named_parameters())[name].detach().clone()
+            for name in (_weight_of(one) for one in model.lora if ".lora_A." in one)
+        }
+        self.runner = Runner(self._llama, self._llama.config.vocab_size)
+
+    def follow(self) -> None:
+        """Take the adapter as it is now."""
+        weights = dict(self._llama.named_parameters())
+        with torch.no_grad():
+            for name, down in self._adapter.items():
+                if ".lora_A." not in name:
+                    continue
+                up = self._adapter[name.replace(".lora_A.", ".lora_B.")]
+                weight = _weight_of(name)
+                weights[weight].copy_(self._plain[weight].float() + up @ down)
+
+
+def _weight_of(name: str) -> str:
+    found = _FACTOR.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is no factor of an adapter")
+    return f"{found['weight']}.weight"
+
+
+@dataclass
+class _Drawing:
+    """The judgments of one prompt while they are drawn."""
+
+    rows: Rows
+    logits: Tensor
+    """[rows that go on, vocabulary]"""
+    alive: list[int]
+    """Which of `texts` they write."""
+    texts: list[list[int]] = field(default_factory=list)
+
+
+def draw(
+    runner: Runner,
+    prompts: Sequence[Sequence[int]],
+    *,
+    each: int,
+    room: int,
+    eos: int,
+    temperature: float,
+    generator: torch.Generator,
+) -> list[list[list[int]]]:
+    """So many completions of each prompt, all in step; those that end hold their end token.
+
+    Args:
+        runner: of the model.
+        prompts: their ids.
+        each: completions of a prompt.
+        room: tokens of a completion at most.
+        eos: ends one.
+        temperature: 0 draws the likeliest token.
+        generator: of the randomness.
+    """
+    going = []
+    for ids in prompts:
+        read_prompt = runner.prefill(ids)
+        logits = read_prompt.logits.expand(each, -1)
+        rows = runner.rows(read_prompt, each, room)
+        going.append(_Drawing(rows, logits, list(range(each)), [[] for _ in range(each)]))
+    every = list(going)
+    for _ in range(room):
+        steps: list[tuple[Rows, list[int]]] = []
+        for one in going:
+            chosen = _chosen(one.logits, temperature, generator)
+            for text, token in zip(one.alive, chosen, strict=True):
+                one.texts[text].append(token)
+            order = gap_filling_order([token != eos for token in chosen])
+            if len(order) < len(chosen):
+                one.rows.keep(order)
+            one.alive = [one.alive[i] for i in order]
+            if order:
+                steps.append((one.rows, [chosen[i] for i in order]))
+        going = [one for one in going if one.alive]
+        if not going:
+            break
+        for one, logits in zip(going, runner.step(steps), strict=True):
+            one.logits = logits
+    return [one.texts for one in every]
+
+
+def _chosen(logits: Tensor, temperature: float, generator: torch.Generator) -> list[int]:
+    if temperature == 0:
+        tokens: list[int] = logits.argmax(-1).tolist()
+        return tokens
+    shares = torch.softmax(logits / temperature, -1)
+    drawn: list[int] = torch.multinomial(shares, 1, generator=generator)[:, 0].tolist()
+    return drawn
+
+
+def reward(text: str, sample: Sample, order: tuple[int, ...], dialect: Dialect) -> float:
+    """+1 for a right judgment, -1 for a wrong one or one that cannot be read (paper Eq. 11)."""
+    n = len(order)
+    try:
+        parsed = to_caller_order(dialect.parse(Completion(text=text), n=n), order, n)
+    except ParseError:
+        return rule_reward(None)
+    return rule_reward(is_correct(parsed.scores, truth_of(sample)))
+
+
+def advantages(rewards: Sequence[float]) -> list[float]:
+    """How far each reward of a group is from its mean, in its spread (arXiv 2402.03300)."""
+    found = torch.tensor(rewards, dtype=torch.float)
+    apart = found - found.mean()
+    shares: list[float] = (apart / (found.std(correction=0) + _EPSILON)).tolist()
+    return shares
+
+
+def pairs(count: int, *, seed: int) -> Iterator[Sample]:
+    """Generated requests with several responses, without those like the held-out pairs."""
+    drawn = (one.sample for one in generate(count, seed=seed))
+    kept = decontaminate(drawn, held_out(), n=packed.SHARED_WORDS).kept
+    return (sample for sample in kept if len(sample.responses) > 1)
+
+
+@dataclass
+class _Step:
+    """What a process has drawn for a step."""
+
+    rows: list[Row] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    """Of the rows' tokens."""
+    right: float = 0.0
+    drawn: int = 0
+    mixed: int = 0
+    """Requests whose judgments were not all alike."""
+
+
+def train(
+    model: Packed, base: Path, samples: Sequence[Sample], out: Path, given: argparse.Namespace
+) -> None:
+    """Train it, with the processes that `torchrun` has started."""
+    steps, policy = Steps(model), Policy(base, model)
+    tokenizer, dialect = AutoTokenizer.from_pretrained(base), open_dialect("smol")
+    encode = prompt_encoder(tokenizer, None)
+    generator = torch.Generator().manual_seed(given.seed * steps.world + steps.rank)
+    shuffled = random.Random(f"{given.seed} {steps.rank}")  # noqa: S311 - no secret
+    own, begun = list(samples)[steps.rank :: steps.world], time.monotonic()
+    for step in range(given.steps):
+        policy.follow()
+        batch = [own[(step * given.requests + i) % len(own)] for i in range(given.requests)]
+        orders = [tuple(shuffled.sample(range(len(s.responses)), len(s.responses))) for s in batch]
+        prompts = [
+            list(encode(training_messages(sample, dialect, order=order, seed=0)))
+            for sample, order in zip(batch, orders, strict=True)
+        ]
+        with torch.inference_mode():
+            texts = draw(
+                policy.runner, prompts, each=given.each, room=given.room,
+                eos=tokenizer.eos_token_id, temperature=given.temperature, generator=generator,
+            )  # fmt: skip
+        taken = _Step()
+        for sample, order, prompt, group in zip(batch, orders, prompts, texts, strict=True):
+            decoded = tokenizer.batch_decode(group, skip_special_tokens=True)
+            rewards = [reward(text, sample, order, dialect) for text in decoded]
+            taken.right += sum(one > 0 for one in rewards)
+            taken.drawn += len(rewards)
+            if len(set(rewards)) > 1:
+                taken.mixed += 1
+                taken.rows += [(prompt, ids) for ids in group]
+                taken.weights += [
+                    advantage / len(ids) / (given.requests * given.each * steps.world)
+                    for advantage, ids in zip(advantages(rewards), group, strict=True)
+                ]
+        speed = rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay)
+        _, norm = steps.take(taken.rows, taken.weights, speed)
+        told = torch.tensor([taken.right, float(taken.drawn), float(taken.mixed)])
+        if steps.world > 1:
+            add_up([told])
+        if steps.rank == 0:
+            right, drawn, mixed = told.tolist()
+            sys.stdout.write(
+                f"step {step + 1} of {given.steps}: {100 * right / drawn:.1f} % of {drawn:.0f} "
+                f"right, {mixed:.0f} requests of both kinds, gradient {norm:.3f}, "
+                f"{(time.monotonic() - begun) / (step + 1):.1f} s a step\n"
+            )
+            sys.stdout.flush()
+            if (step + 1) % given.save == 0 or step + 1 == given.steps:
+                model.save(out / str(step + 1))
+
+
+def options() -> argparse.ArgumentParser:
+    """What can be given."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--adapter", type=Path, default=smol_folder(), help="to go on from")
+    parser.add_argument("--out", type=Path, default=Path("build/smol/packed-grpo"))
+    parser.add_argument("--items", type=int, default=4_000, help="requests to generate")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--requests", type=int, default=8, help="of a process in a step")
+    parser.add_argument("--each", type=int, default=8, help="judgments of a request")
+    parser.add_argument("--room", type=int, default=192, help="tokens of a judgment at most")
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--rate", type=float, default=1e-4)
+    parser.add_argument("--warm", type=int, default=5, help="steps up to that rate")
+    parser.add_argument("--decay", type=int, default=10, help="steps at the end down to none")
+    parser.add_argument("--save", type=int, default=10, help="every so many steps")
+    return parser
+
+
+def main() -> None:
+    """The command line."""
+    given = options().parse_args()
+    base = packed.started(options())
+    samples = list(pairs(given.items, seed=given.seed))
+    train(Packed(base, given.adapter), base, samples, given.out, given)
+
+
+if __name__ == "__main__":
+    main()
