@@ -21,6 +21,7 @@ JUDGES = {
     "nano": "`nano`",
     "distil": "after distil",
     "rft": "after RFT, before it learned from wider tables",
+    "wider": "after wider tables, before its teacher said what it saw",
     "rl": "after GRPO",
     "smol": "**`smol`**",
     "smol-32": "`smol`, more votes",
