@@ -214,9 +214,68 @@ def _born(rng: Rng) -> Task:
     )  # fmt: skip
 
 
+_FIRST = (
+    "Which came first, {x} or {y}?",
+    "What came first: {x} or {y}?",
+    "{x} or {y}, what was first?",
+    "Which of these is earlier, {x} or {y}?",
+    "Tell me what comes before the other, {x} or {y}.",
+    "put in order of time, what is first: {x}, {y}",
+    "Of {x} and {y}, which one comes earlier?",
+)
+_LAST = (
+    "Which came later, {x} or {y}?",
+    "{x} or {y}: what is later?",
+    "Of {x} and {y}, what comes last?",
+    "Which one is more recent, {x} or {y}?",
+    "Does {x} or {y} come later?",
+)
+_BEFORE = (
+    "Does {x} come before {y}?",
+    "Is {x} before {y}?",
+    "was {x} earlier than {y}",
+    "Is it true that {x} comes before {y}?",
+    "{x} is earlier than {y}, right?",
+    "yes or no: {x} comes before {y}",
+)
+_AFTER = (
+    "Does {x} come after {y}?",
+    "Is {x} after {y}?",
+    "was {x} later than {y}",
+    "Is it true that {x} comes after {y}?",
+    "{x} is later than {y}, right?",
+)
+
+
+def _in_time(rng: Rng) -> Task:
+    """Two things that follow each other in time: inventions, wars, meals, what one does."""
+    chain = rng.choice(rows("in_time"))
+    i, j = sorted(rng.sample(range(len(chain)), 2))
+    a, b = chain[i], chain[j]
+    x, y = rng.sample((a, b), 2)
+    draw, fact = rng.random(), f"{a} is earlier, {b} is later"
+    if draw < 0.5:
+        early = draw < 0.3
+        query = rng.choice(_FIRST if early else _LAST).format(x=x, y=y)
+        right, wrong = (a, b) if early else (b, a)
+        word = "first" if early else "later"
+        return short_task(
+            rng, "before or after", capital(query), "right order", f"{word} is asked: {fact}",
+            right, [wrong], say=f"{{}} {'came first' if early else 'is later'}",
+        )  # fmt: skip
+    before = draw < 0.78
+    query = rng.choice(_BEFORE if before else _AFTER).format(x=x, y=y)
+    right, wrong = ("yes", "no") if (x == a) == before else ("no", "yes")
+    return short_task(
+        rng, "before or after", capital(query), "right order", f"{fact}, so {right}", right,
+        [wrong], noun=False,
+    )  # fmt: skip
+
+
 def _earlier(rng: Rng) -> Task:
-    if rng.random() < 0.25:
-        return _born(rng)
+    other = rng.random()
+    if other < 0.55:
+        return _born(rng) if other < 0.2 else _in_time(rng)
     early = rng.random() < 0.5
     draw = rng.random()
     if draw < 0.5:
@@ -254,7 +313,7 @@ def _earlier(rng: Rng) -> Task:
     pair = ("first", "last") if word in {"first", "last"} else ("earlier", "later")
     return short_task(
         rng, "before or after", query, "right order",
-        f"{a} is {pair[0]}, {b} is {pair[1]}", right, [wrong], say=sentence,
+        f"{word} is asked: {a} is {pair[0]}, {b} is {pair[1]}", right, [wrong], say=sentence,
     )  # fmt: skip
 
 

@@ -43,16 +43,17 @@ _FACT_SHARE = 0.2
 """Of the tasks; the groups of facts are many, and each is small and soon learned."""
 _WEIGHTS = {
     **dict.fromkeys(("science", "common sense"), 9.0),
-    "free": 5.0,
+    **dict.fromkeys(("free", "before or after"), 5.0),
     "comparison": 5.0,
     **dict.fromkeys(("difference", "percent", "clock", "grammar", "passage", "logic"), 4.0),
     **dict.fromkeys(("advice", "rule", "given word", "length", "code", "sentiment"), 3.5),
     **dict.fromkeys(("correct sentence", "asked language", "layout", "tone", "weekday"), 3.0),
-    **dict.fromkeys(("sequence", "before or after", "years", "money", "units", "summary"), 3.0),
+    **dict.fromkeys(("sequence", "years", "money", "units", "summary", "check"), 3.0),
     **dict.fromkeys(("rewriting", "sum", "sorting", "translation", "relevance", "open"), 2.5),
     **dict.fromkeys(("product", "quotient", "fraction", "duration", "word count", "count"), 2.0),
-    **dict.fromkeys(("contradiction", "honesty", "harmless request", "two sentences"), 2.0),
-    **dict.fromkeys(("changed plan", "check", "not in the text"), 2.0),
+    **dict.fromkeys(("contradiction", "not in the text"), 4.0),
+    **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
+    "changed plan": 2.0,
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("counting", "rhyme", "backwards", "alphabet"), 0.4),
 }

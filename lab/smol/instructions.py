@@ -32,7 +32,7 @@ def _count(rng: Rng) -> Task:
     query, _ = ask(rng, "count", c=word if rng.random() < 0.7 else str(number), s=topic)
     pool = rng.sample(things, len(things))
     stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
-    separator = rng.choice((", ", "\n- ", "\n"))
+    separator = rng.choice((", ", ", ", "\n- ", "\n", " and "))
     named, fewer = pool[:number], rng.sample(pool, other)
     stray = rng.sample([one for one in strays if one not in things], number)
     return Task(
@@ -57,6 +57,8 @@ def _begun(sentences: list[str]) -> str:
 
 
 def _list(items: list[str], separator: str) -> str:
+    if separator == " and " and len(items) > 1:
+        return f"{', '.join(items[:-1])} and {items[-1]}."
     return ("- " if separator == "\n- " else "") + separator.join(items)
 
 

@@ -73,7 +73,8 @@ def _chain(rng: Rng) -> Task:
     wrong = [name for name in (a, b, c) if name != right]
     return short_task(
         rng, "logic", query, "right conclusion",
-        f"{order}: {a} is {_the(most)}, {c} is {_the(least)}", right, wrong, say=sentence,
+        f"{_the(word)} is asked, and in order {order}: {a} is {_the(most)}, {c} is {_the(least)}",
+        right, wrong, say=sentence,
     )  # fmt: skip
 
 

@@ -264,8 +264,8 @@ def _check(rng: Rng) -> Task:
     right, wrong = ("yes", "no") if claim == str(truth) else ("no", "yes")
     query, _ = ask(rng, "check", o=said, a=claim)
     return short_task(
-        rng, "check", query, "right verdict", f"{work}, so {right}", right, [wrong],
-        noun=False,
+        rng, "check", query, "right verdict", f"{work}, and {claim} is claimed, so {right}", right,
+        [wrong], noun=False,
     )  # fmt: skip
 
 

@@ -156,8 +156,8 @@ def _left_open(rng: Rng, text: str, about: str, made_up: str) -> Task:
         "not in the text",
         query,
         (Principle("true to the text", 80, f"the text does not say {about}"), manner(rng)),
-        Answer(right, f"It says {quoted(right)}, and the text says nothing of it.", RIGHT),
-        (Answer(made_up, f"It says {quoted(made_up)}, which it makes up.", FAR),),
+        Answer(right, f"It says {quoted(right)}, which is true of the text.", RIGHT),
+        (Answer(made_up, f"It says {quoted(made_up)}, which the text does not say.", FAR),),
     )
 
 

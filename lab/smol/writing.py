@@ -267,7 +267,38 @@ def _which_correct(rng: Rng) -> Task:
     )
 
 
+_TWO = (
+    *("Write two sentences for my story.", "Give me two lines for an exercise in reading."),
+    *("Make up something short about anything you like.", "Two sentences, please, on any topic."),
+    *("tell me something in two sentences", "I need an example text, two sentences long."),
+    *("Start a little story for me.", "Write a short note that I can use as a sample."),
+    *("Can you come up with a two-line text?", "Say something that makes sense."),
+)
+
+
+def _against_itself(rng: Rng) -> Task:
+    """Two sentences that go together, or not."""
+    claim, same, against = rng.choice(rows("contradiction"))
+    query = rng.choice(_TWO)
+    first, second = quoted(claim, 12), quoted(same, 12)
+    return Task(
+        "contradiction",
+        query,
+        (Principle("no contradiction", 80, "both sentences can be true"), manner(rng)),
+        Answer(f"{claim} {same}", f"{first} and {second} can both be true.", RIGHT),
+        (
+            Answer(
+                f"{claim} {against}",
+                f"{first} and {quoted(against, 12)} cannot both be true.",
+                NEAR,
+            ),
+        ),
+    )
+
+
 def _contradiction(rng: Rng) -> Task:
+    if rng.random() < 0.5:
+        return _against_itself(rng)
     entry: dict[str, Any] = rng.choice(texts()["open"])
     good = entry["a"]
     denial = rng.choice(
@@ -288,11 +319,15 @@ def _contradiction(rng: Rng) -> Task:
             Principle("no contradiction", 50, "it should not take back what it says"),
             Principle(rng.choice(_RELEVANT), 50, f"it should {entry['about']}"),
         ),
-        Answer(f"{good}{close}", f"It ends with {ending(good + close)}: all of it agrees.", RIGHT),
+        Answer(
+            f"{good}{close}",
+            f"{quoted(good, 5)} and {ending(good + close)} can both be true.",
+            RIGHT,
+        ),
         (
             Answer(
                 f"{good} {denial}",
-                f"It ends with {ending(denial)}: it takes back what it said.",
+                f"{quoted(good, 5)} and {ending(denial)} cannot both be true.",
                 PARTLY / 2,
             ),
         ),

@@ -38,7 +38,7 @@ from lab.smol.measure import held_out, measure
 from lab.smol.tables import facts
 
 SMOL = open_dialect("smol")
-COUNT = 1500
+COUNT = 2500
 
 
 @pytest.fixture(scope="module")
