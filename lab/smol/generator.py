@@ -55,7 +55,7 @@ _WEIGHTS = {
     **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
     "changed plan": 2.0,
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
-    **dict.fromkeys(("counting", "rhyme", "backwards", "alphabet"), 0.4),
+    **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }
 """How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (
