@@ -31,7 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adapter(base: Path, tmp_path: Path) -> Path:
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     config = LoraConfig(r=2, lora_alpha=2, target_modules=MODULES, layers_to_transform=[0, 1])
     with quiet():
         model: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
@@ -130,12 +130,18 @@ def test_what_earns_more_becomes_likelier(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(packed_grpo, "reward", lambda text, *_: 1.0 if "e" in text else -1.0)
-    given = settings(steps=25, room=4, requests=4, rate=0.02, warm=1, decay=1, save=25)
+    """One token each, and half of those that the model prefers are rewarded."""
+    monkeypatch.setattr(
+        packed_grpo, "reward", lambda text, *_: 1.0 if sum(map(ord, text)) % 2 else -1.0
+    )
+    given = settings(
+        steps=25, room=1, requests=4, rate=0.02, temperature=0.1, warm=1, decay=1, save=25
+    )
     train(model, base, list(pairs(12, seed=1)), tmp_path / "out", given)
     told = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()]
     shares = [float(line.split(" %")[0]) for line in told]
-    assert sum(shares[-5:]) / 5 > sum(shares[:3]) / 3 + 15
+    assert shares[0] < 85
+    assert sum(shares[-5:]) / 5 > 95
 
 
 def test_torchrun_takes_none_of_the_options_for_its_own() -> None:
