@@ -55,7 +55,7 @@ class Policy:
 
     def __init__(self, base: Path, model: Packed, *, dtype: torch.dtype = torch.bfloat16) -> None:
         _, self._llama = read(str(base), dtype)
-        self._llama.eval()
+        self._llama.eval().requires_grad_(False)  # a prompt's cache can then be shared
         self._adapter = model.lora
         self._plain = {
             name: dict(self._llama.named_parameters())[name].detach().clone()
@@ -129,7 +129,7 @@ def draw(
             for text, token in zip(one.alive, chosen, strict=True):
                 one.texts[text].append(token)
             order = gap_filling_order([token != eos for token in chosen])
-            if len(order) < len(chosen):
+            if order and len(order) < len(chosen):
                 one.rows.keep(order)
             one.alive = [one.alive[i] for i in order]
             if order:

@@ -13,6 +13,7 @@ from tests.support.tiny_model import save_tiny_model
 from torch.distributed.run import get_args_parser
 from transformers import AutoModelForCausalLM
 
+from deemster.backends._local.decoding import Runner
 from deemster.dialects import open_dialect
 from deemster.schemas import Sample, as_query, as_responses
 from deemster.training.modeling import quiet
@@ -54,6 +55,7 @@ def test_the_policy_is_the_base_with_the_adapter_of_the_moment(
     with quiet():
         whole: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
         reference: Any = PeftModel.from_pretrained(whole, adapter)
+    assert policy.runner.shares_prefix
     with torch.inference_mode():
         before = policy.runner.prefill(PROMPTS[0]).logits
         policy.follow()
@@ -91,6 +93,24 @@ def test_a_judgment_ends_at_its_end_token_and_the_others_go_on(base: Path, model
     assert all(end not in text[:-1] for text in texts)
     assert all(text[-1] == end or len(text) == 12 for text in texts)
     assert any(text[-1] == end and len(text) < 12 for text in texts)
+    assert drawn(end) == cut
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_all_may_end_at_once(
+    base: Path, model: Packed, monkeypatch: pytest.MonkeyPatch, *, shared: bool
+) -> None:
+    if not shared:  # as for models whose layers are of another kind
+        monkeypatch.setattr(Runner, "_shared_prefix_attention", lambda _: None)
+    policy = Policy(base, model, dtype=torch.float32)
+    assert policy.runner.shares_prefix is shared
+    with torch.inference_mode():
+        end = int(policy.runner.prefill(PROMPTS[0]).logits.argmax())
+        found = draw(
+            policy.runner, PROMPTS[:1], each=3, room=5, eos=end, temperature=0.0,
+            generator=torch.Generator(),
+        )  # fmt: skip
+    assert found == [[[end]] * 3]
 
 
 def test_rewards_and_how_far_they_are_from_their_group() -> None:
