@@ -20,7 +20,7 @@ from lab.smol.item import (
 )
 from lab.smol.numbers import ask
 from lab.smol.tables import phrasing, rows
-from lab.smol.working import aged, back
+from lab.smol.working import aged, taken
 
 _EVENTS = (
     *("the concert", "my exam", "the meeting", "our wedding", "the deadline", "the match"),
@@ -325,7 +325,7 @@ def _years(rng: Rng) -> Task:
         right, fact = years, aged(born, now)
     else:
         query, sentence = ask(rng, "years_born", x=str(years), y=str(now))
-        right, fact = born, back(now, years)
+        right, fact = born, taken(now, years)
     wrong = {right + 1, right - 1, right + 10, right - 2, right + 100, abs(right - 10)} - {right, 0}
     return short_task(
         rng, "years", query, "right number", fact, str(right),

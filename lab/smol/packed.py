@@ -385,21 +385,36 @@ def add_up(tensors: Sequence[Tensor]) -> None:
         one.copy_(summed.view_as(one))
 
 
-def options() -> argparse.ArgumentParser:
-    """What can be given; no name begins one of torchrun's options, which reads them first."""
+def shared_options(description: str | None, **defaults: object) -> argparse.ArgumentParser:
+    """What can be given to any training here; no name begins one of torchrun's own options.
+
+    Args:
+        description: of the program.
+        defaults: of out, items, steps, rate, warm, decay and save.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--adapter", type=Path, default=smol_folder(), help="folder to go on from")
-    parser.add_argument("--out", type=Path, default=Path("build/smol/packed"))
-    parser.add_argument("--items", type=int, default=26_000, help="requests to draw")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--items", type=int, help="requests to generate")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
-    parser.add_argument("--steps", type=int, default=780)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--warm", type=int, help="steps up to that rate")
+    parser.add_argument("--decay", type=int, help="steps at the end down to none")
+    parser.add_argument("--save", type=int, help="every so many steps")
+    parser.set_defaults(**defaults)
+    return parser
+
+
+def options() -> argparse.ArgumentParser:
+    """What can be given."""
+    parser = shared_options(
+        __doc__, out=Path("build/smol/packed"), items=26_000, steps=780, rate=1e-3, warm=20,
+        decay=300, save=50,
+    )  # fmt: skip
     parser.add_argument("--batch", type=int, default=24, help="judgments a step")
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--warm", type=int, default=20, help="steps up to that rate")
-    parser.add_argument("--decay", type=int, default=300, help="steps at the end down to none")
-    parser.add_argument("--save", type=int, default=50, help="every so many steps")
     return parser
 
 

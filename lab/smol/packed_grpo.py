@@ -25,7 +25,6 @@ from transformers import AutoTokenizer
 
 from deemster.backends._local.decoding import Rows, Runner, gap_filling_order
 from deemster.backends._local.plain_llama import read
-from deemster.backends.shipped import smol_folder
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.base import to_caller_order
 from deemster.errors import ParseError
@@ -244,29 +243,22 @@ def train(
 
 def options() -> argparse.ArgumentParser:
     """What can be given."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--adapter", type=Path, default=smol_folder(), help="to go on from")
-    parser.add_argument("--out", type=Path, default=Path("build/smol/packed-grpo"))
-    parser.add_argument("--items", type=int, default=4_000, help="requests to generate")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn")
-    parser.add_argument("--steps", type=int, default=60)
+    parser = packed.shared_options(
+        __doc__, out=Path("build/smol/packed-grpo"), items=4_000, steps=60, rate=1e-4, warm=5,
+        decay=10, save=10,
+    )  # fmt: skip
     parser.add_argument("--requests", type=int, default=8, help="of a process in a step")
     parser.add_argument("--each", type=int, default=8, help="judgments of a request")
     parser.add_argument("--room", type=int, default=192, help="tokens of a judgment at most")
     parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--rate", type=float, default=1e-4)
-    parser.add_argument("--warm", type=int, default=5, help="steps up to that rate")
-    parser.add_argument("--decay", type=int, default=10, help="steps at the end down to none")
-    parser.add_argument("--save", type=int, default=10, help="every so many steps")
     return parser
 
 
 def main() -> None:
     """The command line."""
-    given = options().parse_args()
-    base = packed.started(options())
+    parser = options()
+    given = parser.parse_args()
+    base = packed.started(parser)
     samples = list(pairs(given.items, seed=given.seed))
     train(Packed(base, given.adapter), base, samples, given.out, given)
 

@@ -75,15 +75,6 @@ def aged(born: int, now: int) -> str:
     return f"{told}, to {now}: {after}, {added(before, after)}" if after else told
 
 
-def back(now: int, years: int) -> str:
-    """A year some years ago: "2013 - 29: 2013 - 30 = 1983, 1983 + 1 = 1984"."""
-    more = -years % 10
-    if not more or years % 10 <= now % 10:
-        return taken(now, years) if years % 100 <= now % 100 else f"{now} - {years} = {now - years}"
-    less = now - years - more
-    return f"{now} - {years}: {now} - {years + more} = {less}, {less} + {more} = {now - years}"
-
-
 def _told(left: str, steps: list[str], parts: list[float], value: float) -> str:
     """The steps, and the parts put together: nothing is left to be done in one's head.
 
