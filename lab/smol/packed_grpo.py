@@ -36,7 +36,8 @@ from deemster.training.prompts import training_messages
 from lab.smol import packed
 from lab.smol.generator import generate
 from lab.smol.measure import held_out
-from lab.smol.packed import Packed, Row, Steps, add_up, rate
+from lab.smol.packed import Steps, add_up, rate
+from lab.smol.packed_llama import Packed, Row
 
 _FACTOR = re.compile(r"base_model\.model\.(?P<weight>.+)\.lora_A\.weight")
 _EPSILON = 1e-4

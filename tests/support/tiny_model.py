@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import string
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,43 @@ def save_tiny_model(
         model = LlamaForCausalLM(LlamaConfig(**{**fields, **config}))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+"""All linear layers of a block."""
+
+
+def save_tiny_adapter(
+    base: Path, folder: Path, *, layers: Sequence[int], alpha: int = 2, spread: float = 0.2
+) -> Path:
+    """Save a PEFT adapter of rank 2 over all linear layers of some blocks; returns the folder.
+
+    Args:
+        base: folder of the model.
+        folder: of the adapter.
+        layers: the blocks.
+        alpha: the change is the factors' product times alpha / 2.
+        spread: standard deviation of both factors.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from deemster.training.modeling import quiet
+
+    config = LoraConfig(
+        r=2, lora_alpha=alpha, target_modules=LINEAR, layers_to_transform=list(layers),
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        with quiet():
+            model: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
+        for name, one in model.named_parameters():
+            if "lora_" in name:
+                torch.nn.init.normal_(one, std=spread)
+    model.save_pretrained(folder)
     return folder
 
 

@@ -1,24 +1,20 @@
-"""Training without padding does what transformers, PEFT and torch's loss do."""
+"""Training without padding: the loss falls, what is saved goes on, and rates, passes and rows."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from tests.support.tiny_model import save_tiny_model
+from tests.support.tiny_model import save_tiny_adapter, save_tiny_model
 from torch.distributed.run import get_args_parser
-from transformers import AutoModelForCausalLM
 
-from deemster.training.modeling import quiet
 from lab.smol import packed
-from lab.smol.packed import MASTER, Packed, Row, options, passes, rate, rows_of, train
+from lab.smol.packed import options, passes, rate, rows_of, train
+from lab.smol.packed_llama import MASTER, Packed, Row
 
-MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ROWS: list[Row] = [
     ([5, 9, 21], [33, 40, 2]),
     ([7], [11, 12, 13, 14]),
@@ -33,53 +29,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adapter(base: Path, tmp_path: Path) -> Path:
-    """Of rank 2 with alpha 6 over the upper block, all of it drawn at random."""
-    torch.manual_seed(0)
-    config = LoraConfig(
-        r=2, lora_alpha=6, target_modules=MODULES, layers_to_transform=[1], task_type="CAUSAL_LM"
-    )
-    with quiet():
-        model: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
-    for name, one in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(one, std=0.2)
-    model.save_pretrained(tmp_path / "adapter")
-    return tmp_path / "adapter"
-
-
-def expected(base: Path, adapter: Path) -> tuple[float, dict[str, torch.Tensor]]:
-    """Loss and slopes of transformers and PEFT, one row at a time."""
-    with quiet():
-        whole: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-        model: Any = PeftModel.from_pretrained(whole, adapter, is_trainable=True)
-    total = torch.zeros(())
-    for prompt, completion in ROWS:
-        labels = torch.tensor([[-100] * len(prompt) + completion])
-        logits = model(input_ids=torch.tensor([prompt + completion])).logits
-        total = total + torch.nn.functional.cross_entropy(
-            logits[0, :-1], labels[0, 1:], ignore_index=-100, reduction="sum"
-        )
-    torch.autograd.backward(total)
-    slopes = {
-        name.replace(".default", ""): one.grad
-        for name, one in model.named_parameters()
-        if one.grad is not None
-    }
-    return float(total.detach()), slopes
-
-
-def test_loss_and_slopes_are_those_of_transformers_and_peft(base: Path, adapter: Path) -> None:
-    model = Packed(base, adapter, dtype=torch.float32, compiled=False)
-    loss = model.loss(ROWS)
-    torch.autograd.backward(loss)
-    total, slopes = expected(base, adapter)
-    assert float(loss.detach()) == pytest.approx(total, rel=1e-5)
-    assert set(slopes) == set(model.lora)
-    for name, one in model.lora.items():
-        assert one.grad is not None
-        # Here the factor alpha / r = 3 is in the upper matrix, there outside of both.
-        factor = 3.0 if ".lora_B." in name else 1.0
-        assert torch.allclose(one.grad * factor, slopes[name], rtol=1e-3, atol=1e-5), name
+    return save_tiny_adapter(base, tmp_path / "adapter", layers=[1], alpha=6)
 
 
 def settings(**changed: Any) -> argparse.Namespace:
@@ -102,18 +52,6 @@ def test_training_lowers_the_loss_and_saves_what_it_goes_on_from(
     (tmp_path / "out" / "12" / MASTER).unlink()
     rounded = Packed(base, tmp_path / "out" / "12", dtype=torch.float32, compiled=False)
     assert float(rounded.loss(ROWS).detach()) == pytest.approx(after, rel=0.02)
-
-
-def test_what_was_saved_is_an_adapter_that_peft_reads(
-    base: Path, adapter: Path, tmp_path: Path
-) -> None:
-    model = Packed(base, adapter, dtype=torch.float32, compiled=False)
-    model.save(tmp_path / "saved")
-    config = json.loads((tmp_path / "saved" / "adapter_config.json").read_text(encoding="utf-8"))
-    assert config["lora_alpha"] == config["r"] == 2
-    assert expected(base, tmp_path / "saved")[0] == pytest.approx(
-        float(model.loss(ROWS).detach()), 0.02
-    )
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from tests.support.tiny_model import save_tiny_model
+from peft import PeftModel
+from tests.support.tiny_model import save_tiny_adapter, save_tiny_model
 from torch.distributed.run import get_args_parser
 from transformers import AutoModelForCausalLM
 
@@ -18,10 +18,9 @@ from deemster.dialects import open_dialect
 from deemster.schemas import Sample, as_query, as_responses
 from deemster.training.modeling import quiet
 from lab.smol import packed_grpo
-from lab.smol.packed import Packed
 from lab.smol.packed_grpo import Policy, advantages, draw, options, pairs, reward, train
+from lab.smol.packed_llama import Packed
 
-MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROMPTS = [[5, 9, 21, 40], [7, 33]]
 
 
@@ -32,15 +31,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adapter(base: Path, tmp_path: Path) -> Path:
-    torch.manual_seed(1)
-    config = LoraConfig(r=2, lora_alpha=2, target_modules=MODULES, layers_to_transform=[0, 1])
-    with quiet():
-        model: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
-    for name, one in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(one, std=0.3)
-    model.save_pretrained(tmp_path / "adapter")
-    return tmp_path / "adapter"
+    return save_tiny_adapter(base, tmp_path / "adapter", layers=[0, 1], spread=0.3)
 
 
 @pytest.fixture
