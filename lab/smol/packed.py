@@ -50,7 +50,8 @@ def rows_of(items: int, *, seed: int, base: Path) -> list[Row]:
             continue
         order = tuple(range(len(one.answers)))
         messages = training_messages(one.sample, dialect, order=order, seed=0)
-        rows.append((list(encode(messages)), completion_ids(tokenizer, one.completion(order))))
+        completion = completion_ids(tokenizer, one.completion(order))
+        rows.append(Row(list(encode(messages)), [completion], [1.0]))
     return rows
 
 
@@ -63,17 +64,12 @@ def passes(batch: Sequence[Row]) -> Iterator[slice]:
     """Parts of a batch, each as long as a pass may be, or a single row."""
     start = held = 0
     for i, row in enumerate(batch):
-        if i > start and held + tokens_of(row) > _PACKED:
+        if i > start and held + row.tokens > _PACKED:
             yield slice(start, i)
             start, held = i, 0
-        held += tokens_of(row)
+        held += row.tokens
     if start < len(batch):
         yield slice(start, len(batch))
-
-
-def tokens_of(row: Row) -> int:
-    """How long it is, prompt and completion."""
-    return len(row[0]) + len(row[1])
 
 
 class Steps:
@@ -93,22 +89,20 @@ class Steps:
         for one, slope in zip(self._weights, self._slopes, strict=True):
             one.grad = slope  # also in a process that gets nothing of a batch
 
-    def take(
-        self, rows: Sequence[Row], weights: Sequence[float], rate: float
-    ) -> tuple[float, float]:
+    def take(self, rows: Sequence[Row], rate: float, *, per: int) -> tuple[float, float]:
         """One step.
 
         Args:
             rows: those of this process.
-            weights: of their tokens' losses in the sum that is made smaller, one per row.
             rate: of learning.
+            per: what the sum of all losses is divided by.
 
         Returns:
-            The sum over all processes, and the norm of its gradient.
+            What was made smaller, over all processes, and the norm of its gradient.
         """
         total = torch.zeros(1)
         for part in passes(rows):
-            loss = self._model.loss(rows[part], weights[part])
+            loss = self._model.loss(rows[part]) / per
             torch.autograd.backward(loss)
             total += loss.detach()
         if self.world > 1:
@@ -127,15 +121,13 @@ def train(model: Packed, rows: Sequence[Row], out: Path, given: argparse.Namespa
     begun, read = time.monotonic(), 0
     for step in range(given.steps):
         batch = [rows[(step * given.batch + i) % len(rows)] for i in range(given.batch)]
-        batch.sort(key=tokens_of, reverse=True)  # the processes get about as much each
-        wanted = sum(len(completion) for _, completion in batch)
-        own = batch[steps.rank :: steps.world]
+        batch.sort(key=lambda row: row.tokens, reverse=True)  # the processes get about as much each
         loss, norm = steps.take(
-            own,
-            [1 / wanted] * len(own),
+            batch[steps.rank :: steps.world],
             rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay),
+            per=sum(len(one) for row in batch for one in row.completions),
         )
-        read += sum(map(tokens_of, batch))
+        read += sum(row.tokens for row in batch)
         if steps.rank == 0:
             speed = read / (time.monotonic() - begun)
             sys.stdout.write(

@@ -181,8 +181,7 @@ class _Step:
     """What a process has drawn for a step."""
 
     rows: list[Row] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
-    """Of the rows' tokens."""
+    """A prompt each, and what was written after it."""
     right: float = 0.0
     drawn: int = 0
     mixed: int = 0
@@ -220,13 +219,11 @@ def train(
             taken.drawn += len(rewards)
             if len(set(rewards)) > 1:
                 taken.mixed += 1
-                taken.rows += [(prompt, ids) for ids in group]
-                taken.weights += [
-                    advantage / len(ids) / (given.requests * given.each * steps.world)
-                    for advantage, ids in zip(advantages(rewards), group, strict=True)
-                ]
+                shares = zip(advantages(rewards), group, strict=True)
+                taken.rows.append(Row(prompt, group, [one / len(ids) for one, ids in shares]))
         speed = rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay)
-        _, norm = steps.take(taken.rows, taken.weights, speed)
+        every = given.requests * given.each * steps.world
+        _, norm = steps.take(taken.rows, speed, per=every)
         told = torch.tensor([taken.right, float(taken.drawn), float(taken.mixed)])
         if steps.world > 1:
             add_up([told])

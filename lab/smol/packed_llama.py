@@ -26,8 +26,41 @@ _HALF = torch.bfloat16
 _LOGITS = 128
 """Tokens whose logits are held at a time."""
 
-Row = tuple[list[int], list[int]]
-"""Ids of a prompt and of the completion to learn."""
+
+@dataclass(frozen=True)
+class Row:
+    """A prompt, which is read once, and what is to be learned after it."""
+
+    prompt: list[int]
+    completions: list[list[int]]
+    """Each follows the prompt, and sees nothing of the others."""
+    weights: list[float]
+    """Of each completion's tokens in the loss."""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of the prompt and of each completion."""
+        return len(self.prompt), *map(len, self.completions)
+
+    @property
+    def tokens(self) -> int:
+        """Of all of it."""
+        return sum(self.lengths)
+
+    def places(self) -> Tensor:
+        """[tokens] where in a text each token stands."""
+        prompt, *completions = self.lengths
+        after = [torch.arange(prompt, prompt + length) for length in completions]
+        return torch.cat([torch.arange(prompt), *after])
+
+    def before(self) -> list[int]:
+        """After which of its tokens each token of the completions comes."""
+        found = []
+        start = len(self.prompt)
+        for one in self.completions:
+            found += [len(self.prompt) - 1, *range(start, start + len(one) - 1)]
+            start += len(one)
+        return found
 
 
 class _Loss(torch.autograd.Function):
@@ -123,39 +156,39 @@ class Packed:
             self._gated = torch.compile(_gated, dynamic=True)
             self._rotated = torch.compile(_rotated, dynamic=True)
 
-    def loss(self, rows: Sequence[Row], weights: Sequence[float] | None = None) -> Tensor:
-        """The summed loss of the completions' tokens, each of a row times the row's weight."""
-        lengths = [len(prompt) + len(completion) for prompt, completion in rows]
-        ids = torch.tensor([token for row in rows for part in row for token in part])
+    def loss(self, rows: Sequence[Row]) -> Tensor:
+        """The summed loss of the completions' tokens, each times its completion's weight."""
         before: list[int] = []
         start = 0
-        for prompt, completion in rows:
-            first = start + len(prompt) - 1
-            before += range(first, first + len(completion))
-            start += len(prompt) + len(completion)
-        targets = torch.tensor([token for _, completion in rows for token in completion])
-        counts = torch.tensor([len(completion) for _, completion in rows])
-        weighed = torch.tensor(weights or [1.0] * len(rows)).repeat_interleave(counts)
-        states = self._states(ids, lengths)[torch.tensor(before)]
+        for row in rows:
+            before += [start + place for place in row.before()]
+            start += row.tokens
+        completions = [one for row in rows for one in row.completions]
+        weights = torch.tensor([one for row in rows for one in row.weights])
         loss: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
-            states, self._embedding, targets, weighed
+            self._states(rows)[torch.tensor(before)],
+            self._embedding,
+            torch.tensor([token for one in completions for token in one]),
+            weights.repeat_interleave(torch.tensor([len(one) for one in completions])),
         )
         return loss
 
-    def _states(self, ids: Tensor, lengths: Sequence[int]) -> Tensor:
-        states = nn.functional.embedding(ids, self._embedding)
-        places = torch.cat([torch.arange(length) for length in lengths])
+    def _states(self, rows: Sequence[Row]) -> Tensor:
+        ids = [token for row in rows for part in (row.prompt, *row.completions) for token in part]
+        states = nn.functional.embedding(torch.tensor(ids), self._embedding)
+        places = torch.cat([row.places() for row in rows])
         angles = places[:, None] * self._turn
         turn = tuple(one.to(self._dtype)[:, None] for one in (angles.cos(), angles.sin()))
+        masks = [self._mask(row.lengths) for row in rows]
         with torch.no_grad():
             for i in range(self._trained[0]):
-                states = self._block(states, i, lengths, turn)
+                states = self._block(states, i, masks, turn)
         for i in range(self._trained[0], len(self._layers)):
-            states = self._block(states, i, lengths, turn)
+            states = self._block(states, i, masks, turn)
         return self._norm(states, self._last_norm, self._shape.eps)
 
     def _block(
-        self, states: Tensor, i: int, lengths: Sequence[int], turn: tuple[Tensor, ...]
+        self, states: Tensor, i: int, masks: Sequence[Tensor], turn: tuple[Tensor, ...]
     ) -> Tensor:
         layer, shape = self._layers[i], self._shape
         heads, kept = shape.heads, shape.shared_heads
@@ -163,10 +196,11 @@ class Packed:
         qkv = self._linear(normed, layer["qkv"], i, "self_attn", ("q_proj", "k_proj", "v_proj"))
         qkv = qkv.view(len(states), heads + 2 * kept, shape.width)
         asked = self._rotated(qkv[:, : heads + kept], *turn)
+        lengths = [mask.shape[-1] for mask in masks]
         attended = [
-            self._attended(turned[:, :heads], turned[:, heads:], whole[:, heads + kept :])
-            for turned, whole in zip(
-                torch.split(asked, list(lengths)), torch.split(qkv, list(lengths)), strict=True
+            self._attended(turned[:, :heads], turned[:, heads:], whole[:, heads + kept :], mask)
+            for turned, whole, mask in zip(
+                torch.split(asked, lengths), torch.split(qkv, lengths), masks, strict=True
             )
         ]
         states = states + self._linear(torch.cat(attended), layer["o"], i, "self_attn", ("o_proj",))
@@ -174,21 +208,29 @@ class Packed:
         gated = self._gated(self._linear(normed, layer["up"], i, "mlp", ("gate_proj", "up_proj")))
         return states + self._linear(gated, layer["down"], i, "mlp", ("down_proj",))
 
-    def _attended(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Causal attention within one row; [length, heads x width]."""
+    def _attended(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        """Attention within one row; [length, heads x width]."""
         length, heads, width = query.shape
         kept = key.shape[1]
         query = query.transpose(0, 1).reshape(kept, heads // kept * length, width)
-        scores = torch.baddbmm(self._mask(length), query, key.permute(1, 2, 0), alpha=width**-0.5)
+        scores = torch.baddbmm(mask, query, key.permute(1, 2, 0), alpha=width**-0.5)
         seen = torch.softmax(scores, -1) @ value.transpose(0, 1)
         return seen.view(heads, length, width).transpose(0, 1).reshape(length, heads * width)
 
-    def _mask(self, length: int) -> Tensor:
-        if length not in self._masks:
-            mask = torch.full((length, length), -torch.inf, dtype=self._dtype).triu(1)
-            groups = self._shape.heads // self._shape.shared_heads
-            self._masks[length] = mask.repeat(groups, 1)[None]
-        return self._masks[length]
+    def _mask(self, lengths: tuple[int, ...]) -> Tensor:
+        """[1, queries of a shared head, keys]: -inf for what comes later, and for the others'."""
+        whole = sum(lengths)
+        if len(lengths) == 2 and whole in self._masks:
+            return self._masks[whole]
+        mask = torch.full((whole, whole), -torch.inf, dtype=self._dtype).triu(1)
+        start = lengths[0]
+        for length in lengths[1:]:
+            mask[start : start + length, lengths[0] : start] = -torch.inf
+            start += length
+        mask = mask.repeat(self._shape.heads // self._shape.shared_heads, 1)[None]
+        if len(lengths) == 2:  # others seldom come twice
+            self._masks[whole] = mask
+        return mask
 
     def _linear(
         self, states: Tensor, weight: Tensor, i: int, part: str, names: Sequence[str]

@@ -15,10 +15,10 @@ from lab.smol import packed
 from lab.smol.packed import options, passes, rate, rows_of, train
 from lab.smol.packed_llama import MASTER, Packed, Row
 
-ROWS: list[Row] = [
-    ([5, 9, 21], [33, 40, 2]),
-    ([7], [11, 12, 13, 14]),
-    ([3, 4, 5, 6, 7, 8], [9]),
+ROWS = [
+    Row([5, 9, 21], [[33, 40, 2]], [1.0]),
+    Row([7], [[11, 12, 13, 14]], [1.0]),
+    Row([3, 4, 5, 6, 7, 8], [[9]], [1.0]),
 ]
 
 
@@ -62,15 +62,15 @@ def test_the_rate_rises_stays_and_falls() -> None:
 
 def test_passes_are_filled_and_a_long_row_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed, "_PACKED", 7)
-    rows: list[Row] = [([0] * n, [1]) for n in (9, 2, 2, 0, 5)]
-    parts = [[len(prompt) for prompt, _ in rows[part]] for part in passes(rows)]
+    rows = [Row([0] * n, [[1]], [1.0]) for n in (9, 2, 2, 0, 5)]
+    parts = [[len(row.prompt) for row in rows[part]] for part in passes(rows)]
     assert parts == [[9], [2, 2, 0], [5]]
 
 
 def test_what_the_teacher_writes_is_learned_after_its_prompt(base: Path) -> None:
     rows = rows_of(20, seed=1, base=base)
     assert 15 < len(rows) <= 20
-    assert all(prompt and completion for prompt, completion in rows)
+    assert all(row.prompt and row.completions[0] for row in rows)
     assert rows == rows_of(20, seed=1, base=base)
 
 

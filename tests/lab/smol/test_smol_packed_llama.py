@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from transformers import AutoModelForCausalLM
 from deemster.training.modeling import quiet
 from lab.smol.packed_llama import Packed, Row
 
-ROWS: list[Row] = [
-    ([5, 9, 21], [33, 40, 2]),
-    ([7], [11, 12, 13, 14]),
-    ([3, 4, 5, 6, 7, 8], [9]),
+ROWS = [
+    Row([5, 9, 21], [[33, 40, 2]], [1.0]),
+    Row([7], [[11, 12, 13, 14]], [1.0]),
+    Row([3, 4, 5, 6, 7, 8], [[9]], [1.0]),
 ]
 
 
@@ -32,16 +33,29 @@ def adapter(base: Path, tmp_path: Path) -> Path:
     return save_tiny_adapter(base, tmp_path / "adapter", layers=[1], alpha=6)
 
 
-def expected(base: Path, adapter: Path) -> tuple[float, dict[str, torch.Tensor]]:
-    """Loss and slopes of transformers and PEFT, one row at a time."""
+SHARED = [
+    Row([5, 9, 21], [[33, 40, 2], [34], [33, 40, 41, 42, 43]], [0.5, -1.0, 2.0]),
+    Row([7], [[11, 12], [11, 12, 13]], [1.0, -0.25]),
+]
+
+
+def expected(
+    base: Path, adapter: Path, rows: Sequence[Row]
+) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and slopes of transformers and PEFT, one completion at a time."""
     with quiet():
         whole: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
         model: Any = PeftModel.from_pretrained(whole, adapter, is_trainable=True)
     total = torch.zeros(())
-    for prompt, completion in ROWS:
+    texts = [
+        (row.prompt, one, weight)
+        for row in rows
+        for one, weight in zip(row.completions, row.weights, strict=True)
+    ]
+    for prompt, completion, weight in texts:
         labels = torch.tensor([[-100] * len(prompt) + completion])
         logits = model(input_ids=torch.tensor([prompt + completion])).logits
-        total = total + torch.nn.functional.cross_entropy(
+        total = total + weight * torch.nn.functional.cross_entropy(
             logits[0, :-1], labels[0, 1:], ignore_index=-100, reduction="sum"
         )
     torch.autograd.backward(total)
@@ -53,11 +67,14 @@ def expected(base: Path, adapter: Path) -> tuple[float, dict[str, torch.Tensor]]
     return float(total.detach()), slopes
 
 
-def test_loss_and_slopes_are_those_of_transformers_and_peft(base: Path, adapter: Path) -> None:
+@pytest.mark.parametrize("rows", [ROWS, SHARED, [*ROWS, *SHARED]])
+def test_loss_and_slopes_are_those_of_transformers_and_peft(
+    base: Path, adapter: Path, rows: list[Row]
+) -> None:
     model = Packed(base, adapter, dtype=torch.float32, compiled=False)
-    loss = model.loss(ROWS)
+    loss = model.loss(rows)
     torch.autograd.backward(loss)
-    total, slopes = expected(base, adapter)
+    total, slopes = expected(base, adapter, rows)
     assert float(loss.detach()) == pytest.approx(total, rel=1e-5)
     assert set(slopes) == set(model.lora)
     for name, one in model.lora.items():
@@ -74,6 +91,6 @@ def test_what_was_saved_is_an_adapter_that_peft_reads(
     model.save(tmp_path / "saved")
     config = json.loads((tmp_path / "saved" / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["lora_alpha"] == config["r"] == 2
-    assert expected(base, tmp_path / "saved")[0] == pytest.approx(
+    assert expected(base, tmp_path / "saved", ROWS)[0] == pytest.approx(
         float(model.loss(ROWS).detach()), 0.02
     )
