@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +34,7 @@ from deemster.schemas import Sample
 from deemster.suites import Suite, load_suite, run_suite
 from lab.smol import page
 from lab.smol.domain import prompt_of
-from lab.smol.figures import Figures, part_of
+from lab.smol.figures import part_of
 from lab.smol.generator import generate
 from lab.smol.measure import HELD_OUT
 
@@ -137,7 +135,7 @@ async def _all(given: argparse.Namespace) -> None:
     folder, out = given.figures, given.out
     data = [(name, path) for name, _, path in (one.partition("=") for one in given.data)]
     if given.check:
-        _note(folder, "domain/check", check(folder, data, out))
+        page.note(folder, "domain/check", check(folder, data, out))
     for text in given.judges:
         name, _, model = text.partition("=")
         for source, path in data:
@@ -145,15 +143,9 @@ async def _all(given: argparse.Namespace) -> None:
                 suite = suite_of(source, path, out, limit=given.limit)
                 votes = out / f"votes-{name.removesuffix('-meta')}.cassette"
                 run = out / f"{suite.path.stem}-{name}-k{given.k}-{judge.backend.name[-8:]}"
-                _note(folder, f"{source}/{name}", await measured(judge, suite, run, votes=votes))
-
-
-def _note(folder: Path, name: str, part: dict[str, Any]) -> None:
-    figures = Figures.read(folder)  # again: another run may have written meanwhile
-    figures.parts[name] = part
-    figures.write(folder)
-    page.write(folder)
-    sys.stdout.write(f"{name} {json.dumps(part)}\n")
+                page.note(
+                    folder, f"{source}/{name}", await measured(judge, suite, run, votes=votes)
+                )
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from deemster.suites.metrics import Summary
 NAME = "figures.json"
 OWN = ("smol", "smol-32", "smol-meta")
 """Judges whose figures belong to one adapter."""
+GAINS = "gains"
+"""Instead of the data, where a part says what something gains on the same pairs."""
 
 
 @dataclass
@@ -39,12 +41,17 @@ class Figures:
         self.parts = {
             name: part
             for name, part in self.parts.items()
-            if name.partition("/")[2] not in OWN or part["model"] == f"smol@{adapter}"
+            if not _own(name) or part["model"] == f"smol@{adapter}"
         }
 
     def of(self, data: str, judge: str) -> dict[str, Any] | None:
         """A part; None if it was not measured."""
         return self.parts.get(f"{data}/{judge}")
+
+
+def _own(name: str) -> bool:
+    data, _, judge = name.partition("/")
+    return data == GAINS or judge in OWN
 
 
 def part_of(summary: Summary, *, of: int) -> dict[str, Any]:

@@ -1,22 +1,31 @@
-"""What more votes gain on the same pairs of a run: `python -m lab.smol.gains RUN 1 8`.
+"""What one thing gains over another on the same held-out pairs, for the table in docs/smol.md.
 
-A run is a folder of `lab.smol.evaluate` (`build/smol-figures/...`). Both numbers of votes are in
-expectation over which of a pair's votes are drawn; the interval is over pairs.
+    python -m lab.smol.gains RUN:1 RUN:8 --title "8 votes over one"
+    python -m lab.smol.gains BEFORE:8 AFTER:8 --title "GRPO, 8 votes"
+
+A run is a folder of `lab.smol.evaluate` (`build/smol-figures/...`), followed by how many votes of a
+pair are counted, in expectation over which of them are drawn. The interval is over pairs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from deemster.backends.shipped import smol_folder
+from deemster.errors import InputError
 from deemster.schemas import Judgment
 from deemster.suites import RunStore
 from deemster.suites.metrics.estimate import Bootstrap, Estimate
+from lab.smol.figures import GAINS
+from lab.smol.page import note
 
 _DRAWS = 300
 """Subsets of a pair's votes that are averaged over."""
@@ -40,18 +49,29 @@ def right(leads: Sequence[float], k: int, rng: np.random.Generator) -> float:
     )
 
 
-def gain(pairs: Sequence[Sequence[float]], few: int, many: int) -> Estimate:
-    """The mean difference of `many` and `few` votes over pairs, each given by its leads."""
+Leads = Mapping[str, Sequence[float]]
+"""By a pair's id, of each vote the right response's score less the other's."""
+
+
+def gain(before: tuple[Leads, int], after: tuple[Leads, int]) -> Estimate:
+    """The mean difference over the pairs that both have; each with how many votes are counted.
+
+    Raises:
+        InputError: they have no pair in common.
+    """
     rng = np.random.default_rng(0)
-    apart: npt.NDArray[np.float64] = np.array(
-        [right(leads, many, rng) - right(leads, few, rng) for leads in pairs]
-    )
-    return Bootstrap().difference(apart, np.zeros(len(apart)))
+    shared = sorted(before[0].keys() & after[0].keys())
+    if not shared:
+        raise InputError("the runs have no pair in common")
+    shares: list[npt.NDArray[np.float64]] = [
+        np.array([right(leads[pair], k, rng) for pair in shared]) for leads, k in (after, before)
+    ]
+    return Bootstrap().difference(*shares)
 
 
-def leads_of(run: Path) -> list[list[float]]:
-    """Of every pair of a run, what its valid votes say."""
-    found = []
+def leads_of(run: Path) -> tuple[str, dict[str, list[float]]]:
+    """Which model a run is of, and what its valid votes say of every pair."""
+    found = {}
     with RunStore(run) as store:
         for sample, verdict in store.verdicts(0):
             truth = sample.ground_truth
@@ -59,19 +79,49 @@ def leads_of(run: Path) -> list[list[float]]:
                 continue
             best = truth.index(max(truth))
             scores = [vote.scores for vote in verdict.votes if isinstance(vote, Judgment)]
-            found.append([(one[best] or 0.0) - (one[1 - best] or 0.0) for one in scores])
-    return found
+            found[sample.id] = [(one[best] or 0.0) - (one[1 - best] or 0.0) for one in scores]
+        return store.judges()[0].model, found
+
+
+def measured(before: str, after: str) -> dict[str, Any]:
+    """A part of `figures.json`.
+
+    Args:
+        before: RUN:VOTES.
+        after: the same.
+
+    Raises:
+        InputError: one of them is not of that form, or they have no pair in common.
+    """
+    sides = []
+    model = ""
+    for text in (before, after):
+        run, _, votes = text.rpartition(":")
+        if not run or not votes.isdecimal() or int(votes) < 1:
+            raise InputError(f"{text!r} is not RUN:VOTES")
+        model, leads = leads_of(Path(run))
+        sides.append((leads, int(votes)))
+    found = gain(*sides)
+    return {"model": model, "n": found.n, "gain": [found.value, found.low, found.high]}
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", type=Path)
-    parser.add_argument("few", type=int)
-    parser.add_argument("many", type=int)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("before", metavar="RUN:VOTES")
+    parser.add_argument("after", metavar="RUN:VOTES")
+    parser.add_argument("--title", help="put it into figures.json and on the page under this name")
+    parser.add_argument(
+        "--figures", type=Path, default=smol_folder(), help="folder of figures.json"
+    )
     given = parser.parse_args()
-    found = gain(leads_of(given.run), given.few, given.many)
-    sys.stdout.write(f"{found.value} [{found.low}, {found.high}] of {found.n} pairs\n")
+    part = measured(given.before, given.after)
+    if given.title:
+        note(given.figures, f"{GAINS}/{given.title}", part)
+    else:
+        sys.stdout.write(f"{json.dumps(part)}\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import jinja2
 from deemster.backends.domain import Domain
 from deemster.backends.shipped import WEIGHTS, smol_folder
 from deemster.backends.smol import DOMAINS
-from lab.smol.figures import Figures
+from lab.smol.figures import GAINS, Figures
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "smol.md"
@@ -61,6 +61,11 @@ def _rendered(template: str, folder: Path) -> str:
         benchmarks=BENCHMARKS,
         figures=figures,
         measured=[name for name in JUDGES if figures.of("heldout", name)],
+        gains={
+            name.removeprefix(f"{GAINS}/"): part
+            for name, part in figures.parts.items()
+            if name.startswith(f"{GAINS}/")
+        },
         outside=any(figures.of(data, name) for data in BENCHMARKS for name in JUDGES),
         made=json.loads(made.read_text("utf-8")) if made.is_file() else None,
         domain=_domain(folder),
@@ -99,6 +104,15 @@ def write(folder: Path) -> None:
         (folder / "README.md").write_text(card(folder), encoding="utf-8")
     if folder == smol_folder():
         PAGE.write_text(page(folder), encoding="utf-8")
+
+
+def note(folder: Path, name: str, part: dict[str, Any]) -> None:
+    """Put a part into the figures of an adapter, and write its card and page anew."""
+    figures = Figures.read(folder)  # again: another run may have written meanwhile
+    figures.parts[name] = part
+    figures.write(folder)
+    write(folder)
+    sys.stdout.write(f"{name} {json.dumps(part)}\n")
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ PART = {
 
 def test_figures_of_another_adapter_go_and_those_of_others_stay(tmp_path: Path) -> None:
     nano = {**PART, "model": "nano@76543210"}
-    own = ("heldout/smol", "heldout/smol-32", "heldout/smol-meta", "llmbar/smol")
+    own = ("heldout/smol", "heldout/smol-32", "heldout/smol-meta", "llmbar/smol", "gains/8 over 1")
     figures = Figures({**dict.fromkeys(own, PART), "heldout/nano": nano})
     figures.write(tmp_path)
     read = Figures.read(tmp_path)
@@ -88,10 +88,12 @@ def test_figures_of_another_adapter_go_and_those_of_others_stay(tmp_path: Path) 
 
 def test_the_page_shows_what_was_measured_and_nothing_else(tmp_path: Path) -> None:
     assert "No figures have been measured" in page(tmp_path)
-    Figures({"heldout/smol": PART, "llmbar/smol": PART}).write(tmp_path)
+    gain = {"model": "smol@01234567", "n": 40, "gain": [0.14, 0.05, 0.22]}
+    Figures({"heldout/smol": PART, "llmbar/smol": PART, "gains/8 over 1": gain}).write(tmp_path)
     text = page(tmp_path)
     row = "| **`smol`** | 40 of 349 | 71.0 (60.0 to 80.0) | 85.0 (75.0 to 93.0) | – | 1.2 | 90.0 |"
     assert row in text
+    assert "| 8 over 1 | 40 | 14.0 (5.0 to 22.0) |" in text
     assert "| sum | 30 | 90.0 |" in text
     assert "| logic | 10 | – |" in text
     assert "| LLMBar | **`smol`** | 40 of 349 | 71.0 (60.0 to 80.0) |" in text
