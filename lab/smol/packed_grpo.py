@@ -4,8 +4,9 @@
 
 A step draws several judgments of every request with the weights of that step, gives each +1 or -1
 (paper Eq. 11), and makes those that beat the mean of their group likelier. Requests whose judgments
-are all right or all wrong teach nothing and cost no training. One update follows a draw, so nothing
-is clipped; instead of a KL term the rate is low and the steps are few.
+are all right or all wrong teach nothing and cost no training. All of them are kept beside the
+adapters, for `packed_meta`. One update follows a draw, so nothing is clipped; instead of a KL term
+the rate is low and the steps are few.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from deemster.backends._local.plain_llama import read
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.base import to_caller_order
 from deemster.errors import ParseError
-from deemster.schemas import Completion, Sample
+from deemster.judges.meta_hf import meta_text
+from deemster.schemas import Completion, Judgment, Sample
 from deemster.training.data import decontaminate
+from deemster.training.meta_data import MetaExample
 from deemster.training.modeling import prompt_encoder
 from deemster.training.outcome import is_correct, rule_reward, truth_of
 from deemster.training.prompts import training_messages
@@ -40,6 +43,8 @@ from lab.smol.packed import Steps, add_up, rate
 from lab.smol.packed_llama import Packed, Row
 
 _FACTOR = re.compile(r"base_model\.model\.(?P<weight>.+)\.lora_A\.weight")
+JUDGMENTS = "judgments"
+"""Beside the adapters: a file a process of all that was drawn, for the meta RM."""
 _EPSILON = 1e-4
 """Beside the spread of a group's rewards."""
 
@@ -151,14 +156,24 @@ def _chosen(logits: Tensor, temperature: float, generator: torch.Generator) -> l
     return drawn
 
 
-def reward(text: str, sample: Sample, order: tuple[int, ...], dialect: Dialect) -> float:
-    """+1 for a right judgment, -1 for a wrong one or one that cannot be read (paper Eq. 11)."""
+def judged(
+    text: str, sample: Sample, order: tuple[int, ...], dialect: Dialect
+) -> MetaExample | None:
+    """What was drawn, as a meta RM reads it, and whether it is right (paper Eq. 10).
+
+    None if it cannot be read.
+    """
     n = len(order)
     try:
-        parsed = to_caller_order(dialect.parse(Completion(text=text), n=n), order, n)
+        scores = to_caller_order(dialect.parse(Completion(text=text), n=n), order, n).scores
     except ParseError:
-        return rule_reward(None)
-    return rule_reward(is_correct(parsed.scores, truth_of(sample)))
+        return None
+    judgment = Judgment(scores=scores, order=order, raw=text)
+    return MetaExample(
+        item=sample.id,
+        text=meta_text(sample.query, sample.responses, judgment),
+        correct=is_correct(scores, truth_of(sample)),
+    )
 
 
 def advantages(rewards: Sequence[float]) -> list[float]:
@@ -177,66 +192,97 @@ def pairs(count: int, *, seed: int) -> Iterator[Sample]:
 
 
 @dataclass
-class _Step:
+class Drawn:
     """What a process has drawn for a step."""
 
+    judgments: list[MetaExample] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    """A prompt each, and what was written after it."""
-    right: float = 0.0
-    drawn: int = 0
-    mixed: int = 0
-    """Requests whose judgments were not all alike."""
+    """What can be learned of: a prompt each, and what was written after it."""
+    right: int = 0
+    count: int = 0
+
+
+class Drawer:
+    """Draws judgments of requests, and says how far each is from its group.
+
+    Args:
+        base: folder of the base.
+        model: whose adapter draws.
+        given: the settings of the training.
+        seed: of all that is drawn.
+    """
+
+    def __init__(self, base: Path, model: Packed, given: argparse.Namespace, *, seed: int) -> None:
+        self._policy, self._given = Policy(base, model), given
+        self._tokenizer, self._dialect = AutoTokenizer.from_pretrained(base), open_dialect("smol")
+        self._encode = prompt_encoder(self._tokenizer, None)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._orders = random.Random(seed)  # noqa: S311 - no secret
+
+    def drawn(self, batch: Sequence[Sample]) -> Drawn:
+        """Judgments of a batch, with the adapter as it is now."""
+        self._policy.follow()
+        orders = [
+            tuple(self._orders.sample(range(len(one.responses)), len(one.responses)))
+            for one in batch
+        ]
+        prompts = [
+            list(self._encode(training_messages(sample, self._dialect, order=order, seed=0)))
+            for sample, order in zip(batch, orders, strict=True)
+        ]
+        given = self._given
+        with torch.inference_mode():
+            groups = draw(
+                self._policy.runner, prompts, each=given.each, room=given.room,
+                eos=self._tokenizer.eos_token_id, temperature=given.temperature,
+                generator=self._generator,
+            )  # fmt: skip
+        found = Drawn()
+        for sample, order, prompt, group in zip(batch, orders, prompts, groups, strict=True):
+            texts = self._tokenizer.batch_decode(group, skip_special_tokens=True)
+            every = [judged(text, sample, order, self._dialect) for text in texts]
+            rewards = [rule_reward(None if one is None else one.correct) for one in every]
+            found.judgments += [one for one in every if one is not None]
+            found.right += sum(one > 0 for one in rewards)
+            found.count += len(rewards)
+            if len(set(rewards)) > 1:
+                shares = zip(advantages(rewards), group, strict=True)
+                found.rows.append(Row(prompt, group, [one / len(ids) for one, ids in shares]))
+        return found
 
 
 def train(
     model: Packed, base: Path, samples: Sequence[Sample], out: Path, given: argparse.Namespace
 ) -> None:
     """Train it, with the processes that `torchrun` has started."""
-    steps, policy = Steps(model), Policy(base, model)
-    tokenizer, dialect = AutoTokenizer.from_pretrained(base), open_dialect("smol")
-    encode = prompt_encoder(tokenizer, None)
-    generator = torch.Generator().manual_seed(given.seed * steps.world + steps.rank)
-    shuffled = random.Random(f"{given.seed} {steps.rank}")  # noqa: S311 - no secret
+    steps = Steps(model)
+    drawer = Drawer(base, model, given, seed=given.seed * steps.world + steps.rank)
     own, begun = list(samples)[steps.rank :: steps.world], time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)
+    judgments = out / f"{JUDGMENTS}-{steps.rank}.jsonl"
+    judgments.write_text("", encoding="utf-8")
     for step in range(given.steps):
-        policy.follow()
-        batch = [own[(step * given.requests + i) % len(own)] for i in range(given.requests)]
-        orders = [tuple(shuffled.sample(range(len(s.responses)), len(s.responses))) for s in batch]
-        prompts = [
-            list(encode(training_messages(sample, dialect, order=order, seed=0)))
-            for sample, order in zip(batch, orders, strict=True)
-        ]
-        with torch.inference_mode():
-            texts = draw(
-                policy.runner, prompts, each=given.each, room=given.room,
-                eos=tokenizer.eos_token_id, temperature=given.temperature, generator=generator,
-            )  # fmt: skip
-        taken = _Step()
-        for sample, order, prompt, group in zip(batch, orders, prompts, texts, strict=True):
-            decoded = tokenizer.batch_decode(group, skip_special_tokens=True)
-            rewards = [reward(text, sample, order, dialect) for text in decoded]
-            taken.right += sum(one > 0 for one in rewards)
-            taken.drawn += len(rewards)
-            if len(set(rewards)) > 1:
-                taken.mixed += 1
-                shares = zip(advantages(rewards), group, strict=True)
-                taken.rows.append(Row(prompt, group, [one / len(ids) for one, ids in shares]))
-        speed = rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay)
-        every = given.requests * given.each * steps.world
-        _, norm = steps.take(taken.rows, speed, per=every)
-        told = torch.tensor([taken.right, float(taken.drawn), float(taken.mixed)])
+        found = drawer.drawn(
+            [own[(step * given.requests + i) % len(own)] for i in range(given.requests)]
+        )
+        with judgments.open("a", encoding="utf-8") as file:
+            file.writelines(f"{one.model_dump_json()}\n" for one in found.judgments)
+        told = torch.tensor([float(found.right), float(found.count), float(len(found.rows))])
         if steps.world > 1:
             add_up([told])
-        if steps.rank == 0:
-            right, drawn, mixed = told.tolist()
-            sys.stdout.write(
-                f"step {step + 1} of {given.steps}: {100 * right / drawn:.1f} % of {drawn:.0f} "
-                f"right, {mixed:.0f} requests of both kinds, gradient {norm:.3f}, "
-                f"{(time.monotonic() - begun) / (step + 1):.1f} s a step\n"
-            )
-            sys.stdout.flush()
-            if (step + 1) % given.save == 0 or step + 1 == given.steps:
-                model.save(out / str(step + 1))
+        right, count, mixed = told.tolist()
+        speed = rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay)
+        _, norm = steps.take(found.rows, speed, per=round(count))
+        if steps.rank > 0:
+            continue
+        sys.stdout.write(
+            f"step {step + 1} of {given.steps}: {100 * right / count:.1f} % of {count:.0f} right, "
+            f"{mixed:.0f} requests of both kinds, gradient {norm:.3f}, "
+            f"{(time.monotonic() - begun) / (step + 1):.1f} s a step\n"
+        )
+        sys.stdout.flush()
+        if (step + 1) % given.save == 0 or step + 1 == given.steps:
+            model.save(out / str(step + 1))
 
 
 def options() -> argparse.ArgumentParser:

@@ -16,9 +16,10 @@ from transformers import AutoModelForCausalLM
 from deemster.backends._local.decoding import Runner
 from deemster.dialects import open_dialect
 from deemster.schemas import Sample, as_query, as_responses
+from deemster.training.meta_data import MetaExample
 from deemster.training.modeling import quiet
 from lab.smol import packed_grpo
-from lab.smol.packed_grpo import Policy, advantages, draw, options, pairs, reward, train
+from lab.smol.packed_grpo import Policy, advantages, draw, judged, options, pairs, train
 from lab.smol.packed_llama import Packed
 
 PROMPTS = [[5, 9, 21, 40], [7, 33]]
@@ -110,10 +111,16 @@ def test_rewards_and_how_far_they_are_from_their_group() -> None:
     )
     smol = open_dialect("smol")
     text = "Principles:\n- right sum (80%)\nCritique:\nResponse 1: no\nResponse 2: yes\n"
-    assert reward(f"{text}Scores: \\boxed{{3, 9}}", sample, (1, 0), smol) == 1.0
-    assert reward(f"{text}Scores: \\boxed{{3, 9}}", sample, (0, 1), smol) == -1.0
-    assert reward(f"{text}Scores: \\boxed{{9, 9}}", sample, (0, 1), smol) == -1.0
-    assert reward("I cannot say.", sample, (0, 1), smol) == -1.0
+    right = judged(f"{text}Scores: \\boxed{{3, 9}}", sample, (1, 0), smol)
+    assert right is not None
+    assert (right.item, right.correct) == ("a", True)
+    shown = "# Request\n2 + 2?\n# Response 1\n5\n# Response 2\n4\n# Judgment\n"
+    assert right.text.startswith(shown)
+    for scores in ("3, 9", "9, 9"):
+        wrong = judged(f"{text}Scores: \\boxed{{{scores}}}", sample, (0, 1), smol)
+        assert wrong is not None
+        assert not wrong.correct
+    assert judged("I cannot say.", sample, (0, 1), smol) is None
     assert advantages([1, 1, -1, -1]) == pytest.approx([1, 1, -1, -1], abs=1e-3)
     assert advantages([1, -1, -1, -1])[0] == pytest.approx(3**0.5, abs=1e-3)
     assert advantages([-1, -1]) == [0, 0]
@@ -142,9 +149,11 @@ def test_what_earns_more_becomes_likelier(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One token each, and half of those that the model prefers are rewarded."""
-    monkeypatch.setattr(
-        packed_grpo, "reward", lambda text, *_: 1.0 if sum(map(ord, text)) % 2 else -1.0
-    )
+
+    def half(text: str, sample: Sample, *_: Any) -> MetaExample:
+        return MetaExample(item=sample.id, text=text, correct=sum(map(ord, text)) % 2 == 1)
+
+    monkeypatch.setattr(packed_grpo, "judged", half)
     given = settings(
         steps=25, room=1, requests=4, rate=0.02, temperature=0.1, warm=1, decay=1, save=25
     )
@@ -153,6 +162,10 @@ def test_what_earns_more_becomes_likelier(
     shares = [float(line.split(" %")[0]) for line in told]
     assert shares[0] < 85
     assert sum(shares[-5:]) / 5 > 95
+    lines = (tmp_path / "out" / "judgments-0.jsonl").read_text("utf-8").splitlines()
+    kept = [MetaExample.model_validate_json(line) for line in lines]
+    assert len(kept) == 25 * 4 * 8
+    assert sum(one.correct for one in kept[-160:]) > 150
 
 
 def test_torchrun_takes_none_of_the_options_for_its_own() -> None:
