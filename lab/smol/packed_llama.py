@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from deemster.backends._local.lora import lora_changes
 from deemster.backends.shipped import WEIGHTS
 from lab.smol.ship import CONFIG
 
@@ -121,19 +122,27 @@ class Packed:
     Args:
         base: folder of the model.
         adapter: folder of the adapter; `master.safetensors` in it is taken before the rounded one.
+        under: an adapter that is part of the frozen weights; None: the base is as it is.
         dtype: of the frozen weights and of the computation.
         compiled: whether elementwise steps are compiled, which needs a C++ compiler.
     """
 
     def __init__(
-        self, base: Path, adapter: Path, *, dtype: torch.dtype = _HALF, compiled: bool = True
+        self,
+        base: Path,
+        adapter: Path,
+        *,
+        under: Path | None = None,
+        dtype: torch.dtype = _HALF,
+        compiled: bool = True,
     ) -> None:
         config = json.loads((base / "config.json").read_text(encoding="utf-8"))
         self._shape = _Shape.of(config)
         self._dtype = dtype
-        weights = {
-            name: one.to(dtype) for name, one in load_file(base / "model.safetensors").items()
-        }
+        exact = load_file(base / "model.safetensors")
+        for name, change in () if under is None else lora_changes(under):
+            exact[name] = exact[name] + change
+        weights = {name: one.to(dtype) for name, one in exact.items()}
         self._embedding = weights["model.embed_tokens.weight"]
         self._last_norm = weights["model.norm.weight"]
         self._layers = [_layer(weights, i) for i in range(config["num_hidden_layers"])]
@@ -166,14 +175,15 @@ class Packed:
         completions = [one for row in rows for one in row.completions]
         weights = torch.tensor([one for row in rows for one in row.weights])
         loss: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
-            self._states(rows)[torch.tensor(before)],
+            self.states(rows)[torch.tensor(before)],
             self._embedding,
             torch.tensor([token for one in completions for token in one]),
             weights.repeat_interleave(torch.tensor([len(one) for one in completions])),
         )
         return loss
 
-    def _states(self, rows: Sequence[Row]) -> Tensor:
+    def states(self, rows: Sequence[Row]) -> Tensor:
+        """[tokens of all rows, width] what the output layer reads."""
         ids = [token for row in rows for part in (row.prompt, *row.completions) for token in part]
         states = nn.functional.embedding(torch.tensor(ids), self._embedding)
         places = torch.cat([row.places() for row in rows])
