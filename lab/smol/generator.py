@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -88,6 +89,9 @@ _PLEAS = (
 )
 _EMPTY_SHARE, _BEGGING_SHARE = 0.025, 0.02
 """Of the tasks: a wrong answer has words that answer nothing, or begs for points."""
+_NO, _YES = (re.compile(rf"\W*{word}\b", re.IGNORECASE) for word in ("no", "yes"))
+_NO_SHARE = 0.56
+"""Of the tasks where "no" is right and "yes" is not, which the tables have more of."""
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
 _WITH_REFERENCE = 0.04
@@ -141,13 +145,21 @@ def generate(count: int, *, seed: int) -> Iterator[Judged]:
     number = 0
     while number < count:
         rng = random.Random(f"{seed} {len(seen)} {number}")  # noqa: S311 - no secret
-        judged = _judged(rng, _draw_kind(rng)(rng))
+        judged = _judged(rng, _task(rng))
         key = judged.sample.id
         seen.add(f"{key} {len(seen)}" if key in seen else key)
         if f"{key} {len(seen) - 1}" in seen:
             continue  # drawn before; the next number of `seen` draws something else
         number += 1
         yield judged
+
+
+def _task(rng: Rng) -> Task:
+    while True:
+        task = _draw_kind(rng)(rng)
+        says_no = _NO.match(task.right.text) and any(_YES.match(one.text) for one in task.wrong)
+        if not says_no or rng.random() < _NO_SHARE:
+            return task
 
 
 def _draw_kind(rng: Rng) -> Kind:

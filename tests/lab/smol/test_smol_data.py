@@ -160,6 +160,17 @@ def test_neither_place_nor_length_tells_the_right_one(drawn: list[Judged]) -> No
     assert 0.4 < sum(longer) / len(longer) < 0.6
 
 
+def test_yes_is_right_as_often_as_no(drawn: list[Judged]) -> None:
+    """Where one response begins with the one and the other with the other."""
+    right = Counter[str]()
+    for one in drawn:
+        said = {tuple(re.findall(r"\w+", a.text.lower())[:1]): a.grade for a in one.answers}
+        if said.keys() == {("no",), ("yes",)}:
+            right[max(said, key=lambda word: said[word])[0]] += 1
+    assert right.total() > 40
+    assert 0.35 < right["yes"] / right.total() < 0.65, right
+
+
 def test_samples_differ_and_come_again_with_the_seed(drawn: list[Judged]) -> None:
     assert len({one.sample.id for one in drawn}) == COUNT
     again = list(generate(50, seed=7))
