@@ -1,6 +1,7 @@
 """Figures of `smol` and of the judges beside it: one JSON file, which card and page are made from.
 
-`figures.json` lies beside the adapter and ships with it. A part is one judge on one set of data.
+`figures.json` lies beside the adapter and ships with it. A part is one judge on one set of data, or
+what one run gains over another on the same pairs.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ NAME = "figures.json"
 OWN = ("smol", "smol-32", "smol-meta")
 """Judges whose figures belong to one adapter."""
 GAINS = "gains"
-"""Instead of the data, where a part says what something gains on the same pairs."""
+"""In the place of the data, where a part is what a run gains; it belongs to that run's model."""
 
 
 @dataclass
 class Figures:
-    """Parts by `DATA/JUDGE`."""
+    """Parts by `DATA/JUDGE`, and by `gains/TITLE`."""
 
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -41,7 +42,7 @@ class Figures:
         self.parts = {
             name: part
             for name, part in self.parts.items()
-            if not _own(name) or part["model"] == f"smol@{adapter}"
+            if part["model"] == f"smol@{adapter}" or not _own(name, part["model"])
         }
 
     def of(self, data: str, judge: str) -> dict[str, Any] | None:
@@ -49,9 +50,9 @@ class Figures:
         return self.parts.get(f"{data}/{judge}")
 
 
-def _own(name: str) -> bool:
+def _own(name: str, model: str) -> bool:
     data, _, judge = name.partition("/")
-    return data == GAINS or judge in OWN
+    return judge in OWN or (data == GAINS and model.startswith("smol@"))
 
 
 def part_of(summary: Summary, *, of: int) -> dict[str, Any]:

@@ -69,40 +69,50 @@ def gain(before: tuple[Leads, int], after: tuple[Leads, int]) -> Estimate:
     return Bootstrap().difference(*shares)
 
 
-def leads_of(run: Path) -> tuple[str, dict[str, list[float]]]:
-    """Which model a run is of, and what its valid votes say of every pair."""
-    found = {}
+def leads_of(run: Path, votes: int) -> tuple[str, dict[str, list[float]]]:
+    """Which model a run is of, and what its valid votes say of every pair; failed ones say nothing.
+
+    Raises:
+        InputError: the run has several judges, a meta RM, or fewer votes than are to be counted.
+    """
+    found: dict[str, list[float]] = {}
     with RunStore(run) as store:
+        judges = store.judges()
+        if len(judges) != 1 or judges[0].meta_rm:
+            raise InputError(f"{str(run)!r} is not a run of one judge without a meta RM")
         for sample, verdict in store.verdicts(0):
+            if len(verdict.votes) < votes:
+                raise InputError(f"{str(run)!r} has {len(verdict.votes)} votes of a pair")
             truth = sample.ground_truth
             if truth is None or len(truth) != 2:
                 continue
             best = truth.index(max(truth))
             scores = [vote.scores for vote in verdict.votes if isinstance(vote, Judgment)]
             found[sample.id] = [(one[best] or 0.0) - (one[1 - best] or 0.0) for one in scores]
-        return store.judges()[0].model, found
+        return judges[0].model, found
 
 
 def measured(before: str, after: str) -> dict[str, Any]:
-    """A part of `figures.json`.
+    """A part of `figures.json`; its model is that of `after`.
 
     Args:
         before: RUN:VOTES.
         after: the same.
 
     Raises:
-        InputError: one of them is not of that form, or they have no pair in common.
+        InputError: one of them is not of that form, see `leads_of`, or they have no pair in common.
     """
-    sides = []
-    model = ""
-    for text in (before, after):
-        run, _, votes = text.rpartition(":")
-        if not run or not votes.isdecimal() or int(votes) < 1:
-            raise InputError(f"{text!r} is not RUN:VOTES")
-        model, leads = leads_of(Path(run))
-        sides.append((leads, int(votes)))
-    found = gain(*sides)
+    (_, first), (model, second) = _side(before), _side(after)
+    found = gain(first, second)
     return {"model": model, "n": found.n, "gain": [found.value, found.low, found.high]}
+
+
+def _side(text: str) -> tuple[str, tuple[Leads, int]]:
+    run, _, votes = text.rpartition(":")
+    if not run or not votes.isdecimal() or int(votes) < 1:
+        raise InputError(f"{text!r} is not RUN:VOTES")
+    model, leads = leads_of(Path(run), int(votes))
+    return model, (leads, int(votes))
 
 
 def main() -> None:
@@ -117,7 +127,10 @@ def main() -> None:
         "--figures", type=Path, default=smol_folder(), help="folder of figures.json"
     )
     given = parser.parse_args()
-    part = measured(given.before, given.after)
+    try:
+        part = measured(given.before, given.after)
+    except InputError as error:
+        parser.error(str(error))
     if given.title:
         note(given.figures, f"{GAINS}/{given.title}", part)
     else:

@@ -91,7 +91,8 @@ _EMPTY_SHARE, _BEGGING_SHARE = 0.025, 0.02
 """Of the tasks: a wrong answer has words that answer nothing, or begs for points."""
 _NO, _YES = (re.compile(rf"\W*{word}\b", re.IGNORECASE) for word in ("no", "yes"))
 _NO_SHARE = 0.56
-"""Of the tasks where "no" is right and "yes" is not, which the tables have more of."""
+"""How many of the tasks are kept where "no" is right and a wrong answer says "yes": else it is
+right in 226 of 352 (12,000 requests, seed 5)."""
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
 _WITH_REFERENCE = 0.04
@@ -155,6 +156,7 @@ def generate(count: int, *, seed: int) -> Iterator[Judged]:
 
 
 def _task(rng: Rng) -> Task:
+    """Of any kind; "yes" is right as often as "no"."""
     while True:
         task = _draw_kind(rng)(rng)
         says_no = _NO.match(task.right.text) and any(_YES.match(one.text) for one in task.wrong)

@@ -4,14 +4,15 @@
 
 A step draws several judgments of every request with the weights of that step, gives each +1 or -1
 (paper Eq. 11), and makes those that beat the mean of their group likelier. Requests whose judgments
-are all right or all wrong teach nothing and cost no training. All of them are kept beside the
-adapters, for `packed_meta`. One update follows a draw, so nothing is clipped; instead of a KL term
-the rate is low and the steps are few.
+are all right or all wrong teach nothing and cost no training. Every judgment that can be read is
+kept beside the adapters, for `packed_meta`. One update follows a draw, so nothing is clipped;
+instead of a KL term the rate is low and the steps are few.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import sys
@@ -25,6 +26,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from deemster.backends._local.decoding import Rows, Runner, gap_filling_order
+from deemster.backends._local.generation import decode
 from deemster.backends._local.plain_llama import read
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.base import to_caller_order
@@ -44,7 +46,7 @@ from lab.smol.packed_llama import Packed, Row
 
 _FACTOR = re.compile(r"base_model\.model\.(?P<weight>.+)\.lora_A\.weight")
 JUDGMENTS = "judgments"
-"""Beside the adapters: a file a process of all that was drawn, for the meta RM."""
+"""Beside the adapters, `judgments-PROCESS.jsonl`: what was drawn and can be read."""
 _EPSILON = 1e-4
 """Beside the spread of a group's rewards."""
 
@@ -196,10 +198,13 @@ class Drawn:
     """What a process has drawn for a step."""
 
     judgments: list[MetaExample] = field(default_factory=list)
+    """Those that can be read."""
     rows: list[Row] = field(default_factory=list)
-    """What can be learned of: a prompt each, and what was written after it."""
+    """Of each request with right and wrong ones the prompt and all that was written, marked with
+    its advantage by token."""
     right: int = 0
     count: int = 0
+    """With those that cannot be read."""
 
 
 class Drawer:
@@ -239,7 +244,7 @@ class Drawer:
             )  # fmt: skip
         found = Drawn()
         for sample, order, prompt, group in zip(batch, orders, prompts, groups, strict=True):
-            texts = self._tokenizer.batch_decode(group, skip_special_tokens=True)
+            texts = [decode(self._tokenizer, ids) for ids in group]
             every = [judged(text, sample, order, self._dialect) for text in texts]
             rewards = [rule_reward(None if one is None else one.correct) for one in every]
             found.judgments += [one for one in every if one is not None]
@@ -259,20 +264,22 @@ def train(
     drawer = Drawer(base, model, given, seed=given.seed * steps.world + steps.rank)
     own, begun = list(samples)[steps.rank :: steps.world], time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    judgments = out / f"{JUDGMENTS}-{steps.rank}.jsonl"
-    judgments.write_text("", encoding="utf-8")
+    kept = out / f"{JUDGMENTS}-{steps.rank}.jsonl"
     for step in range(given.steps):
         found = drawer.drawn(
             [own[(step * given.requests + i) % len(own)] for i in range(given.requests)]
         )
-        with judgments.open("a", encoding="utf-8") as file:
+        with kept.open("a", encoding="utf-8") as file:
             file.writelines(f"{one.model_dump_json()}\n" for one in found.judgments)
         told = torch.tensor([float(found.right), float(found.count), float(len(found.rows))])
         if steps.world > 1:
             add_up([told])
         right, count, mixed = told.tolist()
-        speed = rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay)
-        _, norm = steps.take(found.rows, speed, per=round(count))
+        _, norm = steps.take(
+            found.rows,
+            rate(step, given.steps, top=given.rate, warm=given.warm, decay=given.decay),
+            per=round(count),
+        )
         if steps.rank > 0:
             continue
         sys.stdout.write(
@@ -302,8 +309,14 @@ def main() -> None:
     """The command line."""
     parser = options()
     given = parser.parse_args()
+    if any(given.out.glob(f"{JUDGMENTS}-*.jsonl")):
+        parser.error(
+            f"{str(given.out)!r} has the judgments of another training; give another --out"
+        )
     base = packed.started(parser)
     samples = list(pairs(given.items, seed=given.seed))
+    if len(samples) < int(os.environ.get("WORLD_SIZE", "1")):
+        parser.error(f"--items {given.items} leave too few requests with several responses")
     train(Packed(base, given.adapter), base, samples, given.out, given)
 
 

@@ -35,8 +35,14 @@ class Row:
     prompt: list[int]
     completions: list[list[int]]
     """Each follows the prompt, and sees nothing of the others."""
-    weights: list[float]
-    """Of each completion's tokens in the loss."""
+    marks: list[float]
+    """What is to be learned of each: the weight of its tokens' loss, or a meta RM's label."""
+
+    def __post_init__(self) -> None:
+        if not self.prompt or not all(self.completions):
+            raise ValueError("a prompt and its completions have one token at least")
+        if len(self.marks) != len(self.completions):
+            raise ValueError(f"{len(self.marks)} marks of {len(self.completions)} completions")
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -65,7 +71,7 @@ class Row:
 
 
 class _Loss(torch.autograd.Function):
-    """Weighed sum of the tokens' negative log-likelihood, with a frozen output layer."""
+    """Weighted sum of the tokens' negative log-likelihood, with a frozen output layer."""
 
     @staticmethod
     def forward(
@@ -122,7 +128,8 @@ class Packed:
     Args:
         base: folder of the model.
         adapter: folder of the adapter; `master.safetensors` in it is taken before the rounded one.
-        under: an adapter that is part of the frozen weights; None: the base is as it is.
+        under: an adapter that is part of the frozen weights; None: the base is as it is. It must
+            fit the base.
         dtype: of the frozen weights and of the computation.
         compiled: whether elementwise steps are compiled, which needs a C++ compiler.
     """
@@ -165,15 +172,20 @@ class Packed:
             self._gated = torch.compile(_gated, dynamic=True)
             self._rotated = torch.compile(_rotated, dynamic=True)
 
+    @property
+    def width(self) -> int:
+        """Of what the output layer reads."""
+        return self._embedding.shape[1]
+
     def loss(self, rows: Sequence[Row]) -> Tensor:
-        """The summed loss of the completions' tokens, each times its completion's weight."""
+        """The summed loss of the completions' tokens, each times its completion's mark."""
         before: list[int] = []
         start = 0
         for row in rows:
             before += [start + place for place in row.before()]
             start += row.tokens
         completions = [one for row in rows for one in row.completions]
-        weights = torch.tensor([one for row in rows for one in row.weights])
+        weights = torch.tensor([one for row in rows for one in row.marks])
         loss: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
             self.states(rows)[torch.tensor(before)],
             self._embedding,

@@ -2,10 +2,11 @@
 
     torchrun --nproc-per-node 2 -m lab.smol.packed_meta --drawn build/smol/packed-grpo
 
-A small adapter over the judge and a head tell whether a judgment is right, by binary cross-entropy.
-It is what `deemster train` makes as the stage `meta` and `meta_rm="smol"` reads; the judgments of a
-request that saw it in the same order share what is read of it. It learns from requests whose
-judgments are not all alike: guided voting compares judgments of one request only.
+A small adapter over the `smol` that is installed (so ship the judge first) and a head tell whether
+a judgment is right, by binary cross-entropy. It is what `deemster train` makes as the stage `meta`
+and `meta_rm="smol"` reads; the judgments of a request that saw it in the same order share what is
+read of it. It learns from requests whose judgments are not all alike: guided voting compares
+judgments of one request only.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import itertools
 import json
 import random
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoTokenizer
@@ -28,6 +31,8 @@ from deemster.backends._local.encoding import SafeEncoder
 from deemster.backends.base import SMOL
 from deemster.backends.judge_file import JudgeFile
 from deemster.backends.shipped import WEIGHTS, smol_folder
+from deemster.errors import InputError
+from deemster.schemas import first_problem
 from deemster.training.meta_data import MetaExample
 from deemster.training.meta_rm import Auc, auc
 from lab.smol import packed
@@ -43,15 +48,15 @@ _SPREAD = 0.02
 
 @dataclass(frozen=True)
 class Group:
-    """Judgments of one request in one order."""
+    """Judgments of one request that were drawn together, and so in one order."""
 
     item: str
     row: Row
-    """What they share, and of each the rest; the weights are 1 for a right one and 0 for others."""
+    """What they share, and of each the rest; marked with 1 if it is right, else with 0."""
 
 
 def groups_of(examples: Iterable[MetaExample], encoder: SafeEncoder) -> Iterator[Group]:
-    """Neighbours of one item, if they are not all alike; equal ones once."""
+    """Neighbours of one item, where some are right and some are wrong; equal ones once."""
     for item, every in itertools.groupby(examples, key=lambda one: one.item):
         labels = {one.text: one.correct for one in every}
         if len(set(labels.values())) < 2:
@@ -84,13 +89,12 @@ class Rater(Packed):
         base: Path,
         adapter: Path,
         *,
-        under: Path | None,
+        under: Path,
         dtype: torch.dtype = torch.bfloat16,
         compiled: bool = True,
     ) -> None:
         super().__init__(base, adapter, under=under, dtype=dtype, compiled=compiled)
-        width = json.loads((base / "config.json").read_text(encoding="utf-8"))["hidden_size"]
-        self.lora.setdefault(_HEAD, torch.zeros(1, width).requires_grad_())
+        self.lora.setdefault(_HEAD, torch.zeros(1, self.width).requires_grad_())
 
     def rewards(self, rows: Sequence[Row]) -> Tensor:
         """[completions of all rows] log-odds that each is right, read at its last token."""
@@ -103,17 +107,14 @@ class Rater(Packed):
 
     def loss(self, rows: Sequence[Row]) -> Tensor:
         """Summed binary cross-entropy over all completions."""
-        labels = torch.tensor([label for row in rows for label in row.weights])
+        labels = torch.tensor([label for row in rows for label in row.marks])
         return nn.functional.binary_cross_entropy_with_logits(
             self.rewards(rows), labels, reduction="sum"
         )
 
     def save(self, out: Path) -> None:
-        """Write the adapter in bfloat16, and that it lies over `smol`."""
-        out.mkdir(parents=True, exist_ok=True)
-        rounded = {name: one.detach().bfloat16() for name, one in self.lora.items()}
-        save_file(rounded, out / WEIGHTS, metadata={"format": "pt"})
-        (out / CONFIG).write_text(json.dumps(self.config, indent=2) + "\n", encoding="utf-8")
+        """Write the adapter as `Packed` does, and that it lies over `smol`."""
+        super().save(out)
         JudgeFile(name="meta RM of smol", base=SMOL, licence="Apache-2.0").write(out)
 
 
@@ -153,21 +154,25 @@ def train(model: Rater, groups: Sequence[Group], out: Path, given: argparse.Name
         How well it tells right from wrong, on requests that were held out.
     """
     steps = Steps(model)
+    rng = random.Random(given.seed)  # noqa: S311 - no secret
     items = sorted({one.item for one in groups})
-    random.Random(given.seed).shuffle(items)  # noqa: S311 - no secret
-    aside = set(items[: max(1, round(given.holdout * len(items)))])
+    count = min(max(1, round(given.holdout * len(items))), len(items) - 1)
+    aside = set(rng.sample(items, count))
     rows = [one.row for one in groups if one.item not in aside]
-    count = given.epochs * len(rows) // given.batch
-    order = random.Random(given.seed)  # noqa: S311 - no secret
-    chosen = [row for _ in range(given.epochs) for row in order.sample(rows, len(rows))]
-    for step in range(count):
-        batch = chosen[step * given.batch : (step + 1) * given.batch]
+    chosen = [row for _ in range(given.epochs) for row in rng.sample(rows, len(rows))]
+    starts = range(0, len(chosen), given.batch)
+    for step, start in enumerate(starts):
+        batch = chosen[start : start + given.batch]
         batch.sort(key=lambda row: row.tokens, reverse=True)  # the processes get about as much each
-        speed = rate(step, count, top=given.rate, warm=given.warm, decay=given.decay)
-        judgments = sum(len(row.completions) for row in batch)
-        loss, norm = steps.take(batch[steps.rank :: steps.world], speed, per=judgments)
+        loss, norm = steps.take(
+            batch[steps.rank :: steps.world],
+            rate(step, len(starts), top=given.rate, warm=given.warm, decay=given.decay),
+            per=sum(len(row.completions) for row in batch),
+        )
         if steps.rank == 0:
-            sys.stdout.write(f"step {step + 1} of {count}: loss {loss:.4f}, gradient {norm:.3f}\n")
+            sys.stdout.write(
+                f"step {step + 1} of {len(starts)}: loss {loss:.4f}, gradient {norm:.3f}\n"
+            )
             sys.stdout.flush()
     found = measured(model, [one for one in groups if one.item in aside])
     if steps.rank == 0:
@@ -184,19 +189,28 @@ def measured(model: Rater, groups: Sequence[Group]) -> Auc:
     with torch.no_grad():
         for one in groups:
             rewards += model.rewards([one.row]).tolist()
-            labels += [label == 1 for label in one.row.weights]
-            names += [one.item] * len(one.row.weights)
+            labels += [label == 1 for label in one.row.marks]
+            names += [one.item] * len(one.row.marks)
     return auc(labels, rewards, names)
 
 
-def drawn(folder: Path) -> list[MetaExample]:
-    """All judgments that `packed_grpo` has kept in a folder."""
-    lines = [
-        line
-        for file in sorted(folder.glob(f"{JUDGMENTS}-*.jsonl"))
-        for line in file.read_text(encoding="utf-8").splitlines()
-    ]
-    return [MetaExample.model_validate_json(line) for line in lines]
+def read_judgments(folder: Path) -> list[MetaExample]:
+    """All judgments that `packed_grpo` has kept in a folder.
+
+    Raises:
+        InputError: there are none, or a line of them is damaged.
+    """
+    found = []
+    for file in sorted(folder.glob(f"{JUDGMENTS}-*.jsonl")):
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    found.append(MetaExample.model_validate_json(line))
+                except ValidationError as error:
+                    raise InputError(f"{file}:{number}: {first_problem(error)}") from error
+    if not found:
+        raise InputError(f"no judgments in {str(folder)!r}; packed_grpo keeps them beside adapters")
+    return found
 
 
 def options() -> argparse.ArgumentParser:
@@ -205,7 +219,6 @@ def options() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--drawn", type=Path, default=Path("build/smol/packed-grpo"))
-    parser.add_argument("--adapter", type=Path, default=smol_folder(), help="folder of the judge's")
     parser.add_argument("--out", type=Path, default=Path("build/smol/packed-meta"))
     parser.add_argument("--factors", type=int, default=4, help="rank of the adapter")
     parser.add_argument("--upper", type=int, default=10, help="so many blocks are changed")
@@ -223,14 +236,20 @@ def main() -> None:
     """The command line."""
     parser = options()
     given = parser.parse_args()
+    if min(given.factors, given.upper, given.batch, given.epochs) < 1:
+        parser.error("--factors, --upper, --batch and --epochs are 1 or more")
     base = packed.started(parser)
     encoder = SafeEncoder(AutoTokenizer.from_pretrained(base))
-    groups = list(groups_of(drawn(given.drawn), encoder))
+    try:
+        groups = list(groups_of(read_judgments(given.drawn), encoder))
+    except InputError as error:
+        parser.error(str(error))
     if len({one.item for one in groups}) < 2:
         parser.error(f"{str(given.drawn)!r} has no two requests with right and wrong judgments")
-    first = given.out / "first"
-    begin(given.adapter, first, rank=given.factors, layers=given.upper)
-    train(Rater(base, first, under=given.adapter), groups, given.out, given)
+    with tempfile.TemporaryDirectory() as first:
+        begin(smol_folder(), Path(first), rank=given.factors, layers=given.upper)
+        model = Rater(base, Path(first), under=smol_folder())
+    train(model, groups, given.out, given)
 
 
 if __name__ == "__main__":

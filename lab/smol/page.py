@@ -107,7 +107,7 @@ def write(folder: Path) -> None:
 
 
 def note(folder: Path, name: str, part: dict[str, Any]) -> None:
-    """Put a part into the figures of an adapter, and write its card and page anew."""
+    """Put a part into the figures of an adapter, and write its card and docs/smol.md anew."""
     figures = Figures.read(folder)  # again: another run may have written meanwhile
     figures.parts[name] = part
     figures.write(folder)

@@ -1,4 +1,4 @@
-"""What more votes gain on the same pairs."""
+"""What one run gains over another on the same pairs."""
 
 from __future__ import annotations
 
@@ -65,6 +65,9 @@ async def test_a_run_is_measured_against_itself_and_lands_in_the_figures(
          "--figures", str(tmp_path)],
     )  # fmt: skip
     main()
+    with pytest.raises(InputError, match="has 3 votes of a pair"):
+        measured(f"{tmp_path}/run:1", f"{tmp_path}/run:8")
     part = Figures.read(tmp_path).parts["gains/3 votes over one"]
+    assert part["model"] == "fake"
     assert part["n"] == 6
     assert part["gain"][0] == pytest.approx(1 / 3)

@@ -61,10 +61,10 @@ def test_the_rate_rises_stays_and_falls() -> None:
 
 
 def test_passes_are_filled_and_a_long_row_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "_PACKED", 7)
-    rows = [Row([0] * n, [[1]], [1.0]) for n in (9, 2, 2, 0, 5)]
+    monkeypatch.setattr(packed, "_PACKED", 8)
+    rows = [Row([0] * n, [[1]], [1.0]) for n in (9, 3, 2, 1, 5)]
     parts = [[len(row.prompt) for row in rows[part]] for part in passes(rows)]
-    assert parts == [[9], [2, 2, 0], [5]]
+    assert parts == [[9], [3, 2], [1, 5]]
 
 
 def test_what_the_teacher_writes_is_learned_after_its_prompt(base: Path) -> None:

@@ -50,7 +50,7 @@ def expected(
     texts = [
         (row.prompt, one, weight)
         for row in rows
-        for one, weight in zip(row.completions, row.weights, strict=True)
+        for one, weight in zip(row.completions, row.marks, strict=True)
     ]
     for prompt, completion, weight in texts:
         labels = torch.tensor([[-100] * len(prompt) + completion])
@@ -94,3 +94,19 @@ def test_what_was_saved_is_an_adapter_that_peft_reads(
     assert expected(base, tmp_path / "saved", ROWS)[0] == pytest.approx(
         float(model.loss(ROWS).detach()), 0.02
     )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completions", "marks", "wrong"),
+    [
+        ([], [[1]], [1.0], "one token at least"),
+        ([1], [[]], [1.0], "one token at least"),
+        ([1], [[1], []], [1.0, 1.0], "one token at least"),
+        ([1], [[1], [2]], [1.0], "1 marks of 2 completions"),
+    ],
+)
+def test_what_is_no_row(
+    prompt: list[int], completions: list[list[int]], marks: list[float], wrong: str
+) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        Row(prompt, completions, marks)

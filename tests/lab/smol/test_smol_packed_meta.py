@@ -16,12 +16,22 @@ from transformers import AutoTokenizer
 from deemster.backends import shipped
 from deemster.backends._local.encoding import SafeEncoder
 from deemster.backends.judge_file import JudgeFile
+from deemster.errors import InputError
 from deemster.judges.classifier import sigmoid
 from deemster.judges.meta_hf import HfMetaRM, meta_text
 from deemster.schemas import Judgment, as_query, as_responses
 from deemster.training.meta_data import MetaExample
 from lab.smol.packed_llama import Row
-from lab.smol.packed_meta import Group, Rater, begin, drawn, groups_of, measured, options, train
+from lab.smol.packed_meta import (
+    Group,
+    Rater,
+    begin,
+    groups_of,
+    measured,
+    options,
+    read_judgments,
+    train,
+)
 
 QUERY, RESPONSES = as_query("2 + 2?"), as_responses(["4", "5"])
 
@@ -67,7 +77,7 @@ def test_groups_share_what_is_alike_and_those_of_one_kind_are_left_out(base: Pat
     mixed = [example("a", text, correct=i == 0) for i, text in enumerate(texts)]
     alike = [example("b", text, correct=True) for text in texts]
     (found,) = groups_of([*mixed, mixed[0], *alike], encoder)
-    assert (found.item, found.row.weights) == ("a", [1.0, 0.0, 0.0])
+    assert (found.item, found.row.marks) == ("a", [1.0, 0.0, 0.0])
     for one, rest in zip(mixed, found.row.completions, strict=True):
         assert found.row.prompt + rest == encoder.encode(encoder.guard(one.text), special=True)
     assert all(found.row.completions)
@@ -114,12 +124,17 @@ def test_it_learns_which_judgments_are_right(
 
 
 def test_what_was_drawn_is_read_of_all_processes(tmp_path: Path) -> None:
-    every = [example("a", "x", correct=True), example("b", "y", correct=False)]
+    every = [example("a", "x\u2028x", correct=True), example("b", "y", correct=False)]
     for rank, one in enumerate(every):
         line = f"{one.model_dump_json()}\n"
         (tmp_path / f"judgments-{rank}.jsonl").write_text(line, encoding="utf-8")
-    assert drawn(tmp_path) == every
-    assert drawn(tmp_path / "none") == []
+    assert read_judgments(tmp_path) == every
+    with pytest.raises(InputError, match="no judgments in"):
+        read_judgments(tmp_path / "none")
+    with (tmp_path / "judgments-1.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"item": "c", "te')
+    with pytest.raises(InputError, match=r"judgments-1\.jsonl:2: "):
+        read_judgments(tmp_path)
 
 
 def test_torchrun_takes_none_of_the_options_for_its_own() -> None:
