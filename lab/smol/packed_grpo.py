@@ -153,9 +153,12 @@ def _chosen(logits: Tensor, temperature: float, generator: torch.Generator) -> l
     if temperature == 0:
         tokens: list[int] = logits.argmax(-1).tolist()
         return tokens
-    shares = torch.softmax(logits / temperature, -1)
-    drawn: list[int] = torch.multinomial(shares, 1, generator=generator)[:, 0].tolist()
-    return drawn
+    # By the cumulated shares: torch.multinomial draws a number for every token of the vocabulary,
+    # which took a quarter of the time.
+    sums = torch.softmax(logits / temperature, -1).cumsum(-1)
+    places = torch.rand(len(sums), 1, generator=generator) * sums[:, -1:]
+    drawn: list[int] = torch.searchsorted(sums, places, right=True)[:, 0].tolist()
+    return [min(token, sums.shape[1] - 1) for token in drawn]
 
 
 def judged(

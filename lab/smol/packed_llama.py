@@ -165,7 +165,7 @@ class Packed:
         self._trained = sorted(self.config["layers_to_transform"])
         theta = config.get("rope_theta") or config["rope_parameters"]["rope_theta"]
         self._turn = 1.0 / theta ** (torch.arange(0, self._shape.width, 2) / self._shape.width)
-        self._masks: dict[int, Tensor] = {}
+        self._masks: dict[tuple[int, int], Tensor] = {}
         self._norm, self._gated, self._rotated = _norm, _gated, _rotated
         if compiled:
             self._norm = torch.compile(_norm, dynamic=True)
@@ -201,16 +201,15 @@ class Packed:
         places = torch.cat([row.places() for row in rows])
         angles = places[:, None] * self._turn
         turn = tuple(one.to(self._dtype)[:, None] for one in (angles.cos(), angles.sin()))
-        masks = [self._mask(row.lengths) for row in rows]
         with torch.no_grad():
             for i in range(self._trained[0]):
-                states = self._block(states, i, masks, turn)
+                states = self._block(states, i, rows, turn)
         for i in range(self._trained[0], len(self._layers)):
-            states = self._block(states, i, masks, turn)
+            states = self._block(states, i, rows, turn)
         return self._norm(states, self._last_norm, self._shape.eps)
 
     def _block(
-        self, states: Tensor, i: int, masks: Sequence[Tensor], turn: tuple[Tensor, ...]
+        self, states: Tensor, i: int, rows: Sequence[Row], turn: tuple[Tensor, ...]
     ) -> Tensor:
         layer, shape = self._layers[i], self._shape
         heads, kept = shape.heads, shape.shared_heads
@@ -218,41 +217,44 @@ class Packed:
         qkv = self._linear(normed, layer["qkv"], i, "self_attn", ("q_proj", "k_proj", "v_proj"))
         qkv = qkv.view(len(states), heads + 2 * kept, shape.width)
         asked = self._rotated(qkv[:, : heads + kept], *turn)
-        lengths = [mask.shape[-1] for mask in masks]
-        attended = [
-            self._attended(turned[:, :heads], turned[:, heads:], whole[:, heads + kept :], mask)
-            for turned, whole, mask in zip(
-                torch.split(asked, lengths), torch.split(qkv, lengths), masks, strict=True
-            )
-        ]
-        states = states + self._linear(torch.cat(attended), layer["o"], i, "self_attn", ("o_proj",))
+        attended = self._attended(rows, asked[:, :heads], asked[:, heads:], qkv[:, heads + kept :])
+        states = states + self._linear(attended, layer["o"], i, "self_attn", ("o_proj",))
         normed = self._norm(states, layer["before mlp"], shape.eps)
         gated = self._gated(self._linear(normed, layer["up"], i, "mlp", ("gate_proj", "up_proj")))
         return states + self._linear(gated, layer["down"], i, "mlp", ("down_proj",))
 
-    def _attended(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        """Attention within one row; [length, heads x width]."""
-        length, heads, width = query.shape
+    def _attended(self, rows: Sequence[Row], query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attention within each prompt, and of each completion to its prompt and itself."""
+        found = []
+        start = 0
+        for row in rows:
+            head = slice(start, start + len(row.prompt))
+            found.append(self._seen(query[head], key[head], value[head]))
+            start = head.stop
+            for one in row.completions:
+                part = slice(start, start + len(one))
+                keys, values = (torch.cat((own[head], own[part])) for own in (key, value))
+                found.append(self._seen(query[part], keys, values))
+                start = part.stop
+        return torch.cat(found)
+
+    def _seen(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Causal attention of the last tokens of a text to all of it; [queries, heads x width]."""
+        asked, heads, width = query.shape
         kept = key.shape[1]
-        query = query.transpose(0, 1).reshape(kept, heads // kept * length, width)
+        mask = self._mask(asked, len(key))
+        query = query.transpose(0, 1).reshape(kept, heads // kept * asked, width)
         scores = torch.baddbmm(mask, query, key.permute(1, 2, 0), alpha=width**-0.5)
         seen = torch.softmax(scores, -1) @ value.transpose(0, 1)
-        return seen.view(heads, length, width).transpose(0, 1).reshape(length, heads * width)
+        return seen.view(heads, asked, width).transpose(0, 1).reshape(asked, heads * width)
 
-    def _mask(self, lengths: tuple[int, ...]) -> Tensor:
-        """[1, queries of a shared head, keys]: -inf for what comes later, and for the others'."""
-        whole = sum(lengths)
-        if len(lengths) == 2 and whole in self._masks:
-            return self._masks[whole]
-        mask = torch.full((whole, whole), -torch.inf, dtype=self._dtype).triu(1)
-        start = lengths[0]
-        for length in lengths[1:]:
-            mask[start : start + length, lengths[0] : start] = -torch.inf
-            start += length
-        mask = mask.repeat(self._shape.heads // self._shape.shared_heads, 1)[None]
-        if len(lengths) == 2:  # others seldom come twice
-            self._masks[whole] = mask
-        return mask
+    def _mask(self, asked: int, keys: int) -> Tensor:
+        """[1, queries of a shared head, keys]: -inf for what comes later."""
+        if (asked, keys) not in self._masks:
+            mask = torch.full((asked, keys), -torch.inf, dtype=self._dtype)
+            groups = self._shape.heads // self._shape.shared_heads
+            self._masks[asked, keys] = mask.triu(keys - asked + 1).repeat(groups, 1)[None]
+        return self._masks[asked, keys]
 
     def _linear(
         self, states: Tensor, weight: Tensor, i: int, part: str, names: Sequence[str]
