@@ -42,7 +42,7 @@ class Figures:
         self.parts = {
             name: part
             for name, part in self.parts.items()
-            if part["model"] == f"smol@{adapter}" or not _own(name, part["model"])
+            if not _own(name, part) or part["model"] == f"smol@{adapter}"
         }
 
     def of(self, data: str, judge: str) -> dict[str, Any] | None:
@@ -50,9 +50,9 @@ class Figures:
         return self.parts.get(f"{data}/{judge}")
 
 
-def _own(name: str, model: str) -> bool:
+def _own(name: str, part: dict[str, Any]) -> bool:
     data, _, judge = name.partition("/")
-    return judge in OWN or (data == GAINS and model.startswith("smol@"))
+    return judge in OWN or (data == GAINS and part["model"].startswith("smol@"))
 
 
 def part_of(summary: Summary, *, of: int) -> dict[str, Any]:

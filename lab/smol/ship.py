@@ -5,8 +5,9 @@
 
 Each stage trains an adapter on the merged model of the last. The differences of the final weights
 to the base's add up to a matrix of low rank, which is factorised once (truncated singular values)
-and rounded to bfloat16. Beside it: the judge file, the check of the domain, the card, and what it
-was made from. Figures of other weights are taken out; `lab.smol.evaluate` measures them anew.
+and rounded to bfloat16; an adapter that is all of this already is taken as it is. Beside it: the
+judge file, the check of the domain, the card, and what it was made from. Figures of other weights
+are taken out; `lab.smol.evaluate` measures them anew.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import argparse
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -64,6 +67,12 @@ def ship(
     Raises:
         ValueError: nothing changed, or something changed that an adapter cannot hold.
     """
+    config = _rounded_config(base, model, rank)
+    if config is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model / WEIGHTS, out / WEIGHTS)
+        _write_config(out, {**config, "base_model_name_or_path": repository})
+        return 1.0
     tensors: dict[str, Tensor] = {}
     layers: set[int] = set()
     modules: set[str] = set()
@@ -97,8 +106,25 @@ def ship(
         "target_modules": sorted(modules),
         "layers_to_transform": sorted(layers),
     }
-    (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    _write_config(out, config)
     return kept / whole
+
+
+def _rounded_config(base: Path, model: Path, rank: int) -> dict[str, Any] | None:
+    """What an adapter says of itself that is the whole change, of that rank, in bfloat16."""
+    if not (model / CONFIG).is_file():
+        return None
+    config: dict[str, Any] = json.loads((model / CONFIG).read_text(encoding="utf-8"))
+    tensors = load_file(model / WEIGHTS).values()
+    whole = Path(source_of(str(model)).base).resolve() == base.resolve()
+    plain = config["r"] == config["lora_alpha"] == rank and not config.get("modules_to_save")
+    return (
+        config if whole and plain and all(one.dtype == torch.bfloat16 for one in tensors) else None
+    )
+
+
+def _write_config(out: Path, config: Mapping[str, Any]) -> None:
+    (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _changes(base: Path, model: Path) -> dict[str, Tensor]:
@@ -128,8 +154,7 @@ def round_meta(adapter: Path, out: Path) -> None:
     tensors = {name: one.bfloat16() for name, one in load_file(adapter / WEIGHTS).items()}
     save_file(tensors, out / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = SMOL  # the judge file says the same to deemster
-    (out / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    _write_config(out, {**config, "base_model_name_or_path": SMOL})  # as the judge file says
     JudgeFile(name="meta RM of smol", base=SMOL, licence="Apache-2.0").write(out)
 
 

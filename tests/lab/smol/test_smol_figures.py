@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,12 @@ PART = {
 def test_figures_of_another_adapter_go_and_those_of_others_stay(tmp_path: Path) -> None:
     nano = {**PART, "model": "nano@76543210"}
     own = ("heldout/smol", "heldout/smol-32", "heldout/smol-meta", "llmbar/smol", "gains/8 over 1")
-    others = {"heldout/nano": nano, "gains/8 over 1 of nano": nano}
+    check = {"generated": [0.001, 1000]}
+    others: dict[str, Any] = {
+        "heldout/nano": nano,
+        "gains/8 over 1 of nano": nano,
+        "domain/check": check,
+    }
     figures = Figures({**dict.fromkeys(own, PART), **others})
     figures.write(tmp_path)
     read = Figures.read(tmp_path)

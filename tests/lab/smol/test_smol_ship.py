@@ -86,8 +86,13 @@ def test_a_checkpoint_that_is_an_adapter_ships_as_it_is(base: Path, tmp_path: Pa
     model = trained(base, tmp_path / "model", CHANGED)
     first, second = tmp_path / "first", tmp_path / "second"
     ship(base, model, first, rank=3, repository=str(base))
-    assert ship(base, first, second, rank=3, repository=str(base)) == pytest.approx(1, abs=1e-4)
-    for (name, change), (_, again) in zip(lora_changes(first), lora_changes(second), strict=True):
+    assert ship(base, first, second, rank=3, repository="other") == 1
+    assert (first / WEIGHTS).read_bytes() == (second / WEIGHTS).read_bytes()
+    config = json.loads((second / "adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == "other"
+    third = tmp_path / "third"
+    assert ship(base, first, third, rank=4, repository=str(base)) == pytest.approx(1, abs=1e-4)
+    for (name, change), (_, again) in zip(lora_changes(first), lora_changes(third), strict=True):
         assert torch.allclose(change, again, atol=2e-3), name
 
 
