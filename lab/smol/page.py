@@ -23,9 +23,9 @@ JUDGES = {
     "rft": "after RFT, before it learned from wider tables",
     "wider": "after wider tables, before its teacher said what it saw",
     "seen": "after its teacher said what it saw, before its wording was mended",
-    "mended": "after its wording was mended, before GRPO",
     "smol": "**`smol`**",
     "smol-32": "`smol`, more votes",
+    "grpo": "`smol` after GRPO, which does not ship",
     "smol-meta": "`smol` with a meta RM, which does not ship",
 }
 """How the tables name who judged, in their order."""
