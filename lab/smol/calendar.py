@@ -202,14 +202,16 @@ def _born(rng: Rng) -> Task:
     if rng.random() < 0.5:
         years = {n: later, m: year}
     old = rng.random() < 0.5
-    ordered = sorted(years, key=lambda name: years[name], reverse=not old)
+    oldest, youngest = sorted(years, key=lambda name: years[name])
+    ordered = (oldest, youngest) if old else (youngest, oldest)
     question, sentence = phrasing(rng, "born")
     word = "older" if old else "younger"
     query = question.format(n=n, m=m, x=years[n], y=years[m], w=word)
     return short_task(
         rng, "before or after", query, "right order",
-        f"{n} {years[n]}, {m} {years[m]}: {year} is before {later}, so {ordered[0]}",
-        ordered[0], ordered[1:],
+        f"{word} is asked: {n} {years[n]}, {m} {years[m]}: {year} is before {later}, "
+        f"{oldest} is older, {youngest} is younger",
+        ordered[0], [ordered[1]],
         say=sentence.replace("{a}", "{}").replace("{w}", word),
     )  # fmt: skip
 
@@ -263,12 +265,17 @@ def _in_time(rng: Rng) -> Task:
             rng, "before or after", capital(query), "right order", f"{word} is asked: {fact}",
             right, [wrong], say=f"{{}} {'came first' if early else 'is later'}",
         )  # fmt: skip
-    before = draw < 0.78
-    query = rng.choice(_BEFORE if before else _AFTER).format(x=x, y=y)
-    right, wrong = ("yes", "no") if (x == a) == before else ("no", "yes")
+    side = "before" if draw < 0.78 else "after"
+    query = rng.choice(_BEFORE if side == "before" else _AFTER).format(x=x, y=y)
+    return _is_it(rng, capital(query), x, y, side, truth="before" if x == a else "after")
+
+
+def _is_it(rng: Rng, query: str, x: str, y: str, side: str, *, truth: str) -> Task:
+    """A yes-or-no question whether x is before or after y."""
+    right, wrong = ("yes", "no") if side == truth else ("no", "yes")
     return short_task(
-        rng, "before or after", capital(query), "right order", f"{fact}, so {right}", right,
-        [wrong], noun=False,
+        rng, "before or after", query, "right order",
+        f"{side} is asked: {x} is {truth} {y}, so {right}", right, [wrong], noun=False,
     )  # fmt: skip
 
 
@@ -300,15 +307,11 @@ def _earlier(rng: Rng) -> Task:
     x, y = rng.sample((a, b), 2)
     if rng.random() < 0.2:
         side = rng.choice(("before", "after"))
-        said = "yes" if (x == a) == (side == "before") else "no"
         asking = rng.choice(
             ("Is {x} {w} {y}?", "does {x} come {w} {y}", "Is it right that {x} is {w} {y}?")
         )
-        return short_task(
-            rng, "before or after", asking.format(x=x, y=y, w=side), "right order",
-            f"{a} comes before {b}, so {said}", said, ["no" if said == "yes" else "yes"],
-            noun=False,
-        )  # fmt: skip
+        query = asking.format(x=x, y=y, w=side)
+        return _is_it(rng, query, x, y, side, truth="before" if x == a else "after")
     query, sentence = ask(rng, key, x=x, y=y, w=word)
     pair = ("first", "last") if word in {"first", "last"} else ("earlier", "later")
     return short_task(

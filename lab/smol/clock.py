@@ -128,7 +128,8 @@ def _clock_words(rng: Rng) -> Task:
     wrong = {f"{following}:{minute:02d}", f"{hour}:{(60 - minute) % 60:02d}"}
     wrong |= {f"{before}:{minute:02d}", f"{hour}:{(minute + 10) % 60:02d}"}
     if minute > 30:
-        fact = f"{60 - minute} minutes before {following}:00 is {right}"
+        to = 60 - minute
+        fact = f"{to} minutes before {following}:00: 60 - {to} = {minute}, after {hour}, so {right}"
     else:
         fact = f"{minute} minutes after {hour}:00 is {right}" if minute else f"on the hour, {right}"
     query, sentence = ask(rng, "clock_words", s=said)

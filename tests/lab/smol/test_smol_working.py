@@ -66,7 +66,11 @@ def test_working_goes_in_steps_of_one_digit(told: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("x", "y", "expected"),
     [
-        ("63", "73", "63 and 73: 6 is less than 7"),
+        ("63", "73", "63 has 2 digits, 73 has 2: 6 is less than 7"),
+        ("6", "2", "6 has 1 digit, 2 has 1: 6 is more than 2"),
+        ("10.5", "11", "before the point 10 has 2 digits, 11 has 2: 0 is less than 1"),
+        ("9.5", "11", "before the point 9 has 1 digit, 11 has 2"),
+        ("1.5", "1.25", "1.5 and 1.25: 5 is more than 2"),
         ("3835", "638", "3835 has 4 digits, 638 has 3"),
         ("7", "12", "7 has 1 digit, 12 has 2"),
         ("0.90", "0.45", "0.90 and 0.45: 9 is more than 4"),
