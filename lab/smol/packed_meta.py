@@ -218,8 +218,12 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--drawn", type=Path, default=Path("build/smol/packed-grpo"))
-    parser.add_argument("--out", type=Path, default=Path("build/smol/packed-meta"))
+    parser.add_argument(
+        "--drawn", type=Path, default=Path("build/smol/packed-grpo"), help="--out of packed_grpo"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/smol/packed-meta"), help="folder of the adapter"
+    )
     parser.add_argument("--factors", type=int, default=4, help="rank of the adapter")
     parser.add_argument("--upper", type=int, default=10, help="so many blocks are changed")
     parser.add_argument("--batch", type=int, default=8, help="groups of judgments a step")

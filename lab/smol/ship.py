@@ -69,6 +69,8 @@ def ship(
     """
     config = _rounded_config(base, model, rank)
     if config is not None:
+        if not any(change.any() for _, change in lora_changes(model)):  # refuses variants of LoRA
+            raise ValueError(f"{str(model)!r} changes nothing: nothing was trained")
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(model / WEIGHTS, out / WEIGHTS)
         _write_config(out, {**config, "base_model_name_or_path": repository})

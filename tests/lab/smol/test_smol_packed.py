@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.support.tiny_model import save_tiny_adapter, save_tiny_model
 from torch.distributed.run import get_args_parser
 
 from lab.smol import packed
@@ -18,18 +17,7 @@ from lab.smol.packed_llama import MASTER, Packed, Row
 ROWS = [
     Row([5, 9, 21], [[33, 40, 2]], [1.0]),
     Row([7], [[11, 12, 13, 14]], [1.0]),
-    Row([3, 4, 5, 6, 7, 8], [[9]], [1.0]),
 ]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_model(tmp_path_factory.mktemp("base"), hidden=32, tie_word_embeddings=True)
-
-
-@pytest.fixture
-def adapter(base: Path, tmp_path: Path) -> Path:
-    return save_tiny_adapter(base, tmp_path / "adapter", layers=[1], alpha=6)
 
 
 def settings(**changed: Any) -> argparse.Namespace:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from tests.support.tiny_model import save_tiny_adapter, save_tiny_model
+from tests.support.tiny_model import save_tiny_adapter
 from torch.distributed.run import get_args_parser
 from transformers import AutoModelForCausalLM
 
@@ -23,11 +23,6 @@ from lab.smol.packed_grpo import Policy, advantages, draw, judged, options, pair
 from lab.smol.packed_llama import Packed
 
 PROMPTS = [[5, 9, 21, 40], [7, 33]]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_model(tmp_path_factory.mktemp("base"), hidden=32, tie_word_embeddings=True)
 
 
 @pytest.fixture

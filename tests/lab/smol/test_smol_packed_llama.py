@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from tests.support.tiny_model import save_tiny_adapter, save_tiny_model
 from transformers import AutoModelForCausalLM
 
 from deemster.training.modeling import quiet
@@ -21,16 +20,6 @@ ROWS = [
     Row([7], [[11, 12, 13, 14]], [1.0]),
     Row([3, 4, 5, 6, 7, 8], [[9]], [1.0]),
 ]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_model(tmp_path_factory.mktemp("base"), hidden=32, tie_word_embeddings=True)
-
-
-@pytest.fixture
-def adapter(base: Path, tmp_path: Path) -> Path:
-    return save_tiny_adapter(base, tmp_path / "adapter", layers=[1], alpha=6)
 
 
 SHARED = [

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.support.tiny_model import save_tiny_model
 
 from deemster.backends import shipped
 from deemster.backends._local.lora import lora_changes
@@ -43,11 +42,6 @@ def trained(base: Path, out: Path, names: tuple[str, ...], *, rank: int = 3) -> 
         values[name] = values[name] + 0.02 * left @ right
     save_file(values, out / "model.safetensors", metadata={"format": "pt"})
     return out
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny_model(tmp_path_factory.mktemp("base"), hidden=32, tie_word_embeddings=True)
 
 
 def test_base_and_adapter_are_the_trained_model(
