@@ -91,6 +91,10 @@ def _named_day(rng: Rng) -> Task:
             "{g}, {t} {w} what day",
             "Suppose {g}. Which day {w} {t}?",
             "Given that {g}, name the weekday that {w} {t}.",
+            "{G}, they told me. Then {t} {w} which day?",
+            "I lost count. {G}. What about {t}?",
+            "We meet {t}. {G}. On what weekday do we meet?",
+            "my calendar is gone. {g}. tell me the weekday of {t}",
         )
     ).format(g=given, G=capital(given), w=asked, t=target)
     fact = ", ".join(f"{_NAMED_DAYS[i]} {be[i]} {days[i]}" for i in path)
@@ -121,6 +125,11 @@ def _date(rng: Rng) -> Task:
             f"the {first} of {month} falls on a {name}, so the {_ordinal(last)} is a",
             f"If the {first} is a {name}, what day of the week is the {_ordinal(last)}?",
             f"My calendar has {name} for the {first}. And for the {_ordinal(last)}?",
+            f"{name} is the {first}. What is the {_ordinal(last)}, then?",
+            f"Rent is due on the {_ordinal(last)}. The {first} is a {name}. Due on what day?",
+            f"We leave on {month} {last}. I know that {month} {date} is a {name}. Weekday?",
+            f"the {first} was a {name} - so what was the {_ordinal(last)}?",
+            f"We meet on the {_ordinal(last)} and the {first} is a {name}. Which weekday?",
         )
     )
     fact = ", ".join(f"{one} {day}" for one, day in path)
@@ -163,6 +172,12 @@ def _apart(rng: Rng) -> Task:
             f"{given}: the {thing} {word} that?",
             f"My kid wants to know which {thing} we have just {word} {given}.",
             f"name the {thing} {word} {given}",
+            f"Fill in the gap: the {thing} {word} {given} is ...",
+            f"We just had {given}. Which {thing} was next?"
+            if after
+            else f"It is {given} now. Which {thing} was it just now?",
+            f"In the list of {thing}s, what stands directly {word} {given}?",
+            f"{word} {given} comes which {thing}",
         )
     )
     if rng.random() < 0.4:

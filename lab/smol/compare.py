@@ -112,6 +112,11 @@ def _is_it_more(
             f"yes or no: {x[0]} is {word} than {y[0]}",
             f"My brother says {x[0]} is {word} than {y[0]}. Is he right?",
             f"{x[0]} is {word} than {y[0]}, correct?",
+            f"Would you say {x[0]} is the {word} number, compared with {y[0]}?",
+            f"{x[0]} {word} than {y[0]}? yes or no",
+            f"Can I write that {x[0]} is {word} than {y[0]}?",
+            f"We argue at the table: is {x[0]} really {word} than {y[0]}?",
+            f"From my homework: {x[0]} is {word} than {y[0]}. Is that right?",
         )
     )
     right, wrong = ("yes", "no") if holds else ("no", "yes")
@@ -134,6 +139,13 @@ def _temperatures(rng: Rng) -> Task:
             f"It is {x}{unit} in Oslo and {y}{unit} in Rome. Which number is {word}?",
             f"{x}{unit} or {y}{unit} - what is {word}?",
             f"The fridge shows {x}{unit}, the shed {y}{unit}. What is the {word} temperature?",
+            f"Yesterday we had {x}{unit}, today {y}{unit}. Which of the two is {word}?",
+            f"{x}{unit} in the morning and {y}{unit} at noon. Name the {word} one.",
+            f"I can set the oven room to {x}{unit} or {y}{unit}. Which setting is {word}?",
+            f"The sign says {x}{unit}, my phone says {y}{unit}. Which one is {word}?",
+            f"Of {x}{unit} and {y}{unit}, which would feel {word}?",
+            f"pick the {word} one: {x}{unit}, {y}{unit}",
+            f"Two lakes, one has {x}{unit} and one {y}{unit}. What does the {word} lake have?",
         )
     )
     if (x < 0) != (y < 0):

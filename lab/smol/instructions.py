@@ -168,6 +168,11 @@ def _capitals(rng: Rng) -> Task:
             f"Rewrite in {'upper' if upper else 'lower'} case: {sentence}",
             f"I need this line in {how}: {sentence}",
             f"{'All caps' if upper else 'No capitals'}, please: {sentence}",
+            f"Change every letter to {how}: {sentence}",
+            f"My sign should read this, but all in {how}: {sentence}",
+            f"can you type this in {how}? {sentence}",
+            f"{sentence} Same sentence, only {how}.",
+            f"Give me this text in {how} without changing a word: {sentence}",
         )
     )
     wrong = [
@@ -240,27 +245,50 @@ def _layout(rng: Rng) -> Task:
     )
 
 
+_SPEAKERS = {
+    "French": ("Camille from Lyon", "my aunt in Paris", "a guest from Nice", "Monsieur Petit"),
+    "Spanish": ("Carlos from Madrid", "my neighbour from Seville", "the team in Bogotá", "Lucía"),
+    "German": ("Jens from Berlin", "my grandmother in Vienna", "the office in Munich", "Frau Koch"),
+    "English": ("Emma from London", "a tourist from Texas", "the office in Dublin", "Mr Brown"),
+}
+_MEANT = (
+    *('Write "{e}" in {l}.', "How would you put this in {l}: {e}", "{e} (in {l}, please)"),
+    *("{s} speaks only {l}. Write this message so that it is understood: {e}",),
+    *('Please tell {s} in {l}: "{e}"', "I have to text {s} in {l}. It should say: {e}"),
+    *("say this in {l}: {e}", 'The sign at the door should say "{e}" in {l}.'),
+    *("Answer in {l} only. What is this: {e}", "Put it into {l}, no English: {e}"),
+)
+_WISHED = (
+    *("{q} in {l}.", "Answer in {l}: {w}.", "In {l}, please: {w}", "{q}. Reply only in {l}."),
+    *("My guest only understands {l}. {q}.", "{w}, but in {l}", "{q}. Use {l}, not {o}."),
+    *("I am learning {l}. {q}.", "{q}. It has to be {l}.", "For {s}, in {l}: {w}"),
+    *("{s} will read this, so write it in {l}: {w}.", "Please {w}, and do it in {l}."),
+    *("{l} only! {q}.", "your reply must be in {l}: {w}"),
+)
+
+
 def _language(rng: Rng) -> Task:
-    entry = rng.choice(texts()["languages"])
+    """Something said in one language rather than another, wished for or given in English."""
     asked, given = rng.sample(sorted(_LANGUAGES), 2)
     if asked == "en":
         asked, given = given, asked
     name, other = _LANGUAGES[asked], _LANGUAGES[given]
-    wish = entry["q"][0].lower() + entry["q"][1:]
-    query = rng.choice(
-        (
-            f"{entry['q']} in {name}.",
-            f"Answer in {name}: {wish}.",
-            f"In {name}, please: {wish}",
-            f"{entry['q']}. Reply only in {name}.",
-            f"My guest only understands {name}. {entry['q']}.",
-            f"{wish}, but in {name}",
+    if rng.random() < 0.5:
+        entry, stray = rng.sample(texts()["languages"], 2)
+        wish = entry["q"][0].lower() + entry["q"][1:]
+        query = rng.choice(_WISHED)
+    else:
+        entry, stray = (
+            dict(zip(("en", "fr", "es", "de"), row, strict=True))
+            for row in rng.sample(rows("languages"), 2)
         )
+        wish, query = "", rng.choice(_MEANT)
+    query = query.format(
+        q=entry.get("q", ""), w=wish, e=entry["en"], l=name, o=other, s=rng.choice(_SPEAKERS[name])
     )
-    stray = rng.choice([one for one in texts()["languages"] if one is not entry])
     return Task(
         "asked language",
-        query,
+        capital(query),
         (
             Principle("asked language", 60, name),
             Principle("right content", 40, f'it means "{entry["en"]}"'),
@@ -325,6 +353,10 @@ def _ending(rng: Rng) -> Task:
             f'Write "{sentence}" with {name} at the end.',
             f"{sentence}. <- put {name} at the end instead",
             f"Copy this line and finish it with {name}: {sentence}",
+            f"Same words, but the last sign should be {name}: {sentence}.",
+            f"swap the full stop for {name}: {sentence}.",
+            f'Please give me "{sentence}." again and close it with {name}.',
+            f"I want {name} at the end of this: {sentence}.",
         )
     )
     other = "?" if mark == "!" else "!"

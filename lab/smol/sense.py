@@ -15,6 +15,7 @@ _NAMES = {
     "code": ("works in practice", "right code", "true answer"),
     "rewriting": ("does what was asked", "follows the request", "asked change"),
     "rule": ("follows the rule", "keeps to the rule", "does as told"),
+    "puzzle": ("right conclusion", "sound reasoning", "follows from what is said"),
 }
 _PRAISE = {
     "sense": ("It makes sense.", "That is sensible and true.", "It fits how things are."),
@@ -23,6 +24,7 @@ _PRAISE = {
     "rewriting": ("It does what was asked.", "It is changed as asked.", "It fits the request."),
     "rule": ("It keeps to the rule.", "It follows the rule.", "It does just what was asked."),
     "code": ("It is right.", "That works.", "It does what was asked."),
+    "puzzle": ("It follows.", "That is right.", "It fits what was said."),
 }
 _ADMITS = (
     *("It admits that it cannot know.", "It is honest about what it cannot know."),
@@ -76,7 +78,7 @@ def _said(text: str) -> str:
 
 _KIND = {
     "sense": "common sense",
-    **{key: key for key in ("science", "advice", "code", "rewriting", "rule")},
+    **{key: key for key in ("science", "advice", "code", "rewriting", "rule", "puzzle")},
 }
 
 

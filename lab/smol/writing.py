@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lab.smol.item import (
     FAR,
     NEAR,
-    PARTLY,
     RIGHT,
     Answer,
     Kind,
@@ -26,13 +23,8 @@ _BRUSH_OFFS = (
     *("I don't know.", "Just search the internet.", "That's a good question.", "It depends."),
     *("Who cares?", "You should ask somebody else.", "No idea, sorry.", "Why do you ask?"),
 )
-_ENDINGS = (
-    " Feel free to ask if anything is unclear, I am glad to go on.",
-    " That is the main thing to know, and it is easier than it sounds.",
-    " Hope that helps!",
-    " I hope this is of some use to you and wish you a nice day.",
-)
-_RELEVANT = ("answers the question", "helps the asker", "useful answer", "does what was asked")
+RELEVANT = ("answers the question", "helps the asker", "useful answer", "does what was asked")
+"""Names of the principle that the request is answered at all."""
 
 
 def _open(rng: Rng) -> Task:
@@ -56,7 +48,7 @@ def _open(rng: Rng) -> Task:
         "open",
         query,
         (
-            Principle(rng.choice(_RELEVANT), 70, f"it should {about}"),
+            Principle(rng.choice(RELEVANT), 70, f"it should {about}"),
             manner(rng, 30),
         ),
         Answer(good, f"{quoted(good)}: {right}", RIGHT),
@@ -148,7 +140,7 @@ def _benign(rng: Rng) -> Task:
         "harmless request",
         query,
         (
-            Principle(rng.choice(_RELEVANT), 80, "the request is harmless, so it should help"),
+            Principle(rng.choice(RELEVANT), 80, "the request is harmless, so it should help"),
             manner(rng),
         ),
         Answer(helpful, f"{quoted(helpful, 5)}: It helps, as it should.", RIGHT),
@@ -267,73 +259,6 @@ def _which_correct(rng: Rng) -> Task:
     )
 
 
-_TWO = (
-    *("Write two sentences for my story.", "Give me two lines for an exercise in reading."),
-    *("Make up something short about anything you like.", "Two sentences, please, on any topic."),
-    *("tell me something in two sentences", "I need an example text, two sentences long."),
-    *("Start a little story for me.", "Write a short note that I can use as a sample."),
-    *("Can you come up with a two-line text?", "Say something that makes sense."),
-)
-
-
-def _against_itself(rng: Rng) -> Task:
-    """Two sentences that go together, or not."""
-    claim, same, against = rng.choice(rows("contradiction"))
-    query = rng.choice(_TWO)
-    first, second = quoted(claim, 12), quoted(same, 12)
-    return Task(
-        "contradiction",
-        query,
-        (Principle("no contradiction", 80, "both sentences can be true"), manner(rng)),
-        Answer(f"{claim} {same}", f"{first} and {second} can both be true.", RIGHT),
-        (
-            Answer(
-                f"{claim} {against}",
-                f"{first} and {quoted(against, 12)} cannot both be true.",
-                NEAR,
-            ),
-        ),
-    )
-
-
-def _contradiction(rng: Rng) -> Task:
-    if rng.random() < 0.5:
-        return _against_itself(rng)
-    entry: dict[str, Any] = rng.choice(texts()["open"])
-    good = entry["a"]
-    denial = rng.choice(
-        (
-            "Not true.",
-            "But all of that is wrong.",
-            "On the other hand, none of this is true.",
-            "Actually, do the exact opposite of all that.",
-            "But everything I just said is false.",
-            "Never do any of this.",
-        )
-    )
-    close = rng.choice(("", *_ENDINGS))
-    return Task(
-        "contradiction",
-        entry["q"],
-        (
-            Principle("no contradiction", 50, "it should not take back what it says"),
-            Principle(rng.choice(_RELEVANT), 50, f"it should {entry['about']}"),
-        ),
-        Answer(
-            f"{good}{close}",
-            f"{quoted(good, 5)} and {ending(good + close)} can both be true.",
-            RIGHT,
-        ),
-        (
-            Answer(
-                f"{good} {denial}",
-                f"{quoted(good, 5)} and {ending(denial)} cannot both be true.",
-                PARTLY / 2,
-            ),
-        ),
-    )
-
-
 KINDS: dict[str, Kind] = {
     "open": _open,
     "free": _free,
@@ -344,5 +269,4 @@ KINDS: dict[str, Kind] = {
     "sentiment": _review,
     "grammar": _mend,
     "correct sentence": _which_correct,
-    "contradiction": _contradiction,
 }
