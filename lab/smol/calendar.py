@@ -336,7 +336,8 @@ def _earlier(rng: Rng) -> Task:
 
 
 def _years(rng: Rng) -> Task:
-    born, years = rng.randint(1880, 2010), rng.randint(5, 80)
+    born = rng.randint(1880, 2010)
+    years = rng.randint(5, min(80, 2030 - born))
     now = born + years
     if rng.random() < 0.55:
         query, sentence = ask(rng, "years_old", x=str(born), y=str(now))

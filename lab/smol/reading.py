@@ -11,6 +11,7 @@ from lab.smol.item import (
     Principle,
     Rng,
     Task,
+    capital,
     manner,
     quoted,
     short_task,
@@ -68,7 +69,7 @@ def _passage(rng: Rng) -> Task:
                 f"{a} went to {x} {s} and bought {i} for {p}. {b} went to {y} {t} and bought {j} "
                 f"for {r}."
             ),
-            f"{s.capitalize()} {a} sold {i} at {x} for {p}, while {b} sold {j} at {y} {t} for {r}.",
+            f"{capital(s)} {a} sold {i} at {x} for {p}, while {b} sold {j} at {y} {t} for {r}.",
             f"{a} lost {i} at {x} {s}; it was worth {p}. {b} lost {j} at {y} {t}, worth {r}.",
         )
     )
@@ -173,7 +174,7 @@ def _summary(rng: Rng) -> Task:
         (
             (
                 (
-                    f"{name} had looked for {thing} for years. {time.capitalize()} a stranger "
+                    f"{name} had looked for {thing} for years. {capital(time)} a stranger "
                     f"offered it at {place}, and {name} bought it at once."
                 ),
                 f"{name} sold {thing} at {place}.",

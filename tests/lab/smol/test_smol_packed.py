@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch import multiprocessing
 from torch.distributed.run import get_args_parser
 
 from lab.smol import packed
@@ -40,6 +43,25 @@ def test_training_lowers_the_loss_and_saves_what_it_goes_on_from(
     (tmp_path / "out" / "12" / MASTER).unlink()
     rounded = Packed(base, tmp_path / "out" / "12", dtype=torch.float32, compiled=False)
     assert float(rounded.loss(ROWS).detach()) == pytest.approx(after, rel=0.02)
+
+
+def _one_of_two(rank: int, base: Path, adapter: Path, out: Path) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
+    meeting = (out.parent / "meeting").as_uri()
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    train(Packed(base, adapter, dtype=torch.float32, compiled=False), ROWS, out, settings())
+    dist.destroy_process_group()
+
+
+def test_two_processes_train_what_one_does(base: Path, adapter: Path, tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    train(Packed(base, adapter, dtype=torch.float32, compiled=False), ROWS, alone, settings())
+    multiprocessing.spawn(_one_of_two, (base, adapter, together), nprocs=2)
+    one, two = (
+        float(Packed(base, out / "12", dtype=torch.float32, compiled=False).loss(ROWS).detach())
+        for out in (alone, together)
+    )
+    assert two == pytest.approx(one, rel=0.05)
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

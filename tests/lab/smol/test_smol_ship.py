@@ -18,6 +18,7 @@ from deemster.backends._local.sources import whole
 from deemster.backends.domain import Domain
 from deemster.backends.judge_file import judge_file_in
 from deemster.backends.shipped import WEIGHTS
+from deemster.errors import InputError
 from deemster.judges.meta_hf import HfMetaRM, meta_text
 from deemster.judges.meta_rm import open_meta_rm
 from deemster.schemas import Judgment, as_query, as_responses
@@ -88,6 +89,33 @@ def test_a_checkpoint_that_is_an_adapter_ships_as_it_is(base: Path, tmp_path: Pa
     assert ship(base, first, third, rank=4, repository=str(base)) == pytest.approx(1, abs=1e-4)
     for (name, change), (_, again) in zip(lora_changes(first), lora_changes(third), strict=True):
         assert torch.allclose(change, again, atol=2e-3), name
+
+
+def _shipped(base: Path, tmp_path: Path) -> Path:
+    model = trained(base, tmp_path / "model", CHANGED)
+    ship(base, model, tmp_path / "adapter", rank=3, repository=str(base))
+    return tmp_path / "adapter"
+
+
+def test_an_adapter_that_changes_nothing_does_not_ship(base: Path, tmp_path: Path) -> None:
+    adapter = _shipped(base, tmp_path)
+    weights = load_file(adapter / WEIGHTS)
+    still = {name: one * (0 if "lora_B" in name else 1) for name, one in weights.items()}
+    save_file(still, adapter / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="nothing was trained"):
+        ship(base, adapter, tmp_path / "out", rank=3)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("variant", [{"use_dora": True}, {"rank_pattern": {"q_proj": 1}}], ids=str)
+def test_a_variant_of_lora_does_not_ship(
+    variant: dict[str, object], base: Path, tmp_path: Path
+) -> None:
+    adapter = _shipped(base, tmp_path)
+    config = adapter / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), **variant}), "utf-8")
+    with pytest.raises(InputError, match=next(iter(variant))):
+        ship(base, adapter, tmp_path / "out", rank=3)
 
 
 def test_what_goes_with_the_adapter(base: Path, tmp_path: Path) -> None:
