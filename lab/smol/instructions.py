@@ -319,7 +319,8 @@ def _translation(rng: Rng) -> Task:
     else:
         query, _ = ask(rng, "translate", w=entry[0], l=name)
         right, wrong, fact = entry[place], stray[place], f'"{entry[0]}" in {name}'
-    found = f'It says "{wrong}"' if back else f'"{wrong}" means {stray[0]}'
+    meant, meaning = (one[0].removesuffix(".") for one in (entry, stray))
+    found = f'It says "{wrong}"' if back else f'"{wrong}" means {meaning}'
     other = rng.choice([n for n in (1, 2, 3) if n != place])
     language = ("English", "French", "Spanish", "German")[other]
     return Task(
@@ -328,13 +329,11 @@ def _translation(rng: Rng) -> Task:
         (Principle("right translation", 80, fact), manner(rng)),
         Answer(
             right,
-            f'It says "{right}", which is right.'
-            if back
-            else f'"{right}" means {entry[0]}: right.',
+            f'It says "{right}", which is right.' if back else f'"{right}" means {meant}: right.',
             RIGHT,
         ),
         (
-            Answer(wrong, f"{found}, not {entry[0]}.", NEAR),
+            Answer(wrong, f"{found}, not {meant}.", NEAR),
             Answer(
                 entry[other],
                 f'"{entry[other]}" is {language}, not {"English" if back else name}.',
