@@ -123,6 +123,28 @@ def test_there_are_rows_for_every_step() -> None:
     assert len(grpo_rows(SAMPLES, NANO, grpo(max_steps=12))) >= 12 * 2  # prompts a step
 
 
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [
+        ({"epochs": 1}, 2),
+        ({"epochs": 3}, 6),
+        ({"epochs": 3, "max_steps": 4}, 4),
+        ({"epochs": 2, "iterations": 2}, 8),
+    ],
+    ids=["one", "three", "by-steps", "iterations"],
+)
+def test_an_epoch_is_one_pass_over_the_items(
+    tmp_path: Path, more: dict[str, int], steps: int
+) -> None:
+    """Four items, two a step."""
+    settings = grpo(**{"max_steps": None, "max_completion_length": 2, **more})
+    figures = train_grpo(
+        SAMPLES[:4], model=save_base(tmp_path / "base"), dialect=NANO, out=tmp_path,
+        settings=settings,
+    )  # fmt: skip
+    assert figures["steps"] == steps
+
+
 def rollouts(name: str, outcomes: Sequence[bool | None], *, hinted: bool = False) -> list[Rollout]:
     messages = as_query("prompt")
     return [

@@ -143,7 +143,7 @@ def grpo_config(
             "vllm_enable_sleep_mode": settings.vllm.sleep,
         }
     return GRPOConfig(
-        **arguments(settings, out),
+        **{**arguments(settings, out), "num_train_epochs": 1},  # `grpo_rows` has a row for each
         **vllm,
         num_generations=settings.group_size,
         max_completion_length=settings.max_completion_length,
