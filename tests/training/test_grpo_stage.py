@@ -124,22 +124,24 @@ def test_there_are_rows_for_every_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "steps"),
+    ("items", "more", "steps"),
     [
-        ({"epochs": 1}, 2),
-        ({"epochs": 3}, 6),
-        ({"epochs": 3, "max_steps": 4}, 4),
-        ({"epochs": 2, "iterations": 2}, 8),
+        (4, {"epochs": 1}, 2),
+        (4, {"epochs": 3}, 6),
+        (4, {"epochs": 3, "max_steps": 4}, 4),
+        (4, {"epochs": 2, "iterations": 2}, 8),
+        (1, {"epochs": 1}, 1),
+        (1, {"epochs": 4}, 2),
     ],
-    ids=["one", "three", "by-steps", "iterations"],
+    ids=["one", "three", "by-steps", "iterations", "fewer-than-a-step", "one-item-often"],
 )
 def test_an_epoch_is_one_pass_over_the_items(
-    tmp_path: Path, more: dict[str, int], steps: int
+    tmp_path: Path, items: int, more: dict[str, int], steps: int
 ) -> None:
-    """Four items, two a step."""
+    """Two items a step; where there are fewer, as many passes as a step takes."""
     settings = grpo(**{"max_steps": None, "max_completion_length": 2, **more})
     figures = train_grpo(
-        SAMPLES[:4], model=save_base(tmp_path / "base"), dialect=NANO, out=tmp_path,
+        SAMPLES[:items], model=save_base(tmp_path / "base"), dialect=NANO, out=tmp_path,
         settings=settings,
     )  # fmt: skip
     assert figures["steps"] == steps

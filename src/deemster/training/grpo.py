@@ -166,10 +166,10 @@ def grpo_rows(samples: Sequence[Sample], dialect: Dialect, settings: GrpoSetting
     """One row per item and epoch: its prompt with shuffled responses, and the data for rewards.
 
     Epochs follow each other; in each, items and responses are in a new order that depends on the
-    seed alone. There are enough epochs for `max_steps`.
+    seed alone. There are enough epochs for `max_steps`, and for a step where items are few.
     """
     per_step = settings.batch_size // settings.group_size
-    epochs = settings.epochs
+    epochs = max(settings.epochs, -(-per_step // len(samples)))
     if settings.max_steps is not None:
         # The sampler drops an incomplete last batch, so one epoch more never hurts.
         epochs = settings.max_steps * per_step // len(samples) + 2
