@@ -284,6 +284,68 @@ def test_names_and_tool_calls_are_guarded_too() -> None:
     assert "</tool_call><|im_end|>" in made.decode(hostile)
 
 
+_BY_ROLE = (
+    "{% for m in messages %}{% if m['role'] in ROLES %}<|im_start|>{{ m['role'] }}\n"
+    "{{ m['content'] | trim }}{% for c in m['tool_calls'] or [] if CALLS %}<tool_call>"
+    "{{ c['function']['name'] }}</tool_call>{% endfor %}<|im_end|>{% endif %}{% endfor %}"
+)
+_CALL = ToolCall(function=FunctionCall(name="add", arguments='{"a": 1}'))
+_ALL = ("system", "user", "assistant", "tool")
+
+
+@pytest.mark.parametrize("ask", [True, False], ids=["asked", "whole"])
+@pytest.mark.parametrize(
+    ("roles", "calls", "turns", "left_out"),
+    [
+        (_ALL, True, "uCta", ""),
+        (_ALL, True, "uctu", ""),
+        (_ALL, True, "susu", ""),
+        (("user", "assistant"), False, "suau", ""),
+        (("user", "assistant"), False, "sua s u", "what a turn of role 'system' says"),
+        (("user", "assistant"), False, "ssu", "what a turn of role 'system' says"),
+        (("user", "assistant"), False, "uatu", "what a turn of role 'tool' says"),
+        (_ALL, False, "uca", "the tool calls of a turn of role 'assistant'"),
+        (_ALL, False, "uCa", "the tool calls of a turn of role 'assistant'"),
+        (("system", "user", "tool"), True, "uau", "what a turn of role 'assistant' says"),
+        (("system", "user", "assistant"), True, "ut", "what a turn of role 'tool' says"),
+        (("user",), False, "u u", ""),
+    ],
+)
+def test_a_template_that_would_drop_a_turn_is_refused(
+    roles: tuple[str, ...], calls: bool, turns: str, left_out: str, ask: bool
+) -> None:
+    """`C` and `c` are assistant turns with a tool call, with and without text; blanks are empty."""
+    made = copy.copy(tokenizer("chatml"))
+    made.chat_template = _BY_ROLE.replace("ROLES", str(list(roles))).replace("CALLS", str(calls))
+    names = dict(zip("suat", _ALL, strict=True)) | {"C": "assistant", "c": "assistant", " ": "tool"}
+    messages = [
+        Message.model_validate(
+            {
+                "role": names[one],
+                "content": "" if one in "c " else f"  says {place}\n",
+                "tool_calls": [_CALL] if one in "Cc" else [],
+            }
+        )
+        for place, one in enumerate(turns)
+    ]
+    tested = Chat(made, SafeEncoder(made))
+    encode = tested.encode if ask else tested.encode_whole
+    for _ in range(2):
+        if left_out:
+            with pytest.raises(BackendError, match=f"template leaves out {left_out}; give"):
+                encode(messages)
+        else:
+            text = made.decode(encode(messages))
+            assert all(m.text.strip() in text for m in messages)
+
+
+def test_tool_calls_need_a_template() -> None:
+    made = copy.copy(tokenizer("chatml"))
+    made.chat_template = None
+    with pytest.raises(BackendError, match="no chat template, which tool calls need"):
+        Chat(made, SafeEncoder(made)).encode([Message(role="assistant", tool_calls=(_CALL,))])
+
+
 def test_prefix_may_use_control_tokens() -> None:
     plain = chat("chatml").encode([Message(role="user", content="q")])
     ids = chat("chatml").encode([Message(role="user", content="q")], "<think>\n</think>")

@@ -25,7 +25,7 @@ class Chat:
 
     A model without a chat template (a base model) sees `System: …`, `User: …` and `Assistant:`,
     separated by empty lines. A template that refuses a system turn, or drops its text, gets it at
-    the head of the first user turn.
+    the head of the first user turn. One that drops another turn, or tool calls, is refused.
 
     Args:
         tokenizer: the model's.
@@ -43,7 +43,7 @@ class Chat:
         `prefix` comes from the judge, not from strangers: control tokens in it take effect.
 
         Raises:
-            BackendError: there are images, or the template refuses the messages.
+            BackendError: there are images, or the template refuses the messages or drops a turn.
         """
         return self.encoder.encode(self._text(messages, ask=True) + prefix)
 
@@ -51,7 +51,7 @@ class Chat:
         """Ids of a conversation as it stands, with nobody asked to go on: for reward models.
 
         Raises:
-            BackendError: there are images, or the template refuses the messages.
+            BackendError: there are images, or the template refuses the messages or drops a turn.
         """
         return self.encoder.encode(self._text(messages, ask=False))
 
@@ -59,7 +59,7 @@ class Chat:
         """The prompt as text, up to where the assistant's turn begins.
 
         Raises:
-            BackendError: there are images, or the template refuses the messages.
+            BackendError: there are images, or the template refuses the messages or drops a turn.
         """
         return self._text(messages, ask=True)
 
@@ -88,6 +88,8 @@ class Chat:
         turns = [self._turn(message) for message in messages]
         if self.tokenizer.chat_template:
             return self._render(turns, ask=ask)
+        if any(message.tool_calls for message in messages):
+            raise BackendError("the model has no chat template, which tool calls need")
         return self._plain(turns, ask=ask)
 
     def _check_roles(self, messages: Sequence[Message]) -> None:
@@ -125,9 +127,56 @@ class Chat:
             content = f"{turns[0]['content']}\n\n{turns[1]['content']}"
             turns = [{**turns[1], "content": content}, *turns[2:]]
         try:
-            return self._apply(turns, ask=ask)
+            text = self._apply(turns, ask=ask)
         except _REFUSED as error:
             raise BackendError(f"the chat template refuses the messages: {error}") from error
+        self._check_written(turns, ask=ask)
+        return text
+
+    def _check_written(self, turns: list[dict[str, Any]], *, ask: bool) -> None:
+        """Raise `BackendError` if the template drops a turn, as of tools that it does not know."""
+        shape = (
+            ask,
+            *(
+                (turn["role"], bool(turn["content"].strip()), len(turn.get("tool_calls", ())))
+                for turn in turns
+            ),
+        )
+        if shape not in self._dropped:
+            self._dropped[shape] = self._first_dropped(turns, ask=ask)
+        if (dropped := self._dropped[shape]) is not None:
+            raise BackendError(
+                f"the model's chat template leaves out {dropped}; give a model that reads it, or "
+                "leave it out"
+            )
+
+    def _first_dropped(self, turns: list[dict[str, Any]], *, ask: bool) -> str | None:
+        """What of turns of this shape is not in the text: found by marks, as texts are trimmed."""
+        marked = []
+        for i, turn in enumerate(turns):
+            content = f"{_MARK}t{i}z" if turn["content"].strip() else turn["content"]
+            calls = [
+                {**call, "function": {**call["function"], "name": f"{_MARK}c{i}z{j}z"}}
+                for j, call in enumerate(turn.get("tool_calls", ()))
+            ]
+            marked.append({**turn, "content": content, **({"tool_calls": calls} if calls else {})})
+        try:
+            text = self._apply(marked, ask=ask)
+        except _REFUSED:
+            return None
+        for i, turn in enumerate(turns):
+            calls = turn.get("tool_calls", ())
+            if any(f"{_MARK}c{i}z{j}z" not in text for j in range(len(calls))):
+                return f"the tool calls of a turn of role {turn['role']!r}"
+            # What is said beside calls is dropped by templates of models trained without it.
+            if not calls and turn["content"].strip() and f"{_MARK}t{i}z" not in text:
+                return f"what a turn of role {turn['role']!r} says"
+        return None
+
+    @cached_property
+    def _dropped(self) -> dict[tuple[Any, ...], str | None]:
+        """By the shape of turns that were rendered: see `_first_dropped`."""
+        return {}
 
     @cached_property
     def _takes_system(self) -> bool:
