@@ -17,6 +17,8 @@ from deemster.training.data import (
 
 ASK = {"role": "user", "content": "Hello?"}
 REPLY = {"role": "assistant", "content": "Hi."}
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f"}}]}
+PICTURE = {"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": "u"}}]}
 EXPECTED = (Message(role="user", content="Hello?"), Message(role="assistant", content="Hi."))
 
 
@@ -48,6 +50,8 @@ def test_layouts(tmp_path: Path, row: dict[str, Any]) -> None:
         pytest.param({"prompt": "a", "completion": " "}, "last turn is empty", id="blank"),
         pytest.param({"messages": [{"role": "robot", "content": ""}]}, "role: ", id="role"),
         pytest.param([1], "expected an object", id="no-object"),
+        pytest.param({"messages": [ASK, CALL]}, "calls tools, and its text alone", id="tool-call"),
+        pytest.param({"messages": [ASK, PICTURE]}, "has images, and its text alone", id="image"),
     ],
 )
 def test_a_bad_row_is_one_line_with_file_and_row(tmp_path: Path, row: Any, told: str) -> None:

@@ -112,4 +112,9 @@ def _instruction(row: Row, place: int, columns: GivenColumns | None) -> Instruct
     [answer] = sample.responses
     if answer.is_blank:
         raise row.error("the assistant's last turn is empty; leave the row out or give its text")
+    if answer.tool_calls or answer.images:
+        what = "calls tools" if answer.tool_calls else "has images"
+        raise row.error(
+            f"the assistant's last turn {what}, and its text alone is learnt; leave the row out"
+        )
     return Instruction(id=sample.id or str(place), messages=(*sample.query, answer))
