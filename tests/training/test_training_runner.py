@@ -213,6 +213,30 @@ def test_other_stages_settings_do_not_matter(home: Path, stages: Stages) -> None
     assert list(done) == list(STAGES)
 
 
+@pytest.mark.parametrize("field", ["base", "run"])
+@pytest.mark.parametrize("before", [False, True], ids=["given-later", "changed-later"])
+def test_other_stages_files_do_not_matter(
+    home: Path, stages: Stages, field: str, before: bool
+) -> None:
+    Path("one").mkdir()
+    mine = recipe(meta={field: "one"})
+    run(stages, recipe=mine if before else recipe(), stages=["distil", "rft"])
+    Path("one/model").write_text("another", encoding="utf-8")
+    assert list(run(Stages(), recipe=mine, resume=True)) == list(STAGES)
+    Path("one/model").write_text("a third", encoding="utf-8")
+    with pytest.raises(InputError, match=rf"meta\.{field} has changed since stage 'meta'"):
+        run(Stages(), recipe=mine, resume=True)
+
+
+def test_manifests_that_name_other_stages_files_are_still_good(home: Path, stages: Stages) -> None:
+    run(stages, stages=["distil"])
+    manifest = read_manifest(Path("run/distil"))
+    assert manifest is not None
+    older = {**manifest.inputs, "meta.base": "0" * 64}
+    manifest.model_copy(update={"inputs": older}).write(Path("run/distil"))
+    assert list(run(Stages(), resume=True)) == list(STAGES)
+
+
 def test_a_stage_trained_again_leaves_later_ones_behind(home: Path, stages: Stages) -> None:
     import shutil
 
