@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,9 +17,13 @@ import torch
 from tests.support.tiny_model import chat_tokenizer, save_tiny_model, save_unplugged_model
 
 from deemster.backends import Backend, Request, generate_all, open_backend
+from deemster.backends._local.memory import memory_of
 from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError, ContextLengthError, InputError
+from deemster.judges import ScalarRM
 from deemster.schemas import Completion, Message, Sampling
+from deemster.training.modeling import load_judge
+from deemster.training.settings import SftSettings
 
 
 def request(
@@ -556,6 +561,39 @@ async def test_broken_model_is_one_clear_line(tmp_path: Path) -> None:
         await backend.generate(request())
     assert "\n" not in str(caught.value)
     await backend.aclose()
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"hidden_size": "big"}, "field 'hidden_size'"),
+        ({"hidden_size": 7}, "hidden size"),
+        ({"eos_token_id": "x"}, "field 'eos_token_id'"),
+    ],
+    ids=["type", "not-together", "token"],
+)
+async def test_a_configuration_that_is_refused_is_one_clear_line(
+    tiny_model: Path, tmp_path: Path, fields: dict[str, Any], told: str
+) -> None:
+    """In inference, training and as a reward model: transformers has an error of its own for it."""
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | fields), encoding="utf-8")
+    backend = TransformersBackend(str(folder))
+    with pytest.raises(InputError, match=r"cannot load model .*config\.json: ") as generated:
+        await backend.generate(request())
+    await backend.aclose()
+    with pytest.raises(InputError, match=r"for training: config\.json: ") as trained:
+        load_judge(folder, SftSettings(cpu=True))
+    judge = ScalarRM(f"hf:{folder}")
+    with pytest.raises(InputError, match=r"config\.json: ") as scored:
+        await judge.score("q", ["a", "b"])
+    await judge.aclose()
+    with pytest.raises(InputError, match=r"config\.json: ") as counted:
+        memory_of(str(folder), k=1, prompt=1, tokens=1)
+    for caught in (generated, trained, scored, counted):
+        assert told in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_importing_the_backend_loads_no_torch() -> None:

@@ -169,11 +169,13 @@ def _longest_prompt(recipe: TrlRecipe, prompts: Sequence[Conversation]) -> tuple
     """Tokens of the longest training prompt, and how many were encoded."""
     from transformers import AutoTokenizer  # noqa: PLC0415 - heavy
 
+    from deemster.backends._local.conversion import sound_config  # noqa: PLC0415 - as above
     from deemster.backends._local.sources import whole  # noqa: PLC0415 - of the extra local
 
     model = needed(recipe.model, "model")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(whole(recipe.locate(model.base)))
+        with sound_config():
+            tokenizer = AutoTokenizer.from_pretrained(whole(recipe.locate(model.base)))
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(

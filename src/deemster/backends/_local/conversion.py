@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers.utils import logging
 
 from deemster.backends._local.checkpoint import whole_files
@@ -44,8 +45,20 @@ def no_bars() -> Iterator[None]:
 @contextmanager
 def reading() -> Iterator[None]:
     """While transformers reads files: alone, without bars, and damaged ones are a `ValueError`."""
-    with LOADING, no_bars(), whole_files(), quiet_torchao():
+    with LOADING, no_bars(), whole_files(), sound_config(), quiet_torchao():
         yield
+
+
+@contextmanager
+def sound_config() -> Iterator[None]:
+    """Raise `ValueError` for a config.json with fields that the model's class refuses.
+
+    Its own error is of no class of Python's.
+    """
+    try:
+        yield
+    except StrictDataclassError as error:
+        raise ValueError(f"config.json: {' '.join(str(error).split())}") from error
 
 
 def from_files(

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from deemster.backends._local.conversion import sound_config
 from deemster.backends._local.loading import pick_dtype
 from deemster.backends._local.own_cache import most_held
 from deemster.backends._local.sources import check_path, gguf_in, source_of
@@ -55,9 +56,10 @@ def memory_of(
     if gguf_in(path) is not None:
         raise InputError(f"{path!r} is a GGUF file; give the model that it was made from")
     try:
-        config = AutoConfig.from_pretrained(
-            source_of(check_path(path, weights=False)).base, trust_remote_code=False
-        )
+        with sound_config():
+            config = AutoConfig.from_pretrained(
+                source_of(check_path(path, weights=False)).base, trust_remote_code=False
+            )
         with torch.device("meta"):  # shapes without numbers
             model = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError, KeyError, ImportError) as error:

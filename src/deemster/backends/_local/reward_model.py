@@ -16,7 +16,7 @@ from transformers import (
 from transformers.utils import logging
 
 from deemster.backends._local.checkpoint import Checkpoint
-from deemster.backends._local.conversion import complete, from_files, reading
+from deemster.backends._local.conversion import complete, from_files, reading, sound_config
 from deemster.backends._local.heads import Head, find_head
 from deemster.backends._local.loading import read
 from deemster.backends._local.sources import Source, source_of
@@ -254,7 +254,8 @@ def _trunk_config(checkpoint: Checkpoint, head: Head) -> Any:  # noqa: ANN401 - 
     named = checkpoint.config.get("model_type")
     path = checkpoint.path if named or not base else str(base)
     try:
-        return AutoConfig.from_pretrained(path, trust_remote_code=False)
+        with sound_config():
+            return AutoConfig.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"the configuration of {path!r}, which the {head.title} is over, cannot be read: "
