@@ -15,8 +15,10 @@ from deemster.backends._local.decoding import Runner, gap_filling_order
 from deemster.backends._local.generation import TextStream
 from deemster.backends._local.loading import load, pick_device, pick_dtype, usable_cpus
 from deemster.backends._local.sampling import Noise, choose, log_probabilities
+from deemster.backends.transformers import TransformersBackend
 from deemster.errors import BackendError, InputError
 from deemster.schemas import Sampling
+from deemster.training.checks import check_device
 
 
 def loaded(path: Path, *, dtype: str | None = None, exact: bool = False) -> Any:
@@ -255,6 +257,28 @@ def test_unknown_device_and_dtype_are_input_errors() -> None:
         pick_dtype("int8", torch.device("cpu"))
     assert pick_dtype(None, torch.device("cpu")) == torch.float32
     assert pick_dtype(None, torch.device("cuda")) == torch.bfloat16
+    assert pick_device("cpu:0").type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta"])
+async def test_a_device_that_cannot_be_used_here_ends_the_run(
+    tiny_model: Path, device: str
+) -> None:
+    """Each vote would else read the model again and fail with torch's own error."""
+    backend = TransformersBackend(str(tiny_model), device=device)
+    with pytest.raises(InputError, match=f"device '{device}' cannot be used: .+; leave it out"):
+        await backend.preload()
+    await backend.aclose()
+    with pytest.raises(InputError, match=f"model.options: device '{device}' cannot be used"):
+        check_device({"device": device})
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "uint8", "complex64", "Tensor"])
+def test_types_that_torch_does_not_compute_in_are_unknown(dtype: str) -> None:
+    with pytest.raises(InputError, match=f"unknown dtype '{dtype}'"):
+        pick_dtype(dtype, torch.device("cpu"))
+    with pytest.raises(InputError, match=f"model.options: unknown dtype '{dtype}'"):
+        check_device({"dtype": dtype})
 
 
 def test_usable_cpus_is_at_least_one() -> None:

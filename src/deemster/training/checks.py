@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
 
 from deemster.backends._local.quantization import check_quantization
 from deemster.dialects import Dialect, open_dialect
@@ -106,6 +108,7 @@ def _check_machine(recipe: TrlRecipe, stages: Sequence[str]) -> None:
     if model.sampling is None:
         kind = model.options.get("quantization")
         check_quantization(None if kind is None else str(kind))
+        check_device(model.options)
     for name in stages:
         section = getattr(getattr(recipe, name), "train", None)
         if isinstance(section, TrainerSettings):
@@ -115,6 +118,19 @@ def _check_machine(recipe: TrlRecipe, stages: Sequence[str]) -> None:
             check_alone()
         if isinstance(section, GrpoSettings) and section.vllm is not None:
             check_vllm()
+
+
+def check_device(options: Mapping[str, JsonValue]) -> None:
+    """Refuse a device or a type in which models cannot be sampled from here."""
+    from deemster.backends._local.loading import pick_device, pick_dtype  # noqa: PLC0415 - torch
+
+    device, dtype = (
+        None if (given := options.get(name)) is None else str(given) for name in ("device", "dtype")
+    )
+    try:
+        pick_dtype(dtype, pick_device(device))
+    except InputError as error:
+        raise InputError(f"model.options: {error}") from error
 
 
 def _check_item(sample: Sample, dialect: Dialect) -> None:

@@ -227,28 +227,36 @@ def pick_device(device: str | None) -> torch.device:
     """The device asked for; by default a GPU if there is one.
 
     Raises:
-        InputError: torch does not know it.
+        InputError: torch does not know it, or cannot compute on it here.
     """
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(device)
+        place = torch.device(device)
     except RuntimeError as error:
         raise InputError(
             f"unknown device {device!r}; give for example 'cpu', 'cuda' or 'cuda:1'"
         ) from error
+    try:
+        torch.zeros(1, device=place).item()
+    except (AssertionError, ImportError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"device {device!r} cannot be used: {reason}; leave it out, or give 'cpu'"
+        ) from error
+    return place
 
 
 def pick_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
     """The type asked for; by default bfloat16 on a GPU and float32 on the CPU.
 
     Raises:
-        InputError: it is no floating-point type of torch.
+        InputError: it is no floating-point type of torch, or one that torch only stores.
     """
     if dtype is None:
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     found = getattr(torch, dtype, None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    if not isinstance(found, torch.dtype) or not found.is_floating_point or found.itemsize < 2:
         raise InputError(
             f"unknown dtype {dtype!r}; give for example 'float32', 'bfloat16' or 'float16'"
         )
