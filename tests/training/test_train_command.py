@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import JsonValue
 from tests.support.command_line import deemster, one_line
-from tests.support.toy_training import pairs, toy_recipe, write_recipe, write_rows, write_toy
+from tests.support.toy_training import (
+    pairs,
+    toy_recipe,
+    trainer,
+    write_recipe,
+    write_rows,
+    write_toy,
+)
 
 from deemster.training import runner
 from deemster.training.stage import StageContext, StageError
@@ -215,13 +224,46 @@ def test_refusals(toy: Path, arguments: list[str], message: str) -> None:
     assert not Path("runs").exists()
 
 
-def test_a_meta_rm_needs_a_model(toy: Path, home: Path) -> None:
-    (home / "suite.yaml").write_text(
-        "name: s\ndata: {samples: [{query: q, responses: [a, b], ground_truth: [1, 0]}]}\n"
-        "judges: {model: 'fake:Scores: \\boxed{7, 3}'}\n",
-        encoding="utf-8",
-    )
+def judge_some(home: Path, truths: Sequence[list[int] | None], *, k: int = 2) -> None:
+    """The directory `run`: what is shown first is always taken for the best."""
+    samples = [
+        {"query": f"q{i}", "responses": ["a", "b"], **({"ground_truth": one} if one else {})}
+        for i, one in enumerate(truths)
+    ]
+    judge = {"model": "fake:Scores: \\boxed{7, 3}", "k": k, "orders": "balanced"}
+    suite = {"name": "s", "data": {"samples": samples}, "judges": judge}
+    (home / "suite.yaml").write_text(yaml.safe_dump(suite), encoding="utf-8")
     assert deemster("run", "suite.yaml", "--out", "run").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("truths", "k", "message"),
+    [
+        ([None, None], 2, "meta.run: no labelled judgment in "),
+        ([[1, 0]], 2, "meta.run: a meta RM needs judgments of 2 or more items, got 1"),
+        ([[1, 0], [1, 0], [1, 0]], 1, "meta.run: all 2 judgments to train the meta RM on are "),
+        ([[1, 0], [0, 1]], 2, ""),
+    ],
+    ids=["no-labels", "one-item", "all-alike", "both-kinds"],
+)
+def test_a_run_that_no_meta_rm_can_learn_from_is_refused_before_all_stages(
+    toy: Path, home: Path, truths: Sequence[list[int] | None], k: int, message: str
+) -> None:
+    judge_some(home, truths, k=k)
+    kept = {key: value for key, value in toy_recipe().items() if key != "distil"}
+    recipe = {**kept, "meta": {"run": str(home / "run"), "train": trainer(2)}}
+    for alone in (False, True):
+        left = {"name": "m", "model": recipe["model"], "meta": recipe["meta"]} if alone else recipe
+        done = deemster("train", str(write_recipe(toy, left, "meta.yaml")), "--dry-run")
+        if message:
+            assert message in one_line(done)
+        else:
+            assert done.returncode == 0, done.stderr
+            assert re.search(r"judgments of meta.run +4 *\n", done.stdout)
+
+
+def test_a_meta_rm_needs_a_model(toy: Path, home: Path) -> None:
+    judge_some(home, [[1, 0], [0, 1]])
     done = deemster("train", "meta-rm", "--from", "run")
     assert "no local model judged 'run'; give --model" in one_line(done)
     done = deemster("train", "meta-rm", "--from", "run", "--model", str(toy / "base"), "--json")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -18,6 +19,8 @@ from deemster.schemas import Conversation, Sample
 from deemster.training.corpus import Corpus, load_corpus
 from deemster.training.drawing import Drawer, DrawSettings
 from deemster.training.grpo import check_vllm
+from deemster.training.meta_data import meta_examples_of_run
+from deemster.training.meta_rm import parts_of
 from deemster.training.modeling import prompt_encoder
 from deemster.training.optimizers import check_optimizer
 from deemster.training.processes import check_alone, check_batch
@@ -28,7 +31,7 @@ from deemster.training.settings import GrpoSettings, SftSettings, TrainerSetting
 from deemster.training.stage_sampling import teacher_of
 from deemster.training.stored_run import stored_facts, stored_trajectories
 from deemster.training.transcribe import check_scale
-from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed
+from deemster.training.trl_recipe import TRAINED, TrlRecipe, needed, seeded
 
 _MOST_PROMPTS = 2000
 """Prompts that are encoded to measure their length."""
@@ -57,8 +60,9 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
     for one in (*corpus.train, *(corpus.evaluation if "eval" in stages else ())):
         _check_item(one, dialect)
     _check_architecture(recipe, stages)
+    of_meta = _check_meta_run(recipe, stages)
     if not (corpus.train or corpus.stored):
-        return {"model": model.base}
+        return {"model": model.base, **of_meta}
     facts: dict[str, object] = {}
     prompts = _prompts(corpus, dialect)
     if recipe.distil is not None and "distil" in stages:
@@ -95,6 +99,7 @@ def check_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
         "model": model.base,
         "training items": len(corpus.train) + len(corpus.stored),
         **facts,
+        **of_meta,
         "instructions": len(corpus.instructions),
         "evaluation items": len(corpus.evaluation),
         **{name.replace("_", " "): count for name, count in left_out.items()},
@@ -152,6 +157,19 @@ def _check_teachers(
             drawer.check(sample)
     finally:  # the stage makes its own
         asyncio.run(built.aclose())
+
+
+def _check_meta_run(recipe: TrlRecipe, stages: Sequence[str]) -> dict[str, object]:
+    """How many judgments `meta.run` holds to learn from; nothing without it."""
+    section = recipe.meta
+    if section is None or section.run is None or "meta" not in stages:
+        return {}
+    try:
+        examples = meta_examples_of_run(recipe.folder / Path(section.run).expanduser())
+        parts_of(examples, seeded(section.train, recipe))
+    except InputError as error:
+        raise InputError(f"meta.run: {error}") from error
+    return {"judgments of meta.run": len(examples)}
 
 
 def _check_architecture(recipe: TrlRecipe, stages: Sequence[str]) -> None:

@@ -94,13 +94,8 @@ def train_meta_rm(
         TrainingCollapsedError: the loss is not finite.
     """
     need("train", "training")
-    train, held_out = split_by_item(examples, settings)
+    train, held_out = parts_of(examples, settings)
     right = sum(example.correct for example in train)
-    if right in (0, len(train)):
-        raise InputError(
-            f"all {len(train)} judgments to train the meta RM on are "
-            f"{'right' if right else 'wrong'}; give judgments of both kinds"
-        )
     with quiet():
         from deemster.training.fitting import fit, save  # noqa: PLC0415 - loads transformers
 
@@ -133,6 +128,24 @@ def train_meta_rm(
         "auc_items": found.items,
         **figures,
     }
+
+
+def parts_of(
+    examples: Sequence[MetaExample], settings: MetaSettings
+) -> tuple[list[MetaExample], list[MetaExample]]:
+    """The examples of `split_by_item`, if a meta RM can learn from them.
+
+    Raises:
+        InputError: there are fewer than two items, or what is trained on is all right or all wrong.
+    """
+    train, held_out = split_by_item(examples, settings)
+    right = sum(example.correct for example in train)
+    if right in (0, len(train)):
+        raise InputError(
+            f"all {len(train)} judgments to train the meta RM on are "
+            f"{'right' if right else 'wrong'}; give judgments of both kinds"
+        )
+    return train, held_out
 
 
 def split_by_item(
@@ -271,4 +284,4 @@ def _predict(trainer: Any, rows: list[Row]) -> list[float]:  # noqa: ANN401 - tr
     return found
 
 
-__all__ = ["Auc", "auc", "split_by_item", "train_meta_rm"]
+__all__ = ["Auc", "auc", "parts_of", "split_by_item", "train_meta_rm"]

@@ -315,7 +315,7 @@ class MetaSection(SampledSection):
 
     run: str | None = None
     """A run directory with labelled judgments to learn from instead; nothing is sampled then."""
-    base: str | None = None
+    base: Annotated[str, Field(min_length=1)] | None = None
     """The model to start from; default: the last trained one."""
     train: MetaSettings = MetaSettings()
 
@@ -330,7 +330,7 @@ class EvalSettings(Record):
     temperature: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)] = 0.5
     """Of the votes; the paper's is 0.5. The greedy judgment has none."""
     max_tokens: Annotated[int, Field(strict=True, ge=1)] = 2048
-    models: tuple[str, ...] | None = None
+    models: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Stages whose models are evaluated, and `base`; default: the base and the last one."""
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ from deemster.training.sections import (
     RftSection,
     RlSection,
 )
+from deemster.training.settings import TrainerSettings
 
 STAGES = ("distil", "rft", "rl", "meta", "eval")
 """All stages, in the order they run."""
@@ -36,6 +37,7 @@ MODEL = "model"
 _PUBLISHED = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _HUB_CACHE = re.compile(r"/models--([^/]+?)--([^/]+)/snapshots/[^/]+$")
 
+S = TypeVar("S", bound=TrainerSettings)
 T = TypeVar("T")
 
 
@@ -177,3 +179,10 @@ def needed(section: T | None, name: str) -> T:
     if section is None:
         raise InputError(f"the recipe has no section {name!r}; add it")
     return section
+
+
+def seeded(settings: S, recipe: TrlRecipe) -> S:
+    """The settings with the recipe's seed, unless they name their own."""
+    if "seed" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"seed": recipe.seed})

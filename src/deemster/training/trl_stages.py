@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -25,18 +24,16 @@ from deemster.training.rejection import reject
 from deemster.training.rollouts import Rollout, RolloutFile
 from deemster.training.sections import DistilSection, ModelSection, SampledSection
 from deemster.training.served import Trained, check_served
-from deemster.training.settings import SftSettings, TrainerSettings
+from deemster.training.settings import SftSettings
 from deemster.training.sft import Example, examples_of, train_sft
 from deemster.training.shared_sampling import SharedSampling
 from deemster.training.stage import StageContext, StageFunction
 from deemster.training.stage_sampling import alone, draw_rollouts, teacher_of
 from deemster.training.stored_run import stored_trajectories
-from deemster.training.trl_recipe import MODEL, TRAINED, TrlRecipe, needed
+from deemster.training.trl_recipe import MODEL, TRAINED, TrlRecipe, needed, seeded
 
 ROLLOUTS = "rollouts.jsonl"
 HINTED = "hinted.jsonl"
-
-S = TypeVar("S", bound=TrainerSettings)
 
 
 def distil(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
@@ -128,7 +125,7 @@ def rl(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
         model=_last_model(context),
         dialect=_dialect(recipe),
         out=context.folder,
-        settings=_seeded(section.train, recipe),
+        settings=seeded(section.train, recipe),
         resume=context.resume,
         log=context.log,
         template_args=_model(recipe).template_args,
@@ -153,7 +150,7 @@ def meta(context: StageContext[TrlRecipe]) -> Mapping[str, JsonValue]:
         examples,
         model=_last_model(context) if section.base is None else recipe.locate(section.base),
         out=context.folder,
-        settings=_seeded(section.train, recipe),
+        settings=seeded(section.train, recipe),
         resume=context.resume,
         log=context.log,
     )
@@ -267,18 +264,11 @@ def _fine_tune(
         [Example(one.messages[:-1], one.messages[-1].text) for one in corpus.instructions],
         model=_last_model(context),
         out=context.folder,
-        settings=_seeded(settings, context.recipe),
+        settings=seeded(settings, context.recipe),
         resume=context.resume,
         log=context.log,
         template_args=_model(context.recipe).template_args,
     )
-
-
-def _seeded(settings: S, recipe: TrlRecipe) -> S:
-    """The settings with the recipe's seed, unless they name their own."""
-    if "seed" in settings.model_fields_set:
-        return settings
-    return settings.model_copy(update={"seed": recipe.seed})
 
 
 def _last_model(context: StageContext[TrlRecipe]) -> str:
