@@ -35,6 +35,7 @@ from deemster.testing import (
     Call,
     Fault,
     OpenAIServer,
+    Raw,
     Reply,
     first_faults,
     random_faults,
@@ -286,6 +287,38 @@ async def test_refusals(openai_server: ServerFactory) -> None:
     assert isinstance(filtered, RefusedError)
     assert texts([fine]) == ["fine"]
     assert_ledger(total([refused, filtered, fine]), server)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"message": {"content": ""}, "finish_reason": "stop"},
+        {"message": {"content": None}, "finish_reason": None},
+        {"message": {"content": "Sco"}, "finish_reason": "error"},
+        {"error": {"code": 503, "message": "busy"}},
+        {"error": {"code": 429, "message": "slow"}},
+    ],
+    ids=["empty", "null", "broken", "503", "429"],
+)
+async def test_an_answer_without_any_completion_is_asked_for_again(
+    openai_server: ServerFactory, n: int, lost: dict[str, Any]
+) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 5}
+
+    def reply(call: Call) -> Raw:
+        fine = {"message": {"content": "fine"}, "finish_reason": "stop"}
+        choices = [{"index": i, **(fine if call.hit else lost)} for i in range(n)]
+        return Raw({"choices": choices, "usage": usage})
+
+    server = openai_server(raw=reply)
+    judge = backend(server)
+    outcomes = await judge.generate(ask(n=n))
+    assert texts(outcomes) == ["fine"] * n
+    assert server.ledger.hits == 2
+    spent = total(outcomes)
+    assert (spent.calls, spent.tokens_in, spent.tokens_out) == (2, 14, 10)
+    await judge.aclose()
 
 
 async def test_faults_lose_nothing_and_change_nothing(openai_server: ServerFactory) -> None:

@@ -137,6 +137,7 @@ class Call:
             )
             for choice, usage in zip(choices, share(self.spent, len(choices)), strict=True)
         ]
-        if len(outcomes) == 1 and isinstance(outcomes[0], BackendError) and outcomes[0].retryable:
-            raise outcomes[0]
+        lost = [one for one in outcomes if isinstance(one, BackendError) and one.retryable]
+        if len(lost) == len(outcomes):
+            raise lost[0]
         return outcomes
