@@ -29,8 +29,8 @@ class Asked:
     shared: Shared
     state: LoopState
     prepared: Prepared
-    words: int
-    """Words of the prompt."""
+    texts: tuple[str, ...]
+    """Of the prompt's messages."""
     needs: frozenset[str]
     """Parameters without which the answers are of no use."""
     draws: tuple[int, ...]
@@ -119,7 +119,7 @@ class Call:
         choices = choices_of(answer)[: self._count]
         if not choices:
             raise BackendError("the server's answer has no choice", retryable=True)
-        if reported is not None and (cut := probably_cut(reported.tokens_in, asked.words)):
+        if reported is not None and (cut := probably_cut(reported.tokens_in, asked.texts)):
             notes = (*notes, cut)
         sent = asked.prepared.changed(body)
         outcomes = [
