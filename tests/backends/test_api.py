@@ -411,6 +411,28 @@ async def test_budget_overrun_is_bounded(
     assert budget.spent.cost == pytest.approx(server.ledger.hits * 7e-6)
 
 
+@pytest.mark.parametrize("limit", [{"tokens": 1000}, {"usd": 1.0}])
+async def test_a_server_that_reports_no_usage_ends_a_budget(
+    openai_server: ServerFactory, limit: dict[str, Any]
+) -> None:
+    server = openai_server(usage=False)
+    budget = Budget(**limit)
+    judge = backend(server, budget=budget, prices=Prices(tokens_in=1.0, tokens_out=1.0))
+    (first,) = await judge.generate(ask())
+    assert texts([first])
+    (second,) = await judge.generate(ask())
+    assert isinstance(second, OverBudgetError)
+    assert "an unknown" in str(second)
+    assert server.ledger.hits == 1
+
+
+async def test_failed_attempts_do_not_end_a_budget_in_tokens(openai_server: ServerFactory) -> None:
+    server = openai_server(faults=first_faults("503"))
+    judge = backend(server, budget=Budget(tokens=1000))
+    assert texts([*await judge.generate(ask()), *await judge.generate(ask())])
+    assert server.ledger.hits == 3
+
+
 async def test_cost_is_listed_given_or_unknown(openai_server: ServerFactory) -> None:
     server = openai_server(cached=1)
     (listed,) = await backend(server, "openai/gpt-4o-mini").generate(ask("hello you"))

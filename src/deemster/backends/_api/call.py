@@ -91,19 +91,19 @@ class Call:
         shared.budget.admit()
         started = time.monotonic()
         # An attempt without an answer is counted with the tokens that are known of: none.
-        spent = Account(calls=1)
+        spent, known = Account(calls=1), True
         try:
             answer = await shared.profile.road.send(self._asked.state.session, body, self._draws)
             reported = reported_usage(answer)
             if reported is None:
-                spent.cost = None
+                spent.cost, known = None, False
             else:
                 spent.add(reported)
                 spent.cost = shared.profile.pricing.cost(reported, answer.usage)
             shared.patience.saw(time.monotonic() - started)
         finally:
             spent.seconds = time.monotonic() - started
-            shared.budget.charge(spent)
+            shared.budget.charge(spent, tokens_known=known)
             self.spent.add(spent)
         return answer, reported
 
