@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ _LONGEST_KEY = 15
 """Characters of a key that is a number: longer ones can be chosen so that Python puts all of them
 in one place of a mapping, and its time grows with the square."""
 _SHOWN = 60
+_SCIENTIFIC = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)e[-+]?[0-9]{1,4}", re.IGNORECASE)
 
 # The C parser where PyYAML was built with it: ten times as fast.
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -111,6 +113,27 @@ def read_yaml(data: bytes | str, where: str, limits: Limits) -> tuple[Any, Lines
             loader.dispose()
 
 
+def read_setting(text: str, where: str) -> Any:  # noqa: ANN401 - any YAML value
+    """A value inside a text. `1e-5` is a number there; YAML takes it for text, without a point.
+
+    Args:
+        text: the value.
+        where: what errors call it.
+
+    Raises:
+        InputError: as `read_yaml`.
+    """
+    return _with_numbers(read_yaml(text, where, SETTING)[0])
+
+
+def _with_numbers(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    if isinstance(value, dict):
+        return {key: _with_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    return float(value) if isinstance(value, str) and _SCIENTIFIC.fullmatch(value) else value
+
+
 def line_of(lines: Lines, path: Sequence[str | int]) -> int | None:
     """The line of a value, or of the nearest thing around it that has one."""
     path = tuple(path)
@@ -192,4 +215,4 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-__all__ = ["RUBRIC", "SETTING", "SUITE", "Limits", "Lines", "line_of", "read_yaml"]
+__all__ = ["RUBRIC", "SETTING", "SUITE", "Limits", "Lines", "line_of", "read_setting", "read_yaml"]

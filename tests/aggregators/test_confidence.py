@@ -11,17 +11,30 @@ from deemster.aggregators import (
     Mean,
     Sum,
     confidence,
+    confidences,
+    parse_aggregator,
     rank,
     strict_best,
     tie_groups,
     win_shares,
 )
 from deemster.aggregators.confidence import TIE, share_at_least
-from deemster.schemas import Failure, Judgment
+from deemster.schemas import Critique, Failure, Judgment, Principle
 
 
 def ballot(*rows: tuple[float, ...]) -> Ballot:
     return Ballot.from_votes([Judgment(scores=row) for row in rows])
+
+
+def by_principle(part: tuple[int, int] | None) -> Judgment:
+    """A vote with the overall scores 7 and 6, and other ones by its principle if it has one."""
+    if part is None:
+        return Judgment(scores=(7, 6))
+    return Judgment(
+        scores=(7, 6),
+        principles=(Principle(name="facts", description="it is true", weight=1.0),),
+        critiques=tuple(Critique(response=i, text="so", scores=(part[i],)) for i in range(2)),
+    )
 
 
 def test_confidence_equals_exact_enumeration() -> None:
@@ -190,6 +203,32 @@ def test_equal_votes_need_no_resampling_but_votes_that_leave_out_a_response_diff
     found = confidence(Mean(), votes, 0, seed=0)
     assert found is not None
     assert 0.1 < found < 0.9
+
+
+@pytest.mark.parametrize(
+    ("parts", "sure"),
+    [
+        pytest.param([(9, 2), (2, 8), (2, 5)], False, id="differ"),
+        pytest.param([(9, 2), None, (2, 8)], False, id="one-without"),
+        pytest.param([(9, 2), (9, 2), (9, 2)], True, id="equal"),
+        pytest.param([None, None, None], True, id="none"),
+    ],
+)
+@pytest.mark.parametrize("steps", ["", "topk(3) >> "])
+def test_equal_scores_with_other_scores_per_principle(
+    parts: list[tuple[int, int] | None], sure: bool, steps: str
+) -> None:
+    votes = Ballot.from_votes([by_principle(part) for part in parts])
+    reducer = parse_aggregator(f"{steps}weighted(by=principles) >> sum")
+    leader = int(np.argmax(reducer.reduce(votes)))
+    found = confidence(reducer, votes, leader, seed=0)
+    assert found is not None
+    assert (found == 1.0) == sure
+    (together,) = confidences(reducer, votes.take(None), np.array([leader]), seed=0)
+    assert found == pytest.approx(together)
+    lowest = share_at_least(reducer, votes, leader, float(votes.mean[leader]), seed=0)
+    assert lowest is not None
+    assert (lowest in {0.0, 1.0}) == sure
 
 
 def test_win_shares_split_ties_and_skip_nan() -> None:

@@ -64,6 +64,25 @@ def test_the_text_of_a_rule_is_the_rule(text: str, rule: Decided) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (Decided(0.95), "decided:0.95"),
+        (Decided(1), "decided:1"),
+        (Decided(0.9999999), "decided:0.9999999"),
+        (Decided(0.95, spread=1.0), "decided:0.95,spread=1"),
+        (Decided(0.95, spread=0.123456789), "decided:0.95,spread=0.123456789"),
+        (Decided(0.95, spread=1e-5), "decided:0.95,spread=1e-05"),
+        (Decided(0.95, spread=1e7), "decided:0.95,spread=10000000.0"),
+        (Decided(0.95, min_votes=1_000_000), "decided:0.95,min_votes=1000000"),
+        (Decided(0.95, strength=1 / 3), "decided:0.95,strength=0.3333333333333333"),
+    ],
+)
+def test_the_text_loses_no_digit(rule: Decided, text: str) -> None:
+    assert str(rule) == text
+    assert parse_stop(text) == rule
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         pytest.param("sure:0.9", "cannot read the stopping rule 'sure:0.9'", id="name"),

@@ -35,6 +35,7 @@ from deemster.testing import (
     Call,
     Fault,
     OpenAIServer,
+    Raw,
     Reply,
     first_faults,
     random_faults,
@@ -288,6 +289,38 @@ async def test_refusals(openai_server: ServerFactory) -> None:
     assert_ledger(total([refused, filtered, fine]), server)
 
 
+@pytest.mark.parametrize("n", [1, 2, 4])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"message": {"content": ""}, "finish_reason": "stop"},
+        {"message": {"content": None}, "finish_reason": None},
+        {"message": {"content": "Sco"}, "finish_reason": "error"},
+        {"error": {"code": 503, "message": "busy"}},
+        {"error": {"code": 429, "message": "slow"}},
+    ],
+    ids=["empty", "null", "broken", "503", "429"],
+)
+async def test_an_answer_without_any_completion_is_asked_for_again(
+    openai_server: ServerFactory, n: int, lost: dict[str, Any]
+) -> None:
+    usage = {"prompt_tokens": 7, "completion_tokens": 5}
+
+    def reply(call: Call) -> Raw:
+        fine = {"message": {"content": "fine"}, "finish_reason": "stop"}
+        choices = [{"index": i, **(fine if call.hit else lost)} for i in range(n)]
+        return Raw({"choices": choices, "usage": usage})
+
+    server = openai_server(raw=reply)
+    judge = backend(server)
+    outcomes = await judge.generate(ask(n=n))
+    assert texts(outcomes) == ["fine"] * n
+    assert server.ledger.hits == 2
+    spent = total(outcomes)
+    assert (spent.calls, spent.tokens_in, spent.tokens_out) == (2, 14, 10)
+    await judge.aclose()
+
+
 async def test_faults_lose_nothing_and_change_nothing(openai_server: ServerFactory) -> None:
     n = 300
     server = openai_server(faults=random_faults(0.3, TRANSIENT, seed=1), retry_after=0.02)
@@ -376,6 +409,28 @@ async def test_budget_overrun_is_bounded(
     assert all(error.usage == Usage() for error in over)
     assert_ledger(budget.spent, server)
     assert budget.spent.cost == pytest.approx(server.ledger.hits * 7e-6)
+
+
+@pytest.mark.parametrize("limit", [{"tokens": 1000}, {"usd": 1.0}])
+async def test_a_server_that_reports_no_usage_ends_a_budget(
+    openai_server: ServerFactory, limit: dict[str, Any]
+) -> None:
+    server = openai_server(usage=False)
+    budget = Budget(**limit)
+    judge = backend(server, budget=budget, prices=Prices(tokens_in=1.0, tokens_out=1.0))
+    (first,) = await judge.generate(ask())
+    assert texts([first])
+    (second,) = await judge.generate(ask())
+    assert isinstance(second, OverBudgetError)
+    assert "an unknown" in str(second)
+    assert server.ledger.hits == 1
+
+
+async def test_failed_attempts_do_not_end_a_budget_in_tokens(openai_server: ServerFactory) -> None:
+    server = openai_server(faults=first_faults("503"))
+    judge = backend(server, budget=Budget(tokens=1000))
+    assert texts([*await judge.generate(ask()), *await judge.generate(ask())])
+    assert server.ledger.hits == 3
 
 
 async def test_cost_is_listed_given_or_unknown(openai_server: ServerFactory) -> None:

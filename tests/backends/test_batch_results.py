@@ -86,6 +86,29 @@ def test_a_batch_of_odd_shape_has_not_ended(given: object) -> None:
     assert not status_of(given).ended
 
 
+@pytest.mark.parametrize(
+    ("line", "cost"),
+    [
+        pytest.param(Line("answered", 200, '{"choices": []}'), None, id="no-usage"),
+        pytest.param(Line("answered", 200, '{"choices": [], "usage": null}'), None, id="null"),
+        pytest.param(Line("answered", 200, "<html>"), None, id="no-answer"),
+        pytest.param(Line("answered", 400, '{"error": {"message": "no"}}'), 0.0, id="refused"),
+        pytest.param(Line("lost", None, "expired"), 0.0, id="lost"),
+    ],
+)
+def test_what_is_not_reported_is_unknown_and_not_free(line: Line, cost: float | None) -> None:
+    pricing = Pricing("m", None, Prices(tokens_in=1.0, tokens_out=10.0))
+    budget = Budget(tokens=10_000)
+    allowance = Allowance(budget, pricing)
+    allowance.admit("one", "x" * 400, {"max_tokens": 100})
+    assert allowance.settle("one", line).cost == cost
+    if cost is None:
+        with pytest.raises(OverBudgetError, match="an unknown number used"):
+            allowance.admit("two", "x" * 400, {"max_tokens": 100})
+    else:
+        allowance.admit("two", "x" * 400, {"max_tokens": 100})
+
+
 def test_a_budget_holds_back_what_might_exceed_it() -> None:
     pricing = Pricing("m", None, Prices(tokens_in=1.0, tokens_out=10.0))
     body, settings = "x" * 400, {"max_tokens": 100, "n": 2}  # 100 tokens in, 200 out at most

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from deemster import Judge
 from deemster.backends import FakeBackend, Request, generate_all
 from deemster.errors import BackendError, BackendTimeout, InputError, RefusedError
 from deemster.schemas import Completion, Message, Sampling, Usage
@@ -128,6 +130,36 @@ async def test_foreign_error_becomes_backend_error() -> None:
     assert isinstance(outcome, BackendError)
     assert str(outcome) == "ZeroDivisionError in backend 'broken': oops"
     assert isinstance(outcome.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        pytest.param(None, ["NoneType, not a list"] * 2, id="nothing"),
+        pytest.param("text", ["str, not a list"] * 2, id="text"),
+        pytest.param(Completion(text="x"), ["Completion, not a list"] * 2, id="one"),
+        pytest.param({"a": 1, "b": 2}, ["dict, not a list"] * 2, id="mapping"),
+        pytest.param(["a", "b"], ["str for a draw"] * 2, id="texts"),
+        pytest.param([None, None], ["NoneType for a draw"] * 2, id="nones"),
+        pytest.param([Completion(text="x"), None], ["", "NoneType for a draw"], id="one-lost"),
+        pytest.param([ValueError("v"), Completion(text="x")], ["ValueError", ""], id="error"),
+        pytest.param((Completion(text="x"), Completion(text="y")), ["", ""], id="tuple"),
+        pytest.param([None], ["returned 1 outcomes for n=2"] * 2, id="too-few"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_outcome_is_a_failed_draw(returned: object, said: list[str]) -> None:
+    class Odd(FakeBackend):
+        async def generate(self, _request: Request) -> Any:
+            return returned
+
+    outcomes = await generate_all(Odd("", name="odd"), ask(2))
+    for outcome, part in zip(outcomes, said, strict=True):
+        assert isinstance(outcome, BackendError if part else Completion)
+        assert part in str(outcome)
+    async with Judge(Odd("", name="odd"), dialect="grm", k=2, orders="fixed") as judge:
+        verdict = await judge.score("q", ["a", "b"])
+    assert verdict.rewards is None
+    assert {vote.status for vote in verdict.failures} <= {"api_error", "parse_error"}
 
 
 async def test_wrong_number_of_outcomes_fails_every_draw() -> None:

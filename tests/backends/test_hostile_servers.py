@@ -22,11 +22,15 @@ MiB = 2**20
 GZIP = {"Content-Encoding": "gzip"}
 
 
-async def judged(server: OpenAIServer) -> Failure:
+def judge_of(server: OpenAIServer, *, retries: int) -> Judge:
     backend = open_backend(
-        "openai/j", api_base=server.url, api_key="sk-12345678", retries=1, timeout=30.0
+        "openai/j", api_base=server.url, api_key="sk-12345678", retries=retries, timeout=30.0
     )
-    async with Judge(backend, dialect="grm", k=1) as judge:
+    return Judge(backend, dialect="grm", k=1)
+
+
+async def judged(server: OpenAIServer) -> Failure:
+    async with judge_of(server, retries=1) as judge:
         verdict = await judge.score("q", ["a", "b"])
     (vote,) = verdict.votes
     assert isinstance(vote, Failure)
@@ -79,6 +83,46 @@ async def test_it_is_a_failure_at_once(openai_server: ServerFactory, raw: Raw, s
 def test_nobody_is_made_to_wait_for_ever(headers: dict[str, str]) -> None:
     """All who share the key wait as long as a server asks."""
     assert Fault.read(429, {"error": {"message": "slow down"}}, headers).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({"Retry-After": "2"}, 2.0, id="seconds"),
+        pytest.param({"Retry-After": " 1.5 "}, 1.5, id="fraction"),
+        pytest.param({"Retry-After": "2s"}, 2.0, id="unit"),
+        pytest.param({"Retry-After": "1m30s"}, 90.0, id="units"),
+        pytest.param({"Retry-After": "250ms"}, 0.25, id="small-unit"),
+        pytest.param({"Retry-After": "see page 5 more"}, None, id="words"),
+        pytest.param({"Retry-After": "1, 2"}, None, id="two"),
+        pytest.param({"Retry-After": "0"}, None, id="none-at-all"),
+        pytest.param({"Retry-After": "-3"}, None, id="negative"),
+        pytest.param({"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"}, None, id="passed"),
+        pytest.param({"Retry-After": f"Mon, 01 Jan 2024 00:00:00 +{'9' * 30}"}, None, id="zone"),
+        pytest.param({"Retry-After-Ms": "250"}, 0.25, id="milliseconds"),
+        pytest.param({"Retry-After-Ms": "soon", "Retry-After": "2"}, 2.0, id="second-header"),
+        pytest.param({"Retry-After-Ms": "0", "Retry-After": "2"}, 2.0, id="first-says-nothing"),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_how_long_to_wait(status: int, headers: dict[str, str], seconds: float | None) -> None:
+    assert Fault.read(status, {"error": "busy"}, headers).retry_after == seconds
+
+
+def test_words_are_read_where_the_header_says_nothing() -> None:
+    busy = {"error": {"message": "Please try again in 3s."}}
+    assert Fault.read(429, busy, {"Retry-After": "0"}).retry_after == 3.0
+
+
+async def test_no_time_to_wait_is_no_reason_to_hurry(openai_server: ServerFactory) -> None:
+    busy = Raw(error("busy"), 503, {"Retry-After": "0"})
+    server = openai_server(raw=lambda _: busy)
+    async with judge_of(server, retries=4) as judge:
+        await judge.score("q", ["a", "b"])
+    first, second, third, fourth = server.ledger.times
+    assert second - first >= 0.12
+    assert third - second >= 0.24
+    assert fourth - third >= 0.48
 
 
 def test_a_day_is_believed() -> None:

@@ -359,6 +359,11 @@ async def test_the_budget_holds(serve: Serve) -> None:
     assert server.ledger.hits == 3
 
 
+async def test_looking_tokens_up_ends_no_budget_in_tokens(serve: Serve) -> None:
+    server = serve()
+    assert isinstance(await draw(connect(server, budget=Budget(tokens=10_000)), ask()), Completion)
+
+
 async def test_many_requests_at_once_look_at_the_template_once(serve: Serve) -> None:
     server = serve(latency=0.005)
     backend = connect(server, concurrency=4)

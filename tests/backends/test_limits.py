@@ -216,10 +216,11 @@ def test_possible_limits_are_not() -> None:
     check_limits(concurrency=4, rate=0.5, timeout=1.5, retries=2, attempt_timeout=0.1)
 
 
-@pytest.mark.parametrize("bad", [-1, float("nan"), float("inf")])
-def test_impossible_budgets_are_refused(bad: float) -> None:
-    with pytest.raises(InputError, match="budget usd"):
-        Budget(usd=bad)
+@pytest.mark.parametrize("bad", [-1, float("nan"), float("inf"), "5", True, [1]])
+@pytest.mark.parametrize("name", ["usd", "tokens", "calls"])
+def test_impossible_budgets_are_refused(name: str, bad: Any) -> None:
+    with pytest.raises(InputError, match=f"budget {name} must be a finite number >= 0"):
+        Budget(**{name: bad})
 
 
 def test_a_budget_of_nothing_is_spent() -> None:
@@ -261,3 +262,23 @@ def test_a_spent_budget_admits_nothing(limit: dict[str, Any], usage: Usage, used
     with pytest.raises(OverBudgetError, match=rf"is spent \({used}\)"):
         budget.admit()
     assert budget.spent.calls == 1
+
+
+@pytest.mark.parametrize(
+    "limit", [{"tokens": 10}, {"tokens": 10, "calls": 5}, {"tokens": 10, "usd": 1}]
+)
+def test_tokens_that_nobody_reports_end_a_budget_in_tokens(limit: dict[str, Any]) -> None:
+    budget = Budget(**limit)
+    budget.admit()
+    budget.charge(Usage(), tokens_known=False)
+    budget.charge(Usage(tokens_in=1))
+    with pytest.raises(OverBudgetError, match=r"an unknown number used.*budget in calls"):
+        budget.admit()
+
+
+@pytest.mark.parametrize("limit", [{}, {"calls": 2}, {"usd": 1}])
+def test_they_end_no_other_budget(limit: dict[str, Any]) -> None:
+    budget = Budget(**limit)
+    budget.admit()
+    budget.charge(Usage(), tokens_known=False)
+    budget.admit()

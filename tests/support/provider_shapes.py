@@ -182,6 +182,30 @@ ANSWERS = [
         "finish-error", "OpenRouter", "`finish_reason: error`, half a text", "asked for again",
         [says("fi", finish="error"), FINE], "fine", hits=2, tokens=(14, 10),
     ),
+    *(
+        Shape(
+            f"broken-{where.lower()}", where, f"`finish_reason: {shown}`, half a text",
+            "asked for again", [says("fi", finish=finish), FINE], "fine", hits=2, tokens=(14, 10),
+        )
+        for where, finish, shown in [
+            ("DeepSeek", "insufficient_system_resource", "insufficient_system_resource"),
+            ("vLLM", "abort", "abort"),
+            ("SGLang", {"type": "abort", "message": "gone"}, '{"type": "abort", …}'),
+        ]
+    ),
+    *(
+        Shape(
+            f"cut-{where.lower()}", where, f"`finish_reason: {shown}`",
+            "read as cut at `max_tokens`", [says("Scores", finish=finish)], "Scores",
+            finish="length",
+        )
+        for where, finish, shown in [
+            ("Mistral", "model_length", "model_length"),
+            ("Gemini", "MAX_TOKENS", "MAX_TOKENS"),
+            ("vLLM", "repetition", "repetition"),
+            ("SGLang", {"type": "length", "length": 20}, '{"type": "length", …}'),
+        ]
+    ),
     Shape(
         "error-200", "OpenRouter", "status 200, `error` in place of choices", "by its code",
         [Raw({"error": {"message": "slow", "code": 429}}), FINE], "fine", hits=2,
@@ -211,6 +235,16 @@ ANSWERS = [
     Shape(
         "filter", "OpenAI, Azure, Gemini", "`finish_reason: content_filter`", "refused",
         [says("", finish="content_filter")], error=RefusedError, says="content filter",
+    ),
+    *(
+        Shape(
+            f"filter-{name}", "Gemini", f"`finish_reason: {finish}`", "refused",
+            [says("Sco", finish=finish)], error=RefusedError, says="content filter",
+        )
+        for name, finish in [
+            ("safety", "SAFETY"), ("recitation", "content_filter: RECITATION"),
+            ("prohibited", "PROHIBITED_CONTENT"),
+        ]
     ),
     Shape(
         "tool", "all", "a tool call", "its arguments",

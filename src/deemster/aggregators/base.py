@@ -12,7 +12,7 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, overload
@@ -301,6 +301,23 @@ def _by_principle(judgment: Judgment) -> list[float] | None:
                 if score is not None
             )
     return sums
+
+
+def pairs_of(given: Any, what: str) -> list[tuple[Any, Any]]:  # noqa: ANN401 - of a text
+    """(name, value) pairs, given so or as a mapping.
+
+    Raises:
+        InputError: they are given in another way.
+    """
+    try:
+        return [
+            (name, value)
+            for name, value in (given.items() if isinstance(given, Mapping) else given)
+        ]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{what} must be numbers by name, for example {{a: 2, b: 1}}; got {given!r:.200}"
+        ) from None
 
 
 def _spec_value(value: object) -> str:

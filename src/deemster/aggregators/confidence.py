@@ -157,8 +157,11 @@ def _valid(ballot: Ballot) -> npt.NDArray[np.intp]:
 
 
 def _all_equal(ballot: Ballot, valid: npt.NDArray[np.intp]) -> bool:
-    """Whether all votes are equal, and so every resample."""
-    return bool((ballot.scores[valid] == ballot.scores[valid[0]]).all())
+    """Whether all votes say the same, and so every resample."""
+    if not (ballot.scores[valid] == ballot.scores[valid[0]]).all():
+        return False
+    parts = ballot.by_principle[valid]
+    return np.array_equal(parts, np.broadcast_to(parts[0], parts.shape), equal_nan=True)
 
 
 def win_shares(rewards: Floats) -> Floats:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from deemster.aggregators.base import Ballot, Floats, Reducer
+from deemster.aggregators.base import Ballot, Floats, Reducer, pairs_of
 from deemster.aggregators.reducers import Majority, Mean, Median
 from deemster.aggregators.relative import Borda, Centred, Softmax
 from deemster.errors import InputError
@@ -37,9 +37,8 @@ class Learned(Reducer):
     weights: tuple[tuple[str, float], ...] = (("softmax", 1.0),)
 
     def __post_init__(self) -> None:
-        pairs = self.weights.items() if isinstance(self.weights, Mapping) else self.weights
         checked = []
-        for name, weight in pairs:
+        for name, weight in pairs_of(self.weights, "weights of features"):
             if name not in FEATURES:
                 raise InputError(f"unknown feature {name!r}; known: {', '.join(FEATURES)}")
             if isinstance(weight, bool) or not isinstance(weight, int | float):

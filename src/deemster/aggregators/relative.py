@@ -6,13 +6,12 @@ These look at each vote by itself before votes are put together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
 
-from deemster.aggregators.base import Ballot, Floats, Reducer, Selector
+from deemster.aggregators.base import Ballot, Floats, Reducer, Selector, pairs_of
 from deemster.aggregators.reducers import Mean
 from deemster.errors import InputError
 
@@ -143,9 +142,8 @@ class PerJudge(Reducer):
 
     def __post_init__(self) -> None:
         Softmax(self.temperature)
-        pairs = self.judges.items() if isinstance(self.judges, Mapping) else self.judges
         checked = []
-        for name, weight in pairs:
+        for name, weight in pairs_of(self.judges, "weights of judges"):
             if (
                 isinstance(weight, bool)
                 or not isinstance(weight, int | float)

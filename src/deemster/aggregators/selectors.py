@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
 import numpy as np
 
-from deemster.aggregators.base import Ballot, Pipeline, Reducer, Selector
+from deemster.aggregators.base import Ballot, Pipeline, Reducer, Selector, pairs_of
 from deemster.errors import InputError
 
 
@@ -80,7 +79,7 @@ class Weighted(Selector):
             raise InputError(f"weights by {self.by!r}; allowed: meta, judge, principles")
         if self.scale not in ("linear", "logit"):
             raise InputError(f"meta scale {self.scale!r}; allowed: linear, logit")
-        pairs = self.judges.items() if isinstance(self.judges, Mapping) else self.judges
+        pairs = pairs_of(self.judges, "weights of judges")
         checked = tuple(sorted((str(name), _weight(name, weight)) for name, weight in pairs))
         if self.by == "judge" and checked and all(weight == 0 for _, weight in checked):
             raise InputError("all judge weights are 0; give at least one judge a weight above 0")

@@ -10,7 +10,7 @@ import re
 from deemster.aggregators.base import Pipeline, Reducer, Selector
 from deemster.errors import InputError
 from deemster.plugins import Registry
-from deemster.yaml_text import SETTING, read_yaml
+from deemster.yaml_text import read_setting
 
 AGGREGATORS: Registry[type[Selector | Reducer]] = Registry(
     "aggregator",
@@ -33,6 +33,7 @@ AGGREGATORS: Registry[type[Selector | Reducer]] = Registry(
 """Selectors and reducers by the names that specs use."""
 
 _STEP = re.compile(r"\s*([a-z][a-z0-9_-]*)\s*(?:\((.*)\))?\s*", re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def parse_aggregator(spec: str) -> Reducer:
@@ -41,7 +42,7 @@ def parse_aggregator(spec: str) -> Reducer:
     Raises:
         InputError: a name is unknown, an argument is wrong, or the order of steps is.
     """
-    steps = [_step(part, spec) for part in spec.split(">>")]
+    steps = [_step(part, spec) for part in _split(spec, ">>")]
     *selectors, last = steps
     if not isinstance(last, Reducer):
         raise InputError(f"aggregator {spec!r} must end in a reducer, for example '>> sum'")
@@ -65,7 +66,9 @@ def _step(text: str, spec: str) -> Selector | Reducer:
     factory = AGGREGATORS.get(match[1].lower())
     positional: list[object] = []
     named: dict[str, object] = {}
-    for argument in _arguments(match[2] or ""):
+    for argument in _split(match[2] or "", ","):
+        if not argument.strip():
+            continue
         key, equals, value = argument.partition("=")
         if equals and key.strip().isidentifier():
             named[key.strip()] = _value(value, spec)
@@ -77,20 +80,24 @@ def _step(text: str, spec: str) -> Selector | Reducer:
         raise InputError(f"aggregator {spec!r}: {text.strip()!r}: {error}") from error
 
 
-def _arguments(text: str) -> list[str]:
-    """Split at commas outside braces and brackets."""
-    parts, depth, start = [], 0, 0
-    for position, character in enumerate(text):
-        depth += (character in "{[(") - (character in "}])")
-        if character == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    return [part for part in (*parts, text[start:]) if part.strip()]
+def _split(text: str, separator: str) -> list[str]:
+    """Split where a separator stands outside quotes, braces and brackets."""
+    parts, depth, start, at = [], 0, 0, 0
+    while at < len(text):
+        if depth == 0 and text.startswith(separator, at):
+            parts.append(text[start:at])
+            start = at = at + len(separator)
+        elif quoted := _QUOTED.match(text, at):
+            at = quoted.end()
+        else:
+            depth += (text[at] in "{[(") - (text[at] in "}])")
+            at += 1
+    return [*parts, text[start:]]
 
 
 def _value(text: str, spec: str) -> object:
     try:
-        return read_yaml(text.strip(), "it", SETTING)[0]
+        return read_setting(text.strip(), "it")
     except InputError as error:
         raise InputError(
             f"aggregator {spec!r:.200}: cannot read the value {text.strip()!r:.80}"

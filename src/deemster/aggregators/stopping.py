@@ -19,7 +19,7 @@ from deemster.aggregators.selectors import TopK
 from deemster.aggregators.spread import noise, prefix, step_of
 from deemster.errors import InputError
 from deemster.schemas import Scale
-from deemster.yaml_text import SETTING, read_yaml
+from deemster.yaml_text import read_setting
 
 Ints = npt.NDArray[np.intp]
 
@@ -72,11 +72,11 @@ class Decided:
 
     def __str__(self) -> str:
         """The text that `parse_stop` reads back."""
-        text = f"decided:{self.p:g}"
+        text = f"decided:{_exact(self.p)}"
         for name, default in (("min_votes", 1), ("round", None), ("spread", None), ("strength", 4)):
             value = getattr(self, name)
             if value != default:
-                text += f",{name}={value:g}"
+                text += f",{name}={_exact(value)}"
         return text
 
     def round_for(self, n: int, *, both_orders: bool) -> int:
@@ -226,7 +226,7 @@ def parse_stop(spec: str) -> Decided:
     if match[1] is not None:
         texts["p"] = match[1]
     where = f"stopping rule {spec!r:.200}"
-    values = {name: read_yaml(text, where, SETTING)[0] for name, text in texts.items()}
+    values = {name: read_setting(text, where) for name, text in texts.items()}
     try:
         return Decided(**values)
     except TypeError as error:
@@ -256,6 +256,12 @@ def _gaps(ballot: Ballot, leader: Ints) -> tuple[Floats, Floats]:
         mean = (weights * np.nan_to_num(gap)).sum(axis=-2) / total
         size = np.square(total) / np.square(weights).sum(axis=-2)
     return mean, np.nan_to_num(size)
+
+
+def _exact(value: float) -> str:
+    """A short text that is read back as the same number."""
+    short = f"{value:g}"
+    return short if "e" not in short and float(short) == value else repr(value)
 
 
 def _number(value: object) -> float:

@@ -201,7 +201,7 @@ class APIBackend:
             shared=shared,
             state=await self._states.get(),
             prepared=prepared,
-            words=sum(message.text.count(" ") for message in request.messages),
+            texts=tuple(message.text for message in request.messages),
             needs=needs,
             draws=request.seeds or tuple(range(request.n)),
         )

@@ -200,7 +200,7 @@ def checked(backend: Backend) -> Backend:
 
 
 async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
-    """`backend.generate` with every way to fail turned into outcomes.
+    """`backend.generate` with every way to fail turned into outcomes, wrong types among them.
 
     Cancellation passes, and so does `InputError`: what the caller got wrong (a provider that does
     not exist, a damaged cassette) is the same for every draw and is reported once.
@@ -211,7 +211,7 @@ async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
     This is the one broad catch of the framework (a third-party backend may raise anything).
     """
     try:
-        outcomes = await backend.generate(request)
+        returned: object = await backend.generate(request)
     except BackendError as error:
         return _all_failed(error, request.n)
     except (InputError, KeyboardInterrupt, SystemExit, asyncio.CancelledError):
@@ -220,6 +220,11 @@ async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
         failed = BackendError(f"{type(error).__name__} in backend {backend.name!r}: {error}")
         failed.__cause__ = error
         return _all_failed(failed, request.n)
+    if not isinstance(returned, list | tuple):
+        kind = type(returned).__name__
+        failed = BackendError(f"backend {backend.name!r} returned {kind}, not a list of outcomes")
+        return _all_failed(failed, request.n)
+    outcomes = [_outcome(one, backend.name) for one in returned]
     if len(outcomes) != request.n:
         failed = BackendError(
             f"backend {backend.name!r} returned {len(outcomes)} outcomes for n={request.n}",
@@ -227,6 +232,16 @@ async def generate_all(backend: Backend, request: Request) -> list[Outcome]:
         )
         return _all_failed(failed, request.n)
     return outcomes
+
+
+def _outcome(returned: object, name: str) -> Outcome:
+    """What a backend returned for a draw, if it is an outcome; else an error that says so."""
+    if isinstance(returned, Completion | BackendError):
+        return returned
+    return BackendError(
+        f"backend {name!r} returned {type(returned).__name__} for a draw, "
+        "not a Completion or a BackendError"
+    )
 
 
 def _all_failed(error: BackendError, n: int) -> list[Outcome]:

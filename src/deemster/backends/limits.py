@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from deemster.backends.gate import Gate
 from deemster.backends.pace import Pace
@@ -39,7 +39,8 @@ class Budget:
 
     Args:
         usd: US dollars; None is no limit.
-        tokens: tokens in and out together.
+        tokens: tokens in and out together. An answer whose tokens nobody reports ends it, as one of
+            unknown price ends a budget in money.
         calls: requests sent, retries included.
     """
 
@@ -47,12 +48,13 @@ class Budget:
         self, *, usd: float | None = None, tokens: int | None = None, calls: int | None = None
     ) -> None:
         for name, value in (("usd", usd), ("tokens", tokens), ("calls", calls)):
-            if value is not None and not (math.isfinite(value) and value >= 0):
+            if value is not None and not (_is_number(value) and 0 <= value < math.inf):
                 raise InputError(f"budget {name} must be a finite number >= 0, got {value!r}")
         self.usd = usd
         self.tokens = tokens
         self.calls = calls
         self._spent = Account()
+        self._tokens_known = True
         self._lock = threading.Lock()
 
     @property
@@ -76,6 +78,11 @@ class Budget:
                 raise OverBudgetError(
                     f"budget of {self.tokens} tokens is spent ({tokens} used); raise it to go on"
                 )
+            if self.tokens is not None and not self._tokens_known:
+                raise OverBudgetError(
+                    f"budget of {self.tokens} tokens is spent (an unknown number used: the server "
+                    "does not report them); give a budget in calls"
+                )
             if self.usd is not None and (spent.cost is None or spent.cost >= self.usd):
                 used = "an unknown amount" if spent.cost is None else f"{spent.cost:.6f}"
                 raise OverBudgetError(
@@ -83,9 +90,15 @@ class Budget:
                 )
             spent.calls += 1
 
-    def charge(self, usage: Usage | Account) -> None:
-        """Add what an admitted call cost; its `calls` are not counted again."""
+    def charge(self, usage: Usage | Account, *, tokens_known: bool = True) -> None:
+        """Add what an admitted call cost; its `calls` are not counted again.
+
+        Args:
+            usage: what it cost.
+            tokens_known: whether the answer, if there was one, says its tokens.
+        """
         with self._lock:
+            self._tokens_known = self._tokens_known and tokens_known
             self._spent.add(usage)
             self._spent.calls -= usage.calls
 
@@ -118,7 +131,11 @@ def check_limits(
 
 def _is_positive(value: object) -> bool:
     """Whether it is a finite number above 0: files give any type."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return _is_number(value) and 0 < value < math.inf
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 _ENOUGH = 8

@@ -7,6 +7,7 @@ belongs. Whatever a person could read is read; what is not there is not guessed.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -162,7 +163,7 @@ def refusal_of(choice: WireChoice) -> str | None:
     said = message.get("refusal") or (extra.get("refusal") if isinstance(extra, dict) else None)
     if said:
         return f"the model refused: {str(said)[:300]}"
-    if choice.finish_reason == "content_filter":
+    if _BLOCKED.match(_finish(choice)):
         return "the provider's content filter stopped the answer"
     return None
 
@@ -171,14 +172,29 @@ def fault_of(value: WireAnswer | WireChoice) -> Fault | None:
     """The error that stands in place of an answer or of a choice, if one does."""
     if value.error:
         return Fault.read(200, value.error)
-    if isinstance(value, WireChoice) and value.finish_reason == "error":
-        return Fault(status=502, said="the answer ended in an error that is not given")
+    if isinstance(value, WireChoice) and (finish := _finish(value)) in _BROKEN:
+        return Fault(status=502, said=f"the answer broke off (finish_reason {finish})")
     return None
 
 
 def finish_of(choice: WireChoice) -> Literal["stop", "length"]:
     """Whether the text is whole or was cut."""
-    return "length" if choice.finish_reason in {"length", "max_tokens"} else "stop"
+    return "length" if _finish(choice) in _CUT else "stop"
+
+
+def _finish(choice: WireChoice) -> str:
+    """Why the text ends, lower case; empty where it is not given."""
+    reason = choice.finish_reason
+    if isinstance(reason, dict):  # as SGLang has it
+        reason = reason.get("type")
+    return reason.lower() if isinstance(reason, str) else ""
+
+
+_CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "repetition"})
+_BROKEN = frozenset({"error", "abort", "aborted", "insufficient_system_resource"})
+_BLOCKED = re.compile(
+    r"content_filter|refusal$|blocklist$|spii$|(image_)?(safety|recitation|prohibited_content)$"
+)
 
 
 def logprobs_of(choice: WireChoice) -> tuple[TokenLogprob, ...] | None:

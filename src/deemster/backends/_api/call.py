@@ -29,8 +29,8 @@ class Asked:
     shared: Shared
     state: LoopState
     prepared: Prepared
-    words: int
-    """Words of the prompt."""
+    texts: tuple[str, ...]
+    """Of the prompt's messages."""
     needs: frozenset[str]
     """Parameters without which the answers are of no use."""
     draws: tuple[int, ...]
@@ -91,19 +91,19 @@ class Call:
         shared.budget.admit()
         started = time.monotonic()
         # An attempt without an answer is counted with the tokens that are known of: none.
-        spent = Account(calls=1)
+        spent, known = Account(calls=1), True
         try:
             answer = await shared.profile.road.send(self._asked.state.session, body, self._draws)
             reported = reported_usage(answer)
             if reported is None:
-                spent.cost = None
+                spent.cost, known = None, False
             else:
                 spent.add(reported)
                 spent.cost = shared.profile.pricing.cost(reported, answer.usage)
             shared.patience.saw(time.monotonic() - started)
         finally:
             spent.seconds = time.monotonic() - started
-            shared.budget.charge(spent)
+            shared.budget.charge(spent, tokens_known=known)
             self.spent.add(spent)
         return answer, reported
 
@@ -119,7 +119,7 @@ class Call:
         choices = choices_of(answer)[: self._count]
         if not choices:
             raise BackendError("the server's answer has no choice", retryable=True)
-        if reported is not None and (cut := probably_cut(reported.tokens_in, asked.words)):
+        if reported is not None and (cut := probably_cut(reported.tokens_in, asked.texts)):
             notes = (*notes, cut)
         sent = asked.prepared.changed(body)
         outcomes = [
@@ -137,6 +137,7 @@ class Call:
             )
             for choice, usage in zip(choices, share(self.spent, len(choices)), strict=True)
         ]
-        if len(outcomes) == 1 and isinstance(outcomes[0], BackendError) and outcomes[0].retryable:
-            raise outcomes[0]
+        lost = [one for one in outcomes if isinstance(one, BackendError) and one.retryable]
+        if len(lost) == len(outcomes):
+            raise lost[0]
         return outcomes

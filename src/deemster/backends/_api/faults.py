@@ -46,6 +46,7 @@ _WAIT = re.compile(
     re.IGNORECASE,
 )
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|s|m|h)", re.IGNORECASE)
+_SPANS = re.compile(r"\s*(?:\d+(?:\.\d+)?\s*(?:ms|s|m|h)\s*)+", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -123,18 +124,18 @@ class Fault:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the provider asked to wait, in whatever place it said so."""
+        """Seconds that the provider asked to wait, in whatever place it said so.
+
+        No time at all, or one that has passed, does not say how long to wait.
+        """
         wait = self._asked_to_wait()
-        return wait if wait is not None and wait <= _LONGEST_WAIT else None
+        return wait if wait is not None and 0 < wait <= _LONGEST_WAIT else None
 
     def _asked_to_wait(self) -> float | None:
-        try:
-            if "retry-after-ms" in self.headers:
-                return max(0.0, float(self.headers["retry-after-ms"]) / 1000)
-            if "retry-after" in self.headers:
-                return max(0.0, _seconds(self.headers["retry-after"]))
-        except ValueError:
-            pass
+        for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+            wait = _seconds(self.headers.get(name, ""))
+            if wait is not None and wait > 0:
+                return wait * unit
         if self.status not in {429, 503, 529}:
             return None
         delay = re.search(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"', self.hidden)
@@ -195,18 +196,22 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     return _KEY.sub(r"\1-***", redact(text))
 
 
-def _seconds(value: str) -> float:
-    """A `Retry-After`: seconds or a date."""
+def _seconds(value: str) -> float | None:
+    """A `Retry-After`: seconds, a date, or `1m30s`; None if it is none of them."""
     try:
         seconds = float(value)
     except ValueError:
+        if _SPANS.fullmatch(value):
+            return _span(value)
+    else:
+        return seconds if math.isfinite(seconds) else None
+    try:
         until = parsedate_to_datetime(value)
-        if until.tzinfo is None:
-            until = until.replace(tzinfo=dt.UTC)
-        return (until - dt.datetime.now(tz=dt.UTC)).total_seconds()
-    if not math.isfinite(seconds):
-        raise ValueError(f"not a time: {value!r}")
-    return seconds
+    except (ValueError, OverflowError):  # a time zone of a million hours
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=dt.UTC)
+    return (until - dt.datetime.now(tz=dt.UTC)).total_seconds()
 
 
 def _span(text: str) -> float | None:

@@ -189,16 +189,17 @@ class _Asked(Generic[T]):
         service = self.service
         service.budget.admit()
         started = time.monotonic()
-        usage = Usage()
+        usage, known = Usage(), True
         try:
             reply = await self.profile.road.send(self.state.session, self.body)
             reported = service.count(reply)
+            known = reported is not None
             if reported is not FREE:
                 cost = None if reported is None else self.profile.pricing.cost(reported)
                 usage = (reported or usage).model_copy(update={"cost": cost})
             service.patience.saw(time.monotonic() - started)
         finally:
             usage += Usage(calls=1, seconds=time.monotonic() - started)
-            service.budget.charge(usage)
+            service.budget.charge(usage, tokens_known=known)
             self.spent += usage
         return reply

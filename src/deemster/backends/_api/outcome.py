@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 from pydantic import JsonValue
 
@@ -163,12 +164,16 @@ def share(usage: Usage | Account, n: int) -> list[Usage]:
     ]
 
 
-def probably_cut(tokens_in: int, words: int) -> str | None:
+def probably_cut(tokens_in: int, texts: Sequence[str]) -> str | None:
     """A warning if a server read fewer tokens than the prompt has words: it cut the prompt.
 
-    A word is at least one token in any tokenizer, so that this is said of no whole prompt.
+    A word is at least one token in any tokenizer, so that this is said of no whole prompt. Blanks
+    are counted first, which is quick: of indented code, many are one token.
     """
-    if not tokens_in or tokens_in >= 0.9 * words:
+    if not tokens_in or tokens_in >= 0.9 * sum(text.count(" ") for text in texts):
+        return None
+    words = sum(len(text.split()) for text in texts)
+    if tokens_in >= 0.9 * words:
         return None
     return (
         f"the server read {tokens_in:,} tokens of a prompt of at least {words:,}: it probably cut "

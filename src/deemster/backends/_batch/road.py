@@ -85,7 +85,11 @@ class Allowance:
         read = read_answer(found.answer.encode())
         usage = None if read is None else usage_of(read)
         if usage is None or read is None:
-            return Usage(calls=1)
+            if (found.status or 0) >= 400:  # refused, and so free
+                return Usage(calls=1)
+            unknown = Usage(cost=None)
+            self.budget.charge(unknown, tokens_known=False)
+            return unknown.model_copy(update={"calls": 1})
         usage = usage.model_copy(update={"cost": self.pricing.cost(usage, read.usage)})
         self.budget.charge(usage)
         return usage.model_copy(update={"calls": 1})
