@@ -266,3 +266,29 @@ def test_alpaca_eval_keeps_the_explanation() -> None:
 def test_a_document_without_the_key_has_no_fields(text: str) -> None:
     with pytest.raises(ParseError, match='expected a JSON object with the key "scores"'):
         read_fields(text, "scores")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "before", "after", "n"),
+    [
+        pytest.param("score-json", '{"score": 1, "reason": "', '"}', 1, id="score-json"),
+        pytest.param("score-json", '{"score": 1, "reason": "a "b" ', '"}', 1, id="broken"),
+        pytest.param("r3", '{"score": 4, "explanation": "', '"}', 1, id="r3"),
+        pytest.param("r3", 'So: {"score": "Response 1", "explanation": "', '"}', 2, id="r3-pair"),
+        pytest.param("con-j", '{"更好的回答": 1, "原因": "', '"}', 2, id="con-j"),
+        pytest.param("critic-json", '{"score": 4, "critique": "', '"}', 1, id="critic-json"),
+        pytest.param("critic-json", '{"scores": [4], "critiques": ["', '"]}', 1, id="critics"),
+    ],
+)
+def test_reasons_keep_the_characters_of_the_judge(
+    dialect: str, before: str, after: str, n: int
+) -> None:
+    said = "很好，正确（完全）：１００％！"
+    parsed = open_dialect(dialect).parse(Completion(text=before + said + after), n=n)
+    assert said in "".join(critique.text for critique in parsed.critiques) + parsed.analysis
+
+
+def test_reasons_of_an_object_in_full_width_are_kept_as_it_is_read() -> None:
+    text = '｛"score": ４， "explanation": "很好，是"｝'
+    (critique,) = open_dialect("r3").parse(Completion(text=text), n=1).critiques
+    assert critique.text == "很好,是"

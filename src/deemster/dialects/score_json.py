@@ -7,14 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from deemster.dialects.base import Dialect, Parsed, json_number, number, settle
 from deemster.dialects.reasoning import strip_reasoning
-from deemster.dialects.strict_json import read_object
+from deemster.dialects.strict_json import own_words, read_object, unfolded
 from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
@@ -83,25 +83,27 @@ class ScoreJson(Dialect):
         """Read the object; see `Dialect.parse`."""
         if n != len(self._fields):
             raise ParseError(f"{len(self._fields)} score fields for {n} responses")
-        text = fold(strip_reasoning(completion.text))
+        own = strip_reasoning(completion.text)
+        text = fold(own)
         try:
             document = read_object(text, self._fields[0])
         except AmbiguousError:
             raise
         except ParseError as error:
-            return Parsed(self._broken(text, error), analysis=text.strip())
+            return Parsed(self._broken(text, error), analysis=own.strip())
         if not isinstance(document, dict):
             raise ParseError("expected a JSON object")
         scores = tuple(self._score(document.get(field), field) for field in self._fields)
-        reason = self._reason(document)
+        reason = self._reason(document, unfolded(own, self._fields[0]))
         if n == 1 and reason:
             return Parsed(scores, critiques=(Critique(response=0, text=reason),))
         return Parsed(scores, analysis=reason)
 
-    def _reason(self, document: dict[str, Any]) -> str:
+    def _reason(self, document: Mapping[str, Any], written: Mapping[str, Any]) -> str:
         named = self._settings.get("reason")
-        texts: Iterable[Any] = (document.get(key) for key in ((named,) if named else _REASONS))
-        return next((text for text in texts if isinstance(text, str)), "")
+        keys = (named,) if named else _REASONS
+        key = next((key for key in keys if isinstance(document.get(key), str)), None)
+        return "" if key is None else own_words(document[key], written.get(key))
 
     def _score(self, value: object, field: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
