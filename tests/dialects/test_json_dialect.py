@@ -9,7 +9,7 @@ from deemster.dialects import open_dialect
 from deemster.dialects.json_schema import Json
 from deemster.dialects.loose_json import read_fields
 from deemster.dialects.strict_json import read_json
-from deemster.errors import AmbiguousError, ParseError
+from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.schemas import Completion
 
 VALID: dict[str, Any] = {
@@ -292,3 +292,45 @@ def test_reasons_of_an_object_in_full_width_are_kept_as_it_is_read() -> None:
     text = '｛"score": ４， "explanation": "很好，是"｝'
     (critique,) = open_dialect("r3").parse(Completion(text=text), n=1).critiques
     assert critique.text == "很好,是"
+
+
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [
+        ("0.00001", 0.00001),
+        ("1e-7", 1e-7),
+        ("1e-30", 0),
+        ("1e0", 1),
+        ("0.30000000000000004", 0.3),
+        ("1.0000000000001", 1),
+        ("-0.0", 0),
+    ],
+)
+def test_scores_in_json_are_numbers_however_they_are_written(said: str, score: float) -> None:
+    text = f'{{"score": {said}, "reason": "r"}}'
+    assert open_dialect("score-json").parse(Completion(text=text), n=1).scores == (score,)
+
+
+@pytest.mark.parametrize("said", ["1e9", "1.1", "-1e-3", "1" + "0" * 400])
+def test_scores_in_json_off_the_scale(said: str) -> None:
+    with pytest.raises(ParseError):
+        open_dialect("score-json").parse(Completion(text=f'{{"score": {said}}}'), n=1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *("scale=1.2.3-5", "scale=.-5", "scale=1..2-5", "scale=1-", "scale=5-1", "scale=1 - 5"),
+        *("score=a,score=b", "score=a|a", "score=|b", "score=", "rating=a"),
+    ],
+)
+def test_a_rule_that_says_nothing_is_told_in_one_line(rule: str) -> None:
+    with pytest.raises(InputError) as caught:
+        open_dialect(f"score-json:{rule}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", ["0-1", "-5--1", "-3-3", "0.5-2.5", "1-100"])
+def test_scales_that_can_be_said(scale: str) -> None:
+    found = open_dialect(f"score-json:scale={scale}").scale_for(1)
+    assert f"{found.low:g}-{found.high:g}" == scale

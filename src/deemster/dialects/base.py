@@ -252,7 +252,8 @@ def json_number(value: float | str, scale: Scale) -> float:
     if isinstance(value, str):
         return number(value, scale)
     try:
-        return number(f"{value:.9g}", scale)
+        digits = f"{value:.9f}".rstrip("0").rstrip(".")  # 1e-05 is written out
+        return number(digits, scale)
     except OverflowError:  # JSON has whole numbers of any length
         raise ParseError(f"score is outside {scale.low:g}..{scale.high:g}") from None
 

@@ -20,7 +20,8 @@ from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
 
 _REASONS = ("reasoning", "reason", "explanation", "rationale", "feedback", "analysis")
-_SCALE = re.compile(r"(-?[0-9.]{1,12})-(-?[0-9.]{1,12})")
+_END = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_SCALE = re.compile(f"{_END}-{_END}")
 _USUAL = Scale(low=0, high=1, integer=False)
 
 
@@ -51,7 +52,15 @@ class ScoreJson(Dialect):
             return {}
         pairs = [part.partition("=") for part in self.rule.split(",")]
         found = {key.strip(): value.strip() for key, _, value in pairs}
-        if not all(found.values()) or found.keys() - {"score", "reason", "scale"}:
+        fields = found.get("score", "score").split("|")
+        wrong = (
+            not all(found.values())
+            or found.keys() - {"score", "reason", "scale"}
+            or len(found) < len(pairs)  # one is given twice
+            or not all(fields)
+            or len(set(fields)) < len(fields)
+        )
+        if wrong:
             raise InputError(
                 f"dialect {self.name!r} has no rule {self.rule!r}; write for example "
                 f"{self.name}:score=rating,reason=why,scale=1-5"
