@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +261,22 @@ def test_a_function_or_a_name_of_one_is_a_reader(
         open_reader("our_reader:NUMBER")
     with pytest.raises(InputError, match="takes no columns"):
         open_reader("judgebench", columns="id=x")
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "query", "judge", "subset", "model", "error", "judge_output"]
+)
+def test_half_an_emoji_in_a_log_can_be_stored(tmp_path: Path, name: str) -> None:
+    log = write(tmp_path / "log.jsonl", [{"id": 1, "response": "4", "score": None, name: "\ud83d"}])
+    for sample, votes in read(log):
+        assert "\ufffd" in "".join(one.model_dump_json() for one in (sample, *votes))
+
+
+def test_dates_and_decimals_of_a_parquet_log(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "log.parquet"
+    table = {"id": [date(2026, 11, 30)], "query": [b"q"], "response": ["r"], "subset": [b"\xff"]}
+    parquet.write_table(pyarrow.table(table | {"score": [Decimal("7.50")]}), path)
+    ((sample, votes),) = read(path)
+    assert (sample.id, said(votes)) == ("2026-11-30", [(7.5,)])

@@ -6,7 +6,6 @@ Lines are streamed; every error names the file and the line, record or row it is
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from deemster.data.row import Row, short
+from deemster.data.row import Row, plain_values, short
 from deemster.data.text import check_ratio, lines_of, open_text, read_text_lines
 from deemster.errors import InputError
 from deemster.extras import need
@@ -75,8 +74,7 @@ def read_items(path: Path, *, name: str | None = None) -> Iterator[Row | InputEr
         elif not isinstance(values, dict):
             yield InputError(f"{where}: expected an object, got {short(values)}")
         else:
-            plain = {str(key): _null_if_nan(value) for key, value in values.items()}
-            yield Row(plain, where, path, number, textual=suffix in (".csv", ".tsv"))
+            yield Row(plain_values(values), where, path, number, textual=suffix in (".csv", ".tsv"))
     if empty:
         raise InputError(f"{name} is empty; expected at least one row")
 
@@ -300,11 +298,6 @@ def _good(item: Row | InputError) -> Row:
     if isinstance(item, InputError):
         raise item
     return item
-
-
-def _null_if_nan(value: object) -> object:
-    """Tables of numbers have no null: pandas writes NaN."""
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _in_split(path: Path, root: Path, split: str) -> bool:

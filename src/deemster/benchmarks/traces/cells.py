@@ -102,7 +102,7 @@ def cell_text(row: Row, columns: Sequence[Column] | None) -> str | None:
 
 def as_text(value: object) -> str:
     """Text as it is; anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 __all__ = [
