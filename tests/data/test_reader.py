@@ -563,3 +563,48 @@ def test_half_an_emoji_can_be_stored_wherever_it_stands(tmp_path: Path, name: st
         metadata={"\ud83d": [{"x": "\ud83d"}]},
     )  # fmt: skip
     assert made.model_dump_json().count("\ufffd") == 5
+
+
+@pytest.mark.parametrize(
+    ("row", "truth", "policies"),
+    [
+        pytest.param(
+            {"Prompt": "q", "Response_A": "a", "Response_B": "b", "Winner": "B"},
+            (0, 1), None, id="winner",
+        ),
+        pytest.param(
+            {"PROMPT": "q", "Response A": "a", "Response B": "b", "Label": "A", "Model_A": "x",
+             "Model_B": "y"},
+            (1, 0), ("x", "y"), id="label-and-models",
+        ),
+        pytest.param({"Prompt": "q", "Chosen": "a", "Rejected": "b"}, (1, 0), None, id="chosen"),
+        pytest.param({"Question": "q", "Responses": '["a", "b"]', "Ground_Truth": "[1, 0]"},
+                     (1, 0), None, id="lists"),
+        pytest.param(
+            {"Query": "?", "query": "q", "output_1": "a", "output_2": "b", "label": "1",
+             "Label": "2"},
+            (1, 0), None, id="small-letters-first",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_capital_letters_do_not_matter(
+    row: dict[str, str],
+    truth: tuple[float, ...],
+    policies: tuple[str, ...] | None,
+    *,
+    turned: bool,
+) -> None:
+    values = dict(reversed(row.items())) if turned else row
+    sample = sample_of(Row(values, "line 2", textual=True))
+    assert sample.query[0].content == "q"
+    assert [response.content for response in sample.responses] == ["a", "b"]
+    assert (sample.ground_truth, sample.policies) == (truth, policies)
+
+
+def test_capital_letters_of_columns_that_are_given() -> None:
+    row = Row({"A": "a", "B": "b", "Ground_Truth": [0, 1], "Winner": "A", "Q": "q"}, "line 1")
+    given = GivenColumns.parse("query=Q,responses=A|B")
+    assert sample_of(row, given).ground_truth == (0, 1)
+    cell = Row({"Prompt": "as JSON", "Response": '["a", "b"]'}, "line 2", textual=True)
+    assert [response.content for response in sample_of(cell).responses] == ['["a", "b"]']
