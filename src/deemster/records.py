@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -27,6 +27,16 @@ def encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(encodable)]
 """Text from outside. A lone surrogate in it becomes U+FFFD, so that it can be written as UTF-8."""
+
+
+def encodable_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value with all its texts `encodable`, the names of fields too."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {encodable(key): encodable_json(one) for key, one in value.items()}
+    return [encodable_json(one) for one in value] if isinstance(value, list) else value
+
 
 Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A finite number. Strict: neither `"7"` nor `True` is one."""

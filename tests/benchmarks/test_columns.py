@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +262,59 @@ def test_a_function_or_a_name_of_one_is_a_reader(
         open_reader("our_reader:NUMBER")
     with pytest.raises(InputError, match="takes no columns"):
         open_reader("judgebench", columns="id=x")
+
+
+@pytest.mark.parametrize(
+    "name", ["id", "query", "judge", "subset", "model", "error", "judge_output"]
+)
+def test_half_an_emoji_in_a_log_can_be_stored(tmp_path: Path, name: str) -> None:
+    log = write(tmp_path / "log.jsonl", [{"id": 1, "response": "4", "score": None, name: "\ud83d"}])
+    for sample, votes in read(log):
+        assert "\ufffd" in "".join(one.model_dump_json() for one in (sample, *votes))
+
+
+def test_dates_and_decimals_of_a_parquet_log(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "log.parquet"
+    table = {"id": [date(2026, 11, 30)], "query": [b"q"], "response": ["r"], "subset": [b"\xff"]}
+    parquet.write_table(pyarrow.table(table | {"score": [Decimal("7.50")]}), path)
+    ((sample, votes),) = read(path)
+    assert (sample.id, said(votes)) == ("2026-11-30", [(7.5,)])
+
+
+@pytest.mark.parametrize("name", ["log.csv", "LOG.CSV", "log.txt", "log.csv.gz", "log.tsv"])
+def test_lists_in_cells_are_read_whatever_the_table_is_called(tmp_path: Path, name: str) -> None:
+    rows = [PAIR | {"id": 1, "judge_output": ["[[A]]", "[[B]]"], "truth": [1, 0]}]
+    path = write(tmp_path / "table.csv", rows)
+    text = path.read_text(encoding="utf-8")
+    if name.endswith(".tsv"):
+        table = [*csv.reader(text.splitlines())]
+        text = "".join(
+            "\t".join(f'"{c.replace(chr(34), chr(34) * 2)}"' for c in r) + "\n" for r in table
+        )
+    data = text.encode()
+    path = tmp_path / "logs" / name
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    ((sample, votes),) = read(path, dialect="mt-bench-pair")
+    assert (sample.ground_truth, said(votes)) == ((1, 0), [(1, 0), (0, 1)])
+
+
+@pytest.mark.parametrize("name", ["response", "Answer", "completion"])
+def test_a_response_that_is_a_list_is_one_response(tmp_path: Path, name: str) -> None:
+    rows = [{"id": i, "query": "as JSON", name: json.dumps([i, 2]), "score": i} for i in (1, 2)]
+    columns = None if name != "completion" else "responses=completion"
+    found = read(write(tmp_path / "log.csv", rows), columns)
+    assert [sample.responses[0].content for sample, _ in found] == ["[1, 2]", "[2, 2]"]
+    assert [said(votes) for _, votes in found] == [[(1,)], [(2,)]]
+
+
+@pytest.mark.parametrize(("number", "text"), [(42, "42"), (42.0, "42"), (0, "0"), (1.5, "1.5")])
+def test_numbers_that_were_asked_and_answered(tmp_path: Path, number: float, text: str) -> None:
+    row = {"id": 1, "query": number, "response": number, "reference": number, "score": 3}
+    ((sample, votes),) = read(write(tmp_path / "log.jsonl", [row]))
+    assert [*(m.content for m in (*sample.query, *sample.responses)), sample.reference] == [
+        text
+    ] * 3
+    assert said(votes) == [(3,)]

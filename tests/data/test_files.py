@@ -240,3 +240,50 @@ def test_any_bytes_are_rows_or_an_input_error(
         assert str(path) in str(error)  # noqa: PT017 - both outcomes are right
     else:
         assert rows
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        pytest.param("\n\r\n \na,b\n1,2\n", [("line 5", "1", "2")], id="blank-lines-before"),
+        pytest.param("\n\na;b\n1,5;2\n", [("line 4", "1,5", "2")], id="semicolons-after-them"),
+        pytest.param('a, b\n1, "2, 3"\n', [("line 2", "1", "2, 3")], id="space-behind-commas"),
+        pytest.param("a , b\n1,2\n", [("line 2", "1", "2")], id="spaces-around-names"),
+        pytest.param("a ,b\n1, 2\n", [("line 2", "1", " 2")], id="spaces-of-values-are-kept"),
+        pytest.param(
+            "a,b\r\n1,2\r\n,\r\n3,\r\n,\r\n",
+            [("line 2", "1", "2"), ("line 4", "3", None)], id="empty-rows-of-a-spreadsheet",
+        ),
+    ],
+)  # fmt: skip
+def test_tables_as_spreadsheets_and_people_write_them(
+    tmp_path: Path, text: str, rows: list[tuple[str, str, str | None]]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8-sig", newline="")
+    found = [(row.where.removeprefix(f"{path} "), *row.values.values()) for row in read_rows(path)]
+    assert found == rows
+    assert all(list(row.values) == ["a", "b"] for row in read_rows(path))
+
+
+def test_a_blank_cell_of_the_only_column_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('text\na\n""\n\n b\n', encoding="utf-8")
+    assert [row.values["text"] for row in read_rows(path)] == ["a", None, " b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("\n\na,a\n", "line 3: two columns are called 'a'"),
+        ("\na, a\n", "line 2: two columns are called 'a'"),
+        ("\na,b\n1,2,3\n", "line 3: more fields than the header names"),
+        ('\na,b\n1,"2\n', "line 3: unexpected end"),
+        ("\n\n", "is empty"),
+    ],
+)
+def test_lines_are_counted_from_the_first(tmp_path: Path, text: str, error: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=error):
+        list(read_rows(path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 from tests.support.command_line import deemster, one_line
 
 from deemster.data.columns import GivenColumns
-from deemster.data.samples import read_samples
+from deemster.data.row import Row, plain_values
+from deemster.data.samples import read_samples, sample_of
 from deemster.errors import InputError
 from deemster.schemas import Sample
 
@@ -516,3 +519,92 @@ def test_a_split_on_the_command_line(tmp_path: Path, split: str, told: str | Non
     assert "sample test" not in shown.stdout
     assert [json.loads(line)["id"] for line in scored.stdout.splitlines()] == ["train"]
     assert "goes with --input" in one_line(deemster("score", "-q", "q", "-r", "a", "--split", "x"))
+
+
+def test_values_that_only_tables_of_databases_have(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    day = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)
+    row = {
+        "id": Decimal(7), "prompt": b"2 + 2?", "response_a": "4", "response_b": "5",
+        "score_a": Decimal("7.50"), "score_b": Decimal(5), "at": day, "day": day.date(),
+        "took": timedelta(seconds=3), "parts": [{"x": Decimal("1.5")}], "raw": b"\xff",
+        "none": Decimal("NaN"),
+    }  # fmt: skip
+    given = GivenColumns.parse("responses=response_a|response_b,truth=score_a|score_b")
+    path = tmp_path / "t.parquet"
+    table = {name: [value] for name, value in row.items() if name != "none"}
+    parquet.write_table(pyarrow.table(table), path)
+    (sample,) = read_samples(path, columns=given)
+    for one in (sample, sample_of(Row(plain_values(row), "row 1"), given)):
+        assert (one.id, one.query[0].content, one.ground_truth) == ("7", "2 + 2?", (7.5, 5.0))
+        assert str(one.metadata["at"]).startswith("2026-11-30 12:30:00")
+        assert one.metadata["took"] == "0:00:03"
+        assert one.metadata["parts"] == [{"x": 1.5}]
+        assert one.metadata["raw"] == r"b'\xff'"
+        assert "none" not in one.metadata
+        assert Sample.model_validate_json(one.model_dump_json()) == one
+    label = tmp_path / "label.parquet"
+    known = {name: table[name] for name in ("prompt", "response_a", "response_b")}
+    parquet.write_table(pyarrow.table(known | {"label": [Decimal(2)]}), label)
+    assert [sample.ground_truth for sample in read_samples(label)] == [(0, 1)]
+
+
+@pytest.mark.parametrize("name", ["id", "subset", "reference", "note", "prompt", "more"])
+def test_half_an_emoji_can_be_stored_wherever_it_stands(tmp_path: Path, name: str) -> None:
+    row: dict[str, Any] = {"prompt": "q", "response_a": "a", "response_b": "b"}
+    row |= {name: "cut \ud83d"} if name != "more" else {"more \ud83d": {"\ud83d": ["\ud83d"]}}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row), encoding="utf-8")
+    (sample,) = read_samples(path)
+    assert "\ufffd" in sample.model_dump_json()
+    made = Sample(
+        id="\ud83d", query="q", responses=("a",), policies=("\ud83d",), subset="\ud83d",
+        metadata={"\ud83d": [{"x": "\ud83d"}]},
+    )  # fmt: skip
+    assert made.model_dump_json().count("\ufffd") == 5
+
+
+@pytest.mark.parametrize(
+    ("row", "truth", "policies"),
+    [
+        pytest.param(
+            {"Prompt": "q", "Response_A": "a", "Response_B": "b", "Winner": "B"},
+            (0, 1), None, id="winner",
+        ),
+        pytest.param(
+            {"PROMPT": "q", "Response A": "a", "Response B": "b", "Label": "A", "Model_A": "x",
+             "Model_B": "y"},
+            (1, 0), ("x", "y"), id="label-and-models",
+        ),
+        pytest.param({"Prompt": "q", "Chosen": "a", "Rejected": "b"}, (1, 0), None, id="chosen"),
+        pytest.param({"Question": "q", "Responses": '["a", "b"]', "Ground_Truth": "[1, 0]"},
+                     (1, 0), None, id="lists"),
+        pytest.param(
+            {"Query": "?", "query": "q", "output_1": "a", "output_2": "b", "label": "1",
+             "Label": "2"},
+            (1, 0), None, id="small-letters-first",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_capital_letters_do_not_matter(
+    row: dict[str, str],
+    truth: tuple[float, ...],
+    policies: tuple[str, ...] | None,
+    *,
+    turned: bool,
+) -> None:
+    values = dict(reversed(row.items())) if turned else row
+    sample = sample_of(Row(values, "line 2", textual=True))
+    assert sample.query[0].content == "q"
+    assert [response.content for response in sample.responses] == ["a", "b"]
+    assert (sample.ground_truth, sample.policies) == (truth, policies)
+
+
+def test_capital_letters_of_columns_that_are_given() -> None:
+    row = Row({"A": "a", "B": "b", "Ground_Truth": [0, 1], "Winner": "A", "Q": "q"}, "line 1")
+    given = GivenColumns.parse("query=Q,responses=A|B")
+    assert sample_of(row, given).ground_truth == (0, 1)
+    cell = Row({"Prompt": "as JSON", "Response": '["a", "b"]'}, "line 2", textual=True)
+    assert [response.content for response in sample_of(cell).responses] == ['["a", "b"]']

@@ -149,9 +149,9 @@ def test_tail() -> None:
 
 def test_read_boxed() -> None:
     scale = Scale(low=0, high=100)
-    assert read_boxed(r"p is \boxed{(40)}", n=1, scale=scale) == (40,)
+    assert read_boxed(Completion(text=r"p is \boxed{(40)}"), n=1, scale=scale) == (40,)
     with pytest.raises(ParseError, match="no boxed scores"):
-        read_boxed("p", n=1, scale=scale)
+        read_boxed(Completion(text="p"), n=1, scale=scale)
 
 
 def test_read_vote() -> None:

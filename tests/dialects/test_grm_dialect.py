@@ -9,7 +9,8 @@ from deemster.dialects.boxed import numbers, read_boxed
 from deemster.dialects.grm import Grm
 from deemster.dialects.vote import read_vote
 from deemster.errors import AmbiguousError, InputError, ParseError
-from deemster.schemas import Completion, Judgment, Scale
+from deemster.schemas import Completion, Failure, JudgeInfo, Judgment, Sample, Scale
+from deemster.suites.rereading import rereader
 
 FULL = r"""Specific Criteria:
 1. Accuracy (weight: 60%): every number follows from the request
@@ -113,9 +114,39 @@ def test_different_verdicts_are_ambiguous(text: str) -> None:
 
 def test_a_box_alone() -> None:
     scale = Scale(low=0, high=100)
-    assert read_boxed(r"So \boxed{88}, yes: \boxed{88}", n=1, scale=scale) == (88,)
+    twice = Completion(text=r"So \boxed{88}, yes: \boxed{88}")
+    assert read_boxed(twice, n=1, scale=scale) == (88,)
     with pytest.raises(ParseError, match="no boxed scores in text ending 'So 88'"):
-        read_boxed("So 88", n=1, scale=scale)
+        read_boxed(Completion(text="So 88"), n=1, scale=scale)
+    with pytest.raises(ParseError, match="no boxed scores"):
+        read_boxed(Completion(text=r"It quotes \boxed{9} and", finish="length"), n=1, scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text", "scores"),
+    [
+        pytest.param("grm", r"3 + 5 = \boxed{8}, but the response says", None, id="a-sum"),
+        pytest.param("grm", r"x, y = \boxed{1, 2}. Response 1 says", None, id="two-numbers"),
+        pytest.param("grm", "It is \\boxed{8}.\nScores:", None, id="before-the-label"),
+        pytest.param("grm", "It is \\boxed{8}.\nScores: \\boxed{2} as", (2,), id="labelled"),
+        pytest.param("grm", r"It is wrong. $\boxed{2}$.", (2,), id="at-the-end"),
+        pytest.param("pairwise", r"1 + 1 = \boxed{2}, so that", None, id="no-index"),
+        pytest.param("pairwise", r"So: **\boxed{2}**", (0, 1), id="index-at-the-end"),
+    ],
+)
+def test_a_box_of_a_text_that_was_cut_is_a_verdict_only_at_its_end(
+    dialect: str, text: str, scores: tuple[float, ...] | None
+) -> None:
+    n = 2 if dialect == "pairwise" or "1, 2" in text else 1
+    completion = Completion(text=text, finish="length")
+    vote = read_vote(open_dialect(dialect), completion, order=range(n), n=n, draw=0)
+    assert (vote.scores if isinstance(vote, Judgment) else None) == scores
+    if scores is None:  # and read again, when the completion is gone
+        assert isinstance(vote, Failure)
+        assert vote.message.endswith("the completion was cut at max_tokens")
+        sample = Sample(query="q", responses=("r",) * n)
+        again = rereader(dialect, JudgeInfo(name="j", model="m"))(sample, vote)
+        assert again == vote
 
 
 @pytest.mark.parametrize(

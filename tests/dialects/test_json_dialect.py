@@ -9,7 +9,7 @@ from deemster.dialects import open_dialect
 from deemster.dialects.json_schema import Json
 from deemster.dialects.loose_json import read_fields
 from deemster.dialects.strict_json import read_json
-from deemster.errors import AmbiguousError, ParseError
+from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.schemas import Completion
 
 VALID: dict[str, Any] = {
@@ -266,3 +266,71 @@ def test_alpaca_eval_keeps_the_explanation() -> None:
 def test_a_document_without_the_key_has_no_fields(text: str) -> None:
     with pytest.raises(ParseError, match='expected a JSON object with the key "scores"'):
         read_fields(text, "scores")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "before", "after", "n"),
+    [
+        pytest.param("score-json", '{"score": 1, "reason": "', '"}', 1, id="score-json"),
+        pytest.param("score-json", '{"score": 1, "reason": "a "b" ', '"}', 1, id="broken"),
+        pytest.param("r3", '{"score": 4, "explanation": "', '"}', 1, id="r3"),
+        pytest.param("r3", 'So: {"score": "Response 1", "explanation": "', '"}', 2, id="r3-pair"),
+        pytest.param("con-j", '{"更好的回答": 1, "原因": "', '"}', 2, id="con-j"),
+        pytest.param("critic-json", '{"score": 4, "critique": "', '"}', 1, id="critic-json"),
+        pytest.param("critic-json", '{"scores": [4], "critiques": ["', '"]}', 1, id="critics"),
+    ],
+)
+def test_reasons_keep_the_characters_of_the_judge(
+    dialect: str, before: str, after: str, n: int
+) -> None:
+    said = "很好，正确（完全）：１００％！"
+    parsed = open_dialect(dialect).parse(Completion(text=before + said + after), n=n)
+    assert said in "".join(critique.text for critique in parsed.critiques) + parsed.analysis
+
+
+def test_reasons_of_an_object_in_full_width_are_kept_as_it_is_read() -> None:
+    text = '｛"score": ４， "explanation": "很好，是"｝'
+    (critique,) = open_dialect("r3").parse(Completion(text=text), n=1).critiques
+    assert critique.text == "很好,是"
+
+
+@pytest.mark.parametrize(
+    ("said", "score"),
+    [
+        ("0.00001", 0.00001),
+        ("1e-7", 1e-7),
+        ("1e-30", 0),
+        ("1e0", 1),
+        ("0.30000000000000004", 0.3),
+        ("1.0000000000001", 1),
+        ("-0.0", 0),
+    ],
+)
+def test_scores_in_json_are_numbers_however_they_are_written(said: str, score: float) -> None:
+    text = f'{{"score": {said}, "reason": "r"}}'
+    assert open_dialect("score-json").parse(Completion(text=text), n=1).scores == (score,)
+
+
+@pytest.mark.parametrize("said", ["1e9", "1.1", "-1e-3", "1" + "0" * 400])
+def test_scores_in_json_off_the_scale(said: str) -> None:
+    with pytest.raises(ParseError):
+        open_dialect("score-json").parse(Completion(text=f'{{"score": {said}}}'), n=1)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *("scale=1.2.3-5", "scale=.-5", "scale=1..2-5", "scale=1-", "scale=5-1", "scale=1 - 5"),
+        *("score=a,score=b", "score=a|a", "score=|b", "score=", "rating=a"),
+    ],
+)
+def test_a_rule_that_says_nothing_is_told_in_one_line(rule: str) -> None:
+    with pytest.raises(InputError) as caught:
+        open_dialect(f"score-json:{rule}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", ["0-1", "-5--1", "-3-3", "0.5-2.5", "1-100"])
+def test_scales_that_can_be_said(scale: str) -> None:
+    found = open_dialect(f"score-json:scale={scale}").scale_for(1)
+    assert f"{found.low:g}-{found.high:g}" == scale

@@ -487,6 +487,8 @@ REFUSED: list[Form] = [
         "auto-j",
         2,
         ("The final decision is Response 1/Response 2", "parse_error", "two responses"),
+        ("The final decision is Response 1 / Response 2 / Tie", "parse_error", "the choice itself"),
+        ("The final decision is **Response 1** or Tie.", "parse_error", "two verdicts"),
         ("The final decision is Response １", "parse_error", "plain words are read as they are"),
     ),
     *_refused(
@@ -566,6 +568,8 @@ REFUSED: list[Form] = [
         1,
         ("Yes", "parse_error", "no label"),
         ("Final Judgement: Maybe", "parse_error", "neither Yes nor No"),
+        ("Final Judgement: Yes/No", "parse_error", "the choice itself"),
+        ("**Final Judgement:** Yes or No", "parse_error", "the choice itself"),
         ("Final Judgement: Yes\nFinal Judgement: No", "ambiguous", "two different verdicts"),
     ),
     *_refused(

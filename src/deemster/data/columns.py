@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from deemster.errors import InputError
@@ -170,7 +170,8 @@ class GivenColumns:
             changed["messages"] = ""
             changed.setdefault("best_first", False)
             # The label of other responses may mean anything.
-            changed.setdefault("truth", tuple({"ground_truth"} & set(names)))
+            ours = [name for name in names if name.lower() == "ground_truth"]
+            changed.setdefault("truth", tuple(ours[:1]))
             changed["policies"] = said.get("policies", ())
         if "truth" in said:
             changed["best_first"] = False
@@ -179,7 +180,28 @@ class GivenColumns:
 
 
 def known_columns(names: Collection[str]) -> Columns:
-    """What columns of these names usually hold; no responses and messages if that is unknown."""
+    """What columns of these names usually hold; no responses and messages if that is unknown.
+
+    Capital letters do not matter, but where two names differ in nothing else: then the one in
+    small letters counts.
+    """
+    there: dict[str, str] = {}
+    for name in names:
+        if name.lower() not in there or name.islower():
+            there[name.lower()] = name
+    found = _usual(there)
+    given: dict[str, Any] = {}
+    for part in fields(found):
+        value = getattr(found, part.name)
+        if isinstance(value, tuple):
+            given[part.name] = tuple(there[name] for name in value)
+        elif isinstance(value, str) and value:
+            given[part.name] = there[value]
+    return replace(found, **given)
+
+
+def _usual(names: Collection[str]) -> Columns:
+    """The same for names in small letters."""
     own: dict[str, Any] = {name: name for name in _OWN if name in names and name != "policies"}
     if "policies" in names:
         own["policies"] = ("policies",)

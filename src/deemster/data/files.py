@@ -6,7 +6,6 @@ Lines are streamed; every error names the file and the line, record or row it is
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from deemster.data.row import Row, short
+from deemster.data.row import Row, plain_values, short
 from deemster.data.text import check_ratio, lines_of, open_text, read_text_lines
 from deemster.errors import InputError
 from deemster.extras import need
@@ -75,8 +74,7 @@ def read_items(path: Path, *, name: str | None = None) -> Iterator[Row | InputEr
         elif not isinstance(values, dict):
             yield InputError(f"{where}: expected an object, got {short(values)}")
         else:
-            plain = {str(key): _null_if_nan(value) for key, value in values.items()}
-            yield Row(plain, where, path, number, textual=suffix in (".csv", ".tsv"))
+            yield Row(plain_values(values), where, path, number, textual=suffix in (".csv", ".tsv"))
     if empty:
         raise InputError(f"{name} is empty; expected at least one row")
 
@@ -167,21 +165,32 @@ def _read_table(path: Path, name: str, delimiter: str) -> Iterator[_Placed]:
     csv.field_size_limit(MAX_ROW)
     with open_text(path, name) as stream:
         lines = _few_fields(lines_of(stream, name), delimiter, name)
-        header = next(lines, "")
+        blank, header = next(
+            ((i, line) for i, line in enumerate(lines) if line.strip("\r\n ")), (0, "")
+        )
         if delimiter == "," and ";" in header and "," not in header:
             delimiter = ";"  # how spreadsheets write it where the comma is the decimal point
         if header.count(delimiter) >= _MAX_COLUMNS:
-            raise InputError(f"{name} line 1: more than {_MAX_COLUMNS:,} columns")
-        reader = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
+            raise InputError(f"{name} line {blank + 1}: more than {_MAX_COLUMNS:,} columns")
+        reader = csv.reader(
+            chain([header], lines),
+            delimiter=delimiter,
+            strict=True,
+            # "prompt, a, b": the spaces are no part of what stands behind them.
+            skipinitialspace=0 < header.count(delimiter) == header.count(f"{delimiter} "),
+        )
         try:
-            names = next(reader, [])
+            names = [one.strip() for one in next(reader, [])]
             twice = next((one for one, n in Counter(names).items() if one and n > 1), None)
             if twice is not None:
-                raise InputError(f"{name} line 1: two columns are called {twice!r}; rename one")
+                raise InputError(
+                    f"{name} line {blank + 1}: two columns are called {twice!r}; rename one"
+                )
             for fields in reader:
-                if not fields:
+                if not any(fields) and len(fields) != 1:  # ",,,": a spreadsheet's empty row
                     continue
-                where = f"{name} line {reader.line_num}"
+                number = blank + reader.line_num
+                where = f"{name} line {number}"
                 if len(fields) > len(names):
                     raise InputError(
                         f"{where}: more fields than the header names: {len(fields)} for "
@@ -189,9 +198,9 @@ def _read_table(path: Path, name: str, delimiter: str) -> Iterator[_Placed]:
                     )
                 padded = [*fields, *[""] * (len(names) - len(fields))]
                 cells = zip(names, padded, strict=True)
-                yield reader.line_num, where, {key: cell or None for key, cell in cells if key}
+                yield number, where, {key: cell or None for key, cell in cells if key}
         except csv.Error as error:
-            raise InputError(f"{name} line {reader.line_num}: {error}") from error
+            raise InputError(f"{name} line {blank + reader.line_num}: {error}") from error
 
 
 def _few_fields(lines: Iterator[str], delimiter: str, name: str) -> Iterator[str]:
@@ -300,11 +309,6 @@ def _good(item: Row | InputError) -> Row:
     if isinstance(item, InputError):
         raise item
     return item
-
-
-def _null_if_nan(value: object) -> object:
-    """Tables of numbers have no null: pandas writes NaN."""
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _in_split(path: Path, root: Path, split: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from deemster.data.row import Row
+from deemster.data.row import Row, plain_values
 from deemster.errors import InputError
 from deemster.extras import need
 from deemster.files import exists
@@ -51,7 +51,7 @@ def dataset_rows(
     elif split is not None:
         raise InputError(f"{str(folder)!r} has no splits; leave split out")
     for number, values in enumerate(loaded, start=1):
-        yield Row(dict(values), f"{folder} row {number}", folder, number)
+        yield Row(plain_values(values), f"{folder} row {number}", folder, number)
 
 
 def is_dataset(source: Path) -> bool:
@@ -99,7 +99,7 @@ def hub_rows(
     try:
         # Streaming: a limit of ten rows reads ten rows.
         for number, values in enumerate(load_dataset(where, streaming=True, **options), start=1):
-            yield Row(dict(values), f"{what} split {split} row {number}", path, number)
+            yield Row(plain_values(values), f"{what} split {split} row {number}", path, number)
     except Exception as error:
         # Whatever the library or the HTTP client under it raises: the set is open, and not all
         # are OSError (httpx.ConnectError is not).

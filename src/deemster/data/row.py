@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from deemster.errors import InputError
+from deemster.records import encodable
 from deemster.schemas import Sample
 
 T = TypeVar("T")
@@ -124,10 +130,38 @@ def _from_cell(text: str) -> object:
     return value
 
 
+def plain_values(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """The values of a record as JSON and UTF-8 have them, whatever a file holds.
+
+    Decimals are numbers; times, dates and UUIDs are texts; bytes that are text are that; half an
+    emoji is U+FFFD. A NaN is null: tables of numbers have no other.
+    """
+    found = {encodable(str(key)): _plain(value) for key, value in values.items()}
+    return {
+        key: None if isinstance(value, float) and math.isnan(value) else value
+        for key, value in found.items()
+    }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of a file
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {encodable(str(key)): _plain(one) for key, one in value.items()}
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == value.to_integral() else float(value)
+    if isinstance(value, date | time | timedelta | UUID):
+        value = str(value)
+    elif isinstance(value, bytes):
+        with suppress(UnicodeDecodeError):
+            value = value.decode()
+    return encodable(value) if isinstance(value, str) else value
+
+
 def short(value: object) -> str:
     """The value as code, cut for an error text."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-__all__ = ["Row", "short"]
+__all__ = ["Row", "plain_values", "short"]

@@ -213,14 +213,14 @@ def _responses(row: Row, values: dict[str, Any], columns: Columns) -> list[tuple
             ]
         return [(name, values[name]) for name in names]
     name, value = names[0], values.get(names[0])
-    if isinstance(value, str) and (name == "responses" or name not in SINGLE_NAMES):
+    if isinstance(value, str) and name.lower() not in SINGLE_NAMES:
         value = _listed(value)
     if isinstance(value, list):
         if not value:
             raise row.error(f"{name!r} is empty; give 1 or more responses")
         return [(f"{name}.{i}", one) for i, one in enumerate(value)]
     _check_none_empty(row, values, columns)
-    if name == "responses":
+    if name.lower() == "responses":
         raise row.error(
             f"{name!r} must be a list of 1 or more, got {short(value)}; put a single response in "
             "a list"

@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Parsed, settle, tail
+from deemster.dialects.base import NO_CHOICE, Parsed, settle, tail
 from deemster.dialects.mt_bench import read_rating
 from deemster.dialects.point_or_pair import PointOrPair
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.schemas import Completion, Critique, Scale
 
 _DECISION = re.compile(
-    r"\bfinal decision is:?[ \t*]{1,8}(Response 1|Response 2|Tie)\b(?!/)",
+    r"\bfinal decision is:?[ \t*]{1,8}(Response 1|Response 2|Tie)\b" + NO_CHOICE,
     re.IGNORECASE | re.ASCII,
 )
 _SCORES = {"response 1": (1.0, 0.0), "response 2": (0.0, 1.0), "tie": (0.5, 0.5)}

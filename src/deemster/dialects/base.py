@@ -252,10 +252,14 @@ def json_number(value: float | str, scale: Scale) -> float:
     if isinstance(value, str):
         return number(value, scale)
     try:
-        return number(f"{value:.9g}", scale)
+        digits = f"{value:.9f}".rstrip("0").rstrip(".")  # 1e-05 is written out
+        return number(digits, scale)
     except OverflowError:  # JSON has whole numbers of any length
         raise ParseError(f"score is outside {scale.low:g}..{scale.high:g}") from None
 
+
+NO_CHOICE = r"(?![ \t*_]{0,8}(?:[/|]|or\b))"
+"""A regular expression for behind a verdict in words: no other follows, as in `Yes/No`."""
 
 _NUMBER = re.compile(
     r"(?P<value>[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[ ]{0,4}/[ ]{0,4}(?P<of>[0-9]{1,4}))?"

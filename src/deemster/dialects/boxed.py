@@ -8,7 +8,7 @@ from deemster.dialects.base import number, settle, tail
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
-from deemster.schemas import Scale
+from deemster.schemas import Completion, Scale
 
 # Commands that change how their argument looks and not what it says. Others, as in
 # \boxed{\frac{1}{2}}, are the judge's own mathematics: that is no box of scores.
@@ -31,19 +31,35 @@ _LABEL = re.compile(
 )
 
 
-def read_boxed(text: str, *, n: int, scale: Scale) -> tuple[float, ...]:
+def read_boxed(completion: Completion, *, n: int, scale: Scale) -> tuple[float, ...]:
     """The `n` numbers of the box after the reasoning; several boxes must agree.
 
     Raises:
         ParseError: there is no box, or it does not hold `n` numbers on the scale.
         AmbiguousError: two boxes differ.
     """
-    text = strip_reasoning(text)
+    text = strip_reasoning(completion.text)
     return settle(
-        BOX.findall(fold(text)),
+        boxes(text, completion.finish),
         lambda box: numbers(box, n, scale),
         missing=f"no boxed scores in text ending {tail(text)}",
     )
+
+
+def boxes(text: str, finish: str) -> list[str]:
+    """The contents of the boxes that may be the verdict.
+
+    A text that was cut has none, unless it ends in one: judges box their own mathematics on the
+    way to a verdict that never came.
+
+    Args:
+        text: a completion without its reasoning.
+        finish: `length` if it was cut.
+    """
+    found = list(BOX.finditer(fold(text)))
+    if finish == "length" and found and text[found[-1].end() :].strip(" \t\r\n*_$.])"):
+        return []
+    return [box["content"] for box in found]
 
 
 def plain(box: str) -> str:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from deemster.dialects.base import Dialect, Parsed
 from deemster.dialects.loose_json import read_fields
 from deemster.dialects.reasoning import strip_reasoning
+from deemster.dialects.strict_json import own_words, unfolded
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
@@ -34,7 +35,10 @@ class ChoiceJson(Dialect):
         document = read_fields(fold(text), self.key)
         reason = document.get(self.reason)
         scores = choice_of(document[self.key], self.choices)
-        return Parsed(scores, analysis=reason if isinstance(reason, str) else text.strip())
+        if not isinstance(reason, str):
+            return Parsed(scores, analysis=text.strip())
+        written = unfolded(text, self.key).get(self.reason)
+        return Parsed(scores, analysis=own_words(reason, written))
 
 
 def choice_of(said: object, choices: Mapping[str, tuple[float, float]]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deemster.dialects.base import Dialect, Parsed, settle, tail
-from deemster.dialects.boxed import BOX, numbers
+from deemster.dialects.boxed import BOX, boxes, numbers
 from deemster.dialects.criteria import read_principles
 from deemster.dialects.labels import critiques, sections
 from deemster.dialects.reasoning import strip_reasoning
@@ -43,13 +43,12 @@ class Grm(Dialect):
 
         Boxes before the label may be the judge's own mathematics; those that follow elsewhere
         speak against it if they could be scores and differ, and so do numbers without a box
-        behind a last label. Quoted responses cannot add a box, because prompts respell `\boxed`;
+        behind a last label. Of a completion that was cut, a box before the label counts only at
+        its very end. Quoted responses cannot add a box, because prompts respell `\boxed`;
         they can add a label. See `Dialect.parse`.
         """
         text = strip_reasoning(completion.text)
-        boxes = BOX.findall(fold(text))
-        if not boxes:
-            raise ParseError(f"no boxed scores in text ending {tail(text)}")
+        found = boxes(text, completion.finish)
         parts = sections(text)
         scale = self.scale_for(n)
 
@@ -60,12 +59,12 @@ class Grm(Dialect):
         if labelled:
             known = set(labelled)
             others = [box for box in BOX.findall(fold(parts["rest"])) if box not in known]
-            boxes = [*labelled, *_possible_scores(others, n, scale)]
-        elif "scores" in parts and _unboxed(parts["last scores"], n):
+            found = [*labelled, *_possible_scores(others, n, scale)]
+        elif found and "scores" in parts and _unboxed(parts["last scores"], n):
             raise AmbiguousError(
                 f"a box, but behind the last label only {parts['last scores'].strip()[:40]!r}"
             )
-        scores = settle(boxes, read)
+        scores = settle(found, read, missing=f"no boxed scores in text ending {tail(text)}")
         analysis = parts.get("analysis", "").strip() or _reasons(parts[""])
         principles = read_principles(parts.get("criteria", ""))
         said = critiques(analysis, n)

@@ -9,14 +9,15 @@ import math
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, probability, settle, tail
+from deemster.dialects.base import NO_CHOICE, Dialect, Parsed, probability, settle, tail
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale, TokenLogprob
 
 _JUDGEMENT = re.compile(
-    r"final[ ]judge?ment[*_]{0,4}:[ \t*_]{0,8}(?P<word>yes|no)\b", re.IGNORECASE | re.ASCII
+    r"final[ ]judge?ment[*_]{0,4}:[ \t*_]{0,8}(?P<word>yes|no)\b" + NO_CHOICE,
+    re.IGNORECASE | re.ASCII,
 )
 _OTHER = re.compile(r"[^a-z]")
 NO_PROBABILITY = "the backend gave no token probabilities: 1 stands for Yes, 0 for No"

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from deemster.dialects.base import Dialect, Parsed, probability, settle, tail
-from deemster.dialects.boxed import BOX, plain
+from deemster.dialects.boxed import BOX, boxes, plain
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
@@ -31,7 +31,8 @@ class Pairwise(Dialect):
     def parse(self, completion: Completion, *, n: int) -> Parsed:
         """Read the boxed index; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
-        return Parsed(_one_hot(_best(text, n), n, 1.0), analysis=text.strip())
+        best = _best(text, completion.finish, n)
+        return Parsed(_one_hot(best, n, 1.0), analysis=text.strip())
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,21 @@ class PairwiseTokenProb(Dialect):
     def parse(self, completion: Completion, *, n: int) -> Parsed:
         """Read the boxed index and its token's probability; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
-        best = _best(text, n)
+        best = _best(text, completion.finish, n)
         if not completion.logprobs:
             raise ParseError("the backend offered no log-probabilities; use the dialect 'pairwise'")
         token = _index_token(completion.logprobs, best)
         return Parsed(_one_hot(best, n, _probability(token, best, n)), analysis=text.strip())
 
 
-def _best(text: str, n: int) -> int:
+def _best(text: str, finish: str, n: int) -> int:
     def read(box: str) -> int:
         index = _INDEX.fullmatch(plain(box))
         if index is None or not 1 <= int(index[1]) <= n:
             raise ParseError(f"{box[:40]!r} is not an index from 1 to {n}")
         return int(index[1]) - 1
 
-    return settle(
-        BOX.findall(fold(text)), read, missing=f"no boxed index in text ending {tail(text)}"
-    )
+    return settle(boxes(text, finish), read, missing=f"no boxed index in text ending {tail(text)}")
 
 
 def _one_hot(best: int, n: int, value: float) -> tuple[float, ...]:

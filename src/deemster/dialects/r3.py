@@ -9,6 +9,7 @@ from deemster.dialects.base import Parsed, json_number
 from deemster.dialects.loose_json import read_fields
 from deemster.dialects.point_or_pair import PointOrPair
 from deemster.dialects.reasoning import strip_reasoning
+from deemster.dialects.strict_json import own_words, unfolded
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
@@ -38,7 +39,9 @@ class R3(PointOrPair):
         text = strip_reasoning(completion.text)
         document = read_fields(fold(text), "score")
         explanation = document.get("explanation")
-        said = explanation if isinstance(explanation, str) else text.strip()
+        said = text.strip()
+        if isinstance(explanation, str):
+            said = own_words(explanation, unfolded(text, "score").get("explanation"))
         scores = self._pair(document["score"]) if n == 2 else (self._point(document["score"]),)
         if n == 1 and said:
             return Parsed(scores, critiques=(Critique(response=0, text=said),))

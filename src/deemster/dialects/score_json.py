@@ -7,20 +7,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from deemster.dialects.base import Dialect, Parsed, json_number, number, settle
 from deemster.dialects.reasoning import strip_reasoning
-from deemster.dialects.strict_json import read_object
+from deemster.dialects.strict_json import own_words, read_object, unfolded
 from deemster.errors import AmbiguousError, InputError, ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
 
 _REASONS = ("reasoning", "reason", "explanation", "rationale", "feedback", "analysis")
-_SCALE = re.compile(r"(-?[0-9.]{1,12})-(-?[0-9.]{1,12})")
+_END = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
+_SCALE = re.compile(f"{_END}-{_END}")
 _USUAL = Scale(low=0, high=1, integer=False)
 
 
@@ -51,7 +52,15 @@ class ScoreJson(Dialect):
             return {}
         pairs = [part.partition("=") for part in self.rule.split(",")]
         found = {key.strip(): value.strip() for key, _, value in pairs}
-        if not all(found.values()) or found.keys() - {"score", "reason", "scale"}:
+        fields = found.get("score", "score").split("|")
+        wrong = (
+            not all(found.values())
+            or found.keys() - {"score", "reason", "scale"}
+            or len(found) < len(pairs)  # one is given twice
+            or not all(fields)
+            or len(set(fields)) < len(fields)
+        )
+        if wrong:
             raise InputError(
                 f"dialect {self.name!r} has no rule {self.rule!r}; write for example "
                 f"{self.name}:score=rating,reason=why,scale=1-5"
@@ -83,25 +92,27 @@ class ScoreJson(Dialect):
         """Read the object; see `Dialect.parse`."""
         if n != len(self._fields):
             raise ParseError(f"{len(self._fields)} score fields for {n} responses")
-        text = fold(strip_reasoning(completion.text))
+        own = strip_reasoning(completion.text)
+        text = fold(own)
         try:
             document = read_object(text, self._fields[0])
         except AmbiguousError:
             raise
         except ParseError as error:
-            return Parsed(self._broken(text, error), analysis=text.strip())
+            return Parsed(self._broken(text, error), analysis=own.strip())
         if not isinstance(document, dict):
             raise ParseError("expected a JSON object")
         scores = tuple(self._score(document.get(field), field) for field in self._fields)
-        reason = self._reason(document)
+        reason = self._reason(document, unfolded(own, self._fields[0]))
         if n == 1 and reason:
             return Parsed(scores, critiques=(Critique(response=0, text=reason),))
         return Parsed(scores, analysis=reason)
 
-    def _reason(self, document: dict[str, Any]) -> str:
+    def _reason(self, document: Mapping[str, Any], written: Mapping[str, Any]) -> str:
         named = self._settings.get("reason")
-        texts: Iterable[Any] = (document.get(key) for key in ((named,) if named else _REASONS))
-        return next((text for text in texts if isinstance(text, str)), "")
+        keys = (named,) if named else _REASONS
+        key = next((key for key in keys if isinstance(document.get(key), str)), None)
+        return "" if key is None else own_words(document[key], written.get(key))
 
     def _score(self, value: object, field: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, NoReturn
 
 from deemster.errors import AmbiguousError, ParseError
+from deemster.prompts.normal_form import fold
 
 _SPACE = " \t\n\r"
 _MOST_DOCUMENTS = 8
@@ -44,6 +45,28 @@ def read_object(text: str, key: str) -> Any:  # noqa: ANN401 - any JSON value
                     f"a JSON object, but also {written} at character {use.start()}: {error}"
                 ) from None
         return documents[0]
+
+
+def unfolded(text: str, key: str) -> Mapping[str, Any]:
+    """The fields of the object with `key` as the judge wrote them, to take reasons from.
+
+    Empty where folding changes nothing, or the text is an object in its folded form alone.
+    """
+    try:
+        found = {} if text.isascii() else read_object(text, key)
+    except ParseError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def own_words(said: str, written: object) -> str:
+    """A text of the folded object in the judge's own characters, where it is the same text.
+
+    Args:
+        said: as the folded object has it.
+        written: what stands there in the object of `unfolded`.
+    """
+    return written if isinstance(written, str) and fold(written) == said else said
 
 
 _OBJECT = re.compile(r"\{(?=[ \t\r\n]{0,200}\")")

@@ -11,6 +11,9 @@ from deemster.dialects.refusal import refuses
 from deemster.errors import ParseError
 from deemster.schemas import Completion, Failure, Judgment, Vote, first_problem
 
+CUT = "; the completion was cut at max_tokens"
+"""What the message of a failure ends with, where that is so."""
+
 
 def read_vote(
     dialect: Dialect,
@@ -56,7 +59,7 @@ def read_vote(
         elif status == "parse_error" and refuses(completion.text):
             status, message = "refused", f"the judge declined to judge; {message}"
         elif completion.finish == "length":
-            message += "; the completion was cut at max_tokens"
+            message += CUT
         return Failure(status=status, message=message, error=type(error).__name__, **drawn)
     except ValidationError as error:
         # A third-party parser returned something that is no judgment.

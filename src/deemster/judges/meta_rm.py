@@ -157,7 +157,7 @@ class PromptedMetaRM:
         if isinstance(outcome, BackendError):
             return None, outcome.usage or Usage()
         try:
-            (percent,) = read_boxed(outcome.text, n=1, scale=self.scale)
+            (percent,) = read_boxed(outcome, n=1, scale=self.scale)
         except ParseError:
             return None, outcome.usage
         return percent / 100, outcome.usage

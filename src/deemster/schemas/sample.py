@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from deemster.errors import InputError
-from deemster.records import Finite, Record, Text
+from deemster.records import Finite, Record, Text, encodable_json
 from deemster.schemas.conversation import Conversation, as_query, as_reference, as_responses
 from deemster.schemas.principle import Principle
 
@@ -16,7 +23,7 @@ from deemster.schemas.principle import Principle
 class Sample(Record):
     """A query, its 1..n responses and, where the data set has it, the ground truth."""
 
-    id: str = ""
+    id: Text = ""
     """Unique within its data set; filled with the row number where the data has none."""
     query: Conversation
     """Empty only in data read back from a log that left the texts out."""
@@ -31,10 +38,12 @@ class Sample(Record):
     """One true reward per response, higher is better; equal values are a true tie.
 
     A pair whose first is better is (1, 0); a single response is (1,) or (0,)."""
-    policies: tuple[str, ...] | None = None
+    policies: tuple[Text, ...] | None = None
     """Which model wrote each response."""
-    subset: str = ""
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    subset: Text = ""
+    metadata: Annotated[dict[str, JsonValue], AfterValidator(encodable_json)] = Field(
+        default_factory=dict
+    )
 
     @field_validator("query", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from functools import cache
 
 from deemster.dialects import Dialect, open_dialect
 from deemster.dialects.parts import has_parts
-from deemster.dialects.vote import read_vote
+from deemster.dialects.vote import CUT, read_vote
 from deemster.errors import InputError
 from deemster.schemas import Completion, Failure, JudgeInfo, Judgment, Sample, Vote
 
@@ -47,7 +47,13 @@ def rereader(name: str, info: JudgeInfo) -> Reread:
         order = vote.order or tuple(range(n))
         if not (dialect.judges_one_at_a_time and has_parts(vote.raw)):
             dialect.check_n(len(order))
-        completion = Completion(text=vote.raw, usage=vote.usage, warnings=vote.warnings)
+        cut = isinstance(vote, Failure) and vote.message.endswith(CUT)
+        completion = Completion(
+            text=vote.raw,
+            finish="length" if cut else "stop",
+            usage=vote.usage,
+            warnings=vote.warnings,
+        )
         read = read_vote(
             dialect, completion, order=order, n=n, draw=vote.draw, seed=vote.seed, judge=vote.judge
         )

@@ -76,10 +76,8 @@ def every(row: Row, columns: Sequence[Column] | None) -> list[Any]:
 
 
 def _list_cell(row: Row, value: object) -> object:
-    """A list that a cell of a CSV file holds as JSON."""
-    if ".csv" not in row.path.name and ".tsv" not in row.path.name:
-        return value
-    if isinstance(value, str) and value[:1] == "[" and value[-1:] == "]":
+    """A list that a cell of a table of texts holds as JSON."""
+    if row.textual and isinstance(value, str) and value[:1] == "[" and value[-1:] == "]":
         try:
             inner = json.loads(value)
         except (ValueError, RecursionError):  # `[[A]]` is no JSON
@@ -94,6 +92,13 @@ def single(row: Row, columns: Sequence[Column] | None) -> Any:  # noqa: ANN401 -
     return value if value != "" else None
 
 
+def numbers_written(value: Any) -> Any:  # noqa: ANN401 - rows are untyped
+    """A number as text: what was asked and answered may be one. Other values as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def cell_text(row: Row, columns: Sequence[Column] | None) -> str | None:
     """As `single`, numbers and objects written out."""
     value = single(row, columns)
@@ -102,7 +107,7 @@ def cell_text(row: Row, columns: Sequence[Column] | None) -> str | None:
 
 def as_text(value: object) -> str:
     """Text as it is; anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 __all__ = [
@@ -110,6 +115,7 @@ __all__ = [
     "as_text",
     "cell_text",
     "every",
+    "numbers_written",
     "score_of",
     "scores_of",
     "shown_order",

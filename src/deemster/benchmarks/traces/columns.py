@@ -15,6 +15,7 @@ from deemster.benchmarks.traces.cells import (
     as_text,
     cell_text,
     every,
+    numbers_written,
     scores_of,
     shown_order,
     single,
@@ -35,11 +36,15 @@ from deemster.benchmarks.traces.common import (
     from_text,
     of_judge,
 )
+from deemster.data.columns import SINGLE_NAMES
 from deemster.data.files import read_rows
 from deemster.data.row import Row
 from deemster.dialects import open_dialect
 from deemster.errors import InputError
 from deemster.schemas import Failure, Sample, Vote
+
+_ONE = (*SINGLE_NAMES, "answer")
+"""Columns that hold one response."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +153,10 @@ class ColumnTraces(TraceReader):
             about[STORED] = stored
         sample = first.sample(
             id=cell_text(first, columns.get("id")) or f"row {first.number}",
-            query=single(first, columns.get("query")) or (),
+            query=numbers_written(single(first, columns.get("query"))) or (),
             responses=responses,
             ground_truth=self._truth(first, columns, names),
-            reference=single(first, columns.get("reference")),
+            reference=numbers_written(single(first, columns.get("reference"))),
             policies=policies if len(policies) == n else None,
             subset=cell_text(first, columns.get("subset")) or "",
             metadata=about,
@@ -227,17 +232,29 @@ class ColumnTraces(TraceReader):
 
 def _key(row: Row, columns: Columns) -> str:
     """Equal for rows about the same sample."""
-    same = [every(row, columns.get(role)) for role in ("query", "responses", "policies", "subset")]
+    answers = _answers(row, columns)
+    same = [every(row, columns.get(role)) for role in ("query", "policies", "subset")]
     known = cell_text(row, columns.get("id"))
-    if known is None and not any(same[1]):
+    if known is None and not any(answers):
         return f"row {row.path} {row.number}"
-    return json.dumps([known, *same], default=str)
+    return json.dumps([known, answers, *same], default=str)
+
+
+def _answers(row: Row, columns: Columns) -> list[Any]:
+    """The values of the responses' columns.
+
+    A cell of a table under `response` is one response, even where that is a list in JSON.
+    """
+    given = columns.get("responses", ())
+    if row.textual and len(given) == 1 and given[0].name.lower() in _ONE:
+        return [given[0].find(row.values)]
+    return every(row, given)
 
 
 def _responses(row: Row, columns: Columns) -> tuple[int, list[Any]]:
-    texts = every(row, columns.get("responses"))
+    texts = _answers(row, columns)
     if texts:
-        return len(texts), ["" if text is None else text for text in texts]
+        return len(texts), ["" if text is None else numbers_written(text) for text in texts]
     pair = any(columns.get(role) for role in ("winner", "shown_winner", "swapped_output"))
     known = (
         len(every(row, columns.get("policies"))),

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from deemster.benchmarks.traces.columns import ColumnTraces
 from deemster.data.files import SUFFIXES
-from deemster.data.row import Row
+from deemster.data.row import Row, plain_values
 from deemster.data.text import entry_text, open_zip
 from deemster.errors import InputError
 from deemster.json_text import parse_json
@@ -90,7 +90,7 @@ def _unzipped(path: Path) -> Row:
             size += len(json.dumps(kept[-1]))
             if size > _MOST:
                 raise InputError(f"{path} holds more than {_MOST >> 20} MiB of samples; split it")
-    return Row({"eval": log.get("eval"), "samples": kept}, str(path), path, 1)
+    return Row(plain_values({"eval": log.get("eval"), "samples": kept}), str(path), path, 1)
 
 
 def _entry(archive: zipfile.ZipFile, name: str, path: Path) -> object:
