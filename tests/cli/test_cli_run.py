@@ -291,6 +291,35 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["accuracy"] == json.loads(whole)["accuracy"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["judges", "list"], id="table"),
+        pytest.param(["run", "--schema"], id="json"),
+        pytest.param(["--help"], id="help"),
+    ],
+)
+def test_output_to_a_full_disk_is_one_line(command: list[str]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "deemster", *command],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    line = "deemster: cannot write: No space left on device; make room and give the command again\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "suite.json", "environment.json"])
+def test_a_file_of_the_run_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "run"
+    (out / name).mkdir(parents=True)
+    done = deemster("run", suite(tmp_path, GOOD + JUDGE), "--out", str(out))
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == f"deemster: cannot write {str(out / name)!r}: Is a directory"
+
+
 def test_compare_is_for_ci(tmp_path: Path) -> None:
     small = str(write_small_suite(tmp_path))
     good, bad = str(tmp_path / "good"), str(tmp_path / "bad")

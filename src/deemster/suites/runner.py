@@ -20,6 +20,7 @@ from pathlib import Path
 from deemster._version import __version__
 from deemster.backends import checked
 from deemster.errors import InputError
+from deemster.files import writing
 from deemster.judges import BaseJudge
 from deemster.schemas import Usage
 from deemster.suites.building import build_judges
@@ -191,8 +192,12 @@ def _begin(store: RunStore, digest: str, suite: Suite) -> None:
         if not store.count_samples():
             store.add_samples(suite.samples())
         store.set_value("samples", digest)
-        write_json(store.directory / "suite.json", suite.written)
-        write_json(store.directory / "environment.json", environment(suite.path.parent))
+        for name, record in (
+            ("suite.json", suite.written),
+            ("environment.json", environment(suite.path.parent)),
+        ):
+            with writing(store.directory / name):
+                write_json(store.directory / name, record)
     elif known != digest:
         raise InputError(
             f"the run in {str(store.directory)!r} was begun with other samples; give another --out"
