@@ -17,7 +17,7 @@ import pytest
 from tests.support.command_line import Done, deemster
 from tests.support.small_suite import write_small_suite
 
-from deemster.cli.run import Figures
+from deemster.cli.run import Figures, default_directory
 from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
@@ -318,6 +318,27 @@ def test_a_file_of_the_run_that_cannot_be_written_is_one_line(tmp_path: Path, na
     assert done.returncode == 2, done.stderr
     last = done.stderr.strip().splitlines()[-1]
     assert last == f"deemster: cannot write {str(out / name)!r}: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        pytest.param("my eval", "my-eval", id="blank"),
+        pytest.param("a/b/../c", "a-b-..-c", id="slashes"),
+        pytest.param("../up", "up", id="above"),
+        pytest.param(".hidden", "hidden", id="hidden"),
+        pytest.param("v1.2 (new)", "v1.2-new", id="version"),
+        pytest.param("评测", "评测", id="chinese"),
+    ],
+)
+def test_a_run_has_a_folder_of_its_own(name: str, folder: str) -> None:
+    assert default_directory(name) == Path("runs") / folder
+
+
+@pytest.mark.parametrize("name", ["..", ".", "???", "- -", "评" * 100])
+def test_a_name_that_is_none_of_a_folder_needs_an_out(tmp_path: Path, name: str) -> None:
+    path = suite(tmp_path, (GOOD + JUDGE).replace("name: s", f"name: {json.dumps(name)}"))
+    assert "give --out" in one_line(deemster("run", path))
 
 
 def test_compare_is_for_ci(tmp_path: Path) -> None:
