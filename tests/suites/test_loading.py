@@ -466,3 +466,22 @@ def test_bad_principles_in_a_suite_name_the_line(tmp_path: Path, text: str, told
         load_suite(path, environment={})
     assert f"{path}:5: judges" in str(error.value)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("ids", [["x", "x"], ["x", "y", "x"], ["x", "x", "x"]], ids=len)
+@pytest.mark.parametrize("source", [0, 1], ids=["first", "second"])
+def test_an_id_that_occurs_twice_in_a_source_is_refused(
+    tmp_path: Path, ids: list[str], source: int
+) -> None:
+    rows = [{"id": name, "query": "q", "responses": ["a", "b"]} for name in ids]
+    sources = [{"samples": rows[:1]}, {"samples": rows}][1 - source :]
+    text = f"name: n\ndata: {json.dumps(sources)}\njudges: {{model: 'fake:x'}}\n"
+    with pytest.raises(InputError, match="sample id 'x' occurs twice in suite"):
+        list(load_suite(write(tmp_path, text)).samples())
+
+
+def test_the_same_id_in_two_sources_tells_which(tmp_path: Path) -> None:
+    rows = [{"id": "x", "query": "q", "responses": ["a", "b"]}]
+    text = f"name: n\ndata: {json.dumps([{'samples': rows}] * 3)}\njudges: {{model: 'fake:x'}}\n"
+    found = [sample.id for sample in load_suite(write(tmp_path, text)).samples()]
+    assert found == ["x", "1:x", "2:x"]
