@@ -17,7 +17,7 @@ import pytest
 from tests.support.command_line import Done, deemster
 from tests.support.small_suite import write_small_suite
 
-from deemster.cli.run import Figures
+from deemster.cli.run import Figures, default_directory
 from deemster.testing import OpenAIServer
 
 ServerFactory = Callable[..., OpenAIServer]
@@ -289,6 +289,56 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(tmp_path: Path) -> None:
     done = deemster("run", small, "--out", out, "--resume", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accuracy"] == json.loads(whole)["accuracy"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["judges", "list"], id="table"),
+        pytest.param(["run", "--schema"], id="json"),
+        pytest.param(["--help"], id="help"),
+    ],
+)
+def test_output_to_a_full_disk_is_one_line(command: list[str]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "deemster", *command],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    line = "deemster: cannot write: No space left on device; make room and give the command again\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "suite.json", "environment.json"])
+def test_a_file_of_the_run_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
+    out = tmp_path / "run"
+    (out / name).mkdir(parents=True)
+    done = deemster("run", suite(tmp_path, GOOD + JUDGE), "--out", str(out))
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == f"deemster: cannot write {str(out / name)!r}: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        pytest.param("my eval", "my-eval", id="blank"),
+        pytest.param("a/b/../c", "a-b-..-c", id="slashes"),
+        pytest.param("../up", "up", id="above"),
+        pytest.param(".hidden", "hidden", id="hidden"),
+        pytest.param("v1.2 (new)", "v1.2-new", id="version"),
+        pytest.param("评测", "评测", id="chinese"),
+    ],
+)
+def test_a_run_has_a_folder_of_its_own(name: str, folder: str) -> None:
+    assert default_directory(name) == Path("runs") / folder
+
+
+@pytest.mark.parametrize("name", ["..", ".", "???", "- -", "评" * 100])
+def test_a_name_that_is_none_of_a_folder_needs_an_out(tmp_path: Path, name: str) -> None:
+    path = suite(tmp_path, (GOOD + JUDGE).replace("name: s", f"name: {json.dumps(name)}"))
+    assert "give --out" in one_line(deemster("run", path))
 
 
 def test_compare_is_for_ci(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from deemster.backends import FakeBackend
 from deemster.errors import CalibrationError, InputError
 from deemster.judges import decide
 from deemster.judges.calibrator import Calibrator, ChanceMap, judge_identity
+from deemster.judges.calibrator_fit import Method
 from deemster.schemas import JudgeInfo, Judgment, Sample, Scale, Verdict
 from deemster.suites.calibrating import calibrate_run
 from deemster.suites.labels import read_labels
@@ -103,6 +104,31 @@ def test_too_few_labels_give_agreement_and_say_why_no_confidence(tmp_path: Path)
     assert found.why_none == report.why_none
     assert "fewer than 50" in report.why_none
     assert report.overall.judge.kappa.value is not None
+
+
+def alike_run(directory: Path, *, other: int = 0, n: int = 60) -> Path:
+    """Verdicts that look alike, right two times of three; the first so many look otherwise."""
+    info = JudgeInfo(name="j", model="m", k=1, aggregator="sum()")
+    with RunStore(directory, write=True) as store:
+        store.set_judges([info])
+        for i in range(n):
+            truth = (1, 0) if i % 3 else (0, 1)
+            sample = Sample(id=f"{i}", query="q", responses=("a", "b"), ground_truth=truth)
+            store.add_samples([sample])
+            store.put(0, i, judged([[9 if i < other else 8, 3]], info))
+    return directory
+
+
+@pytest.mark.parametrize("other", [pytest.param(0, id="all"), pytest.param(1, id="all-but-one")])
+@pytest.mark.parametrize("method", ["logistic", "isotonic"])
+def test_verdicts_that_look_alike_give_agreement_all_the_same(
+    tmp_path: Path, other: int, method: Method
+) -> None:
+    report, found = calibrate_run(alike_run(tmp_path / "r", other=other), method=method)
+    assert report.overall.judge.agreement.value == pytest.approx(2 / 3)
+    assert report.confidence is None
+    assert found.chances is None
+    assert "all verdicts look alike" in report.why_none
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,10 @@ def test_what_cannot_be_done_is_told_in_one_line(runs: tuple[Path, Path], tmp_pa
     rule = fit_cascade(runs, samples=1.0)
     with pytest.raises(InputError, match="has 2 stages; 1 runs are given"):
         apply_cascade(rule, runs[:1])
+    rule.save(tmp_path / "saved.json")
+    path = str(tmp_path / "none" / "summary.json")
+    arguments = ["apply", str(tmp_path / "saved.json"), *both, "--out", path]
+    assert f"cannot write {path!r}" in one_line(deemster("cascade", *arguments))
     bare = write_run(tmp_path / "bare", "bare", 1.0, seed=3, labelled=False)
     with pytest.raises(InputError, match="share no labelled sample"):
         fit_cascade([runs[0], bare], level=0.8)

@@ -112,6 +112,97 @@ def test_bad_suites_name_the_line(tmp_path: Path, change: tuple[str, str], messa
     assert "suite.yaml" in str(caught.value)
 
 
+BARE = "name: n\ndata: {path: rows.jsonl}\njudges: {name: j, model: 'fake:x', k: 2}\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(
+            ("{path: rows.jsonl}", "rows.jsonl"),
+            ":2: data: a source of data is a mapping, for example {path: pairs.jsonl}, "
+            "got 'rows.jsonl'",
+            id="data-text",
+        ),
+        pytest.param(
+            ("{path: rows.jsonl}", "[rows.jsonl]"),
+            ":2: data.0: a source of data is a mapping, for example {path: pairs.jsonl}, "
+            "got 'rows.jsonl'",
+            id="data-texts",
+        ),
+        pytest.param(
+            ("{path: rows.jsonl}", ""),
+            ":2: data: a source of data is a mapping, for example {path: pairs.jsonl}, got None",
+            id="data-null",
+        ),
+        pytest.param(
+            ("{name: j, model: 'fake:x', k: 2}", "nano"),
+            ":3: judges: a judge is a mapping, for example {model: nano}, got 'nano'",
+            id="judge-text",
+        ),
+        pytest.param(
+            ("{name: j, model: 'fake:x', k: 2}", "[nano]"),
+            ":3: judges.0: a judge is a mapping, for example {model: nano}, got 'nano'",
+            id="judge-texts",
+        ),
+        pytest.param(
+            ("{name: j, model: 'fake:x', k: 2}", ""),
+            ":3: judges: a judge is a mapping, for example {model: nano}, got None",
+            id="judge-null",
+        ),
+        pytest.param(
+            ("{name: j, model: 'fake:x', k: 2}", "[]"), ":3: judges: expected 1 or more", id="none"
+        ),
+        pytest.param(
+            ("name: n", "name: n\nmetrics: accuracy"),
+            ":2: metrics: expected a list, got 'accuracy'",
+            id="metrics",
+        ),
+        pytest.param(
+            ("rows.jsonl", "rows.jsonl, subsets: math"),
+            ":2: data.subsets: expected a list, got 'math'",
+            id="subsets",
+        ),
+        pytest.param(
+            ("name: n", "name: n\nmatrix: {k: 4}"),
+            ":2: matrix.k: expected a list, got 4",
+            id="matrix",
+        ),
+        pytest.param(
+            ("name: n", "name: n\nmatrix: {k: [2, x]}"),
+            ": matrix: judge 'j k=x': k: Input should be a valid integer",
+            id="matrix-value",
+        ),
+        pytest.param(
+            ("name: n", "name: n\nbudget: 5"), ":2: budget: expected a mapping, got 5", id="budget"
+        ),
+        pytest.param(
+            ("name: n", "name: n\nthresholds: [accuracy]"),
+            ":2: thresholds: expected a mapping",
+            id="thresholds",
+        ),
+        pytest.param(
+            ("name: n", "name: n\nthresholds: {accuracy: 0.8}"),
+            ":2: thresholds.accuracy: write a comparison such as '>= 0.8' or '<= 1%', got 0.8",
+            id="threshold",
+        ),
+        pytest.param(
+            ("k: 2", "k: 2, stop: 'decided:2'"),
+            ":3: judges.stop: p of the stopping rule must be a number over 0.5 and up to 1, got 2, "
+            "got 'decided:2'",
+            id="said-twice-of-two-values",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_words_of_yaml(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    path = write(tmp_path, BARE.replace(*change))
+    with pytest.raises(InputError) as caught:
+        load_suite(path)
+    assert str(caught.value) == f"{path}{message}"
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -375,3 +466,22 @@ def test_bad_principles_in_a_suite_name_the_line(tmp_path: Path, text: str, told
         load_suite(path, environment={})
     assert f"{path}:5: judges" in str(error.value)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("ids", [["x", "x"], ["x", "y", "x"], ["x", "x", "x"]], ids=len)
+@pytest.mark.parametrize("source", [0, 1], ids=["first", "second"])
+def test_an_id_that_occurs_twice_in_a_source_is_refused(
+    tmp_path: Path, ids: list[str], source: int
+) -> None:
+    rows = [{"id": name, "query": "q", "responses": ["a", "b"]} for name in ids]
+    sources = [{"samples": rows[:1]}, {"samples": rows}][1 - source :]
+    text = f"name: n\ndata: {json.dumps(sources)}\njudges: {{model: 'fake:x'}}\n"
+    with pytest.raises(InputError, match="sample id 'x' occurs twice in suite"):
+        list(load_suite(write(tmp_path, text)).samples())
+
+
+def test_the_same_id_in_two_sources_tells_which(tmp_path: Path) -> None:
+    rows = [{"id": "x", "query": "q", "responses": ["a", "b"]}]
+    text = f"name: n\ndata: {json.dumps([{'samples': rows}] * 3)}\njudges: {{model: 'fake:x'}}\n"
+    found = [sample.id for sample in load_suite(write(tmp_path, text)).samples()]
+    assert found == ["x", "1:x", "2:x"]

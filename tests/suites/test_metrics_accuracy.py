@@ -31,6 +31,7 @@ from deemster.suites.metrics import (
     style_matrix,
     win_rate,
 )
+from deemster.suites.metrics.headline import stratified_mean
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 QUICK = Bootstrap(resamples=100)
@@ -198,6 +199,29 @@ def test_macro_accuracy_weighs_categories_not_items() -> None:
     assert grouped.value.value == pytest.approx((8 / 12 + 0.5) / 1.5)
     assert grouped.value.low is not None
     assert grouped.value.low < 0.7 < (grouped.value.high or 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(1.0, None, id="one-stratum-right"),
+        pytest.param(0.0, None, id="one-stratum-wrong"),
+        pytest.param(1.0, 1.0, id="both-right"),
+        pytest.param(1.0, 0.0, id="one-right-one-wrong"),
+    ],
+)
+def test_strata_that_are_alike_still_leave_an_interval(first: float, second: float | None) -> None:
+    many = Bootstrap(resamples=20_000)
+    strata = {"a": np.full(20, first)} | ({} if second is None else {"b": np.full(20, second)})
+    found = stratified_mean(strata, bootstrap=many).value
+    assert found.low is not None
+    assert found.high is not None
+    if second is None:
+        alone = many.mean(strata["a"])
+        assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=0.01)
+        return
+    assert 0.05 < found.high - found.low < 0.2
+    assert found.low <= (first + second) / 2 <= found.high
 
 
 def test_macro_accuracy_needs_every_category() -> None:

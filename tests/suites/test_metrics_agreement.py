@@ -153,3 +153,17 @@ def test_alpha_of_33_judges_of_relevance() -> None:
         expected = krippendorff.alpha(ratings, level_of_measurement=level)
         assert found.value == pytest.approx(expected, abs=1e-9)
         assert found.n == 4423
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1] * 2, [0, 1, 2, 3], [0, 1] * 50], ids=["4", "kinds", "100"]
+)
+def test_raters_who_all_agree_are_not_certain_to(labels: list[int]) -> None:
+    n = len(labels)
+    found = [cohen_kappa(labels, labels, weights=how) for how in (None, "linear", "quadratic")]
+    found += [krippendorff_alpha([labels, labels], level) for level in ("nominal", "interval")]
+    room = 1 - 0.025 ** (1 / n)  # exact
+    chance = 1 - 1 / len(set(labels))
+    for one in found:
+        assert one.value == one.high == 1
+        assert one.low == pytest.approx(1 - room / chance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
 from deemster.suites.metrics import Bootstrap
@@ -93,3 +94,58 @@ def test_split_raters_and_unscored_items_are_left_out() -> None:
         Rated(2, (0,), ((0,),)),
     ]
     assert agreement_beyond_chance(items, bootstrap=FEW).kappa.n == 1
+
+
+@pytest.mark.parametrize("n", [3, 100])
+@pytest.mark.parametrize(
+    ("labels", "responses", "chance"),
+    [
+        pytest.param([((0,), (0,))], 2, 1 / 2, id="all-agree"),
+        pytest.param([((0,), (0,))], 4, 1 / 4, id="of-four"),
+        pytest.param([((0,), (1,))], 2, 1 / 2, id="none-agrees"),
+    ],
+)
+def test_where_all_labels_agree_there_is_still_an_interval(
+    labels: list[tuple[Label, Label]], responses: int, chance: float, n: int
+) -> None:
+    agree = labels[0][0] == labels[0][1]
+    found = agreement_beyond_chance(
+        [Rated(responses, a, (b,)) for a, b in labels * n], bootstrap=FEW
+    )
+    exact = binomtest(n if agree else 0, n).proportion_ci(method="exact")
+    kappa = [(end - chance) / (1 - chance) for end in (exact.low, exact.high)]
+    assert found.agreement.low == pytest.approx(exact.low)
+    assert found.agreement.high == pytest.approx(exact.high)
+    assert [found.kappa.low, found.kappa.high] == pytest.approx(kappa)
+    assert found.ac.low is not None
+    assert found.ac.high is not None
+    assert found.ac.low < found.ac.high
+
+
+def test_agreement_of_all_grades_is_not_certain_of_few() -> None:
+    items = [Rated(1, float(grade), (float(grade),)) for grade in (0, 1, 2) * 2]
+    found = agreement_beyond_chance(items, bootstrap=FEW)
+    for one in (found.agreement, found.kappa, found.ac):
+        assert one.value == one.high == 1
+        assert one.low is not None
+        assert one.low < 0.6
+
+
+def test_the_gap_to_raters_who_all_agree_is_not_certain() -> None:
+    found = ceiling([Rated(2, (0,), ((0,), (0,)))] * 4, bootstrap=FEW)
+    assert found is not None
+    assert found.gap.value == 0
+    assert found.gap.low is not None
+    assert found.gap.high is not None
+    assert found.gap.low < -0.5 < 0.5 < found.gap.high
+
+
+def test_one_item_has_no_interval() -> None:
+    found = agreement_beyond_chance([Rated(2, (0,), ((0,),))], bootstrap=FEW)
+    assert (found.kappa.value, found.kappa.low) == (1.0, None)
+
+
+@pytest.mark.parametrize("label", [1.0, 3.0])
+def test_kappa_of_one_same_grade_stays_undefined(label: float) -> None:
+    kappa = agreement_beyond_chance([Rated(1, label, (label,))] * 5, bootstrap=FEW).kappa
+    assert (kappa.value, kappa.low, kappa.high) == (None, None, None)

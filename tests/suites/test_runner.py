@@ -199,6 +199,11 @@ async def test_other_data_or_another_judge_is_refused(tmp_path: Path) -> None:
     other = Judge(Ledger().backend, k=2, name="scripted")
     with pytest.raises(InputError, match="k was 4, now 2"):
         await run_suite(made, out, judges=[other])
+    two = [Ledger().judge(), Judge(Ledger().backend, k=2, name="second")]
+    for resume in (False, True):  # resuming would not help, so it is not asked for
+        problem = "begun with other judges: scripted, now scripted, second; give another --out"
+        with pytest.raises(InputError, match=problem):
+            await run_suite(made, out, judges=two, resume=resume)
     rows = (tmp_path / "rows.jsonl").read_text("utf-8").replace("question 3", "question 33")
     (tmp_path / "rows.jsonl").write_text(rows, encoding="utf-8")
     with pytest.raises(InputError, match="begun with other samples"):

@@ -199,7 +199,7 @@ def test_ready_recipes_load(path: Path) -> None:
             "data.train: give one of path",
             id="two",
         ),
-        pytest.param(changed("data.train", []), "data.train: Tuple should have", id="no-train"),
+        pytest.param(changed("data.train", []), "data.train: expected 1 or more", id="no-train"),
         pytest.param(
             changed("data.evaluation", ...), "eval needs data.evaluation, or", id="no-eval"
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
 import gc
 import os
@@ -51,6 +52,9 @@ _USAGE_ERROR: type[Exception] = next(
     for one in typer.BadParameter.__mro__
     if issubclass(one, Exception) and one.__name__ == "ClickException"
 )
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a disk without room, where a command itself does not say so: of stdout, say."""
 
 app = typer.Typer(
     name="deemster",
@@ -121,15 +125,27 @@ def main() -> None:
         sys.exit(BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = "" if error.filename is None else f" {str(error.filename)!r}"
+        _fail(f"cannot write{where}: {error.strerror}; make room and give the command again")
+        _drop_output()
+        sys.exit(BAD_INPUT)
     except SystemExit as ended:
         if not isinstance(ended.__context__, BrokenPipeError):
             raise
         # The reader of stdout went away (`| head`), which click ends with 1: nothing was wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(DONE)
     if status == INTERRUPTED:
         leave(lambda: _fail("interrupted"))
     sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _drop_output() -> None:
+    """What stdout still holds goes nowhere: Python would try to write it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @functools.cache

@@ -86,7 +86,8 @@ def apply(
 
     summary = apply_cascade(CascadeRule.load(rule), runs)
     if out is not None:
-        write_json(out, summary.model_dump(mode="json"))
+        with writing(out):
+            write_json(out, summary.model_dump(mode="json"))
     if as_json:
         typer.echo(summary.model_dump_json())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from deemster.suites.overrides import Override
     from deemster.suites.runner import Plan, RunResult
 
+_LONGEST = 255
+"""Bytes of a folder's name."""
 _RATED = 2.0
 """Seconds after which the progress line says votes per second."""
 
@@ -80,7 +83,7 @@ def run(
     suite = load_suite(suite_file, overrides=overrides, trust=trust_suite)
     if dry_run:
         return _dry_run(suite, batch=engine["batch"])
-    directory = out or Path("runs") / re.sub(r"[^\w.-]+", "-", suite.spec.name).strip("-")
+    directory = out or default_directory(suite.spec.name)
     try:
         result = _judge_all(suite, directory, resume=resume, engine=judging)
     except CalibrationError as error:
@@ -90,6 +93,18 @@ def run(
         return NOT_ALLOWED
     _show(result, as_json=as_json, metrics=suite.spec.metrics)
     return _status(result, asked="unscored" in suite.spec.thresholds)
+
+
+def default_directory(name: str) -> Path:
+    """A folder of its own in `runs`, whatever the suite's name is.
+
+    Raises:
+        InputError: nothing of the name can be that of a folder.
+    """
+    folder = re.sub(r"[^\w.-]+", "-", name).strip("-").lstrip("-.")
+    if not folder or len(os.fsencode(folder)) > _LONGEST:
+        raise InputError(f"the suite's name {name!r} is no name of a folder; give --out")
+    return Path("runs") / folder
 
 
 def _print_schema() -> int:

@@ -252,8 +252,11 @@ def _confidence(
     raw = np.array([case.raw for case in known])
     if why := why_not(values, right):
         return None, None, why
-    fitted = fit(values, right, method=method)
-    after = cross_fit_chances(values, right, method=method, seed=seed)
+    try:
+        fitted = fit(values, right, method=method)
+        after = cross_fit_chances(values, right, method=method, seed=seed)
+    except InputError as error:  # verdicts look alike, all of them or those of four folds
+        return None, None, str(error)
     there = ~np.isnan(after)
     both = there & ~np.isnan(raw)
     compared = bool(both.sum() >= there.sum() / 2)

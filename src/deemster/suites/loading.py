@@ -47,12 +47,17 @@ class Suite:
         """
         seen: set[str] = set()
         for number, data in enumerate(self.spec.data):
+            here: set[str] = set()
             for sample in _chosen(data, self, number):
                 name = sample.id
                 if name in seen:
                     name = f"{number}:{name}"
-                if name in seen:
-                    raise InputError(f"sample id {sample.id!r} occurs twice in {self.path.name}")
+                if sample.id in here or name in seen:
+                    raise InputError(
+                        f"sample id {sample.id!r} occurs twice in {self.path.name}; ids must be "
+                        "unique in a source of data, and rows without any are numbered"
+                    )
+                here.add(sample.id)
                 seen.add(name)
                 yield sample if name == sample.id else sample.model_copy(update={"id": name})
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from deemster._version import __version__
 from deemster.backends import checked
 from deemster.errors import InputError
+from deemster.files import writing
 from deemster.judges import BaseJudge
-from deemster.schemas import Usage
+from deemster.schemas import JudgeInfo, Usage
 from deemster.suites.building import build_judges
 from deemster.suites.engines import COMPLETIONS, Engine, LocalEngine, Observer, Work
 from deemster.suites.loading import Suite
@@ -117,7 +118,7 @@ async def run_suite(
         digest, n_samples = _digest(suite)
         if not n_samples:
             raise InputError(f"{suite.path}: no samples are left after the filters")
-        _check_directory(out, resume=resume, judges=len(infos))
+        _check_directory(out, resume=resume, judges=infos)
         with RunStore(out, write=True) as store:
             store.set_judges(infos)
             _begin(store, digest, suite)
@@ -164,13 +165,14 @@ def _remove_cassette(out: Path) -> None:
         left_over.unlink()
 
 
-def _check_directory(out: Path, *, resume: bool, judges: int) -> None:
-    """Refuse to continue an unfinished run unless asked to."""
+def _check_directory(out: Path, *, resume: bool, judges: Sequence[JudgeInfo]) -> None:
+    """Refuse to continue an unfinished run unless asked to, and one of other judges anyway."""
     if not holds_run(out):
         return
     with RunStore(out) as store:
+        store.has_judges(judges)
         total = store.count_samples()
-        finished = total > 0 and not any(store.left(j) for j in range(judges))
+        finished = total > 0 and not any(store.left(j) for j in range(len(judges)))
     if not finished and not resume:
         raise InputError(f"{str(out)!r} holds an unfinished run; give --resume to continue it")
 
@@ -191,8 +193,12 @@ def _begin(store: RunStore, digest: str, suite: Suite) -> None:
         if not store.count_samples():
             store.add_samples(suite.samples())
         store.set_value("samples", digest)
-        write_json(store.directory / "suite.json", suite.written)
-        write_json(store.directory / "environment.json", environment(suite.path.parent))
+        for name, record in (
+            ("suite.json", suite.written),
+            ("environment.json", environment(suite.path.parent)),
+        ):
+            with writing(store.directory / name):
+                write_json(store.directory / name, record)
     elif known != digest:
         raise InputError(
             f"the run in {str(store.directory)!r} was begun with other samples; give another --out"

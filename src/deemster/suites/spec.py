@@ -8,7 +8,15 @@ from itertools import product
 from math import prod
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from deemster.data.columns import GivenColumns
 from deemster.judges.registry import JUDGES
@@ -57,6 +65,13 @@ class DataSpec(_Spec):
     """Keep only samples with at most this many responses."""
     limit: _Positive | None = None
     """At most this many samples, drawn at random with the suite's seed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
+        if not isinstance(given, dict | DataSpec):
+            raise ValueError("a source of data is a mapping, for example {path: pairs.jsonl}")  # noqa: TRY004 - of a validator
+        return given
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -111,9 +126,9 @@ class Threshold(_Spec):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
-        if not isinstance(given, str):
+        if isinstance(given, dict):
             return given
-        match = _COMPARISON.fullmatch(given)
+        match = _COMPARISON.fullmatch(given) if isinstance(given, str) else None
         if match is None:
             raise ValueError("write a comparison such as '>= 0.8' or '<= 1%'")
         comparison, number, percent = match.groups()
@@ -228,7 +243,7 @@ class SuiteSpec(_Spec):
     @field_validator("data", "judges", mode="before")
     @classmethod
     def _one_or_many(cls, given: Any) -> Any:  # noqa: ANN401 - validators see raw input
-        return [given] if isinstance(given, dict) else given
+        return [given] if isinstance(given, dict | str | int | float | None) else given
 
     @model_validator(mode="after")
     def _judges_fit(self) -> Self:
@@ -286,7 +301,12 @@ class SuiteSpec(_Spec):
                 suffix = " ".join(f"{key}={value}" for key, value in chosen.items())
                 name = f"{judge.label} {suffix}"
                 fields = {**judge.model_dump(exclude_unset=True), **chosen, "name": name}
-                made.append(type(judge).model_validate(fields))
+                try:
+                    made.append(type(judge).model_validate(fields))
+                except ValidationError as error:  # its place would be taken for one in the file
+                    first = error.errors(include_input=False)[0]
+                    key = ".".join(map(str, first["loc"]))
+                    raise ValueError(f"matrix: judge {name!r}: {key}: {first['msg']}") from None
         return tuple(made)
 
 

@@ -167,20 +167,32 @@ class RunStore:
         Raises:
             InputError: the run was begun with others.
         """
-        known = self.judges()
-        if known:
-            for old, new in zip(known, judges, strict=False):
-                if old.fingerprint != new.fingerprint:
-                    raise InputError(_judge_differs(old, new, self.directory))
-            if len(known) != len(judges):
-                raise InputError(
-                    f"the run in {str(self.directory)!r} has {len(known)} judges, not {len(judges)}"
-                )
+        if self.has_judges(judges):
             return
         with self._translated(), self.transaction():
             for position, info in enumerate(judges):
                 row = (position, info.name, info.model_dump_json())
                 self._db.execute("INSERT INTO judges VALUES (?, ?, ?, ?)", _summed(*row))
+
+    def has_judges(self, judges: Sequence[JudgeInfo]) -> bool:
+        """Whether the run has these judges; not where none are recorded yet.
+
+        Raises:
+            InputError: the run was begun with others.
+        """
+        known = self.judges()
+        if not known:
+            return False
+        for old, new in zip(known, judges, strict=False):
+            if old.fingerprint != new.fingerprint:
+                raise InputError(_judge_differs(old, new, self.directory))
+        if len(known) != len(judges):
+            theirs, ours = (", ".join(one.name for one in side) for side in (known, judges))
+            raise InputError(
+                f"the run in {str(self.directory)!r} was begun with other judges: {theirs}, now "
+                f"{ours}; give another --out"
+            )
+        return True
 
     def count_samples(self) -> int:
         """How many samples the run has."""

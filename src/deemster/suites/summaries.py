@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from deemster.aggregators import Pipeline, Reducer, Selector, TopK, parse_aggregator
+from deemster.files import writing
 from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
 from deemster.suites.metrics import (
     FailureReasons,
@@ -97,7 +98,8 @@ def write_summary(
     uri = f"{(directory / RUN).resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as db:
         record["seal"] = seal(record, contents(db))
-    write_json(directory / FILE, record)
+    with writing(directory / FILE):
+        write_json(directory / FILE, record)
 
 
 def published_tables(figures: Mapping[str, float]) -> list[dict[str, dict[str, float]]]:

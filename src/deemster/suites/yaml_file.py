@@ -36,6 +36,15 @@ MAX_FILLED = 2**20
 """Characters of all the values that `${NAME}` puts into one file: a short file with a long variable
 in thousands of places would fill the memory."""
 
+_EXPECTED = {
+    "tuple_type": "expected a list",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "too_short": "expected {min_length} or more",
+}
+"""What pydantic says in words of Python, in those of YAML."""
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -166,9 +175,10 @@ class YamlFile:
         value: object = self.written
         path: tuple[str | int, ...] = ()
         for part in loc:
+            listed = isinstance(value, Sequence) and not isinstance(value, str)
+            if part == 0 and not listed and not (isinstance(value, Mapping) and part in value):
+                continue  # one value may stand where a list is expected
             if isinstance(value, Mapping):
-                if part == 0 and part not in value:
-                    continue  # one mapping may stand where a list is expected
                 value = value.get(part)
             elif isinstance(value, Sequence) and isinstance(part, int) and part < len(value):
                 value = value[part]
@@ -193,11 +203,14 @@ class YamlFile:
         if first["type"] == "missing":
             return f"{place}: {where} is missing"
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] in _EXPECTED:
+            message = _EXPECTED[first["type"]].format_map(first.get("ctx", {}))
         value = first["input"]
         if isinstance(value, str) and (as_written := written_form(value)) is not None:
             message = message.replace(value, as_written) if value else message
             value = as_written
         shown = "" if isinstance(value, dict | list | tuple) else f", got {value!r:.80}"
+        shown = "" if message.endswith(shown) else shown
         if first["type"] == "string_type" or isinstance(value, date):
             shown += quotes(value)
         if not where:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from deemster.errors import InputError
 from deemster.schemas import Record
-from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats
+from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats, tidy
 from deemster.suites.metrics.items import Item, top_set
 
 Level = Literal["nominal", "ordinal", "interval"]
@@ -49,11 +49,29 @@ def krippendorff_alpha(
     rows, counts = np.unique(votes, axis=0, return_counts=True)
     if not len(rows):
         return Estimate(value=None, low=None, high=None, n=0)
+    pairs = _coincidences(rows, counts[None, :].astype(float))
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = float(_alpha(_coincidences(rows, counts[None, :].astype(float)), values, level)[0])
-    return bootstrap.estimate(
+        value = float(_alpha(pairs, values, level)[0])
+    found = bootstrap.estimate(
         value, counts, lambda w: _alpha(_coincidences(rows, w), values, level)
     )
+    shares = pairs[0].sum(axis=1) / pairs[0].sum()
+    return _less_certain(found, 1 - float(shares @ shares), bootstrap)
+
+
+def _less_certain(found: Estimate, differ: float, bootstrap: Bootstrap) -> Estimate:
+    """An interval where all units agree, for which resampling gives a width of 0.
+
+    The largest share of units that could differ unseen is taken to differ as far as by chance.
+
+    Args:
+        found: 1 where all agree.
+        differ: how often two ratings differ by chance.
+        bootstrap: how intervals are drawn.
+    """
+    if found.value != 1 or found.low is None:
+        return found
+    return found.model_copy(update={"low": tidy(1 - bootstrap.unseen(found.n) / differ)})
 
 
 def _coincidences(rows: npt.NDArray[np.intp], w: Floats) -> Floats:
@@ -128,7 +146,9 @@ def cohen_kappa(
         kappa: Floats = 1 - seen / chance
         return kappa
 
-    return bootstrap.estimate(value, counts, resampled)
+    shares = np.bincount(codes[:, 0]) / len(pairs)
+    found = bootstrap.estimate(value, counts, resampled)
+    return _less_certain(found, 1 - float(shares @ shares), bootstrap)
 
 
 class Agreement(Record):
@@ -172,8 +192,12 @@ def judge_agreement(
     kappa = {
         (a, b): cohen_kappa(columns[a], columns[b], bootstrap=bootstrap)
         for i, a in enumerate(raters)
-        for b in raters[i:]
+        for b in raters[i + 1 :]
     }
+    for name in raters:  # of itself nobody can differ unseen
+        alone = cohen_kappa(columns[name], columns[name], bootstrap=bootstrap)
+        sure = None if alone.low is None else alone.value
+        kappa[name, name] = alone.model_copy(update={"low": sure, "high": sure})
     return Agreement(
         raters=raters,
         kappa=tuple(tuple(kappa.get((a, b)) or kappa[b, a] for b in raters) for a in raters),

@@ -160,9 +160,30 @@ class Bootstrap:
             value = float(counts @ distinct) / len(rows) if len(rows) else np.nan
             return self.estimate(value, counts, lambda w: w @ distinct / len(rows))
         value = float(distinct[0])
-        room = (1 + abs(value)) * (self._proportion(0, len(rows)).high or 0.0)
+        room = (1 + abs(value)) * self.unseen(len(rows))
         low, high = max(-1.0, value - room), min(1.0, value + room)
         return Estimate(value=tidy(value), low=tidy(low), high=tidy(high), n=len(rows))
+
+    def unseen(self, n: int) -> float:
+        """Where `n` units are alike: the largest share of others that could be there (exact)."""
+        return self._proportion(0, n).high or 0.0
+
+    def means(self, values: Floats) -> Floats:
+        """Means of resampled data sets, (resamples,).
+
+        Where all values are 0, or all 1, resampling would give nothing else: the means then allow
+        for others that could have stayed unseen, so that their quantiles are the exact interval's.
+
+        Args:
+            values: (n,), n >= 1.
+        """
+        distinct, counts = np.unique(values, return_counts=True)
+        if len(distinct) > 1 or distinct[0] not in (0.0, 1.0):
+            return np.concatenate([block @ distinct / len(values) for block in self.counts(counts)])
+        chances = np.random.default_rng(self.seed).random(self.resamples)
+        others: Floats = 1 - chances ** (1 / len(values))
+        means: Floats = np.abs(distinct[0] - others)
+        return means
 
     def ratio(self, tops: npt.ArrayLike, bottoms: npt.ArrayLike) -> Estimate:
         """Sum of `tops` over sum of `bottoms`, both (n,), resampled together by item.

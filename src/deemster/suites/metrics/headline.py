@@ -75,7 +75,8 @@ def stratified_mean(
 ) -> Headline:
     """Weighted mean of the means of several strata, each resampled within itself.
 
-    It has no interval if a stratum has a single item.
+    Where all items of a stratum are 0, or all 1, see `Bootstrap.means`. It has no interval if a
+    stratum has a single item.
 
     Args:
         values: one value per item, by stratum.
@@ -102,9 +103,7 @@ def stratified_mean(
     for number, (share, part) in enumerate(zip(shares, values.values(), strict=True)):
         # Another seed for each: strata vary independently.
         own = Bootstrap(bootstrap.resamples, seed=bootstrap.seed * 1_000_003 + number)
-        distinct, counts = np.unique(part, return_counts=True)
-        means = [block @ distinct / len(part) for block in own.counts(counts)]
-        draws += share * np.concatenate(means)
+        draws += share * own.means(part)
     return Headline(value=bootstrap.between(value, draws, n), parts=parts)
 
 

@@ -3,6 +3,9 @@
 The place of a response in a list means nothing, so labels are compared as if the places had been
 shuffled: of n responses, each is as likely to be named. Kappa then does not depend on the order in
 which a data set stores its responses (many store the better one first).
+
+Where all labels agree, or none do, resampling would give intervals of width 0: agreement then has
+the exact interval of a proportion, and kappa and AC are what its ends give.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from math import comb
 import numpy as np
 
 from deemster.schemas import Record
-from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats
+from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Floats, tidy
 
 Label = tuple[int, ...] | float
 """What a rater says of an item: the responses on top; of a single response its grade."""
@@ -165,10 +168,28 @@ class _Cells:
             return float(a == b) / comb(a[0], int(a[1]))
         return 1 - ((a[1] - b[1]) / self.width) ** 2 if self.width else 1.0
 
-    def coefficients(self, totals: Floats) -> Floats:
-        """(b, 3) agreement, kappa and AC of cell counts (b, C)."""
+    def agreement_of_all(self, counts: Floats) -> float | None:
+        """1 if the labels of every pair are the same, 0 if of none; else None. Counts (b, C)."""
+        same = self.same[(counts > 0).any(axis=0)]
+        return float(same[0]) if same[0] in (0, 1) and (same == same[0]).all() else None
+
+    def within(self, counts: Floats, alike: float, room: float) -> Floats:
+        """(2, 3) lowest and highest coefficients if a share `room` of others had stayed unseen."""
+        total = counts.sum(axis=0)
+        ends = np.clip([alike - room, alike + room], 0, 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.coefficients(np.stack([total, total]), ends)
+
+    def coefficients(self, totals: Floats, seen: Floats | None = None) -> Floats:
+        """(b, 3) agreement, kappa and AC of cell counts (b, C).
+
+        Args:
+            totals: the counts.
+            seen: (b,) agreement in place of theirs; what chance would give stays theirs.
+        """
         n = totals.sum(axis=1)
-        seen = totals @ self.same / n
+        if seen is None:
+            seen = totals @ self.same / n
         a, b = totals @ self.first, totals @ self.second
         by_kappa = (a @ self.alike) * b
         by_gwet = np.zeros(len(totals))
@@ -190,12 +211,17 @@ class _Cells:
         return np.stack([seen, np.where(chance < 1, kappa, np.nan), ac], axis=1)
 
 
+def _between(found: Estimate, low: float, high: float) -> Estimate:
+    return found.model_copy(update={"low": tidy(low), "high": tidy(high)})
+
+
 def _chance(rows: Sequence[Sequence[_Pair]], bootstrap: Bootstrap) -> Chance:
     if not rows:
         none = Estimate(value=None, low=None, high=None, n=0)
         return Chance(agreement=none, kappa=none, ac=none)
     cells = _Cells(rows)
     distinct, times = np.unique(cells.counts, axis=0, return_counts=True)
+    alike, room = cells.agreement_of_all(cells.counts), bootstrap.unseen(len(rows))
 
     def one(at: int) -> Estimate:
         def statistic(w: Floats) -> Floats:
@@ -203,7 +229,10 @@ def _chance(rows: Sequence[Sequence[_Pair]], bootstrap: Bootstrap) -> Chance:
 
         with np.errstate(invalid="ignore", divide="ignore"):
             value = float(statistic(times[None].astype(float))[0])
-        return bootstrap.estimate(value, times, statistic)
+        found = bootstrap.estimate(value, times, statistic)
+        if alike is None or found.low is None:
+            return found
+        return _between(found, *cells.within(cells.counts, alike, room)[:, at])
 
     return Chance(agreement=one(0), kappa=one(1), ac=one(2))
 
@@ -229,4 +258,12 @@ def _difference(
 
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(gap(times[None].astype(float))[0])
-    return bootstrap.estimate(value, times, gap)
+    estimate = bootstrap.estimate(value, times, gap)
+    sides = cells.counts[:n], cells.counts[n:]
+    one, other = map(cells.agreement_of_all, sides)
+    if one is None or other is None or estimate.low is None:
+        return estimate
+    room = bootstrap.unseen(n)
+    ours = cells.within(sides[0], one, room)[:, 1]
+    theirs = cells.within(sides[1], other, room)[:, 1]
+    return _between(estimate, ours[0] - theirs[1], ours[1] - theirs[0])
