@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
 import pytest
 
 from deemster.backends import FakeBackend, Request
@@ -45,6 +49,66 @@ async def test_a_meta_rm_that_fails_leaves_voting_plain() -> None:
     judge = Judge(backend, k=4, orders="fixed", meta_rm=PromptedMetaRM(backend))
     verdict = await judge.score("q", ["a", "b"])
     assert verdict.rewards == (14.0, 6.0)  # of two votes, as on samples where it did not fail
+
+
+class _Own:
+    """A meta RM of somebody's own."""
+
+    name = "own"
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+
+    async def rate(self, *_: object) -> Any:
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("given", "rewards", "warned"),
+    [
+        ([math.nan, 0.5], [None, 0.5], "gave the meta reward nan"),
+        ([0.5, -math.inf], [0.5, None], "gave the meta reward -inf"),
+        ([10**400, 0], [None, 0.0], "gave the meta reward inf"),
+        ((1, None), [1.0, None], ""),
+        (np.array([0.25, np.nan], dtype=np.float32), [0.25, None], "gave the meta reward nan"),
+        ([np.float32(0.5), np.int64(2)], [0.5, 2.0], ""),
+        (ValueError("no\nGPU"), [None, None], "meta RM own failed (ValueError: no"),
+        (BackendTimeout("late"), [None, None], "meta RM own failed (BackendTimeout: late)"),
+    ],
+)
+async def test_what_a_meta_rm_of_ones_own_gives_is_a_finite_number_or_none(
+    given: object, rewards: list[float | None], warned: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    votes = [Judgment(scores=(9, 1)), Judgment(scores=(1, 9))]
+    rated, _ = await rate_votes(_Own(given), QUERY, RESPONSES, votes)
+    found = [vote.meta_reward for vote in rated if isinstance(vote, Judgment)]
+    assert found == rewards
+    assert {type(one) for one in found} <= {float, type(None)}
+    assert warned in caplog.text
+    assert bool(warned) == bool(caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "returned NoneType, not a list"),
+        ("ab", "returned str, not a list"),
+        ({0: 0.5, 1: 0.5}, "returned dict, not a list"),
+        (0.5, "returned float, not a list"),
+        ([0.5], "gave 1 rewards for 2 judgments"),
+        (["0.5", 0.5], "gave the meta reward '0.5', which is no number"),
+        ([True, 0.5], "gave the meta reward True, which is no number"),
+        ([[0.5], 0.5], r"gave the meta reward \[0.5\], which is no number"),
+    ],
+)
+async def test_a_meta_rm_of_another_kind_is_refused(given: object, message: str) -> None:
+    votes = [Judgment(scores=(9, 1)), Judgment(scores=(1, 9))]
+    with pytest.raises(InputError, match=message):
+        await rate_votes(_Own(given), QUERY, RESPONSES, votes)
 
 
 def test_open_meta_rm() -> None:

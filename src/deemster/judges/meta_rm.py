@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -23,8 +26,12 @@ from deemster.judges.plan import Planned
 from deemster.judges.settings import announce
 from deemster.judges.together import together
 from deemster.prompts import PromptTemplate, View, builtin_template
+from deemster.redaction import redact
 from deemster.schemas import Conversation, Judgment, Sampling, Scale, Usage, Vote
+from deemster.shown import one_line
 from deemster.zoo import find_model
+
+logger = logging.getLogger(__name__)
 
 _SLOTS = ("conversation", "responses", "judgment")
 
@@ -214,7 +221,11 @@ async def rate_votes(
 ) -> tuple[list[Vote], Usage]:
     """The votes with meta rewards on their judgments, and what rating cost.
 
-    A meta RM that fails leaves its judgments without a meta reward.
+    A meta RM that fails leaves its judgments without a meta reward, and a number that is not
+    finite is none; a warning says so.
+
+    Raises:
+        InputError: the meta RM returned something else than a number or None per judgment.
     """
     judgments = [vote for vote in votes if isinstance(vote, Judgment)]
     if not judgments:
@@ -224,15 +235,45 @@ async def rate_votes(
             rewards, usage = await meta_rm.rate_costed(query, responses, judgments)
         else:
             rewards, usage = await meta_rm.rate(query, responses, judgments), Usage()
-    except BackendError as error:
-        rewards, usage = [None] * len(judgments), error.usage or Usage()
-    if len(rewards) != len(judgments):
-        raise InputError(
-            f"meta RM {meta_rm.name!r} gave {len(rewards)} rewards for {len(judgments)} judgments"
-        )
-    given = iter(rewards)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a meta RM may be anybody's code
+        logger.warning(
+            "meta RM %s failed (%s: %s); its judgments get no meta reward",
+            meta_rm.name, type(error).__name__, one_line(redact(str(error))),
+        )  # fmt: skip
+        spent = error.usage if isinstance(error, BackendError) else None
+        rewards, usage = [None] * len(judgments), spent or Usage()
+    given = iter(_checked(rewards, meta_rm.name, len(judgments)))
     rated: list[Vote] = [
         vote.model_copy(update={"meta_reward": next(given)}) if isinstance(vote, Judgment) else vote
         for vote in votes
     ]
     return rated, usage
+
+
+def _checked(rewards: object, name: str, n: int) -> list[float | None]:
+    """What a meta RM returned for n judgments, as plain finite numbers."""
+    if isinstance(rewards, str | bytes | Mapping) or not isinstance(rewards, Iterable):
+        kind = type(rewards).__name__
+        raise InputError(f"meta RM {name!r} returned {kind}, not a list of meta rewards")
+    every = list(rewards)
+    if len(every) != n:
+        raise InputError(f"meta RM {name!r} gave {len(every)} rewards for {n} judgments")
+    return [None if one is None else _finite(one, name) for one in every]
+
+
+def _finite(reward: object, name: str) -> float | None:
+    if isinstance(reward, bool) or not isinstance(reward, Real):
+        raise InputError(
+            f"meta RM {name!r} gave the meta reward {reward!r:.80}, which is no number; give a "
+            "float, or None where there is none"
+        )
+    try:
+        number = float(reward)
+    except OverflowError:
+        number = math.inf
+    if math.isfinite(number):
+        return number
+    logger.warning("meta RM %s gave the meta reward %s; it counts as none", name, number)
+    return None
