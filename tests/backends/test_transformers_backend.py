@@ -596,6 +596,39 @@ async def test_a_configuration_that_is_refused_is_one_clear_line(
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("tokenizer.json", "[]", "one of its files is damaged"),
+        ("tokenizer_config.json", '"x"', "one of its files is damaged"),
+        ("config.json", "[]", "one of its files is damaged"),
+        ("config.json", "null", "one of its files is damaged"),
+        ("generation_config.json", "[]", "one of its files is damaged"),
+        ("generation_config.json", '{"eos_token_id": "x"}', "eos_token_id is 'x'"),
+        ("generation_config.json", '{"eos_token_id": [2, "x"]}', r"eos_token_id is \[2, 'x'\]"),
+        ("config.json", {"dtype": "bfloat17"}, "has no attribute 'bfloat17'"),
+        ("config.json", {"num_attention_heads": 0}, "ZeroDivisionError"),
+        ("config.json", {"quantization_config": "x"}, "one of its files is damaged"),
+    ],
+)
+async def test_a_file_of_another_kind_is_one_clear_line(
+    tiny_model: Path, tmp_path: Path, file: str, content: str | dict[str, Any], told: str
+) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((folder / file).read_text(encoding="utf-8")) | content)
+    (folder / file).write_text(content, encoding="utf-8")
+    backend = TransformersBackend(str(folder))
+    with pytest.raises(InputError, match=told) as caught:
+        await backend.preload()
+    await backend.aclose()
+    assert "\n" not in str(caught.value)
+    if file == "config.json":
+        with pytest.raises(InputError, match="cannot read the configuration") as counted:
+            memory_of(str(folder), k=1, prompt=1, tokens=1)
+        assert "\n" not in str(counted.value)
+
+
 def test_importing_the_backend_loads_no_torch() -> None:
     code = (
         "import sys, deemster.backends.transformers, deemster.judges.meta_hf;"

@@ -51,14 +51,24 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def sound_config() -> Iterator[None]:
-    """Raise `ValueError` for a config.json with fields that the model's class refuses.
+    """Raise `ValueError` for files that say what the libraries that read them do not expect.
 
-    Its own error is of no class of Python's.
+    For fields that a model's class refuses transformers has an error of no class of Python's. A
+    list in place of an object, or a type that torch does not have, ends in whatever error the code
+    that meets it raises, which may be a bare `Exception`.
     """
     try:
         yield
     except StrictDataclassError as error:
         raise ValueError(f"config.json: {' '.join(str(error).split())}") from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"one of its files is damaged or not what it should be ({type(error).__name__}: "
+            f"{reason})"
+        ) from error
 
 
 def from_files(

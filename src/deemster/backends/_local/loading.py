@@ -298,11 +298,20 @@ def eos_ids(generation: Any, config: Any, chat: Chat) -> frozenset[int]:  # noqa
         generation: the model's generation configuration, or None.
         config: of its text part.
         chat: its tokenizer and template.
+
+    Raises:
+        InputError: a file says something else than ids.
     """
     found: set[int] = set()
     for source in (generation, config, chat.tokenizer):
-        ids = getattr(source, "eos_token_id", None)
-        found.update([ids] if isinstance(ids, int) else ids or [])
+        given = getattr(source, "eos_token_id", None)
+        ids = given if isinstance(given, list | tuple) else [] if given is None else [given]
+        if not all(isinstance(one, int) for one in ids):
+            raise InputError(
+                f"the model's eos_token_id is {given!r:.80}; write a token's number, or a list of "
+                "them, into its config.json and generation_config.json"
+            )
+        found.update(ids)
     turn_end = chat.turn_end()
     found.update(() if turn_end is None else (turn_end,))
     return frozenset(one for one in found if one >= 0)  # some configs say -1 for none

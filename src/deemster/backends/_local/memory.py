@@ -60,8 +60,8 @@ def memory_of(
             config = AutoConfig.from_pretrained(
                 source_of(check_path(path, weights=False)).base, trust_remote_code=False
             )
-        with torch.device("meta"):  # shapes without numbers
-            model = AutoModelForCausalLM.from_config(config)
+            with torch.device("meta"):  # shapes without numbers
+                model = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"cannot read the configuration of {path!r}: {reason}") from error
