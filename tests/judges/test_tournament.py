@@ -14,6 +14,7 @@ from deemster.backends import FakeBackend
 from deemster.errors import BackendTimeout, InputError
 from deemster.judges import BaseJudge, Judge, Panel, Ranking, decide, rerank
 from deemster.judges.case import Case
+from deemster.judges.matches import Table
 from deemster.judges.tournament import knockout_calls, swiss_calls, swiss_rounds
 from deemster.schemas import Failure, JudgeInfo, Judgment, Verdict, Vote
 
@@ -157,6 +158,25 @@ def test_the_record_decides_where_it_can() -> None:
     assert not last.scored
     assert last.message == "RuntimeError: boom"
     assert found.verdict == found.matches[0].verdict or found.verdict == found.matches[1].verdict
+
+
+@pytest.mark.parametrize(
+    ("rewards", "standings"),
+    [
+        ((0.1 + 0.2, 0.3), [(0.5, 0.0)] * 2),
+        ((0.3, 0.1 + 0.2), [(0.5, 0.0)] * 2),
+        ((0.1, 0.1, 0.1), [(0.5, 0.0)] * 3),
+        ((1e9 + 1e-7, 1e9), [(0.5, 0.0)] * 2),
+        ((2.0, 1.0), [(0.833333333, 0.666666667), (0.166666667, -0.666666667)]),
+    ],
+)
+def test_a_tie_up_to_rounding_is_a_tie_in_the_records(
+    rewards: tuple[float, ...], standings: list[tuple[float, float]]
+) -> None:
+    case = Case.of("q", numbers(len(rewards)))
+    table = Table(Ruler(value=rewards.__getitem__), case, calls_left=1, in_flight=1)
+    asyncio.run(table.play([tuple(range(len(rewards)))], 1))
+    assert [record.standing for record in table.records] == standings
 
 
 def test_all_failed_is_no_winner() -> None:

@@ -153,8 +153,10 @@ class Table:
         if match.verdict is None or match.verdict.rewards is None or len(match.responses) < 2:
             return
         rewards = np.array(match.verdict.rewards)
+        for tied in tie_groups(match.verdict.rewards):
+            rewards[list(tied)] = rewards[tied[0]]  # they may differ by rounding
         apart = rewards - rewards.mean()
-        spread = float(rewards.std()) or 1.0
+        spread = float(rewards.std()) if np.ptp(rewards) > 0 else 1.0
         for place, response in enumerate(match.responses):
             others = np.delete(rewards, place)
             beaten = (rewards[place] > others) + 0.5 * (rewards[place] == others)
