@@ -86,6 +86,7 @@ def test_only_names_that_yaml_would_read_otherwise_are_quoted() -> None:
         pytest.param("sum >>", "cannot read ''", id="empty-step"),
         pytest.param("", "cannot read ''", id="empty"),
         pytest.param("topk(x=3) >> sum", "unexpected keyword argument 'x'", id="bad-argument"),
+        pytest.param("topk(k_meta=2, k_meta =3) >> sum", "k_meta is given twice", id="twice"),
         pytest.param("topk({) >> sum", "cannot read", id="bad-value"),
         pytest.param("topk(0) >> sum", "k_meta must be a whole number >= 1, got 0", id="k-meta-0"),
         pytest.param("topk(nan) >> sum", "got 'nan'", id="k-meta-text"),

@@ -100,6 +100,9 @@ def test_the_text_loses_no_digit(rule: Decided, text: str) -> None:
         pytest.param("decided:0.9,spread=.inf", "spread of the stopping rule", id="spread-inf"),
         pytest.param("decided:0.9,strength=-1", "strength of the stopping rule", id="strength"),
         pytest.param("decided:0.9,strength=0", "strength of the stopping rule", id="strength-0"),
+        pytest.param("decided:0.9,p=0.8", "p is given twice", id="p-twice"),
+        pytest.param("decided,p=0.9,p=0.8", "p is given twice", id="p-named-twice"),
+        pytest.param("decided:0.9,round=2, round =4", "round is given twice", id="round-twice"),
         pytest.param("decided:0.9,strength=.inf", "strength of the", id="strength-inf"),
     ],
 )

@@ -71,6 +71,10 @@ def _step(text: str, spec: str) -> Selector | Reducer:
             continue
         key, equals, value = argument.partition("=")
         if equals and key.strip().isidentifier():
+            if key.strip() in named:
+                raise InputError(
+                    f"aggregator {spec!r}: {key.strip()} is given twice; leave one out"
+                )
             named[key.strip()] = _value(value, spec)
         else:
             positional.append(_value(argument, spec))

@@ -221,10 +221,16 @@ def parse_stop(spec: str) -> Decided:
         raise InputError(
             f"cannot read the stopping rule {spec!r}; write for example 'decided:0.95'"
         )
-    given = dict(part.split("=") for part in match[2].split(",") if part.strip())
-    texts = {name.strip(): text for name, text in given.items()}
+    given = [part.split("=") for part in match[2].split(",") if part.strip()]
     if match[1] is not None:
-        texts["p"] = match[1]
+        given.insert(0, ["p", match[1]])
+    texts: dict[str, str] = {}
+    for name, text in given:
+        if name.strip() in texts:
+            raise InputError(
+                f"stopping rule {spec!r}: {name.strip()} is given twice; leave one out"
+            )
+        texts[name.strip()] = text
     where = f"stopping rule {spec!r:.200}"
     values = {name: read_setting(text, where) for name, text in texts.items()}
     try:
