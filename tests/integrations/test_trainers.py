@@ -97,6 +97,17 @@ async def test_slime_group() -> None:
     assert await reward(SimpleNamespace(), samples) == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("metadata", [None, {}, {"other": 1, "question": None}, ["question"]])
+async def test_slime_metadata_without_the_query(metadata: object) -> None:
+    reward = group_reward(judge(), query="question")
+    sample = SimpleNamespace(prompt="q", response="ab", label=None, metadata=metadata)
+    with pytest.raises(InputError, match="a sample's metadata has no 'question' of the query"):
+        await reward(SimpleNamespace(), [sample])
+    sample.metadata = {"question": "q"}
+    assert await reward(SimpleNamespace(), [sample]) == [2.0]
+    assert await reward(SimpleNamespace(), []) == []
+
+
 @pytest.mark.filterwarnings("ignore")
 async def test_verl_manager(tmp_path: Path) -> None:
     pytest.importorskip("verl", reason="verl is not installed: pip install verl")

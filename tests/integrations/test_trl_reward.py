@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -149,5 +150,7 @@ async def test_a_judge_that_fails_too_often_ends_the_training() -> None:
     patient = reward_func(judge(k=2))
     for _ in range(8):
         await patient(prompts=PROMPTS, completions=batches[1])
-    with pytest.raises(InputError, match="max_unscored must be from 0 to 1"):
-        reward_func(judge(), max_unscored=2)
+    wrong: Any
+    for wrong in (2, -0.1, math.nan, "0.3", True, [0.3]):
+        with pytest.raises(InputError, match="max_unscored must be a number from 0 to 1"):
+            reward_func(judge(), max_unscored=wrong)

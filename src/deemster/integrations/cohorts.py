@@ -63,8 +63,9 @@ class Cohorts:
         principles: PrinciplesLike | None = None,
         at_once: int | None = None,
     ) -> None:
-        if not wait_s > 0:
-            raise InputError(f"wait_s must be > 0, got {wait_s!r}")
+        given: object = wait_s
+        if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
+            raise InputError(f"wait_s must be a number > 0, got {wait_s!r}")
         self.judge = judge
         self.principles, self.at_once = principles, at_once
         self._groups: Gathering[ResponseLike, GroupRewards] = Gathering(wait=wait_s)

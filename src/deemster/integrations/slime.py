@@ -7,9 +7,10 @@ reward = group_reward(Judge("openai/gpt-5-mini", k=4))
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from deemster.errors import InputError
 from deemster.integrations.cohorts import without_gaps
 from deemster.integrations.groups import judge_group
 from deemster.judges.scorer import Scorer
@@ -34,14 +35,19 @@ def group_reward(
         principles: for the judge.
         at_once: see `judge_group`.
         unscored: see `without_gaps`: slime takes numbers only.
+
+    Returns:
+        An async function. It raises `InputError` where a sample's metadata lacks the query.
     """
 
     async def reward(_args: object, samples: Sequence[Any]) -> list[float]:
+        if not samples:
+            return []
         first = samples[0]
         label = first.label if use_label and isinstance(first.label, str) else None
         judged = await judge_group(
             judge,
-            first.prompt if query is None else first.metadata[query],
+            first.prompt if query is None else _from_metadata(first, query),
             [sample.response for sample in samples],
             reference=label,
             principles=principles,
@@ -50,3 +56,10 @@ def group_reward(
         return without_gaps(judged, unscored=unscored)
 
     return reward
+
+
+def _from_metadata(sample: Any, query: str) -> Any:  # noqa: ANN401 - slime's sample
+    known = sample.metadata if isinstance(sample.metadata, Mapping) else {}
+    if known.get(query) is None:
+        raise InputError(f"a sample's metadata has no {query!r} of the query; it has: {[*known]}")
+    return known[query]

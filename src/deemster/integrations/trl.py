@@ -240,8 +240,10 @@ class _Unscored:
     """The share of the last batches' completions that have no reward, held to a limit."""
 
     def __init__(self, most: float | None) -> None:
-        if most is not None and not 0 <= most <= 1:
-            raise InputError(f"max_unscored must be from 0 to 1, got {most!r}")
+        given: object = most
+        number = isinstance(given, int | float) and not isinstance(given, bool)
+        if most is not None and not (number and 0 <= most <= 1):
+            raise InputError(f"max_unscored must be a number from 0 to 1, got {most!r}")
         self._most = most
         self._shares: deque[float] = deque(maxlen=_BATCHES)
 
