@@ -70,6 +70,26 @@ async def test_it_is_a_failure_at_once(openai_server: ServerFactory, raw: Raw, s
 
 
 @pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"detail": "Model is still loading"}, "has no choice: Model is still loading"),
+        ({"message": "no such\nroute", "code": 7}, "has no choice: no such route"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "too many"}]}, "has no choice: body.n: too many"),
+        ({"status": "queued", "choices": None}, 'has no choice: {"status": "queued"}'),
+        ({"choices": []}, 'has no choice: {"choices": []}'),
+        ({"detail": "wrong key sk-12345678"}, "has no choice: wrong key ***"),
+        ({"detail": "wrong key sk-abcdefgh"}, "has no choice: wrong key sk-***"),
+        ({"detail": "x" * MiB}, f"has no choice: {'x' * 300}"),
+    ],
+)  # fmt: skip
+async def test_what_a_server_says_in_place_of_choices_is_shown(
+    openai_server: ServerFactory, body: dict[str, Any], said: str
+) -> None:
+    vote = await judged(openai_server(raw=lambda _: Raw(body)))
+    assert vote.message.endswith(said)
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         {"Retry-After": "1e300"},

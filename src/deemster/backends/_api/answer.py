@@ -177,6 +177,11 @@ def fault_of(value: WireAnswer | WireChoice) -> Fault | None:
     return None
 
 
+def words_of(answer: WireAnswer) -> str:
+    """What a server said in place of choices, at most 300 characters; keys are still in it."""
+    return Fault.read(200, answer.model_dump(exclude_none=True)).said
+
+
 def finish_of(choice: WireChoice) -> Literal["stop", "length"]:
     """Whether the text is whole or was cut."""
     return "length" if _finish(choice) in _CUT else "stop"

@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from deemster.backends._api.answer import WireAnswer, choices_of
+from deemster.backends._api.answer import WireAnswer, choices_of, words_of
 from deemster.backends._api.answer import usage_of as reported_usage
+from deemster.backends._api.faults import scrub
 from deemster.backends._api.outcome import probably_cut, read_choice, share
 from deemster.backends._api.request import Prepared
 from deemster.backends._api.road import UnansweredError
@@ -118,7 +119,8 @@ class Call:
         asked = self._asked
         choices = choices_of(answer)[: self._count]
         if not choices:
-            raise BackendError("the server's answer has no choice", retryable=True)
+            said = scrub(words_of(answer), asked.shared.secrets)
+            raise BackendError(f"the server's answer has no choice: {said}", retryable=True)
         if reported is not None and (cut := probably_cut(reported.tokens_in, asked.texts)):
             notes = (*notes, cut)
         sent = asked.prepared.changed(body)
