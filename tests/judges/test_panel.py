@@ -226,6 +226,26 @@ def test_weights_must_name_every_member(tmp_path: Path) -> None:
         Panel([judge("a", 1), judge("b", 1)], weights=tmp_path / "w.json")
 
 
+@pytest.mark.parametrize(
+    ("aggregator", "counts"),
+    [
+        ("perjudge(judges={a: 0, b: 0})", False),
+        ("perjudge(judges={a: 0, b: 0, c: 1})", False),
+        ("weighted(judge, judges={a: 0, b: 0, c: 1}) >> mean", False),
+        ("weighted(judge, judges={c: 1}) >> perjudge(judges={a: 0, b: 0})", False),
+        ("perjudge(judges={a: 0})", True),
+        ("perjudge(judges={c: 0})", True),
+    ],
+)
+def test_some_member_must_count(aggregator: str, counts: bool) -> None:
+    members = [judge("a", 9, 1), judge("b", 1, 9)]
+    if counts:
+        assert Panel(members, aggregator=aggregator).score_sync("q", ["x", "y"]).is_scored
+    else:
+        with pytest.raises(InputError, match="every member a weight of 0"):
+            Panel(members, aggregator=aggregator)
+
+
 # --- agreement ----------------------------------------------------------------------------------
 
 

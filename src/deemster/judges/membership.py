@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deemster.aggregators import Mean, Reducer, Weighted, parse_aggregator
+from deemster.aggregators import Mean, PerJudge, Pipeline, Reducer, Weighted, parse_aggregator
 from deemster.errors import InputError
 from deemster.judges.panel_weights import PanelWeights
 from deemster.judges.scaling import KINDS, Kind, PanelScaling
@@ -19,11 +19,21 @@ def weighted_by(
     """The aggregator with the members' weights before it.
 
     Raises:
-        InputError: a weight is missing or wrong.
+        InputError: a weight is missing or wrong, or the aggregator gives every member a weight
+            of 0.
     """
     if aggregator is None:
         aggregator = Mean()
     last = parse_aggregator(aggregator) if isinstance(aggregator, str) else aggregator
+    for step in (*last.steps, last.last) if isinstance(last, Pipeline) else (last,):
+        if not isinstance(step, PerJudge | Weighted) or getattr(step, "by", "judge") != "judge":
+            continue
+        own = dict(step.judges)
+        if all(own.get(name) == 0 for name in names):
+            raise InputError(
+                f"aggregator {last} gives every member a weight of 0; give at least one of "
+                f"{', '.join(names)} a weight above 0"
+            )
     if weights is None:
         return last
     if isinstance(weights, str | Path):
