@@ -80,6 +80,8 @@ async def test_it_is_a_failure_at_once(openai_server: ServerFactory, raw: Raw, s
         ({"detail": "wrong key sk-12345678"}, "has no choice: wrong key ***"),
         ({"detail": "wrong key sk-abcdefgh"}, "has no choice: wrong key sk-***"),
         ({"detail": "x" * MiB}, f"has no choice: {'x' * 300}"),
+        ({"detail": "x " * 147 + "sk-12345678"}, f"has no choice: {'x ' * 147}***"),
+        ({"detail": "x " * 147 + "sk-abcdefgh"}, f"has no choice: {'x ' * 147}sk-***"),
     ],
 )  # fmt: skip
 async def test_what_a_server_says_in_place_of_choices_is_shown(

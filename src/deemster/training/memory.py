@@ -63,7 +63,7 @@ def training_memory(
     Args:
         config: of the model; it is not changed.
         settings: `weights`, `optimizer`, `lora`, `gradient_checkpointing` and
-            `micro_batch_size` matter. Mixed precision is on.
+            `micro_batch_size` (at most `batch_size`) matter. Mixed precision is on.
         tokens: of a sequence.
         shards: processes that weights, gradients and states are shared out to (FSDP, ZeRO 3).
 
@@ -164,8 +164,13 @@ def _activations(
     first = getattr(text, "first_k_dense_replace", 0) + 1  # the blocks after these are alike
     fewer = _saved(_shortened(config, first), dtype, settings, tokens)
     block = _saved(_shortened(config, first + 1), dtype, settings, tokens) - fewer
-    stream = settings.micro_batch_size * tokens * text.hidden_size * dtype.itemsize
+    stream = _rows(settings) * tokens * text.hidden_size * dtype.itemsize
     return block, max(fewer - first * block, 0), stream
+
+
+def _rows(settings: TrainerSettings) -> int:
+    """Sequences of a pass."""
+    return min(settings.micro_batch_size, settings.batch_size)
 
 
 def _shortened(config: Any, layers: int) -> Any:  # noqa: ANN401 - transformers is untyped
@@ -191,7 +196,7 @@ def _saved(config: Any, dtype: torch.dtype, settings: TrainerSettings, tokens: i
                 found[storage._cdata] = (storage, storage.nbytes())  # noqa: SLF001 - held, so that no other gets its identity
             return tensor
 
-        ids = torch.zeros(settings.micro_batch_size, tokens, dtype=torch.long)
+        ids = torch.zeros(_rows(settings), tokens, dtype=torch.long)
         inner = model.get_base_model() if settings.lora is not None else model
         with (
             torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),

@@ -106,7 +106,7 @@ class Adaptations:
         name = self._named(fault, sent)
         if name in needs:
             raise UnusableModelError(
-                f"{self._model} does not give {name} ({fault.text}), which this dialect needs; "
+                f"{self._model} does not give {name} ({fault.text()}), which this dialect needs; "
                 "use another dialect or another model"
             )
         if name is None:

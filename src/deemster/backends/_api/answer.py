@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -173,13 +173,13 @@ def fault_of(value: WireAnswer | WireChoice) -> Fault | None:
     if value.error:
         return Fault.read(200, value.error)
     if isinstance(value, WireChoice) and (finish := _finish(value)) in _BROKEN:
-        return Fault(status=502, said=f"the answer broke off (finish_reason {finish})")
+        return Fault(status=502, words=f"the answer broke off (finish_reason {finish})")
     return None
 
 
-def words_of(answer: WireAnswer) -> str:
-    """What a server said in place of choices, at most 300 characters; keys are still in it."""
-    return Fault.read(200, answer.model_dump(exclude_none=True)).said
+def words_of(answer: WireAnswer, secrets: Iterable[str]) -> str:
+    """What a server said in place of choices, at most 300 characters without keys."""
+    return Fault.read(200, answer.model_dump(exclude_none=True)).shown(secrets)
 
 
 def finish_of(choice: WireChoice) -> Literal["stop", "length"]:

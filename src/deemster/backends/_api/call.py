@@ -8,7 +8,6 @@ from typing import Any
 
 from deemster.backends._api.answer import WireAnswer, choices_of, words_of
 from deemster.backends._api.answer import usage_of as reported_usage
-from deemster.backends._api.faults import scrub
 from deemster.backends._api.outcome import probably_cut, read_choice, share
 from deemster.backends._api.request import Prepared
 from deemster.backends._api.road import UnansweredError
@@ -119,7 +118,7 @@ class Call:
         asked = self._asked
         choices = choices_of(answer)[: self._count]
         if not choices:
-            said = scrub(words_of(answer), asked.shared.secrets)
+            said = words_of(answer, asked.shared.secrets)
             raise BackendError(f"the server's answer has no choice: {said}", retryable=True)
         if reported is not None and (cut := probably_cut(reported.tokens_in, asked.texts)):
             notes = (*notes, cut)

@@ -36,6 +36,7 @@ _BLOCKED = re.compile(
 )
 _KEY = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|AIza|Bearer)[-_ ][A-Za-z0-9_\-.*]{6,}")
 _LONGEST = 300
+_MOST = 4000
 """Characters of a provider's words that are kept."""
 _LONGEST_WAIT = 86_400.0
 """Seconds; who asks for longer is not believed: all who share the key would wait."""
@@ -55,8 +56,8 @@ class Fault:
     """An error as a provider reports it."""
 
     status: int
-    said: str
-    """Its words, on one line."""
+    words: str
+    """What it says, on one line."""
     code: str = ""
     """Its code and type, lower case."""
     param: str = ""
@@ -90,17 +91,26 @@ class Fault:
         names = (found.get(name) for name in ("code", "type", "status"))
         return cls(
             status=status,
-            said=" ".join(said.split())[:_LONGEST],
+            words=" ".join(said.split())[:_MOST],
             code=" ".join(str(name)[:_LONGEST] for name in names if name).lower(),
             param=str(found.get("param") or "")[:_LONGEST],
             headers={str(k).lower(): str(v) for k, v in (headers or {}).items()},
-            hidden=json.dumps(error, ensure_ascii=False)[:4000] if found else said[:4000],
+            hidden=(json.dumps(error, ensure_ascii=False) if found else said)[:_MOST],
         )
 
     @property
-    def text(self) -> str:
-        """Status and words."""
-        return f"HTTP {self.status}: {self.said}" if self.said else f"HTTP {self.status}"
+    def said(self) -> str:
+        """The beginning of its words, which says what kind it is; may hold keys."""
+        return self.words[:_LONGEST]
+
+    def shown(self, secrets: Iterable[str]) -> str:
+        """The beginning of its words without keys: taken out first, as a cut may split one."""
+        return scrub(self.words, secrets)[:_LONGEST]
+
+    def text(self, secrets: Iterable[str] = ()) -> str:
+        """Status and what is shown of its words."""
+        said = self.shown(secrets)
+        return f"HTTP {self.status}: {said}" if said else f"HTTP {self.status}"
 
     @property
     def is_bad_request(self) -> bool:
@@ -151,7 +161,8 @@ class Fault:
 
     def to_error(self, model: str, secrets: Iterable[str]) -> BackendError:
         """This package's error, with no key in its text."""
-        text = scrub(f"{model}: {self.text}" if model else self.text, secrets)
+        text = self.text(secrets)
+        text = f"{scrub(model, secrets)}: {text}" if model else text
         words = f"{self.code} {self.said}"
         if self.status in {400, 413, 422} and _CONTEXT.search(words):
             return ContextLengthError(text)

@@ -14,7 +14,7 @@ class UnansweredError(Exception):
     """The provider gave an error in place of an answer."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.text)
+        super().__init__(fault.text())
         self.fault = fault
 
 
