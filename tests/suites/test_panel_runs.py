@@ -171,6 +171,45 @@ def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
     assert "two too, half of the votes" in " ".join(done.stdout.split())
 
 
+RIGHT, WRONG, TIED = ([[8, 2], [8, 2]], [[2, 8], [2, 8]], [[5, 5], [5, 5]])
+ALIKE = "all verdicts look alike; nothing tells a sure one from an unsure one"
+TOLD_APART = "nothing in the votes tells the labelled best response from the others"
+LEARNED, ABSTAIN = "labels: aggregator learned", "labels: abstain on the least sure 20%"
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        pytest.param([RIGHT, WRONG, RIGHT] * 30, {ABSTAIN: ALIKE}, id="same-margin"),
+        pytest.param([[[8, 2]], [[2, 8]]] * 30, {ABSTAIN: ALIKE, LEARNED: TOLD_APART}, id="chance"),
+        pytest.param(
+            [[[9, 1], [7, 3]], *[RIGHT, WRONG, RIGHT] * 30], {ABSTAIN: ALIKE}, id="but-for-one"
+        ),
+        pytest.param(
+            [TIED] * 60,
+            {ABSTAIN: "the judge got 0 of 60 right", LEARNED: TOLD_APART},
+            id="all-tied",
+        ),
+        pytest.param([RIGHT] * 60, {ABSTAIN: "the judge got 60 of 60 right"}, id="all-right"),
+    ],
+)
+def test_what_cannot_be_tried_says_why(
+    scores: list[list[list[int]]], why: dict[str, str], tmp_path: Path
+) -> None:
+    run = write(tmp_path / "run", [np.array(one) for one in scores])
+    found = diagnose_run(run, bootstrap=FEW)
+    assert found.accuracy.n == len(scores)
+    untried = {one.what: one.note for one in found.remedies if one.gain.value is None}
+    assert untried.keys() == why.keys()
+    assert all(untried[what].startswith(text) for what, text in why.items())
+    assert [one.what in why for one in found.remedies] == sorted(
+        one.what in why for one in found.remedies
+    )
+    done = deemster("diagnose", str(run), env={"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    assert ABSTAIN in " ".join(done.stdout.split())
+
+
 def test_runs_of_other_samples_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     with RunStore(tmp_path, write=True) as store:
         store.set_judges([JudgeInfo(name="x", model="x")])
