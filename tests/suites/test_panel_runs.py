@@ -13,7 +13,7 @@ from deemster.aggregators import Sum
 from deemster.backends import FakeBackend, Request
 from deemster.errors import InputError
 from deemster.judges import Judge, Panel, PanelWeights, decide
-from deemster.schemas import JudgeInfo, Judgment, Sample
+from deemster.schemas import JudgeInfo, Judgment, Sample, Usage
 from deemster.suites.diagnosing import diagnose_run
 from deemster.suites.metrics import Bootstrap, Item, stable_errors
 from deemster.suites.panel_report import conditional_logit, effective_number, report_panel
@@ -29,6 +29,7 @@ def write(
     *,
     name: str = "j",
     places: int = 0,
+    usage: Usage | None = None,
 ) -> Path:
     """A run of pairs from (votes, 2) scores; the first response is better unless `places`."""
     info = JudgeInfo(name=name, model=name, k=len(scores[0]), aggregator="sum()")
@@ -37,7 +38,9 @@ def write(
         with store.transaction():
             for i, table in enumerate(scores):
                 votes = [
-                    Judgment(scores=tuple(map(float, row)), draw=d, judge=name)
+                    Judgment(
+                        scores=tuple(map(float, row)), draw=d, judge=name, usage=usage or Usage()
+                    )
                     for d, row in enumerate(table)
                 ]
                 truth = (0, 1) if places and i % places == 0 else (1, 0)
@@ -154,6 +157,27 @@ def test_the_command(runs: dict[str, Path], tmp_path: Path) -> None:
         assert len(list(store.verdicts(0))) == 300
     again = deemster("panel", str(runs["one"]), str(runs["one"]))
     assert "is given twice; a copy adds nothing" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost", "shown"),
+    [
+        pytest.param(Usage(calls=1, cost=0.0), 0.0, "$0", id="local"),
+        pytest.param(Usage(calls=1, cost=0.25), 0.5, "$0.5", id="paid"),
+        pytest.param(Usage(cost=0.25), 0.5, "$0.5", id="paid-elsewhere"),
+        pytest.param(Usage(calls=1, cost=None), None, "unknown", id="no-price"),
+        pytest.param(Usage(), None, "unknown", id="no-call-on-record"),
+    ],
+)
+def test_what_an_item_cost(
+    usage: Usage, cost: float | None, shown: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    run = write(tmp_path / "run", [np.array(RIGHT)] * 300, name="known", usage=usage)
+    panel = load_panel([run, runs["two"]])
+    assert panel.members[0].cost_per_item(panel.keys) == cost
+    done = deemster("panel", str(run), str(runs["two"]))
+    row = next(line.split() for line in done.stdout.splitlines() if "known" in line.split())
+    assert row[2] == shown
 
 
 def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
