@@ -32,6 +32,8 @@ _PLAIN = {
     for name in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map", "merge")
 }
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_SPELLED = {*_NUMBERS, *(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "timestamp"))}
+"""What can be written in several ways."""
 
 
 class Limits(NamedTuple):
@@ -78,7 +80,8 @@ def read_yaml(data: bytes | str, where: str, limits: Limits) -> tuple[Any, Lines
         its anchor.
 
     Raises:
-        InputError: it is not YAML, not plain values, names a key twice, or is over a limit.
+        InputError: it is not YAML, not plain values, names a key twice (`yes` and `true` are one),
+            or is over a limit.
     """
     if len(data) > limits.size:
         size = f"{limits.size >> 10} KiB" if limits.size < 2**20 else f"{limits.size >> 20} MiB"
@@ -97,6 +100,7 @@ def read_yaml(data: bytes | str, where: str, limits: Limits) -> tuple[Any, Lines
         if node is None:
             return None, lines
         _walk(node, (), lines, where, limits)
+        _check_keys(node, loader, where)
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -187,6 +191,24 @@ def _walk(
                 )
             _walk(child, inner, lines, where, limits)
             lines[inner] = line
+
+
+def _check_keys(node: yaml.Node, loader: _Loader, where: str) -> None:
+    """Refuse keys of a mapping that are one to Python, though written differently."""
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[object, str] = {}
+        for key, child in node.value:
+            if key.tag in _SPELLED:
+                first = seen.setdefault(loader.construct_object(key), key.value)
+                if first != key.value:
+                    raise InputError(
+                        f"{where}:{key.start_mark.line + 1}: the key {_short(key.value)} is the "
+                        f"same as {_short(first)}; put it in quotes if it is text"
+                    )
+            _check_keys(child, loader, where)
+    elif isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _check_keys(child, loader, where)
 
 
 def _check(node: yaml.Node, where: str) -> None:

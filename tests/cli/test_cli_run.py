@@ -78,6 +78,19 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--batch",), ("-k", "2")], ids=["plain", "batch", "k"])
+def test_a_dry_run_as_json(tmp_path: Path, options: tuple[str, ...]) -> None:
+    small = str(write_small_suite(tmp_path))
+    done = deemster("run", small, "--dry-run", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    votes = 12 if "-k" in options else 24
+    assert found["batch"] is ("--batch" in options)
+    assert [(one["judge"], one["votes"], one["cost"]) for one in found["judges"]] == [
+        ("scripted", votes, None)
+    ]
+
+
 PAID = "judges: {model: hosted_vllm/judge, options: {prices: {tokens_in: 1, tokens_out: 1}}}\n"
 
 

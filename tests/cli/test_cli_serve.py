@@ -49,6 +49,22 @@ def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str) -> Non
     assert said in one_line(deemster("serve", *FAKE, *arguments))
 
 
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        pytest.param("nope/", "model 'nope/' names a provider and no model", id="neither"),
+        pytest.param("openai/", "model 'openai/' names a provider and no model", id="no-model"),
+        pytest.param("litellm:openai/", "names a provider and no model", id="litellm-no-model"),
+        pytest.param("nope/x", "knows no provider for model 'nope/x'", id="no-provider"),
+        pytest.param("litellm:nope/x", "knows no provider for model 'nope/x'", id="litellm"),
+        pytest.param("litellm:", "knows no provider for model ''", id="litellm-nothing"),
+    ],
+)
+def test_a_model_that_nobody_has_is_refused_at_once(model: str, said: str) -> None:
+    keys = {"OPENAI_API_KEY": "sk-not-a-key"}
+    assert said in one_line(deemster("serve", "-m", model, "--port", "0", env=keys))
+
+
 def test_a_port_in_use_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from tests.support.command_line import deemster
 
+from deemster.cli.calibrate import number as calibrated
+from deemster.cli.panel import points
 from deemster.errors import InputError
+from deemster.probe.html import number as probed
+from deemster.reports.html import figure
 from deemster.schemas import JudgeInfo, Sample, Verdict
 from deemster.suites.gating import gate_run, junit, markdown
+from deemster.suites.metrics import Estimate
 from deemster.suites.metrics.noninferiority import non_inferiority
 from deemster.suites.store import RunStore
 
@@ -99,6 +104,32 @@ def test_what_a_pipeline_sees(tmp_path: Path) -> None:
     report = gate_run(old, old)
     assert "Gate passed" in markdown(report)
     assert 'failures="0"' in junit(report)
+
+
+@pytest.mark.parametrize("subset_of", [0, 30], ids=["whole", "subsets"])
+def test_no_change_has_no_minus(tmp_path: Path, subset_of: int) -> None:
+    paths = [str(write(tmp_path / name, "rw" * 30, subset_of=subset_of)) for name in "ab"]
+    done = deemster("gate", *paths)
+    assert "+0.00 points" in done.stdout
+    assert "-0.00" not in done.stdout + done.stderr
+    text = markdown(gate_run(*map(Path, paths)))
+    assert "+0.00 points" in text
+    assert "-0.00" not in text
+
+
+@pytest.mark.parametrize("value", [-0.0, -1e-7, 1e-7], ids=["zero", "below", "above"])
+def test_figures_that_round_to_zero_have_no_minus(value: float) -> None:
+    one = Estimate(value=value, low=value, high=value, n=9)
+    shown = [
+        points(one),
+        calibrated(one),
+        calibrated(one, signed=True),
+        probed(value, signed=True),
+        *(figure(value, kind) for kind in ("points", "number")),
+    ]
+    assert [text for text in shown if "-" in text or "\N{MINUS SIGN}" in text] == []
+    negative = Estimate(value=-0.25, low=-0.5, high=-0.125, n=9)
+    assert points(negative) == "-25.00 [-50.00, -12.50]"
 
 
 @pytest.mark.parametrize(

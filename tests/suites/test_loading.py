@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from deemster.suites.building import build_judges
 from deemster.suites.loading import load_suite
 from deemster.suites.planning import plan_suite
 from deemster.suites.spec import Threshold, suite_json_schema
+from deemster.yaml_text import SETTING, read_yaml
 
 GOOD = """\
 name: mine
@@ -263,6 +265,36 @@ def test_circles_and_unknown_members(tmp_path: Path) -> None:
 def test_hostile_yaml(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"suite\.yaml"):
         load_suite(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("yes: 1\ntrue: 2\n", "it:2: the key 'true' is the same as 'yes'", id="bool"),
+        pytest.param("1: a\n01: b\n", "it:2: the key '01' is the same as '1'", id="int"),
+        pytest.param("1: a\n1.0: b\n", "it:2: the key '1.0' is the same as '1'", id="float"),
+        pytest.param("0: a\nno: b\n", "it:2: the key 'no' is the same as '0'", id="int-and-bool"),
+        pytest.param("~: a\nnull: b\n", "it:2: the key 'null' is the same as '~'", id="null"),
+        pytest.param(".nan: a\n.NaN: b\n", "it:2: the key '.NaN' is the same", id="nan"),
+        pytest.param("- {a: [{1: x, 0x1: y}]}\n", "it:1: the key '0x1' is the same", id="inside"),
+    ],
+)
+def test_keys_that_are_one_are_refused(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        read_yaml(text, "it", SETTING)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        pytest.param("yes: 1\n'true': 2\n", {True: 1, "true": 2}, id="quotes"),
+        pytest.param("yes: 1\nno: 2\n2: 3\n", {True: 1, False: 2, 2: 3}, id="different"),
+        pytest.param("b: &b {1: x}\nc: {<<: *b, 01: y}\n", {"b": {1: "x"}, "c": {1: "y"}}, id="<<"),
+        pytest.param("a: &a {1: x}\nb: *a\n", {"a": {1: "x"}, "b": {1: "x"}}, id="alias"),
+    ],
+)
+def test_keys_that_are_not_one_are_kept(text: str, value: object) -> None:
+    assert read_yaml(text, "it", SETTING)[0] == value
 
 
 def test_missing_file(tmp_path: Path) -> None:

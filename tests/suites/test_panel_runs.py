@@ -13,7 +13,7 @@ from deemster.aggregators import Sum
 from deemster.backends import FakeBackend, Request
 from deemster.errors import InputError
 from deemster.judges import Judge, Panel, PanelWeights, decide
-from deemster.schemas import JudgeInfo, Judgment, Sample
+from deemster.schemas import JudgeInfo, Judgment, Sample, Usage
 from deemster.suites.diagnosing import diagnose_run
 from deemster.suites.metrics import Bootstrap, Item, stable_errors
 from deemster.suites.panel_report import conditional_logit, effective_number, report_panel
@@ -29,6 +29,7 @@ def write(
     *,
     name: str = "j",
     places: int = 0,
+    usage: Usage | None = None,
 ) -> Path:
     """A run of pairs from (votes, 2) scores; the first response is better unless `places`."""
     info = JudgeInfo(name=name, model=name, k=len(scores[0]), aggregator="sum()")
@@ -37,7 +38,9 @@ def write(
         with store.transaction():
             for i, table in enumerate(scores):
                 votes = [
-                    Judgment(scores=tuple(map(float, row)), draw=d, judge=name)
+                    Judgment(
+                        scores=tuple(map(float, row)), draw=d, judge=name, usage=usage or Usage()
+                    )
                     for d, row in enumerate(table)
                 ]
                 truth = (0, 1) if places and i % places == 0 else (1, 0)
@@ -156,6 +159,27 @@ def test_the_command(runs: dict[str, Path], tmp_path: Path) -> None:
     assert "is given twice; a copy adds nothing" in again.stderr
 
 
+@pytest.mark.parametrize(
+    ("usage", "cost", "shown"),
+    [
+        pytest.param(Usage(calls=1, cost=0.0), 0.0, "$0", id="local"),
+        pytest.param(Usage(calls=1, cost=0.25), 0.5, "$0.5", id="paid"),
+        pytest.param(Usage(cost=0.25), 0.5, "$0.5", id="paid-elsewhere"),
+        pytest.param(Usage(calls=1, cost=None), None, "unknown", id="no-price"),
+        pytest.param(Usage(), None, "unknown", id="no-call-on-record"),
+    ],
+)
+def test_what_an_item_cost(
+    usage: Usage, cost: float | None, shown: str, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    run = write(tmp_path / "run", [np.array(RIGHT)] * 300, name="known", usage=usage)
+    panel = load_panel([run, runs["two"]])
+    assert panel.members[0].cost_per_item(panel.keys) == cost
+    done = deemster("panel", str(run), str(runs["two"]))
+    row = next(line.split() for line in done.stdout.splitlines() if "known" in line.split())
+    assert row[2] == shown
+
+
 def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
     found = diagnose_run(runs["one"], [runs["two"], runs["copy"]], bootstrap=FEW)
     gains = {one.what: one.gain.value or 0.0 for one in found.remedies}
@@ -169,6 +193,45 @@ def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
     done = deemster("diagnose", str(runs["one"]), str(runs["two"]))
     assert done.returncode == 0, done.stderr
     assert "two too, half of the votes" in " ".join(done.stdout.split())
+
+
+RIGHT, WRONG, TIED = ([[8, 2], [8, 2]], [[2, 8], [2, 8]], [[5, 5], [5, 5]])
+ALIKE = "all verdicts look alike; nothing tells a sure one from an unsure one"
+TOLD_APART = "nothing in the votes tells the labelled best response from the others"
+LEARNED, ABSTAIN = "labels: aggregator learned", "labels: abstain on the least sure 20%"
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        pytest.param([RIGHT, WRONG, RIGHT] * 30, {ABSTAIN: ALIKE}, id="same-margin"),
+        pytest.param([[[8, 2]], [[2, 8]]] * 30, {ABSTAIN: ALIKE, LEARNED: TOLD_APART}, id="chance"),
+        pytest.param(
+            [[[9, 1], [7, 3]], *[RIGHT, WRONG, RIGHT] * 30], {ABSTAIN: ALIKE}, id="but-for-one"
+        ),
+        pytest.param(
+            [TIED] * 60,
+            {ABSTAIN: "the judge got 0 of 60 right", LEARNED: TOLD_APART},
+            id="all-tied",
+        ),
+        pytest.param([RIGHT] * 60, {ABSTAIN: "the judge got 60 of 60 right"}, id="all-right"),
+    ],
+)
+def test_what_cannot_be_tried_says_why(
+    scores: list[list[list[int]]], why: dict[str, str], tmp_path: Path
+) -> None:
+    run = write(tmp_path / "run", [np.array(one) for one in scores])
+    found = diagnose_run(run, bootstrap=FEW)
+    assert found.accuracy.n == len(scores)
+    untried = {one.what: one.note for one in found.remedies if one.gain.value is None}
+    assert untried.keys() == why.keys()
+    assert all(untried[what].startswith(text) for what, text in why.items())
+    assert [one.what in why for one in found.remedies] == sorted(
+        one.what in why for one in found.remedies
+    )
+    done = deemster("diagnose", str(run), env={"COLUMNS": "200"})
+    assert done.returncode == 0, done.stderr
+    assert ABSTAIN in " ".join(done.stdout.split())
 
 
 def test_runs_of_other_samples_are_refused(runs: dict[str, Path], tmp_path: Path) -> None:

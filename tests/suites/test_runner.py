@@ -264,6 +264,28 @@ async def test_thresholds(tmp_path: Path) -> None:
     assert result.unscored == N
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            "thresholds: {ties: '< 0.01'}\n", "thresholds: {ties: '< 0.02'}\n", id="changed"
+        ),
+        pytest.param("", "thresholds: {ties: '< 0.02'}\n", id="added"),
+        pytest.param("thresholds: {ties: '< 0.01'}\n", "", id="taken-out"),
+    ],
+)
+@pytest.mark.parametrize("failing", [False, True], ids=["finished", "unfinished"])
+async def test_the_stored_suite_is_that_of_the_summary(
+    tmp_path: Path, before: str, after: str, *, failing: bool
+) -> None:
+    out = tmp_path / "run"
+    await run(suite(tmp_path, before), out, Ledger(fail=lambda *_: failing))
+    await run(suite(tmp_path, after), out, Ledger(), resume=failing)
+    stored = json.loads((out / "suite.json").read_text("utf-8")).get("thresholds", {})
+    told = {one["figure"]: one["asked"] for one in summary(out).get("thresholds", ())}
+    assert stored == told == ({"ties": "< 0.02"} if after else {})
+
+
 async def test_several_judges_and_a_panel(tmp_path: Path) -> None:
     text = """\
 name: many

@@ -119,7 +119,8 @@ def fit(ballots: Sequence[Ballot], best: Sequence[int], *, penalty: float = 1.0)
             precision), >= 0. 1 is a weak one from some hundred items on; it was not tuned.
 
     Raises:
-        InputError: lengths differ, or no item can be used.
+        InputError: lengths differ, no item can be used, or no feature tells the labelled best from
+            the others.
     """
     if len(ballots) != len(best):
         raise InputError(f"{len(ballots)} ballots, but {len(best)} labels; give one each")
@@ -138,6 +139,8 @@ def fit(ballots: Sequence[Ballot], best: Sequence[int], *, penalty: float = 1.0)
     spread = np.concatenate(tables).std(axis=0)
     spread = np.where(spread > 1e-12, spread, np.inf)
     weights = _maximise([table / spread for table in tables], penalty)
+    if not (weights / spread).any():
+        raise InputError("nothing in the votes tells the labelled best response from the others")
     return Learned(tuple(zip(FEATURES, (float(w) for w in weights / spread), strict=True)))
 
 
@@ -157,6 +160,9 @@ def cross_fit(
         folds: parts the items are dealt into at random, >= 2.
         seed: of the dealing.
         penalty: as in `fit`.
+
+    Raises:
+        InputError: as in `fit`, on any of the folds.
     """
     if not 2 <= folds <= len(ballots):
         raise InputError(f"folds must be from 2 to the {len(ballots)} items, got {folds}")

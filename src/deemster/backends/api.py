@@ -163,10 +163,10 @@ class APIBackend:
         return shared is not None and shared.several.most(shared.profile) == 1
 
     def check(self) -> None:
-        """Make sure that the model can be asked: there is a key, and a URL. Sends nothing.
+        """Make sure that the model can be asked: a provider, a key and a URL. Sends nothing.
 
         Raises:
-            InputError: one is missing; the text names the variable to set.
+            InputError: one is missing; the text says what to give or to set.
         """
         check_access(self._wanted)
 

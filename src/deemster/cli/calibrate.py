@@ -125,7 +125,7 @@ def _show(report: CalibrationReport) -> None:
 def _row(name: str, one: LabelAgreement) -> tuple[object, ...]:
     judge = one.judge
     rater = "–" if one.ceiling is None else number(one.ceiling.rater.kappa)
-    plain = ("–" if x.value is None else f"{x.value:.3f}" for x in (judge.agreement, judge.ac))
+    plain = ("–" if x.value is None else f"{x.value:z.3f}" for x in (judge.agreement, judge.ac))
     return name, one.n, *plain, number(judge.kappa), rater
 
 
@@ -161,7 +161,7 @@ def _show_confidence(found: ConfidenceFit) -> None:
 
 def number(one: Estimate, *, signed: bool = False) -> str:
     """A figure with its interval, three decimals; a dash where it is undefined."""
-    form = "+.3f" if signed else ".3f"
+    form = "+z.3f" if signed else "z.3f"
     if one.value is None:
         return "–"
     if one.low is None or one.high is None:

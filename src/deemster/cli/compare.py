@@ -56,7 +56,7 @@ def compare(
     if not found.is_worse(alpha=alpha, max_drop=drop):
         return 0
     tell(
-        f"deemster: {found.second} is worse than {found.first}: {100 * found.change:+.2f} points",
+        f"deemster: {found.second} is worse than {found.first}: {100 * found.change:+z.2f} points",
     )
     return WORSE
 
@@ -91,10 +91,10 @@ def _line(one: Comparison) -> str:
     from deemster.cli.summary import percent
 
     difference = one.difference
-    change = "" if difference.value is None else f": {0.0 - 100 * difference.value:+.2f}"
+    change = "" if difference.value is None else f": {-100 * difference.value:+z.2f}"
     if difference.low is not None and difference.high is not None:
-        low, high = (0.0 - 100 * end for end in (difference.high, difference.low))
-        change += f" [{low:+.2f}, {high:+.2f}]"
+        low, high = (-100 * end for end in (difference.high, difference.low))
+        change += f" [{low:+z.2f}, {high:+z.2f}]"
     return (
         f"{percent(one.first.value)} to {percent(one.second.value)}{change} points "
         f"(n = {difference.n})"

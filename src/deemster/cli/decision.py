@@ -183,7 +183,7 @@ async def _answers(folder: Path, cases: list[DecisionCase]) -> list[Answered]:
 def _interval(value: Estimate, *, sign: str = "") -> str:
     if value.value is None or value.low is None or value.high is None:
         return "–"
-    spec = f"{sign}.3f"
+    spec = f"{sign}z.3f"
     return f"{value.value:{spec}} [{value.low:{spec}}, {value.high:{spec}}]"
 
 

@@ -94,8 +94,8 @@ def _show(report: PanelReport) -> None:
         [
             (
                 f"{one.first}, {one.second}",
-                "–" if one.correlation.value is None else f"{one.correlation.value:.2f}",
-                "–" if one.corrected is None else f"{one.corrected:.2f}",
+                "–" if one.correlation.value is None else f"{one.correlation.value:z.2f}",
+                "–" if one.corrected is None else f"{one.corrected:z.2f}",
                 percent(one.same_wrong),
                 "copies" if one.copies else "",
             )
@@ -149,4 +149,4 @@ def points(one: Estimate) -> str:
     """A difference of shares with its interval, in points."""
     if one.value is None or one.low is None or one.high is None:
         return "–"
-    return f"{100 * one.value:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
+    return f"{100 * one.value:+z.2f} [{100 * one.low:+z.2f}, {100 * one.high:+z.2f}]"

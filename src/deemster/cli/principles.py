@@ -108,7 +108,7 @@ def _show_bank(bank: PrincipleBank, top: int, *, as_json: bool) -> None:
             (
                 one.name,
                 f"{one.value:.1%} [{one.low:.1%}, {one.high:.1%}]",
-                "–" if one.lift is None else f"{100 * one.lift:+.1f}",
+                "–" if one.lift is None else f"{100 * one.lift:+z.1f}",
                 f"{one.right}/{one.votes}",
                 one.queries,
                 one.spellings,

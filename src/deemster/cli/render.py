@@ -107,12 +107,12 @@ def _rewards(sample: Sample, verdict: Verdict) -> Table:
     order = verdict.ranking if verdict.ranking is not None else range(len(sample.responses))
     places = _places(verdict)
     for i in order:
-        reward = "–" if verdict.rewards is None else f"{verdict.rewards[i]:.4g}"
+        reward = "–" if verdict.rewards is None else f"{verdict.rewards[i]:z.4g}"
         style = "bold green" if i == verdict.best else ""
         name = sample.policies[i] if sample.policies else ""
         label = f"{i + 1}" + (f" {name}" if name else "")
         text = _cut(sample.responses[i].text, _SNIPPET)
-        score = () if scores is None else (f"{scores[i]:.4g}",)
+        score = () if scores is None else (f"{scores[i]:z.4g}",)
         table.add_row(places.get(i, "–"), Text(label), reward, *score, Text(text), style=style)
     return table
 
@@ -135,7 +135,7 @@ def _headline(verdict: Verdict) -> str:
     if verdict.rewards is None:
         return f"No verdict: {valid}."
     if len(verdict.rewards) == 1:
-        return f"Reward {verdict.rewards[0]:.4g}; {valid}."
+        return f"Reward {verdict.rewards[0]:z.4g}; {valid}."
     best = (
         f"Response {verdict.best + 1} is best"
         if verdict.best is not None
@@ -181,7 +181,7 @@ def _critiques(verdict: Verdict, chosen: Judgment) -> list[RenderableType]:
     lines: list[RenderableType] = [Text(f"critiques{which}", style="italic")]
     for critique in chosen.critiques:
         score = chosen.scores[critique.response]
-        shown = "" if score is None else f" [{score:g}]"
+        shown = "" if score is None else f" [{score:zg}]"
         label = Text(f"Response {critique.response + 1}{shown}: ", style="bold")
         lines.append(label + Text(_cut(critique.text, _CRITIQUE), style="not bold"))
     return lines
@@ -276,7 +276,7 @@ def _is_number(value: object) -> bool:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:z.4g}" if isinstance(value, float) else str(value)
 
 
 def _cut(text: str, size: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from deemster.suites.engines import Engine, Observer
     from deemster.suites.loading import Suite
     from deemster.suites.overrides import Override
+    from deemster.suites.planning import JudgePlan
     from deemster.suites.runner import Plan, RunResult
 
 _LONGEST = 255
@@ -64,7 +67,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what it would take: calls, tokens, money.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print summary.json.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print summary.json, or the plan of --dry-run.")
+    ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of suites, for editors.")
     ] = False,
@@ -82,7 +87,7 @@ def run(
     overrides = _overrides(model, k, limit, changes or ())
     suite = load_suite(suite_file, overrides=overrides, trust=trust_suite)
     if dry_run:
-        return _dry_run(suite, batch=engine["batch"])
+        return _dry_run(suite, batch=engine["batch"], as_json=as_json)
     directory = out or default_directory(suite.spec.name)
     try:
         result = _judge_all(suite, directory, resume=resume, engine=judging)
@@ -181,11 +186,23 @@ def _show(result: RunResult, *, as_json: bool, metrics: Sequence[str] | None) ->
     tell(f"run written to {result.directory}")
 
 
-def _dry_run(suite: Suite, *, batch: bool) -> int:
+def _dry_run(suite: Suite, *, batch: bool, as_json: bool) -> int:
     from deemster.backends import checked
-    from deemster.cli.render import show_table
     from deemster.suites.building import build_judges
     from deemster.suites.planning import plan_suite
+
+    plans = plan_suite(suite, batch=batch)
+    if as_json:
+        typer.echo(json.dumps({"batch": batch, "judges": [asdict(plan) for plan in plans]}))
+    else:
+        _show_plans(plans, batch=batch)
+    for judge in build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges:
+        judge.wrap_backends(checked)  # a plan that cannot be run is of no use
+    return 0
+
+
+def _show_plans(plans: Sequence[JudgePlan], *, batch: bool) -> None:
+    from deemster.cli.render import show_table
 
     rows = [
         (
@@ -198,7 +215,7 @@ def _dry_run(suite: Suite, *, batch: bool) -> int:
             plan.tokens_out,
             "unknown" if plan.cost is None else f"${plan.cost:.2f}",
         )
-        for plan in plan_suite(suite, batch=batch)
+        for plan in plans
     ]
     columns = (
         "judge", "samples", "votes", "requests", "shared", "tokens in", "most tokens out",
@@ -206,9 +223,6 @@ def _dry_run(suite: Suite, *, batch: bool) -> int:
     )  # fmt: skip
     how = "estimated, at the price of batches" if batch else "estimated"
     show_table(f"what the run would take ({how})", columns, rows)
-    for judge in build_judges(suite.spec, folder=suite.path.parent, trust=suite.trust).judges:
-        judge.wrap_backends(checked)  # a plan that cannot be run is of no use
-    return 0
 
 
 class Figures:

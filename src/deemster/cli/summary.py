@@ -257,9 +257,9 @@ def _difference(one: Standing) -> str:
     found = one.against_best
     if found is None or found.difference.value is None:
         return "–"
-    text = f"{100 * found.difference.value:+.1f}"
+    text = f"{100 * found.difference.value:+z.1f}"
     if found.difference.low is not None and found.difference.high is not None:
-        text += f"\n[{100 * found.difference.low:+.1f}, {100 * found.difference.high:+.1f}]"
+        text += f"\n[{100 * found.difference.low:+z.1f}, {100 * found.difference.high:+z.1f}]"
     return f"{text}\nn={found.difference.n}" + (
         "" if found.p_value is None else f" p={found.p_value:.2g}"
     )
@@ -269,10 +269,12 @@ def _two_lines(figure: Estimate | None, *, plain: bool) -> str:
     """The figure, and below it the interval, in per cent unless `plain`."""
     if figure is None or figure.value is None:
         return "–"
-    text = f"{figure.value:.3f}" if plain else f"{figure.value:.2%}"
+    text = f"{figure.value:z.3f}" if plain else f"{figure.value:.2%}"
     if figure.low is None or figure.high is None:
         return text
-    low, high = (f"{end:.3f}" if plain else f"{100 * end:.1f}" for end in (figure.low, figure.high))
+    low, high = (
+        f"{end:z.3f}" if plain else f"{100 * end:.1f}" for end in (figure.low, figure.high)
+    )
     return f"{text}\n[{low}, {high}]"
 
 
@@ -280,8 +282,8 @@ def _number(figure: Estimate) -> str:
     if figure.value is None:
         return "–"
     known = figure.low is not None and figure.high is not None
-    interval = f" [{figure.low:.3f}, {figure.high:.3f}]" if known else ""
-    return f"{figure.value:.3f}{interval}"
+    interval = f" [{figure.low:z.3f}, {figure.high:z.3f}]" if known else ""
+    return f"{figure.value:z.3f}{interval}"
 
 
 def _rate(figure: Estimate) -> str:

@@ -61,7 +61,7 @@ def number(value: float | None, *, signed: bool = False) -> str:
     """A share in percent, a difference of shares in points; an en dash for None."""
     if value is None:
         return "–"
-    return f"{100 * value:+.0f}".replace("-", "−") if signed else f"{100 * value:.0f} %"
+    return f"{100 * value:+z.0f}".replace("-", "−") if signed else f"{100 * value:.0f} %"
 
 
 def interval(estimate: Estimate, *, signed: bool = False) -> str:

@@ -162,9 +162,9 @@ def figure(value: float | None, kind: str) -> str:
         return "–"
     formats: dict[str, Any] = {
         "percent": lambda: f"{value:.1%}".replace("%", "\u202f%"),
-        "points": lambda: f"{100 * value:+.1f}".replace("-", "−"),
-        "number4": lambda: f"{value:.4g}",
-        "number": lambda: f"{value:.2f}".replace("-", "−"),
+        "points": lambda: f"{100 * value:+z.1f}".replace("-", "−"),
+        "number4": lambda: f"{value:z.4g}",
+        "number": lambda: f"{value:z.2f}".replace("-", "−"),
         "count": lambda: f"{value:,.0f}".replace(",", "\u202f"),
         "usd": lambda: f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.2g}",
         "seconds": lambda: _seconds(value),

@@ -23,7 +23,7 @@ def verdict_html(verdict: Verdict) -> str:
     if verdict.rewards is not None:
         scores = verdict.scores
         rows = [
-            (i + 1, f"{verdict.rewards[i]:.4g}", "–" if scores is None else f"{scores[i]:.4g}")
+            (i + 1, f"{verdict.rewards[i]:z.4g}", "–" if scores is None else f"{scores[i]:z.4g}")
             for i in verdict.ranking or range(len(verdict.rewards))
         ]
         parts.append(table_html(("response", "reward", "mean score"), rows))
@@ -48,7 +48,7 @@ def _headline(verdict: Verdict) -> str:
     if verdict.rewards is None:
         return f"No verdict: {valid}"
     if len(verdict.rewards) == 1:
-        return f"Reward {verdict.rewards[0]:.4g}; {valid}"
+        return f"Reward {verdict.rewards[0]:z.4g}; {valid}"
     if verdict.best is None:
         tied = ", ".join(str(i + 1) for i in verdict.ties[0]) if verdict.ties else "?"
         return f"Tied on top: responses {tied}; {valid}"
@@ -60,7 +60,7 @@ def _vote(vote: Vote) -> str:
     if isinstance(vote, Failure):
         said = f"failed ({vote.status}): {vote.message}"
     else:
-        said = ", ".join("–" if score is None else f"{score:g}" for score in vote.scores)
+        said = ", ".join("–" if score is None else f"{score:zg}" for score in vote.scores)
     text = vote.raw if len(vote.raw) <= _TEXT else vote.raw[: _TEXT - 1] + "…"
     return (
         f"<details><summary>vote {vote.draw + 1}: {escape(said)}</summary>"

@@ -53,7 +53,7 @@ def in_words(verdict: Verdict, n: int) -> str:
         lines += [shown.analysis, ""]
     rewards = summary.rewards or ()
     for index, (reward, critique) in enumerate(zip(rewards, summary.critiques, strict=True), 1):
-        lines.append(f"Response {index}: reward {reward:g}")
+        lines.append(f"Response {index}: reward {reward:zg}")
         lines += [critique, ""] if critique else [""]
     sure = "" if summary.confidence is None else f", confidence {summary.confidence:.2f}"
     counted = f"{summary.valid_votes} of {summary.votes} votes valid{sure}"

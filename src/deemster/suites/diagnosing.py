@@ -18,12 +18,17 @@ from deemster.suites.metrics.estimate import DEFAULT
 from deemster.suites.panel_report import effective_number
 from deemster.suites.panels import Member, StoredPanel, load_member, rewards_table, win_share
 
+_Tried = tuple[Estimate, Estimate, str]
+"""Accuracy, gain and note of a remedy."""
 _ANSWERED = 0.8
 """Share of the items that a judge that may abstain still answers."""
 
 
 class Remedy(Record):
-    """Something to try, and what it did on the votes at hand."""
+    """Something to try, and what it did on the votes at hand.
+
+    Where it cannot be tried on them, accuracy and gain are None and `note` says why.
+    """
 
     what: str
     accuracy: Estimate
@@ -50,7 +55,7 @@ class Diagnosis(Record):
     votes: float
     cost: float | None
     remedies: tuple[Remedy, ...]
-    """Best gain first."""
+    """Best gain first; those that cannot be tried last."""
 
 
 def diagnose_run(
@@ -95,7 +100,9 @@ def diagnose_run(
         effective_votes=_effective_votes(alone, keys, k, bootstrap),
         votes=votes,
         cost=cost,
-        remedies=tuple(sorted(remedies, key=lambda one: -(one.gain.value or 0.0))),
+        remedies=tuple(
+            sorted(remedies, key=lambda one: (one.gain.value is None, -(one.gain.value or 0.0)))
+        ),
     )
 
 
@@ -149,42 +156,54 @@ def _labels(  # noqa: PLR0917
     bootstrap: Bootstrap,
 ) -> list[Remedy]:
     """Votes weighed by labels, and answering only what is likely to be right."""
-    ballots = [member.ballot(key) for key in keys]
-    rewards = cross_fit(ballots, [member.samples[key].best or 0 for key in keys], seed=seed)
-    learned = np.array(
-        [
-            float(_strictly(given, member.samples[key].best or 0))
-            for given, key in zip(rewards, keys, strict=True)
-        ]
-    )
-    found = [
-        Remedy(
-            what="labels: aggregator learned",
-            accuracy=bootstrap.mean(learned),
-            gain=bootstrap.difference(learned, right),
-            votes=votes,
-            cost=cost,
-            note="cross-fitted",
-        )
-    ]
-    values = np.array([verdict_features(member.verdicts[key]) for key in keys])
-    if not why_not(values, right):
-        chance = np.nan_to_num(cross_fit_chances(values, right, seed=seed))
-        kept = np.argsort(-chance, kind="stable")[: round(_ANSWERED * len(keys))]
-        answered = bootstrap.mean(right[kept])
-        gain = np.full(len(keys), -1.0) * right  # accuracy of the kept less that of all
-        gain[kept] += right[kept] * len(keys) / len(kept)
+    found = []
+    for what, tried in (
+        ("labels: aggregator learned", _weighed(member, keys, right, seed, bootstrap)),
+        (
+            f"labels: abstain on the least sure {1 - _ANSWERED:.0%}",
+            _abstaining(member, keys, right, seed, bootstrap),
+        ),
+    ):
+        accuracy, gain, note = tried
         found.append(
-            Remedy(
-                what=f"labels: abstain on the least sure {1 - _ANSWERED:.0%}",
-                accuracy=answered,
-                gain=bootstrap.mean(gain),
-                votes=votes,
-                cost=cost,
-                note=f"of the {len(kept)} answered; cross-fitted",
-            )
+            Remedy(what=what, accuracy=accuracy, gain=gain, votes=votes, cost=cost, note=note)
         )
     return found
+
+
+def _weighed(
+    member: Member, keys: Sequence[str], right: Floats, seed: int, bootstrap: Bootstrap
+) -> _Tried:
+    ballots = [member.ballot(key) for key in keys]
+    best = [member.samples[key].best or 0 for key in keys]
+    try:
+        rewards = cross_fit(ballots, best, seed=seed)
+    except InputError as error:
+        return _untried(keys, str(error))
+    learned = np.array([float(_strictly(*one)) for one in zip(rewards, best, strict=True)])
+    return bootstrap.mean(learned), bootstrap.difference(learned, right), "cross-fitted"
+
+
+def _abstaining(
+    member: Member, keys: Sequence[str], right: Floats, seed: int, bootstrap: Bootstrap
+) -> _Tried:
+    values = np.array([verdict_features(member.verdicts[key]) for key in keys])
+    if why := why_not(values, right):
+        return _untried(keys, why)
+    try:
+        chance = np.nan_to_num(cross_fit_chances(values, right, seed=seed))
+    except InputError as error:  # verdicts look alike, all of them or those of four folds
+        return _untried(keys, str(error))
+    kept = np.argsort(-chance, kind="stable")[: round(_ANSWERED * len(keys))]
+    gain = np.full(len(keys), -1.0) * right  # accuracy of the kept less that of all
+    gain[kept] += right[kept] * len(keys) / len(kept)
+    note = f"of the {len(kept)} answered; cross-fitted"
+    return bootstrap.mean(right[kept]), bootstrap.mean(gain), note
+
+
+def _untried(keys: Sequence[str], why: str) -> _Tried:
+    nothing = Estimate(value=None, low=None, high=None, n=len(keys))
+    return nothing, nothing, why
 
 
 def _strictly(rewards: Floats, best: int) -> bool:

@@ -155,7 +155,7 @@ def _checks(
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.2f}"
+    return f"{100 * share:+z.2f}"
 
 
 def _p(value: float | None) -> str:

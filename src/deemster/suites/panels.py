@@ -17,7 +17,7 @@ from deemster.judges.asking import as_vote
 from deemster.judges.membership import weighted_by
 from deemster.judges.panel_weights import PanelWeights
 from deemster.judges.scaling import Kind
-from deemster.schemas import JudgeInfo, Sample, Verdict
+from deemster.schemas import JudgeInfo, Sample, Usage, Verdict
 from deemster.suites.rescoring import find_judge
 from deemster.suites.store import RunStore
 
@@ -61,9 +61,10 @@ class Member:
         return sum(len(self.verdicts[key].votes) for key in keys) / max(len(keys), 1)
 
     def cost_per_item(self, keys: Sequence[str]) -> float | None:
-        """US dollars per item; None if it is unknown of one, or nothing was paid."""
-        known = [cost for key in keys if (cost := self.verdicts[key].usage.cost) is not None]
-        return sum(known) / len(keys) if len(known) == len(keys) and any(known) else None
+        """US dollars per item; None if it is unknown of one, or no call is on record."""
+        total = Usage.total(self.verdicts[key].usage for key in keys)
+        on_record = bool(total.calls or total.cost)
+        return total.cost / len(keys) if total.cost is not None and on_record else None
 
     def ballot(self, key: str) -> Ballot:
         """The votes of one sample."""

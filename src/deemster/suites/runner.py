@@ -135,6 +135,7 @@ async def run_suite(
             finished = not any(store.left(j, with_failures=True) for j in range(len(infos)))
     thresholds = tuple(check_thresholds(suite.spec, summaries))
     write_summary(out, summaries, spent=spent, standings=best_first, thresholds=thresholds)
+    _write_suite(out, suite)  # a run that goes on may have other thresholds than it began with
     if finished:
         _remove_cassette(out)
     return RunResult(
@@ -193,16 +194,20 @@ def _begin(store: RunStore, digest: str, suite: Suite) -> None:
         if not store.count_samples():
             store.add_samples(suite.samples())
         store.set_value("samples", digest)
-        for name, record in (
-            ("suite.json", suite.written),
-            ("environment.json", environment(suite.path.parent)),
-        ):
-            with writing(store.directory / name):
-                write_json(store.directory / name, record)
+        _write_suite(store.directory, suite)
+        path = store.directory / "environment.json"
+        with writing(path):
+            write_json(path, environment(suite.path.parent))
     elif known != digest:
         raise InputError(
             f"the run in {str(store.directory)!r} was begun with other samples; give another --out"
         )
+
+
+def _write_suite(out: Path, suite: Suite) -> None:
+    path = out / "suite.json"
+    with writing(path):
+        write_json(path, suite.written)
 
 
 def environment(folder: Path) -> dict[str, object]:

@@ -77,17 +77,24 @@ class Wanted:
 
 
 def check_access(wanted: Wanted) -> None:
-    """Refuse a model that cannot be asked because a key or URL is missing. Sends nothing.
+    """Refuse a model that cannot be asked: nobody has it, or a key or URL is missing.
+
+    Sends nothing.
 
     Raises:
-        InputError: the text names what to set.
+        InputError: the text names what to give or to set.
     """
+    _, slash, model = wanted.name.partition("/")
+    if slash and not model.strip():
+        raise InputError(
+            f"model {wanted.name!r} names a provider and no model; give 'provider/model', "
+            "for example 'openai/gpt-5-mini'"
+        )
     if (lean := wanted.lean) is not None:
         find_access(wanted.given, lean[1])
         return
     given = wanted.given
-    if given.trust is not True:
-        read_profile(wanted)  # finds out where it would go
+    read_profile(wanted)  # finds out where it would go
     from deemster.backends._api import with_litellm  # noqa: PLC0415 - takes seconds
 
     if given.api_base is None and (
