@@ -143,6 +143,11 @@ def test_bad_usage_is_one_line_and_exit_2(arguments: tuple[str, ...], message: s
     assert message in one_line(deemster("score", *arguments, *model))
 
 
+def test_bad_usage_is_said_before_a_judge_is_opened(tiny_nano: Path) -> None:
+    """Which judge it would have been is no news then."""
+    assert "--query is missing" in one_line(deemster("score"))
+
+
 def test_the_embedded_model_is_the_default(
     tiny_nano: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

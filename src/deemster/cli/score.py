@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AsyncExitStack,
     aclosing,
@@ -70,27 +70,41 @@ def score(
 ) -> int:  # fmt: skip
     """Judge the responses to a query: rewards, ranking, principles and critiques."""
     allowed = share(allow_unscored)
+    _check_given(input_file, query, response, reference, columns=columns, split=split)
     built = judge.build(seed=seed)
+    if input_file is None:
+        with _shown(out, as_json=as_json) as show:
+            asked = query or "", response or []
+            return run_async(_one(built, record, *asked, reference, show, allowed))
+    from deemster.data.columns import GivenColumns
+    from deemster.data.samples import read_samples
+
+    given = None if columns is None else GivenColumns.parse(columns)
+    with spooled(input_file) as (path, name):
+        read = partial(read_samples, path, columns=given, split=split, name=name)
+        total = sum(1 for _ in read())  # all is checked before anything is asked
+        with _shown(out, as_json=as_json) as show:
+            return run_async(_many(built, record, read, total, show, allowed))
+
+
+def _check_given(
+    input_file: Path | None,
+    query: str | None,
+    response: Sequence[str] | None,
+    reference: str | None,
+    **of_input: str | None,
+) -> None:
+    """Refuse options that do not go together, before a judge is opened and says which it is."""
     if input_file is not None:
         if query is not None or response or reference is not None:
             raise InputError("give --input or --query and --response, not both")
-        from deemster.data.columns import GivenColumns
-        from deemster.data.samples import read_samples
-
-        given = None if columns is None else GivenColumns.parse(columns)
-        with spooled(input_file) as (path, name):
-            read = partial(read_samples, path, columns=given, split=split, name=name)
-            total = sum(1 for _ in read())  # all is checked before anything is asked
-            with _shown(out, as_json=as_json) as show:
-                return run_async(_many(built, record, read, total, show, allowed))
-    for option, value in (("--columns", columns), ("--split", split)):
+        return
+    for option, value in of_input.items():
         if value is not None:
-            raise InputError(f"{option} goes with --input")
+            raise InputError(f"--{option} goes with --input")
     if query is None or not response:
         missing = "--query" if query is None else "--response"
         raise InputError(f"{missing} is missing; give -q QUERY -r ANSWER [-r ANSWER …], or --input")
-    with _shown(out, as_json=as_json) as show:
-        return run_async(_one(built, record, query, response, reference, show, allowed))
 
 
 @contextmanager

@@ -36,8 +36,9 @@ _BLOCKED = re.compile(
 )
 _KEY = re.compile(r"\b(sk|pk|rk|gsk|xai|hf|AIza|Bearer)[-_ ][A-Za-z0-9_\-.*]{6,}")
 _LONGEST = 300
+"""Characters of a provider's words that are shown, and that say what kind of error it is."""
 _MOST = 4000
-"""Characters of a provider's words that are kept."""
+"""Characters that are kept."""
 _LONGEST_WAIT = 86_400.0
 """Seconds; who asks for longer is not believed: all who share the key would wait."""
 _WAIT = re.compile(
