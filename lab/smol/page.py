@@ -26,6 +26,8 @@ JUDGES = {
     "smol": "**`smol`**",
     "smol-32": "`smol`, more votes",
     "grpo": "`smol` after GRPO, which does not ship",
+    "again": "`smol` after wider tables once more, which does not ship",
+    "soup": "the mean of the weights of both, which does not ship",
     "smol-meta": "`smol` with a meta RM, which does not ship",
 }
 """How the tables name who judged, in their order."""
