@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from torch import multiprocessing
 from torch.distributed.run import get_args_parser
 
 from lab.smol import packed
@@ -56,7 +56,13 @@ def _one_of_two(rank: int, base: Path, adapter: Path, out: Path) -> None:
 def test_two_processes_train_what_one_does(base: Path, adapter: Path, tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     train(Packed(base, adapter, dtype=torch.float32, compiled=False), ROWS, alone, settings())
-    multiprocessing.spawn(_one_of_two, (base, adapter, together), nprocs=2)
+    spawn = multiprocessing.get_context("spawn")
+    both = [spawn.Process(target=_one_of_two, args=(i, base, adapter, together)) for i in (0, 1)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
     one, two = (
         float(Packed(base, out / "12", dtype=torch.float32, compiled=False).loss(ROWS).detach())
         for out in (alone, together)
