@@ -48,12 +48,6 @@ def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
     assert len(suite.spec.data) == len(suite.spec.judges) == 1
 
 
-def test_samples_of_none_name_the_line(tmp_path: Path) -> None:
-    text = "name: m\ndata: {samples: []}\njudges: {model: 'fake:x'}\n"
-    with pytest.raises(InputError, match=r":2: data.samples: expected 1 or more"):
-        load_suite(write(tmp_path, text))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

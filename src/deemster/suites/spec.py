@@ -55,7 +55,7 @@ class DataSpec(_Spec):
     """Which column holds what, e.g. `{query: prompt, responses: [a, b], truth: winner}`."""
     split: str | None = None
     """The part of a benchmark, a dataset or a folder to read."""
-    samples: Annotated[tuple[dict[str, JsonValue], ...], Field(min_length=1)] | None = None
+    samples: tuple[dict[str, JsonValue], ...] | None = None
     """Samples given in the suite itself."""
     subsets: tuple[str, ...] | None = None
     """Keep only these subsets."""

@@ -62,7 +62,7 @@ def test_a_stage_depends_on_its_own_section_only(tmp_path: Path) -> None:
         pytest.param({"nano": {"rl": {"group": 1}}}, "nano.rl.group: Input should be", id="range"),
         pytest.param({"nano": {"device": "tpu"}}, "'auto', 'cpu' or 'cuda', got 'tpu'", id="tpu"),
         pytest.param({"data": {}}, "unknown key 'data'; allowed: name", id="other-engine"),
-        pytest.param({"nano": None}, "nano: Input should be a valid", id="empty"),
+        pytest.param({"nano": None}, "nano: expected a mapping", id="empty"),
     ],
 )
 def test_errors_name_the_field(tmp_path: Path, sections: dict[str, object], message: str) -> None:
