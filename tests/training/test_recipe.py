@@ -234,7 +234,7 @@ def test_ready_recipes_load(path: Path) -> None:
         pytest.param(
             changed("eval.models", ["sft"]), "unknown model 'sft'; known: base, distil", id="models"
         ),
-        pytest.param(changed("eval.models", []), "eval.models: Tuple should have", id="no-model"),
+        pytest.param(changed("eval.models", []), "eval.models: expected 1 or more", id="no-model"),
         pytest.param(changed("meta.base", ""), "meta.base: String should have", id="no-base"),
         pytest.param("name: a\nmodel: {base: b}\n", "no stage to run", id="no-stage"),
         pytest.param(changed("model.base", "${NOT_SET}"), "'NOT_SET' is not set", id="variable"),
