@@ -32,6 +32,7 @@ from deemster.schemas import (
 )
 from deemster.sqlite_file import fold, open_readonly, open_writable, told, transaction
 from deemster.suites.run_folder import FILE, lock_run
+from deemster.suites.same_judges import check_same_judges
 from deemster.suites.store_format import (
     FORMAT,
     REMEDY,
@@ -181,18 +182,9 @@ class RunStore:
             InputError: the run was begun with others.
         """
         known = self.judges()
-        if not known:
-            return False
-        for old, new in zip(known, judges, strict=False):
-            if old.fingerprint != new.fingerprint:
-                raise InputError(_judge_differs(old, new, self.directory))
-        if len(known) != len(judges):
-            theirs, ours = (", ".join(one.name for one in side) for side in (known, judges))
-            raise InputError(
-                f"the run in {str(self.directory)!r} was begun with other judges: {theirs}, now "
-                f"{ours}; give another --out"
-            )
-        return True
+        if known:
+            check_same_judges(known, judges, self.directory)
+        return bool(known)
 
     def count_samples(self) -> int:
         """How many samples the run has."""
@@ -385,27 +377,3 @@ def _vote_row(vote: Vote) -> tuple[object, ...]:
 
 def _pack(text: str) -> bytes:
     return zlib.compress(text.encode(), 1)
-
-
-def _judge_differs(old: JudgeInfo, new: JudgeInfo, directory: Path) -> str:
-    changed = [
-        f"{name} was {was!r}, now {now!r}"
-        for name, was, now in _changed(old.model_dump(mode="json"), new.model_dump(mode="json"))
-    ]
-    return (
-        f"the run in {str(directory)!r} was begun with another judge: {'; '.join(changed)}; "
-        "give another --out"
-    )
-
-
-def _changed(old: object, new: object, name: str = "") -> Iterator[tuple[str, object, object]]:
-    """The innermost values that differ, with their places: `sampling.temperature`."""
-    inside = f"{name}." if name else ""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old | new:
-            yield from _changed(old.get(key), new.get(key), f"{inside}{key}")
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, pair in enumerate(zip(old, new, strict=True)):
-            yield from _changed(*pair, f"{inside}{number}")
-    elif old != new:
-        yield name, old, new
