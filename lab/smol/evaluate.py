@@ -8,7 +8,8 @@
 Every judge on every set of data is a run. Whatever ends it, the same command goes on, and votes
 that a smaller `--limit` or k has drawn are not drawn again. Judges: smol, smol-32 (a row of its
 own, for more votes on fewer pairs), smol-meta (with its meta RM), nano, base (untrained),
-NAME=MODEL. Data: heldout, and BENCHMARK=PATH of its files.
+NAME=MODEL. Data: heldout, development (pairs to choose by, which no figure of the page is from),
+and BENCHMARK=PATH of its files.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ from lab.smol import page
 from lab.smol.domain import prompt_of
 from lab.smol.figures import part_of
 from lab.smol.generator import generate
-from lab.smol.measure import HELD_OUT
+from lab.smol.measure import DEVELOPMENT, HELD_OUT
 
+OWN = {"heldout": HELD_OUT, "development": DEVELOPMENT}
+"""Pairs of the project."""
 FRESH_SEED = 991
 """Of data that no training drew."""
 _SHOWN = 4
@@ -67,8 +70,8 @@ def judge_of(name: str, model: str, *, k: int, dtype: str = "float32") -> Judge:
 
 def suite_of(data: str, path: str, out: Path, *, limit: int | None) -> Suite:
     """The samples as a suite, written into a folder."""
-    source: dict[str, Any] = {"path": str(HELD_OUT)}
-    if data != "heldout":
+    source: dict[str, Any] = {"path": str(OWN.get(data))}
+    if data not in OWN:
         source = {"benchmark": data, "path": path, "max_responses": _SHOWN}
     if limit is not None:
         source["limit"] = limit

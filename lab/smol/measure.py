@@ -1,6 +1,7 @@
-"""How well a judge does on the held-out pairs: greedy, each pair in both orders.
+"""How well a judge does on hand-written pairs: greedy, each pair in both orders.
 
-    python -m lab.smol.measure hf:build/smol/distil/model          # all pairs
+    python -m lab.smol.measure hf:build/smol/distil/model          # the held-out pairs
+    python -m lab.smol.measure hf:build/smol/distil/model --development --show 400
     python -m lab.smol.measure hf:build/smol/distil/checkpoints/checkpoint-100 --limit 60
 
 Prints one JSON object. A checkpoint of a LoRA run is an adapter folder, which `hf:` reads.
@@ -19,12 +20,15 @@ from pathlib import Path
 from deemster import Judge
 from deemster.schemas import Judgment, Sample, as_query, as_responses
 
-HELD_OUT = Path(__file__).with_name("heldout.jsonl")
+HELD_OUT, DEVELOPMENT = (
+    Path(__file__).with_name(f"{name}.jsonl") for name in ("heldout", "development")
+)
+"""Pairs written by hand: the first only to report figures, the second to choose and to look at."""
 
 
-def held_out(limit: int | None = None) -> list[Sample]:
-    """The pairs, or so many of them evenly from all kinds."""
-    rows = [json.loads(line) for line in HELD_OUT.read_text(encoding="utf-8").splitlines()]
+def held_out(limit: int | None = None, *, file: Path = HELD_OUT) -> list[Sample]:
+    """The pairs of a file, or so many of them evenly from all kinds."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     samples = [
         Sample(
             id=row["id"],
@@ -38,6 +42,11 @@ def held_out(limit: int | None = None) -> list[Sample]:
     if limit is None or limit >= len(samples):
         return samples
     return [samples[i * len(samples) // limit] for i in range(limit)]
+
+
+def reserved() -> list[Sample]:
+    """All pairs that no training may have seen."""
+    return [*held_out(), *held_out(file=DEVELOPMENT)]
 
 
 async def measure(judge: Judge, samples: Sequence[Sample]) -> dict[str, object]:
@@ -83,12 +92,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model")
     parser.add_argument("--dialect", default="smol")
+    parser.add_argument(
+        "--development", action="store_true", help="pairs to look at and to choose by"
+    )
     parser.add_argument("--limit", type=int)
     parser.add_argument("--show", type=int, default=0, help="print so many judgments")
     given = parser.parse_args()
 
     async def run() -> dict[str, object]:
-        samples = held_out(given.limit)
+        file = DEVELOPMENT if given.development else HELD_OUT
+        samples = held_out(given.limit, file=file)
         async with Judge(
             given.model, dialect=given.dialect, k=2, temperature=0.0, max_tokens=160
         ) as judge:

@@ -28,7 +28,7 @@ from deemster.training.data import decontaminate
 from deemster.training.modeling import completion_ids, prompt_encoder
 from deemster.training.prompts import training_messages
 from lab.smol.generator import generate
-from lab.smol.measure import held_out
+from lab.smol.measure import reserved
 from lab.smol.packed_llama import Packed, Row
 
 _PACKED = 640
@@ -38,11 +38,11 @@ SHARED_WORDS = 6
 
 
 def rows_of(items: int, *, seed: int, base: Path) -> list[Row]:
-    """What the teacher writes about generated requests, without those like the held-out pairs."""
+    """What the teacher writes about generated requests, without those like the reserved pairs."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     encode, dialect = prompt_encoder(tokenizer, None), open_dialect("smol")
     drawn = list(generate(items, seed=seed))
-    kept = decontaminate((one.sample for one in drawn), held_out(), n=SHARED_WORDS).kept
+    kept = decontaminate((one.sample for one in drawn), reserved(), n=SHARED_WORDS).kept
     clean = {sample.id for sample in kept}
     rows = []
     for one in drawn:
@@ -192,6 +192,13 @@ def started(parser: argparse.ArgumentParser) -> Path:
     return base
 
 
+def parted() -> None:
+    """The processes of `torchrun` take leave, none before the others are done."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def main() -> None:
     """The command line."""
     parser = options()
@@ -203,6 +210,7 @@ def main() -> None:
         given.out,
         given,
     )
+    parted()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from deemster.training.outcome import is_correct, rule_reward, truth_of
 from deemster.training.prompts import training_messages
 from lab.smol import packed
 from lab.smol.generator import generate
-from lab.smol.measure import held_out
+from lab.smol.measure import reserved
 from lab.smol.packed import Steps, add_up, rate
 from lab.smol.packed_llama import Packed, Row
 
@@ -190,9 +190,9 @@ def advantages(rewards: Sequence[float]) -> list[float]:
 
 
 def pairs(count: int, *, seed: int) -> Iterator[Sample]:
-    """Generated requests with several responses, without those like the held-out pairs."""
+    """Generated requests with several responses, without those like the reserved pairs."""
     drawn = (one.sample for one in generate(count, seed=seed))
-    kept = decontaminate(drawn, held_out(), n=packed.SHARED_WORDS).kept
+    kept = decontaminate(drawn, reserved(), n=packed.SHARED_WORDS).kept
     return (sample for sample in kept if len(sample.responses) > 1)
 
 
@@ -321,6 +321,7 @@ def main() -> None:
     if len(samples) < int(os.environ.get("WORLD_SIZE", "1")):
         parser.error(f"--items {given.items} leave too few requests with several responses")
     train(Packed(base, given.adapter), base, samples, given.out, given)
+    packed.parted()
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from lab.smol import (
     writing,
 )
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
-from lab.smol.measure import held_out, measure
+from lab.smol.measure import DEVELOPMENT, HELD_OUT, held_out, measure, reserved
 from lab.smol.tables import facts
 
 SMOL = open_dialect("smol")
@@ -203,8 +203,9 @@ def test_the_cassette_holds_what_the_teacher_says(tmp_path: Path) -> None:
         assert vote.raw == one.completion(tuple(range(len(one.answers))))
 
 
-def test_held_out_pairs_are_balanced_and_not_trained_on(drawn: list[Judged]) -> None:
-    pairs = held_out()
+@pytest.mark.parametrize("file", [HELD_OUT, DEVELOPMENT])
+def test_held_out_pairs_are_balanced_and_not_trained_on(drawn: list[Judged], file: Path) -> None:
+    pairs = held_out(file=file)
     assert len(pairs) >= 300
     assert len({one.id for one in pairs}) == len({one.query for one in pairs}) == len(pairs)
     assert len({one.subset for one in pairs}) >= 40
@@ -212,8 +213,15 @@ def test_held_out_pairs_are_balanced_and_not_trained_on(drawn: list[Judged]) -> 
     assert 0.48 < sum(firsts) / len(firsts) < 0.52
     shared = len(decontaminate(pairs, [one.sample for one in drawn], n=8).removed)
     assert shared == 0  # the count alone: whoever writes data is not shown the pairs
-    assert [one.id for one in held_out(60)] == sorted({one.id for one in held_out(60)})
-    assert len({one.subset for one in held_out(60)}) >= 35
+    some = held_out(60, file=file)
+    assert [one.id for one in some] == sorted({one.id for one in some})
+    assert len({one.subset for one in some}) >= 35
+
+
+def test_no_pair_to_choose_by_is_like_one_of_the_figures() -> None:
+    own = held_out(file=DEVELOPMENT)
+    assert not decontaminate(own, held_out(), n=8).removed
+    assert len(reserved()) == len(own) + len(held_out())
 
 
 async def test_measuring_counts_both_orders_and_what_does_not_parse() -> None:
