@@ -127,6 +127,11 @@ def check(folder: Path, data: Iterable[tuple[str, str]], out: Path) -> dict[str,
     return {title: list(row) for title, row in rows.items()}
 
 
+def _named(judge: Judge) -> str:
+    """The end of the model's name, which tells adapters apart, as part of a folder's name."""
+    return judge.backend.name[-8:].replace("/", "-")
+
+
 def _base() -> Path:
     folder = fetched(BASE)
     if folder is None:
@@ -145,7 +150,7 @@ async def _all(given: argparse.Namespace) -> None:
             async with judge_of(name, model, k=given.k, dtype=given.dtype) as judge:
                 suite = suite_of(source, path, out, limit=given.limit)
                 votes = out / f"votes-{name.removesuffix('-meta')}.cassette"
-                run = out / f"{suite.path.stem}-{name}-k{given.k}-{judge.backend.name[-8:]}"
+                run = out / f"{suite.path.stem}-{name}-k{given.k}-{_named(judge)}"
                 page.note(
                     folder, f"{source}/{name}", await measured(judge, suite, run, votes=votes)
                 )

@@ -97,6 +97,9 @@ _NO_SHARE = 0.56
 right in 226 of 352 (12,000 requests, seed 5)."""
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
+_NONE_RIGHT = 0.12
+"""Share of the tasks whose two responses are both wrong: a vote that finds the truth in neither
+must say so, and leave the others to decide, instead of praising one of them."""
 _WITH_REFERENCE = 0.04
 _CLOSE = 0.5
 """Share of the tasks whose wrong answers are all near misses, if there are any."""
@@ -134,21 +137,22 @@ class Judged:
         return close - answer.padded
 
 
-def generate(count: int, *, seed: int) -> Iterator[Judged]:
+def generate(count: int, *, seed: int, undecided: bool = False) -> Iterator[Judged]:
     """Draw tasks of all kinds.
 
-    The right response is in each place equally often, whatever its length; no question with the
-    same answers comes twice.
+    The right response, where there is one, is in each place equally often, whatever its length; no
+    question with the same answers comes twice.
 
     Args:
         count: how many.
         seed: of everything drawn.
+        undecided: draw some with two wrong responses, too, of which none may be better.
     """
     seen: set[str] = set()
     number = 0
     while number < count:
         rng = random.Random(f"{seed} {len(seen)} {number}")  # noqa: S311 - no secret
-        judged = _judged(rng, _task(rng))
+        judged = _judged(rng, _task(rng), undecided=undecided)
         key = judged.sample.id
         seen.add(f"{key} {len(seen)}" if key in seen else key)
         if f"{key} {len(seen) - 1}" in seen:
@@ -174,13 +178,15 @@ def _draw_kind(rng: Rng) -> Kind:
     return KINDS[kind]
 
 
-def _judged(rng: Rng, task: Task) -> Judged:
+def _judged(rng: Rng, task: Task, *, undecided: bool) -> Judged:
     draw = rng.random()
     wrong = _met(rng, task.wrong)
     if draw < _SINGLE:
         answers = [task.right if rng.random() < 0.5 else rng.choice(wrong)]
     elif draw < _SINGLE + _TRIPLE and len(wrong) > 1:
         answers = [task.right, *rng.sample(wrong, 2)]
+    elif undecided and draw > 1 - _NONE_RIGHT and len(wrong) > 1:
+        answers = rng.sample(wrong, 2)
     else:
         answers = [task.right, rng.choice(wrong)]
     rng.shuffle(answers)

@@ -41,7 +41,7 @@ def rows_of(items: int, *, seed: int, base: Path) -> list[Row]:
     """What the teacher writes about generated requests, without those like the reserved pairs."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     encode, dialect = prompt_encoder(tokenizer, None), open_dialect("smol")
-    drawn = list(generate(items, seed=seed))
+    drawn = list(generate(items, seed=seed, undecided=True))
     kept = decontaminate((one.sample for one in drawn), reserved(), n=SHARED_WORDS).kept
     clean = {sample.id for sample in kept}
     rows = []

@@ -35,6 +35,7 @@ from lab.smol import (
     writing,
 )
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
+from lab.smol.item import RIGHT
 from lab.smol.measure import DEVELOPMENT, HELD_OUT, held_out, measure, reserved
 from lab.smol.tables import facts
 
@@ -216,6 +217,20 @@ def test_held_out_pairs_are_balanced_and_not_trained_on(drawn: list[Judged], fil
     some = held_out(60, file=file)
     assert [one.id for one in some] == sorted({one.id for one in some})
     assert len({one.subset for one in some}) >= 35
+
+
+def test_two_wrong_responses_are_both_said_to_be_wrong() -> None:
+    assert all(RIGHT in _grades(one) for one in generate(300, seed=7) if len(one.answers) > 1)
+    drawn = list(generate(1500, seed=7, undecided=True))
+    wrong = [one for one in drawn if len(one.answers) == 2 and RIGHT not in _grades(one)]
+    assert 0.05 < len(wrong) / len(drawn) < 0.13
+    for one in wrong:
+        (scores,) = re.findall(r"boxed\{(\d+), (\d+)\}", one.completion((0, 1)))
+        assert max(int(score) for score in scores) <= 5
+
+
+def _grades(one: Judged) -> list[float]:
+    return [answer.grade for answer in one.answers]
 
 
 def test_no_pair_to_choose_by_is_like_one_of_the_figures() -> None:
