@@ -92,8 +92,11 @@ def asked_way(rng: Rng, *, night: bool = False) -> Way:
 def answer_way(rng: Rng, given: Way) -> Way:
     """How the answers write theirs: mostly alike, at times otherwise."""
     draw, digit = rng.random(), rng.random() < 0.3
-    if draw < 0.66:
+    if draw < 0.6:
         return given
+    if draw < 0.66 and given.form in {"24", "bare"}:  # 07:00 beside 7:00, 6:10 pm beside 4:40
+        bare = given.form == "bare"
+        return replace(given, form="side", tight=digit) if bare else replace(given, zero=True)
     if given.form == "words":
         return Way(given.plain.form, rng.choice(":."), tight=rng.random() < 0.4)
     if draw < 0.84 or given.form == "bare":
@@ -142,9 +145,14 @@ def moved(now: int, span: int, way: Way, *, back: bool = False) -> str:
     return ", ".join(told)
 
 
-def _upto_hour(count: int) -> str:
-    """What is left of an hour; of the fives it is known by heart."""
-    return taken(60, count) if count % 5 else f"60 - {count} = {60 - count}"
+def _sum(x: int, y: int) -> str:
+    """A sum of minutes; those of fives are so few that they are known by heart."""
+    return f"{x} + {y} = {x + y}" if x % 5 == y % 5 == 0 else added(x, y)
+
+
+def _rest(x: int, y: int) -> str:
+    """A difference of minutes, likewise."""
+    return f"{x} - {y} = {x - y}" if x % 5 == y % 5 == 0 else taken(x, y)
 
 
 def _hours(now: int, count: int, way: Way, *, back: bool) -> str:
@@ -167,7 +175,7 @@ def _later(now: int, count: int, way: Way) -> str:
         return f"{left} = {new}"
     full = way.show(now + to)
     if count < to:
-        return f"{left}: {to} min to {full} is more, {added(minute, count)}, so {new}"
+        return f"{left}: {to} min to {full} is more, {_sum(minute, count)}, so {new}"
     if count == to:
         return f"{left}: {to} min to {full}, so {new}"
     rest = count - to
@@ -178,14 +186,14 @@ def _earlier(now: int, count: int, way: Way) -> str:
     minute, new = now % 60, way.show(now - count)
     left, full = f"{way.show(now)} - {count} min", way.show(now - minute)
     if not minute:
-        return f"{left}: {_upto_hour(count)}, so {new}"
+        return f"{left}: {_rest(60, count)}, so {new}"
     if count < minute:
-        return f"{left}: {minute} min to {full} is more, {taken(minute, count)}, so {new}"
+        return f"{left}: {minute} min to {full} is more, {_rest(minute, count)}, so {new}"
     if count == minute:
         return f"{left}: {minute} min to {full}, so {new}"
     rest = count - minute
     split = f"{minute} min to {full}, {count} = {minute} + {rest}"
-    return f"{left}: {split}, {full} - {rest} min: {_upto_hour(rest)}, so {new}"
+    return f"{left}: {split}, {full} - {rest} min: {_rest(60, rest)}, so {new}"
 
 
 def apart(start: int, span: int, way: Way) -> str:
@@ -197,12 +205,12 @@ def apart(start: int, span: int, way: Way) -> str:
     if m < n:
         same = end - n + m
         hours = f"{_whole(start, same, way)}, " if same > start else ""
-        rest = f"{taken(n, m)} min" if m else f"{way.show(same)} to {b} is {n} min"
+        rest = f"{_rest(n, m)} min" if m else f"{way.show(same)} to {b} is {n} min"
         return f"{a} to {b}: {n} is more than {m}, {hours}{rest}"
     full, last = start + 60 - m, end - n
     hours = f"{_whole(full, last, way)}, " if last > full else ""
     first = f"{a} to {way.show(full)} is {60 - m} min"
-    rest = f"{way.show(last)} to {b} is {n} min, {added(60 - m, n)} min" if n else ""
+    rest = f"{way.show(last)} to {b} is {n} min, {_sum(60 - m, n)} min" if n else ""
     return f"{a} to {b}: {n} is less than {m}, {first}, {hours}{rest}".removesuffix(", ")
 
 
