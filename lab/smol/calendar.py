@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from lab.smol.amounts import DAYS, MONTHS, NAMES, digits, in_words
 from lab.smol.clock import shown
+from lab.smol.dates import ordinal, weekday_more, years_more
 from lab.smol.item import (
     NEAR,
     RIGHT,
@@ -42,8 +43,10 @@ _WAYS = (
 
 def _weekday(rng: Rng) -> Task:
     other = rng.random()
-    if other < 0.34:
-        return _named_day(rng) if other < 0.14 else _date(rng) if other < 0.24 else _apart(rng)
+    if other > 0.65:
+        return weekday_more(rng)
+    if other < 0.25:
+        return _named_day(rng) if other < 0.1 else _date(rng) if other < 0.18 else _apart(rng)
     start, step = rng.randrange(7), rng.randint(1, 6)
     if rng.random() < 0.15:
         step = rng.choice((7, 8, 9, 10, 14))
@@ -104,11 +107,6 @@ def _named_day(rng: Rng) -> Task:
     )
 
 
-def _ordinal(number: int) -> str:
-    ending = "th" if number in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
-
-
 def _date(rng: Rng) -> Task:
     """The weekday of a date, from that of another one near to it."""
     date, start = rng.randint(1, 22), rng.randrange(7)
@@ -117,19 +115,19 @@ def _date(rng: Rng) -> Task:
     dates = [date + sign * i for i in range(step + 1)]
     path = [(one, DAYS[(start + one - date) % 7]) for one in dates]
     last, right = path[-1]
-    first, name = _ordinal(date), DAYS[start]
+    first, name = ordinal(date), DAYS[start]
     query = rng.choice(
         (
             f"{month} {date} is a {name}. What weekday is {month} {last}?",
-            f"The {first} is a {name}. Which day is the {_ordinal(last)}?",
-            f"the {first} of {month} falls on a {name}, so the {_ordinal(last)} is a",
-            f"If the {first} is a {name}, what day of the week is the {_ordinal(last)}?",
-            f"My calendar has {name} for the {first}. And for the {_ordinal(last)}?",
-            f"{name} is the {first}. What is the {_ordinal(last)}, then?",
-            f"Rent is due on the {_ordinal(last)}. The {first} is a {name}. Due on what day?",
+            f"The {first} is a {name}. Which day is the {ordinal(last)}?",
+            f"the {first} of {month} falls on a {name}, so the {ordinal(last)} is a",
+            f"If the {first} is a {name}, what day of the week is the {ordinal(last)}?",
+            f"My calendar has {name} for the {first}. And for the {ordinal(last)}?",
+            f"{name} is the {first}. What is the {ordinal(last)}, then?",
+            f"Rent is due on the {ordinal(last)}. The {first} is a {name}. Due on what day?",
             f"We leave on {month} {last}. I know that {month} {date} is a {name}. Weekday?",
-            f"the {first} was a {name} - so what was the {_ordinal(last)}?",
-            f"We meet on the {_ordinal(last)} and the {first} is a {name}. Which weekday?",
+            f"the {first} was a {name} - so what was the {ordinal(last)}?",
+            f"We meet on the {ordinal(last)} and the {first} is a {name}. Which weekday?",
         )
     )
     fact = ", ".join(f"{one} {day}" for one, day in path)
@@ -336,6 +334,8 @@ def _earlier(rng: Rng) -> Task:
 
 
 def _years(rng: Rng) -> Task:
+    if rng.random() < 0.45:
+        return years_more(rng)
     born = rng.randint(1880, 2010)
     years = rng.randint(5, min(80, 2030 - born))
     now = born + years
