@@ -19,7 +19,10 @@ _NAMED = {
     "splitting": "right number",
 }
 _OPERATIONS = {"sum", "difference", "product", "quotient"}
-_LARGE = ("{t}", "dollars", "euros", "pages", "miles", "members", "km")
+_LARGE = (
+    *("{t}", "dollars", "euros", "pages", "miles", "members", "km", "points", "seats", "visitors"),
+    *("words", "pounds", "metres", "ml", "grams"),
+)
 """What there may be hundreds of in a story; people are no 300 years old."""
 
 

@@ -5,6 +5,7 @@ The teacher first writes which numbers belong to the question: "60 less 12 and 1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from lab.smol.amounts import cash, in_words, written
@@ -23,11 +24,17 @@ from lab.smol.working import (
 
 _SIGNS = ("$", "£", "€", "dollars", "euros", "pounds", "euros", "dollars")
 _NOTES = {
-    500: ("a fiver", "a five", "a 5", "a five euro note"),
-    1000: ("a tenner", "a ten", "a 10", "a ten pound note"),
-    2000: ("a twenty", "a 20", "a twenty dollar bill", "a 20 euro note"),
+    500: ("a fiver", "a five", "a 5", "a five euro note", "a five pound note", "a 5 dollar bill"),
+    1000: ("a tenner", "a ten", "a 10", "a ten pound note", "a ten euro note", "a 10 dollar bill"),
+    2000: ("a twenty", "a 20", "a twenty dollar bill", "a 20 euro note", "a 20 pound note"),
     5000: ("a fifty", "a 50", "a fifty euro note", "a 50 pound note"),
     10000: ("a hundred", "a 100", "a hundred dollar bill"),
+}
+_NAMES = re.compile("euro|pound|dollar")
+_CURRENCY = {one: one.removesuffix("s") for one in _SIGNS} | {
+    "$": "dollar",
+    "£": "pound",
+    "€": "euro",
 }
 _NO = 0.62
 """Share of "no": the generator drops some of them."""
@@ -114,6 +121,13 @@ def _spending(rng: Rng) -> Task:
     x = _left_of(rng, (y, z))
     a, b, c = x // 100, y // 100, z // 100
     given = dict(zip("xyz", _prices(rng, sign, x, y, z), strict=True))
+    if draw > 0.9 and y > 100 and z > 100:
+        x = (b + c - rng.randint(1, min(b, c, 20))) * 100
+        given["x"] = _prices(rng, sign, x)[0]
+        asking = strayed(rng, ask(rng, "spending_short", **given))
+        fact = f"{b} and {c}, less {x // 100}: {added(b, c)}, {taken(b + c, x // 100)}"
+        slips = {f"{b} + {c}": y + z, f"{x // 100} - {b}": x - y}
+        return _amount(rng, "spending", asking, fact, y + z - x, slips, sign)
     if draw < 0.5:
         asking = strayed(rng, ask(rng, "spending_gain", **given))
         fact = f"{a} less {b}, then {c} more: {taken(a, b)}, {added(a - b, c)}"
@@ -162,12 +176,13 @@ def _change(rng: Rng) -> Task:
     x = rng.choice([note for note in _NOTES if note > cost][:2])
     names = _prices(rng, sign, y, z)
     bare = [f"{one / 100:.2f}" for one in (y, z)] if rng.random() < 0.4 else names
-    note = rng.choice(_NOTES[x]) if rng.random() < 0.6 else cash(x, sign)
+    notes = [one for one in _NOTES[x] if _CURRENCY[sign] in one or not _NAMES.search(one)]
+    note = rng.choice(notes) if rng.random() < 0.6 else cash(x, sign)
     asking = ask(rng, "change_two" if two else "change_note", x=note, y=bare[0], z=bare[1])
     asking = strayed(rng, asking)
     one, other, paid = f"{y / 100:.2f}", f"{z / 100:.2f}", x // 100
     slips = {f"{paid} - {one}": x - y, f"{paid} - {other}": x - z}
-    fact = f"{paid} less {one}: {counted_up(y, x)}"
+    fact = counted_up(y, x)
     if two:
         fact = f"{one} and {other} from {paid}: {added_cash(y, z)}, {counted_up(cost, x)}"
         slips[f"{one} + {other}"] = cost

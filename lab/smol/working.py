@@ -83,7 +83,8 @@ def counted_up(cost: int, paid: int) -> str:
     if cost % 100 == 0:
         return taken(paid // 100, cost // 100)
     full = -(-cost // 100)
-    steps = f"{cost / 100:.2f} + {(full - cost / 100):.2f} = {full}"
+    left = f"{paid // 100} - {cost / 100:.2f}: "
+    steps = f"{left}{cost / 100:.2f} + {(full - cost / 100):.2f} = {full}"
     whole, rest = paid // 100 - full, (paid - cost) % 100
     return f"{steps}, {taken(paid // 100, full)}, {whole} + 0.{rest:02d} = {whole}.{rest:02d}"
 
@@ -107,7 +108,8 @@ def totalled(count: int, price: int) -> str:
     if not cents:
         return multiplied(count, whole)
     amounts = [cash(count * part, "$")[1:] for part in (whole * 100, cents)]
-    steps = f"{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
+    left = f"{count} x {whole}.{cents:02d}: "
+    steps = f"{left}{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
     return f"{steps}, {' + '.join(amounts)} = {cash(count * price, '$')[1:]}"
 
 
