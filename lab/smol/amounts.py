@@ -48,6 +48,15 @@ def digits(value: float | Fraction) -> str:
     return f"{float(value):.2f}".rstrip("0").rstrip(".")
 
 
+def cash(cents: int, sign: str) -> str:
+    """An amount of money, as people write it in one currency."""
+    whole, rest = divmod(cents, 100)
+    number = f"{whole}.{rest:02d}" if rest else str(whole)
+    if sign in {"$", "£", "€"}:
+        return sign + number
+    return f"{number} {sign}"
+
+
 def written(rng: Rng, text: str) -> str:
     """A number of an answer as somebody may write it: 9, nine, 1,200."""
     if not text.isdecimal():

@@ -59,6 +59,9 @@ _WEIGHTS = {
     "changed plan": 2.0,
     "clock span": 3.5,
     "clock plan": 3.0,
+    **dict.fromkeys(("spending",), 4.0),
+    **dict.fromkeys(("afford", "change"), 3.0),
+    **dict.fromkeys(("things left", "splitting", "rate", "discount", "sum of three"), 2.0),
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import gcd
 
-from lab.smol.amounts import digits, in_words, near, written
+from lab.smol import stories
+from lab.smol.amounts import cash, digits, in_words, near, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.numbers import ask
-from lab.smol.working import added, divided, multiplied, taken
+from lab.smol.working import (
+    added,
+    counted_up,
+    multiplied,
+    percentage,
+    percentage_of,
+    shared_out,
+    taken,
+    totalled,
+)
 
 _UNITS = (  # one of the first is how many of the second
     *(("km", "metres", 1000), ("kilometres", "metres", 1000), ("metres", "centimetres", 100)),
@@ -62,37 +73,20 @@ def _percent(rng: Rng) -> Task:
     slips = {digits(whole - part), str(share), str(part * 10), str(part + 10), digits(part / 10)}
     wrong = sorted(slips - {str(part)})
     return short_task(
-        rng, "percent", query, "right percentage", _shown_percent(share, whole, part), str(part),
+        rng, "percent", query, "right percentage", percentage(share, whole, part), str(part),
         [*near(rng, part, 1), *rng.sample(wrong, 2)], say=sentence, write=written,
     )  # fmt: skip
-
-
-def _shown_percent(share: int, whole: int, part: int) -> str:
-    """How a part is found: by halves, or by a tenth."""
-    half, tenth = digits(whole / 2), digits(whole / 10)
-    if share == 50:
-        return f"50% of {whole} is half of it, {part}"
-    if share in {25, 75}:
-        quarter = f"half of {whole} is {half}, half of that is {digits(whole / 4)}"
-        return quarter if share == 25 else f"{quarter}, and {added(whole / 2, whole / 4)}"
-    if share == 10:
-        return f"10% of {whole} is {whole} / 10 = {part}"
-    tenths = f"10% of {whole} is {tenth}"
-    if share == 5:
-        return f"{tenths}, so 5% is half of that, {part}"
-    if share == 15:
-        return f"{tenths}, 5% is {digits(whole / 20)}, and {added(whole / 10, whole / 20)}"
-    return f"{tenths}, and {multiplied(share // 10, whole / 10)}"
 
 
 def _percent_change(rng: Rng, share: int, whole: int, part: int, *, up: bool) -> Task:
     query, sentence = ask(rng, "percent_up" if up else "percent_off", p=str(share), w=digits(whole))
     result, other = (whole + part, whole - part) if up else (whole - part, whole + part)
     last = added(whole, part) if up else taken(whole, part)
+    asked = f"{whole} and {share}% more" if up else f"{whole} less {share}%"
     wrong = sorted({str(part), str(other), str(abs(whole - share))} - {str(result)})
     return short_task(
         rng, "percent", query, "right result",
-        f"{_shown_percent(share, whole, part)}, then {last}", str(result),
+        f"{asked}: {percentage(share, whole, part)}, then {last}", str(result),
         [*near(rng, result, 1), *wrong[:2]], say=sentence, write=written,
     )  # fmt: skip
 
@@ -102,18 +96,9 @@ def _percent_of_what(rng: Rng, share: int, whole: int, part: int) -> Task:
     wrong = {f"{part}%", f"{100 - share}%", f"{share + 10}%", f"{share + 5}%"} - {f"{share}%"}
     return short_task(
         rng, "percent", query, "right percentage",
-        f"{_shown_percent(share, whole, part)}, so {share}%", f"{share}%",
+        percentage_of(share, whole, part), f"{share}%",
         rng.sample(sorted(wrong), 2), say=sentence,
     )  # fmt: skip
-
-
-def _cash(cents: int, sign: str) -> str:
-    """An amount of money, as people write it in one currency."""
-    whole, rest = divmod(cents, 100)
-    number = f"{whole}.{rest:02d}" if rest else str(whole)
-    if sign in {"$", "£", "€"}:
-        return sign + number
-    return f"{number} {sign}"
 
 
 def _money(rng: Rng) -> Task:
@@ -124,46 +109,26 @@ def _money(rng: Rng) -> Task:
     paid = next(note for note in (500, 1000, 2000, 5000) if note > cost + 100)
     left = paid - cost
     wrong = {left + 100, left - 100, left + 1000, left + 50, paid + cost, left - 50}
-    names = [_cash(one, sign) for one in (paid, cost, left)]
+    names = [cash(one, sign) for one in (paid, cost, left)]
     query, sentence = ask(rng, "change", q=names[0], c=names[1])
     return short_task(
-        rng, "money", query, "right change", _counted_up(cost, paid), names[2],
-        [_cash(one, sign) for one in rng.sample(sorted(n for n in wrong if n > 100), 3)],
+        rng, "money", query, "right change", counted_up(cost, paid), names[2],
+        [cash(one, sign) for one in rng.sample(sorted(n for n in wrong if n > 100), 3)],
         far=[names[1]] if cost != left else [], say=sentence,
     )  # fmt: skip
-
-
-def _counted_up(cost: int, paid: int) -> str:
-    """The change in cents to the next whole amount, then in whole amounts."""
-    if cost % 100 == 0:
-        return taken(paid // 100, cost // 100)
-    full = -(-cost // 100)
-    steps = f"{cost / 100:.2f} + {(full - cost / 100):.2f} = {full}"
-    whole, rest = paid // 100 - full, (paid - cost) % 100
-    return f"{steps}, {taken(paid // 100, full)}, {whole} + 0.{rest:02d} = {whole}.{rest:02d}"
 
 
 def _purchase(rng: Rng, sign: str) -> Task:
     price = rng.randint(2, 15) * 100 + rng.choice((0, 0, 0, 50, 50, 20))
     count = rng.randint(2, 9)
     total = price * count
-    one, right = _cash(price, sign), _cash(total, sign)
+    one, right = cash(price, sign), cash(total, sign)
     query, sentence = ask(rng, "purchase", x=count, c=one, thing=rng.choice(_GOODS))
     wrong = {total + price, price + 100 * count, total + 1000, total - 100} - {total}
     return short_task(
-        rng, "money", query, "right total", _totalled(count, price), right,
-        [_cash(cents, sign) for cents in rng.sample(sorted(wrong), 2)], say=sentence,
+        rng, "money", query, "right total", totalled(count, price), right,
+        [cash(cents, sign) for cents in rng.sample(sorted(wrong), 2)], say=sentence,
     )  # fmt: skip
-
-
-def _totalled(count: int, price: int) -> str:
-    """Several times a price in cents: "4 x 2 = 8, 4 x 0.50 = 2, 8 + 2 = 10"."""
-    whole, cents = divmod(price, 100)
-    if not cents:
-        return multiplied(count, whole)
-    amounts = [_cash(count * part, "$")[1:] for part in (whole * 100, cents)]
-    steps = f"{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
-    return f"{steps}, {' + '.join(amounts)} = {_cash(count * price, '$')[1:]}"
 
 
 def _units(rng: Rng) -> Task:
@@ -213,7 +178,7 @@ def _units(rng: Rng) -> Task:
 def _shared(value: Fraction, factor: int) -> str:
     if value % factor:
         return f"{digits(value)} / {factor} = {digits(value / factor)}"
-    return divided(int(value), factor)
+    return shared_out(int(value), factor)
 
 
 def _typed(rng: Rng, given: str) -> str:
@@ -252,15 +217,52 @@ def _fraction(rng: Rng) -> Task:
     if under == 1:
         fact = f"{word} {whole} is {multiplied(over, whole)}"
     elif over == 1:
-        fact = f"{word} {whole} is {divided(whole, under)}"
+        fact = f"{word} {whole} is {shared_out(whole, under)}"
     else:
-        fact = f"{divided(whole, under)}, and {multiplied(over, part)}"
+        fact = f"{shared_out(whole, under)}, and {multiplied(over, part)}"
     slips = {str(whole * 2), str(whole * under), str(whole // 2), str(part), str(whole - 1)}
     slips |= {str(whole + value), str(whole - under)} - {"0"}
     wrong = [one for one in near(rng, value, 2) if one not in slips]
     return short_task(
         rng, "fraction", query, "right amount", fact, str(value), wrong,
         far=rng.sample(sorted(slips - {str(value), "0", "1"}), 2), say=sentence, write=written,
+    )  # fmt: skip
+
+
+def _fractions(rng: Rng) -> Task:
+    """Fractions with fractions: reduced, added, halved."""
+    draw = rng.random()
+    if draw < 0.4:
+        under = rng.randint(2, 8)
+        over = rng.choice([n for n in range(1, under) if gcd(n, under) == 1])
+        by = rng.choice((2, 2, 3, 4, 5, 6, 10))
+        x, y = over * by, under * by
+        asking = ask(rng, "fractions_simple", x=str(x), y=str(y))
+        fact = f"{x} of {y}: {x} / {by} = {over}, {y} / {by} = {under}"
+        slips = {(over, under + 1), (over + 1, under + 2), (1, by), (over, y), (over + 1, under)}
+    elif draw < 0.7:
+        small, times = rng.choice(((2, 2), (2, 3), (2, 4), (3, 2), (4, 2), (5, 2), (3, 3)))
+        y = small * times
+        one, other = rng.randint(1, small - 1), rng.choice([n for n in range(1, y) if n % times])
+        over, under, same = one * times + other, y, f"{one * times}/{y}"
+        if over > y or gcd(over, y) > 1:
+            return _fractions(rng)
+        shown = [f"{one}/{small}", f"{other}/{y}"]
+        fact = f"{shown[0]} is {same}, {one * times} + {other} = {over}"
+        slips = {(one + other, small + y), (one + other, y), (over + 1, y), (over, y + small)}
+        rng.shuffle(shown)
+        asking = ask(rng, "fractions_add", x=shown[0], y=shown[1])
+    else:
+        y = rng.randint(2, 9)
+        over = rng.choice([n for n in range(1, y) if n % 2 and gcd(n, y) == 1] or [1])
+        under = 2 * y
+        asking = ask(rng, "fractions_half", x=f"{over}/{y}")
+        fact = f"half of {over}/{y}: {y} x 2 = {under}"
+        slips = {(over, y + 2), (over, y + 1), (over * 2, y), (over * 2, under), (over, under + 2)}
+    wrong = sorted(f"{a}/{b}" for a, b in slips if a * under != over * b and a < b)
+    return short_task(
+        rng, "fractions", asking[0], "right fraction", fact, f"{over}/{under}",
+        rng.sample(wrong, min(3, len(wrong))), say=asking[1],
     )  # fmt: skip
 
 
@@ -305,5 +307,7 @@ KINDS: dict[str, Kind] = {
     "money": _money,
     "units": _units,
     "fraction": _fraction,
+    "fractions": _fractions,
     "duration": _duration,
+    **stories.KINDS,
 }

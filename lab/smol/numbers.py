@@ -8,13 +8,21 @@ from collections.abc import Iterable, Mapping
 from lab.smol.amounts import DAYS, MONTHS, asked, digits, near, people, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.tables import phrasing
-from lab.smol.working import added, divided, multiplied, taken
+from lab.smol.working import added, multiplied, shared_out, taken
 
 _AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven)")
 """Where a number of the question needs "an"."""
-_NAMED = {"two steps": "right result"}
+_NAMED = {
+    **dict.fromkeys(("two steps", "saving"), "right result"),
+    **dict.fromkeys(("sum of three", "in all"), "right sum"),
+    "things left": "right rest",
+    "splitting": "right number",
+}
 _OPERATIONS = {"sum", "difference", "product", "quotient"}
-_LARGE = ("{t}", "dollars", "euros", "pages", "miles", "members", "km")
+_LARGE = (
+    *("{t}", "dollars", "euros", "pages", "miles", "members", "km", "points", "seats", "visitors"),
+    *("words", "pounds", "metres", "ml", "grams"),
+)
 """What there may be hundreds of in a story; people are no 300 years old."""
 
 
@@ -39,12 +47,24 @@ def ask(rng: Rng, key: str, **values: float | str) -> tuple[str, str]:
     return capital(asking) if question.startswith("{") else asking, sentence
 
 
+def strayed(rng: Rng, asking: tuple[str, str], share: float = 0.12) -> tuple[str, str]:
+    """The question, now and then with a remark whose numbers have nothing to do with it."""
+    if rng.random() > share:
+        return asking
+    remark, _ = phrasing(rng, "stray")
+    numbers = {"i": str(rng.randint(2, 90)), "j": str(rng.randint(2, 28))}
+    remark = _AN.sub(r"\1n ", remark.format(**people(rng), **numbers))
+    if remark[0].islower() or rng.random() < 0.75:
+        return f"{remark} {asking[0]}", asking[1]
+    return f"{asking[0]} {remark}", asking[1]
+
+
 def _fits(question: str, values: Iterable[float | str]) -> bool:
     large = any(isinstance(value, (int, float)) and value > 70 for value in values)
     return not large or any(word in question for word in _LARGE)
 
 
-def _operation(  # noqa: PLR0917 - every kind of the file calls it, in this order
+def operation(  # noqa: PLR0917 - every kind of the file calls it, in this order
     rng: Rng, kind: str, asking: tuple[str, str], fact: str, value: float, slips: Mapping[str, str]
 ) -> Task:
     """A task whose answer is a number.
@@ -92,7 +112,8 @@ def _sum(rng: Rng) -> Task:
     if x < 13 and y < 13:
         slips[f"{a} x {b}"] = digits(x * y)
     asking = ask(rng, "sum_bare" if bare else "sum_story", x=x, y=y)
-    return _operation(rng, "sum", asking, added(x, y), x + y, slips)
+    asking = asking if bare else strayed(rng, asking)
+    return operation(rng, "sum", asking, added(x, y), x + y, slips)
 
 
 def _difference(rng: Rng) -> Task:
@@ -101,21 +122,24 @@ def _difference(rng: Rng) -> Task:
     x += 2 if x - y < 2 else 0
     a, b = digits(x), digits(y)
     asking = ask(rng, "difference_bare" if bare else "difference_story", x=x, y=y)
+    asking = asking if bare else strayed(rng, asking)
     slips = {f"{a} + {b}": digits(x + y)}
     if bare is False and x % y == 0 and x // y > 1:
         slips[f"{a} / {b}"] = digits(x // y)
-    return _operation(rng, "difference", asking, taken(x, y), x - y, slips)
+    return operation(rng, "difference", asking, taken(x, y), x - y, slips)
 
 
 def _product(rng: Rng) -> Task:
     x, y = rng.randint(2, 12), rng.randint(2, 12)
     if rng.random() < 0.3:
         y = rng.choice((15, 20, 25, 30, 40, 50, 60, 100, 120, 200, rng.randint(13, 40)))
-    asking = ask(rng, "product_bare" if rng.random() < 0.35 else "product_story", x=x, y=y)
+    bare = rng.random() < 0.35
+    asking = ask(rng, "product_bare" if bare else "product_story", x=x, y=y)
+    asking = asking if bare else strayed(rng, asking)
     slips = {f"{x} + {y}": digits(x + y), f"{x} x {y + 1}": digits(x * (y + 1))}
     if y % x == 0 and y // x > 1:
         slips[f"{y} / {x}"] = digits(y // x)
-    return _operation(rng, "product", asking, multiplied(x, y), x * y, slips)
+    return operation(rng, "product", asking, multiplied(x, y), x * y, slips)
 
 
 def _quotient(rng: Rng) -> Task:
@@ -123,11 +147,13 @@ def _quotient(rng: Rng) -> Task:
     if rng.random() < 0.2:
         x = rng.choice((15, 20, 25, 30, 40, 50, 100, rng.randint(13, 40)))
     z = x * y
-    asking = ask(rng, "quotient_bare" if rng.random() < 0.35 else "quotient_story", z=z, y=y)
+    bare = rng.random() < 0.35
+    asking = ask(rng, "quotient_bare" if bare else "quotient_story", z=z, y=y)
+    asking = asking if bare else strayed(rng, asking)
     slips = {f"{z} - {y}": digits(z - y), f"{z} + {y}": digits(z + y)}
     if z < 60:
         slips[f"{z} x {y}"] = digits(z * y)
-    return _operation(rng, "quotient", asking, divided(z, y), x, slips)
+    return operation(rng, "quotient", asking, shared_out(z, y), x, slips)
 
 
 def _two_steps(rng: Rng) -> Task:
@@ -141,7 +167,7 @@ def _two_steps(rng: Rng) -> Task:
         asking = ask(rng, "sum_minus", x=x, y=y, z=z)
         fact, value = f"{added(x, y)}, {taken(x + y, z)}", x + y - z
         slips = {f"{x} + {y}": str(x + y), f"{x} + {y} + {z}": str(x + y + z)}
-    return _operation(rng, "two steps", asking, fact, value, slips)
+    return operation(rng, "two steps", asking, fact, value, slips)
 
 
 def _remainder(rng: Rng) -> Task:
@@ -269,7 +295,57 @@ def _check(rng: Rng) -> Task:
     )  # fmt: skip
 
 
+def _sum_of_three(rng: Rng) -> Task:
+    most = rng.choice((9, 20, 30, 60))
+    x, y, z = (rng.randint(2, most) for _ in range(3))
+    asking = strayed(rng, ask(rng, "sum_of_three", x=x, y=y, z=z))
+    fact = f"{x} + {y} + {z}: {added(x, y)}, {added(x + y, z)}"
+    slips = {f"{x} + {y}": str(x + y), f"{y} + {z}": str(y + z), f"{x} + {z}": str(x + z)}
+    return operation(rng, "sum of three", asking, fact, x + y + z, slips)
+
+
+def _things_left(rng: Rng) -> Task:
+    """Things less two lots of them, or how many are gone when some are left."""
+    y, z, left = rng.randint(2, 30), rng.randint(2, 20), rng.randint(3, 40)
+    if rng.random() < 0.35:
+        x = left + y if rng.random() < 0.4 else -(-(left + y) // 10) * 10
+        left = x - y
+        if left < 2:
+            x, left = x + 10, left + 10
+        asking = strayed(rng, ask(rng, "things_gone", x=x, y=y))
+        fact = f"of {x} there are {y} left: {taken(x, y)}"
+        slips = {f"{x} + {y}": str(x + y)}
+        return operation(rng, "things left", asking, fact, left, slips)
+    x = left + y + z
+    asking = strayed(rng, ask(rng, "things_left", x=x, y=y, z=z), 0.2)
+    fact = f"{x} less {y} and {z}: {taken(x, y)}, {taken(x - y, z)}"
+    slips = {f"{x} - {y}": str(x - y), f"{x} - {z}": str(x - z), f"{y} + {z}": str(y + z)}
+    return operation(rng, "things left", asking, fact, left, slips)
+
+
+def _in_all(rng: Rng) -> Task:
+    """One has some, the other so many more or fewer, or so many times as many: both together."""
+    x, y = rng.randint(4, 30), rng.randint(2, 12)
+    draw = rng.random()
+    if draw < 0.4:
+        key, other, work = "in_all_more", x + y, added(x, y)
+        slips = {f"{x} + {y}": str(x + y), f"2 x {x}": str(2 * x)}
+    elif draw < 0.65:
+        x += y
+        key, other, work = "in_all_fewer", x - y, taken(x, y)
+        slips = {f"{x} - {y}": str(x - y), f"{x} + {y}": str(x + y)}
+    else:
+        key, other, work = "in_all_twice", 2 * x, multiplied(2, x)
+        slips = {f"2 x {x}": str(2 * x), f"{x} + 2": str(x + 2)}
+    asking = strayed(rng, ask(rng, key, x=x, y=y))
+    fact = f"{work}, both: {added(x, other)}"
+    return operation(rng, "in all", asking, fact, x + other, slips)
+
+
 KINDS: dict[str, Kind] = {
+    "sum of three": _sum_of_three,
+    "things left": _things_left,
+    "in all": _in_all,
     "sum": _sum,
     "difference": _difference,
     "product": _product,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from lab.smol.amounts import digits
+from lab.smol.amounts import cash, digits
 
 _PLACES = (100, 10, 1)
 _KNOWN = 20
@@ -61,6 +61,90 @@ def divided(z: int, y: int) -> str:
     if len(parts) == 1:
         return f"{z} / {y}: {steps[0]}, so {z // y}"
     return _told(f"{z} / {y}", steps, parts, z // y)
+
+
+def shared_out(z: int, y: int) -> str:
+    """A quotient, with what is left after the tens: "84 / 7: 10 x 7 = 70, 84 - 70 = 14, ..."."""
+    parts = [part for part in _places(z // y) if part]
+    if len(parts) == 1:
+        return divided(z, y)
+    steps, left = [f"{z} / {y}: "], z
+    for part in parts:
+        done = int(part * y)
+        steps.append(f"{digits(part)} x {y} = {done}, ")
+        if left > done:
+            steps.append(f"{left} - {done} = {left - done}, ")
+        left -= done
+    return f"{''.join(steps)}{' + '.join(digits(part) for part in parts)} = {z // y}"
+
+
+def counted_up(cost: int, paid: int) -> str:
+    """The change in cents to the next whole amount, then in whole amounts."""
+    if cost % 100 == 0:
+        return taken(paid // 100, cost // 100)
+    full = -(-cost // 100)
+    left = f"{paid // 100} - {cost / 100:.2f}: "
+    steps = f"{left}{cost / 100:.2f} + {(full - cost / 100):.2f} = {full}"
+    whole, rest = paid // 100 - full, (paid - cost) % 100
+    return f"{steps}, {taken(paid // 100, full)}, {whole} + 0.{rest:02d} = {whole}.{rest:02d}"
+
+
+def added_cash(x: int, y: int) -> str:
+    """Two prices in cents: "1.80 + 2.20: 1 + 2 = 3, 80 + 20 = 100 cents, 3 + 1 = 4"."""
+    (a, b), (c, d) = divmod(x, 100), divmod(y, 100)
+    cents, whole = b + d, a + c
+    left = f"{x / 100:.2f} + {y / 100:.2f}: {a} + {c} = {whole}"
+    if not cents:
+        return left
+    steps, total = f"{left}, {b} + {d} = {cents} cents", cash(x + y, "").strip()
+    if cents < 100:
+        return f"{steps}, so {total}"
+    return f"{steps}, {whole} + {cash(cents, '').strip()} = {total}"
+
+
+def totalled(count: int, price: int) -> str:
+    """Several times a price in cents: "4 x 2 = 8, 4 x 0.50 = 2, 8 + 2 = 10"."""
+    whole, cents = divmod(price, 100)
+    if not cents:
+        return multiplied(count, whole)
+    amounts = [cash(count * part, "$")[1:] for part in (whole * 100, cents)]
+    left = f"{count} x {whole}.{cents:02d}: "
+    steps = f"{left}{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
+    return f"{steps}, {' + '.join(amounts)} = {cash(count * price, '$')[1:]}"
+
+
+def percentage(share: int, whole: int, part: int) -> str:
+    """How a part is found: by halves, or by a tenth."""
+    half, tenth = digits(whole / 2), digits(whole / 10)
+    if share == 50:
+        return f"50% of {whole} is half of it, {part}"
+    if share in {25, 75}:
+        quarter = f"half of {whole} is {half}, half of that is {digits(whole / 4)}"
+        return quarter if share == 25 else f"{quarter}, and {added(whole / 2, whole / 4)}"
+    if share == 10:
+        return f"10% of {whole} is {whole} / 10 = {part}"
+    tenths = f"10% of {whole} is {tenth}"
+    if share == 5:
+        return f"{tenths}, so 5% is half of that, {part}"
+    if share == 15:
+        return f"{tenths}, 5% is {digits(whole / 20)}, and {added(whole / 10, whole / 20)}"
+    return f"{tenths}, and {multiplied(share // 10, whole / 10)}"
+
+
+def percentage_of(share: int, whole: int, part: int) -> str:
+    """How many percent a part is: by tenths, and half a tenth."""
+    tenth = whole / 10
+    if share == 50:
+        return f"{part} of {whole}: half of {whole} is {part}, so 50%"
+    tens = share // 10
+    steps = f"{part} of {whole}: 10% of {whole} is {digits(tenth)}"
+    if tens:
+        steps += f", {tens} x {digits(tenth)} = {digits(tens * tenth)}"
+    if share % 10 and tens:
+        steps += f", {digits(part)} - {digits(tens * tenth)} = {digits(part - tens * tenth)}"
+    if share % 10:
+        steps += f", {digits(tenth / 2)} is half of {digits(tenth)}"
+    return f"{steps}, so {share}%"
 
 
 def aged(born: int, now: int) -> str:
