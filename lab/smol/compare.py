@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 
+from lab.smol import offers
 from lab.smol.amounts import digits, people
 from lab.smol.item import Kind, Rng, Task, short_task
 from lab.smol.measures import with_comma
 from lab.smol.numbers import ask
 from lab.smol.tables import phrasing
-from lab.smol.working import multiplied
+from lab.smol.working import compared, multiplied
 
 _DIMENSIONS = (  # comparatives, then a larger unit, a smaller one, and how many make one
     (("heavier", "lighter"), "kg", "g", 1000),
@@ -159,39 +159,6 @@ def _temperatures(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-def compared(x: str, y: str) -> str:
-    """What shows which of two numbers is more: how many digits they have, or the first that differ.
-
-    Both begin alike, "63 has 2 digits, 73 has 2: 6 is less than 7", so that nothing is compared
-    before they are counted.
-    """
-    if "of" in x:
-        parts = [int(one.split()[2]) for one in (x, y)]
-        return f"{x} is {'more' if parts[0] < parts[1] else 'less'} than {y}"
-    a, b = x.lstrip("-"), y.lstrip("-")
-    less = Fraction(a) < Fraction(b)
-    if x != a:  # both are below zero
-        return (
-            f"{a} is {'less' if less else 'more'} than {b}, so {x} is {'more' if less else 'less'}"
-        )
-    if "." in a + b:
-        wholes = [one.partition(".")[0] for one in (a, b)]
-        if wholes[0] != wholes[1]:
-            return f"before the point {compared(*wholes)}"
-        unlike = _unlike(a, b)
-        return f"{a} and {b}: {unlike[0]} is {'less' if less else 'more'} than {unlike[1]}"
-    counted = f"{a} has {len(a)} digit{'s' * (len(a) > 1)}, {b} has {len(b)}"
-    if len(a) != len(b):
-        return counted
-    p, q = _unlike(a, b)
-    return f"{counted}: {p} is {'less' if less else 'more'} than {q}"
-
-
-def _unlike(a: str, b: str) -> tuple[str, str]:
-    """The first digits that differ."""
-    return next((p, q) for p, q in itertools.zip_longest(a, b, fillvalue="0") if p != q)
-
-
 def _two_numbers(rng: Rng) -> tuple[tuple[str, str], tuple[str, str]]:
     """The larger of two numbers and the smaller, each with a form that shows its size."""
     draw = rng.random()
@@ -239,4 +206,4 @@ def _amounts(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-KINDS: dict[str, Kind] = {"comparison": _comparison}
+KINDS: dict[str, Kind] = {"comparison": _comparison, **offers.KINDS}

@@ -7,7 +7,9 @@ and 9, but can't add tens and ones in its head.
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
+from fractions import Fraction
 
 from lab.smol.amounts import digits
 
@@ -73,6 +75,39 @@ def aged(born: int, now: int) -> str:
     before, after = century - born, now - century
     told = f"to {century}: {taken(100, born % 100)}"
     return f"{told}, to {now}: {after}, {added(before, after)}" if after else told
+
+
+def compared(x: str, y: str) -> str:
+    """What shows which of two numbers is more: how many digits they have, or the first that differ.
+
+    Both begin alike, "63 has 2 digits, 73 has 2: 6 is less than 7", so that nothing is compared
+    before they are counted.
+    """
+    if "of" in x:
+        parts = [int(one.split()[2]) for one in (x, y)]
+        return f"{x} is {'more' if parts[0] < parts[1] else 'less'} than {y}"
+    a, b = x.lstrip("-"), y.lstrip("-")
+    less = Fraction(a) < Fraction(b)
+    if x != a:  # both are below zero
+        return (
+            f"{a} is {'less' if less else 'more'} than {b}, so {x} is {'more' if less else 'less'}"
+        )
+    if "." in a + b:
+        wholes = [one.partition(".")[0] for one in (a, b)]
+        if wholes[0] != wholes[1]:
+            return f"before the point {compared(*wholes)}"
+        unlike = _unlike(a, b)
+        return f"{a} and {b}: {unlike[0]} is {'less' if less else 'more'} than {unlike[1]}"
+    counted = f"{a} has {len(a)} digit{'s' * (len(a) > 1)}, {b} has {len(b)}"
+    if len(a) != len(b):
+        return counted
+    p, q = _unlike(a, b)
+    return f"{counted}: {p} is {'less' if less else 'more'} than {q}"
+
+
+def _unlike(a: str, b: str) -> tuple[str, str]:
+    """The first digits that differ."""
+    return next((p, q) for p, q in itertools.zip_longest(a, b, fillvalue="0") if p != q)
 
 
 def _told(left: str, steps: list[str], parts: list[float], value: float) -> str:
