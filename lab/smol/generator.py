@@ -57,8 +57,8 @@ _WEIGHTS = {
     **dict.fromkeys(("contradiction", "not in the text", "puzzle"), 4.0),
     **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
     "changed plan": 2.0,
-    **dict.fromkeys(("unit price", "mixed units"), 4.0),
-    "trick weight": 2.0,
+    **dict.fromkeys(("unit price", "mixed units", "parts"), 4.0),
+    **dict.fromkeys(("trick weight", "bill", "decimal"), 2.0),
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }

@@ -56,6 +56,14 @@ def multiplied(x: float, y: float) -> str:
     return f"{left}: {', '.join(steps)}, {total} = {digits(x * y)}"
 
 
+def by_fives(x: int, y: int) -> str:
+    """A product, the hard ones by five times first: a claim in the question is easily copied."""
+    if not (5 < x < 10 and 5 < y < 10):
+        return multiplied(x, y)
+    steps = f"5 x {y} = {5 * y}, {x - 5} x {y} = {(x - 5) * y}"
+    return f"{x} x {y}: {steps}, {5 * y} + {(x - 5) * y} = {x * y}"
+
+
 def divided(z: int, y: int) -> str:
     """A quotient without a rest: "84 / 7: 10 x 7 = 70, 2 x 7 = 14, 10 + 2 = 12"."""
     parts = [part for part in _places(z // y) if part]
