@@ -252,7 +252,7 @@ def _multiples(rng: Rng) -> Task:
     """Numbers that are doubled, tripled, multiplied by ten or halved."""
     by = rng.choice((2, 2, 2, 3, 10))
     count = 3 if by == 10 else 4
-    first = rng.choice((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15)) if by == 2 else rng.randint(1, 5)
+    first = rng.choice((1, 2, 4, 4, 5, 6, 7, 8, 9, 10, 11, 15)) if by == 2 else rng.randint(1, 5)
     numbers = [first * by**i for i in range(count + 1)]
     word = {2: "doubled", 3: "tripled", 10: "multiplied by 10"}[by]
     if by == 2 and rng.random() < 0.35:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from lab.smol.amounts import digits, in_words
 from lab.smol.item import Kind, Rng, Task, capital, short_task
-from lab.smol.tables import rows
-from lab.smol.working import added, compared, divided, multiplied
+from lab.smol.tables import phrasing, rows
+from lab.smol.working import compared, divided, less
 
 _SIGNS = (("£", ""), ("$", ""), ("€", ""), ("", " euros"), ("", " dollars"), ("", ""), ("£", ""))
 _DEAR = {"dearer", "more expensive", "worse value"}
@@ -95,13 +95,15 @@ def _unit_prices(rng: Rng, low: int, high: int) -> tuple[int, int]:
 
     Of few digits, so that a small model can divide.
     """
-    if high >= 200 and rng.random() < 0.7:
-        step = 100 if rng.random() < 0.7 else 50
+    draw = rng.random()
+    if high >= 200 and draw < 0.7:
+        step = 100 if draw < 0.6 else 50
     else:
-        low, high = min(low, 60), min(high, 95)
-        step = 10 if rng.random() < 0.7 or high < 20 else 5
+        low, high = min(low, 60), min(high, 80)
+        step = 10 if draw < 0.9 and high >= 20 else 5
     first = max(step, rng.randint(low, max(low, high)) // step * step)
-    return first, first + step * rng.choice((1, 1, 1, 2, 2, 3))
+    gap = step * rng.choice((1, 1, 1, 2, 2, 3))
+    return first, first + (gap if first + gap < 10 * step else step)
 
 
 def _unit_price(rng: Rng) -> Task:
@@ -136,6 +138,8 @@ def _unit_price(rng: Rng) -> Task:
     per = "100 g" if per == "100 g" and rng.random() < 0.5 else per
     query = question.format(x=offers[0], y=offers[1], w=word, one=per, thing=thing)
     labels = places or (offers if rng.random() < 0.2 else labels)
+    if places:
+        shown = [f"{place} {one}" for place, one in zip(places, shown, strict=True)]
     return _priced(rng, query, labels, shown, totals, counts, word, sign, per)
 
 
@@ -167,14 +171,17 @@ def _priced(  # noqa: PLR0917 - one caller
     cheap = 0 if units[0] < units[1] else 1
     x, y = (str(one // size) for one in units)
     chosen = 1 - cheap if word in _DEAR else cheap
+    names = labels if labels[0] in shown[0] else shown
     right, wrong = labels[chosen], labels[1 - chosen]
-    fact = f"{', '.join(steps)}, {compared(x, y)}, {shown[cheap]} is cheaper"
+    fact = f"{', '.join(steps)}, {less(x, y)}, {names[cheap]} is cheaper"
     if word in _DEAR:
-        fact += f", {shown[1 - cheap]} is dearer"
+        fact += f", {names[1 - cheap]} is dearer"
     task = short_task(
         rng, "unit price", query, "right comparison", fact, right, [wrong], write=_in_words,
         say=("{} is " + word, "take {}") if word not in _DEAR else "{} is " + word,
     )  # fmt: skip
+    if rng.random() < 0.2 and word not in _DEAR and query.endswith(("?", ".")):
+        return _priced_claim(rng, task, query, (right, wrong), word)
     each = [_price(one, sign) for one in units]
     reasons = [
         f"{capital(label)}, at {one} per {per}." for label, one in zip(labels, each, strict=True)
@@ -192,15 +199,32 @@ def _priced(  # noqa: PLR0917 - one caller
     return _explained(rng, task, (right, wrong), (reasons[chosen], bad))
 
 
+def _priced_claim(rng: Rng, task: Task, query: str, labels: tuple[str, str], word: str) -> Task:
+    """The question with somebody's opinion, and answers that agree or put it right."""
+    right, wrong = labels
+    agrees = rng.random() < 0.45
+    claim, _ = phrasing(rng, "offer_claim")
+    says = f"{'yes' if agrees else 'no'}, {right}", f"{'no' if agrees else 'yes'}, {wrong}"
+    ends = (f" is {word}", f" is {word}", "")
+    good, bad = (f"{capital(one)}{rng.choice(ends)}." for one in says)
+    fact = task.principles[0].text.removesuffix(f", so {right}")
+    principle = replace(task.principles[0], text=f"{fact}, so {says[0]}")
+    said = claim.format(z=right if agrees else wrong, w=word)
+    task = replace(
+        task, query=f"{query} {said}", principles=(principle, *task.principles[1:]),
+        wrong=task.wrong[:1],
+    )  # fmt: skip
+    return _explained(rng, task, says, (good, bad), 1.0)
+
+
 def _compound(big: str, small: str, count: int, rest: int) -> tuple[str, str]:
     """So many of a large unit and a rest, and what shows how many small ones that is."""
     factor = _FACTOR[big]
     unit = _SINGLE.get(big, big) if count == 1 else big
     less = _SINGLE.get(small, small) if rest == 1 else small
     text = f"{count} {unit} {rest} {less}"
-    if count == 1:
-        return text, f"{added(factor, rest)} {small}"
-    return text, f"{multiplied(count, factor)}, {added(count * factor, rest)} {small}"
+    total = f"{count * factor} + {rest} = {count * factor + rest} {small}"
+    return text, total if count == 1 else f"{count} x {factor} = {count * factor}, {total}"
 
 
 def _one_amount(rng: Rng, big: str) -> tuple[str, str, int]:
@@ -255,7 +279,10 @@ def _mixed(rng: Rng) -> Task:
     right, wrong = (names[chosen], names[left]) if named else (chosen, left)
     others = words[1 if up else 0].split("/")
     opposite = _TURNED[word] if _TURNED.get(word) in others else others[0]
-    fact = f"{how}, {compared(here, there)}, {chosen} is {word}, {left} is {opposite}"
+    fact = f"{how}, {plain}: {compared(here, there)}, "
+    if named:
+        fact = f"{names[text]} {how}, {names[plain]} {plain}: {compared(here, there)}, "
+    fact += f"{right} is {word}, {wrong} is {opposite}"
     task = short_task(
         rng, "mixed units", query, "right comparison", fact, right, [wrong],
         say=(f"{{}} is {word}", f"it's {{}} that is {word}"),

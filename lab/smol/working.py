@@ -113,6 +113,17 @@ def compared(x: str, y: str) -> str:
     return f"{counted}: {p} is {'less' if less else 'more'} than {q}"
 
 
+def less(x: str, y: str) -> str:
+    """Which of two whole numbers is less: "80 and 60: 8 is more than 6, 60 is less"."""
+    shown = compared(x, y)
+    if len(x) == len(y):
+        shown = shown.partition(": ")[2]
+        if len(x) == 1:
+            return shown
+        shown = f"{x} and {y}: {shown}"
+    return f"{shown}, {min(x, y, key=int)} is less"
+
+
 def _unlike(a: str, b: str) -> tuple[str, str]:
     """The first digits that differ."""
     return next((p, q) for p, q in itertools.zip_longest(a, b, fillvalue="0") if p != q)
