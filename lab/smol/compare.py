@@ -262,8 +262,9 @@ def _decimal(rng: Rng) -> Task:
         if not reason or rng.random() < 0.5:
             return task
         tails = [one.partition(".")[2].lstrip("0") for one in (wrong, right)]
-        bad = f"{wrong} is {word}, because {tails[0]} is {'more' if more else 'less'} than {tails[1]}."
-        if (int(tails[0]) > int(tails[1])) != more or "." in word:
+        than = "more" if more else "less"
+        bad = f"{wrong} is {word}, because {tails[0]} is {than} than {tails[1]}."
+        if (int(tails[0]) > int(tails[1])) != more:
             bad = f"{wrong} is {word}{reason}."
         texts = f"{right} is {word}{reason}.", bad
         return _with_texts(task, texts, (right, wrong))
