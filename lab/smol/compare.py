@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 from fractions import Fraction
 
+from lab.smol import offers
 from lab.smol.amounts import digits, people
 from lab.smol.item import Kind, Rng, Task, short_task
 from lab.smol.measures import with_comma
 from lab.smol.numbers import ask
-from lab.smol.tables import phrasing
-from lab.smol.working import multiplied
+from lab.smol.tables import phrasing, rows
+from lab.smol.working import compared, multiplied
 
 _DIMENSIONS = (  # comparatives, then a larger unit, a smaller one, and how many make one
     (("heavier", "lighter"), "kg", "g", 1000),
@@ -159,39 +160,6 @@ def _temperatures(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-def compared(x: str, y: str) -> str:
-    """What shows which of two numbers is more: how many digits they have, or the first that differ.
-
-    Both begin alike, "63 has 2 digits, 73 has 2: 6 is less than 7", so that nothing is compared
-    before they are counted.
-    """
-    if "of" in x:
-        parts = [int(one.split()[2]) for one in (x, y)]
-        return f"{x} is {'more' if parts[0] < parts[1] else 'less'} than {y}"
-    a, b = x.lstrip("-"), y.lstrip("-")
-    less = Fraction(a) < Fraction(b)
-    if x != a:  # both are below zero
-        return (
-            f"{a} is {'less' if less else 'more'} than {b}, so {x} is {'more' if less else 'less'}"
-        )
-    if "." in a + b:
-        wholes = [one.partition(".")[0] for one in (a, b)]
-        if wholes[0] != wholes[1]:
-            return f"before the point {compared(*wholes)}"
-        unlike = _unlike(a, b)
-        return f"{a} and {b}: {unlike[0]} is {'less' if less else 'more'} than {unlike[1]}"
-    counted = f"{a} has {len(a)} digit{'s' * (len(a) > 1)}, {b} has {len(b)}"
-    if len(a) != len(b):
-        return counted
-    p, q = _unlike(a, b)
-    return f"{counted}: {p} is {'less' if less else 'more'} than {q}"
-
-
-def _unlike(a: str, b: str) -> tuple[str, str]:
-    """The first digits that differ."""
-    return next((p, q) for p, q in itertools.zip_longest(a, b, fillvalue="0") if p != q)
-
-
 def _two_numbers(rng: Rng) -> tuple[tuple[str, str], tuple[str, str]]:
     """The larger of two numbers and the smaller, each with a form that shows its size."""
     draw = rng.random()
@@ -239,4 +207,91 @@ def _amounts(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-KINDS: dict[str, Kind] = {"comparison": _comparison}
+_KEPT_BACK = ("0.7", "0.65")
+"""What a pair of the development set asks."""
+
+
+def _decimals(rng: Rng) -> tuple[str, str]:
+    """A larger and a smaller number with a point, mostly of unlike length."""
+    whole, short = rng.choice((0, 0, 0, 1, 2, 3, 5, 7, 9, 12)), rng.randint(1, 9)
+    long = rng.choice([n for n in range(1, 99) if n % 10 and n != 10 * short])
+    if rng.random() < 0.5:  # 0.7 and 0.65: the wrong one looks more
+        long = max(1, 10 * short - rng.choice((1, 2, 5, 5, 8, 12, 25)))
+        long += long % 10 == 0
+    pair = [f"{whole}.{short}", f"{whole}.{long:02d}"]
+    if rng.random() < 0.15:
+        pair[0] = f"{whole}.{short}{rng.randint(1, 9)}"
+    if rng.random() < 0.1:
+        pair[1] += str(rng.randint(1, 9))
+    low, high = sorted(pair, key=Fraction)
+    kept = Fraction(high) != Fraction(low) and (high, low) != _KEPT_BACK
+    return (high, low) if kept else _decimals(rng)
+
+
+def _filled(one: str, places: int) -> str:
+    """A decimal with so many digits after the point: 0.7 is 0.70."""
+    return one + "0" * (places - len(one.partition(".")[2]))
+
+
+def _made_alike(x: str, y: str) -> tuple[str, str]:
+    """Why one decimal is more, with what the shorter one is: "0.7 is 0.70, 0.70 and 0.65: ..."."""
+    places = max(len(one.partition(".")[2]) for one in (x, y))
+    full = [_filled(one, places) for one in (x, y)]
+    longer = [f"{one} is {other}" for one, other in zip((x, y), full, strict=True) if one != other]
+    return ", ".join([*longer, compared(full[0], full[1])]), ", ".join(longer)
+
+
+def _decimal(rng: Rng) -> Task:
+    """Two decimals: which is more, in a story or with somebody's opinion."""
+    high, low = _decimals(rng)
+    x, y = rng.sample((high, low), 2)
+    fact, same = _made_alike(x, y)
+    claims = rng.random() < 0.5
+    question, up, down = rng.choice(rows("decimal_claims" if claims else "decimal_stories"))
+    more = rng.random() < 0.6
+    word, other = (up, down) if more else (down, up)
+    right, wrong = (high, low) if more else (low, high)
+    fact += f", {right} is {word}, {wrong} is {other}"
+    claim = right if rng.random() < 0.45 else wrong
+    query = question.format(x=x, y=y, w=word, z=claim)
+    task = short_task(
+        rng, "decimal", query, "right comparison", fact, right, [wrong], say=f"{{}} is {word}"
+    )
+    reason = f", because {same}" if same and rng.random() < 0.4 else ""
+    if not claims:
+        if not reason or rng.random() < 0.5:
+            return task
+        tails = [one.partition(".")[2].lstrip("0") for one in (wrong, right)]
+        than = "more" if more else "less"
+        bad = f"{wrong} is {word}, because {tails[0]} is {than} than {tails[1]}."
+        if (int(tails[0]) > int(tails[1])) != more:
+            bad = f"{wrong} is {word}{reason}."
+        texts = f"{right} is {word}{reason}.", bad
+        return _with_texts(task, texts, (right, wrong))
+    agrees = claim == right
+    says = (f"{'yes' if agrees else 'no'}, {right}", f"{'no' if agrees else 'yes'}, {wrong}")
+    yes = rng.choice(("Yes", "Correct", "Right", "Yes"))
+    no = rng.choice(("No", "Wrong", "Sorry, no", "No"))
+    openings = (yes, no) if agrees else (no, yes)
+    full = rng.random() < 0.75
+    texts = (
+        f"{openings[0]}, {right}{f' is {word}' if full else ''}{reason}.",
+        f"{openings[1]}, {wrong}{f' is {word}' if full else ''}{reason}.",
+    )
+    ending = f", so {says[0]}"
+    principle = replace(task.principles[0], text=fact + ending)
+    task = replace(task, principles=(principle, *task.principles[1:]), wrong=task.wrong[:1])
+    return _with_texts(task, texts, says)
+
+
+def _with_texts(task: Task, texts: tuple[str, str], says: tuple[str, str]) -> Task:
+    """The task with other answers: the right one and the first wrong one, and what they say."""
+    (good, bad), (right, wrong) = texts, says
+    finding = f"It says {right}, which is right."
+    first = replace(task.right, text=good, finding=finding, padded=False)
+    finding = f"It says {wrong}, but {right} is right."
+    second = replace(task.wrong[0], text=bad, finding=finding, padded=False)
+    return replace(task, right=first, wrong=(second, *task.wrong[1:]))
+
+
+KINDS: dict[str, Kind] = {"comparison": _comparison, "decimal": _decimal, **offers.KINDS}

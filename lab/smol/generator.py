@@ -62,6 +62,8 @@ _WEIGHTS = {
     **dict.fromkeys(("spending",), 4.0),
     **dict.fromkeys(("afford", "change"), 3.0),
     **dict.fromkeys(("things left", "splitting", "rate", "discount", "sum of three"), 2.0),
+    **dict.fromkeys(("unit price", "mixed units", "parts"), 4.0),
+    **dict.fromkeys(("trick weight", "bill", "decimal"), 2.0),
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }

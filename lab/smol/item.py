@@ -219,6 +219,52 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
     )
 
 
+_YES = (
+    *("Yes, that's {}.", "Yes, {}.", "Yes, {} is correct.", "Yes, {o} is {}.", "Yes, it's {}."),
+    *("Correct, it is {}.", "That's right, {o} makes {}.", "yes, {}", "Yes, {} is right."),
+)
+_NO = (
+    *("No, it's {}.", "No, {}.", "No, it should be {}.", "No, {o} is {}.", "Not quite, it's {}."),
+    *("Sorry, no: {}.", "That's wrong, {o} makes {}.", "no, {}", "No, {} would be right."),
+)
+
+
+def claim_task(  # noqa: PLR0917 - every kind calls it, in this order
+    rng: Rng, kind: str, query: str, work: str, said: str, amounts: tuple[str, str, str]
+) -> Task:
+    """A claim to be confirmed or put right, with answers that say the amount.
+
+    Args:
+        rng: draws wordings.
+        kind: of the task.
+        query: the question.
+        work: how the true amount comes about.
+        said: what was calculated, such as "7 x 9".
+        amounts: what is claimed, what is true, and what the wrong answer says; where that is the
+            claim itself, it agrees.
+    """
+    claim, truth, slip = amounts
+    right = f"{'yes' if claim == truth else 'no'}, {truth}"
+    wrong = f"{'yes' if slip == claim else 'no'}, {slip}"
+    good, bad = (
+        rng.choice(ways).replace("{o}", said).replace("{}", amount)
+        for ways, amount in (
+            (_YES if claim == truth else _NO, truth),
+            (_YES if slip == claim else _NO, slip),
+        )
+    )
+    main = rng.choice((70, 80, 80, 90))
+    fact = f"{work}, and {claim} is claimed, so {right}"
+    finding = rng.choice(_IS_WRONG).format(w=wrong, a=right)
+    return Task(
+        kind,
+        query,
+        (Principle("right verdict", main, fact), manner(rng, 100 - main)),
+        Answer(good, rng.choice(_IS_RIGHT).format(a=right), RIGHT),
+        (Answer(bad, finding, NEAR),),
+    )
+
+
 def _no_answer(rng: Rng, right: str) -> Answer:
     text = rng.choice(_NONE)
     return Answer(text, f"It says {quoted(text)}, which is no answer; {right} is right.", FAR)

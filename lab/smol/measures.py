@@ -8,6 +8,9 @@ from math import gcd
 from lab.smol import stories
 from lab.smol.amounts import cash, digits, in_words, near, written
 from lab.smol.item import Kind, Rng, Task, capital, short_task
+from lab.smol import parts
+from lab.smol.amounts import digits, in_words, near, written
+from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.numbers import ask
 from lab.smol.working import (
     added,
@@ -129,6 +132,36 @@ def _purchase(rng: Rng, sign: str) -> Task:
         rng, "money", query, "right total", totalled(count, price), right,
         [cash(cents, sign) for cents in rng.sample(sorted(wrong), 2)], say=sentence,
     )  # fmt: skip
+
+
+def _bill(rng: Rng) -> Task:
+    """Whether somebody has added up several pieces of one price rightly."""
+    sign = rng.choice(("$", "£", "€", "euros", "pounds"))
+    price = rng.randint(1, 9) * 100 + rng.choice((0, 50, 50, 50, 20, 25, 10))
+    count = rng.randint(2, 8)
+    total = price * count
+    slip = total + rng.choice((100, -100, 200, 50, -50, count * 50))
+    slip = slip if slip > 0 else total + 100
+    claim = total if rng.random() < 0.45 else slip
+    if claim != total and rng.random() < 0.3:
+        slip = total + rng.choice((150, 300, 400))
+        slip = slip if slip != claim else total + 500
+    one, *amounts = (_cash(cents, sign) for cents in (price, claim, total, slip))
+    query, _ = ask(rng, "bill", x=str(count), c=one, a=amounts[0], thing=rng.choice(_GOODS))
+    work = _totalled(count, price)
+    said = f"{count} times {one}"
+    claimed, true, other = amounts
+    return claim_task(rng, "bill", query, work, said, (claimed, true, other))
+
+
+def _totalled(count: int, price: int) -> str:
+    """Several times a price in cents: "4 x 2 = 8, 4 x 0.50 = 2, 8 + 2 = 10"."""
+    whole, cents = divmod(price, 100)
+    if not cents:
+        return multiplied(count, whole)
+    amounts = [_cash(count * part, "$")[1:] for part in (whole * 100, cents)]
+    steps = f"{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
+    return f"{steps}, {' + '.join(amounts)} = {_cash(count * price, '$')[1:]}"
 
 
 def _units(rng: Rng) -> Task:
@@ -305,9 +338,11 @@ def _duration(rng: Rng) -> Task:
 KINDS: dict[str, Kind] = {
     "percent": _percent,
     "money": _money,
+    "bill": _bill,
     "units": _units,
     "fraction": _fraction,
     "fractions": _fractions,
     "duration": _duration,
     **stories.KINDS,
+    **parts.KINDS,
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from lab.smol.amounts import DAYS, MONTHS, asked, digits, near, people, written
-from lab.smol.item import Kind, Rng, Task, capital, short_task
+from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.tables import phrasing
 from lab.smol.working import added, multiplied, shared_out, taken
+from lab.smol.working import added, by_fives, divided, multiplied, taken
 
 _AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven)")
 """Where a number of the question needs "an"."""
@@ -213,18 +215,26 @@ def _named_series(rng: Rng) -> Task:
 
 
 def _squares(rng: Rng) -> Task:
-    """Squares, or steps that grow by one."""
+    """Squares, steps that grow by one, or each the sum of the two before."""
     first = rng.randint(1, 5)
-    if rng.random() < 0.5:
+    draw = rng.random()
+    if draw < 0.25:
+        numbers = sorted((first, first + rng.randint(1, 4)))
+        while len(numbers) < 6:
+            numbers.append(numbers[-2] + numbers[-1])
+        a, b, c, d = numbers[:4]
+        fact = f"{a} + {b} = {c}, {b} + {c} = {d}, so two make the next, "
+        fact = _unlike(numbers) + fact + f"and {added(numbers[-3], numbers[-2])}"
+    elif draw < 0.6:
         numbers = [n * n for n in range(first, first + 5)]
-        fact = f"they are {first} x {first} to {first + 3} x {first + 3}, and "
+        fact = _unlike(numbers) + f"they are {first} x {first} to {first + 3} x {first + 3}, and "
         fact += f"{first + 4} x {first + 4} = {numbers[-1]}"
     else:
         numbers = [rng.randint(1, 20)]
         for step in range(first, first + 4):
             numbers.append(numbers[-1] + step)
         steps = ", ".join(f"+ {step}" for step in range(first, first + 4))
-        fact = f"the steps are {steps}, and {added(numbers[-2], first + 3)}"
+        fact = _unlike(numbers) + f"the steps are {steps}, and {added(numbers[-2], first + 3)}"
     query, sentence = ask(rng, "sequence", s=", ".join(map(str, numbers[:-1])))
     return short_task(
         rng, "sequence", query, "right next number", fact, str(numbers[-1]),
@@ -232,36 +242,94 @@ def _squares(rng: Rng) -> Task:
     )  # fmt: skip
 
 
+def _unlike(numbers: list[int]) -> str:
+    """The first steps, which differ: "6 - 3 = 3, 12 - 6 = 6, not the same, "."""
+    a, b, c = numbers[:3]
+    return f"{taken(max(a, b), min(a, b))}, {taken(max(b, c), min(b, c))}, not the same, "
+
+
 def _sequence(rng: Rng) -> Task:
-    other = rng.random()
-    if other < 0.3:
-        return _named_series(rng) if other < 0.2 else _squares(rng)
-    step = rng.choice((2, 3, 4, 5, 6, 7, 10, 20, 100))
-    start = rng.randint(1, 30) if step < 20 else step * rng.randint(1, 4)
+    draw = rng.random()
+    if draw < 0.3:
+        return _named_series(rng) if draw < 0.18 else _squares(rng)
+    if draw < 0.55:
+        return _multiples(rng)
+    step = rng.choice((2, 3, 4, 4, 5, 6, 7, 8, 9, 10, 15, 20, 25, 100))
+    start = rng.randint(1, 30) if rng.random() < 0.6 else rng.randint(31, 300)
+    if step >= 15:
+        start = step * rng.randint(1, 4)
     numbers = [start + step * i for i in range(rng.choice((3, 4, 4, 5)))]
-    way = "up"
-    if rng.random() < 0.3:
+    up = rng.random() < 0.7
+    if not up:
+        numbers = [number + step for number in reversed(numbers)]
+    a, b, c = numbers[:3]
+    work = added if up else taken
+    following = numbers[-1] + (step if up else -step)
+    steps = [taken(max(pair), min(pair)) for pair in ((a, b), (b, c))]
+    fact = f"{', '.join(steps)}, so it goes {'up' if up else 'down'} by {step}, "
+    fact += work(numbers[-1], step)
+    other = step + rng.choice((-2, -1, 1, 2)) if step > 3 else step + 1
+    bad = numbers[-1] + (other if up else -other)
+    verb = "added" if up else "taken away"
+    reasons = (f"{step} is {verb} each time", f"{other} is {verb} each time")
+    return _next_number(rng, numbers, fact, following, bad, reasons)
+
+
+def _multiples(rng: Rng) -> Task:
+    """Numbers that are doubled, tripled, multiplied by ten or halved."""
+    by = rng.choice((2, 2, 2, 3, 10))
+    count = 3 if by == 10 else 4
+    first = rng.choice((1, 2, 4, 4, 5, 6, 7, 8, 9, 10, 11, 15)) if by == 2 else rng.randint(1, 5)
+    numbers = [first * by**i for i in range(count + 1)]
+    word = {2: "doubled", 3: "tripled", 10: "multiplied by 10"}[by]
+    if by == 2 and rng.random() < 0.35:
         numbers.reverse()
-        numbers = [number + step for number in numbers]
-        way = "down"
-    work = added if way == "up" else taken
-    following = numbers[-1] + (step if way == "up" else -step)
-    if rng.random() < 0.15:
-        first, way = rng.choice((3, 5, 7)), "twice"
-        numbers = [first * 2**i for i in range(4)]
-        following = 2 * numbers[-1]
-    fact = (
-        f"each is twice the last, so 2 x {numbers[-1]} = {following}"
-        if way == "twice"
-        else f"{max(numbers[:2])} - {min(numbers[:2])} = {step}, so it goes {way} by {step}, "
-        f"and {work(numbers[-1], step)}"
-    )
-    query, sentence = ask(rng, "sequence", s=", ".join(map(str, numbers)))
-    wrong = near(rng, following, 3) or [str(following + 1)]
-    return short_task(
-        rng, "sequence", query, "right next number", fact, str(following), wrong,
-        far=[str(numbers[-1] * 3 + 1)], say=sentence, write=written,
+        a, b, c = numbers[:3]
+        fact = f"{a} / 2 = {b}, {b} / 2 = {c}, so half each time, {numbers[-2]} / 2 = {numbers[-1]}"
+        word = "halved"
+    else:
+        a, b, c = numbers[:3]
+        fact = f"{by} x {a} = {b}, {by} x {b} = {c}, so each is {word}, "
+        fact += multiplied(by, numbers[-2])
+    *numbers, following = numbers
+    change = numbers[-1] - numbers[-2]
+    if word == "halved":
+        change = rng.choice((-numbers[-1] + 1, following - numbers[-1] - 1))
+    elif rng.random() < 0.3:
+        change = numbers[1] - numbers[0]
+    verb = "added" if change > 0 else "taken away"
+    reasons = (f"each number is {word}", f"{abs(change)} is {verb} each time")
+    fact = _unlike(numbers) + fact
+    return _next_number(rng, numbers, fact, following, numbers[-1] + change, reasons, rule=word)
+
+
+def _next_number(  # noqa: PLR0917 - two callers, in this order
+    rng: Rng, numbers: list[int], fact: str, following: int, bad: int, reasons: tuple[str, str],
+    rule: str = "",
+) -> Task:  # fmt: skip
+    """The task of a series of numbers, now and then with reasons in the answers."""
+    key = "sequence_story" if rng.random() < 0.4 else "sequence"
+    series = ", ".join(map(str, numbers))
+    query, sentence = ask(rng, key, s=series)
+    if rule and rng.random() < 0.15:
+        query, sentence = ask(rng, "sequence_rule", s=series, r=rule)
+    wrong = [str(bad)] if bad != following and bad > 0 else []
+    wrong += [one for one in near(rng, following, 2) if one not in wrong]
+    task = short_task(
+        rng, "sequence", query, "right next number", fact, str(following),
+        wrong or [str(following + 1)], say=sentence, write=written,
     )  # fmt: skip
+    if rng.random() < 0.25 and wrong[:1] == [str(bad)]:
+        ending = rng.choice((" Why?", " And why?", " How do you know?", ""))
+        right, other = (
+            replace(one, text=f"{number}, because {why}.", finding=finding, padded=False)
+            for one, number, why, finding in (
+                (task.right, following, reasons[0], f"It says {following}, which is right."),
+                (task.wrong[0], bad, reasons[1], f"It says {bad}, but {following} is right."),
+            )
+        )
+        task = replace(task, query=query + ending, right=right, wrong=(other,))
+    return task
 
 
 def _parity(rng: Rng) -> Task:
@@ -275,24 +343,34 @@ def _parity(rng: Rng) -> Task:
 
 
 def _check(rng: Rng) -> Task:
-    """A yes-or-no question about an operation."""
+    """A yes-or-no question about an operation, or about a story with a product."""
     x, y = _whole(rng), _whole(rng)
     draw = rng.random()
-    if draw < 0.4:
+    if draw < 0.25:
         said, truth, work = f"{x} + {y}", x + y, added(x, y)
-    elif draw < 0.7:
+    elif draw < 0.45:
         x, y = max(x, y) + 2, min(x, y)
         said, truth, work = f"{x} - {y}", x - y, taken(x, y)
+    elif draw < 0.55:
+        x, y = rng.randint(2, 12), rng.randint(2, 10)
+        said, truth, work = f"{x * y} / {y}", x, divided(x * y, y)
     else:
-        x, y = rng.randint(2, 12), rng.randint(2, 12)
-        said, truth, work = f"{x} x {y}", x * y, multiplied(x, y)
-    claim = str(truth) if rng.random() < 0.5 else near(rng, truth, 1)[0]
+        x, y = rng.randint(2, 12), rng.choice((*range(2, 13), 6, 7, 8, 9, 20, 30, 50, 70))
+        said, truth, work = f"{x} x {y}", x * y, by_fives(x, y)
+    other, *more = [one for one in near(rng, truth, 2) if one != str(truth)]
+    claim = str(truth) if rng.random() < 0.45 else other
+    if draw > 0.75:
+        query, _ = ask(rng, "check_story", x=str(x), y=str(y), a=claim)
+    else:
+        query, _ = ask(rng, "check", o=said, a=claim)
     right, wrong = ("yes", "no") if claim == str(truth) else ("no", "yes")
-    query, _ = ask(rng, "check", o=said, a=claim)
-    return short_task(
-        rng, "check", query, "right verdict", f"{work}, and {claim} is claimed, so {right}", right,
-        [wrong], noun=False,
-    )  # fmt: skip
+    if rng.random() < 0.35:
+        return short_task(
+            rng, "check", query, "right verdict", f"{work}, and {claim} is claimed, so {right}",
+            right, [wrong], noun=False,
+        )  # fmt: skip
+    slip = more[0] if more and claim != str(truth) and rng.random() < 0.35 else other
+    return claim_task(rng, "check", query, work, said, (claim, str(truth), slip))
 
 
 def _sum_of_three(rng: Rng) -> Task:

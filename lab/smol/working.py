@@ -7,7 +7,9 @@ and 9, but can't add tens and ones in its head.
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
+from fractions import Fraction
 
 from lab.smol.amounts import cash, digits
 
@@ -52,6 +54,14 @@ def multiplied(x: float, y: float) -> str:
     steps = [f"{digits(whole)} x {digits(part)} = {digits(whole * part)}" for part in parts]
     total = " + ".join(digits(whole * part) for part in parts)
     return f"{left}: {', '.join(steps)}, {total} = {digits(x * y)}"
+
+
+def by_fives(x: int, y: int) -> str:
+    """A product, the hard ones by five times first: a claim in the question is easily copied."""
+    if not (5 < x < 10 and 5 < y < 10):
+        return multiplied(x, y)
+    steps = f"5 x {y} = {5 * y}, {x - 5} x {y} = {(x - 5) * y}"
+    return f"{x} x {y}: {steps}, {5 * y} + {(x - 5) * y} = {x * y}"
 
 
 def divided(z: int, y: int) -> str:
@@ -157,6 +167,50 @@ def aged(born: int, now: int) -> str:
     before, after = century - born, now - century
     told = f"to {century}: {taken(100, born % 100)}"
     return f"{told}, to {now}: {after}, {added(before, after)}" if after else told
+
+
+def compared(x: str, y: str) -> str:
+    """What shows which of two numbers is more: how many digits they have, or the first that differ.
+
+    Both begin alike, "63 has 2 digits, 73 has 2: 6 is less than 7", so that nothing is compared
+    before they are counted.
+    """
+    if "of" in x:
+        parts = [int(one.split()[2]) for one in (x, y)]
+        return f"{x} is {'more' if parts[0] < parts[1] else 'less'} than {y}"
+    a, b = x.lstrip("-"), y.lstrip("-")
+    less = Fraction(a) < Fraction(b)
+    if x != a:  # both are below zero
+        return (
+            f"{a} is {'less' if less else 'more'} than {b}, so {x} is {'more' if less else 'less'}"
+        )
+    if "." in a + b:
+        wholes = [one.partition(".")[0] for one in (a, b)]
+        if wholes[0] != wholes[1]:
+            return f"before the point {compared(*wholes)}"
+        unlike = _unlike(a, b)
+        return f"{a} and {b}: {unlike[0]} is {'less' if less else 'more'} than {unlike[1]}"
+    counted = f"{a} has {len(a)} digit{'s' * (len(a) > 1)}, {b} has {len(b)}"
+    if len(a) != len(b):
+        return counted
+    p, q = _unlike(a, b)
+    return f"{counted}: {p} is {'less' if less else 'more'} than {q}"
+
+
+def less(x: str, y: str) -> str:
+    """Which of two whole numbers is less: "80 and 60: 8 is more than 6, 60 is less"."""
+    shown = compared(x, y)
+    if len(x) == len(y):
+        shown = shown.partition(": ")[2]
+        if len(x) == 1:
+            return shown
+        shown = f"{x} and {y}: {shown}"
+    return f"{shown}, {min(x, y, key=int)} is less"
+
+
+def _unlike(a: str, b: str) -> tuple[str, str]:
+    """The first digits that differ."""
+    return next((p, q) for p, q in itertools.zip_longest(a, b, fillvalue="0") if p != q)
 
 
 def _told(left: str, steps: list[str], parts: list[float], value: float) -> str:
