@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
 
-from lab.smol import stories
+from lab.smol import parts, stories
 from lab.smol.amounts import cash, digits, in_words, near, written
-from lab.smol.item import Kind, Rng, Task, capital, short_task
-from lab.smol import parts
-from lab.smol.amounts import digits, in_words, near, written
 from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.numbers import ask
 from lab.smol.working import (
@@ -146,22 +142,12 @@ def _bill(rng: Rng) -> Task:
     if claim != total and rng.random() < 0.3:
         slip = total + rng.choice((150, 300, 400))
         slip = slip if slip != claim else total + 500
-    one, *amounts = (_cash(cents, sign) for cents in (price, claim, total, slip))
+    one, *amounts = (cash(cents, sign) for cents in (price, claim, total, slip))
     query, _ = ask(rng, "bill", x=str(count), c=one, a=amounts[0], thing=rng.choice(_GOODS))
-    work = _totalled(count, price)
+    work = totalled(count, price)
     said = f"{count} times {one}"
     claimed, true, other = amounts
     return claim_task(rng, "bill", query, work, said, (claimed, true, other))
-
-
-def _totalled(count: int, price: int) -> str:
-    """Several times a price in cents: "4 x 2 = 8, 4 x 0.50 = 2, 8 + 2 = 10"."""
-    whole, cents = divmod(price, 100)
-    if not cents:
-        return multiplied(count, whole)
-    amounts = [_cash(count * part, "$")[1:] for part in (whole * 100, cents)]
-    steps = f"{count} x {whole} = {amounts[0]}, {count} x 0.{cents:02d} = {amounts[1]}"
-    return f"{steps}, {' + '.join(amounts)} = {_cash(count * price, '$')[1:]}"
 
 
 def _units(rng: Rng) -> Task:
@@ -262,43 +248,6 @@ def _fraction(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-def _fractions(rng: Rng) -> Task:
-    """Fractions with fractions: reduced, added, halved."""
-    draw = rng.random()
-    if draw < 0.4:
-        under = rng.randint(2, 8)
-        over = rng.choice([n for n in range(1, under) if gcd(n, under) == 1])
-        by = rng.choice((2, 2, 3, 4, 5, 6, 10))
-        x, y = over * by, under * by
-        asking = ask(rng, "fractions_simple", x=str(x), y=str(y))
-        fact = f"{x} of {y}: {x} / {by} = {over}, {y} / {by} = {under}"
-        slips = {(over, under + 1), (over + 1, under + 2), (1, by), (over, y), (over + 1, under)}
-    elif draw < 0.7:
-        small, times = rng.choice(((2, 2), (2, 3), (2, 4), (3, 2), (4, 2), (5, 2), (3, 3)))
-        y = small * times
-        one, other = rng.randint(1, small - 1), rng.choice([n for n in range(1, y) if n % times])
-        over, under, same = one * times + other, y, f"{one * times}/{y}"
-        if over > y or gcd(over, y) > 1:
-            return _fractions(rng)
-        shown = [f"{one}/{small}", f"{other}/{y}"]
-        fact = f"{shown[0]} is {same}, {one * times} + {other} = {over}"
-        slips = {(one + other, small + y), (one + other, y), (over + 1, y), (over, y + small)}
-        rng.shuffle(shown)
-        asking = ask(rng, "fractions_add", x=shown[0], y=shown[1])
-    else:
-        y = rng.randint(2, 9)
-        over = rng.choice([n for n in range(1, y) if n % 2 and gcd(n, y) == 1] or [1])
-        under = 2 * y
-        asking = ask(rng, "fractions_half", x=f"{over}/{y}")
-        fact = f"half of {over}/{y}: {y} x 2 = {under}"
-        slips = {(over, y + 2), (over, y + 1), (over * 2, y), (over * 2, under), (over, under + 2)}
-    wrong = sorted(f"{a}/{b}" for a, b in slips if a * under != over * b and a < b)
-    return short_task(
-        rng, "fractions", asking[0], "right fraction", fact, f"{over}/{under}",
-        rng.sample(wrong, min(3, len(wrong))), say=asking[1],
-    )  # fmt: skip
-
-
 def _duration(rng: Rng) -> Task:
     draw = rng.random()
     hours, minutes = rng.randint(1, 4), rng.choice((5, 10, 15, 20, 25, 35, 40, 45, 50))
@@ -341,7 +290,6 @@ KINDS: dict[str, Kind] = {
     "bill": _bill,
     "units": _units,
     "fraction": _fraction,
-    "fractions": _fractions,
     "duration": _duration,
     **stories.KINDS,
     **parts.KINDS,

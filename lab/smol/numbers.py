@@ -9,8 +9,7 @@ from dataclasses import replace
 from lab.smol.amounts import DAYS, MONTHS, asked, digits, near, people, written
 from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.tables import phrasing
-from lab.smol.working import added, multiplied, shared_out, taken
-from lab.smol.working import added, by_fives, divided, multiplied, taken
+from lab.smol.working import added, by_fives, divided, multiplied, shared_out, taken
 
 _AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven)")
 """Where a number of the question needs "an"."""
