@@ -282,8 +282,12 @@ def _notices(rng: Rng) -> Task:
     """Whether two notices agree or clash, with the reason in the answers."""
     if rng.random() < 0.6:
         first, same, against, said, denied = rng.choice(rows("notices"))
-        fit = (f"both mean {said}", f"both say {said}", f"both of them tell you: {said}")
-        clash = (
+        fit: tuple[str, ...] = (
+            f"both mean {said}",
+            f"both say {said}",
+            f"both of them tell you: {said}",
+        )
+        clash: tuple[str, ...] = (
             f"one says {said} and the other says {denied}",
             f"the one means {said}, the other one {denied}",
         )
