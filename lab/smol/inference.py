@@ -44,11 +44,24 @@ _CERTAIN = (
     *("do we know that {x}", "May I conclude that {x}?", "Is it safe to say that {x}?"),
     *("My brother says this means that {x}. Is he right?", "Then {x} for sure?"),
     *("Do these facts force us to say that {x}?", "Is this valid: therefore {x}?"),
+    *("Do I know now that {x}?", "Is it right to say: {x}?", "must it be so that {x}"),
+    *("Am I right that {x}?", "A colleague concludes that {x}. Does that follow?"),
+    *("Can we take it for granted that {x}?", "Would it be a mistake-free conclusion that {x}?"),
+    *("With my eyes shut, can I say for certain that {x}?", "Is there no doubt that {x}?"),
     *("So it has to be the case that {x}?", "Would you bet everything on it that {x}?"),
 )
 _WHAT = (
     *("What follows?", "So?", "What do we know then?", "And what does that tell me?"),
     *("Conclusion?", "What can I conclude?", "Then what is the case?", "What must be so?"),
+    *("What does logic tell us?", "Which statement must be true?", "what follows from this"),
+    *("Put the two together.", "What has to be so, going by the rule?", "Your verdict?"),
+    *(
+        "Finish: so ...",
+        "What can we be sure of?",
+        "And therefore?",
+        "Hence?",
+        "How do you read it?",
+    ),
     *("so what is going on", "Which conclusion is right?", "Therefore?", "What's up, then?"),
 )
 _EITHER = (
@@ -88,6 +101,8 @@ _TOP = (
     *("Who or what is {w}?", "Which of the three is {w}?", "{W} of all?", "so which is {w}"),
     *("Put a name to {w}.", "Tell me which one is {w}.", "And {w} is ...?", "{w} = ?"),
     *("Of these three, which is {w}?", "Name {w} of the three.", "{W} is which one?"),
+    *("my kid's riddle: which is {w}", "And now, which of them is {w}?", "{W}, please."),
+    *("Sort them in your head: which is {w}?", "Who or what comes out as {w}?", "I need {w}."),
     *("Can you say which is {w}?", "I'm looking for {w}.", "Which one would you call {w}?"),
 )
 
