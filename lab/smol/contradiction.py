@@ -57,7 +57,7 @@ _SURE = (
 _BUT = ("", "", "Then again, ", "And ", "But ", "At the same time, ", "No, wait: ", "Also, ")
 _AGREE = (
     *('Do these two notices agree? "{a}" "{b}"', 'One sign says "{a}" and one says "{b}" Fits?'),
-    *("Do these match? A: {a} B: {b}", "A: {a}\nB: {b}\nDo A and B agree, yes or no?"),
+    *("Do these match? A: {a} B: {b}", "A: {a}\nB: {b}\nIs A in line with B?"),
     *('On the door: "{a}" On the website: "{b}" Is that consistent?', "1) {a} 2) {b} Consistent?"),
     *('Our flyer reads "{a}", the poster "{b}". Do they say things that fit together?',),
     *("My colleague wrote: {a} I wrote: {b} Can both stay as they are?",),
@@ -78,9 +78,9 @@ _AGREE = (
     *("Left poster: {a} Right poster: {b} They agree, don't they?",),
 )  # fmt: skip
 _CLASH = (
-    *('Do these two notices contradict each other? "{a}" "{b}"', "A: {a} B: {b} Contradiction?"),
+    *('Do these notices contradict each other? "{a}" "{b}"', "A: {a} B: {b} Contradiction?"),
     *('One sign says "{a}" and another one "{b}" Is that a contradiction?',),
-    *("A: {a}\nB: {b}\nDo A and B conflict, yes or no?", "Any conflict here? {a} / {b}"),
+    *("A: {a}\nB: {b}\nAre A and B in conflict?", "Any conflict here? {a} / {b}"),
     *("My colleague wrote: {a} I wrote: {b} Does one of us have to be wrong?",),
     *("Witness one: {a} Witness two: {b} Do they contradict each other?",),
     *('Page 2: "{a}" Page 7: "{b}" Must I correct one of them because they clash?',),
@@ -101,7 +101,7 @@ _CLASH = (
     *("Grandma's version: {a} Grandpa's version: {b} Can't both of them be right?",),
 )
 _WHICH_CLASHES = (
-    *("Which {n} contradicts itself?", "One of these {n}s contradicts itself. Which one?"),
+    *("Which {n} contradicts itself?", "A {n} here is against itself. Which one?"),
     *("Which {n} doesn't make sense in itself?", "find the {n} that contradicts itself"),
     *("Two {n}s. Which of them can't be true as it stands?", "Which {n} is contradictory?"),
     *("I have to mark these {n}s. Which one denies what it has just said?",),
@@ -119,8 +119,8 @@ _WHICH_CLASHES = (
 )
 _WHICH_FITS = (
     *("Which {n} does not contradict itself?", "Which {n} is free of contradictions?"),
-    *("One of these {n}s makes sense, the other denies itself. Which one makes sense?",),
-    *("Which of the two {n}s can be true?", "pick the {n} that hangs together"),
+    *("The one {n} makes sense, the other denies itself. Name the good one.",),
+    *("Which of both {n}s can be true?", "pick the {n} that hangs together"),
     *("Which {n} is consistent?", "Name the {n} whose sentences fit together."),
     *("I can use one of these {n}s only, the one without a contradiction. Which?",),
     *("Which {n} is possible?", "Only one {n} adds up. Which one is it?"),
