@@ -255,10 +255,11 @@ def _everyday(rng: Rng) -> Task:
     stop = all(one.startswith(("so ", "and ", "but ", "it ", "they ")) for one in (fits, clash))
     between = ". " if stop and rng.random() < 0.5 else ", "
     good, bad = (_joined(a, b, between) for a, b in ((claim, fits), (first, clash)))
-    if rng.random() < 0.12:
-        good += rng.choice(_ENDINGS)
-    if rng.random() < 0.12:
-        bad += rng.choice(_ENDINGS)
+    closings = (*_ENDINGS, *(f" {one}" for one in _SURE))
+    if rng.random() < 0.32:  # the good end is the shorter one more often
+        good += rng.choice(closings)
+    if rng.random() < 0.15:
+        bad += rng.choice(closings)
     return Task(
         "contradiction",
         query,
@@ -336,7 +337,7 @@ def _which(rng: Rng) -> Task:
     label = rng.choice(("{}", f"{noun} {{}}", f"{noun} {{}}", "the one marked {}"))
     right, wrong = (bad, good) if asked else (good, bad)
     judged = "; ".join(
-        f"{name}: {quoted(parts[name][0], 9)} and {quoted(parts[name][1], 9)} "
+        f"{name}: {quoted(parts[name][0], 8)} and {quoted(parts[name][1], 8)} "
         f"{'cannot' if name == bad else 'can'} both be true"
         for name in names
     )

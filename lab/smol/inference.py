@@ -153,8 +153,8 @@ def therefore(rng: Rng) -> Task:
         fact = f"every {group} {does}, and {name} is {one}"
         right = f"{name} {does}"
         wrong: tuple[str, ...] = (
-            *(f"{name} {denied}", f"{name} probably {denied}"),
-            *(f"everyone who {does} is {one}", f"nothing follows for {name}"),
+            *(f"{name} {denied}", f"no {group} {does}"),
+            *(f"everyone who {does} is {one}", "nothing follows"),
         )
         if one.split(" ")[0] == "a" and name in _THINGS:
             wrong = (wrong[0], wrong[1], f"whatever {does} is {one}", wrong[3])
