@@ -7,6 +7,7 @@ from itertools import pairwise
 from lab.smol.amounts import DAYS, MONTHS, NAMES, digits, in_words
 from lab.smol.clock import shown
 from lab.smol.dates import ordinal, weekday_more, years_more
+from lab.smol.earlier import dated, in_time, is_it, late
 from lab.smol.item import (
     NEAR,
     RIGHT,
@@ -229,73 +230,11 @@ def _born(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-_FIRST = (
-    "Which came first, {x} or {y}?",
-    "What came first: {x} or {y}?",
-    "{x} or {y}, what was first?",
-    "Which of these is earlier, {x} or {y}?",
-    "Tell me what comes before the other, {x} or {y}.",
-    "put in order of time, what is first: {x}, {y}",
-    "Of {x} and {y}, which one comes earlier?",
-)
-_LAST = (
-    "Which came later, {x} or {y}?",
-    "{x} or {y}: what is later?",
-    "Of {x} and {y}, what comes last?",
-    "Which one is more recent, {x} or {y}?",
-    "Does {x} or {y} come later?",
-)
-_BEFORE = (
-    "Does {x} come before {y}?",
-    "Is {x} before {y}?",
-    "was {x} earlier than {y}",
-    "Is it true that {x} comes before {y}?",
-    "{x} is earlier than {y}, right?",
-    "yes or no: {x} comes before {y}",
-)
-_AFTER = (
-    "Does {x} come after {y}?",
-    "Is {x} after {y}?",
-    "was {x} later than {y}",
-    "Is it true that {x} comes after {y}?",
-    "{x} is later than {y}, right?",
-)
-
-
-def _in_time(rng: Rng) -> Task:
-    """Two things that follow each other in time: inventions, wars, meals, what one does."""
-    chain = rng.choice(rows("in_time"))
-    i, j = sorted(rng.sample(range(len(chain)), 2))
-    a, b = chain[i], chain[j]
-    x, y = rng.sample((a, b), 2)
-    draw, fact = rng.random(), f"{a} is earlier, {b} is later"
-    if draw < 0.5:
-        early = draw < 0.3
-        query = rng.choice(_FIRST if early else _LAST).format(x=x, y=y)
-        right, wrong = (a, b) if early else (b, a)
-        word = "first" if early else "later"
-        return short_task(
-            rng, "before or after", capital(query), "right order", f"{word} is asked: {fact}",
-            right, [wrong], say=f"{{}} {'came first' if early else 'is later'}",
-        )  # fmt: skip
-    side = "before" if draw < 0.78 else "after"
-    query = rng.choice(_BEFORE if side == "before" else _AFTER).format(x=x, y=y)
-    return _is_it(rng, capital(query), x, y, side, truth="before" if x == a else "after")
-
-
-def _is_it(rng: Rng, query: str, x: str, y: str, side: str, *, truth: str) -> Task:
-    """A yes-or-no question whether x is before or after y."""
-    right, wrong = ("yes", "no") if side == truth else ("no", "yes")
-    return short_task(
-        rng, "before or after", query, "right order",
-        f"{side} is asked: {x} is {truth} {y}, so {right}", right, [wrong], noun=False,
-    )  # fmt: skip
-
-
 def _earlier(rng: Rng) -> Task:
     other = rng.random()
-    if other < 0.55:
-        return _born(rng) if other < 0.2 else _in_time(rng)
+    if other < 0.78:
+        (make,) = rng.choices((_born, in_time, dated, late), (12, 24, 32, 10))
+        return make(rng)
     early = rng.random() < 0.5
     draw = rng.random()
     if draw < 0.5:
@@ -324,7 +263,7 @@ def _earlier(rng: Rng) -> Task:
             ("Is {x} {w} {y}?", "does {x} come {w} {y}", "Is it right that {x} is {w} {y}?")
         )
         query = asking.format(x=x, y=y, w=side)
-        return _is_it(rng, query, x, y, side, truth="before" if x == a else "after")
+        return is_it(rng, query, x, y, side, truth="before" if x == a else "after")
     query, sentence = ask(rng, key, x=x, y=y, w=word)
     pair = ("first", "last") if word in {"first", "last"} else ("earlier", "later")
     return short_task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.smol.amounts import NAMES
+from lab.smol.inference import member, sign, therefore, three
 from lab.smol.item import Kind, Rng, Task, capital, short_task
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
@@ -153,12 +154,11 @@ def _left_over(rng: Rng) -> Task:
 
 
 def _logic(rng: Rng) -> Task:
-    draw = rng.random()
-    if draw < 0.45:
-        return _chain(rng)
-    if draw < 0.65:
-        return _implied(rng)
-    return _quantified(rng) if draw < 0.85 else _left_over(rng)
+    (make,) = rng.choices(
+        (_chain, _implied, _quantified, _left_over, therefore, member, sign, three),
+        (18, 8, 8, 8, 17, 14, 17, 14),
+    )
+    return make(rng)
 
 
 KINDS: dict[str, Kind] = {"logic": _logic}
