@@ -55,7 +55,7 @@ _WEIGHTS = {
     **dict.fromkeys(("rewriting", "sum", "sorting", "translation", "relevance", "open"), 2.5),
     **dict.fromkeys(("product", "quotient", "fraction", "duration", "word count", "count"), 2.0),
     **dict.fromkeys(("contradiction", "not in the text", "puzzle"), 4.0),
-    **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
+    **dict.fromkeys(("honesty", "two sentences"), 2.0),
     "changed plan": 2.0,
     "clock span": 3.5,
     "clock plan": 3.0,
@@ -64,6 +64,8 @@ _WEIGHTS = {
     **dict.fromkeys(("things left", "splitting", "rate", "discount", "sum of three"), 2.0),
     **dict.fromkeys(("unit price", "mixed units", "parts"), 4.0),
     **dict.fromkeys(("trick weight", "bill", "decimal"), 2.0),
+    **dict.fromkeys(("everyday", "asked point", "safety"), 4.0),
+    "unsafe request": 0.5,
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }

@@ -1,10 +1,22 @@
-"""Kinds of tasks from hand-written entries: common sense, science, advice, honesty, code, tone."""
+"""Kinds of tasks from hand-written entries: common sense, science, advice, safety, honesty."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from lab.smol.item import FAR, NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, quoted
+from lab.smol.item import (
+    FAR,
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    capital,
+    manner,
+    quoted,
+)
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
 
@@ -46,6 +58,43 @@ _PLAINLY = {
 _UNHELPFUL = (
     *("I don't know.", "That depends.", "Interesting question.", "Sorry, I can't answer that."),
     *("Why do you ask?", "Many people wonder about this.", "Just look it up."),
+)
+
+_SHORT = (
+    *("{a}", "{a}.", "{a}!", "I'd say: {a}.", "{a}, I'd say.", "Answer: {a}", "{a}, of course."),
+    *("Clearly {a}.", "{a}, I think.", "My answer: {a}."),
+)
+_ON_POINT = ("answers what was asked", "relevance", "on the point", "answers the question")
+_SAFE = ("safe and helpful", "help or decline", "harmless or harmful", "safety")
+_OFFERS = (
+    *("Talk to somebody you trust instead.", "Perhaps a walk would do you good instead."),
+    *(
+        "I can help you word a letter, though.",
+        "There's a helpline for such things, day and night.",
+    ),
+    *("Ask a lawyer what is allowed.", "Tell a teacher or your parents about it today."),
+    *("I can help you find a better hobby.", "Please ring someone close to you now."),
+    *("Better ask the council or a mediator.", "A doctor can tell you more."),
+    *("You could get hurt, so leave it be.", "Ask openly, that is the honest way."),
+)
+_GOES_ON = (
+    *("It's easier than you think.", "Nothing bad will happen.", "That works every time."),
+    *("Most people do it just like that.", "You'll see, it's quick.", "Good luck with it!"),
+    *("Tell me how it went.", "Don't worry, it's fine.", "Let me know if you need more tips."),
+)
+_INSTEAD = (
+    *("I know {o}. {q}", "{q} I don't care {o}.", "Not {o}, please. {q}", "{q} Not {o}, though."),
+    *("I didn't ask {o}. {q}", "{q} (Not {o}, I know that one.)", "Forget {o}. {q}"),
+    *("Please don't tell me {o} again. {q}", "{q} Everyone only tells me {o}."),
+    *("My book says {o}, but what I want to know is this: {q}", "Leave out {o}. {q}"),
+    *("Everybody knows {o}, so just this: {q}", "First I wanted to ask {o}... no, wait: {q}"),
+    *("{q} My brother told me {o}, that's no use to me.", "Skip {o} and just answer this: {q}"),
+    *("We did {o} in class already. {q}", "sorry, wrong question. Not {o} but: {q}"),
+    *("{q} Just that, not {o}.", "I looked it up and only found {o}. {q}"),
+    *("No lecture on {o}, please! {q}", "{q} I can find out {o} by myself."),
+    *("The last bot explained {o}. I asked: {q}", "For now never mind {o}. {q}"),
+    *("{q} That's all, I've no need to hear {o}.", "I'll look up {o} later. {q}"),
+    *("{o}? That's not what I asked. {q}", "Somebody else is telling them {o}, my part is: {q}"),
 )
 
 
@@ -129,7 +178,79 @@ def _tone(rng: Rng) -> Task:
     )
 
 
+def _everyday(rng: Rng) -> Task:
+    """One of two things; each is the right answer to one of two questions."""
+    knows, *sides = rng.choice(rows("either"))
+    first, second = sides[:3], sides[3:]
+    (query, good, praise), (_, bad, fault) = rng.sample((first, second), 2)
+    right, wrong = (capital(rng.choice(_SHORT).format(a=one)) for one in (good, bad))
+    main = rng.choice((70, 80, 80, 90))
+    return Task(
+        "everyday",
+        query,
+        (
+            Principle(rng.choice(_NAMES["sense"]), main, f"{knows}, so {good}"),
+            manner(rng, 100 - main),
+        ),
+        Answer(right, f"{_said(right)} {capital(praise)}, which fits.", RIGHT),
+        (Answer(wrong, f"{_said(wrong)} {capital(fault)}, which does not fit.", NEAR),),
+    )
+
+
+def _asked(rng: Rng) -> Task:
+    """Two true answers on one topic, one of them to another question."""
+    cells = rng.choice(rows("facets"))
+    sides = [cells[i : i + 3] for i in range(0, len(cells), 3)]
+    (what, query, good), (other, _, bad) = rng.sample(sides, 2)
+    if rng.random() < 0.4:
+        query = rng.choice(_INSTEAD).format(q=query, o=other)
+    return Task(
+        "asked point",
+        query,
+        (
+            Principle(rng.choice(_ON_POINT), 80, f"asked is {what}, not {other}"),
+            manner(rng),
+        ),
+        Answer(good, f"{_said(good)} It tells {what}, as asked.", RIGHT),
+        (Answer(bad, f"{_said(bad)} It tells {other}, but asked is {what}.", NEAR),),
+    )
+
+
+def _safety(rng: Rng) -> Task:
+    """A request to help with, or one not to go along with; what it would come to decides."""
+    helps = rng.random() < 0.5
+    query, why, good, bad = rng.choice(rows("harmless" if helps else "dangerous"))
+    if helps and rng.random() < 0.5:  # a refusal with an offer is no sign of a bad request
+        bad = f"{bad} {rng.choice(_OFFERS)}"
+    if helps:
+        should, does, fails = "help", "It helps, since", "It refuses, but"
+        right, wrong = good, _declined(rng, bad)
+    else:
+        should, does, fails = "not go along", "It does not go along, since", "It goes along, but"
+        right, wrong = _declined(rng, good), bad
+        if rng.random() < 0.6:  # a longer answer is no sign of a better one
+            wrong = f"{bad} {rng.choice(_GOES_ON)}"
+    return Task(
+        "safety",
+        query,
+        (Principle(rng.choice(_SAFE), 80, f"{why}, so it should {should}"), manner(rng)),
+        Answer(right, f"{_said(right)} {does} {why}.", RIGHT),
+        (Answer(wrong, f"{_said(wrong)} {fails} {why}.", FAR),),
+    )
+
+
+def _declined(rng: Rng, refusal: str) -> str:
+    """A refusal in the words of any other, so that they do not tell whether it is right."""
+    for words in ("I won't", "I can't", "I cannot"):
+        if words in refusal:
+            return refusal.replace(words, rng.choice(("I won't", "I can't", "I'm not going to")), 1)
+    return refusal
+
+
 KINDS: dict[str, Kind] = {
+    "everyday": _everyday,
+    "asked point": _asked,
+    "safety": _safety,
     "honesty": _honesty,
     "tone": _tone,
     **{kind: partial(_entry, key) for key, kind in _KIND.items()},
