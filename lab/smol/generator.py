@@ -57,6 +57,8 @@ _WEIGHTS = {
     **dict.fromkeys(("contradiction", "not in the text", "puzzle"), 4.0),
     **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
     "changed plan": 2.0,
+    **dict.fromkeys(("answer in language", "sentence check", "spelt word"), 4.0),
+    **dict.fromkeys(("mended sentence", "chosen words"), 2.5),
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }

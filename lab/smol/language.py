@@ -1,0 +1,312 @@
+"""Kinds about language: answers in an asked language, sentences to check, mend or choose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lab.smol.item import (
+    NEAR,
+    RIGHT,
+    Answer,
+    Kind,
+    Principle,
+    Rng,
+    Task,
+    capital,
+    manner,
+    quoted,
+)
+from lab.smol.numbers import ask
+from lab.smol.tables import rows
+
+_NAMES = ("English", "French", "Spanish", "German", "Italian")
+_MARKS = ("in English", "en français", "en español", "auf Deutsch", "in italiano")
+_SLOT = re.compile(r"\{([^/{}]+)/([^{}]+)\}")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A question and its answers in five languages, each answer with `{right/wrong}`."""
+
+    questions: tuple[str, ...]
+    answers: tuple[str, ...]
+
+
+def _table(key: str) -> tuple[str, ...]:
+    """Words or a template in the five languages."""
+    return {name: tuple(cells) for name, *cells in rows("said")}[key]
+
+
+def _said(rng: Rng) -> Said:
+    """One of the table, or made of numbers, days, months, opposites."""
+    draw = rng.random()
+    if draw < 0.6:
+        row = rng.choice(rows("polyglot"))
+        return Said(row[:5], row[5:])
+    if draw < 0.75:
+        return _sum(rng)
+    key = rng.choice(("days", "months", "opposites"))
+    words = [line.split() for line in _table(key)]
+    size = len(words[0])
+    at = rng.randrange(size)
+    right = at ^ 1 if key == "opposites" else (at + 1) % size
+    wrong = rng.choice([n for n in range(size) if n not in {at, right}])
+    return Said(
+        tuple(q.format(w=line[at]) for q, line in zip(_table(f"next {key}"), words, strict=True)),
+        tuple(
+            a.format(w=line[at], a=f"{{{line[right]}/{line[wrong]}}}")
+            for a, line in zip(_table(f"next {key} answer"), words, strict=True)
+        ),
+    )
+
+
+def _sum(rng: Rng) -> Said:
+    x, y = rng.randint(1, 9), rng.randint(1, 9)
+    if x <= y:
+        y = min(y, 12 - x)
+        signs, value = _table("plus"), x + y
+    else:
+        signs, value = _table("minus"), x - y
+    wrong = rng.choice([n for n in (value - 1, value + 1, value + 2) if 1 <= n <= 12])
+    names = [line.split() for line in _table("numbers")]
+    return Said(
+        tuple(q.format(x=x, y=y, s=sign) for q, sign in zip(_table("sum"), signs, strict=True)),
+        tuple(
+            a.format(x=x, y=y, s=sign, a=f"{{{line[value - 1]}/{line[wrong - 1]}}}")
+            for a, sign, line in zip(_table("sum answer"), signs, names, strict=True)
+        ),
+    )
+
+
+def _filled(answer: str, *, right: bool, bare: bool) -> str:
+    """An answer with the right or the wrong word, or this word alone."""
+    if not bare:
+        return _SLOT.sub(lambda found: found[1 if right else 2], answer)
+    found = _SLOT.search(answer)
+    return capital(found[1 if right else 2]) if found else answer
+
+
+def _answered_in(rng: Rng) -> Task:
+    """A plain question whose answer has to be in a certain language."""
+    said = _said(rng)
+    asked = rng.choice((1, 2, 3, 3, 4, 1, 2, 3, 0))
+    query, mark, other = _wished(rng, said, asked)
+    bare = rng.random() < 0.3
+    right = _filled(said.answers[asked], right=True, bare=bare)
+    strange = _filled(said.answers[other], right=True, bare=bare)
+    if strange.lower() == right.lower():
+        bare = False
+        right, strange = (_filled(said.answers[n], right=True, bare=False) for n in (asked, other))
+    wrong = _filled(said.answers[asked], right=False, bare=bare)
+    meant, false = (_filled(said.answers[0], right=r, bare=bare) for r in (True, False))
+    whole = _filled(said.answers[0], right=True, bare=False)
+    if not bare and rng.random() < 0.2:
+        right, strange, wrong = (one.removesuffix(".") for one in (right, strange, wrong))
+    name = _NAMES[asked]
+    means = "" if asked == 0 else f" for {quoted(meant)}"
+    return Task(
+        "answer in language",
+        query,
+        (
+            Principle("asked language", 60, mark),
+            Principle("right answer", 40, f"it means {quoted(whole, 12)}"),
+        ),
+        Answer(right, f"{quoted(right)} is {name}{means}, as asked.", RIGHT),
+        (
+            Answer(strange, f"{quoted(strange)} is {_NAMES[other]}, not {name}.", NEAR),
+            Answer(
+                wrong,
+                f"{quoted(wrong)} is {name}, but it means {quoted(false)}, not {quoted(meant)}.",
+                NEAR,
+            ),
+        ),
+    )
+
+
+def _wished(rng: Rng, said: Said, asked: int) -> tuple[str, str, int]:
+    """A request, what says which language is asked, and the language of a wrong answer."""
+    draw = rng.random()
+    name, mark = _NAMES[asked], _MARKS[asked]
+    other = 0 if asked and rng.random() < 0.75 else rng.choice([n for n in range(5) if n != asked])
+    if draw < 0.15:  # no wish: the language of the question
+        query, told = said.questions[asked], f"{name}, like the question"
+    elif draw < 0.5 or asked == 0:  # asked for in English
+        base = other if asked == 0 else rng.choice((0, 0, 0, 0, asked))
+        query, _ = ask(rng, "answer_in", q=said.questions[base], l=name)
+        told = f'{name}, as "{name}" says'
+    else:  # asked for in that language
+        template = rng.choice(rows("answer_in_own"))[asked - 1]
+        query = template.format(q=said.questions[rng.choice((0, asked))])
+        told = f'{name}, as "{mark}" says'
+    return (query.lower() if rng.random() < 0.12 else capital(query)), told, other
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A sentence with a gap, the words that belong there, and some that do not."""
+
+    rule: str
+    right: str
+    wrong: tuple[str, str]
+    frame: str
+
+    def sentence(self, words: str) -> str:
+        """With these words in the gap."""
+        return capital(self.frame.replace("{}", words))
+
+    def around(self, words: str) -> str:
+        """The words in the gap with their neighbour, as they stand in the sentence."""
+        before, _, after = self.frame.partition("{}")
+        first = before.split()[-1:]
+        if first and first[0][-1].isalnum():
+            return f"{first[0]} {words}"
+        rest = after.split()[:1] if after.startswith(" ") else []
+        return " ".join([words, *(one.rstrip(".,?!") for one in rest)])
+
+
+def _slip(rng: Rng) -> Slip:
+    rule, right, first, second, *frames = rng.choice(rows("slips"))
+    return Slip(rule, right, (first, second), rng.choice(frames))
+
+
+_FINE = (
+    *("It is fine as it is.", "Leave it as it is.", "That sentence is correct.", "All correct."),
+    *("This is good English.", "There is nothing to change.", "I'd keep it just like that."),
+    *("Nothing wrong with it.", "It's correct as it stands.", "The grammar is right."),
+    *("Fine, send it.", "Correct!", "Perfect the way it is.", "It is right, don't change it."),
+)
+_FINE_YES = (
+    *("Yes, it is fine.", "Yes, that is correct.", "Yes, it's right as it stands.", "yes"),
+    *("Yes, that's good English.", "Yes, keep it.", "Yes, no mistake there.", "Yes."),
+)
+_FINE_NO = (
+    *("No, it is correct.", "No, nothing is wrong with it.", "No, leave it as it is.", "no"),
+    *("No, that is good English.", "No, the sentence is fine.", "No mistakes, it's right.", "No."),
+)
+_FAULTY = (
+    *('It should be "{}"', 'Write "{}"', 'Better: "{}"', 'I would change it to "{}"'),
+    *('There is a slip: it should read "{}"', 'Correct is "{}"', 'Make it "{}"'),
+)
+_FAULTY_NO = (
+    *('No, it should be "{}"', 'Not quite: write "{}"', 'No. The right form is "{}"'),
+    *('No, say "{}"', 'Almost, but it should be "{}"', 'No, change it to "{}"'),
+)
+_FAULTY_YES = (
+    *('Yes, it should be "{}"', 'Yes, write "{}"', 'Yes: the right form is "{}"'),
+    *('Yes, make it "{}"', 'Yes, change it to "{}"', 'Yes, there is: write "{}"'),
+)
+
+
+def _checked(rng: Rng) -> Task:
+    """A sentence that is right or not, and whether it is left alone or changed, and how."""
+    slip = _slip(rng)
+    right, (bad, worse) = slip.right, rng.sample(slip.wrong, 2)
+    asks_fault = rng.random() < 0.5
+    plain = rng.random() < 0.4
+    fine = _FINE if plain else (_FINE_NO if asks_fault else _FINE_YES)
+    faulty = _FAULTY if plain else (_FAULTY_YES if asks_fault else _FAULTY_NO)
+    shows_all = rng.random() < 0.65
+    is_right = rng.random() < 0.5
+    given = right if is_right else bad
+
+    def change(words: str) -> str:
+        to = slip.sentence(words) if shows_all else slip.around(words)
+        text = rng.choice(faulty).format(to)
+        return text if shows_all else f"{text}."
+
+    given_shown = slip.around(given)
+    key = "checked_fault" if asks_fault else "checked_fine"
+    query, _ = ask(rng, key, w=slip.sentence(given))
+    fine_text = rng.choice(fine)
+    says = f"{quoted(fine_text, 4)} leaves {quoted(given_shown)}"
+    shown = quoted(slip.around(right))
+    if is_right:
+        fact = f"{slip.rule}: {shown} is right"
+        good = Answer(fine_text, f"{says}, which is right.", RIGHT)
+        others = [
+            Answer(
+                change(one),
+                f"It makes it {quoted(slip.around(one))}, but {shown} is right.",
+                NEAR,
+            )
+            for one in (bad, worse)
+        ]
+    else:
+        fact = f"{slip.rule}: {quoted(given_shown)} should be {shown}"
+        good = Answer(change(right), f"It makes it {shown}, which is right.", RIGHT)
+        others = [
+            Answer(fine_text, f"{says}, but it should be {shown}.", NEAR),
+            Answer(
+                change(worse),
+                f"It makes it {quoted(slip.around(worse))}, but it should be {shown}.",
+                NEAR,
+            ),
+        ]
+    return Task(
+        "sentence check",
+        query,
+        (Principle("correct grammar", 80, fact), manner(rng)),
+        good,
+        tuple(others),
+    )
+
+
+def _mended(rng: Rng) -> Task:
+    """A faulty sentence, mended or made wrong in another way."""
+    slip = _slip(rng)
+    bad, worse = rng.sample(slip.wrong, 2)
+    query, _ = ask(rng, "grammar", w=slip.sentence(bad))
+    shown = quoted(slip.around(slip.right))
+    draw = rng.random()
+    lead = rng.choice(("", "", "", "It should be: ", "Correct: ", "Better: ", "Write: "))
+    dressed = '"{}"' if draw < 0.15 else lead + "{}"
+
+    def answer(words: str, grade: float) -> Answer:
+        has = f"It has {quoted(slip.around(words))}"
+        text = dressed.format(slip.sentence(words))
+        if grade == RIGHT:
+            return Answer(text, f"{has}, which is right.", RIGHT)
+        return Answer(text, f"{has}, which should be {shown}.", grade)
+
+    fact = f"{slip.rule}: {quoted(slip.around(bad))} should be {shown}"
+    return Task(
+        "mended sentence",
+        query,
+        (Principle("correct grammar", 70, fact), Principle("same meaning", 30)),
+        answer(slip.right, RIGHT),
+        (answer(worse, NEAR), answer(bad, NEAR)),
+    )
+
+
+def _chosen(rng: Rng) -> Task:
+    """Which words belong into a gap, or which of two sentences is right."""
+    slip = _slip(rng)
+    bad = rng.choice(slip.wrong)
+    x, y = rng.sample((slip.right, bad), 2)
+    gap = rng.random() < 0.5
+    if gap:
+        query, _ = ask(rng, "gap", w=slip.sentence("___"), x=x, y=y)
+    else:
+        query, _ = ask(rng, "correct_sentence", w=f"{slip.sentence(x)} / {slip.sentence(y)}")
+    whole = not gap or rng.random() < 0.3
+
+    def answer(words: str) -> str:
+        return slip.sentence(words) if whole else words
+
+    shown, false = quoted(slip.around(slip.right)), quoted(slip.around(bad))
+    return Task(
+        "chosen words",
+        query,
+        (Principle("correct grammar", 80, f"{slip.rule}: {shown} is right"), manner(rng)),
+        Answer(answer(slip.right), f'"{slip.right}" makes it {shown}, which is right.', RIGHT),
+        (Answer(answer(bad), f'"{bad}" makes it {false}, but {shown} is right.', NEAR),),
+    )
+
+
+KINDS: dict[str, Kind] = {
+    "answer in language": _answered_in,
+    "sentence check": _checked,
+    "mended sentence": _mended,
+    "chosen words": _chosen,
+}
