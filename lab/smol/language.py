@@ -18,6 +18,7 @@ from lab.smol.item import (
     quoted,
 )
 from lab.smol.numbers import ask
+from lab.smol.slips import drawn
 from lab.smol.tables import rows
 
 _NAMES = ("English", "French", "Spanish", "German", "Italian")
@@ -104,6 +105,7 @@ def _answered_in(rng: Rng) -> Task:
     if not bare and rng.random() < 0.2:
         right, strange, wrong = (one.removesuffix(".") for one in (right, strange, wrong))
     name = _NAMES[asked]
+    but = "is English, but false" if asked == 0 else f"is {name}, but it means {quoted(false)}"
     means = "" if asked == 0 else f" for {quoted(meant)}"
     return Task(
         "answer in language",
@@ -115,11 +117,7 @@ def _answered_in(rng: Rng) -> Task:
         Answer(right, f"{quoted(right)} is {name}{means}, as asked.", RIGHT),
         (
             Answer(strange, f"{quoted(strange)} is {_NAMES[other]}, not {name}.", NEAR),
-            Answer(
-                wrong,
-                f"{quoted(wrong)} is {name}, but it means {quoted(false)}, not {quoted(meant)}.",
-                NEAR,
-            ),
+            Answer(wrong, f"{quoted(wrong)} {but}, not {quoted(meant)}.", NEAR),
         ),
     )
 
@@ -140,34 +138,6 @@ def _wished(rng: Rng, said: Said, asked: int) -> tuple[str, str, int]:
         query = template.format(q=said.questions[rng.choice((0, asked))])
         told = f'{name}, as "{mark}" says'
     return (query.lower() if rng.random() < 0.12 else capital(query)), told, other
-
-
-@dataclass(frozen=True)
-class Slip:
-    """A sentence with a gap, the words that belong there, and some that do not."""
-
-    rule: str
-    right: str
-    wrong: tuple[str, str]
-    frame: str
-
-    def sentence(self, words: str) -> str:
-        """With these words in the gap."""
-        return capital(self.frame.replace("{}", words))
-
-    def around(self, words: str) -> str:
-        """The words in the gap with their neighbour, as they stand in the sentence."""
-        before, _, after = self.frame.partition("{}")
-        first = before.split()[-1:]
-        if first and first[0][-1].isalnum():
-            return f"{first[0]} {words}"
-        rest = after.split()[:1] if after.startswith(" ") else []
-        return " ".join([words, *(one.rstrip(".,?!") for one in rest)])
-
-
-def _slip(rng: Rng) -> Slip:
-    rule, right, first, second, *frames = rng.choice(rows("slips"))
-    return Slip(rule, right, (first, second), rng.choice(frames))
 
 
 _FINE = (
@@ -200,7 +170,7 @@ _FAULTY_YES = (
 
 def _checked(rng: Rng) -> Task:
     """A sentence that is right or not, and whether it is left alone or changed, and how."""
-    slip = _slip(rng)
+    slip = drawn(rng)
     right, (bad, worse) = slip.right, rng.sample(slip.wrong, 2)
     asks_fault = rng.random() < 0.5
     plain = rng.random() < 0.4
@@ -210,15 +180,19 @@ def _checked(rng: Rng) -> Task:
     is_right = rng.random() < 0.5
     given = right if is_right else bad
 
+    reason = f" {capital(slip.rule)}." if rng.random() < 0.2 else ""
+
     def change(words: str) -> str:
         to = slip.sentence(words) if shows_all else slip.around(words)
         text = rng.choice(faulty).format(to)
-        return text if shows_all else f"{text}."
+        return (text if shows_all else f"{text}.") + reason
 
     given_shown = slip.around(given)
     key = "checked_fault" if asks_fault else "checked_fine"
     query, _ = ask(rng, key, w=slip.sentence(given))
     fine_text = rng.choice(fine)
+    if reason:
+        fine_text = fine_text.rstrip(".!") + "." + reason
     says = f"{quoted(fine_text, 4)} leaves {quoted(given_shown)}"
     shown = quoted(slip.around(right))
     if is_right:
@@ -254,7 +228,7 @@ def _checked(rng: Rng) -> Task:
 
 def _mended(rng: Rng) -> Task:
     """A faulty sentence, mended or made wrong in another way."""
-    slip = _slip(rng)
+    slip = drawn(rng)
     bad, worse = rng.sample(slip.wrong, 2)
     query, _ = ask(rng, "grammar", w=slip.sentence(bad))
     shown = quoted(slip.around(slip.right))
@@ -279,9 +253,13 @@ def _mended(rng: Rng) -> Task:
     )
 
 
+def _makes(words: str, *, whole: bool) -> str:
+    return "It has" if whole else f'"{words}" makes it'
+
+
 def _chosen(rng: Rng) -> Task:
     """Which words belong into a gap, or which of two sentences is right."""
-    slip = _slip(rng)
+    slip = drawn(rng)
     bad = rng.choice(slip.wrong)
     x, y = rng.sample((slip.right, bad), 2)
     gap = rng.random() < 0.5
@@ -299,8 +277,10 @@ def _chosen(rng: Rng) -> Task:
         "chosen words",
         query,
         (Principle("correct grammar", 80, f"{slip.rule}: {shown} is right"), manner(rng)),
-        Answer(answer(slip.right), f'"{slip.right}" makes it {shown}, which is right.', RIGHT),
-        (Answer(answer(bad), f'"{bad}" makes it {false}, but {shown} is right.', NEAR),),
+        Answer(
+            answer(slip.right), f"{_makes(slip.right, whole=whole)} {shown}, which is right.", RIGHT
+        ),
+        (Answer(answer(bad), f"{_makes(bad, whole=whole)} {false}, but {shown} is right.", NEAR),),
     )
 
 
