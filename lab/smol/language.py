@@ -105,7 +105,7 @@ def _answered_in(rng: Rng) -> Task:
     if not bare and rng.random() < 0.2:
         right, strange, wrong = (one.removesuffix(".") for one in (right, strange, wrong))
     name = _NAMES[asked]
-    but = "is English, but false" if asked == 0 else f"is {name}, but it means {quoted(false)}"
+    but = f"is {name}, but " + (f"it means {quoted(false)}, not" if asked else "not")
     means = "" if asked == 0 else f" for {quoted(meant)}"
     return Task(
         "answer in language",
@@ -117,7 +117,7 @@ def _answered_in(rng: Rng) -> Task:
         Answer(right, f"{quoted(right)} is {name}{means}, as asked.", RIGHT),
         (
             Answer(strange, f"{quoted(strange)} is {_NAMES[other]}, not {name}.", NEAR),
-            Answer(wrong, f"{quoted(wrong)} {but}, not {quoted(meant)}.", NEAR),
+            Answer(wrong, f"{quoted(wrong)} {but} {quoted(meant)}.", NEAR),
         ),
     )
 
@@ -144,7 +144,7 @@ _FINE = (
     *("It is fine as it is.", "Leave it as it is.", "That sentence is correct.", "All correct."),
     *("This is good English.", "There is nothing to change.", "I'd keep it just like that."),
     *("Nothing wrong with it.", "It's correct as it stands.", "The grammar is right."),
-    *("Fine, send it.", "Correct!", "Perfect the way it is.", "It is right, don't change it."),
+    *("Fine, send it.", "Correct as written.", "Perfect the way it is.", "It is right, don't change it."),
 )
 _FINE_YES = (
     *("Yes, it is fine.", "Yes, that is correct.", "Yes, it's right as it stands.", "yes"),
@@ -156,11 +156,12 @@ _FINE_NO = (
 )
 _FAULTY = (
     *('It should be "{}"', 'Write "{}"', 'Better: "{}"', 'I would change it to "{}"'),
+    *('Not quite: write "{}"', 'Almost, but it should be "{}"', 'I\'d rather write "{}"'),
     *('There is a slip: it should read "{}"', 'Correct is "{}"', 'Make it "{}"'),
 )
 _FAULTY_NO = (
-    *('No, it should be "{}"', 'Not quite: write "{}"', 'No. The right form is "{}"'),
-    *('No, say "{}"', 'Almost, but it should be "{}"', 'No, change it to "{}"'),
+    *('No, it should be "{}"', 'No, not quite: write "{}"', 'No. The right form is "{}"'),
+    *('No, say "{}"', 'No, almost, but it should be "{}"', 'No, change it to "{}"'),
 )
 _FAULTY_YES = (
     *('Yes, it should be "{}"', 'Yes, write "{}"', 'Yes: the right form is "{}"'),
@@ -168,62 +169,55 @@ _FAULTY_YES = (
 )
 
 
+_NO_DRAWN = 0.64
+"""How often "no" is drawn as right; the generator keeps only some of these, which evens it out."""
+
+
 def _checked(rng: Rng) -> Task:
     """A sentence that is right or not, and whether it is left alone or changed, and how."""
     slip = drawn(rng)
     right, (bad, worse) = slip.right, rng.sample(slip.wrong, 2)
-    asks_fault = rng.random() < 0.5
-    plain = rng.random() < 0.4
-    fine = _FINE if plain else (_FINE_NO if asks_fault else _FINE_YES)
-    faulty = _FAULTY if plain else (_FAULTY_YES if asks_fault else _FAULTY_NO)
-    shows_all = rng.random() < 0.65
-    is_right = rng.random() < 0.5
+    is_right, plain, shows_all = (rng.random() < share for share in (0.5, 0.4, 0.65))
+    asks_fault = (rng.random() < (0.5 if plain else _NO_DRAWN)) == is_right
     given = right if is_right else bad
-
-    reason = f" {capital(slip.rule)}." if rng.random() < 0.2 else ""
-
-    def change(words: str) -> str:
-        to = slip.sentence(words) if shows_all else slip.around(words)
-        text = rng.choice(faulty).format(to)
-        return (text if shows_all else f"{text}.") + reason
-
-    given_shown = slip.around(given)
     key = "checked_fault" if asks_fault else "checked_fine"
     query, _ = ask(rng, key, w=slip.sentence(given))
-    fine_text = rng.choice(fine)
-    if reason:
-        fine_text = fine_text.rstrip(".!") + "." + reason
-    says = f"{quoted(fine_text, 4)} leaves {quoted(given_shown)}"
+    fine, faulty = _replies(plain=plain, asks_fault=asks_fault)
+    reason = f" {capital(slip.rule)}." if rng.random() < 0.2 else ""
+    left = rng.choice(fine)
+    left = f"{left.rstrip('.!')}.{reason}" if reason else left
     shown = quoted(slip.around(right))
+
+    def change(words: str) -> Answer:
+        to = slip.sentence(words) if shows_all else slip.around(words)
+        text = rng.choice(faulty).format(to) + ("" if shows_all else ".") + reason
+        makes = f"It makes it {quoted(slip.around(words))}"
+        if words == right:
+            return Answer(text, f"{makes}, which is right.", RIGHT)
+        return Answer(text, f"{makes}, but {shown} is right.", NEAR)
+
+    leaves = f"{quoted(left, 4)} leaves {quoted(slip.around(given))}"
     if is_right:
         fact = f"{slip.rule}: {shown} is right"
-        good = Answer(fine_text, f"{says}, which is right.", RIGHT)
-        others = [
-            Answer(
-                change(one),
-                f"It makes it {quoted(slip.around(one))}, but {shown} is right.",
-                NEAR,
-            )
-            for one in (bad, worse)
-        ]
+        answers = [Answer(left, f"{leaves}, which is right.", RIGHT), change(bad), change(worse)]
     else:
-        fact = f"{slip.rule}: {quoted(given_shown)} should be {shown}"
-        good = Answer(change(right), f"It makes it {shown}, which is right.", RIGHT)
-        others = [
-            Answer(fine_text, f"{says}, but it should be {shown}.", NEAR),
-            Answer(
-                change(worse),
-                f"It makes it {quoted(slip.around(worse))}, but it should be {shown}.",
-                NEAR,
-            ),
-        ]
+        fact = f"{slip.rule}: {quoted(slip.around(bad))} should be {shown}"
+        kept = Answer(left, f"{leaves}, but {shown} is right.", NEAR)
+        answers = [change(right), kept, change(worse)]
     return Task(
         "sentence check",
         query,
         (Principle("correct grammar", 80, fact), manner(rng)),
-        good,
-        tuple(others),
+        answers[0],
+        tuple(answers[1:]),
     )
+
+
+def _replies(*, plain: bool, asks_fault: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ways to say that a sentence is fine, and ways to change it."""
+    if plain:
+        return _FINE, _FAULTY
+    return (_FINE_NO, _FAULTY_YES) if asks_fault else (_FINE_YES, _FAULTY_NO)
 
 
 def _mended(rng: Rng) -> Task:
