@@ -144,7 +144,7 @@ _FINE = (
     *("It is fine as it is.", "Leave it as it is.", "That sentence is correct.", "All correct."),
     *("This is good English.", "There is nothing to change.", "I'd keep it just like that."),
     *("Nothing wrong with it.", "It's correct as it stands.", "The grammar is right."),
-    *("Fine, send it.", "Correct as written.", "Perfect the way it is.", "It is right, don't change it."),
+    *("Fine, send it.", "Correct as written.", "Perfect the way it is.", "Right, keep it."),
 )
 _FINE_YES = (
     *("Yes, it is fine.", "Yes, that is correct.", "Yes, it's right as it stands.", "yes"),
