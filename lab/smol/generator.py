@@ -66,6 +66,8 @@ _WEIGHTS = {
     **dict.fromkeys(("trick weight", "bill", "decimal"), 2.0),
     **dict.fromkeys(("everyday", "asked point", "safety"), 4.0),
     "unsafe request": 0.5,
+    **dict.fromkeys(("answer in language", "sentence check", "spelt word"), 4.0),
+    **dict.fromkeys(("mended sentence", "chosen words"), 2.5),
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }

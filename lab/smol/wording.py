@@ -12,10 +12,12 @@ from lab.smol.item import (
     Principle,
     Rng,
     Task,
+    capital,
     manner,
     numbered,
     quoted,
     short_task,
+    spoken,
 )
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
@@ -286,6 +288,84 @@ def _alphabet(rng: Rng) -> Task:
     )  # fmt: skip
 
 
+def pieces(right: str, wrong: str) -> tuple[str, str]:
+    """Where two spellings differ, with a letter before and after: "para" and "pere"."""
+    start = 0
+    while start < min(len(right), len(wrong)) and right[start] == wrong[start]:
+        start += 1
+    end = 0
+    while end < min(len(right), len(wrong)) - start and right[-1 - end] == wrong[-1 - end]:
+        end += 1
+    good, false = right, wrong
+    while (start or end) and (good in wrong or false in right or good is right):
+        start, end = max(start - 1, 0), max(end - 1, 0)
+        good = right[start : len(right) - end]
+        false = wrong[start : len(wrong) - end]
+    return good, false
+
+
+_SPELT_WELL = (
+    *("All words are spelt right.", "The spelling is fine.", "No word is misspelt."),
+    *("Everything is spelt correctly.", "I see no typo.", "The spelling is correct."),
+)
+_MISSPELT = (
+    *('It should be "{}".', 'Write "{}".', 'One word is wrong: it is spelt "{}".'),
+    *('Change it to "{}".', 'The right spelling is "{}".', 'There is a typo, it should be "{}".'),
+)
+
+
+def _spelt(rng: Rng) -> Task:
+    right, *wrongs, frame = rng.choice(rows("spelling"))
+    bad, worse = rng.sample(wrongs, 2)
+    if rng.random() < 0.3:
+        return _spelt_text(rng, right, bad, frame)
+    if rng.random() < 0.6:
+        x, y = rng.sample((right, bad), 2)
+        query, _ = ask(rng, "spelt_choice", x=x, y=y)
+        wrong = bad
+    else:
+        query, _ = ask(rng, "spelt_mend", w=bad)
+        wrong = worse if rng.random() < 0.7 else bad
+    good, false = pieces(right, wrong)
+    says = "{}" if rng.random() < 0.4 else None
+    texts = [
+        spoken(rng, one, None, noun=True) if says is None else (one, False)
+        for one in (right, wrong)
+    ]
+    return Task(
+        "spelt word",
+        query,
+        (Principle("right spelling", 80, f'"{right}", with "{good}", not "{false}"'), manner(rng)),
+        Answer(texts[0][0], f'It says "{right}", with "{good}": right.', RIGHT, texts[0][1]),
+        (
+            Answer(
+                texts[1][0], f'It says "{wrong}", with "{false}", not "{good}".', NEAR, texts[1][1]
+            ),
+        ),
+    )
+
+
+def _spelt_text(rng: Rng, right: str, bad: str, frame: str) -> Task:
+    """A sentence with a word that is spelt right or not."""
+    good, false = pieces(right, bad)
+    is_right = rng.random() < 0.5
+    given = right if is_right else bad
+    query, _ = ask(rng, "spelt_text", w=capital(frame.replace("{}", given)))
+    fine = rng.choice(_SPELT_WELL)
+    change = rng.choice(_MISSPELT).format(bad if is_right else right)
+    if is_right:
+        fact = f'"{right}", with "{good}", is right'
+        yes = Answer(fine, f'{quoted(fine)}: "{right}" is right, so it is.', RIGHT)
+        no = Answer(change, f'It says "{bad}", with "{false}", not "{good}".', NEAR)
+    else:
+        fact = f'"{bad}" has "{false}", but it is "{right}", with "{good}"'
+        yes = Answer(change, f'It says "{right}", with "{good}": right.', RIGHT)
+        no = Answer(fine, f'{quoted(fine)}: "{bad}" is wrong, so it is not.', NEAR)
+    return Task(
+        "spelt word", query, (Principle("right spelling", 80, fact), manner(rng)), yes, (no,)
+    )
+
+
 KINDS: dict[str, Kind] = {
     "given word": _given_word,
     "word count": _described,
@@ -294,4 +374,5 @@ KINDS: dict[str, Kind] = {
     "rhyme": _rhyme,
     "backwards": _backwards,
     "alphabet": _alphabet,
+    "spelt word": _spelt,
 }

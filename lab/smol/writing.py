@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.smol import language
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -269,4 +270,5 @@ KINDS: dict[str, Kind] = {
     "sentiment": _review,
     "grammar": _mend,
     "correct sentence": _which_correct,
+    **language.KINDS,
 }
