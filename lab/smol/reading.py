@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.smol import notices, timetables
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -52,7 +53,9 @@ def _asked(rng: Rng, text: str, question: str) -> str:
 
 
 def _passage(rng: Rng) -> Task:
-    if rng.random() < 0.5:
+    if rng.random() < 0.6:
+        return timetables.found(rng)
+    if rng.random() < 0.75:
         text, question, fact, right, wrong = rng.choice(rows("passages"))
         return short_task(
             rng, "passage", _asked(rng, text, question), "true to the text",
@@ -116,6 +119,8 @@ def _reason(rng: Rng) -> Task:
 
 
 def _not_said(rng: Rng) -> Task:
+    if rng.random() < 0.45:
+        return notices.missed(rng)
     if rng.random() < 0.5:
         return _left_open(rng, *rng.choice(rows("unsaid")))
     name, place, time = rng.choice(_NAMES), rng.choice(_PLACES), rng.choice(_TIMES)
