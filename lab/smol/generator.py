@@ -57,8 +57,8 @@ _WEIGHTS = {
     **dict.fromkeys(("contradiction", "puzzle"), 4.0),
     **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
     "changed plan": 4.0,
-    "passage": 8.0,
-    "not in the text": 5.0,
+    **dict.fromkeys(("passage", "not in the text", "small text"), 4.0),
+    "timetable": 3.0,
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }
@@ -226,7 +226,7 @@ def _typed(rng: Rng, task: Task) -> str:
 
 _CARELESS = (
     {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *clock.KINDS, *sense.KINDS}
-    | {"free", "open", "harmless request", "unsafe request", "passage"}
+    | {"free", "open", "harmless request", "unsafe request", "passage", "small text", "timetable"}
 ) - {"sequence", "sorting", "code", "tone", "rewriting", "rule"}
 """Kinds whose questions mean the same in small letters."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lab.smol.amounts import NAMES
+from lab.smol.amounts import NAMES, in_words
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -37,6 +38,7 @@ _SILENT = (
         "It says nothing on it.",
     ),
 )
+_SMALL = re.compile(r"(?<![\w.:])(?:1[0-2]|[1-9])(?![\w.:%])")
 _BEGINNINGS = ("in ", "on ", "at ", "by ", "behind ", "before ", "after ", "from ", "near ", "for ")
 
 
@@ -72,6 +74,16 @@ def joined(rng: Rng, clauses: Sequence[str]) -> str:
     return f"{capital(_listed(clauses, rng.choice((', and', 'and', ', but'))))}.".replace(" ,", ",")
 
 
+def other_way(rng: Rng, text: str) -> str:
+    """Now and then small numbers in words: "room three" for "room 3"."""
+    return worded(text) if rng.random() < 0.25 else text
+
+
+def worded(text: str) -> str:
+    """Numbers up to twelve in words, if they stand alone or before a word."""
+    return _SMALL.sub(lambda found: in_words(int(found[0])), text)
+
+
 def _is_noun(text: str) -> bool:
     return not text.startswith(_BEGINNINGS)
 
@@ -83,8 +95,9 @@ def _looked_up(  # noqa: PLR0917 - in this order everywhere
     """A question about one of the facts; now and then the wrong answer denies that it is there."""
     noun = all(_is_noun(one) for one in (right, *wrong))
     task = short_task(
-        rng, "passage", asked_about(rng, text, question), "true to the text",
+        rng, "small text", asked_about(rng, text, question), "true to the text",
         f"{asked} is asked, the text says: {fact}", right, wrong, say=say, noun=noun,
+        write=other_way,
     )  # fmt: skip
     if rng.random() < 0.3:
         silent = rng.choice(_SILENT)
@@ -119,9 +132,9 @@ def _open(  # noqa: PLR0917 - in this order everywhere
 def told(rng: Rng, *, missing: bool = False) -> Task:
     """Several people or things, each with its own value: the one that is asked decides."""
     keys, values, clauses, asks, say, back, say_back = rng.choice(rows("each"))
-    count = rng.choice((2, 2, 3, 3, 4))
-    k = rng.sample(_values(keys), count + 1)
-    v = rng.sample(_values(values), count + 1)
+    pools = _values(keys), _values(values)
+    count = min(rng.choice((2, 2, 3, 3, 4)), *(len(pool) - 1 for pool in pools))
+    k, v = (rng.sample(pool, count + 1) for pool in pools)
     forms = _variants(clauses)
     form = rng.choice(forms)
     same = rng.random() < 0.6
@@ -131,7 +144,9 @@ def told(rng: Rng, *, missing: bool = False) -> Task:
     shown = list(full)
     if same and form.startswith("{k} ") and form.endswith(" {v}") and rng.random() < 0.4:
         shown[1:] = [f"{a} {b}" for a, b in zip(k[1:count], v[1:count], strict=True)]
-    text = joined(rng, shown)
+        text = f"{capital(_listed(shown))}."
+    else:
+        text = joined(rng, full)
     place = rng.randrange(count)
     others = [i for i in range(count) if i != place]
     if missing:
@@ -139,6 +154,9 @@ def told(rng: Rng, *, missing: bool = False) -> Task:
         stray = [v[place], v[count]]
         made_up = [_said(rng, say.format(k=k[count], v=one), one) for one in stray]
         return _open(rng, text, question, k[count], _listed(k[:count]), made_up)
+    if "{k}" in say and rng.random() < 0.15:
+        claim = say.format(k=k[place], v="{}")
+        return _claimed(rng, text, claim, full[place], v[place], v[others[0]])
     if rng.random() < 0.6:
         question = rng.choice(_variants(asks)).format(k=k[place])
         return _looked_up(
@@ -151,6 +169,44 @@ def told(rng: Rng, *, missing: bool = False) -> Task:
         rng, text, question, v[place], full[place], k[place],
         [k[i] for i in rng.sample(others, min(2, len(others)))],
         say_back.format(k="{}", v=v[place]),
+    )  # fmt: skip
+
+
+_CLAIMS = (
+    *(
+        "{c}, right?",
+        "Is it right that {c}?",
+        "Does it say that {c}?",
+        "So {c}?",
+        "{c}, yes or no?",
+    ),
+    *(
+        "I think {c}. Am I right?",
+        "true that {c}",
+        "My friend says {c}. Is that so?",
+        "{c}, isn't it?",
+    ),
+)
+
+
+def _claimed(  # noqa: PLR0917 - called once, in this order
+    rng: Rng, text: str, say: str, fact: str, true: str, other: str
+) -> Task:
+    """Whether the text says what somebody thinks."""
+    yes = rng.random() < 0.5
+    claim = say.format(true if yes else other)
+    question = rng.choice(_CLAIMS).format(c=claim)
+    fact = f"{claim} is asked, the text says: {fact}"
+    short = rng.random() < 0.6
+    if yes:
+        right, wrong = ("yes", "no") if short else (f"yes, {true}", f"no, {other}")
+        fact = f"{fact}: {true} is right"
+    else:
+        right, wrong = ("no", "yes") if short else (f"no, {true}", f"yes, {other}")
+        fact = f"{fact}: {true}, not {other}"
+    return short_task(
+        rng, "small text", asked_about(rng, text, question), "true to the text", fact, right,
+        [wrong], noun=False,
     )  # fmt: skip
 
 
@@ -206,7 +262,7 @@ def instead(rng: Rng) -> Task:
         return _denied(rng, text, question, fact, v, w)
     short = say.format(v="{}")
     return short_task(
-        rng, "passage", asked_about(rng, text, question), "true to the text",
+        rng, "small text", asked_about(rng, text, question), "true to the text",
         f"the text says: {fact}: not {w} but {v}", v, [w], say=short,
     )  # fmt: skip
 
@@ -220,7 +276,7 @@ def _denied(  # noqa: PLR0917 - called once, in this order
     )
     right, wrong = (capital(form.format(a=a, b=b)) for a, b in ((v, w), (w, v)))
     return Task(
-        "passage",
+        "small text",
         asked_about(rng, text, question),
         (Principle("true to the text", 80, f"the text says: {fact}: not {w} but {v}"), manner(rng)),
         Answer(right, f"It says {v}, not {w}, which is right.", RIGHT),
@@ -237,7 +293,7 @@ def did(rng: Rng) -> Task:
     question = rng.choice(lines[place][1].split(" ; "))
     others = [name for name in names if name != names[place]]
     return short_task(
-        rng, "passage", asked_about(rng, joined(rng, clauses), question), "true to the text",
+        rng, "small text", asked_about(rng, joined(rng, clauses), question), "true to the text",
         f"the text says: {clauses[place]}, so {names[place]}", names[place], others[:2],
         say=("it was {}", "{} did that", "ask {}", f"{{}} {lines[place][0]}"),
     )  # fmt: skip
@@ -283,15 +339,23 @@ def _direct(rng: Rng) -> Task:
         (
             *("The text doesn't mention {x}.", "The text says nothing about that.", "Not said."),
             *("It doesn't tell us.", "It doesn't say.", "The text doesn't give {x}."),
-            *("You can't tell from these lines.", "That isn't stated.", "There isn't {x} in it."),
+            *(
+                "You can't tell from these lines.",
+                "That isn't stated.",
+                "No answer to that in the text.",
+            ),
         )
     ).format(x=what)
-    if what.startswith("anything") and "isn't anything" in right:
-        right = "It doesn't say."
+    about = what.removeprefix("anything about ")
     return Task(
         "not in the text",
         asked_about(rng, text, question),
-        (Principle("true to the text", 80, f"the text does not give {what}"), manner(rng)),
+        (
+            Principle(
+                "true to the text", 80, f"{about} is asked, the text gives no answer to that"
+            ),
+            manner(rng),
+        ),
         Answer(right, f"It says {quoted(right)}, which is true of the text.", RIGHT),
         (Answer(made_up, f"It says {quoted(made_up)}, which the text does not say.", FAR),),
     )
@@ -305,3 +369,11 @@ def missed(rng: Rng) -> Task:
     if draw < 0.6:
         return noticed(rng, missing=True)
     return told(rng, missing=True) if draw < 0.82 else twofold(rng, missing=True)
+
+
+_KINDS = (told, told, told, twofold, twofold, instead, did, noticed)
+
+
+def small_text(rng: Rng) -> Task:
+    """A question that one of several facts answers."""
+    return rng.choice(_KINDS)(rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.smol.amounts import in_words
 from lab.smol.item import NEAR, RIGHT, Answer, Principle, Rng, Task, capital, manner
+from lab.smol.notices import worded
 from lab.smol.tables import rows
 
 _ASKED = (
@@ -98,6 +99,8 @@ def _twice(counted: list[bool]) -> bool:
 def _task(  # noqa: PLR0917 - called once, in this order
     rng: Rng, query: str, form: str, fact: str, new: list[str], wrongs: list[list[str]]
 ) -> Task:
+    if rng.random() < 0.3:
+        new, wrongs = list(map(worded, new)), [list(map(worded, one)) for one in wrongs]
     right = form.format(a=new[0], b=new[1])
     dress = rng.choice(
         ("{}.", "{}", "{}.", "So it is {}.", "Noted: {}.", "{}, got it.", "{}, okay?")

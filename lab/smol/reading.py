@@ -53,8 +53,6 @@ def _asked(rng: Rng, text: str, question: str) -> str:
 
 
 def _passage(rng: Rng) -> Task:
-    if rng.random() < 0.6:
-        return timetables.found(rng)
     if rng.random() < 0.75:
         text, question, fact, right, wrong = rng.choice(rows("passages"))
         return short_task(
@@ -274,6 +272,8 @@ def _follows(rng: Rng) -> Task:
 
 KINDS: dict[str, Kind] = {
     "passage": _passage,
+    "small text": notices.small_text,
+    "timetable": timetables.timetable,
     "reason": _reason,
     "not in the text": _not_said,
     "summary": _summary,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.smol.amounts import DAYS, MONTHS, NAMES, in_words
 from lab.smol.item import Rng, Task, capital, short_task
-from lab.smol.notices import asked_about, did, instead, joined, noticed, told, twofold
+from lab.smol.notices import asked_about, joined
 from lab.smol.tables import rows
 
 _HOURS = tuple(in_words(i) for i in range(13))
@@ -61,7 +61,7 @@ def ordered(rng: Rng) -> Task:
 
     listed = ", ".join(f"{x} {things[x]}" for x in mixed)
     return short_task(
-        rng, "passage", asked_about(rng, joined(rng, clauses), rng.choice(_ASK_FIRST[early])),
+        rng, "timetable", asked_about(rng, joined(rng, clauses), rng.choice(_ASK_FIRST[early])),
         "true to the text", f"{word} is asked: {listed}: {time} is {word}, so {name(right)}",
         name(right), [name(x) for x in mixed if x != right][:2],
         say=f"{{}} came {word}" if not detail else (), noun=not detail,
@@ -100,7 +100,7 @@ def ranked(rng: Rng) -> Task:
     asked = _RANK_NAMES[places[i]]
     said = done[i] if asked in done[i] else f"{done[i]}, that is {asked}"
     return short_task(
-        rng, "passage",
+        rng, "timetable",
         asked_about(rng, start + joined(rng, clauses).strip(), rng.choice(_RANK_ASKED[places[i]])),
         "true to the text", f"{asked} is asked: {names[i]} {said}, so {names[i]}", names[i],
         [name for name in names if name != names[i]][:2],
@@ -170,8 +170,8 @@ def exception(rng: Rng) -> Task:
         wrong = {special}
     at = rng.choice(("at {}", "at {} o'clock", "it {v} at {}")).replace("{v}", verb)
     return short_task(
-        rng, "passage", asked_about(rng, capital(text), question), "true to the text", fact, right,
-        sorted(wrong), say=at,
+        rng, "timetable", asked_about(rng, capital(text), question), "true to the text", fact,
+        right, sorted(wrong), say=at,
     )  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def ranges(rng: Rng) -> Task:
         )
     ).format(a=asked)
     return short_task(
-        rng, "passage", asked_about(rng, joined(rng, clauses), question), "true to the text",
+        rng, "timetable", asked_about(rng, joined(rng, clauses), question), "true to the text",
         f"{asked} is asked: {told_spans[i]} is {', '.join(spans[i])}, so {names[i]}", names[i],
         [name for name in names[: len(spans)] if name != names[i]],
         say=("that is {}", "it is {}", "ask for {}"),
@@ -253,18 +253,15 @@ def gates(rng: Rng) -> Task:
     if " on" in yes and (other < c) != may:  # the hour of the other thing misleads
         wrong = wrong.replace(_HOURS[gate], _HOURS[other])
     return short_task(
-        rng, "passage", asked_about(rng, text, question), "true to the text",
+        rng, "timetable", asked_about(rng, text, question), "true to the text",
         f"the text says: {clause} {'at' if second else 'from'} {_HOURS[gate]}; "
         f"{_HOURS[c]} is {order} {_HOURS[gate]}, so {right}", right, [wrong], noun=False,
     )  # fmt: skip
 
 
-_FOUND = (
-    *(told, told, told, twofold, twofold, instead, did, noticed),
-    *(ordered, ranked, exception, ranges, gates),
-)
+_KINDS = (ordered, ranked, exception, ranges, gates)
 
 
-def found(rng: Rng) -> Task:
-    """A question that the text answers."""
-    return rng.choice(_FOUND)(rng)
+def timetable(rng: Rng) -> Task:
+    """A question about days, hours or ranks."""
+    return rng.choice(_KINDS)(rng)
