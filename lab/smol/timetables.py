@@ -13,7 +13,7 @@ _HOURS = tuple(in_words(i) for i in range(13))
 _COMERS = (
     *(
         "the painters",
-        "the roofers",
+        "the masons",
         "the snow",
         "the sofa",
         "the plumber",
@@ -69,7 +69,13 @@ def ordered(rng: Rng) -> Task:
 
 
 _RACES = (
-    *("the sack race", "the 100 metres", "the spelling contest", "the cake contest", "the slalom"),
+    *(
+        "the three-legged race",
+        "the 100 metres",
+        "the spelling contest",
+        "the cake contest",
+        "the slalom",
+    ),
     *("the chess cup", "the egg race", "the rowing", "the dance contest", "the quiz", "the relay"),
     *("the pie contest", "the maths contest", "the hill climb", "the talent show", "the regatta"),
 )
@@ -121,7 +127,7 @@ _HOUSES = (
     ),
 )
 _EXCEPTIONS = (
-    *("on Fridays", "during exams", "in winter", "in the holidays", "on Sundays", "in July"),
+    *("on Fridays", "during Lent", "in winter", "in the holidays", "on Sundays", "in July"),
     *("on match days", "during the fair", "in August", "on market days", "before Christmas"),
     *("on bank holidays", "when it snows", "on pay day", "during the strike", "in Ramadan"),
 )
@@ -192,7 +198,7 @@ def ranges(rng: Rng) -> Task:
         for one in spans
     ]
     form = rng.choice(
-        ("{n} opens {s}", "{n} is on duty {s}", "{n} drives {s}", "{n} has {s}", "{n} works {s}")
+        ("{n} cooks {s}", "{n} is on duty {s}", "{n} drives {s}", "{n} has {s}", "{n} works {s}")
         if days
         else ("{n} has the letters {s}", "{n} looks after names from {s}", "{n} does {s}")
     )
@@ -202,7 +208,7 @@ def ranges(rng: Rng) -> Task:
     question = rng.choice(
         (
             *("Who is there on {a}?", "who do I call on {a}", "Whose day is {a}?"),
-            *("On {a}, who has the keys?", "It's {a} today. Whom will I meet?"),
+            *("On {a}, who is in?", "It's {a} today. Whom will I meet?"),
         )
         if days
         else (
