@@ -21,6 +21,7 @@ from lab.smol.item import (
     short_task,
 )
 from lab.smol.numbers import ask
+from lab.smol.plans import read_back
 from lab.smol.tables import phrasing, rows
 from lab.smol.working import aged, taken
 
@@ -334,6 +335,8 @@ def _changed(rng: Rng) -> Task:
 
 
 def _due(rng: Rng) -> Task:
+    if rng.random() < 0.6:
+        return read_back(rng)
     if rng.random() < 0.4:
         return _changed(rng)
     event = rng.choice(_EVENTS)

@@ -48,7 +48,7 @@ _WEIGHTS = {
     **dict.fromkeys(("science", "common sense"), 9.0),
     **dict.fromkeys(("free", "before or after"), 5.0),
     **dict.fromkeys(("comparison", "rule", "code"), 5.0),
-    **dict.fromkeys(("difference", "percent", "clock", "grammar", "passage", "logic"), 4.0),
+    **dict.fromkeys(("difference", "percent", "clock", "grammar", "logic"), 4.0),
     **dict.fromkeys(("advice", "given word", "length", "sentiment"), 3.5),
     **dict.fromkeys(("correct sentence", "asked language", "layout", "tone", "weekday"), 3.0),
     **dict.fromkeys(("sequence", "years", "money", "units", "summary", "check"), 3.0),
@@ -68,6 +68,11 @@ _WEIGHTS = {
     "unsafe request": 0.5,
     **dict.fromkeys(("answer in language", "sentence check", "spelt word"), 4.0),
     **dict.fromkeys(("mended sentence", "chosen words"), 2.5),
+    **dict.fromkeys(("contradiction", "puzzle"), 4.0),
+    **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
+    "changed plan": 4.0,
+    **dict.fromkeys(("passage", "not in the text", "small text"), 4.0),
+    "timetable": 3.0,
     **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
     **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
 }
@@ -241,7 +246,7 @@ def _typed(rng: Rng, task: Task) -> str:
 
 _CARELESS = (
     {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *clock.KINDS, *sense.KINDS}
-    | {"free", "open", "harmless request", "unsafe request"}
+    | {"free", "open", "harmless request", "unsafe request", "passage", "small text", "timetable"}
 ) - {"sequence", "sorting", "code", "tone", "rewriting", "rule"}
 """Kinds whose questions mean the same in small letters."""
 

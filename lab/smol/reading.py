@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.smol import notices, timetables
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -52,7 +53,7 @@ def _asked(rng: Rng, text: str, question: str) -> str:
 
 
 def _passage(rng: Rng) -> Task:
-    if rng.random() < 0.5:
+    if rng.random() < 0.75:
         text, question, fact, right, wrong = rng.choice(rows("passages"))
         return short_task(
             rng, "passage", _asked(rng, text, question), "true to the text",
@@ -116,6 +117,8 @@ def _reason(rng: Rng) -> Task:
 
 
 def _not_said(rng: Rng) -> Task:
+    if rng.random() < 0.45:
+        return notices.missed(rng)
     if rng.random() < 0.5:
         return _left_open(rng, *rng.choice(rows("unsaid")))
     name, place, time = rng.choice(_NAMES), rng.choice(_PLACES), rng.choice(_TIMES)
@@ -269,6 +272,8 @@ def _follows(rng: Rng) -> Task:
 
 KINDS: dict[str, Kind] = {
     "passage": _passage,
+    "small text": notices.small_text,
+    "timetable": timetables.timetable,
     "reason": _reason,
     "not in the text": _not_said,
     "summary": _summary,
