@@ -1,4 +1,4 @@
-"""A kind of task: things to be put in order by letters, by numbers, by units or by what they are."""
+"""A kind of task: things to be put in order by letters, numbers, units or what they are."""
 
 from __future__ import annotations
 
@@ -150,12 +150,9 @@ def _task(  # noqa: PLR0917 - called in this order
     query, _ = ask(rng, rng.choice(("sorting", "order_bare")), s=given, h=how)
     if rng.random() < 0.2:
         query = query[:1].lower() + query[1:]
-    place = rng.randrange(len(ordered) - 1)
-    swapped = list(ordered)
-    swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
-    wrong = [swapped, ordered[::-1], *([items] if items != ordered else [])]
-    if letters:
-        wrong.insert(0, swapped)
+    wrong = [_swapped(ordered, place) for place in _places(rng, len(ordered) - 1)]
+    wrong = wrong if letters else [wrong[0], ordered[::-1], items]
+    wrong = [list(one) for one in dict.fromkeys(map(tuple, wrong)) if list(one) != ordered]
     return Task(
         "sorting",
         query,
@@ -163,6 +160,15 @@ def _task(  # noqa: PLR0917 - called in this order
         Answer(_listed(rng, ordered), _found(ordered, ordered, letters), RIGHT),
         tuple(Answer(_listed(rng, one), _found(one, ordered, letters), NEAR) for one in wrong),
     )
+
+
+def _places(rng: Rng, count: int) -> list[int]:
+    return rng.sample(range(count), min(count, 2))
+
+
+def _swapped(items: list[str], place: int) -> list[str]:
+    """With two neighbours the wrong way round."""
+    return [*items[:place], items[place + 1], items[place], *items[place + 2 :]]
 
 
 def _found(items: list[str], ordered: list[str], letters: dict[str, str] | None) -> str:
