@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from lab.smol.amounts import in_words
-from lab.smol.item import FAR, NEAR, RIGHT, Answer, Principle, Rng, Task, capital, numbered
+from lab.smol.item import FAR, NEAR, RIGHT, Answer, Principle, Rng, Task, capital, numbered, quoted
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
 
@@ -89,6 +89,8 @@ def seen(form: str, text: str) -> str:
     if form in {"capital letters", "words with a capital", "small letters"}:
         words = ["".join(filter(str.isalpha, one)) for one in text.split()]
         letters = [one for one in words if one]
+        if not letters:
+            return "no letters"
         one = letters[0][0]
         two = next((one[1] for one in letters if len(one) > 1), letters[-1][0])
         sizes = ["capital" if letter.isupper() else "small" for letter in (one, two)]
@@ -322,8 +324,8 @@ def asked_length(way: str, limit: int, unit: str) -> str:
 
 
 def sentences_counted(lines: Sequence[str]) -> str:
-    """Sentences one by one, each in full."""
-    return numbered([f'"{one}"' for one in lines])
+    """Sentences one by one, each with its first words."""
+    return numbered([quoted(one, 5) for one in lines])
 
 
 def length(rng: Rng) -> Task:

@@ -120,7 +120,7 @@ def _word_limit(rng: Rng) -> Task:
     else:
         what, short, long = rng.choice(rows("brief"))
     low, high = _size(short), _size(long)
-    if low == high:
+    if low == high or high > _MOST:
         return _word_limit(rng)
     if way == "exactly":
         limit = rng.choice((low, high))
@@ -146,6 +146,8 @@ def _word_limit(rng: Rng) -> Task:
     )
 
 
+_MOST = 13
+"""Words that a response has at most, for a judgment that isn't too long."""
 _ABOUT = ("About", "About", "Something about", "A line about", "Tell me about", "Text about")
 
 
