@@ -110,6 +110,8 @@ def seen(form: str, text: str) -> str:
         "one word": "a single word",
         "JSON object": "it begins with { and has quotes",
         "lines with colons": "colons and no quotes",
+        "equals signs": "it has = and no quotes",
+        "braces without quotes": "it begins with { and has no quotes",
     }[form]
 
 
@@ -126,17 +128,7 @@ def _formed(  # noqa: PLR0917 - called in this order
     rng: Rng, query: str, asked: str, content: str, right: str, wrong: Sequence[tuple[str, str]],
     *, far: Sequence[tuple[str, str]] = (),
 ) -> Task:  # fmt: skip
-    """A task about form.
-
-    Args:
-        rng: draws wordings.
-        query: the request.
-        asked: the form.
-        content: what it should say.
-        right: in the form.
-        wrong: forms and texts in them.
-        far: texts in the right form with another content, and what is wrong with it.
-    """
+    """A task about form, of texts in other forms and far ones in the right form."""
     only = any(one in query.lower() for one in _ONLY)
     near = []
     for one, text in wrong:
@@ -248,21 +240,29 @@ def _fact(rng: Rng) -> Task:
 
 def _record(rng: Rng) -> Task:
     """Keys and values as JSON or as something like it."""
-    pairs = [
-        (one[: one.rindex(" ")], one[one.rindex(" ") + 1 :]) for one in rng.choice(rows("records"))
-    ]
-    pairs = [(key.split(" ")[0], " ".join([*key.split(" ")[1:], value])) for key, value in pairs]
-    joined = rng.choice((", ", " and ", ", ")).join(" ".join(pair) for pair in pairs)
-    numbers = {key: int(one) if one.isdecimal() else one for key, one in pairs}
+    if rng.random() < 0.3:
+        name, *items = rng.choice(rows("given"))
+        key = name.split()[0].lower()
+        joined = f"{', '.join(items)}, the key is {key}"
+        pairs, data = [(key, ", ".join(items))], json.dumps({key: items})
+    else:
+        words = [one.split() for one in rng.choice(rows("records"))]
+        pairs = [(key, " ".join(value)) for key, *value in words]
+        joined = rng.choice((", ", " and ", ", ")).join(" ".join(pair) for pair in pairs)
+        numbers = {key: int(one) if one.isdecimal() else one for key, one in pairs}
+        data = json.dumps(numbers)
     forms = {
-        "JSON object": json.dumps(numbers),
+        "JSON object": data,
         "lines with colons": "\n".join(f"{key}: {one}" for key, one in pairs),
         "lines with dashes": "\n".join(f"- {key}: {one}" for key, one in pairs),
+        "equals signs": "; ".join(f"{key} = {one}" for key, one in pairs),
+        "braces without quotes": data.replace('"', ""),
     }
-    asked = rng.choice(("JSON object", "JSON object", "JSON object", *forms))
+    listed = ("lines with colons", "lines with dashes") if len(pairs) > 1 else ()
+    asked = rng.choice(("JSON object", "JSON object", "JSON object", *listed))
     query, _ = ask(rng, "form_record", r=joined, f=rng.choice(_ASKED[asked]))
     wrong = [(form, text) for form, text in forms.items() if form != asked]
-    return _formed(rng, _typed(rng, query), asked, joined, forms[asked], [rng.choice(wrong)])
+    return _formed(rng, _typed(rng, query), asked, joined, forms[asked], rng.sample(wrong, 2))
 
 
 _WAYS = {

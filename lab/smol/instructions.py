@@ -41,10 +41,10 @@ def _count(rng: Rng) -> Task:
         y=_NUMBER[number + 1],
     )
     pool = rng.sample(things, len(things))
-    stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
+    stray_topic, *strays = rng.choice([row for row in rows("topics") if not {*row} & {*things}])
     separator = rng.choice((", ", ", ", "\n- ", "\n", " and "))
     named, fewer = pool[:number], rng.sample(pool, other)
-    stray = rng.sample([one for one in strays if one not in things], number)
+    stray = rng.sample(strays, min(number, len(strays)))
     return Task(
         "count",
         query,
@@ -189,6 +189,7 @@ def _capitals(rng: Rng) -> Task:
     wrong = [
         Answer(text, f"{copied(text)}: {seen(how, text)}, not {how}.", NEAR)
         for text in (sentence, other)
+        if text != right
     ]
     if stray != sentence:
         stray = stray.upper() if upper else stray.lower()
