@@ -197,7 +197,7 @@ def _code(rng: Rng) -> Task:
 
 def _sheet(rng: Rng) -> Task:
     """A formula for a range of cells."""
-    task, column, first = rng.choice(sorted(_SHEET)), rng.choice("ABCDEFGHK"), rng.randint(1, 5)
+    task, column, first = rng.choice(sorted(_SHEET)), rng.choice("ACDEFGHK"), rng.randint(1, 5)
     x, y = f"{column}{first}", f"{column}{first + rng.randint(3, 40)}"
     right = _SHEET[task]
     other = rng.choice([one for one in _DOES if one != right])
