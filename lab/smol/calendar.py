@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
-from lab.smol.amounts import DAYS, MONTHS, NAMES, digits, in_words
+from lab.smol.amounts import DAYS, MONTHS, NAMES, in_words
 from lab.smol.clock import shown
 from lab.smol.dates import ordinal, weekday_more, years_more
 from lab.smol.earlier import dated, in_time, is_it, late
 from lab.smol.item import (
-    NEAR,
-    RIGHT,
-    Answer,
     Kind,
-    Principle,
     Rng,
     Task,
     capital,
-    manner,
     short_task,
 )
 from lab.smol.numbers import ask
+from lab.smol.ordering import sort
 from lab.smol.plans import read_back
-from lab.smol.tables import phrasing, rows
+from lab.smol.tables import phrasing
 from lab.smol.working import aged, taken
 
 _EVENTS = (
     *("the concert", "my exam", "the meeting", "our wedding", "the deadline", "the match"),
     *("the dentist appointment", "the party", "the trip", "the delivery", "choir practice"),
     *("the school play", "my driving test", "the staff dinner", "the inspection", "bin day"),
-)
-_WORDS = (
-    *("apple", "bridge", "cloud", "dance", "eagle", "forest", "garden", "hotel", "island"),
-    *("jacket", "kitchen", "lemon", "mirror", "needle", "orange", "pencil", "queen", "river"),
-    *("summer", "table", "valley", "window", "yellow", "zebra", "bread", "candle", "doctor"),
-    *("engine", "flower", "guitar", "hammer", "jungle", "ladder", "market", "number", "paper"),
-    *("rabbit", "silver", "ticket", "village", "winter"),
-)
-_WAYS = (
-    ("from smallest to largest", "in ascending order", "from low to high"),
-    ("from largest to smallest", "in descending order", "starting with the biggest"),
 )
 
 
@@ -351,71 +334,10 @@ def _due(rng: Rng) -> Task:
     )  # fmt: skip
 
 
-def _sorted(rng: Rng) -> Task:
-    draw = rng.random()
-    count = rng.randint(3, 5)
-    down = False
-    if draw < 0.35:
-        ordered = [digits(n) for n in sorted(rng.sample(range(2, 990), count))]
-        if rng.random() < 0.3:
-            ordered = [digits(n / 10) for n in sorted(rng.sample(range(2, 99), count))]
-        down = rng.random() < 0.4
-        how = rng.choice(_WAYS[down])
-    elif draw < 0.65:
-        ordered = sorted(rng.sample(_WORDS, count))
-        how = rng.choice(("alphabetically", "in alphabetical order", "from A to Z"))
-    else:
-        up, opposite, *chain = rng.choice(rows("ordered"))
-        places = sorted(rng.sample(range(len(chain)), min(count, len(chain))))
-        ordered = [chain[place] for place in places]
-        down = rng.random() < 0.35
-        how = opposite if down else up
-    if down:
-        ordered.reverse()
-    return _sorting(rng, ordered, how)
-
-
-def _sorting(rng: Rng, ordered: list[str], how: str) -> Task:
-    items = rng.sample(ordered, len(ordered))
-    if items == ordered:
-        items.reverse()
-    query, _ = ask(rng, "sorting", s=", ".join(items), h=how)
-    place = rng.randrange(len(ordered) - 1)
-    swapped = list(ordered)
-    swapped[place], swapped[place + 1] = swapped[place + 1], swapped[place]
-    wrong = [one for one in (swapped, items, ordered[::-1]) if one != ordered]
-    return Task(
-        "sorting",
-        query,
-        (Principle("right order", 80, ", then ".join(ordered)), manner(rng)),
-        Answer(_listed(rng, ordered), f"It says {', '.join(ordered)}: in order.", RIGHT),
-        tuple(
-            Answer(
-                _listed(rng, one),
-                f"It says {', '.join(one)}, with {_misplaced(one, ordered)}.",
-                NEAR,
-            )
-            for one in wrong
-        ),
-    )
-
-
-def _listed(rng: Rng, items: list[str]) -> str:
-    if rng.random() < 0.2:
-        return "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1))
-    return rng.choice(("{}", "{}", "{}.", "Here you go: {}")).format(", ".join(items))
-
-
-def _misplaced(items: list[str], ordered: list[str]) -> str:
-    """The first two neighbours of a list that are the wrong way round."""
-    x, y = next((x, y) for x, y in pairwise(items) if ordered.index(x) > ordered.index(y))
-    return f"{x} before {y}"
-
-
 KINDS: dict[str, Kind] = {
     "weekday": _weekday,
     "before or after": _earlier,
     "years": _years,
     "changed plan": _due,
-    "sorting": _sorted,
+    "sorting": sort,
 }

@@ -44,38 +44,21 @@ KINDS: dict[str, Kind] = {
 """All kinds by name."""
 _FACT_SHARE = 0.2
 """Of the tasks; the groups of facts are many, and each is small and soon learned."""
-_WEIGHTS = {
-    **dict.fromkeys(("science", "common sense"), 9.0),
-    **dict.fromkeys(("free", "before or after"), 5.0),
-    **dict.fromkeys(("comparison", "rule", "code"), 5.0),
-    **dict.fromkeys(("difference", "percent", "clock", "grammar", "logic"), 4.0),
-    **dict.fromkeys(("advice", "given word", "length", "sentiment"), 3.5),
-    **dict.fromkeys(("correct sentence", "asked language", "layout", "tone", "weekday"), 3.0),
-    **dict.fromkeys(("sequence", "years", "money", "units", "summary", "check"), 3.0),
-    **dict.fromkeys(("rewriting", "sum", "sorting", "translation", "relevance", "open"), 2.5),
-    **dict.fromkeys(("product", "quotient", "fraction", "duration", "word count", "count"), 2.0),
-    **dict.fromkeys(("contradiction", "not in the text", "puzzle"), 4.0),
-    **dict.fromkeys(("honesty", "two sentences"), 2.0),
-    "changed plan": 2.0,
-    "clock span": 3.5,
-    "clock plan": 3.0,
-    **dict.fromkeys(("spending",), 4.0),
-    **dict.fromkeys(("afford", "change"), 3.0),
-    **dict.fromkeys(("things left", "splitting", "rate", "discount", "sum of three"), 2.0),
-    **dict.fromkeys(("unit price", "mixed units", "parts"), 4.0),
-    **dict.fromkeys(("trick weight", "bill", "decimal"), 2.0),
-    **dict.fromkeys(("everyday", "asked point", "safety"), 4.0),
-    "unsafe request": 0.5,
-    **dict.fromkeys(("answer in language", "sentence check", "spelt word"), 4.0),
-    **dict.fromkeys(("mended sentence", "chosen words"), 2.5),
-    **dict.fromkeys(("contradiction", "puzzle"), 4.0),
-    **dict.fromkeys(("honesty", "harmless request", "two sentences"), 2.0),
-    "changed plan": 4.0,
-    **dict.fromkeys(("passage", "not in the text", "small text"), 4.0),
-    "timetable": 3.0,
-    **dict.fromkeys(("parity", "ending", "first letter", "letters", "remainder"), 0.5),
-    **dict.fromkeys(("rhyme", "backwards", "alphabet"), 0.6),
+_SHARES = {
+    9.0: "science, common sense",
+    5.0: "free, before or after, comparison, rule, code, layout, logic, contradiction",
+    4.0: "difference, percent, clock, grammar, passage, small text, not in the text, puzzle, "
+    "spending, parts, word count, sorting, length, everyday, asked point, safety, "
+    "answer in language, sentence check, spelt word, unit price, mixed units, changed plan",
+    3.0: "clock span, clock plan, timetable, change, afford, advice, given word, count, sentiment, "
+    "tone, weekday, sequence, years, money, units, summary, check, translation",
+    2.5: "correct sentence, asked language, rewriting, sum, relevance, open, mended sentence, "
+    "chosen words",
+    2.0: "product, quotient, fraction, duration, two sentences, honesty, things left, splitting, "
+    "rate, discount, sum of three, trick weight, bill, decimal",
+    0.5: "unsafe request, parity, ending, first letter, remainder, rhyme, backwards, alphabet",
 }
+_WEIGHTS = {kind: share for share, kinds in _SHARES.items() for kind in kinds.split(", ")}
 """How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (
     *("Hi! ", "Quick question: ", "Hello, ", "Can you help? ", "Hey there, ", "Just wondering: "),

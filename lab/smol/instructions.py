@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lab.smol import forms
+from lab.smol.forms import asked_length, copied, held, seen, sentences_counted
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -25,35 +27,40 @@ _NUMBER = ("zero", "one", "two", "three", "four", "five", "six", "seven")
 
 
 def _count(rng: Rng) -> Task:
-    topic, *things = rng.choice(rows("topics"))
-    number = rng.randint(2, 5)
-    other = rng.choice([n for n in (number - 1, number + 1, number + 2) if 1 <= n <= 6])
+    topic, *things = rng.choice(rows("ideas" if rng.random() < 0.35 else "topics"))
+    number = rng.randint(2, min(5, len(things)))
+    top = min(6, len(things))
+    other = rng.choice([n for n in (number - 1, number + 1, number + 2) if 1 <= n <= top])
     word = _NUMBER[number]
-    query, _ = ask(rng, "count", c=word if rng.random() < 0.7 else str(number), s=topic)
+    query, _ = ask(
+        rng,
+        rng.choice(("count", "count_exactly")),
+        c=word if rng.random() < 0.7 else str(number),
+        s=topic,
+        x=_NUMBER[number - 1],
+        y=_NUMBER[number + 1],
+    )
     pool = rng.sample(things, len(things))
-    stray_topic, *strays = rng.choice([row for row in rows("topics") if row[0] != topic])
+    stray_topic, *strays = rng.choice([row for row in rows("topics") if not {*row} & {*things}])
     separator = rng.choice((", ", ", ", "\n- ", "\n", " and "))
     named, fewer = pool[:number], rng.sample(pool, other)
-    stray = rng.sample([one for one in strays if one not in things], number)
+    stray = rng.sample(strays, min(number, len(strays)))
     return Task(
         "count",
         query,
-        (Principle("right number", 60, f"{word} {topic}, no more, no fewer"), manner(rng, 40)),
-        Answer(_list(named, separator), f"{numbered(named)}: {word}, as asked.", RIGHT),
+        (Principle("right number", 60, f"exactly {word} {topic}, so {number}"), manner(rng, 40)),
+        Answer(
+            _list(named, separator), f"{numbered(named)}: {number} is {number}, as asked.", RIGHT
+        ),
         (
             Answer(
                 _list(fewer, separator),
-                f"{numbered(fewer)}: {_NUMBER[other]}, not {word}.",
+                f"{numbered(fewer)}: {other} is not {number}.",
                 NEAR,
             ),
             Answer(_list(stray, separator), f"{numbered(stray)}: {stray_topic}, not {topic}.", FAR),
         ),
     )
-
-
-def _begun(sentences: list[str]) -> str:
-    """The first words of sentences, counted."""
-    return numbered([quoted(" ".join(one.split()[:2])) for one in sentences])
 
 
 def _list(items: list[str], separator: str) -> str:
@@ -67,6 +74,8 @@ def _sentences(number: int) -> str:
 
 
 def _length(rng: Rng) -> Task:
+    if rng.random() < 0.6:
+        return forms.length(rng)
     subject, *lines = rng.choice(rows("subjects"))
     stray_subject, *strays = rng.choice([row for row in rows("subjects") if row[0] != subject])
     lines, strays = rng.sample(lines, 4), rng.sample(strays, 4)
@@ -74,39 +83,41 @@ def _length(rng: Rng) -> Task:
     draw = rng.random()
     if draw < 0.6:
         asked, good, bad = _sentences(limit), limit, [n for n in range(1, 5) if n != limit]
-        against = f"not {_NUMBER[limit]}"
+        way = "exactly"
         if rng.random() < 0.4:
             asked = f"exactly {asked}"
     elif draw < 0.85:
         asked = f"{rng.choice(('at most', 'no more than'))} {_sentences(limit)}"
         good, bad = rng.randint(1, limit), list(range(limit + 1, 5))
-        against = f"more than {_NUMBER[limit]}"
+        way = "at most"
     else:
         limit = rng.randint(2, 3)
         asked = f"{rng.choice(('at least', 'no fewer than'))} {_sentences(limit)}"
         good, bad = rng.randint(limit, 4), list(range(1, limit))
-        against = f"fewer than {_NUMBER[limit]}"
+        way = "at least"
     wrong = rng.choice(bad)
     query, _ = ask(rng, "length", l=asked, s=subject)
     return Task(
         "length",
         query,
         (
-            Principle("asked length", 60, asked),
+            Principle("asked length", 60, asked_length(way, limit, "sentences")),
             Principle("right topic", 40, f"about {subject}"),
         ),
         Answer(
-            " ".join(lines[:good]), f"{_begun(lines[:good])}: {_sentences(good)}, as asked.", RIGHT
+            " ".join(lines[:good]),
+            f"{sentences_counted(lines[:good])}: {held(good, limit, way, 'sentences')}.",
+            RIGHT,
         ),
         (
             Answer(
                 " ".join(lines[:wrong]),
-                f"{_begun(lines[:wrong])}: {_sentences(wrong)}, {against}.",
+                f"{sentences_counted(lines[:wrong])}: {held(wrong, limit, way, 'sentences')}.",
                 NEAR,
             ),
             Answer(
                 " ".join(strays[:good]),
-                f"{_begun(strays[:good])}: about {stray_subject}, not {subject}.",
+                f"{sentences_counted(strays[:good])}: about {stray_subject}, not {subject}.",
                 FAR,
             ),
         ),
@@ -176,17 +187,18 @@ def _capitals(rng: Rng) -> Task:
         )
     )
     wrong = [
-        Answer(sentence, f"{quoted(sentence, 3)} is not only in {how}.", NEAR),
-        Answer(other, f"{quoted(other, 3)} is in {'small' if upper else 'capital'} letters.", NEAR),
+        Answer(text, f"{copied(text)}: {seen(how, text)}, not {how}.", NEAR)
+        for text in (sentence, other)
+        if text != right
     ]
     if stray != sentence:
         stray = stray.upper() if upper else stray.lower()
-        wrong.append(Answer(stray, f"{quoted(stray, 3)} is another sentence.", FAR))
+        wrong.append(Answer(stray, f"{copied(stray)}: another sentence.", FAR))
     return Task(
         "letters",
         query,
-        (Principle("asked form", 70, f"only {how}"), Principle("same text", 30, "no word changed")),
-        Answer(right, f"{quoted(right, 3)} is in {how}, as asked.", RIGHT),
+        (Principle("asked format", 60, how), Principle("right content", 40, sentence[:-1])),
+        Answer(right, f"{copied(right)}: {seen(how, right)}, {how}, as asked.", RIGHT),
         tuple(wrong),
     )
 
@@ -215,11 +227,13 @@ def _forms(topic: str, items: list[str]) -> dict[str, str]:
 
 
 def _layout(rng: Rng) -> Task:
+    if rng.random() < 0.65:
+        return forms.form(rng)
     topic, *things = rng.choice(rows("topics"))
     count = rng.choice((3, 3, 3, 2, 4))
     items = rng.sample(things, min(count, len(things)))
-    forms = _forms(topic, items)
-    asked, given = rng.sample(sorted(forms), 2)
+    written = _forms(topic, items)
+    asked, given = rng.sample(sorted(written), 2)
     query, _ = ask(rng, "layout", f=asked, s=topic)
     number = _NUMBER[len(items)]
     query = (
@@ -237,10 +251,10 @@ def _layout(rng: Rng) -> Task:
             Principle("asked format", 60, asked),
             Principle("right content", 40, f"{number} {topic}"),
         ),
-        Answer(forms[asked], f"{quoted(forms[asked], 3)} is {asked}, as asked.", RIGHT),
+        Answer(written[asked], f"{copied(written[asked])}: {asked}, as asked.", RIGHT),
         (
-            Answer(forms[given], f"{quoted(forms[given], 3)} is {given}, not {asked}.", NEAR),
-            Answer(shown, f"{quoted(shown, 3)} is about {stray_topic}, not {topic}.", FAR),
+            Answer(written[given], f"{copied(written[given])}: {given}, not {asked}.", NEAR),
+            Answer(shown, f"{copied(shown)}: {stray_topic}, not {topic}.", FAR),
         ),
     )
 

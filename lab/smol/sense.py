@@ -16,6 +16,7 @@ from lab.smol.item import (
     capital,
     manner,
     quoted,
+    short_task,
 )
 from lab.smol.numbers import ask
 from lab.smol.tables import rows
@@ -247,6 +248,75 @@ def _declined(rng: Rng, refusal: str) -> str:
     return refusal
 
 
+_SHEET = {
+    "add up all of": "SUM",
+    "sum": "SUM",
+    "total": "SUM",
+    "average": "AVERAGE",
+    "count": "COUNT",
+    "find the largest of": "MAX",
+    "find the smallest of": "MIN",
+}
+_DOES = {
+    "SUM": "adds up",
+    "AVERAGE": "is the mean",
+    "COUNT": "says how many",
+    "MAX": "finds the largest",
+    "MIN": "finds the smallest",
+}
+
+
+def _code(rng: Rng) -> Task:
+    """Code from the entries, and short code whose value is computed."""
+    draw = rng.random()
+    if draw < 0.7:
+        return _entry("code", rng)
+    if draw < 0.8:
+        return _sheet(rng)
+    topic = rng.choice([row for row in rows("topics") if all(map(str.isascii, row))])
+    items = [one.lower() for one in rng.sample(topic[1:], rng.randint(3, 5))]
+    name = rng.choice(("xs", "items", "things", "words", "a", "names", "stock", "todo"))
+    listed = f"[{', '.join(map(repr, items))}]"
+    if draw < 0.9:
+        word = rng.choice([one for one in items if one.isalpha()] or ["tree"])
+        counted, shown = (word, repr(word)) if rng.random() < 0.6 else (items, listed)
+        query, _ = ask(rng, "code_len", w=shown)
+        told = " ".join(f"{one} {i}" for i, one in enumerate(counted, 1))
+        size = len(counted)
+        return short_task(
+            rng, "code", query, "right code", f"len counts all: {told}", str(size),
+            [str(size - 1), str(size + 1)], say=f"len({shown}) gives {{}}",
+        )  # fmt: skip
+    place = rng.choice((0, 1, 1, 2, -1, -1, -2))
+    query, _ = ask(rng, "code_item", x=f"{name}[{place}]", l=f"{name} = {listed}")
+    if query.lower().startswith(name):
+        query = query[:1].lower() + query[1:]
+    order = list(enumerate(items)) if place >= 0 else list(enumerate(items, -len(items)))
+    told = ", ".join(f"{i} {one}" for i, one in order)
+    right = items[place]
+    near = [items[one] for one in (place - 1, (place + 1) % len(items))]
+    wrong = list(dict.fromkeys(one for one in near if one != right))
+    return short_task(
+        rng, "code", query, "right code", f"{told}, so {place} is {right}", right, wrong,
+        say=f"{name}[{place}] is {{}}",
+    )  # fmt: skip
+
+
+def _sheet(rng: Rng) -> Task:
+    """A formula for a range of cells."""
+    task, column, first = rng.choice(sorted(_SHEET)), rng.choice("ACDEFGHK"), rng.randint(1, 5)
+    x, y = f"{column}{first}", f"{column}{first + rng.randint(3, 40)}"
+    right = _SHEET[task]
+    other = rng.choice([one for one in _DOES if one != right])
+    query, _ = ask(rng, "code_sheet", o=task, x=x, y=y)
+    fact = f"to {task} is {right}, {other} {_DOES[other]}, {x} to {y} is {x}:{y}, so "
+    shown = f"={right}({x}:{y})"
+    return short_task(
+        rng, "code", query, "right code", fact + shown, shown,
+        [f"={other}({x}:{y})", f"={right}({x},{y})"], say="{} does that",
+    )  # fmt: skip
+
+
 KINDS: dict[str, Kind] = {
     "everyday": _everyday,
     "asked point": _asked,
@@ -254,4 +324,5 @@ KINDS: dict[str, Kind] = {
     "honesty": _honesty,
     "tone": _tone,
     **{kind: partial(_entry, key) for key, kind in _KIND.items()},
+    "code": _code,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.smol.amounts import in_words, written
+from lab.smol.forms import asked_length, held, limited, limited_query
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -112,36 +113,58 @@ def _joined(rng: Rng, one: str, other: str) -> str:
 
 
 def _word_limit(rng: Rng) -> Task:
-    """At most so many words, of which the wrong answer has clearly more."""
-    subject, *lines = rng.choice(rows("subjects"))
-    short, *others = rng.sample(lines, 4)
-    number = len(short.split())
-    limit = number + rng.randint(0, 3)
-    long = " ".join(others[: rng.choice((2, 3))])
-    count = len(long.split())
-    if count <= limit:
+    """At most, at least or exactly so many words, counted one by one."""
+    way = rng.choice(("at most", "at most", "at most", "at most", "exactly", "at least"))
+    if rng.random() < 0.4:
+        what, *lines = rng.choice(rows("subjects"))
+        short, long = sorted(rng.sample(lines, 2), key=_size)
+        what = f"{rng.choice(_ABOUT)} {what}"
+    else:
+        what, short, long = rng.choice(rows("brief"))
+    low, high = _size(short), _size(long)
+    if low == high or high > _MOST:
         return _word_limit(rng)
-    query, _ = ask(rng, "word_limit", c=str(limit), s=subject)
+    if way == "exactly":
+        limit = rng.choice((low, high))
+    elif way == "at most":
+        limit = rng.choice((low, low, high - 1, rng.randint(low, high - 1)))
+    else:
+        limit = rng.choice((high, low + 1, rng.randint(low + 1, high)))
+    right, wrong = (short, long) if way == "at most" or limit == low else (long, short)
+    if what.startswith("About ") and way == "at most":
+        query, _ = ask(rng, "word_limit", c=str(limit), s=what.removeprefix("About "))
+    else:
+        asked = limited(rng, way, limit, "words")
+        query = limited_query(rng, "brief", what, asked, least=way == "at least")
     return Task(
         "word count",
-        query,
+        query[:1].lower() + query[1:] if rng.random() < 0.25 else query,
         (
-            Principle("asked length", 70, f"at most {limit} words"),
-            Principle("right topic", 30, f"about {subject}"),
+            Principle("asked length", 70, asked_length(way, limit, "words")),
+            Principle("right topic", 30, what.rstrip("?")),
         ),
-        Answer(short, f"{numbered(short.rstrip('.').split(), ' ')}: at most {limit}.", RIGHT),
-        (
-            Answer(
-                long,
-                f"{numbered(long.split()[: limit + 1], ' ')} and on: more than {limit}.",
-                NEAR,
-            ),
-        ),
+        _word_by_word(right, limit, way, RIGHT),
+        (_word_by_word(wrong, limit, way, NEAR),),
     )
 
 
+_MOST = 13
+"""Words that a response has at most, for a judgment that isn't too long."""
+_ABOUT = ("About", "About", "Something about", "A line about", "Tell me about", "Text about")
+
+
+def _size(text: str) -> int:
+    return len(text.split())
+
+
+def _word_by_word(text: str, limit: int, way: str, grade: float) -> Answer:
+    """A text whose words are counted one by one."""
+    words = [word.strip(".,!?:") for word in text.split()]
+    return Answer(text, f"{numbered(words, ' ')}: {held(len(words), limit, way, 'words')}.", grade)
+
+
 def _described(rng: Rng) -> Task:
-    if rng.random() < 0.4:
+    if rng.random() < 0.7:
         return _word_limit(rng)
     thing, *words = rng.choice(rows("described"))
     number = rng.randint(2, 4)
@@ -157,17 +180,23 @@ def _described(rng: Rng) -> Task:
         "word count",
         query,
         (
-            Principle("asked length", 70, f"exactly {in_words(number)} words"),
+            Principle("asked length", 70, asked_length("exactly", number, "words")),
             Principle("fits the thing", 30, f"they describe {thing}"),
         ),
-        Answer(form.join(named), f"{numbered(named, ' ')}: {in_words(number)}, as asked.", RIGHT),
+        Answer(
+            form.join(named),
+            f"{numbered(named, ' ')}: {held(number, number, 'exactly', 'words')}.",
+            RIGHT,
+        ),
         (
             Answer(
                 form.join(wrong),
-                f"{numbered(wrong, ' ')}: {in_words(other)}, not {in_words(number)}.",
+                f"{numbered(wrong, ' ')}: {held(other, number, 'exactly', 'words')}.",
                 NEAR,
             ),
-            Answer(pool[0], f"{numbered(pool[:1], ' ')}: one, not {in_words(number)}.", NEAR),
+            Answer(
+                pool[0], f"{numbered(pool[:1], ' ')}: {held(1, number, 'exactly', 'words')}.", NEAR
+            ),
             Answer(
                 long,
                 f"{quoted(long)} is a whole sentence, not {in_words(number)} words.",
