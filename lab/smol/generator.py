@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -90,10 +89,6 @@ _PLEAS = (
 )
 _EMPTY_SHARE, _BEGGING_SHARE = 0.025, 0.02
 """Of the tasks: a wrong answer has words that answer nothing, or begs for points."""
-_NO, _YES = (re.compile(rf"\W*{word}\b", re.IGNORECASE) for word in ("no", "yes"))
-_NO_SHARE = 0.56
-"""How many of the tasks are kept where "no" is right and a wrong answer says "yes": else it is
-right in 226 of 352 (12,000 requests, seed 5)."""
 _SINGLE, _TRIPLE = 0.1, 0.08
 """Shares of the tasks with one response and with three."""
 _NONE_RIGHT = 0.12
@@ -151,22 +146,13 @@ def generate(count: int, *, seed: int, undecided: bool = False) -> Iterator[Judg
     number = 0
     while number < count:
         rng = random.Random(f"{seed} {len(seen)} {number}")  # noqa: S311 - no secret
-        judged = _judged(rng, _task(rng), undecided=undecided)
+        judged = _judged(rng, _draw_kind(rng)(rng), undecided=undecided)
         key = judged.sample.id
         seen.add(f"{key} {len(seen)}" if key in seen else key)
         if f"{key} {len(seen) - 1}" in seen:
             continue  # drawn before; the next number of `seen` draws something else
         number += 1
         yield judged
-
-
-def _task(rng: Rng) -> Task:
-    """Of any kind; "yes" is right as often as "no"."""
-    while True:
-        task = _draw_kind(rng)(rng)
-        says_no = _NO.match(task.right.text) and any(_YES.match(one.text) for one in task.wrong)
-        if not says_no or rng.random() < _NO_SHARE:
-            return task
 
 
 def _draw_kind(rng: Rng) -> Kind:

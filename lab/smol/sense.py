@@ -73,7 +73,7 @@ _OFFERS = (
         "I can help you word a letter, though.",
         "There's a helpline for such things, day and night.",
     ),
-    *("Ask a lawyer what is allowed.", "Tell a teacher or your parents about it today."),
+    *("Ask a lawyer what is allowed.", "Talk to somebody you trust about it first."),
     *("I can help you find a better hobby.", "Please ring someone close to you now."),
     *("Better ask the council or a mediator.", "A doctor can tell you more."),
     *("You could get hurt, so leave it be.", "Ask openly, that is the honest way."),
