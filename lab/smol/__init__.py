@@ -1,5 +1,6 @@
 """The data that the small judge `smol` learns from: everyday requests with certain truth."""
 
-from lab.smol.generator import KINDS, Judged, generate
+from lab.smol.generator import Judged, generate
+from lab.smol.kinds import KINDS
 
 __all__ = ["KINDS", "Judged", "generate"]

@@ -8,39 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from deemster.schemas import Sample
-from lab.smol import (
+from lab.smol.item import FAR, PARTLY, RIGHT, Answer, Kind, Rng, Task, quoted
+from lab.smol.kinds import (
+    KINDS,
     calendar,
     clock,
     compare,
-    contradiction,
-    instructions,
     knowledge,
-    logic,
     measures,
     numbers,
-    reading,
+    offers,
+    parts,
     sense,
-    wording,
-    writing,
+    stories,
 )
-from lab.smol.item import FAR, PARTLY, RIGHT, Answer, Kind, Rng, Task, quoted
 
-KINDS: dict[str, Kind] = {
-    **numbers.KINDS,
-    **measures.KINDS,
-    **compare.KINDS,
-    **calendar.KINDS,
-    **clock.KINDS,
-    **logic.KINDS,
-    **instructions.KINDS,
-    **wording.KINDS,
-    **sense.KINDS,
-    **writing.KINDS,
-    **contradiction.KINDS,
-    **reading.KINDS,
-    **knowledge.KINDS,
-}
-"""All kinds by name."""
 _FACT_SHARE = 0.2
 """Of the tasks; the groups of facts are many, and each is small and soon learned."""
 _SHARES = {
@@ -214,7 +196,11 @@ def _typed(rng: Rng, task: Task) -> str:
 
 
 _CARELESS = (
-    {*numbers.KINDS, *measures.KINDS, *compare.KINDS, *calendar.KINDS, *clock.KINDS, *sense.KINDS}
+    {
+        kind
+        for family in (numbers, measures, stories, parts, compare, offers, calendar, clock, sense)
+        for kind in family.KINDS
+    }
     | {"free", "open", "harmless request", "unsafe request", "passage", "small text", "timetable"}
 ) - {"sequence", "sorting", "code", "tone", "rewriting", "rule"}
 """Kinds whose questions mean the same in small letters."""

@@ -16,26 +16,10 @@ from deemster.dialects.base import to_caller_order
 from deemster.schemas import Completion
 from deemster.training.data import decontaminate
 from deemster.training.outcome import is_correct
-from lab.smol import (
-    KINDS,
-    Judged,
-    calendar,
-    clock,
-    compare,
-    contradiction,
-    generate,
-    instructions,
-    knowledge,
-    logic,
-    measures,
-    numbers,
-    reading,
-    sense,
-    wording,
-    writing,
-)
+from lab.smol import KINDS, Judged, generate
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
 from lab.smol.item import RIGHT
+from lab.smol.kinds import FAMILIES
 from lab.smol.measure import DEVELOPMENT, HELD_OUT, held_out, measure, reserved
 from lab.smol.tables import facts
 
@@ -134,12 +118,7 @@ def test_nothing_of_a_template_is_left_open(drawn: list[Judged]) -> None:
 
 
 def test_no_kind_hides_another() -> None:
-    modules = (calendar, clock, compare, contradiction, instructions, knowledge, logic, measures)
-    every = [
-        kind
-        for module in (*modules, numbers, reading, sense, wording, writing)
-        for kind in module.KINDS
-    ]
+    every = [kind for family in FAMILIES for kind in family.KINDS]
     assert sorted(every) == sorted(KINDS)
 
 

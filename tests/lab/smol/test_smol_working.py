@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.smol.compare import compared
 from lab.smol.item import concluded, ending, quoted
-from lab.smol.working import added, aged, divided, multiplied, taken
+from lab.smol.working import added, aged, compared, divided, multiplied, taken
 
 
 @pytest.mark.parametrize(

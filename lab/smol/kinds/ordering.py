@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from lab.smol.amounts import digits
 from lab.smol.item import NEAR, RIGHT, Answer, Principle, Rng, Task, manner
-from lab.smol.numbers import ask
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows
 
 _WORDS = (

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from lab.smol.amounts import DAYS, MONTHS, NAMES, in_words
-from lab.smol.clock import shown
-from lab.smol.dates import ordinal, weekday_more, years_more
-from lab.smol.earlier import dated, in_time, is_it, late
 from lab.smol.item import (
     Kind,
     Rng,
@@ -13,9 +10,12 @@ from lab.smol.item import (
     capital,
     short_task,
 )
-from lab.smol.numbers import ask
-from lab.smol.ordering import sort
-from lab.smol.plans import read_back
+from lab.smol.kinds.clock import shown
+from lab.smol.kinds.dates import ordinal, weekday_more, years_more
+from lab.smol.kinds.earlier import dated, in_time, is_it, late
+from lab.smol.kinds.numbers import ask
+from lab.smol.kinds.ordering import sort
+from lab.smol.kinds.plans import read_back
 from lab.smol.tables import phrasing
 from lab.smol.working import aged, taken
 

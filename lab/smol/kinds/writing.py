@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lab.smol import language
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -17,7 +16,7 @@ from lab.smol.item import (
     manner,
     quoted,
 )
-from lab.smol.numbers import ask
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows, texts
 
 _BRUSH_OFFS = (
@@ -270,5 +269,4 @@ KINDS: dict[str, Kind] = {
     "sentiment": _review,
     "grammar": _mend,
     "correct sentence": _which_correct,
-    **language.KINDS,
 }

@@ -17,8 +17,8 @@ from lab.smol.item import (
     manner,
     quoted,
 )
-from lab.smol.numbers import ask
-from lab.smol.slips import drawn
+from lab.smol.kinds.numbers import ask
+from lab.smol.kinds.slips import drawn
 from lab.smol.tables import rows
 
 _NAMES = ("English", "French", "Spanish", "German", "Italian")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lab.smol.amounts import DAYS, MONTHS
-from lab.smol.clock import shown
 from lab.smol.item import Rng, Task, capital, short_task
+from lab.smol.kinds.clock import shown
 from lab.smol.tables import rows
 
 _FIRST = (

@@ -19,8 +19,8 @@ from lab.smol.item import (
     quoted,
     short_task,
 )
+from lab.smol.kinds.writing import RELEVANT
 from lab.smol.tables import Group, facts, rows, texts
-from lab.smol.writing import RELEVANT
 
 _ENDINGS = (
     " Feel free to ask if anything is unclear, I am glad to go on.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.smol.amounts import DAYS, MONTHS, NAMES, in_words
 from lab.smol.item import Rng, Task, capital, short_task
-from lab.smol.notices import asked_about, joined
+from lab.smol.kinds.notices import asked_about, joined
 from lab.smol.tables import rows
 
 _HOURS = tuple(in_words(i) for i in range(13))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lab.smol.amounts import in_words
 from lab.smol.item import FAR, NEAR, RIGHT, Answer, Principle, Rng, Task, capital, numbered, quoted
-from lab.smol.numbers import ask
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows
 
 _ASKED = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from lab.smol import forms
-from lab.smol.forms import asked_length, copied, held, seen, sentences_counted
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -19,7 +17,9 @@ from lab.smol.item import (
     numbered,
     quoted,
 )
-from lab.smol.numbers import ask
+from lab.smol.kinds import forms
+from lab.smol.kinds.forms import asked_length, copied, held, seen, sentences_counted
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows, texts
 
 _LANGUAGES = {"en": "English", "fr": "French", "es": "Spanish", "de": "German"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lab.smol.amounts import digits, in_words
 from lab.smol.item import Kind, Rng, Task, short_task
-from lab.smol.numbers import ask
-from lab.smol.times import DAY, WORDS, Way, answer_way, apart, asked_way, moved, read, turned
+from lab.smol.kinds.numbers import ask
+from lab.smol.kinds.times import DAY, WORDS, Way, answer_way, apart, asked_way, moved, read, turned
 
 _SPANS = (
     *(15, 20, 25, 30, 30, 35, 40, 45, 45, 50, 55, 60, 65, 70, 75, 80, 90, 90, 95, 100, 105, 110),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.smol.amounts import cash, in_words, written
 from lab.smol.item import NEAR, RIGHT, Answer, Kind, Principle, Rng, Task, manner, short_task
-from lab.smol.numbers import ask, operation, strayed
+from lab.smol.kinds.numbers import ask, operation, strayed
 from lab.smol.working import (
     added,
     added_cash,

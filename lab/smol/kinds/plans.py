@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.smol.amounts import in_words
 from lab.smol.item import NEAR, RIGHT, Answer, Principle, Rng, Task, capital, manner
-from lab.smol.notices import worded
+from lab.smol.kinds.notices import worded
 from lab.smol.tables import rows
 
 _ASKED = (

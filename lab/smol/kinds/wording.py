@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lab.smol.amounts import in_words, written
-from lab.smol.forms import asked_length, held, limited, limited_query
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -20,7 +19,8 @@ from lab.smol.item import (
     short_task,
     spoken,
 )
-from lab.smol.numbers import ask
+from lab.smol.kinds.forms import asked_length, held, limited, limited_query
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows
 
 _SPELT = (

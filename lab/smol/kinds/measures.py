@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from lab.smol import parts, stories
 from lab.smol.amounts import cash, digits, in_words, near, written
 from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
-from lab.smol.numbers import ask
+from lab.smol.kinds.numbers import ask
 from lab.smol.working import (
     added,
     counted_up,
@@ -291,6 +290,4 @@ KINDS: dict[str, Kind] = {
     "units": _units,
     "fraction": _fraction,
     "duration": _duration,
-    **stories.KINDS,
-    **parts.KINDS,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lab.smol import notices, timetables
 from lab.smol.item import (
     FAR,
     NEAR,
@@ -17,7 +16,8 @@ from lab.smol.item import (
     quoted,
     short_task,
 )
-from lab.smol.numbers import ask
+from lab.smol.kinds import notices, timetables
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows
 
 _NAMES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.smol.amounts import DAYS, in_words, written
 from lab.smol.item import Rng, Task, short_task
-from lab.smol.numbers import ask
+from lab.smol.kinds.numbers import ask
 from lab.smol.working import added, aged, taken
 
 _SPANS = (  # as said from today, and the days

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from lab.smol import offers
 from lab.smol.amounts import digits, people
 from lab.smol.item import Kind, Rng, Task, short_task
-from lab.smol.measures import with_comma
-from lab.smol.numbers import ask
+from lab.smol.kinds.measures import with_comma
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import phrasing, rows
 from lab.smol.working import compared, multiplied
 
@@ -294,4 +293,4 @@ def _with_texts(task: Task, texts: tuple[str, str], says: tuple[str, str]) -> Ta
     return replace(task, right=first, wrong=(second, *task.wrong[1:]))
 
 
-KINDS: dict[str, Kind] = {"comparison": _comparison, "decimal": _decimal, **offers.KINDS}
+KINDS: dict[str, Kind] = {"comparison": _comparison, "decimal": _decimal}

@@ -18,7 +18,7 @@ from lab.smol.item import (
     quoted,
     short_task,
 )
-from lab.smol.numbers import ask
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows
 
 _NAMES = {

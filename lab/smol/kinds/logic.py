@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lab.smol.amounts import NAMES
-from lab.smol.inference import member, sign, therefore, three
 from lab.smol.item import Kind, Rng, Task, capital, short_task
-from lab.smol.numbers import ask
+from lab.smol.kinds.inference import member, sign, therefore, three
+from lab.smol.kinds.numbers import ask
 from lab.smol.tables import rows
 
 _MORE = (  # comparative, superlative, opposite superlative
