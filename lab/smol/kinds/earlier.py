@@ -136,8 +136,10 @@ _DID_AFTER = (
 
 def _since(gap: int) -> str:
     """A span of years in words."""
-    if gap >= 150:
+    if gap >= 200:
         return "centuries"
+    if gap >= 100:
+        return "more than a century"
     return "decades" if gap >= 25 else "years"
 
 
