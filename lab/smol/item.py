@@ -98,7 +98,8 @@ MANNERS = (
 """Names of a second principle that decides nothing by itself."""
 
 
-_AMOUNT = re.compile(r"[$£€]| (?:dollar|euro|pound)s?$")
+_ONCE = re.compile(r"\b(?:1|one) times\b")
+_AMOUNT = re.compile(r"[$£€]|(?:\.00)?(?: dollars?| euros?| pounds?|$)")
 
 
 def capital(text: str) -> str:
@@ -196,7 +197,8 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         sentence = rng.choice(says) if says else None
         equation = sentence is not None and " = {}" in sentence
         shown = text if write is None or equation else write(rng, text)
-        sentence = sentence.replace("{}", shown) if sentence is not None else None
+        if sentence is not None:
+            sentence = _ONCE.sub("once", sentence.replace("{}", shown))
         if text in because and rng.random() < 0.2:
             sentence = f"{because[text]} = {text}"
         dressed, padded = spoken(rng, shown, sentence, noun=noun)
