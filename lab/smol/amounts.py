@@ -54,7 +54,7 @@ def cash(cents: int, sign: str) -> str:
     number = f"{whole}.{rest:02d}" if rest else str(whole)
     if sign in {"$", "£", "€"}:
         return sign + number
-    return f"{number} {sign}"
+    return f"{number} {sign.removesuffix('s') if cents == 100 else sign}"
 
 
 def written(rng: Rng, text: str) -> str:

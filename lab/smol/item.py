@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -97,6 +98,10 @@ MANNERS = (
 """Names of a second principle that decides nothing by itself."""
 
 
+_ONCE = re.compile(r"\b(?:1|one) times\b")
+_AMOUNT = re.compile(r"[$£€]|(?:\.00)?(?: dollars?| euros?| pounds?|$)")
+
+
 def capital(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
@@ -127,6 +132,9 @@ def concluded(fact: str, right: str) -> str:
     """The truth with the answer at its end, in the words of the responses."""
     if fact.endswith(right.removeprefix("because ")):
         return fact
+    head, _, last = fact.rpartition(", so ")
+    if head and last.isdecimal() and last == _AMOUNT.sub("", right):
+        return f"{head}, so {right}"  # "so 8" becomes "so $8"
     return f"{fact}, so {right}"
 
 
@@ -189,11 +197,12 @@ def short_task(  # noqa: PLR0917 - every kind calls it, in this order
         sentence = rng.choice(says) if says else None
         equation = sentence is not None and " = {}" in sentence
         shown = text if write is None or equation else write(rng, text)
-        sentence = sentence.replace("{}", shown) if sentence is not None else None
+        if sentence is not None:
+            sentence = _ONCE.sub("once", sentence.replace("{}", shown))
         if text in because and rng.random() < 0.2:
             sentence = f"{because[text]} = {text}"
         dressed, padded = spoken(rng, shown, sentence, noun=noun)
-        alike = shown.replace(",", "") == text or not text[0].isdecimal()
+        alike = shown.replace(",", "") == text.replace(",", "") or not text[0].isdecimal()
         named = shown if alike else f"{shown} ({text})"
         if grade == RIGHT:
             finding = rng.choice(_IS_RIGHT).format(a=named)

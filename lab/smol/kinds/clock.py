@@ -13,8 +13,8 @@ _SPANS = (
 )
 _LONG = (360, 390, 405, 420, 435, 450, 465, 480, 495, 510, 525, 540, 570, 600, 630)
 """Of a night."""
-_NO = 0.64
-"""How often "no" is right: the generator drops some of those."""
+_NO = 0.5
+"""How often "no" is right."""
 _TIMES = "at {}", "at {}", "", ""
 """A time as answered: with "at" or as the phrasing has it."""
 
@@ -44,7 +44,7 @@ def _named(minutes: int) -> list[str]:
         more = [f"{in_words(hours)} and a half hours"] * 2 + [f"{hours} and a half hours"]
         found = [*(one if hours == 1 else more), f"{digits(hours + 0.5)} hours"]
     if rest in {15, 45}:
-        quarter = "a quarter" if rest == 15 else "three quarter"
+        quarter = "a quarter" if rest == 15 else "three-quarter"
         found.append(f"{in_words(hours)} and {quarter} hours" if hours > 1 else found[0])
     return found
 

@@ -223,6 +223,7 @@ def _takes_back(rng: Rng) -> Task:
         )
     )
     close = rng.choice(("", *_ENDINGS))
+    end = quoted(close, 8) if close else ending(good)
     return Task(
         "contradiction",
         entry["q"],
@@ -232,13 +233,13 @@ def _takes_back(rng: Rng) -> Task:
         ),
         Answer(
             f"{good}{close}",
-            f"{quoted(good, 5)} and {ending(good + close)} can both be true.",
+            f"{quoted(good, 5)} and {end} can both be true.",
             RIGHT,
         ),
         (
             Answer(
                 f"{good} {denial}",
-                f"{quoted(good, 5)} and {ending(denial)} cannot both be true.",
+                f"{quoted(good, 5)} and {quoted(denial, 12)} cannot both be true.",
                 PARTLY / 2,
             ),
         ),

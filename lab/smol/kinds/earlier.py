@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lab.smol.amounts import DAYS, MONTHS
 from lab.smol.item import Rng, Task, capital, short_task
 from lab.smol.kinds.clock import shown
@@ -134,10 +136,40 @@ _DID_AFTER = (
 )
 
 
+_VERBS = {"is": "are", "was": "were", "does": "do", "comes": "come", "precedes": "precede",
+          "follows": "follow"}  # fmt: skip
+_HEAD = re.compile(r" (?:of|on|in|at|by|from|to|for|with|everywhere|being)\b")
+
+
+_SINGLE = ("elevenses", "news", "Athens", "lens", "afterwards")
+
+
+def _many(thing: str) -> bool:
+    """Whether it takes "are": candles, the pyramids, the first steps on the Moon."""
+    *before, last = _HEAD.split(thing)[0].split()
+    deed = (before or [last])[0].endswith("ing") or last in _SINGLE
+    named = thing[0].isupper() and not thing[:2].isupper()
+    return not (deed or named) and (last == "teeth" or re.search(r"[^sui']s$", last) is not None)
+
+
+def _agreed(text: str, *things: str) -> str:
+    """The text with its verbs as the things need them."""
+    for one in filter(_many, things):
+        for verb, verbs in _VERBS.items():
+            text = re.sub(
+                rf"({re.escape(one)}) {verb}\b", rf"\1 {verbs}", text, flags=re.IGNORECASE
+            )
+            for a, b in ((verb, verbs), (capital(verb), capital(verbs))):
+                text = re.sub(rf"\b{a} (?={re.escape(one)})", f"{b} ", text)
+    return text
+
+
 def _since(gap: int) -> str:
     """A span of years in words."""
-    if gap >= 150:
+    if gap >= 200:
         return "centuries"
+    if gap >= 100:
+        return "more than a century"
     return "decades" if gap >= 25 else "years"
 
 
@@ -154,10 +186,10 @@ def is_it(rng: Rng, query: str, x: str, y: str, side: str, *, truth: str) -> Tas
     def told(rng: Rng, word: str) -> str:
         a, b = (first, last) if word == right else (last, first)
         why = rng.choice((f"{a} comes first", f"{b} is later", f"first {a}, then {b}"))
-        return word if bare else f"{word}, {why}"
+        return word if bare else f"{word}, {_agreed(why, x, y)}"
 
     return short_task(
-        rng, "before or after", query, "right order",
+        rng, "before or after", _agreed(query, x, y), "right order",
         f"asked is {x} {side} {y}; {_meant(x, first, side)}, so {right}", right, [wrong],
         noun=False, write=told,
     )  # fmt: skip
@@ -167,7 +199,7 @@ def _meant(x: str, first: str, side: str) -> str:
     """From earlier or later to before or after, and whether that is what was asked."""
     truth, word = ("before", "earlier") if x == first else ("after", "later")
     no = "" if truth == side else f", not {side}"
-    return f"{x} is {word}, {word} is {truth}{no}"
+    return f"{_agreed(f'{x} is', x)} {word}, {word} is {truth}{no}"
 
 
 def in_time(rng: Rng) -> Task:
@@ -176,7 +208,7 @@ def in_time(rng: Rng) -> Task:
     i, j = sorted(rng.sample(range(len(chain)), 2))
     a, b = chain[i], chain[j]
     x, y = rng.sample((a, b), 2)
-    draw, fact = rng.random(), f"{a} is earlier, {b} is later"
+    draw, fact = rng.random(), _agreed(f"{a} is earlier, {b} is later", a, b)
     if draw < 0.4:
         early = draw < 0.24
         query = rng.choice(_FIRST if early else _LAST).format(x=x, y=y)
@@ -184,15 +216,16 @@ def in_time(rng: Rng) -> Task:
         word = "first" if early else "later"
         return short_task(
             rng, "before or after", capital(query), "right order", f"{word} is asked: {fact}",
-            right, [wrong], say=f"{{}} {'came first' if early else 'is later'}",
+            right, [wrong], say=f"{{}} came {word}",
         )  # fmt: skip
     truth = "before" if x == a else "after"
     if draw < 0.52:
         query = capital(rng.choice(_EITHER).format(x=x, y=y))
         other = "after" if truth == "before" else "before"
         return short_task(
-            rng, "before or after", query, "right order", f"asked is {x}; {_meant(x, a, truth)}",
-            truth, [other], say=f"{x} comes {{}} {y}", noun=False,
+            rng, "before or after", _agreed(query, x, y), "right order",
+            f"asked is {x}; {_meant(x, a, truth)}", truth, [other],
+            say=_agreed(f"{x} comes {{}} {y}", x), noun=False,
         )  # fmt: skip
     side = "before" if draw < 0.76 else "after"
     query = rng.choice(_BEFORE if side == "before" else _AFTER).format(x=x, y=y)
@@ -252,13 +285,14 @@ def _by_years(
             *(f"{a} came {span} earlier", f"first {a}, {span} later {b}"),
             f"{a} is from {_year(early)}, {b} from {_year(late)}",
         )
-        return f"{word}, by {span}" if either else f"{word}, {rng.choice(reasons)}"
+        why = f"by {span}" if either else _agreed(rng.choice(reasons), x, y)
+        return f"{word}, {why}"
 
     asked = f"{x} before or after {y}" if either else f"{x} {side} {y}"
     dates = f"{x} {_year(years[0])}, {y} {_year(years[1])}"
     compared = f"{_year(early)} is before {_year(late)}"
     return short_task(
-        rng, "before or after", query, "right order",
+        rng, "before or after", _agreed(query, x, y), "right order",
         f"asked is {asked}: {dates}; {compared}; {_meant(x, first, side)}, so {right}", right,
         [opposite[right]], noun=False, write=told,
     )  # fmt: skip

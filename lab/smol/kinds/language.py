@@ -160,8 +160,8 @@ _FAULTY = (
     *('There is a slip: it should read "{}"', 'Correct is "{}"', 'Make it "{}"'),
 )
 _FAULTY_NO = (
-    *('No, it should be "{}"', 'No, not quite: write "{}"', 'No. The right form is "{}"'),
-    *('No, say "{}"', 'No, almost, but it should be "{}"', 'No, change it to "{}"'),
+    *('No, it should be "{}"', 'No, better write "{}"', 'No. The right form is "{}"'),
+    *('No, say "{}"', 'No, correct would be "{}"', 'No, change it to "{}"'),
 )
 _FAULTY_YES = (
     *('Yes, it should be "{}"', 'Yes, write "{}"', 'Yes: the right form is "{}"'),
@@ -169,16 +169,12 @@ _FAULTY_YES = (
 )
 
 
-_NO_DRAWN = 0.64
-"""How often "no" is drawn as right; the generator keeps only some of these, which evens it out."""
-
-
 def _checked(rng: Rng) -> Task:
     """A sentence that is right or not, and whether it is left alone or changed, and how."""
     slip = drawn(rng)
     right, (bad, worse) = slip.right, rng.sample(slip.wrong, 2)
     is_right, plain, shows_all = (rng.random() < share for share in (0.5, 0.4, 0.65))
-    asks_fault = (rng.random() < (0.5 if plain else _NO_DRAWN)) == is_right
+    asks_fault = rng.random() < 0.5
     given = right if is_right else bad
     key = "checked_fault" if asks_fault else "checked_fine"
     query, _ = ask(rng, key, w=slip.sentence(given))

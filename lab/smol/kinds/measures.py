@@ -228,7 +228,8 @@ def _fraction(rng: Rng) -> Task:
     value = part * over
     story = rng.random() < 0.5
     key = "fraction_bare" if not story else "double_story" if under == 1 else "fraction_story"
-    unit = rng.choice(("grams", "grams", "cups", "spoons", "ounces"))
+    units = ("grams", "ounces") if whole > 40 else ("grams", "cups", "spoons", "ounces")
+    unit = rng.choice(units)
     query, sentence = ask(
         rng, key, f=word, w=whole if whole < 100 else str(whole), u=unit, thing=rng.choice(_FOODS)
     )

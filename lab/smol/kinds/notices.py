@@ -184,7 +184,7 @@ _CLAIMS = (
         "I think {c}. Am I right?",
         "true that {c}",
         "My friend says {c}. Is that so?",
-        "{c}, isn't it?",
+        "{c}, isn't that so?",
     ),
 )
 

@@ -11,8 +11,8 @@ from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.tables import phrasing
 from lab.smol.working import added, by_fives, divided, multiplied, shared_out, taken
 
-_AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven)")
-"""Where a number of the question needs "an"."""
+_AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven|English|Italian)")
+"""Where a number or a language of the question needs "an"."""
 _NAMED = {
     **dict.fromkeys(("two steps", "saving"), "right result"),
     **dict.fromkeys(("sum of three", "in all"), "right sum"),
@@ -55,7 +55,7 @@ def strayed(rng: Rng, asking: tuple[str, str], share: float = 0.12) -> tuple[str
     remark, _ = phrasing(rng, "stray")
     numbers = {"i": str(rng.randint(2, 90)), "j": str(rng.randint(2, 28))}
     remark = _AN.sub(r"\1n ", remark.format(**people(rng), **numbers))
-    if remark[0].islower() or rng.random() < 0.75:
+    if remark[0].islower() or remark.endswith(":") or rng.random() < 0.75:
         return f"{remark} {asking[0]}", asking[1]
     return f"{asking[0]} {remark}", asking[1]
 

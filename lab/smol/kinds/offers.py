@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from lab.smol.amounts import digits, in_words
@@ -10,6 +11,7 @@ from lab.smol.tables import phrasing, rows
 from lab.smol.working import compared, divided, less
 
 _SIGNS = (("£", ""), ("$", ""), ("€", ""), ("", " euros"), ("", " dollars"), ("", ""), ("£", ""))
+_PLACES = ("in ", "at ", "online")
 _DEAR = {"dearer", "more expensive", "worse value"}
 _WEIGHED = {  # pack sizes, what the price is for, and how many of it a pack has
     "g": ((100, 200, 300, 400, 500, 600, 800), "100 g", 100),
@@ -33,7 +35,10 @@ _TURNED = {"longer": "shorter", "shorter": "longer", "heavier": "lighter", "bigg
            "narrower": "wider", "closer": "further away", "nearer": "further away"}  # fmt: skip
 _BIG = {  # units that a dimension has
     "time": ("h", "h", "hours", "hours", "minutes", "days", "weeks"),
+    "hours": ("h", "h", "hours", "hours"),
+    "days": ("days", "weeks"),
     "length": ("m", "m", "metres", "feet", "km"),
+    "short": ("m", "m", "metres"),
     "distance": ("km",),
     "weight": ("kg", "kg", "tonnes"),
     "volume": ("litres", "l"),
@@ -137,6 +142,7 @@ def _unit_price(rng: Rng) -> Task:
         word = "cheaper"
     per = "100 g" if per == "100 g" and rng.random() < 0.5 else per
     query = question.format(x=offers[0], y=offers[1], w=word, one=per, thing=thing)
+    query = re.sub(r"\b(?:one|a single|each) (?=100 )", "", query)
     labels = places or (offers if rng.random() < 0.2 else labels)
     if places:
         shown = [f"{place} {one}" for place, one in zip(places, shown, strict=True)]
@@ -178,7 +184,7 @@ def _priced(  # noqa: PLR0917 - one caller
         fact += f", {names[1 - cheap]} is dearer"
     task = short_task(
         rng, "unit price", query, "right comparison", fact, right, [wrong], write=_in_words,
-        say=("{} is " + word, "take {}") if word not in _DEAR else "{} is " + word,
+        say=_told(labels, word),
     )  # fmt: skip
     if rng.random() < 0.2 and word not in _DEAR and query.endswith(("?", ".")):
         return _priced_claim(rng, task, query, (right, wrong), word)
@@ -188,8 +194,9 @@ def _priced(  # noqa: PLR0917 - one caller
     ]
     if rng.random() < 0.3:
         there = [each[1], each[0]]
+        one = per if per[0].isdecimal() else f"one {per}"
         reasons = [
-            f"{capital(label)}: one {per} is {a} there, and {b} in the other."
+            f"{capital(label)}: {one} is {a} there, and {b} in the other."
             for label, a, b in zip(labels, each, there, strict=True)
         ]
     bad = reasons[1 - chosen]
@@ -197,6 +204,14 @@ def _priced(  # noqa: PLR0917 - one caller
         prices = [_price(total, sign) for total in totals]
         bad = f"{capital(wrong)}, because {prices[1 - chosen]} is less than {prices[chosen]}."
     return _explained(rng, task, (right, wrong), (reasons[chosen], bad))
+
+
+def _told(labels: list[str], word: str) -> tuple[str, ...]:
+    """Sentences that name the pack or the place."""
+    if any(one.startswith(_PLACES) for one in labels):
+        return (f"it is {word} {{}}",)
+    takes = word not in _DEAR and any("pack" in one or " of " in one for one in labels)
+    return (f"{{}} is {word}", "take {}") if takes else (f"{{}} is {word}",)
 
 
 def _priced_claim(rng: Rng, task: Task, query: str, labels: tuple[str, str], word: str) -> Task:
@@ -254,6 +269,11 @@ def _one_amount(rng: Rng, big: str) -> tuple[str, str, int]:
     return shown, f"{shown} is {how}", count * factor + rest
 
 
+def _verb(word: str) -> str:
+    """Of a person or thing that is compared: it is longer, has more, takes less time."""
+    return "takes" if word.endswith(" time") else "has" if word in {"more", "less"} else "is"
+
+
 def _mixed(rng: Rng) -> Task:
     """Two amounts, one in a large unit or in two units, the other in the small one."""
     question, first, second, dimension, *words = rng.choice(rows("mixed_units"))
@@ -282,10 +302,11 @@ def _mixed(rng: Rng) -> Task:
     fact = f"{how}, {plain}: {compared(here, there)}, "
     if named:
         fact = f"{names[text]} {how}, {names[plain]} {plain}: {compared(here, there)}, "
-    fact += f"{right} is {word}, {wrong} is {opposite}"
+    verbs = [_verb(one) if named else "is" for one in (word, opposite)]
+    fact += f"{right} {verbs[0]} {word}, {wrong} {verbs[1]} {opposite}"
     task = short_task(
         rng, "mixed units", query, "right comparison", fact, right, [wrong],
-        say=(f"{{}} is {word}", f"it's {{}} that is {word}"),
+        say=(f"{{}} {verbs[0]} {word}", f"it's {{}} that {verbs[0]} {word}"),
     )  # fmt: skip
     by = f"{abs(value - other)} {small}"
     if rng.random() < 0.5:
@@ -377,7 +398,7 @@ def _same_volume(rng: Rng, light: str, dense: str, word: str, opposite: str) -> 
     there = f"{vessel} of " if full else "the "
     near = [f"{there}{wrong}", rng.choice(("both weigh the same", "neither, it is the same"))]
     fact = f"{vessel} of {light}, {vessel} of {dense}: the same room, no weight given, "
-    fact += f"and {right} is {word}, {wrong} is {opposite}"
+    fact += f"and {right} {word}, {wrong} {opposite}"
     task = short_task(
         rng, "trick weight", question, "right comparison", fact, f"{there}{right}",
         rng.sample(near, 2), noun=False,

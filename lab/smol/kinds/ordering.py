@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from lab.smol.amounts import digits
@@ -40,6 +41,11 @@ _LETTERS = (
     *("alphabetical", "in A to Z order", "in alphabetical order", "alphabetically"),
 )
 _BACK = ("from Z to A", "in reverse alphabetical order", "backwards through the alphabet", "Z to A")
+_ADVERB = re.compile(
+    r"(?:from|in|by|as|the way|backwards|alphabetical|along|against|starting|beginning|small|big|"
+    r"large|low|high|A to Z|Z to A)\b|small|big|large|low|high|alphabetical|[^,]* first$"
+)
+"""How things are to be ordered, in words that can stand anywhere in a sentence."""
 _UNITS = (  # small to large, and the largest number that comes before the next
     (("KB", 900), ("MB", 900), ("GB", 900), ("TB", 8)),
     (("mm", 9), ("cm", 90), ("m", 900), ("km", 80)),
@@ -149,7 +155,8 @@ def _task(  # noqa: PLR0917 - called in this order
         given = f"{', '.join(items[:-1])} and {items[-1]}"
     if topic and rng.random() < 0.3:
         given = f"{given} ({topic})" if rng.random() < 0.5 else f"the {topic} {given}"
-    query, _ = ask(rng, rng.choice(("sorting", "order_bare")), s=given, h=how)
+    keys = ("sorting", "order_bare") if _ADVERB.match(how) else ("order_apart",)
+    query, _ = ask(rng, rng.choice(keys), s=given, h=how)
     if rng.random() < 0.2:
         query = query[:1].lower() + query[1:]
     wrong = [_swapped(ordered, place) for place in _places(rng, len(ordered) - 1)]

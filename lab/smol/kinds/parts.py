@@ -89,7 +89,7 @@ def _part_of_part(rng: Rng) -> Task:
         wrong = _slips(result, more, value * by, Fraction(1, value.denominator + 1))
         word = "half" if word == "half" and rng.random() < 0.5 else f"{word} of"
     rng.shuffle(wrong)
-    unit = rng.choice(("cup", "litre", "spoon", "pound", "kilo", "mile", "hour", "inch", "pint"))
+    unit = rng.choice(("cup", "litre", "spoon", "pint", "jug"))
     story = rng.random() < 0.5 and "twice" not in word and "double" not in word
     key = "part_of_part_story" if story else "part_of_part"
     word = f"{word} of" if story and word == "half" else word

@@ -24,6 +24,7 @@ _COMERS = (
     *("the carpet", "the electrician", "the tiles", "the crane", "the guests", "the frost"),
     *("the piano", "the hikers", "the stage crew", "the bill", "the refund", "the swallows"),
 )
+_WITHIN = {"on ": "This week: ", "in ": "Last year: ", "at ": ""}
 _CAME = ("{x} came {t}", "{x} arrived {t}", "{x} got here {t}", "{t} came {x}", "{x}: {t}")
 _ASK_FIRST = {
     True: (
@@ -60,8 +61,9 @@ def ordered(rng: Rng) -> Task:
         return f"{x}, {before}{things[x]}" if detail else x
 
     listed = ", ".join(f"{x} {things[x]}" for x in mixed)
+    text = _WITHIN[before] + joined(rng, clauses)
     return short_task(
-        rng, "timetable", asked_about(rng, joined(rng, clauses), rng.choice(_ASK_FIRST[early])),
+        rng, "timetable", asked_about(rng, text, rng.choice(_ASK_FIRST[early])),
         "true to the text", f"{word} is asked: {listed}: {time} is {word}, so {name(right)}",
         name(right), [name(x) for x in mixed if x != right][:2],
         say=f"{{}} came {word}" if not detail else (), noun=not detail,
@@ -235,7 +237,8 @@ def gates(rng: Rng) -> Task:
         b, c = c, b
     gate, clause = (b, late) if second else (a, early)
     may = c > gate
-    parts = [f"{early} from {_HOURS[a]}", f"{late} at {_HOURS[b]}"]
+    at = "from" if " is " in late or " are " in late else "at"
+    parts = [f"{early} from {_HOURS[a]}", f"{late} {at} {_HOURS[b]}"]
     if rng.random() < 0.3:
         parts.reverse()
     text = f"{capital(parts[0])}{rng.choice((', ', '; ', ', and ', ', while '))}{parts[1]}."
@@ -260,7 +263,7 @@ def gates(rng: Rng) -> Task:
         wrong = wrong.replace(_HOURS[gate], _HOURS[other])
     return short_task(
         rng, "timetable", asked_about(rng, text, question), "true to the text",
-        f"the text says: {clause} {'at' if second else 'from'} {_HOURS[gate]}; "
+        f"the text says: {clause} {at if second else 'from'} {_HOURS[gate]}; "
         f"{_HOURS[c]} is {order} {_HOURS[gate]}, so {right}", right, [wrong], noun=False,
     )  # fmt: skip
 
