@@ -313,13 +313,16 @@ def test_the_plan_counts_requests_and_tokens(tmp_path: Path) -> None:
     assert plan.cost is None
 
 
-async def test_an_empty_suite_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    made = suite(tmp_path)
-    text = "name: mine\ndata: {path: rows.jsonl, subsets: [none]}\njudges: {model: 'fake:x'}\n"
-    (tmp_path / "suite.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="no samples are left after the filters"):
-        await run_suite(load_suite(made.path), tmp_path / "run")
+@pytest.mark.parametrize("data", ["{path: rows.jsonl, subsets: [none]}", "{samples: []}"])
+async def test_an_empty_suite_is_told_before_anything_is_written(tmp_path: Path, data: str) -> None:
+    path = suite(tmp_path).path
+    text = f"name: mine\ndata: {data}\njudges: {{model: 'fake:x'}}\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="no samples; its data has none, or its filters leave"):
+        await run_suite(load_suite(path), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    with pytest.raises(InputError, match="no samples"):
+        plan_suite(load_suite(path))
 
 
 async def test_cancelling_a_run_closes_everything(tmp_path: Path) -> None:

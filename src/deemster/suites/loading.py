@@ -43,7 +43,7 @@ class Suite:
         """All samples, with ids that are unique in the suite, in the order of the file.
 
         Raises:
-            InputError: a data file or line cannot be read.
+            InputError: a data file or line cannot be read, or there is no sample at all.
         """
         seen: set[str] = set()
         for number, data in enumerate(self.spec.data):
@@ -60,6 +60,10 @@ class Suite:
                 here.add(sample.id)
                 seen.add(name)
                 yield sample if name == sample.id else sample.model_copy(update={"id": name})
+        if not seen:
+            raise InputError(
+                f"{self.path}: no samples; its data has none, or its filters leave none"
+            )
 
 
 def load_suite(

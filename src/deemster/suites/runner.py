@@ -116,8 +116,6 @@ async def run_suite(
             judge.wrap_backends(checked)  # before anything is written or sent
         infos = [judge.info for judge in judges]
         digest, n_samples = _digest(suite)
-        if not n_samples:
-            raise InputError(f"{suite.path}: no samples are left after the filters")
         _check_directory(out, resume=resume, judges=infos)
         with RunStore(out, write=True) as store:
             store.set_judges(infos)
