@@ -8,8 +8,8 @@
 Every judge on every set of data is a run. Whatever ends it, the same command goes on, and votes
 that a smaller `--limit` or k has drawn are not drawn again. Judges: smol, smol-32 (a row of its
 own, for more votes on fewer pairs), smol-meta (with its meta RM), nano, base (untrained),
-NAME=MODEL. Data: heldout, development (pairs to choose by, which no figure of the page is from),
-and BENCHMARK=PATH of its files.
+NAME=MODEL. Data: heldout, development (pairs to look at and to choose by), and BENCHMARK=PATH
+of its files.
 """
 
 from __future__ import annotations
@@ -70,8 +70,10 @@ def judge_of(name: str, model: str, *, k: int, dtype: str = "float32") -> Judge:
 
 def suite_of(data: str, path: str, out: Path, *, limit: int | None) -> Suite:
     """The samples as a suite, written into a folder."""
-    source: dict[str, Any] = {"path": str(OWN.get(data))}
-    if data not in OWN:
+    source: dict[str, Any]
+    if data in OWN:
+        source = {"path": str(OWN[data])}
+    else:
         source = {"benchmark": data, "path": path, "max_responses": _SHOWN}
     if limit is not None:
         source["limit"] = limit
@@ -162,7 +164,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("judges", nargs="*", help="smol, smol-32, nano, base, NAME=MODEL …")
-    parser.add_argument("--data", nargs="+", default=["heldout"], help="heldout, BENCHMARK=PATH")
+    parser.add_argument(
+        "--data", nargs="+", default=["heldout"], help="heldout, development, BENCHMARK=PATH"
+    )
     parser.add_argument("-k", type=int, default=32, help="votes")
     parser.add_argument("--dtype", default="float32", help="bfloat16 is quicker on some processors")
     parser.add_argument("--limit", type=int, help="so many samples at random")

@@ -39,7 +39,7 @@ _SHARES = {
     "rate, discount, sum of three, trick weight, bill, decimal",
     0.5: "unsafe request, parity, ending, first letter, remainder, rhyme, backwards, alphabet",
 }
-_WEIGHTS = {kind: share for share, kinds in _SHARES.items() for kind in kinds.split(", ")}
+WEIGHTS = {kind: share for share, kinds in _SHARES.items() for kind in kinds.split(", ")}
 """How often a kind is drawn beside the others, which have 1; what is hard to learn comes more."""
 _OPENINGS = (
     *("Hi! ", "Quick question: ", "Hello, ", "Can you help? ", "Hey there, ", "Just wondering: "),
@@ -141,7 +141,7 @@ def _draw_kind(rng: Rng) -> Kind:
     if rng.random() < _FACT_SHARE:
         return KINDS[rng.choice(sorted(knowledge.KINDS))]
     others = sorted(KINDS.keys() - knowledge.KINDS.keys())
-    (kind,) = rng.choices(others, [_WEIGHTS.get(one, 1.0) for one in others])
+    (kind,) = rng.choices(others, [WEIGHTS.get(one, 1.0) for one in others])
     return KINDS[kind]
 
 

@@ -13,8 +13,6 @@ _SPANS = (
 )
 _LONG = (360, 390, 405, 420, 435, 450, 465, 480, 495, 510, 525, 540, 570, 600, 630)
 """Of a night."""
-_NO = 0.5
-"""How often "no" is right."""
 _TIMES = "at {}", "at {}", "", ""
 """A time as answered: with "at" or as the phrasing has it."""
 
@@ -234,7 +232,7 @@ def _in_time(rng: Rng) -> Task:
     """Whether one is in time."""
     start, span = rng.randrange(7 * 60, 20 * 60, 5), rng.choice(_SPANS[:26])
     missing = rng.random() < 0.4
-    late = missing == (rng.random() > _NO)
+    late = missing == (rng.random() < 0.5)
     limit = start + span + rng.choice((5, 10, 10, 15, 20, 25, 40)) * (-1 if late else 1)
     given = asked_way(rng)
     if limit <= start or (given.plain.form == "bare" and start < 12 * 60 <= start + span + 60):

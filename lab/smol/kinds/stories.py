@@ -36,8 +36,6 @@ _CURRENCY = {one: one.removesuffix("s") for one in _SIGNS} | {
     "£": "pound",
     "€": "euro",
 }
-_NO = 0.5
-"""Share of "no"."""
 
 
 def _prices(rng: Rng, sign: str, *cents: int) -> list[str]:
@@ -216,7 +214,7 @@ _COST = (  # yes and no, about what it costs in all
 
 def _afford(rng: Rng) -> Task:
     """Whether an amount is enough for one more thing, or for several."""
-    sign, enough = rng.choice(_SIGNS), rng.random() > _NO
+    sign, enough = rng.choice(_SIGNS), rng.random() < 0.5
     if rng.random() < 0.35:
         n, price = rng.randint(2, 8), rng.randint(2, 15)
         need = n * price

@@ -18,6 +18,7 @@ from deemster.training.data import decontaminate
 from deemster.training.outcome import is_correct
 from lab.smol import KINDS, Judged, generate
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
+from lab.smol.generator import WEIGHTS
 from lab.smol.item import RIGHT
 from lab.smol.kinds import FAMILIES
 from lab.smol.measure import DEVELOPMENT, HELD_OUT, held_out, measure, reserved
@@ -120,6 +121,7 @@ def test_nothing_of_a_template_is_left_open(drawn: list[Judged]) -> None:
 def test_no_kind_hides_another() -> None:
     every = [kind for family in FAMILIES for kind in family.KINDS]
     assert sorted(every) == sorted(KINDS)
+    assert WEIGHTS.keys() <= KINDS.keys()
 
 
 def test_all_kinds_in_one_two_and_three_responses(drawn: list[Judged]) -> None:
