@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from deemster.integrations.rows import score_rows
+from deemster.integrations.rows import figure_kinds, score_rows
 from deemster.judges.base import BaseJudge
 
 
@@ -20,6 +20,8 @@ class DeemsterAccessor:
     def score(self, judge: BaseJudge, **columns: Any) -> pd.DataFrame:  # noqa: ANN401
         """The figures of `score_rows` about each row, under the frame's own index.
 
+        A reference that is missing (NaN, None, NA) is none.
+
         Args:
             judge: the judge.
             columns: `query`, `responses` and the others of `score_rows`.
@@ -27,5 +29,7 @@ class DeemsterAccessor:
         Raises:
             InputError: see `score_rows`.
         """
-        rows = self._frame.to_dict("records")
-        return pd.DataFrame(score_rows(judge, rows, **columns), index=self._frame.index)
+        known = self._frame.astype(object).where(self._frame.notna(), None)
+        found = score_rows(judge, known.to_dict("records"), **columns)
+        names = list(figure_kinds(columns["responses"]))
+        return pd.DataFrame(found, index=self._frame.index, columns=names)
