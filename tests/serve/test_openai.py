@@ -11,7 +11,8 @@ from tests.support.decision_server import DecisionServer
 from tests.support.live_server import LiveServer, fake_judge, serving
 
 from deemster import Judge
-from deemster.backends import FakeBackend
+from deemster.backends import FakeBackend, Request
+from deemster.errors import UnusableModelError
 from deemster.judges import BaseJudge, DecisionJudge, Panel
 from deemster.schemas import Principle
 
@@ -33,6 +34,7 @@ ASKED: dict[str, Any] = {"query": "What is 2+2?", "responses": ["4", "5"]}
 def server() -> Iterator[LiveServer]:
     judges: dict[str, BaseJudge] = {
         "fake": Judge(FakeBackend(VOTE), orders="fixed"),
+        "one": fake_judge("Scores: \\boxed{6}", name="one"),
         "dumb": fake_judge("nothing", name="dumb"),
         "panel": Panel([fake_judge(name="a"), fake_judge(name="b")]),
     }
@@ -78,6 +80,58 @@ def test_a_conversation_that_ends_with_an_answer_is_judged() -> None:
     assert completion.choices[0].message.content == "Response 1: reward 6\n\n(1 of 1 votes valid)"
 
 
+CALL = {"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+USER: dict[str, Any] = {"role": "user", "content": "What is 2+2?"}
+
+
+def parts(*texts: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text} for text in texts]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param([USER, {"role": "assistant", "content": parts("4")}], id="parts"),
+        pytest.param([USER, {"role": "assistant", "content": ""}], id="empty"),
+        pytest.param([USER, {"role": "assistant", "content": None}], id="null"),
+        pytest.param(
+            [USER, {"role": "assistant", "content": None, "tool_calls": [CALL]}], id="tool-call"
+        ),
+        pytest.param([USER, {"role": "assistant", "refusal": "I cannot."}], id="refusal"),
+        pytest.param([{"role": "user", "content": parts(json.dumps(ASKED))}], id="json-in-parts"),
+        pytest.param(
+            [{"role": "user", "content": parts(*json.dumps(ASKED).partition(","))}],
+            id="json-in-several-parts",
+        ),
+    ],
+)
+def test_messages_are_judged_in_whatever_form_they_come(
+    server: LiveServer, messages: list[dict[str, Any]]
+) -> None:
+    """None of them goes to the judge's model as somebody else's prompt."""
+    asked = "fake" if len(messages) == 1 else "one"
+    reply = server.post("/v1/chat/completions", {"model": asked, "messages": messages})
+    assert reply.status == 200, reply.body
+    assert reply.json["deemster"]["rewards"] == ([9.0, 2.0] if asked == "fake" else [6.0])
+
+
+@pytest.mark.parametrize(
+    "field", ["stream", "response_format", "temperature", "max_tokens", "seed", "k", "tools"]
+)
+def test_a_null_is_as_good_as_a_field_that_is_left_out(server: LiveServer, field: str) -> None:
+    body = {"model": "fake", "messages": [], **ASKED, field: None}
+    assert server.post("/v1/chat/completions", body).json["deemster"]["rewards"] == [9.0, 2.0]
+
+
+def test_a_prompt_for_a_model_that_cannot_be_used_gets_503() -> None:
+    def no_key(_request: Request, _draw: int) -> str:
+        raise UnusableModelError("no key")
+
+    with serving(Judge(FakeBackend(no_key))) as live:
+        reply = live.post("/v1/chat/completions", {"model": "x", "messages": [USER]})
+    assert (reply.status, reply.error["type"]) == (503, "model_unusable")
+
+
 def test_a_tools_own_prompt_goes_to_the_judges_model(client: Any) -> None:
     """promptfoo's llm-rubric, for one: system and user turns, and JSON is read from the text."""
     completion = client.chat.completions.create(
@@ -121,7 +175,7 @@ def test_what_has_no_verdict_raises(client: Any) -> None:
         client.chat.completions.create(model="gpt-5", messages=[], extra_body=ASKED)
     with pytest.raises(openai.BadRequestError, match="responses"):
         client.chat.completions.create(model="fake", messages=[], extra_body={"query": "q"})
-    assert [model.id for model in client.models.list()] == ["fake", "dumb", "panel"]
+    assert [model.id for model in client.models.list()] == ["fake", "one", "dumb", "panel"]
 
 
 def test_decisions_pass_through_to_a_decision_model() -> None:

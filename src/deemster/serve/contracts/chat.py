@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 
 from deemster.backends.base import Request as ModelRequest
 from deemster.backends.base import generate_all
-from deemster.errors import BackendError, InputError, RateLimitError
+from deemster.errors import BackendError, InputError, RateLimitError, UnusableModelError
 from deemster.judges import Judge
 from deemster.judges.base import BaseJudge
 from deemster.judges.orders import derive_seed
@@ -49,7 +49,7 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", use_attribute_docstrings=True)
 
-    model: str = ""
+    model: str | None = None
     """Name of a judge. A server with one judge takes any."""
     messages: tuple[dict[str, JsonValue], ...] = ()
     query: JsonValue = None
@@ -58,8 +58,8 @@ class ChatRequest(BaseModel):
     reference: JsonValue = None
     principles: JsonValue = None
     k: Votes = None
-    stream: bool = False
-    response_format: ResponseFormat = ResponseFormat()
+    stream: bool | None = None
+    response_format: ResponseFormat | None = None
     """JSON gives the verdict as an object in place of words."""
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     """Of prompts that go to the judge's model; a judge has its own."""
@@ -138,7 +138,7 @@ async def chat_completions(asked: ChatRequest, request: Request, desk: TheDesk) 
         if not verdict.is_scored:
             raise no_verdict_error(verdict)
         figures = as_object(verdict, case.n)
-        plain = asked.response_format.type == "text"
+        plain = asked.response_format is None or asked.response_format.type == "text"
         text = in_words(verdict, case.n) if plain else json.dumps(figures, ensure_ascii=False)
         reply = _reply(judge.name, text, verdict.usage, figures)
     if asked.stream:
@@ -163,11 +163,9 @@ def _sample(asked: ChatRequest) -> Asked | None:
         name: value for name in _OURS if (value := getattr(asked, name)) is not None
     }
     last = asked.messages[-1] if asked.messages else {}
-    content = last.get("content")
-    if "query" not in given and "responses" not in given and isinstance(content, str):
-        found = _object(content)
-        if found is not None and last.get("role") == "user":
-            given |= found
+    if "query" not in given and "responses" not in given:
+        if last.get("role") == "user":
+            given |= _object(_text(last.get("content"))) or {}
         elif last.get("role") == "assistant" and len(asked.messages) > 1:
             given |= {"query": asked.messages[:-1], "responses": [last]}
     if "query" not in given and "responses" not in given:
@@ -178,6 +176,14 @@ def _sample(asked: ChatRequest) -> Asked | None:
         return Asked.model_validate(given)
     except ValidationError as error:
         raise InputError(first_problem(error)) from error
+
+
+def _text(content: JsonValue) -> str:
+    """The text of a message, which may be in parts; empty if it has others than of text."""
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else ""
+    texts = [part.get("text") if isinstance(part, dict) else None for part in content]
+    return "".join(one for one in texts if isinstance(one, str)) if None not in texts else ""
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -205,8 +211,8 @@ async def _forward(desk: Desk, judge: BaseJudge, asked: ChatRequest) -> ChatRepl
         )
     longest = asked.max_completion_tokens or asked.max_tokens or judge.sampling.max_tokens
     heat = judge.sampling.temperature if asked.temperature is None else asked.temperature
-    schema = asked.response_format.json_schema or {}
-    inner = schema.get("schema")
+    schema = None if asked.response_format is None else asked.response_format.json_schema
+    inner = (schema or {}).get("schema")
     messages: tuple[Message, ...] = as_query(asked.messages)
     asking = ModelRequest(
         messages=messages,
@@ -216,7 +222,10 @@ async def _forward(desk: Desk, judge: BaseJudge, asked: ChatRequest) -> ChatRepl
     )
     with desk.admitted():
         async with desk.within():
-            outcome = (await generate_all(judge.backend, asking))[0]
+            try:
+                outcome = (await generate_all(judge.backend, asking))[0]
+            except UnusableModelError as error:
+                raise HttpError(str(error), status=503, kind="model_unusable") from error
     if isinstance(outcome, BackendError):
         raise _failed(outcome)
     return _reply(judge.name, outcome.text, outcome.usage, None, outcome)
