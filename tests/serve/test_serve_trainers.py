@@ -7,6 +7,7 @@ and what they do with a reply.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -152,6 +153,34 @@ async def test_nemo_gym_verify_waits_for_its_cohort(server: LiveServer) -> None:
     replies = await asyncio.gather(*(post(url, body) for body in bodies))
     assert [reply["reward"] for reply in replies] == [1.0, 2.0, 3.0]
     assert replies[0]["response"] == bodies[0]["response"]
+
+
+MESSAGE = {"type": "message", "role": "assistant"}
+
+
+@pytest.mark.parametrize(
+    ("output", "reward"),
+    [
+        pytest.param([MESSAGE | {"content": "answer-a!!"}], 2.0, id="text"),
+        pytest.param(
+            [MESSAGE | {"content": [{"type": "output_text", "text": "answer-a!!\ud83d"}]}],
+            2.0,
+            id="half-a-surrogate-pair",
+        ),
+        pytest.param(
+            [MESSAGE | {"content": "answer-a!", "\ud83d": ["\ud83d"]}], 1.0, id="elsewhere"
+        ),
+    ],
+)
+async def test_nemo_gym_reads_and_returns_any_output(
+    server: LiveServer, output: list[dict[str, Any]], reward: float
+) -> None:
+    asked = {"input": [{"role": "user", "content": "Name a prime."}]}
+    body = {"responses_create_params": asked, "response": {"output": output}}
+    reply = await post(f"{server.url}/verify", body)
+    assert reply["reward"] == reward
+    returned = json.dumps(output).replace("\\ud83d", "\\ufffd")
+    assert reply["response"]["output"] == json.loads(returned)
 
 
 NO_VERDICT = [

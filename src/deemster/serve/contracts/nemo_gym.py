@@ -5,19 +5,20 @@ There a judge's unreadable output counts as 3.0; here it is an error, and the en
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Request
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, JsonValue
 
 from deemster.errors import InputError
 from deemster.judges.case import Case
+from deemster.records import encodable_json
 from deemster.schemas import QueryLike, as_query
 from deemster.serve.contracts.asking import ByUrl, TheDesk, group_rewards, rollout_reward
 from deemster.serve.http_errors import ERRORS
 
 router = APIRouter(responses=ERRORS, tags=["trainers"])
-_Object = dict[str, JsonValue]
+_Object = Annotated[dict[str, JsonValue], AfterValidator(encodable_json)]
 
 
 class CompareRequest(BaseModel):
@@ -115,16 +116,13 @@ def _output_text(response: _Object) -> str:
     if not isinstance(output, list):
         raise InputError(f"a response object needs a list 'output', got {response!r:.80}")
     messages = [one for one in output if isinstance(one, dict) and one.get("type") == "message"]
-    parts = [
-        text
-        for message in messages
-        if isinstance(content := message.get("content"), list)
-        for text in _texts(content)
-    ]
-    return "".join(parts)
+    return "".join(text for message in messages for text in _texts(message.get("content")))
 
 
-def _texts(content: list[Any]) -> list[str]:
+def _texts(content: JsonValue) -> list[str]:
+    if isinstance(content, str):
+        return [content]
     kinds = ("output_text", "input_text", "text")
-    found = [part for part in content if isinstance(part, dict) and part.get("type") in kinds]
+    parts = content if isinstance(content, list) else []
+    found = [part for part in parts if isinstance(part, dict) and part.get("type") in kinds]
     return [str(part.get("text", "")) for part in found]
