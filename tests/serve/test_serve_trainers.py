@@ -99,6 +99,27 @@ async def test_slime(server: LiveServer) -> None:
     assert detailed == {"reward": 2.0, "confidence": None, "valid_votes": 1, "votes": 1}
 
 
+async def test_openrlhf_prompts_of_one_request_are_judged_at_the_same_time() -> None:
+    asked: list[int] = []
+
+    async def all_at_once(_request: Request, draw: int) -> str:
+        asked.append(draw)
+        while len(asked) < 3:  # noqa: ASYNC110 - the server has a loop of its own
+            await asyncio.sleep(0.005)
+        return "Scores: \\boxed{7}"
+
+    body = {"query": [f"{name} answer" for name in "pqr"], "prompts": ["p ", "q ", "r "]}
+    with serving(Judge(FakeBackend(all_at_once)), deadline=10.0, group_wait=1.0) as live:
+        assert (await post(f"{live.url}/get_reward", body))["rewards"] == [7.0, 7.0, 7.0]
+
+
+async def test_pairs_of_one_score_request_wait_for_no_group() -> None:
+    body = {"queries": ["p?", "q?"], "documents": ["answer-a!", "answer-b!!"]}
+    with serving(judge(), group_size=8, group_wait=0.5) as live:
+        reply = await post(f"{live.url}/score", body)
+    assert [one["score"] for one in reply["data"]] == [1, 2]
+
+
 @pytest.mark.parametrize("prompt", [CHATML, LLAMA], ids=["chatml", "llama"])
 async def test_verl(server: LiveServer, prompt: str) -> None:
     """verl/experimental/reward_loop: a vLLM or an SGLang router, the last number of the reply."""

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from deemster.judges.case import Case
+from deemster.judges.together import together
 from deemster.schemas import Conversation, Verdict
 from deemster.serve.contracts.asking import ByUrl, TheDesk, group_rewards, rollout_reward
 from deemster.serve.contracts.chat_text import answer_after, read_chat_text, split_chat_text
@@ -69,8 +70,8 @@ async def rewards(
 ) -> RewardReply:
     """Rewards of rollouts.
 
-    Those of one request that share a prompt are judged together. A request of one rollout waits for
-    its group, if the server or the URL says how large groups are.
+    Those of one request that share a prompt are judged together, all prompts at the same time. A
+    request of one rollout waits for its group, if the server or the URL says how large groups are.
     """
     rows = [asked.rollout(row) for row in range(len(asked.query))]
     if len(rows) == 1:
@@ -78,13 +79,16 @@ async def rewards(
         case = Case.of(query, [answer], reference=reference)
         number, share = await rollout_reward(request, desk, chosen, case)
         return _reply([(number, share.verdict)])
-    found: dict[int, tuple[float, Verdict]] = {}
     groups: dict[tuple[Conversation, str | None], list[int]] = {}
     for row, (query, _, reference) in enumerate(rows):
         groups.setdefault((query, reference), []).append(row)
-    for (query, reference), members in groups.items():
-        case = Case.of(query, [rows[row][1] for row in members], reference=reference)
-        numbers, verdict = await group_rewards(request, desk, chosen, case)
+    cases = [
+        Case.of(query, [rows[row][1] for row in members], reference=reference)
+        for (query, reference), members in groups.items()
+    ]
+    judged = await together(group_rewards(request, desk, chosen, case) for case in cases)
+    found: dict[int, tuple[float, Verdict]] = {}
+    for members, (numbers, verdict) in zip(groups.values(), judged, strict=True):
         for row, number in zip(members, numbers, strict=True):
             found[row] = number, verdict
     return _reply([found[row] for row in range(len(rows))])

@@ -170,7 +170,8 @@ async def score(asked: ScoreRequest, request: Request, desk: TheDesk, chosen: By
             Case.of(query, [document])
             for query, document in zip(asked.queries, documents, strict=True)
         ]
-        numbers, verdicts = await _each(request, desk, chosen, cases)
+        alone = chosen.model_copy(update={"group_size": 1})
+        numbers, verdicts = await _each(request, desk, alone, cases)
     items = tuple(ScoreItem(index=i, score=one) for i, one in enumerate(numbers))
     return ScoreReply(data=items, **_frame("score", verdicts))
 
