@@ -81,6 +81,65 @@ def test_a_good_answer_passes_and_the_summary_says_what_it_took(run: Run) -> Non
 
 
 @pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        pytest.param(
+            """
+def test_sub(subtests, assert_judged):
+    for text in ("Hello", "Hello there", "boom"):
+        with subtests.test(text=text):
+            assert_judged("Say hello.", text, at_least=3)
+""",
+            "3 judged by deemster, 1 without a verdict; 12 votes, 4 of them failed; 12 calls",
+            id="subtests",
+        ),
+        pytest.param(
+            """
+import unittest, pytest
+
+class TestSub(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _take(self, assert_judged):
+        self.assert_judged = assert_judged
+
+    def test_sub(self):
+        for text in ("Hello", "Hello there"):
+            with self.subTest(text=text):
+                self.assert_judged("Say hello.", text, at_least=3)
+        self.assert_judged("Say hello.", "Hello you", at_least=3)
+""",
+            "3 judged by deemster, 0 without a verdict; 12 votes, 0 of them failed; 12 calls",
+            id="unittest",
+        ),
+        pytest.param(
+            GOOD + GOOD.replace("test_good", "test_too"),
+            "2 judged by deemster, 0 without a verdict; 8 votes, 0 of them failed; 8 calls",
+            id="two tests",
+        ),
+    ],
+)
+def test_the_summary_counts_each_verdict_once(run: Run, body: str, line: str) -> None:
+    run(body).stdout.fnmatch_lines([line])
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ("judge_k = many", "judge_k must be a whole number, got 'many'"),
+        ("judge_k = 2.5", "judge_k must be a whole number, got '2.5'"),
+        ("judge_confidence = high", "judge_confidence must be a number, got 'high'"),
+    ],
+)
+def test_settings_that_are_no_numbers_are_one_line(
+    run: Run, pytester: pytest.Pytester, setting: str, problem: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{setting}\n")
+    result = run(GOOD)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {problem}"])
+
+
+@pytest.mark.parametrize(
     ("call", "lines"),
     [
         pytest.param(

@@ -65,9 +65,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse two modes at once."""
+    """Refuse two modes at once, and settings that are no numbers."""
     if config.getoption("judge_record") and config.getoption("judge_replay"):
         raise pytest.UsageError("--judge-record and --judge-replay exclude each other")
+    numbers = (("judge_k", int, "a whole number"), ("judge_confidence", float, "a number"))
+    for name, read, what in numbers:
+        given = _setting(config, name)
+        try:
+            read(given or "1")
+        except ValueError:
+            raise pytest.UsageError(f"{name} must be {what}, got {given!r:.80}") from None
 
 
 def _setting(config: pytest.Config, name: str) -> str:
@@ -297,10 +304,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What judging took, over all tests; from the reports, which workers of xdist send too."""
     sums: dict[str, float] = defaultdict(float)
     warnings: Counter[str] = Counter()
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if getattr(report, "when", "") == "call":
-                _add(report.user_properties, sums, warnings)
+    tests: dict[str, Properties] = {}
+    for report in (one for reports in terminalreporter.stats.values() for one in reports):
+        # A subtest's report, and one of an earlier try, has what the test had noted so far.
+        if getattr(report, "when", "") == "call":
+            known = tests.get(report.nodeid, [])
+            tests[report.nodeid] = max(known, report.user_properties, key=len)
+    for properties in tests.values():
+        _add(properties, sums, warnings)
     judged = sums["judged"] + sums["unscored"]
     if not judged:
         return
