@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ def log_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSPECT_DISPLAY", "none")
 
 
-def evaluate(turns: list[list[Any]], scorer: Any, *, target: str = "") -> Any:
+def evaluate(
+    turns: list[list[Any]], scorer: Any, *, target: str = "", before: Sequence[Any] = ()
+) -> Any:
     """Run a task whose samples get these turns; a model would count tokens by a download."""
     from inspect_ai import Task
     from inspect_ai.dataset import Sample
@@ -45,7 +48,7 @@ def evaluate(turns: list[list[Any]], scorer: Any, *, target: str = "") -> Any:
         return solve
 
     samples = [Sample(input=f"Question {i}?", target=target) for i in range(len(turns))]
-    task = Task(dataset=samples, solver=scripted(), scorer=scorer)
+    task = Task(dataset=samples, solver=[*before, scripted()], scorer=scorer)
     (log,) = inspect_ai.eval(task, model="mockllm/model", max_samples=1)
     assert log.status == "success", log.error
     return log
@@ -128,3 +131,23 @@ def test_a_whole_transcript_with_tools() -> None:
     prompt = one.backend.requests[0].messages[-1].text  # type: ignore[attr-defined]
     assert '(tool call 1) add: {"x": 1, "y": 2}\n\n[2/3 tool, result of call 1: add, ' in prompt
     assert "It is 3." in prompt
+
+
+def test_a_transcript_begins_after_the_input_whatever_solvers_put_before_it() -> None:
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageUser
+    from inspect_ai.solver import chain_of_thought, system_message
+
+    from deemster.integrations.inspect_ai import judged
+
+    one = judge()
+    turns = [
+        ChatMessageAssistant(content="Which sum?"),
+        ChatMessageUser(content="1 + 2."),
+        ChatMessageAssistant(content="It is 3."),
+    ]
+    before = [system_message("Be brief."), system_message("Be kind."), chain_of_thought()]
+    evaluate([turns], judged(one, whole_transcript=True), before=before)
+    prompt = one.backend.requests[0].messages[-1].text  # type: ignore[attr-defined]
+    assert "Transcript: 3 turns" in prompt
+    assert "[1/3 assistant" in prompt
+    assert "Be brief." not in prompt

@@ -49,8 +49,7 @@ def judged(
 
     async def score(state: TaskState, target: Target) -> Score:
         answer = state.output.completion
-        given = [state.input] if isinstance(state.input, str) else state.input
-        turns = state.messages[len(given) :]
+        turns = _after_input(state)
         try:
             verdict = await asked.score(
                 state.input if isinstance(state.input, str) else [_message(m) for m in state.input],
@@ -79,6 +78,13 @@ def judged(
         )
 
     return score
+
+
+def _after_input(state: TaskState) -> list[ChatMessage]:
+    """The turns after the input; before and in it solvers may have put turns of their own."""
+    given = 1 if isinstance(state.input, str) else len(state.input)
+    marked = (place for place, turn in enumerate(state.messages, 1) if turn.source == "input")
+    return list(state.messages[max(marked, default=given) :])
 
 
 def _message(message: ChatMessage) -> dict[str, Any]:
