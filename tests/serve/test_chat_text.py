@@ -30,6 +30,23 @@ def test_every_format_is_split_into_its_turns(text: str) -> None:
     assert answer == "A"
 
 
+@pytest.mark.parametrize("said", ["", " ", "\n\n"], ids=repr)
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_an_empty_answer_is_an_answer(text: str, said: str) -> None:
+    before, _, after = text.rpartition("A")
+    query, answer = split_chat_text(before + said + after)
+    assert [(turn.role, turn.text) for turn in query] == [("system", "S"), ("user", "Q")]
+    assert answer == ""
+
+
+@pytest.mark.parametrize("before", ["", "\n\n", " \n\n"], ids=repr)
+def test_plain_turns_may_begin_the_text(before: str) -> None:
+    query, answer = split_chat_text(f"{before}Human: Q\n\nAssistant: A\n\nHuman: R\n\nAssistant: B")
+    turns = [("user", "Q"), ("assistant", "A"), ("user", "R")]
+    assert [(turn.role, turn.text) for turn in query] == turns
+    assert answer == "B"
+
+
 def test_a_prompt_that_ends_with_the_models_header_has_no_answer() -> None:
     turns = read_chat_text(TEXTS["chatml"].removesuffix("A<|im_end|>"))
     assert [turn.role for turn in turns] == ["system", "user"]

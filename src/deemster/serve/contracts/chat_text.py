@@ -53,7 +53,7 @@ _FORMATS = (
         "<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>"
     ),
     _marked("[INST]", "[/INST]", "</s>"),
-    _marked("\n\nHuman:", "\n\nAssistant:"),
+    _Format(re.compile(r"(?:(?P<user>(?:\A|\n\n)Human:)|(?P<assistant>\n\nAssistant:))"), ()),
 )
 """ChatML (Qwen, Yi), Llama 3, Gemma, Phi and Zephyr, DeepSeek, Mistral and Llama 2, plain text."""
 _BEGINNINGS = ("<|begin_of_text|>", "<s>", "<bos>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>")
@@ -69,41 +69,28 @@ def read_chat_text(text: str) -> Conversation:
     Raises:
         InputError: it is blank.
     """
-    form, found = _best(text)
-    if form is None:
-        bare = _bare(text)
-        if not bare:
-            raise InputError("prompt is empty; give the text that was answered")
-        return (Message(role="user", content=bare),)
-    turns = []
-    before = _bare(text[: found[0].start()])
-    if before:
-        turns.append(Message(role="system", content=before))
-    for header, following in zip(found, [*found[1:], None], strict=True):
-        end = len(text) if following is None else following.start()
-        content = _bare(text[header.end() : end])
-        groups = header.groupdict()
-        role = groups.get("role") or next(name for name, hit in groups.items() if hit)
-        if content:
-            turns.append(Message.model_validate({"role": _ROLES[role.lower()], "content": content}))
+    turns = tuple(turn for turn in _turns(text) if turn.text)
     if not turns:
         raise InputError("prompt is empty; give the text that was answered")
-    return tuple(turns)
+    return turns
 
 
 def split_chat_text(text: str) -> tuple[Conversation, str]:
     """The query and the answer in a written-out conversation that ends with the answer.
 
+    The answer may be empty: a policy that ends its turn at once is asked for no other.
+
     Raises:
         InputError: no turn of an assistant ends it.
     """
-    turns = read_chat_text(text)
-    if len(turns) < 2 or turns[-1].role != "assistant":
+    *before, last = _turns(text)
+    query = tuple(turn for turn in before if turn.text)
+    if not query or last.role != "assistant":
         raise InputError(
             "the text is not a conversation in a known chat template that ends with an answer; "
             "known: ChatML, Llama 3, Gemma, Phi, Zephyr, DeepSeek, Mistral, 'Human: … Assistant: …'"
         )
-    return turns[:-1], turns[-1].text
+    return query, last.text
 
 
 def answer_after(prompt: str, whole: str) -> str | None:
@@ -119,6 +106,24 @@ def answer_after(prompt: str, whole: str) -> str | None:
 def bare_answer(text: str) -> str:
     """An answer without the special tokens and blanks around it."""
     return _bare(text)
+
+
+def _turns(text: str) -> Conversation:
+    """All turns, 1 or more, those without text too."""
+    form, found = _best(text)
+    if form is None:
+        return (Message(role="user", content=_bare(text)),)
+    turns = []
+    before = _bare(text[: found[0].start()])
+    if before:
+        turns.append(Message(role="system", content=before))
+    for header, following in zip(found, [*found[1:], None], strict=True):
+        end = len(text) if following is None else following.start()
+        content = _bare(text[header.end() : end])
+        groups = header.groupdict()
+        role = groups.get("role") or next(name for name, hit in groups.items() if hit)
+        turns.append(Message.model_validate({"role": _ROLES[role.lower()], "content": content}))
+    return tuple(turns)
 
 
 def _best(text: str) -> tuple[_Format | None, list[re.Match[str]]]:
