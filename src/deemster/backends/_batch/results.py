@@ -10,6 +10,8 @@ from deemster.backends._batch.ledger import Line
 
 AGAIN = frozenset({408, 409, 425, 429})
 """Statuses after which a request is worth another try, beside those of 500 and above."""
+_PASSING = ("expired", "cancelled", "server_error", "rate_limit", "timeout", "overloaded")
+"""Words in the codes of errors after which it is worth one, too."""
 
 
 def read_results(files: Iterable[bytes], secrets: tuple[str, ...]) -> dict[str, Line]:
@@ -43,24 +45,27 @@ def _better(one: Line, other: Line) -> bool:
 
 
 def _line(entry: dict[str, Any], secrets: tuple[str, ...]) -> Line | None:
-    response = entry.get("response")
-    if isinstance(response, dict):
-        status = response.get("status_code")
-        body = response.get("body")
-        if isinstance(status, int) and body is not None:
-            if status in AGAIN or status >= 500:
-                return None
+    response, error = entry.get("response"), entry.get("error")
+    if isinstance(response, dict) and isinstance(status := response.get("status_code"), int):
+        if _is_passing_status(status):
+            return None
+        if (body := response.get("body")) is not None:
             return Line("answered", status, _kept(body, secrets))
-    error = entry.get("error")
     if error is None or _is_passing(error):
         return None
     return Line("answered", 400, _kept({"error": error}, secrets))
 
 
 def _is_passing(error: object) -> bool:
-    """Whether it is the batch that ended, and not the request that was refused."""
+    """Whether it is the batch that ended, or a moment, and not the request that was refused."""
     code = str(error.get("code") or "") if isinstance(error, dict) else str(error)
-    return any(word in code for word in ("expired", "cancelled", "server_error", "rate_limit"))
+    if code.isdecimal():
+        return _is_passing_status(int(code[:9]))
+    return any(word in code for word in _PASSING)
+
+
+def _is_passing_status(status: int) -> bool:
+    return status in AGAIN or status >= 500
 
 
 def _kept(body: object, secrets: tuple[str, ...]) -> str:
