@@ -261,6 +261,31 @@ def json_number(value: float | str, scale: Scale) -> float:
 NO_CHOICE = r"(?![ \t*_]{0,8}(?:[/|]|or\b))"
 """A regular expression for behind a verdict in words: no other follows, as in `Yes/No`."""
 
+_REACH = 200
+_CLAUSE_ENDS = re.compile(
+    r"[.,;:!?\n]|\b(?:so|therefore|thus|hence|because|since|and|but)\b", re.IGNORECASE
+)
+# The month of May is not one of them.
+_DOUBTS = re.compile(
+    r"(?i:\b(?:if|whether|unless|not|cannot|no|nor|n?either|never|hardly|unclear|unsure|uncertain"
+    r"|although|though|while|might|could)\b|n['\u2019]t\b)|\bmay\b"
+)
+
+
+def asserted(text: str, start: int) -> bool:
+    """Whether a verdict in plain words is said outright.
+
+    It is not where its clause denies, doubts, supposes or concedes it: `I cannot say that …`,
+    `whether …`, `neither … nor …`, `although …`.
+
+    Args:
+        text: the completion.
+        start: where the verdict begins.
+    """
+    before = text[max(0, start - _REACH) : start]
+    return _DOUBTS.search(_CLAUSE_ENDS.split(before)[-1]) is None
+
+
 _NUMBER = re.compile(
     r"(?P<value>[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[ ]{0,4}/[ ]{0,4}(?P<of>[0-9]{1,4}))?"
 )
