@@ -261,6 +261,15 @@ def json_number(value: float | str, scale: Scale) -> float:
 NO_CHOICE = r"(?![ \t*_]{0,8}(?:[/|]|or\b))"
 """A regular expression for behind a verdict in words: no other follows, as in `Yes/No`."""
 
+OUT_OF = r"(?:[ \t*_$]{0,8}(?:/|out of)[ \t]{0,4}([0-9]{1,4})(?![0-9.]))?"
+"""A regular expression for behind the mark of a score: the end of the scale it is on, if said."""
+
+
+def with_scale(token: str, of: str) -> str:
+    """A score with the end of the scale that stands behind its mark, for `number` to check."""
+    return f"{token.strip()}/{of}" if of and "/" not in token else token
+
+
 _REACH = 200
 _CLAUSE_ENDS = re.compile(
     r"[.,;:!?\n]|\b(?:so|therefore|thus|hence|because|since|and|but)\b", re.IGNORECASE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deemster.dialects.base import Dialect, Parsed, settle, tail
-from deemster.dialects.boxed import BOX, boxes, numbers
+from deemster.dialects.boxed import BOX, boxes, numbers, scales_inside
 from deemster.dialects.criteria import read_principles
 from deemster.dialects.labels import critiques, sections
 from deemster.dialects.reasoning import strip_reasoning
@@ -47,7 +47,7 @@ class Grm(Dialect):
         its very end. Quoted responses cannot add a box, because prompts respell `\boxed`;
         they can add a label. See `Dialect.parse`.
         """
-        text = strip_reasoning(completion.text)
+        text = scales_inside(strip_reasoning(completion.text))
         found = boxes(text, completion.finish)
         parts = sections(text)
         scale = self.scale_for(n)
