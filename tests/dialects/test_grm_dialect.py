@@ -113,6 +113,27 @@ def test_different_verdicts_are_ambiguous(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "Score: 9",
+        "Overall score: 9/10",
+        "**Overall Score:** 9",
+        "Rating: 9/10",
+        "Score (1-10): 9",
+        "The final score is 9.",
+        "I give it 9 out of 10.",
+        "I give it a 9/10.",
+    ],
+)
+def test_own_mathematics_before_a_score_without_a_box_is_no_score(said: str) -> None:
+    with pytest.raises(AmbiguousError):
+        scores(f"The sum is \\boxed{{4}}, as it says.\n\n{said}", n=1)
+    if said != "Score: 9":  # behind a label there must be a box
+        assert scores(f"So \\boxed{{9}}.\n\n{said}", n=1) == (9,)
+    assert scores(f"The sum is \\boxed{{4}}.\n{said}\n\nScore: \\boxed{{9}}", n=1) == (9,)
+
+
+@pytest.mark.parametrize(
     ("dialect", "text", "score"),
     [
         ("grm", r"Score: \boxed{9}/10", 9),
