@@ -135,6 +135,43 @@ def test_rows_of_one_id_are_votes_of_one_sample(tmp_path: Path) -> None:
     assert (first[0].id, second[0].metadata["repeated_rows"]) == ("1", 1)
 
 
+@pytest.mark.parametrize("labels", [("A", None), (None, "A"), ("A", "response_a"), ("A", "A>B")])
+def test_the_truth_may_stand_in_any_row_of_a_sample(
+    tmp_path: Path, labels: tuple[str | None, ...]
+) -> None:
+    rows = [PAIR | {"id": 0, "winner": "B", "label": label} for label in labels]
+    [(sample, votes)] = read(write(tmp_path / "log.jsonl", rows))
+    assert (sample.id, sample.ground_truth, len(votes)) == ("0", (1, 0), 2)
+
+
+def test_two_truths_of_a_sample_are_refused(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.jsonl", [PAIR | {"winner": "A", "label": one} for one in "AB"])
+    with pytest.raises(InputError, match=r"line 2: the truth is another than .* truth="):
+        read(log)
+    assert [sample.ground_truth for sample, _ in read(log, "truth=")] == [None]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_booleans_are_scores(tmp_path: Path, suffix: str) -> None:
+    rows = [
+        {"id": i, "query": "2+2?", "response": "4", "score": not one, "label": one}
+        for i, one in enumerate([True, False])
+    ]
+    found = read(write(tmp_path / f"log{suffix}", rows))
+    assert [(sample.ground_truth, said(votes)) for sample, votes in found] == [
+        ((1,), [(0,)]),
+        ((0,), [(1,)]),
+    ]
+
+
+@pytest.mark.parametrize(("winner", "scores"), [("model_1", (0, 1)), ("response 0", (1, 0))])
+def test_columns_may_count_from_0(tmp_path: Path, winner: str, scores: tuple[int, ...]) -> None:
+    row = {"query": "2+2?", "response_0": "4", "response_1": "5", "winner": winner}
+    log = write(tmp_path / "log.jsonl", [row])
+    [(_, votes)] = read(log, "responses=response_0|response_1")
+    assert said(votes) == [scores]
+
+
 def test_a_failed_call_keeps_its_reason(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         PAIR | {"judge_output": "[[A]]"},

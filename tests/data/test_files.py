@@ -197,7 +197,7 @@ ROW = Row({"text": "x", "list": ["y"], "number": 3, "null": None, "deep": {"a": 
         pytest.param(lambda: ROW.items("text"), "'text' must be a list, got 'x'", id="not-a-list"),
         pytest.param(lambda: ROW.record("text"), "'text' must be an object", id="not-an-object"),
         pytest.param(
-            lambda: ROW.label("list"), "'list' must be text or a number", id="not-a-label"
+            lambda: ROW.label("list"), "'list' must be text or a whole number", id="not-a-label"
         ),
         pytest.param(
             lambda: ROW.choice("text", {"y": 1}), "'text' is 'x'; allowed: 'y'", id="choice"

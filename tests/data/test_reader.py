@@ -269,6 +269,23 @@ COLUMN_CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "first=0",
         {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
     ),
+    "columns-of-zero-and-one": (
+        {"prompt": "Q", "response_0": "x", "response_1": "y", "label": 1},
+        "query=prompt",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.0, 1.0)},
+    ),
+    "zero-of-zero-and-one": (
+        {"prompt": "Q", "response_0": "x", "response_1": "y", "winner": "model_0"},
+        "query=prompt",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
+    "policy-that-ends-in-zero": (
+        {"prompt": "Q", "response_a": "x", "response_b": "y", "winner": "Claude-2.0",
+         "model_a": "claude-2", "model_b": "claude-2.0"},
+        "query=prompt",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.0, 1.0),
+         "policies": ("claude-2", "claude-2.0")},
+    ),
     "zero-is-a-tie": (
         {"prompt": "Q", "response_1": "x", "response_2": "y", "label": "0"},
         "first=1",

@@ -27,6 +27,7 @@ READ: tuple[tuple[str, tuple[float, ...], tuple[str, ...]], ...] = (
             "**Result:** **4**.",
             "Reasoning: good\n\nResult: 4/5",
             "**Result:**\n4",
+            "Reasoning: The result: 2 is right. Result: 4",
             "＊＊Result：＊＊ ４<|eot_id|>",
         ),
     ),
@@ -68,6 +69,7 @@ READ: tuple[tuple[str, tuple[float, ...], tuple[str, ...]], ...] = (
             '{"Choice": "A"}<|im_end|>',
             '{"Choice": "[Model A]"}',
             "[Model A]",
+            "Model B is brief.\n\nThe better one is [Model A].",
         ),
     ),
     (
@@ -180,6 +182,7 @@ REFUSED: tuple[tuple[str, int, tuple[tuple[str, str, str], ...]], ...] = (
             ("**Result:** 4 or 5", "parse_error", "two scores"),
             ("**Result:** A", "parse_error", "a letter for one response"),
             ("**Reasoning:** good, so the", "parse_error", "cut"),
+            ("**Reasoning:** It prints the final result: 4", "parse_error", "cut in its reasons"),
             ("**Result:** 4\n**Result:** 5", "ambiguous", _TWO),
         ),
     ),
@@ -219,6 +222,8 @@ REFUSED: tuple[tuple[str, int, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ('{"Choice": "Model C"}', "parse_error", "no such model"),
             ('{"Choice": "Model A', "parse_error", "cut"),
+            ("[Model A] answers the question, and", "parse_error", "a mention, then cut"),
+            ("[Model A] is worse.", "parse_error", "a mention"),
             ("Model A", "parse_error", "no brackets"),
             ('{"Choice": "Model A"} {"Choice": "Model B"}', "ambiguous", _TWO),
             ("[Model A] [Model B]", "ambiguous", _TWO),

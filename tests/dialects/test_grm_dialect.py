@@ -112,6 +112,61 @@ def test_different_verdicts_are_ambiguous(text: str) -> None:
         scores(text)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Score: 9",
+        "Overall score: 9/10",
+        "**Overall Score:** 9",
+        "Rating: 9/10",
+        "Score (1-10): 9",
+        "The final score is 9.",
+        "I give it 9 out of 10.",
+        "I give it a 9/10.",
+    ],
+)
+def test_own_mathematics_before_a_score_without_a_box_is_no_score(said: str) -> None:
+    with pytest.raises(AmbiguousError):
+        scores(f"The sum is \\boxed{{4}}, as it says.\n\n{said}", n=1)
+    if said != "Score: 9":  # behind a label there must be a box
+        assert scores(f"So \\boxed{{9}}.\n\n{said}", n=1) == (9,)
+    assert scores(f"The sum is \\boxed{{4}}.\n{said}\n\nScore: \\boxed{{9}}", n=1) == (9,)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text", "score"),
+    [
+        ("grm", r"Score: \boxed{9}/10", 9),
+        ("grm", r"Score: $\boxed{9}$ / 10.", 9),
+        ("grm", r"**Score: \boxed{9}** out of 10", 9),
+        ("grm", r"Score: \boxed{4}/5", None),
+        ("grm", r"Score: \boxed{\text{8}} out of 100", None),
+        ("nemotron-genrm", r"[The Begin of Individual Scores] \boxed{4}/5", 4),
+        ("nemotron-genrm", r"[The Begin of Individual Scores] \boxed{4}/10", None),
+        ("mt-bench-single", "Rating: [[8]]/10", 8),
+        ("mt-bench-single", "Rating: **[[8]]** out of 10.", 8),
+        ("mt-bench-single", "Rating: [[4]]/5", None),
+        ("mt-bench-single", "Rating: [[8]] / 100", None),
+        ("auto-j", "Rating: [[4]] out of 5", None),
+        ("flow-judge", "<score>4</score>/5", 4),
+        ("flow-judge", "<score>4</score>/10", None),
+        ("j1-scores", "<score>7.5</score>/10", 7.5),
+        ("j1-scores", "<score>4</score> out of 5", None),
+    ],
+)
+def test_the_scale_behind_a_score_must_be_its_own(
+    dialect: str, text: str, score: float | None
+) -> None:
+    vote = read_vote(open_dialect(dialect), Completion(text=text), order=[0], n=1, draw=0)
+    assert (vote.scores if isinstance(vote, Judgment) else None) == (score and (score,))
+
+
+def test_the_scale_behind_several_scores_is_that_of_each() -> None:
+    assert scores(r"Scores: \boxed{7, 5}/10") == (7, 5)
+    with pytest.raises(ParseError, match="is of 5, not of 10"):
+        scores(r"Scores: \boxed{4, 5} out of 5")
+
+
 def test_a_box_alone() -> None:
     scale = Scale(low=0, high=100)
     twice = Completion(text=r"So \boxed{88}, yes: \boxed{88}")

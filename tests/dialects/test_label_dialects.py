@@ -53,6 +53,10 @@ READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
         ("**Output (b)**", (0, 1)),
         ("Output (b)\n\nOutput (a) is long and wrong.", (0, 1)),
         ("Output (a) is long.\nOutput (b) is better because it is short.", (0, 1)),
+        ("Output (a) is better written. Output (b) is better for its facts.", (0, 1)),
+        ("Though one says that Output (a) is better, I find Output (b) is better.", (0, 1)),
+        ("I would say that Output (b) is better than Output (a).", (0, 1)),
+        ("Output (b)\n\nOutput (a) is better formatted.", (0, 1)),
     ],
     "llmbar:phrase": [("Output (b) is better. No, Output (a) is better.", (1, 0))],
     "llmbar:label": [("Output (b)\n\nOutput (a) is long.", (1, 0))],
@@ -60,6 +64,9 @@ READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
     "realmistake": [
         ("Therefore, the model response contains an error.", (0,)),
         ("Therefore, the model response contains no error.", (1,)),
+        ("It does not cite May 2015, so the response contains an error.", (0,)),
+        ("As of May 2015 the response contains an error.", (0,)),
+        ("I check whether the response contains an error. The response contains no error.", (1,)),
     ],
     "realmistake:published": [
         ("The model response is correct in one point. It contains an error.", (1,)),
@@ -69,6 +76,8 @@ READ: dict[str, list[tuple[str, tuple[float, ...]]]] = {
         ("So, the final decision is Response 1. It is right.", (1, 0)),
         ("So, the final decision is **Response 2**", (0, 1)),
         ("the final decision is: tie", (0.5, 0.5)),
+        ("So, the final decision is Response 1, because it is right.", (1, 0)),
+        ("So, the final decision is Tie between both.", (0.5, 0.5)),
     ],
 }
 
@@ -96,7 +105,19 @@ MISSING: dict[str, list[str]] = {
         "<answer>8,5</answer><answer>5,8</answer>",
         "<think><answer>8</answer><answer>5</answer>",
     ],
-    "llmbar": ["", "Neither output is better.", "Output (c)", "Output (a) does not follow it."],
+    "llmbar": [
+        "",
+        "Neither output is better.",
+        "Output (c)",
+        "Output (a) does not follow it.",
+        "Neither Output (a) nor Output (b) is better.",
+        "I cannot claim that either Output (a) or Output (b) is better, as both are wrong.",
+        "I don’t think Output (a) is better.",
+        "It is unclear whether Output (a) is better.",
+        "Although Output (a) is better at first sight, the other one obeys.",
+        "Output (a) is better written, but Output (b) follows the instruction.",
+        "Output (a) is better than nothing.",
+    ],
     "llmbar:phrase": ["Output (a)"],
     "llmbar:label": ["I choose Output (a)"],
     "llmbar-rating": ["", "11", "nine", "9.5", "9²", "⑨", "9 out of 10", "-1"],
@@ -106,6 +127,10 @@ MISSING: dict[str, list[str]] = {
         "contains errors",
         "the response contains an errorless",
         "the response contains a possible error",
+        "To determine whether the model response contains an error, we must",
+        "There is no evidence that the model response contains an error.",
+        "I cannot conclude that the response contains errors.",
+        "If the response contains no error, it must name the year.",
     ],
     "realmistake:published": ["", "contains errors"],
     "auto-j": [
@@ -113,6 +138,12 @@ MISSING: dict[str, list[str]] = {
         "Response 1",
         "the final decision is Response 3",
         "the final decision is Response 1/Response 2",
+        "the final decision is Response 1 and Response 2 tie",
+        "the final decision is Response 1, Response 2 or Tie",
+        "the final decision is Response 1 is worse",
+        "the final decision is tie-breaking in favour of Response 2",
+        "the final decision is Response 1.5",
+        "I would not say the final decision is Response 1.",
     ],
 }
 
@@ -124,7 +155,10 @@ CONFLICT: dict[str, list[str]] = {
     "judgelrm": ["<answer>8</answer><answer>5</answer><answer>5</answer><answer>8</answer>"],
     "llmbar": ["Output (a) is better. Output (b) is better.", "Output (a)\nOutput (b)"],
     "realmistake": ["The response contains an error. The response contains no error."],
-    "auto-j": ["final decision is Response 1. final decision is Tie."],
+    "auto-j": [
+        "final decision is Response 1. final decision is Tie.",
+        "final decision is Response 1? No, final decision is Response 2.",
+    ],
 }
 
 SINGLE = ("mt-bench-single", "prometheus", "llmbar-rating", "realmistake")

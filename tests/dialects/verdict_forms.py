@@ -271,6 +271,7 @@ READ: list[Form] = [
         "Final Judgement: Yes",
         "It does.\n\n**Final Judgement:** Yes",
         "Final Judgment: **yes**.",
+        "Final Judgement: Yes, it is polite.",
         "Final Judgement： Ｙｅｓ<|im_end|>",
     ),
     *_read(
@@ -570,6 +571,9 @@ REFUSED: list[Form] = [
         ("Final Judgement: Maybe", "parse_error", "neither Yes nor No"),
         ("Final Judgement: Yes/No", "parse_error", "the choice itself"),
         ("**Final Judgement:** Yes or No", "parse_error", "the choice itself"),
+        ("Final Judgement: Yes and no", "parse_error", "both"),
+        ("Final Judgement: No doubt, yes", "parse_error", "no is not the verdict"),
+        ("Final Judgement: No answer was given", "parse_error", "no is not the verdict"),
         ("Final Judgement: Yes\nFinal Judgement: No", "ambiguous", "two different verdicts"),
     ),
     *_refused(

@@ -104,8 +104,12 @@ class Row:
     def label(self, *keys: str) -> str:
         """The first of `keys` as text: ids are numbers in some files, strings in others."""
         value = self.need(*keys)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # a column of whole numbers in which a table has gaps
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise self.error(f"field {keys[0]!r} must be text or a number, got {short(value)}")
+            raise self.error(
+                f"field {keys[0]!r} must be text or a whole number, got {short(value)}"
+            )
         return str(value)
 
     def sample(self, **fields: Any) -> Sample:  # noqa: ANN401 - `Sample` validates them

@@ -17,6 +17,8 @@ _TIES = frozenset(
 _COMPARED = re.compile(r"\W*([ab12])\s*(>+|<+|=+)\s*([ab12])\W*")
 _SUFFIX = re.compile(r"(?:(?:model|response|output|answer|assistant|completion)[_ -]?)?([a-z]|\d+)")
 
+_NUMBER_AT_END = re.compile(r"[0-9]{1,3}\Z")
+
 
 def truth_of(
     row: Row, values: dict[str, Any], columns: Columns, n: int, policies: Sequence[str] | None
@@ -41,7 +43,10 @@ def truth_of(
     if n == 1:
         return (_mark(row, name, value),)
     known = (columns.responses, policies or ())
-    index = _index(row, name, value, n, known=known, first=columns.first)
+    first = columns.first
+    if first is None and _count_from_0(columns.responses):
+        first = 0
+    index = _index(row, name, value, n, known=known, first=first)
     return tuple(0.5 if index is None else float(i == index) for i in range(n))
 
 
@@ -90,8 +95,9 @@ def _index(
         first: number of the first response; see `Columns.first`.
     """
     usable = isinstance(value, str | int | float) and not isinstance(value, bool)
-    text = str(value).strip().removesuffix(".0").lower() if usable else ""
+    text = str(value).strip().lower() if usable else ""
     number = _as_number(value)
+    text = text if number is None else text.removesuffix(".0")  # not of the name `claude-2.0`
     if first == SIGNED and number is not None:
         if n != 2:
             raise row.error(f"columns: first={SIGNED} is for pairs, here are {n} responses")
@@ -119,6 +125,12 @@ def _index(
     if not -1 <= index < n:
         raise row.error(_unknown(name, value, n))
     return None if index == -1 else index
+
+
+def _count_from_0(names: Sequence[str]) -> bool:
+    """Whether these are columns such as `response_0`, `response_1`."""
+    numbers = [match and int(match[0]) for match in map(_NUMBER_AT_END.search, names)]
+    return len(numbers) > 1 and numbers == [*range(len(numbers))]
 
 
 def _unknown(name: str, value: object, n: int) -> str:

@@ -6,14 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import NO_CHOICE, Parsed, settle, tail
+from deemster.dialects.base import NO_CHOICE, Parsed, asserted, settle, tail
 from deemster.dialects.mt_bench import read_rating
 from deemster.dialects.point_or_pair import PointOrPair
 from deemster.dialects.reasoning import strip_reasoning
+from deemster.errors import ParseError
 from deemster.schemas import Completion, Critique, Scale
 
 _DECISION = re.compile(
-    r"\bfinal decision is:?[ \t*]{1,8}(Response 1|Response 2|Tie)\b" + NO_CHOICE,
+    rf"\bfinal decision is:?[ \t*]{{1,8}}(Response 1|Response 2|Tie)\b{NO_CHOICE}(?=(.{{0,40}}))",
+    re.IGNORECASE | re.ASCII,
+)
+# Not one decision: that both are equal, that it is one of several, or that this one is worse.
+_MORE = re.compile(
+    r"[-.]\w|[ \t*]{0,8}(?:[&?]|,?[ ](?:and|or|is|are)\b|,[ ]{0,4}(?:Response|Tie|[12])\b)",
     re.IGNORECASE | re.ASCII,
 )
 _SCORES = {"response 1": (1.0, 0.0), "response 2": (0.0, 1.0), "tie": (0.5, 0.5)}
@@ -39,9 +45,17 @@ class AutoJ(PointOrPair):
         if n == 1:
             score = read_rating(text, self.scale)
             return Parsed((score,), critiques=(Critique(response=0, text=text.strip()),))
+        said = (found for found in _DECISION.finditer(text) if asserted(text, found.start()))
         scores = settle(
-            _DECISION.findall(text),
-            lambda decision: _SCORES[decision.lower()],
+            (found[1] + found[2] for found in said),
+            _decided,
             missing=f"no 'final decision is' in text ending {tail(text)}",
         )
         return Parsed(scores, analysis=text.strip())
+
+
+def _decided(said: str) -> tuple[float, float]:
+    name = next(name for name in _SCORES if said.lower().startswith(name))
+    if _MORE.match(said, len(name)):
+        raise ParseError(f"{said!r} is not one decision")
+    return _SCORES[name]

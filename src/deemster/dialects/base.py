@@ -261,6 +261,40 @@ def json_number(value: float | str, scale: Scale) -> float:
 NO_CHOICE = r"(?![ \t*_]{0,8}(?:[/|]|or\b))"
 """A regular expression for behind a verdict in words: no other follows, as in `Yes/No`."""
 
+OUT_OF = r"(?:[ \t*_$]{0,8}(?:/|out of)[ \t]{0,4}([0-9]{1,4})(?![0-9.]))?"
+"""A regular expression for behind the mark of a score: the end of the scale it is on, if said."""
+
+
+def with_scale(token: str, of: str) -> str:
+    """A score with the end of the scale that stands behind its mark, for `number` to check."""
+    return f"{token.strip()}/{of}" if of and "/" not in token else token
+
+
+_REACH = 200
+_CLAUSE_ENDS = re.compile(
+    r"[.,;:!?\n]|\b(?:so|therefore|thus|hence|because|since|and|but)\b", re.IGNORECASE
+)
+# The month of May is not one of them.
+_DOUBTS = re.compile(
+    r"(?i:\b(?:if|whether|unless|not|cannot|no|nor|n?either|never|hardly|unclear|unsure|uncertain"
+    r"|although|though|while|might|could)\b|n['\u2019]t\b)|\bmay\b"
+)
+
+
+def asserted(text: str, start: int) -> bool:
+    """Whether a verdict in plain words is said outright.
+
+    It is not where its clause denies, doubts, supposes or concedes it: `I cannot say that …`,
+    `whether …`, `neither … nor …`, `although …`.
+
+    Args:
+        text: the completion.
+        start: where the verdict begins.
+    """
+    before = text[max(0, start - _REACH) : start]
+    return _DOUBTS.search(_CLAUSE_ENDS.split(before)[-1]) is None
+
+
 _NUMBER = re.compile(
     r"(?P<value>[+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[ ]{0,4}/[ ]{0,4}(?P<of>[0-9]{1,4}))?"
 )

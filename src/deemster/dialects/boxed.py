@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from deemster.dialects.base import number, settle, tail
+from deemster.dialects.base import OUT_OF, number, settle, tail, with_scale
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
@@ -22,6 +22,7 @@ BOX = re.compile(
     # An atomic group, as Python before 3.11.5 is wrong about look-behinds in possessive ones.
     rf"(?>(?:(?:{_AFTER_LOOK})\{{[^{{}}]{{0,200}}+(?:\}}[^{{}}]{{0,200}}+)){{0,256}}))\}}"
 )
+_BOX_OUT_OF = re.compile(BOX.pattern + OUT_OF)
 _LOOK = re.compile(rf"\\(?:{'|'.join(_LOOKS)})[ ]{{0,4}}\{{([^{{}}]*)\}}")
 _SPACE = re.compile(r"\\[,;:! ]|\\q?quad\b|~|\s+")
 _SIZE = re.compile(r"\\(?:left|right)(?=[\[\]().])")
@@ -38,12 +39,24 @@ def read_boxed(completion: Completion, *, n: int, scale: Scale) -> tuple[float, 
         ParseError: there is no box, or it does not hold `n` numbers on the scale.
         AmbiguousError: two boxes differ.
     """
-    text = strip_reasoning(completion.text)
+    text = scales_inside(strip_reasoning(completion.text))
     return settle(
         boxes(text, completion.finish),
         lambda box: numbers(box, n, scale),
         missing=f"no boxed scores in text ending {tail(text)}",
     )
+
+
+def scales_inside(text: str) -> str:
+    r"""The text with what says the scale of a box, `\boxed{9}/5`, put into it: `\boxed{9/5}`."""
+    return _BOX_OUT_OF.sub(_inside, text)
+
+
+def _inside(box: re.Match[str]) -> str:
+    if not box[2]:
+        return box[0]
+    scores = ", ".join(with_scale(token, box[2]) for token in box["content"].split(","))
+    return f"\\boxed{{{scores}}}"
 
 
 def boxes(text: str, finish: str) -> list[str]:

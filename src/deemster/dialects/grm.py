@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deemster.dialects.base import Dialect, Parsed, settle, tail
-from deemster.dialects.boxed import BOX, boxes, numbers
+from deemster.dialects.boxed import BOX, boxes, numbers, scales_inside
 from deemster.dialects.criteria import read_principles
 from deemster.dialects.labels import critiques, sections
 from deemster.dialects.reasoning import strip_reasoning
@@ -43,11 +43,11 @@ class Grm(Dialect):
 
         Boxes before the label may be the judge's own mathematics; those that follow elsewhere
         speak against it if they could be scores and differ, and so do numbers without a box
-        behind a last label. Of a completion that was cut, a box before the label counts only at
-        its very end. Quoted responses cannot add a box, because prompts respell `\boxed`;
-        they can add a label. See `Dialect.parse`.
+        behind a last label, and another score in words behind an unlabelled box. Of a completion
+        that was cut, a box before the label counts only at its very end. Quoted responses cannot
+        add a box, because prompts respell `\boxed`; they can add a label. See `Dialect.parse`.
         """
-        text = strip_reasoning(completion.text)
+        text = scales_inside(strip_reasoning(completion.text))
         found = boxes(text, completion.finish)
         parts = sections(text)
         scale = self.scale_for(n)
@@ -65,6 +65,8 @@ class Grm(Dialect):
                 f"a box, but behind the last label only {parts['last scores'].strip()[:40]!r}"
             )
         scores = settle(found, read, missing=f"no boxed scores in text ending {tail(text)}")
+        if n == 1 and not labelled:
+            _check_no_other(text, scores[0])
         analysis = parts.get("analysis", "").strip() or _reasons(parts[""])
         principles = read_principles(parts.get("criteria", ""))
         said = critiques(analysis, n)
@@ -94,6 +96,26 @@ def _unboxed(text: str, n: int) -> bool:
     """Whether it begins with as many numbers as there are responses."""
     listed = ",".join([_NUMBER] * n)
     return re.match(rf"\s{{0,8}}\[?{listed}\]?\.?[ \t]{{0,8}}(?:\n|\Z)", fold(text)) is not None
+
+
+_IN_WORDS = re.compile(
+    r"\b(?:scores?|rating|grade)(?:[ ]?\([^()\n]{1,20}\))?[ \t*_]{0,6}(?::|=|\bis\b)[ \t*_]{0,8}"
+    r"(?P<named>[0-9]{1,2}(?:\.[0-9]{1,2})?)"
+    r"|\b(?P<of>[0-9]{1,2}(?:\.[0-9]{1,2})?)(?:[ ]?/[ ]?|[ ](?:out[ ])?of[ ])10\b",
+    re.IGNORECASE,
+)
+
+
+def _check_no_other(text: str, score: float) -> None:
+    """Raise `AmbiguousError` if another score is said behind the last box.
+
+    Judges box their own mathematics, and then say the score without a box.
+    """
+    folded = fold(text)
+    *_, last = BOX.finditer(folded)
+    for said in _IN_WORDS.finditer(folded, last.end()):
+        if float(said["named"] or said["of"]) != score:
+            raise AmbiguousError(f"a box, but behind it {said[0]!r}")
 
 
 NO_REASONS = "the judge gave scores without criteria or reasons"

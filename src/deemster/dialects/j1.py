@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.base import OUT_OF, Dialect, Parsed, number, settle, tail, with_scale
 from deemster.dialects.letters import LetterPair
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 _TAGS = re.compile(
-    r"<(?P<name>score(?:_[AB])?)>(?P<value>[^<>]{0,200})</(?P=name)>", re.IGNORECASE | re.ASCII
+    r"<(?P<name>score(?:_[AB])?)>(?P<value>[^<>]{0,200})</(?P=name)>" + OUT_OF,
+    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -39,7 +40,7 @@ class J1Scores(Dialect):
         text = strip_reasoning(completion.text)
         said: dict[str, list[str]] = {}
         for tag in _TAGS.finditer(fold(text)):
-            said.setdefault(tag["name"].lower(), []).append(tag["value"])
+            said.setdefault(tag["name"].lower(), []).append(with_scale(tag["value"], tag[3]))
         names = ("score",) if n == 1 else ("score_a", "score_b")
         scores = tuple(
             settle(

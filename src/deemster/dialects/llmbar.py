@@ -11,14 +11,19 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.base import Dialect, Parsed, asserted, number, settle, tail
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
 
 # Written so that the search can leap to what they begin with: `\b` and `^` in front are slow.
-_PHRASE = re.compile(r"[Oo](?<=\b.)utput \(([ab])\)\**\s?is better")
+# "Is better written" and "is better in style" are about a part of it.
+_PHRASE = re.compile(
+    r"[Oo](?<=\b.)utput \(([ab])\)\**\s?is better"
+    r"(?=[ ]{0,2}(?:[^\w ]|$)|\s+(?:because|as|since|for|overall|due|given"
+    r"|than[ ](?:[Oo]utput|the[ ]other))\b|\s*\n)"
+)
 _LABEL = re.compile(r"\n[ *]{0,4}Output \(([ab])\)[.*]{0,3}(?=\s*(?:\n|$))")
 _THEIR_PHRASE = re.compile(r"Output \(([ab])\) is better.")
 _THEIR_LABEL = re.compile(r"(?:^|\n) ?Output \(([ab])\)")
@@ -29,10 +34,10 @@ _SCORES = {"a": (1.0, 0.0), "b": (0.0, 1.0)}
 class LlmBar(Dialect):
     """The better of two outputs.
 
-    Rule `strict` reads the phrases `Output (a) is better` and, where there is none, the lines
-    that hold nothing but a label. A judge that quotes such a phrase from a response cannot be
-    distinguished from one that says it: prompts respell it, but prefer another dialect for live
-    judging.
+    Rule `strict` reads the phrases `Output (a) is better` that are said outright (see `asserted`)
+    and, where there is none, the lines that hold nothing but a label. A judge that quotes such a
+    phrase from a response cannot be distinguished from one that says it: prompts respell it, but
+    prefer another dialect for live judging.
     """
 
     name = "llmbar"
@@ -49,7 +54,9 @@ class LlmBar(Dialect):
         elif self.rule == "label":
             letters = sorted(_THEIR_LABEL.findall(text))[:1]
         else:
-            letters = _PHRASE.findall(fold(text)) or _LABEL.findall("\n" + fold(text))
+            folded = fold(text)
+            said = (found for found in _PHRASE.finditer(folded) if asserted(folded, found.start()))
+            letters = [found[1] for found in said] or _LABEL.findall("\n" + folded)
         scores = settle(
             letters,
             lambda letter: _SCORES[letter],

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, T, number, settle, tail
+from deemster.dialects.base import OUT_OF, Dialect, Parsed, T, number, settle, tail, with_scale
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Scale
@@ -31,7 +31,8 @@ _NAME = (
     r"[ *_]{0,4}:[ *_]{0,4}"
 )
 _RATING = re.compile(
-    rf"\[\[(?!\[)[ *_]{{0,4}}(?:{_NAME})?({_NUMBER}(?:[ ]?/[ ]?10)?)[ *_]{{0,4}}\]\]", re.IGNORECASE
+    rf"\[\[(?!\[)[ *_]{{0,4}}(?:{_NAME})?({_NUMBER}(?:[ ]?/[ ]?10)?)[ *_]{{0,4}}\]\]{OUT_OF}",
+    re.IGNORECASE,
 )
 _THEIR_RATINGS = {
     "first": re.compile(rf"\[\[[ ]{{0,4}}({_NUMBER})[ ]{{0,4}}\]\]"),
@@ -85,9 +86,12 @@ def read_rating(text: str, scale: Scale, rule: str = "strict") -> float:
         ParseError: there is none.
         AmbiguousError: there are two different ones.
     """
+    theirs = _THEIR_RATINGS.get(rule)
     return _decide(
         rule,
-        _THEIR_RATINGS.get(rule, _RATING).findall(fold(text)),
+        theirs.findall(fold(text))
+        if theirs
+        else [with_scale(*found) for found in _RATING.findall(fold(text))],
         lambda rating: number(rating.removesuffix("."), scale),
         missing=f"no [[rating]] in text ending {tail(text)}",
     )

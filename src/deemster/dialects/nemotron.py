@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deemster.dialects.base import Dialect, Parsed, json_number, settle, tail
-from deemster.dialects.boxed import BOX, numbers
+from deemster.dialects.boxed import BOX, numbers, scales_inside
 from deemster.dialects.marked import Marked, critiques_of, marked, principles_of
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.dialects.strict_json import read_object
@@ -60,7 +60,7 @@ class NemotronGenRm(_Nemotron):
 
     def parse(self, completion: Completion, *, n: int) -> Parsed:
         """Read the boxes of the marked parts; see `Dialect.parse`."""
-        text = strip_reasoning(completion.text)
+        text = scales_inside(strip_reasoning(completion.text))
         parts = marked(text)
         scores = settle(
             _boxes(parts, "individual score"),

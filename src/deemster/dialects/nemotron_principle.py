@@ -16,9 +16,14 @@ from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale, TokenLogprob
 
 _JUDGEMENT = re.compile(
-    r"final[ ]judge?ment[*_]{0,4}:[ \t*_]{0,8}(?P<word>yes|no)\b" + NO_CHOICE,
+    r"final[ ]judge?ment[*_]{0,4}:[ \t*_]{0,8}(?P<word>yes|no)\b"
+    + NO_CHOICE
+    + r"(?=(?P<rest>.{0,60}))",
     re.IGNORECASE | re.ASCII,
 )
+# "Yes and no", "No doubt, yes", "No answer was given" and "Yes-ish" are neither.
+_ENDS = re.compile(r"[ \t*_)\]\"']{0,8}(?:[.!,;:(<]|[ ]-[ ]|\Z)")
+_TURNS = re.compile(r"\b(?:yes|no|but|however)\b", re.IGNORECASE)
 _OTHER = re.compile(r"[^a-z]")
 NO_PROBABILITY = "the backend gave no token probabilities: 1 stands for Yes, 0 for No"
 
@@ -40,14 +45,22 @@ class NemotronPrinciple(Dialect):
         """Read the word and its token's probability; see `Dialect.parse`."""
         text = strip_reasoning(completion.text)
         fulfils = settle(
-            (found["word"] for found in _JUDGEMENT.finditer(fold(text))),
-            lambda word: word.lower() == "yes",
+            (found["word"] + found["rest"] for found in _JUDGEMENT.finditer(fold(text))),
+            _fulfils,
             missing=f"no 'Final Judgement: Yes' or 'No' in text ending {tail(text)}",
         )
         said = (Critique(response=0, text=text.strip()),)
         if not completion.logprobs:
             return Parsed((float(fulfils),), critiques=said, warnings=(NO_PROBABILITY,))
         return Parsed((_share_of_yes(_word_token(completion.logprobs)),), critiques=said)
+
+
+def _fulfils(said: str) -> bool:
+    word = "yes" if said[:1] in "yY" else "no"
+    rest = said[len(word) :]
+    if not _ENDS.match(rest) or _TURNS.search(rest):
+        raise ParseError(f"expected Yes or No, got {said!r}")
+    return word == "yes"
 
 
 def _word_token(logprobs: tuple[TokenLogprob, ...]) -> TokenLogprob:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, settle, tail
+from deemster.dialects.base import Dialect, Parsed, asserted, settle, tail
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.errors import ParseError
 from deemster.schemas import Completion, Scale
@@ -24,7 +24,7 @@ _VERDICT = re.compile(
 
 @dataclass(frozen=True)
 class RealMistake(Dialect):
-    """One response: 1 if it contains no error, 0 if it contains one.
+    """One response: 1 if it contains no error, 0 if it contains one, said outright.
 
     Rule `published` is the benchmark's own, reconstructed from its data (2,250 of 2,250
     predictions): `contains no error` or `response is correct` anywhere means no error, whatever
@@ -47,7 +47,11 @@ class RealMistake(Dialect):
         if self.rule == "published":
             score = _published(text.lower(), missing)
         else:
-            said = (found.lastgroup or "" for found in _VERDICT.finditer(text))
+            said = (
+                found.lastgroup or ""
+                for found in _VERDICT.finditer(text)
+                if asserted(text, found.start())
+            )
             score = settle(said, lambda which: float(which == "none"), missing=missing)
         return Parsed((score,), analysis=text.strip())
 

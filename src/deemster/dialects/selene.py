@@ -16,7 +16,11 @@ from deemster.prompts import OfficialPrompt
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
 
-_LABEL = r"\bresult[*_]{0,4}+:[ \t*_]{0,8}+\n?+[ \t*_(\[]{0,8}+"
+# Where a line or a sentence begins, or in bold: "the code prints the result: 4" is no verdict.
+_LABEL = (
+    r"(?:(?:(?<![^\n])[ \t*_#>-]{0,8}+(?:(?:the|my|final|overall)[ ]){0,2}|[*_]{2}(?:final[ ])?)"
+    r"result|(?<=[.!?][ ])(?-i:Result))[*_]{0,4}+:[ \t*_]{0,8}+\n?+[ \t*_(\[]{0,8}+"
+)
 # Findings start like a verdict and run to the end of the line, so that "4 or 5" is not a 4.
 _POINTS = re.compile(_LABEL + r"([+-]?[0-9][^\n]{0,60})", re.IGNORECASE | re.ASCII)
 _WORD = re.compile(_LABEL + r"((?:yes|no)\b[^\n]{0,60})", re.IGNORECASE | re.ASCII)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deemster.dialects.base import Dialect, Parsed, number, settle, tail
+from deemster.dialects.base import OUT_OF, Dialect, Parsed, number, settle, tail, with_scale
 from deemster.dialects.reasoning import strip_reasoning
 from deemster.prompts import OfficialPrompt
 from deemster.prompts.normal_form import fold
 from deemster.schemas import Completion, Critique, Scale
 
-_SCORE = re.compile(r"<score>([^<>]{0,200})</score>", re.IGNORECASE | re.ASCII)
+_SCORE = re.compile(r"<score>([^<>]{0,200})</score>" + OUT_OF, re.IGNORECASE | re.ASCII)
 _TAG = re.compile(r"</?(?:feedback|reasoning|highlight)>", re.IGNORECASE)
 _SCALES = {
     "strict": Scale(low=1, high=5),
@@ -42,7 +42,7 @@ class TaggedScore(Dialect):
         text = strip_reasoning(completion.text)
         scale = _SCALES[self.rule]
         score = settle(
-            _SCORE.findall(fold(text)),
+            (with_scale(*found) for found in _SCORE.findall(fold(text))),
             lambda said: number(said, scale),
             missing=f"no <score> in text ending {tail(text)}",
         )

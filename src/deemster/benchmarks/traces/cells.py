@@ -60,7 +60,9 @@ def scores_of(row: Row, columns: Sequence[Column] | None) -> list[float | None]:
 
 
 def score_of(value: object) -> float | None:
-    """A score; None for what is no finite number."""
+    """A score, true and false being 1 and 0; None for what is no finite number."""
+    if isinstance(value, str) and value.strip().lower() in {"true", "false"}:  # as tables say it
+        return float(value.strip().lower() == "true")
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):

@@ -155,13 +155,28 @@ class ColumnTraces(TraceReader):
             id=cell_text(first, columns.get("id")) or f"row {first.number}",
             query=numbers_written(single(first, columns.get("query"))) or (),
             responses=responses,
-            ground_truth=self._truth(first, columns, names),
+            ground_truth=self._truth_of(rows, columns, names),
             reference=numbers_written(single(first, columns.get("reference"))),
             policies=policies if len(policies) == n else None,
             subset=cell_text(first, columns.get("subset")) or "",
             metadata=about,
         )
         return ids.apart(sample), tuple(votes)
+
+    def _truth_of(
+        self, rows: Sequence[Row], columns: Columns, names: list[list[str]]
+    ) -> Sequence[float] | None:
+        """What the rows about one sample say, each the same or nothing."""
+        said: Sequence[float] | None = None
+        for row in rows:
+            other = self._truth(row, columns, names)
+            if None not in (said, other) and list(said or ()) != list(other or ()):
+                raise row.error(
+                    "the truth is another than in an earlier row about the same sample; correct "
+                    "it, or leave it out with --columns truth="
+                )
+            said = other if said is None else said
+        return said
 
     def _truth(self, row: Row, columns: Columns, names: list[list[str]]) -> Sequence[float] | None:
         """What the column says; without one, `chosen` is better than `rejected`."""

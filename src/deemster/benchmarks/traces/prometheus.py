@@ -40,7 +40,7 @@ class PrometheusTraces(ColumnTraces):
                 yield replace(
                     row,
                     values={
-                        "id": str(row.get("id") or row.get("idx") or f"row {row.number}"),
+                        "id": str(row.get("id", row.get("idx", f"row {row.number}"))),
                         "query": row.get("orig_instruction", row.get("instruction")),
                         "responses": [row.get("orig_response", row.get("response", ""))],
                         "reference": row.get("orig_reference_answer", row.get("reference_answer")),

@@ -19,7 +19,7 @@ Said = int | Literal["tie", "none"]
 _TIE = {"tie", "draw", "equal", "both", "same", "tie (bothbad)", "both_bad", "bothbad", "neither"}
 _NONE = {"", "none", "null", "nan", "error", "invalid", "unknown", "inconsistent", "n/a"}
 _NAME = re.compile(
-    r"(?:model|assistant|response|answer|output|candidate)?[ _-]?\(?([a-z]|[1-9])\)?"
+    r"(?:model|assistant|response|answer|output|candidate)?[ _-]?\(?([a-z]|[0-9])\)?"
 )
 _LABEL = re.compile(r"\[{0,2}([ab])\s?(>{1,2}|<{1,2}|=)\s?([ab])\]{0,2}")
 
@@ -41,15 +41,17 @@ def winner(value: object, names: Sequence[Sequence[str]]) -> Said:
     text = value.strip().lower()
     if text in _NONE:
         return "none"
-    called = [i for i, known in enumerate(names) if text in {name.lower() for name in known}]
-    if len(called) == 1:
-        return called[0]
+    found = _NAME.fullmatch(text)
+    # `model_1` is the response of the column `response_1`, also where that is the second of two.
+    for name in (text, found[1] if found else text):
+        called = [i for i, known in enumerate(names) if name in {one.lower() for one in known}]
+        if len(called) == 1:
+            return called[0]
     label = _LABEL.fullmatch(text)
     if text in _TIE or (text == "c" and len(names) == 2) or (label and label[2] == "="):
         return "tie"
     if label and label[1] != label[3]:
         return "ab".index(label[1] if label[2][0] == ">" else label[3])
-    found = _NAME.fullmatch(text)
     # A bare number may count from 0 or from 1.
     index = -1 if not found or text.isdigit() else _index(found[1])
     if not 0 <= index < len(names):
