@@ -195,6 +195,54 @@ def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
     assert "two too, half of the votes" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("ks", "votes"),
+    [
+        pytest.param((4, 4), {"all votes of both": 8, "half of the votes": 4}, id="as-many"),
+        pytest.param((8, 2), {"all votes of both": 10, "half of the votes": 5}, id="fewer-beside"),
+        pytest.param((2, 9), {"all votes of both": 11, "half of the votes": 5}, id="more-beside"),
+        pytest.param((8, 1), {"all votes of both": 9}, id="a-single-one-beside"),
+        pytest.param((1, 8), {"all votes of both": 9}, id="beside-a-single-one"),
+    ],
+)
+def test_another_judge_is_tried_with_the_votes_that_are_said(
+    ks: tuple[int, int], votes: dict[str, int], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    scores = [leads(rng, rng.standard_normal(200) + 0.5, k=k, noise=2) for k in ks]
+
+    def runs(kept: Sequence[int]) -> list[Path]:
+        return [
+            write(
+                tmp_path / f"{name}-{n}", [one[:n] for one in given], name=name,
+                usage=Usage(calls=1, cost=0.5),
+            )
+            for name, given, n in zip(("own", "other"), scores, kept, strict=True)
+        ]  # fmt: skip
+
+    every = runs(ks)
+    found = diagnose_run(every[0], every[1:], bootstrap=FEW).remedies
+    tried = {one.what.removeprefix("other too, "): one for one in found if "too," in one.what}
+    assert {what: one.votes for what, one in tried.items()} == votes
+    assert {what: one.cost for what, one in tried.items()} == {
+        what: 0.5 * n for what, n in votes.items()
+    }
+    panels = {"all votes of both": every}
+    if min(ks) > 1:
+        panels["half of the votes"] = runs([k // 2 for k in ks])
+    assert {what: one.accuracy for what, one in tried.items()} == {
+        what: report_panel(load_panel(panel), bootstrap=FEW).equal for what, panel in panels.items()
+    }
+
+
+def test_doubling_that_changes_nothing_may_help_or_harm(tmp_path: Path) -> None:
+    found = diagnose_run(write(tmp_path / "run", [np.array([[9, 1]] * 4)] * 30), bootstrap=FEW)
+    (twice,) = (one for one in found.remedies if one.what == "twice the votes: 8")
+    unseen = 1 - 0.025 ** (1 / 30)
+    assert twice.gain.value == 0
+    assert (twice.gain.low, twice.gain.high) == pytest.approx((-unseen, unseen))
+
+
 RIGHT, WRONG, TIED = ([[8, 2], [8, 2]], [[2, 8], [2, 8]], [[5, 5], [5, 5]])
 ALIKE = "all verdicts look alike; nothing tells a sure one from an unsure one"
 TOLD_APART = "nothing in the votes tells the labelled best response from the others"
