@@ -14,7 +14,7 @@ from deemster.backends import FakeBackend, Request
 from deemster.errors import InputError
 from deemster.judges import Judge, Panel, PanelWeights, decide
 from deemster.schemas import JudgeInfo, Judgment, Sample, Usage
-from deemster.suites.diagnosing import diagnose_run
+from deemster.suites.diagnosing import diagnose_run, gain_of_answering
 from deemster.suites.metrics import Bootstrap, Item, stable_errors
 from deemster.suites.panel_report import conditional_logit, effective_number, report_panel
 from deemster.suites.panels import load_panel
@@ -241,6 +241,20 @@ def test_doubling_that_changes_nothing_may_help_or_harm(tmp_path: Path) -> None:
     unseen = 1 - 0.025 ** (1 / 30)
     assert twice.gain.value == 0
     assert (twice.gain.low, twice.gain.high) == pytest.approx((-unseen, unseen))
+
+
+@pytest.mark.parametrize("share", [0.95, 0.9, 0.7])
+def test_answering_a_part_that_is_no_better_gains_nothing_for_sure(share: float) -> None:
+    """The interval of a difference of shares, one of which is within the other."""
+    right, answered = np.zeros(1000), np.zeros(1000)
+    right[: round(1000 * share)] = 1
+    answered[np.arange(1000) % 5 > 0] = 1
+    found = gain_of_answering(right, answered, Bootstrap(resamples=4000))
+    width = 2 * 1.96 * (share * (1 - share) * (1 / 800 - 1 / 1000)) ** 0.5
+    assert found.value == 0
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low == pytest.approx(width, rel=0.1)
 
 
 RIGHT, WRONG, TIED = ([[8, 2], [8, 2]], [[2, 8], [2, 8]], [[5, 5], [5, 5]])

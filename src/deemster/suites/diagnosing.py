@@ -196,10 +196,30 @@ def _abstaining(
     except InputError as error:  # verdicts look alike, all of them or those of four folds
         return _untried(keys, str(error))
     kept = np.argsort(-chance, kind="stable")[: round(_ANSWERED * len(keys))]
-    gain = np.full(len(keys), -1.0) * right  # accuracy of the kept less that of all
-    gain[kept] += right[kept] * len(keys) / len(kept)
+    answered = np.zeros(len(keys))
+    answered[kept] = 1
+    gain = gain_of_answering(right, answered, bootstrap)
     note = f"of the {len(kept)} answered; cross-fitted"
-    return bootstrap.mean(right[kept]), bootstrap.mean(gain), note
+    return bootstrap.mean(right[kept]), gain, note
+
+
+def gain_of_answering(right: Floats, answered: Floats, bootstrap: Bootstrap) -> Estimate:
+    """Accuracy of the answered items less that of all, over resampled items.
+
+    Args:
+        right: (I,) 1 for right.
+        answered: (I,) 1 for answered, some.
+        bootstrap: how the interval is drawn.
+    """
+    rows, counts = np.unique(np.stack([right, answered], axis=1), axis=0, return_counts=True)
+    hits, kept = rows.T
+
+    def statistic(w: Floats) -> Floats:
+        found: Floats = w @ (hits * kept) / (w @ kept) - w @ hits / w.sum(axis=1)
+        return found
+
+    value = float(statistic(counts[None].astype(float))[0])
+    return bootstrap.estimate(value, counts, statistic, within=(-1.0, 1.0))
 
 
 def _untried(keys: Sequence[str], why: str) -> _Tried:
