@@ -72,6 +72,26 @@ def test_too_few_items_pass_only_where_that_is_said(tmp_path: Path) -> None:
     assert not gate_run(worse, paths[1], margin=0.05, allow_inconclusive=True).passed
 
 
+@pytest.mark.parametrize(
+    ("baseline", "run", "told"),
+    [
+        pytest.param("r" * 30, "r" * 30, "too few items to tell", id="never-differ"),
+        pytest.param("wr" * 20, "rw" * 20, "about 15457 are needed", id="few"),
+        pytest.param(
+            "r" * 110 + "w" * 85 + "r" * 1805, "w" * 110 + "r" * 85 + "r" * 1805,
+            "the loss seen is too near the margin to tell",
+            id="more-items-than-those-needed",
+        ),
+    ],
+)  # fmt: skip
+def test_why_the_gate_cannot_tell(baseline: str, run: str, told: str, tmp_path: Path) -> None:
+    """It must not ask for fewer items than there are."""
+    report = gate_run(write(tmp_path / "new", run), write(tmp_path / "old", baseline), margin=0.02)
+    check = report.checks[1]
+    assert not check.passed
+    assert check.message.endswith(told)
+
+
 def test_a_subset_that_broke_closes_the_gate_though_the_whole_is_as_good(tmp_path: Path) -> None:
     """ "What did not change but broke": 12 lost in one subset, 12 gained in others."""
     old = write(tmp_path / "old", "r" * 300 + "w" * 12 + "r" * 88, subset_of=100)

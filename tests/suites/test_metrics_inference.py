@@ -217,6 +217,29 @@ class TestPPI:
         found = ppi_mean([1, 0, 1], [1, 1, 0], [])
         assert found.mean == found.labels_only
 
+    @pytest.mark.parametrize(
+        ("labels", "judged", "value", "low", "high"),
+        [
+            # Of 4 alike, others may be as frequent as 1 - 0.025 ** (1 / 4) = 0.602.
+            pytest.param([1, 1, 1, 1], [1, 0, 1, 1], 1, 0.398, 1, id="all-won"),
+            pytest.param([0, 0, 0, 0], [1, 0, 1, 1], 0, 0, 0.602, id="all-lost"),
+            pytest.param([0.5] * 4, [1, 0, 1, 1], 0.5, 0.199, 0.801, id="all-tied"),
+            pytest.param([1, 1, 1, 0], [1, 0, 1, 1], 0.75, 0, 1, id="wide"),
+            pytest.param([1, 1, 1, 0, 1, 1], [0, 0, 1, 0, 1, 0], 1, 0.925, 1, id="beyond-the-end"),
+        ],
+    )
+    def test_win_rates_stay_between_their_ends_and_have_a_width(
+        self, labels: list[float], judged: list[float], value: float, low: float, high: float
+    ) -> None:
+        rest, power = [1.0] * 20, 1.0 if value == 1 > min(labels) else None
+        found = ppi_mean(labels, judged, rest, power=power, within=(0, 1)).mean
+        assert (found.value, found.low, found.high) == pytest.approx((value, low, high), abs=1e-3)
+        free = ppi_mean(labels, judged, rest, power=power).mean
+        if len(set(labels)) == 1:
+            assert (free.value, free.low, free.high) == (value, None, None)
+        else:
+            assert (free.high or 0) > 1
+
     def test_over_items(self) -> None:
         items = [
             Item(id=one.id, rewards=one.rewards, policies=("p", "q"), ballot=one.ballot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,15 @@ from scipy import stats
 from deemster.errors import InputError
 from deemster.schemas import Failure, JudgeInfo, Judgment, Sample, Usage, Verdict
 from deemster.suites import metrics
-from deemster.suites.metrics import Bootstrap, Item
+from deemster.suites.metrics import (
+    Bootstrap,
+    Estimate,
+    Item,
+    auc,
+    calibrate,
+    cohen_kappa,
+    correlation,
+)
 
 NAN = float("nan")
 
@@ -117,7 +126,8 @@ class TestBootstrap:
     def test_ratio_resamples_tops_and_bottoms_together(self) -> None:
         bottoms = np.random.default_rng(0).integers(0, 5, size=200)
         found = Bootstrap().ratio(bottoms * 0.25, bottoms)
-        assert (found.value, found.low, found.high) == (0.25, 0.25, 0.25)
+        assert found.value == 0.25  # in every resample; the width is what stays unseen
+        assert (found.low, found.high) == pytest.approx((0.25, 0.25), abs=0.02)
         assert found.n == (bottoms > 0).sum()
 
     @pytest.mark.parametrize(
@@ -139,6 +149,68 @@ class TestBootstrap:
         assert found.value == found.high == 1.0
         assert found.low == pytest.approx(0.025**0.1)
 
+    @pytest.mark.parametrize(
+        ("found", "value", "low", "high"),
+        [
+            # Of 10 alike, others may be as frequent as 1 - 0.025 ** (1 / 10) = 0.308.
+            pytest.param(lambda b: b.mean([0.5] * 10), 0.5, 0.346, 0.654, id="shared"),
+            pytest.param(lambda b: b.mean([-1.0] * 10, within=(-1, 1)), -1, -1, -0.383, id="taus"),
+            pytest.param(
+                lambda b: b.mean([0.1] * 10, within=(0, np.inf)), 0.1, None, None, id="loss"
+            ),
+            pytest.param(lambda b: b.mean([7.0] * 10), 7, None, None, id="off-the-scale"),
+            pytest.param(lambda b: b.ratio([3] * 10, [3] * 10), 1, 0.692, 1, id="pairs-right"),
+            pytest.param(lambda b: b.ratio([0] * 10, [1, 2] * 5), 0, 0, 0.308, id="pairs-wrong"),
+            pytest.param(
+                lambda b: auc(range(20), [0] * 10 + [1] * 10, bootstrap=b), 1, 0.692, 1,
+                id="auc-separated",
+            ),
+            pytest.param(
+                lambda b: auc(range(40), [1] * 10 + [0] * 30, bootstrap=b), 0, 0, 0.308,
+                id="auc-reversed",
+            ),
+            pytest.param(
+                lambda b: auc([5] * 20, [0, 1] * 10, bootstrap=b), 0.5, 0.346, 0.654, id="auc-tied"
+            ),
+            pytest.param(
+                lambda b: auc(range(10), [0] * 5 + [1] + [0] * 4, bootstrap=b), 5 / 9, None, None,
+                id="auc-one-good",
+            ),
+            pytest.param(
+                lambda b: correlation(range(10), range(10), bootstrap=b), 1, 0.383, 1, id="rho"
+            ),
+            pytest.param(
+                lambda b: correlation(range(10), range(10), "kendall", bootstrap=b), 1, 0.383, 1,
+                id="tau",
+            ),
+            pytest.param(
+                lambda b: cohen_kappa("A" * 10, "AB" * 5, bootstrap=b), 0, -0.308, 0.308,
+                id="kappa-of-one-label",
+            ),
+            pytest.param(
+                lambda b: calibrate([1.0] * 10, [1] * 10, bootstrap=b).ece, 0, 0, 0.308, id="ece"
+            ),
+            pytest.param(
+                lambda b: calibrate([0.6, 1] * 5, [1] * 10, bootstrap=b).ece, 0.2, 0, 0.508,
+                id="ece-all-right",
+            ),
+            pytest.param(
+                lambda b: calibrate([0.9] * 10, [0] * 10, bootstrap=b).brier, 0.81, 0.502, 1,
+                id="brier-all-wrong",
+            ),
+        ],
+    )  # fmt: skip
+    def test_figures_that_resampling_cannot_change_still_have_a_width(
+        self,
+        found: Callable[[Bootstrap], Estimate],
+        value: float,
+        low: float | None,
+        high: float | None,
+    ) -> None:
+        got = found(Bootstrap(resamples=100))
+        assert got.value == pytest.approx(value)
+        assert (got.low, got.high) == pytest.approx((low, high), abs=1e-3)
+
     def test_undefined_is_none(self) -> None:
         nothing = Bootstrap().mean([])
         assert (nothing.value, nothing.low, nothing.high, nothing.n) == (None, None, None, 0)
@@ -152,7 +224,7 @@ class TestBootstrap:
 
     @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
     def test_interval_contains_the_value(self, values: list[float]) -> None:
-        found = Bootstrap(resamples=50).mean(values)
+        found = Bootstrap(resamples=50).mean(values, within=(-1e6, 1e6))
         assert found.value is not None
         assert found.low is not None
         assert found.high is not None

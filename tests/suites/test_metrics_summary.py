@@ -14,6 +14,7 @@ import pytest
 from deemster.aggregators import Mean, Sum
 from deemster.schemas import Failure, JudgeInfo, Judgment, Sample, Usage, Verdict, Vote
 from deemster.suites.metrics import Bootstrap, Item, Summary, accuracy, is_binary, summarise
+from deemster.suites.thresholds import figure_of
 
 QUICK = Bootstrap(resamples=100)
 JUDGE = JudgeInfo(name="j", model="fake/model", k=4)
@@ -267,3 +268,23 @@ def test_win_rates_are_corrected_where_some_items_carry_human_labels() -> None:
     assert corrected.mean.low < 0.6 < corrected.mean.high
     assert not summarise(items[:100], bootstrap=QUICK).corrected  # all labelled: nothing to correct
     assert Summary.model_validate_json(found.model_dump_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("truths", "share"),
+    [
+        pytest.param([(1, 0)] * 4, 0.5, id="all-with-a-best"),
+        pytest.param([(1, 0)] * 4 + [(1, 1)] * 6, 0.5, id="others-truly-tied"),
+        pytest.param([(1, 0)] * 4 + [None] * 6, 0.5, id="others-without-truth"),
+        pytest.param([None] * 4, None, id="no-truth"),
+        pytest.param([(1, 1)] * 4, None, id="all-truly-tied"),
+    ],
+)
+def test_ties_are_a_share_of_the_items_that_can_be_wrong(
+    truths: list[tuple[float, ...] | None], share: float | None
+) -> None:
+    items = [
+        Item.from_scores(str(i), [[5, 5] if i % 2 else [6, 4]], ground_truth=truth)
+        for i, truth in enumerate(truths)
+    ]
+    assert figure_of(summarise(items, bootstrap=QUICK), "ties") == share

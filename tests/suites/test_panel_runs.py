@@ -14,7 +14,7 @@ from deemster.backends import FakeBackend, Request
 from deemster.errors import InputError
 from deemster.judges import Judge, Panel, PanelWeights, decide
 from deemster.schemas import JudgeInfo, Judgment, Sample, Usage
-from deemster.suites.diagnosing import diagnose_run
+from deemster.suites.diagnosing import diagnose_run, gain_of_answering
 from deemster.suites.metrics import Bootstrap, Item, stable_errors
 from deemster.suites.panel_report import conditional_logit, effective_number, report_panel
 from deemster.suites.panels import load_panel
@@ -193,6 +193,68 @@ def test_what_would_help_a_judge(runs: dict[str, Path]) -> None:
     done = deemster("diagnose", str(runs["one"]), str(runs["two"]))
     assert done.returncode == 0, done.stderr
     assert "two too, half of the votes" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("ks", "votes"),
+    [
+        pytest.param((4, 4), {"all votes of both": 8, "half of the votes": 4}, id="as-many"),
+        pytest.param((8, 2), {"all votes of both": 10, "half of the votes": 5}, id="fewer-beside"),
+        pytest.param((2, 9), {"all votes of both": 11, "half of the votes": 5}, id="more-beside"),
+        pytest.param((8, 1), {"all votes of both": 9}, id="a-single-one-beside"),
+        pytest.param((1, 8), {"all votes of both": 9}, id="beside-a-single-one"),
+    ],
+)
+def test_another_judge_is_tried_with_the_votes_that_are_said(
+    ks: tuple[int, int], votes: dict[str, int], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    scores = [leads(rng, rng.standard_normal(200) + 0.5, k=k, noise=2) for k in ks]
+
+    def runs(kept: Sequence[int]) -> list[Path]:
+        return [
+            write(
+                tmp_path / f"{name}-{n}", [one[:n] for one in given], name=name,
+                usage=Usage(calls=1, cost=0.5),
+            )
+            for name, given, n in zip(("own", "other"), scores, kept, strict=True)
+        ]  # fmt: skip
+
+    every = runs(ks)
+    found = diagnose_run(every[0], every[1:], bootstrap=FEW).remedies
+    tried = {one.what.removeprefix("other too, "): one for one in found if "too," in one.what}
+    assert {what: one.votes for what, one in tried.items()} == votes
+    assert {what: one.cost for what, one in tried.items()} == {
+        what: 0.5 * n for what, n in votes.items()
+    }
+    panels = {"all votes of both": every}
+    if min(ks) > 1:
+        panels["half of the votes"] = runs([k // 2 for k in ks])
+    assert {what: one.accuracy for what, one in tried.items()} == {
+        what: report_panel(load_panel(panel), bootstrap=FEW).equal for what, panel in panels.items()
+    }
+
+
+def test_doubling_that_changes_nothing_may_help_or_harm(tmp_path: Path) -> None:
+    found = diagnose_run(write(tmp_path / "run", [np.array([[9, 1]] * 4)] * 30), bootstrap=FEW)
+    (twice,) = (one for one in found.remedies if one.what == "twice the votes: 8")
+    unseen = 1 - 0.025 ** (1 / 30)
+    assert twice.gain.value == 0
+    assert (twice.gain.low, twice.gain.high) == pytest.approx((-unseen, unseen))
+
+
+@pytest.mark.parametrize("share", [0.95, 0.9, 0.7])
+def test_answering_a_part_that_is_no_better_gains_nothing_for_sure(share: float) -> None:
+    """The interval of a difference of shares, one of which is within the other."""
+    right, answered = np.zeros(1000), np.zeros(1000)
+    right[: round(1000 * share)] = 1
+    answered[np.arange(1000) % 5 > 0] = 1
+    found = gain_of_answering(right, answered, Bootstrap(resamples=4000))
+    width = 2 * 1.96 * (share * (1 - share) * (1 / 800 - 1 / 1000)) ** 0.5
+    assert found.value == 0
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low == pytest.approx(width, rel=0.1)
 
 
 RIGHT, WRONG, TIED = ([[8, 2], [8, 2]], [[2, 8], [2, 8]], [[5, 5], [5, 5]])

@@ -23,13 +23,17 @@ RIGHT = 0.8
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A judge that orders 80 % of its pairs right, with a vote or with two."""
-    directory = tmp_path_factory.mktemp("run")
+    return write(tmp_path_factory.mktemp("run"), RIGHT)
+
+
+def write(directory: Path, right: float) -> Path:
+    """A run that orders so many of its pairs right."""
     info = JudgeInfo(name="j", model="m", k=2, aggregator="sum()")
     with RunStore(directory, write=True) as store:
         store.set_judges([info])
         with store.transaction():
             for i in range(200):
-                scores = (8.0, 3.0) if i % 10 < 10 * RIGHT else (3.0, 8.0)
+                scores = (8.0, 3.0) if i % 10 < 10 * right else (3.0, 8.0)
                 votes = [Judgment(scores=scores, draw=d, judge="j") for d in (0, 1)]
                 sample = Sample(id=f"{i}", query="q", responses=("a", "b"), ground_truth=(1, 0))
                 store.add_in_transaction(i, sample)
@@ -82,6 +86,26 @@ def test_votes_that_change_nothing_only_cost(run: Path) -> None:
     assert one.cost_with_labels is not None
     assert two.cost_with_labels is not None
     assert one.cost_with_labels <= two.cost_with_labels
+
+
+@pytest.mark.parametrize(
+    ("right", "prices"),
+    [
+        pytest.param(0.5, Prices(vote=0.1, label=1.0), id="coin"),
+        pytest.param(0.2, Prices(vote=0.1, label=1.0), id="worse-than-a-coin"),
+        pytest.param(0.2, Prices(vote=0.001, label=1.0), id="worse-than-a-coin-and-cheap"),
+        pytest.param(0.8, Prices(vote=1.0, label=0.1), id="dear-judge"),
+        pytest.param(0.8, Prices(vote=0.001, label=0.0), id="labels-for-nothing"),
+    ],
+)
+def test_where_a_judge_saves_nothing_the_labels_are_all_that_is_paid(
+    right: float, prices: Prices, tmp_path: Path
+) -> None:
+    """A corrected mean does not rely on a judge that orders fewer than half right."""
+    plan = plan_power(write(tmp_path / "run", right), effect=0.1, prices=prices, bootstrap=FEW)
+    one = plan.plans[0]
+    assert (one.labels, one.judged) == (plan.labels_only, 0)
+    assert one.cost_with_labels == plan.labels_only_cost
 
 
 def test_the_command(run: Path) -> None:

@@ -268,10 +268,14 @@ def _confidence(
         n=int(use.sum()),
         before=_quality(raw[use], y, bootstrap) if compared else None,
         after=_quality(after[use], y, bootstrap),
-        brier_change=bootstrap.mean(np.square(after[use] - y) - np.square(raw[use] - y))
+        brier_change=bootstrap.mean(
+            np.square(after[use] - y) - np.square(raw[use] - y), within=(-1.0, 1.0)
+        )
         if compared
         else None,
-        log_loss_change=bootstrap.mean(_loss(after[use], y) - _loss(raw[use], y))
+        log_loss_change=bootstrap.mean(
+            _loss(after[use], y) - _loss(raw[use], y), within=(-np.inf, np.inf)
+        )
         if compared
         else None,
     )
@@ -281,7 +285,7 @@ def _confidence(
 def _quality(stated: Floats, right: Floats, bootstrap: Bootstrap) -> Quality:
     return Quality(
         calibration=calibrate(stated, right, bootstrap=bootstrap),
-        log_loss=bootstrap.mean(_loss(stated, right)),
+        log_loss=bootstrap.mean(_loss(stated, right), within=(0.0, np.inf)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def _effective_votes(
     return effective_number(np.stack(errors, axis=1), bootstrap=bootstrap)
 
 
-def _hits(panel: StoredPanel, keys: Sequence[str], votes: Sequence[int]) -> Floats:
+def _hits(panel: StoredPanel, keys: Sequence[str], votes: Sequence[int] | None) -> Floats:
     hits: Floats = (win_share(rewards_table(panel, keys, votes)) == 1).astype(float)
     return hits
 
@@ -136,9 +137,9 @@ def _more_votes(  # noqa: PLR0917
     before = (_hits(panel, keys, range(half)) + _hits(panel, keys, range(half, 2 * half))) / 2
     return [
         Remedy(
-            what=f"twice the votes: {2 * k}",
+            what=f"twice the votes: {2 * votes:.3g}",
             accuracy=Estimate(value=None, low=None, high=None, n=len(keys)),
-            gain=bootstrap.mean(now - before),
+            gain=bootstrap.difference(now, before),
             votes=2 * votes,
             cost=None if cost is None else 2 * cost,
             note=f"what going from {half} to {2 * half} gave",
@@ -195,10 +196,30 @@ def _abstaining(
     except InputError as error:  # verdicts look alike, all of them or those of four folds
         return _untried(keys, str(error))
     kept = np.argsort(-chance, kind="stable")[: round(_ANSWERED * len(keys))]
-    gain = np.full(len(keys), -1.0) * right  # accuracy of the kept less that of all
-    gain[kept] += right[kept] * len(keys) / len(kept)
+    answered = np.zeros(len(keys))
+    answered[kept] = 1
+    gain = gain_of_answering(right, answered, bootstrap)
     note = f"of the {len(kept)} answered; cross-fitted"
-    return bootstrap.mean(right[kept]), bootstrap.mean(gain), note
+    return bootstrap.mean(right[kept]), gain, note
+
+
+def gain_of_answering(right: Floats, answered: Floats, bootstrap: Bootstrap) -> Estimate:
+    """Accuracy of the answered items less that of all, over resampled items.
+
+    Args:
+        right: (I,) 1 for right.
+        answered: (I,) 1 for answered, some.
+        bootstrap: how the interval is drawn.
+    """
+    rows, counts = np.unique(np.stack([right, answered], axis=1), axis=0, return_counts=True)
+    hits, kept = rows.T
+
+    def statistic(w: Floats) -> Floats:
+        found: Floats = w @ (hits * kept) / (w @ kept) - w @ hits / w.sum(axis=1)
+        return found
+
+    value = float(statistic(counts[None].astype(float))[0])
+    return bootstrap.estimate(value, counts, statistic, within=(-1.0, 1.0))
 
 
 def _untried(keys: Sequence[str], why: str) -> _Tried:
@@ -220,6 +241,15 @@ def _loaded(member: Member, others: Sequence[Path]) -> list[Member]:
     return found
 
 
+def _halved(member: Member) -> Member:
+    """With the first half of its votes on every sample."""
+    halves = {
+        key: verdict.model_copy(update={"votes": verdict.votes[: len(verdict.votes) // 2]})
+        for key, verdict in member.verdicts.items()
+    }
+    return replace(member, verdicts=halves)
+
+
 def _another(member: Member, other: Member, bootstrap: Bootstrap) -> list[Remedy]:
     """Half of the votes from another judge; all of both."""
     keys = [
@@ -234,23 +264,31 @@ def _another(member: Member, other: Member, bootstrap: Bootstrap) -> list[Remedy
             raise InputError(f"sample {key!r} has other labels in the run of {other.info.name!r}")
     pair = StoredPanel((member, other), tuple(keys))
     alone = (win_share(rewards_table(StoredPanel((member,), tuple(keys)), keys)) == 1).astype(float)
-    costs = [one.cost_per_item(keys) for one in pair.members]
-    total = None if None in costs else sum(cost or 0.0 for cost in costs)
-    votes = [one.votes_per_item(keys) for one in pair.members]
-    k = min(len(one.verdicts[key].votes) for one in pair.members for key in keys)
+    note = "" if len(keys) == len(member.samples) else f"on {len(keys)} shared items"
+    halves = StoredPanel(tuple(map(_halved, pair.members)), pair.keys)
+    most = max(len(one.verdicts[key].votes) for one in halves.members for key in keys)
     found = []
-    for what, kept, share in (("half of the votes", k // 2, 0.5), ("all votes of both", k, 1.0)):
-        if kept < 1:
+    for what, panel, kept in (
+        ("half of the votes", halves, range(most)),
+        ("all votes of both", pair, None),
+    ):
+        if any(not one.verdicts[key].votes for one in panel.members for key in keys):
             continue
-        hits = _hits(pair, keys, range(kept))
+        votes = [one.votes_per_item(keys) for one in panel.members]
+        costs = [
+            None if cost is None else cost * drawn / whole.votes_per_item(keys)
+            for whole, drawn in zip(pair.members, votes, strict=True)
+            for cost in (whole.cost_per_item(keys),)
+        ]
+        hits = _hits(panel, keys, kept)
         found.append(
             Remedy(
                 what=f"{other.info.name} too, {what}",
                 accuracy=bootstrap.mean(hits),
                 gain=bootstrap.difference(hits, alone),
-                votes=share * sum(votes),
-                cost=None if total is None else share * total,
-                note="" if len(keys) == len(member.samples) else f"on {len(keys)} shared items",
+                votes=sum(votes),
+                cost=None if None in costs else sum(cost or 0.0 for cost in costs),
+                note=note,
             )
         )
     return found

@@ -135,9 +135,7 @@ def _checks(
     shown = f"{_points(comparison.change)} points, at worst {_points(bound)} (one-sided bound)"
     margin = f"margin of {100 * overall.margin:g} points"
     if not overall.holds and not worse:
-        shown += ": too few items to tell"
-        if overall.n_needed is not None:  # where the runs never differ, nothing says how many
-            shown += f", about {overall.n_needed} are needed"
+        shown += f": {_untold(overall)}"
     yield Check(
         name=f"overall: not worse by a {margin}",
         passed=overall.holds or (allow_inconclusive and not worse),
@@ -152,6 +150,16 @@ def _checks(
             message=f"{_points(change)} points on {one.difference.n} items, "
             f"p {_p(one.p_adjusted)} corrected for {len(subsets)} subsets",
         )
+
+
+def _untold(overall: NonInferiority) -> str:
+    """Why neither a loss nor its absence is shown."""
+    needed = overall.n_needed
+    if needed is None:  # where the runs never differ, nothing says how many
+        return "too few items to tell"
+    if needed > overall.difference.n:
+        return f"too few items to tell, about {needed} are needed"
+    return "the loss seen is too near the margin to tell"
 
 
 def _points(share: float) -> str:

@@ -240,7 +240,7 @@ def _correlation_estimate(a: Floats, b: Floats, bootstrap: Bootstrap) -> Estimat
     def statistic(w: Floats) -> Floats:
         return np.array([_mean_correlation(rows, one) for one in w])
 
-    return bootstrap.estimate(_correlation(a, b), counts, statistic)
+    return bootstrap.estimate(_correlation(a, b), counts, statistic, within=(-1.0, 1.0))
 
 
 def _picks(table: Floats) -> Ints:

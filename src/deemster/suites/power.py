@@ -148,15 +148,16 @@ def _plan(  # noqa: PLR0917
     slope = 2 * float(won.mean()) - 1  # how much of a true difference the judge sees
     variance = 0.25 * (1 - float(tied.mean()))
     items = math.ceil(reach**2 * variance / (effect * slope) ** 2) if slope > 0 else None
-    explained = min(slope**2 * 0.25 / variance, 1.0) if variance else 0.0
+    explained = min(max(slope, 0.0) ** 2 * 0.25 / variance, 1.0) if variance else 0.0
     judging = None if prices.vote is None else k * prices.vote
     options = []
     for ratio in _RATIOS:
         least = reach**2 * 0.25 / effect**2 * (1 - explained * ratio / (1 + ratio))
         n = math.ceil(least)
-        paid = (prices.label or 1.0) * n + (judging or 0.0) * n * (1 + ratio)
-        options.append((paid, n, n * (1 + ratio) if ratio else 0))
-    # Without prices a label is taken to cost far more than a verdict.
+        judged = n * (1 + ratio) if ratio else 0
+        # Without prices a label is taken to cost far more than a verdict.
+        paid = (1.0 if prices.label is None else prices.label) * n + (judging or 0.0) * judged
+        options.append((paid, n, judged))
     paid, labels, judged = min(options)
     known = prices.label is not None and judging is not None
     return Plan(

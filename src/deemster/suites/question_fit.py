@@ -131,8 +131,12 @@ def fit_questions(
         ),
         penalty=found.penalty if np.isfinite(found.penalty) else None,
         scale=found.scale,
-        fitted=FitFigures(accuracy=draw.mean(own[0]), log_loss=draw.mean(own[1])),
-        equal=FitFigures(accuracy=draw.mean(equal[0]), log_loss=draw.mean(equal[1])),
+        fitted=FitFigures(
+            accuracy=draw.mean(own[0]), log_loss=draw.mean(own[1], within=(0.0, np.inf))
+        ),
+        equal=FitFigures(
+            accuracy=draw.mean(equal[0]), log_loss=draw.mean(equal[1], within=(0.0, np.inf))
+        ),
         gain=FitFigures(
             accuracy=draw.difference(own[0], equal[0]), log_loss=draw.difference(own[1], equal[1])
         ),

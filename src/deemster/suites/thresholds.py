@@ -44,7 +44,8 @@ def figure_of(summary: Summary, name: str) -> float | None:
     if name == "unscored":
         return None if not summary.n else 1 - summary.n_scored / summary.n
     if name == "ties":
-        return None if not summary.n_scored else summary.ties / summary.n_scored
+        able = summary.detail.scored.n  # those that accuracy is about, as the ties are
+        return summary.ties / able if able else None
     if name == "accuracy":
         return summary.accuracy
     if name == "position_consistency":

@@ -16,6 +16,7 @@ from deemster.suites.metrics.items import Item, top_set
 Level = Literal["nominal", "ordinal", "interval"]
 HUMAN = "human"
 """Name of the ground truth among the raters of an agreement matrix."""
+_ENDS = (-1.0, 1.0)
 _UNITS_AT_ONCE = 2_000_000
 
 
@@ -53,7 +54,10 @@ def krippendorff_alpha(
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(_alpha(pairs, values, level)[0])
     found = bootstrap.estimate(
-        value, counts, lambda w: _alpha(_coincidences(rows, w), values, level)
+        value,
+        counts,
+        lambda w: _alpha(_coincidences(rows, w), values, level),
+        within=_ENDS,
     )
     shares = pairs[0].sum(axis=1) / pairs[0].sum()
     return _less_certain(found, 1 - float(shares @ shares), bootstrap)
@@ -147,7 +151,7 @@ def cohen_kappa(
         return kappa
 
     shares = np.bincount(codes[:, 0]) / len(pairs)
-    found = bootstrap.estimate(value, counts, resampled)
+    found = bootstrap.estimate(value, counts, resampled, within=_ENDS)
     return _less_certain(found, 1 - float(shares @ shares), bootstrap)
 
 

@@ -77,17 +77,32 @@ def calibrate(
     member = np.eye(int(place.max()) + 1)[place]
     gap = (rows[:, 1] - rows[:, 0])[:, None] * member
 
-    def ece(w: Floats) -> Floats:
+    def over_bins(w: Floats) -> Floats:
         # n_bin |accuracy - confidence| summed, over n: the bin sizes cancel.
         error: Floats = np.abs(w @ gap).sum(axis=1) / len(stated)
         return error
 
+    ece = bootstrap.estimate(float(over_bins(counts[None, :].astype(float))[0]), counts, over_bins)
+    brier = bootstrap.mean((stated - hit) ** 2)
+    if (hit == hit[0]).all():
+        ece, brier = (_less_certain(found, bootstrap) for found in (ece, brier))
     return Calibration(
-        ece=bootstrap.estimate(float(ece(counts[None, :].astype(float))[0]), counts, ece),
-        brier=bootstrap.mean((stated - hit) ** 2),
+        ece=ece,
+        brier=brier,
         curve=tuple(
             _bin(stated, hit, rows[place == b, 0], bootstrap) for b in range(member.shape[1])
         ),
+    )
+
+
+def _less_certain(found: Estimate, bootstrap: Bootstrap) -> Estimate:
+    """Where all outcomes are alike: a share of others moves neither figure by more than itself."""
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    room = bootstrap.unseen(found.n)
+    low, high = max(0.0, found.value - room), min(1.0, found.value + room)
+    return found.model_copy(
+        update={"low": tidy(min(low, found.low)), "high": tidy(max(high, found.high))}
     )
 
 

@@ -62,10 +62,10 @@ def decision_figures(
         n=len(answers),
         answered=len(pairs),
         accuracy=bootstrap.mean(right),
-        brier=bootstrap.mean([_brier(*pair) for pair in pairs]),
-        log_loss=bootstrap.mean([_log_loss(*pair) for pair in pairs]),
+        brier=bootstrap.mean([_brier(*pair) for pair in pairs], within=(0.0, 2.0)),
+        log_loss=bootstrap.mean([_log_loss(*pair) for pair in pairs], within=(0.0, math.inf)),
         ece=calibrate([max(stated) for _, stated in pairs], right, bootstrap=bootstrap).ece,
-        level_error=bootstrap.mean(scores) if scores else None,
+        level_error=bootstrap.mean(scores, within=(0.0, math.inf)) if scores else None,
         brier_uniform=math.fsum(_brier(*pair) for pair in flat) / len(flat),
         log_loss_uniform=math.fsum(_log_loss(*pair) for pair in flat) / len(flat),
     )

@@ -20,6 +20,8 @@ from deemster.schemas import Count, Record
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
+Ends = tuple[float, float]
+"""The lowest and the highest value that a figure can have."""
 
 _CELLS_AT_ONCE = 2_000_000
 """Most resampled counts held at once: 16 MB of float64."""
@@ -94,7 +96,13 @@ class Bootstrap:
             yield drawn.reshape(block, cells).astype(float)
 
     def estimate(
-        self, value: float, counts: Ints, statistic: Callable[[Floats], Floats]
+        self,
+        value: float,
+        counts: Ints,
+        statistic: Callable[[Floats], Floats],
+        *,
+        within: Ends | None = None,
+        units: int | None = None,
     ) -> Estimate:
         """`value` with the percentile interval of `statistic` over resampled data sets.
 
@@ -103,6 +111,11 @@ class Bootstrap:
             counts: (C,), how often each distinct row occurs.
             statistic: maps counts (b, C) to values (b,), NaN where a resample leaves it
                 undefined; such resamples are left out.
+            within: the ends of the scale. Where all resamples give one value, the interval then
+                allows for the largest share of others, at either end, that could have stayed
+                unseen; there is none if an end is infinite, or passed by `value`. Not given, its
+                width is 0.
+            units: how many of them could have shown others; all if not given.
         """
         n = int(counts.sum())
         if not np.isfinite(value):
@@ -111,7 +124,14 @@ class Bootstrap:
             return Estimate(value=tidy(value), low=None, high=None, n=n)
         with np.errstate(invalid="ignore", divide="ignore"):
             draws = np.concatenate([statistic(block) for block in self.counts(counts)])
-        return self.between(value, draws, n)
+        found = self.between(value, draws, n)
+        if within is None or found.low is None or found.low != found.high:
+            return found
+        room, (least, most) = self.unseen(n if units is None else units), within
+        ends = tidy(value + (least - value) * room), tidy(value + (most - value) * room)
+        known = None not in ends and least - 1e-9 <= value <= most + 1e-9
+        low, high = ends if known else (None, None)
+        return found.model_copy(update={"low": low, "high": high})
 
     def between(self, value: float, draws: Floats, n: int) -> Estimate:
         """`value` with the middle `level` of `draws`, widened to contain `value` if need be.
@@ -127,22 +147,25 @@ class Bootstrap:
             value=tidy(value), low=tidy(min(low, value)), high=tidy(max(high, value)), n=n
         )
 
-    def mean(self, values: npt.ArrayLike) -> Estimate:
+    def mean(self, values: npt.ArrayLike, *, within: Ends = (0.0, 1.0)) -> Estimate:
         """Mean over items. Undefined for no items.
 
         Args:
             values: (n,), finite.
+            within: the ends of their scale, see `estimate`.
         """
         rows = np.asarray(values, dtype=float)
         if not len(rows):
             return Estimate(value=None, low=None, high=None, n=0)
         distinct, counts = np.unique(rows, return_counts=True)
-        if np.isin(distinct, (0.0, 1.0)).all() and (
-            len(distinct) == 1 or self.proportions != "bootstrap"
+        if (
+            within == (0.0, 1.0)
+            and np.isin(distinct, within).all()
+            and (len(distinct) == 1 or self.proportions != "bootstrap")
         ):
             return self._proportion(int(rows.sum()), len(rows))
         value = float(counts @ distinct) / len(rows)
-        return self.estimate(value, counts, lambda w: w @ distinct / len(rows))
+        return self.estimate(value, counts, lambda w: w @ distinct / len(rows), within=within)
 
     def difference(self, one: npt.ArrayLike, two: npt.ArrayLike) -> Estimate:
         """Mean of `one` less `two` over items, resampled in pairs. Undefined for no items.
@@ -188,6 +211,7 @@ class Bootstrap:
     def ratio(self, tops: npt.ArrayLike, bottoms: npt.ArrayLike) -> Estimate:
         """Sum of `tops` over sum of `bottoms`, both (n,), resampled together by item.
 
+        No top is below 0 or above its bottom.
         Items whose bottom is 0 say nothing and are not counted in `n`.
         """
         rows = np.stack([np.asarray(tops, dtype=float), np.asarray(bottoms, dtype=float)], axis=1)
@@ -199,7 +223,7 @@ class Bootstrap:
         distinct, counts = np.unique(rows, axis=0, return_counts=True)
         top, bottom = distinct.T
         value = float(counts @ top) / float(counts @ bottom)
-        return self.estimate(value, counts, lambda w: (w @ top) / (w @ bottom))
+        return self.estimate(value, counts, lambda w: (w @ top) / (w @ bottom), within=(0.0, 1.0))
 
     def _proportion(self, hits: int, n: int) -> Estimate:
         # Not statsmodels, which imports pandas: a summary often needs no more than this.

@@ -9,13 +9,14 @@ that the interval is never wider than with labels alone, up to estimating that s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from deemster.errors import InputError
 from deemster.schemas import Count, Record
-from deemster.suites.metrics.estimate import Estimate, Floats, tidy
+from deemster.suites.metrics.estimate import Bootstrap, Ends, Estimate, Floats, tidy
 from deemster.suites.metrics.items import Item
 
 
@@ -42,6 +43,7 @@ def ppi_mean(
     *,
     power: float | None = None,
     level: float = 0.95,
+    within: Ends | None = None,
 ) -> Corrected:
     """Mean of the human label over all items, from a labelled part and the judge's values.
 
@@ -59,6 +61,9 @@ def ppi_mean(
         power: weight of the judge, 0..1; None takes the one with the narrowest interval (0 with
             fewer than 3 labels).
         level: coverage of the interval, between 0 and 1.
+        within: the ends of the scale, which no mean and no interval passes. Where all labels are
+            alike, the interval allows for others that could have stayed unseen; without ends there
+            is none.
 
     Raises:
         InputError: fewer than 2 labels, lengths that differ, or a value that is not finite.
@@ -77,9 +82,10 @@ def ppi_mean(
     if m > 1:
         variance += power**2 * float(np.var(rest, ddof=1)) / m
     alone = float(np.var(truth, ddof=1))
+    bounded = partial(_bounded, labels=n, level=level, within=within)
     return Corrected(
-        mean=_student(float(value), variance, free, total=n + m, level=level),
-        labels_only=_student(float(truth.mean()), alone / n, n - 1, total=n, level=level),
+        mean=bounded(_student(float(value), variance, free, total=n + m, level=level)),
+        labels_only=bounded(_student(float(truth.mean()), alone / n, n - 1, total=n, level=level)),
         judge_only=tidy(float(np.append(seen, rest).mean())),
         n_labelled=n,
         power=tidy(power) or 0.0,
@@ -94,6 +100,7 @@ def ppi(
     *,
     power: float | None = None,
     level: float = 0.95,
+    within: Ends | None = None,
 ) -> Corrected:
     """`ppi_mean` over items, some of which have a human label of what `value` estimates.
 
@@ -104,12 +111,13 @@ def ppi(
             with the policy filled in; for a mean score, `lambda item: item.rewards[0]`.
         power: see `ppi_mean`.
         level: see `ppi_mean`.
+        within: see `ppi_mean`.
     """
     valued = [(item.id, value(item)) for item in items]
     known = [(labels[key], v) for key, v in valued if v is not None and key in labels]
     rest = [v for key, v in valued if v is not None and key not in labels]
     truth, seen = np.array(known, dtype=float).reshape(-1, 2).T
-    return ppi_mean(truth, seen, rest, power=power, level=level)
+    return ppi_mean(truth, seen, rest, power=power, level=level, within=within)
 
 
 def _best_power(truth: Floats, seen: Floats, m: int) -> float:
@@ -126,6 +134,17 @@ def _student(value: float, variance: float, free: int, *, total: int, level: flo
 
     width = float(stats.t.ppf((1 + level) / 2, free)) * variance**0.5
     return Estimate(value=tidy(value), low=tidy(value - width), high=tidy(value + width), n=total)
+
+
+def _bounded(found: Estimate, *, labels: int, level: float, within: Ends | None) -> Estimate:
+    """Within the ends of the scale, and with a width where all labels are alike."""
+    least, most = within or (-np.inf, np.inf)
+    given = np.array([found.value, found.low, found.high], dtype=float)
+    value, low, high = map(float, np.clip(given, least, most))
+    if low == high:
+        room = Bootstrap(level=level).unseen(labels)
+        low, high = value - (value - least) * room, value + (most - value) * room
+    return found.model_copy(update={"value": tidy(value), "low": tidy(low), "high": tidy(high)})
 
 
 def _check(truth: Floats, seen: Floats, rest: Floats, power: float | None, level: float) -> None:

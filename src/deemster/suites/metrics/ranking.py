@@ -13,6 +13,7 @@ from deemster.suites.metrics.estimate import DEFAULT, Bootstrap, Estimate, Float
 from deemster.suites.metrics.items import Item, groups, signs, stack_pairs
 
 Measure = Callable[[Floats, Floats], Floats]
+_ENDS = (-1.0, 1.0)
 _UNDEFINED = Estimate(value=None, low=None, high=None, n=0)
 
 
@@ -37,7 +38,10 @@ def roc_auc(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Estimat
 def auc(
     rewards: npt.ArrayLike, labels: npt.ArrayLike, *, bootstrap: Bootstrap = DEFAULT
 ) -> Estimate:
-    """ROC-AUC of rewards (n,) against labels (n,) of 0 and 1."""
+    """ROC-AUC of rewards (n,) against labels (n,) of 0 and 1.
+
+    It has no interval if one of the labels occurs once.
+    """
     values, truth = np.asarray(rewards, dtype=float), np.asarray(labels, dtype=float)
     if len(np.unique(truth)) != 2:
         return _UNDEFINED.model_copy(update={"n": len(values)})
@@ -53,7 +57,12 @@ def auc(
         area: Floats = (good * below).sum(axis=1) / (good.sum(axis=1) * bad.sum(axis=1))
         return area
 
-    return bootstrap.estimate(float(roc_auc_score(truth, values)), counts, resampled)
+    value, fewest = float(roc_auc_score(truth, values)), int(min(truth.sum(), (1 - truth).sum()))
+    if fewest < 2:
+        # A single one resampled is itself: the interval would be too narrow.
+        return Estimate(value=tidy(value), low=None, high=None, n=len(values))
+    # Of so many pairs that share no item, each could have been ordered otherwise.
+    return bootstrap.estimate(value, counts, resampled, within=(0.0, 1.0), units=fewest)
 
 
 def kendall(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Estimate:
@@ -62,7 +71,7 @@ def kendall(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Estimat
     Left out: unscored items and those whose truth does not order the responses. A judge that
     gives all responses of an item the same reward gets 0 there: it ranks nothing.
     """
-    return bootstrap.mean(_per_item(items, _tau))
+    return bootstrap.mean(_per_item(items, _tau), within=_ENDS)
 
 
 def kendall_without_ties(items: Sequence[Item]) -> float | None:
@@ -78,7 +87,7 @@ def kendall_without_ties(items: Sequence[Item]) -> float | None:
 
 def spearman(items: Sequence[Item], *, bootstrap: Bootstrap = DEFAULT) -> Estimate:
     """Mean over items of Spearman's rho within the item; rules as for `kendall`."""
-    return bootstrap.mean(_per_item(items, _rho))
+    return bootstrap.mean(_per_item(items, _rho), within=_ENDS)
 
 
 def correlation_over_items(
@@ -118,14 +127,14 @@ def correlation(
     distinct, counts = np.unique(rows, axis=0, return_counts=True)
     if method == "spearman":
         value = float(stats.spearmanr(rows[:, 0], rows[:, 1]).statistic)
-        return bootstrap.estimate(value, counts, lambda w: _weighted_rho(distinct, w))
+        return bootstrap.estimate(value, counts, lambda w: _weighted_rho(distinct, w), within=_ENDS)
     value = float(stats.kendalltau(rows[:, 0], rows[:, 1]).statistic)
 
     def resampled(w: Floats) -> Floats:
         drawn = [distinct[np.repeat(np.arange(len(row)), row)] for row in w.astype(np.intp)]
         return np.array([stats.kendalltau(d[:, 0], d[:, 1]).statistic for d in drawn])
 
-    return bootstrap.estimate(value, counts, resampled)
+    return bootstrap.estimate(value, counts, resampled, within=_ENDS)
 
 
 def _weighted_rho(rows: Floats, w: Floats) -> Floats:

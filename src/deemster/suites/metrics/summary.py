@@ -222,7 +222,8 @@ def _corrected(items: Sequence[Item], level: float) -> dict[str, Corrected]:
         truth = {item.id: win_value(item, name, truly=True) for item in judged}
         labels = {key: value for key, value in truth.items() if value is not None}
         if 2 <= len(labels) < len(judged):
-            found[name] = ppi(judged, labels, partial(win_value, policy=name), level=level)
+            value = partial(win_value, policy=name)
+            found[name] = ppi(judged, labels, value, level=level, within=(0.0, 1.0))
     return found
 
 

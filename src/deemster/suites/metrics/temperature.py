@@ -61,8 +61,8 @@ def fit_temperature(
     return TemperatureFit(
         n=len(known),
         temperature=_best(gold, logs),
-        before=bootstrap.mean(before),
-        after=bootstrap.mean(after),
+        before=bootstrap.mean(before, within=(0.0, np.inf)),
+        after=bootstrap.mean(after, within=(0.0, np.inf)),
         gain=bootstrap.difference(after, before),
     )
 
