@@ -17,7 +17,7 @@ from lab.smol.kinds.numbers import ask
 from lab.smol.kinds.ordering import sort
 from lab.smol.kinds.plans import read_back
 from lab.smol.tables import phrasing
-from lab.smol.working import aged, taken
+from lab.smol.working import taken
 
 _EVENTS = (
     *("the concert", "my exam", "the meeting", "our wedding", "the deadline", "the match"),
@@ -264,7 +264,7 @@ def _years(rng: Rng) -> Task:
     now = born + years
     if rng.random() < 0.55:
         query, sentence = ask(rng, "years_old", x=str(born), y=str(now))
-        right, fact = years, aged(born, now)
+        right, fact = years, taken(now, born)
     else:
         query, sentence = ask(rng, "years_born", x=str(years), y=str(now))
         right, fact = born, taken(now, years)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.smol.amounts import DAYS, in_words, written
 from lab.smol.item import Rng, Task, short_task
 from lab.smol.kinds.numbers import ask
-from lab.smol.working import added, aged, taken
+from lab.smol.working import added, taken
 
 _SPANS = (  # as said from today, and the days
     *(("a week from today", 7), ("this day next week", 7), ("a fortnight from today", 14)),
@@ -121,9 +121,7 @@ def _year_of(rng: Rng) -> Task:
     born = rng.randint(1930, 2022)
     age = rng.choice((5, 6, 10, 12, 15, 16, 18, 18, 21, 25, 30, 40, 50, 60, 65, 67, 70, 75, 80))
     asked = ask(rng, "years_ahead", x=str(born), y=str(age))
-    century, rest = born // 100 * 100, born % 100
-    fact = f"{born} and {age} more: {born} = {century} + {rest}, {added(rest, age)}"
-    fact += f", {century} + {rest + age} = {born + age}"
+    fact = f"{born} and {age} more: {added(born, age)}"
     return _count(rng, asked, fact, born + age, [10, -10, 1, -1])
 
 
@@ -146,7 +144,7 @@ def _anniversary(rng: Rng) -> Task:
     query, sentence = ask(rng, "years_nth", x=str(born), y=str(born + age))
     wrong = [ordinal(age + one) for one in (10, -10, 1, -1, 5) if age + one > 1]
     return short_task(
-        rng, "years", query, "right number", f"{aged(born, born + age)}, the {ordinal(age)}",
+        rng, "years", query, "right number", f"{taken(born + age, born)}, the {ordinal(age)}",
         ordinal(age), rng.sample(wrong, 2), say=(sentence, sentence, "the {}"), noun=False,
     )  # fmt: skip
 

@@ -1,0 +1,265 @@
+"""Sums that a model writes are worked out for it: it says what to calculate, not what comes out.
+
+A small model knows that 14 x 3 has to be worked out and writes 48. After `14 x 3 =` only tokens
+that spell 42 are allowed (a calculator as in "Training Verifiers to Solve Math Word Problems",
+arXiv 2110.14168, section 4.2, but for every sum in a text). Which spelling it takes (42, 42.00) is
+the model's, and so is everything else: where nothing is to be worked out, no logit is touched.
+
+Worked out are, each with spaces around its signs:
+
+- sums, differences, products and quotients of plain numbers: `2 + 3 x 4 =`;
+- the other part of a sum of two: `45 = 30 +`;
+- a time and a while, how long it is to another, and a while in other units: `10.45 + 1 h 30 min =`,
+  `9:00 to 10:15 =`, `75 min =`, `1 h 15 min =`.
+
+A result that does not end (10 / 3) is the model's, as are sums in quotes, and those that a response
+claims where it is said what a response says: a judge must be able to repeat it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_BEFORE = r"(?<![\w.,^(])"
+_SUM = re.compile(rf"{_BEFORE}(?P<sum>{_NUMBER}(?: [-+x×*/÷−] {_NUMBER})+) =(?P<space> ?)$")
+_PARTS = re.compile(rf"{_BEFORE}(?P<whole>{_NUMBER}) = (?P<part>{_NUMBER}) \+(?P<space> ?)$")
+_TIME = r"\d\d?[.:]\d\d(?: ?[ap]m)?"
+_WHILE = r"\d+ ?(?:min(?:utes?)?|h(?:ours?)?(?: \d+ ?min(?:utes?)?)?)"
+_CLOCK = re.compile(
+    rf"{_BEFORE}(?P<time>{_TIME}) (?P<sign>[-+−]) (?P<while>{_WHILE}) =(?P<space> ?)$"
+)
+_LONG = re.compile(rf"{_BEFORE}(?P<while>{_WHILE}) =(?P<space> ?)$")
+_BETWEEN = re.compile(rf"{_BEFORE}(?P<from>{_TIME}) to (?P<to>{_TIME}) =(?P<space> ?)$")
+_GOES_ON = re.compile(r"[-+x×*/÷−=^(] *$")
+"""What a sum may not come after: then it is a part of something longer. A `=` may stand there."""
+_SAYS = re.compile(
+    r"\b(?:says?|said|claim(?:s|ed)?|stat(?:es?|ed)|writes?|wrote|answers?|answered|gives?|gave)\b"
+)
+_DECIMALS = 4
+"""Most decimals of a result that is worked out."""
+_WRITTEN = 2
+"""Decimals that a result may have although it needs none, as money has."""
+_SEEN = 256
+"""Tokens back from a `=` that are read."""
+_PIECE = re.compile(r" ?(?:[\d.,:-]*|[hmin]+)")
+_ALIKE = str.maketrans("×*÷−", "xx/-")
+
+
+def results(text: str, prompt: str = "") -> list[str]:
+    """What may come next, if it is the result of a sum; none if it is not, or is not known.
+
+    Args:
+        text: ends in `=` or `+`, or a space after that.
+        prompt: what the writer has read.
+    """
+    line = text.rpartition("\n")[2]
+    for pattern, value in _WAYS:
+        found = pattern.search(line)
+        if found is None:
+            continue
+        before = line[: found.start()]
+        if before.count('"') % 2 or _GOES_ON.search(before.removesuffix("= ")):
+            return []
+        claimed = re.search(re.escape(_squeezed(found[0])) + r"\d", _squeezed(prompt))
+        if claimed and _SAYS.search(before):
+            return []
+        space = "" if found["space"] else " "
+        return [space + spelled for spelled in value(found)]
+    return []
+
+
+def _of_sum(found: re.Match[str]) -> list[str]:
+    first, *rest = found["sum"].split(" ")
+    terms = [_number(first)]
+    for sign, text in zip(rest[::2], rest[1::2], strict=True):
+        value = _number(text)
+        if sign in "+-−":
+            terms.append(value if sign == "+" else -value)
+        elif sign in "x×*":
+            terms[-1] *= value
+        elif value == 0:
+            return []
+        else:
+            terms[-1] /= value
+    return _spelled(sum(terms, Fraction()))
+
+
+def _of_parts(found: re.Match[str]) -> list[str]:
+    other = _number(found["whole"]) - _number(found["part"])
+    return _spelled(other) if other > 0 else []
+
+
+def _of_clock(found: re.Match[str]) -> list[str]:
+    time, length = _Time(found["time"]), _minutes(found["while"])
+    return time.shown(time.minutes + (length if found["sign"] == "+" else -length))
+
+
+def _between(found: re.Match[str]) -> list[str]:
+    start, end = _Time(found["from"]), _Time(found["to"])
+    sizes = set(start.hours) & set(end.hours)
+    spans = {(end.minutes - start.minutes) % (60 * size) for size in sizes}
+    return [_lasting(span) for span in spans if span]
+
+
+def _of_while(found: re.Match[str]) -> list[str]:
+    minutes = _minutes(found["while"])
+    if "h" in found["while"]:
+        return [f"{minutes} min"]
+    return [_lasting(minutes)] if minutes >= 60 else []
+
+
+def _minutes(text: str) -> int:
+    parts = re.findall(r"(\d+) ?([hm])", text)
+    return sum(int(many) * (60 if unit == "h" else 1) for many, unit in parts)
+
+
+class _Time:
+    """A time of day as somebody wrote it.
+
+    Args:
+        text: `10.45`, `09:05`, `9:05 pm`.
+    """
+
+    def __init__(self, text: str) -> None:
+        hour, self._mark, minute, self._side = re.fullmatch(
+            r"(\d+)([.:])(\d\d) ?([ap]?)m?", text
+        ).groups()  # type: ignore[union-attr]
+        self.minutes = 60 * (int(hour) % 12 if self._side else int(hour)) + int(minute)
+        if self._side == "p":
+            self.minutes += 12 * 60
+        self._padded = hour.startswith("0")
+        whole = self._padded or int(hour) > 12 or int(hour) == 0
+        self.hours = (24,) if self._side or whole else (24, 12)
+        """Hours after which it may be the same again."""
+
+    def shown(self, minutes: int) -> list[str]:
+        """Another time in the ways that this one may be written."""
+        hour, minute = divmod(minutes % (24 * 60), 60)
+        forms = {f"{hour % 12 or 12}"} if self._side or 12 in self.hours else set()
+        if not self._side:
+            forms |= {f"{hour}", f"{hour:02}"}
+        return [f"{form}{self._mark}{minute:02}" for form in sorted(forms)]
+
+
+def _lasting(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest))
+
+
+_WAYS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[str]]], ...] = (
+    (_SUM, _of_sum),
+    (_PARTS, _of_parts),
+    (_CLOCK, _of_clock),
+    (_BETWEEN, _between),
+    (_LONG, _of_while),
+)
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text).translate(_ALIKE)
+
+
+def _number(text: str) -> Fraction:
+    return Fraction(text.replace(",", ""))
+
+
+def _spelled(value: Fraction) -> list[str]:
+    """All ways to write a number; none if it does not end."""
+    needed = next((n for n in range(_DECIMALS + 1) if (value * 10**n).denominator == 1), None)
+    if needed is None:
+        return []
+    found = []
+    for decimals in range(needed, max(needed, _WRITTEN) + 1):
+        digits = f"{int(abs(value) * 10**decimals):0{decimals + 1}}"
+        whole, end = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+        for form in {whole, f"{int(whole):,}"}:
+            text = f"{form}.{end}" if decimals else form
+            found.append(text if value >= 0 else f"-{text}")
+    return found
+
+
+class Keys:
+    """The tokens of a model that spell sums.
+
+    Args:
+        tokenizer: a fast tokenizer of transformers.
+        size: number of logits.
+    """
+
+    def __init__(self, tokenizer: Any, size: int) -> None:  # noqa: ANN401 - transformers is untyped
+        self._tokenizer = tokenizer
+        self.begins: set[int] = set()
+        """Tokens after which a result may be due."""
+        self.pieces: dict[str, int] = {}
+        """Of texts of which numbers are made."""
+        self.texts: dict[int, str] = {}
+        """The same, the other way round."""
+        digits = []
+        for i, token in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
+            text = (token or "").replace("Ġ", " ").replace("▁", " ")
+            if text.rstrip().endswith(("=", "+")):
+                self.begins.add(i)
+            if text and _PIECE.fullmatch(text):
+                self.texts[self.pieces.setdefault(text, i)] = text
+            if re.match(r"[.,]?\d", text):
+                digits.append(i)
+        self.digits = torch.tensor(digits, dtype=torch.long)
+        """Tokens with which a number would go on."""
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The end of what was written."""
+        text: str = self._tokenizer.decode(list(ids[-_SEEN:]), clean_up_tokenization_spaces=False)
+        return text
+
+
+class Calculator:
+    """What is worked out in one draw.
+
+    Args:
+        keys: of the model.
+        prompt: see `results`.
+    """
+
+    def __init__(self, keys: Keys, prompt: str) -> None:
+        self._keys = keys
+        self._prompt = prompt
+        self._left: list[str] = []
+
+    @property
+    def waits(self) -> bool:
+        """Whether a result is being written."""
+        return bool(self._left)
+
+    def restrict(self, logits: Tensor) -> None:
+        """Forbid what spells another result, in place.
+
+        Args:
+            logits: [vocabulary].
+        """
+        starts = {text[:n] for text in self._left for n in range(1, len(text) + 1)}
+        allowed = [self._keys.pieces[text] for text in starts if text in self._keys.pieces]
+        kept = logits[allowed]
+        if "" in self._left:
+            logits[self._keys.digits.to(logits.device)] = -torch.inf
+        elif allowed:
+            logits[:] = -torch.inf
+        logits[allowed] = kept
+
+    def accept(self, ids: Sequence[int]) -> None:
+        """Take in the last token of all that were drawn."""
+        if self._left:
+            text = self._keys.texts.get(ids[-1], "")
+            # A number may be followed by the end of a sentence, whose mark no digit follows.
+            left = [one[len(text) :] for one in self._left if text and one.startswith(text)]
+            if text in (".", ",") and "" in self._left:
+                left.append("")
+            self._left = left
+        if ids[-1] in self._keys.begins:
+            self._left = results(self._keys.text(ids), self._prompt)
