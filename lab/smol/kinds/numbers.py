@@ -176,7 +176,7 @@ def _remainder(rng: Rng) -> Task:
     left = rng.randint(1, y - 1)
     z = x * y + left
     asking = ask(rng, "remainder", z=z, y=y)
-    fact = f"{multiplied(x, y)}, and {taken(z, x * y)}"
+    fact = f"{z} / {y} = {x} rest {left}"
     wrong = [str(n) for n in (left + 1, left - 1, x) if n not in {left, -1}]
     return short_task(
         rng, "remainder", asking[0], "right rest", fact, str(left), wrong,

@@ -299,8 +299,7 @@ def _groups(rng: Rng, n: int, share: int) -> Task:
     fact = f"{total} in groups of {n}: "
     slips = {f"{total} - {n}": str(total - n)}
     if rest:
-        fact += f"{multiplied(share, n)}, {taken(total, share * n)} more need one, "
-        fact += added(share, 1)
+        fact += f"{total} / {n} = {share} rest {rest}, the rest needs one, {added(share, 1)}"
         slips[f"{total} / {n}"] = str(share)
     else:
         fact += divided(total, n)
@@ -313,9 +312,8 @@ def _share_and_rest(rng: Rng, n: int, share: int) -> Task:
     query, sentence = strayed(rng, ask(rng, "share_and_rest", x=total, y=n))
     words = rng.choice(("{}, rest {}", "{} each, {} left over", "{} each and {} over", "{} r {}"))
     pairs = {(share - 1, rest), (share + 1, rest), (share, rest - 1), (share, rest + 1)}
-    steps = f"{multiplied(share, n)}, {taken(total, share * n)}"
     return short_task(
-        rng, "splitting", query, "right share and rest", f"{total} by {n}: {steps}",
+        rng, "splitting", query, "right share and rest", f"{total} / {n} = {share} rest {rest}",
         words.format(share, rest),
         [words.format(*pair) for pair in rng.sample(sorted(pairs), 2)],
         say=sentence, noun=False,

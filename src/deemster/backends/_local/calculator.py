@@ -9,11 +9,12 @@ Worked out are, each with spaces around its signs:
 
 - sums, differences, products and quotients of plain numbers: `2 + 3 x 4 =`;
 - the other part of a sum of two: `45 = 30 +`;
+- a day of the week or a month, and how much later: `Friday + 10 days =`;
 - a time and a while, how long it is to another, and a while in other units: `10.45 + 1 h 30 min =`,
   `9:00 to 10:15 =`, `75 min =`, `1 h 15 min =`.
 
-A result that does not end (10 / 3) is the model's, as are sums in quotes, and those that a response
-claims where it is said what a response says: a judge must be able to repeat it.
+Sums in quotes are the model's, and those that a response claims where it is said what a response
+says: a judge must be able to repeat it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _BEFORE = r"(?<![\w.,^(])"
 _SUM = re.compile(rf"{_BEFORE}(?P<sum>{_NUMBER}(?: [-+x×*/÷−] {_NUMBER})+) =(?P<space> ?)$")
 _PARTS = re.compile(rf"{_BEFORE}(?P<whole>{_NUMBER}) = (?P<part>{_NUMBER}) \+(?P<space> ?)$")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
+)
+_NAMED = re.compile(
+    rf"{_BEFORE}(?P<name>{'|'.join((*_DAYS, *_MONTHS))}) (?P<sign>[-+−]) (?P<many>\d+) "
+    r"(?P<unit>day|week|month)s? =(?P<space> ?)$"
+)
 _TIME = r"\d\d?[.:]\d\d(?: ?[ap]m)?"
 _WHILE = r"\d+ ?(?:min(?:utes?)?|h(?:ours?)?(?: \d+ ?min(?:utes?)?)?)"
 _CLOCK = re.compile(
@@ -48,7 +58,7 @@ _WRITTEN = 2
 """Decimals that a result may have although it needs none, as money has."""
 _SEEN = 256
 """Tokens back from a `=` that are read."""
-_PIECE = re.compile(r" ?(?:[\d.,:-]*|[hmin]+)")
+_DIGIT = re.compile(r"[.,]?\d")
 _ALIKE = str.maketrans("×*÷−", "xx/-")
 
 
@@ -88,7 +98,11 @@ def _of_sum(found: re.Match[str]) -> list[str]:
             return []
         else:
             terms[-1] /= value
-    return _spelled(sum(terms, Fraction()))
+    result = sum(terms, Fraction())
+    spelled = _spelled(result) or _rounded(result)
+    if result.denominator > 1 and re.fullmatch(r"\d+ [/÷] \d+", found["sum"]):
+        spelled.append("{} rest {}".format(*divmod(int(first), int(rest[1]))))
+    return spelled
 
 
 def _of_parts(found: re.Match[str]) -> list[str]:
@@ -113,6 +127,15 @@ def _of_while(found: re.Match[str]) -> list[str]:
     if "h" in found["while"]:
         return [f"{minutes} min"]
     return [_lasting(minutes)] if minutes >= 60 else []
+
+
+def _of_name(found: re.Match[str]) -> list[str]:
+    names = _DAYS if found["name"] in _DAYS else _MONTHS
+    if (names is _MONTHS) != (found["unit"] == "month"):
+        return []
+    steps = int(found["many"]) * (7 if found["unit"] == "week" else 1)
+    place = names.index(found["name"]) + (steps if found["sign"] == "+" else -steps)
+    return [names[place % len(names)]]
 
 
 def _minutes(text: str) -> int:
@@ -159,6 +182,7 @@ _WAYS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[str]]], ...] 
     (_CLOCK, _of_clock),
     (_BETWEEN, _between),
     (_LONG, _of_while),
+    (_NAMED, _of_name),
 )
 
 
@@ -185,6 +209,10 @@ def _spelled(value: Fraction) -> list[str]:
     return found
 
 
+def _rounded(value: Fraction) -> list[str]:
+    return [f"{float(value):.{decimals}f}" for decimals in range(1, _DECIMALS + 1)]
+
+
 class Keys:
     """The tokens of a model that spell sums.
 
@@ -195,21 +223,13 @@ class Keys:
 
     def __init__(self, tokenizer: Any, size: int) -> None:  # noqa: ANN401 - transformers is untyped
         self._tokenizer = tokenizer
-        self.begins: set[int] = set()
+        spelled = tokenizer.convert_ids_to_tokens(list(range(size)))
+        self.texts = [(text or "").replace("Ġ", " ").replace("▁", " ") for text in spelled]
+        """Of all tokens; those of other characters than ASCII in the tokenizer's own spelling."""
+        self.ids = {text: i for i, text in enumerate(self.texts) if text}
+        self.begins = {i for i, text in enumerate(self.texts) if text.rstrip().endswith(("=", "+"))}
         """Tokens after which a result may be due."""
-        self.pieces: dict[str, int] = {}
-        """Of texts of which numbers are made."""
-        self.texts: dict[int, str] = {}
-        """The same, the other way round."""
-        digits = []
-        for i, token in enumerate(tokenizer.convert_ids_to_tokens(list(range(size)))):
-            text = (token or "").replace("Ġ", " ").replace("▁", " ")
-            if text.rstrip().endswith(("=", "+")):
-                self.begins.add(i)
-            if text and _PIECE.fullmatch(text):
-                self.texts[self.pieces.setdefault(text, i)] = text
-            if re.match(r"[.,]?\d", text):
-                digits.append(i)
+        digits = [i for i, text in enumerate(self.texts) if _DIGIT.match(text)]
         self.digits = torch.tensor(digits, dtype=torch.long)
         """Tokens with which a number would go on."""
 
@@ -244,7 +264,7 @@ class Calculator:
             logits: [vocabulary].
         """
         starts = {text[:n] for text in self._left for n in range(1, len(text) + 1)}
-        allowed = [self._keys.pieces[text] for text in starts if text in self._keys.pieces]
+        allowed = [self._keys.ids[text] for text in starts if text in self._keys.ids]
         kept = logits[allowed]
         if "" in self._left:
             logits[self._keys.digits.to(logits.device)] = -torch.inf
@@ -255,9 +275,9 @@ class Calculator:
     def accept(self, ids: Sequence[int]) -> None:
         """Take in the last token of all that were drawn."""
         if self._left:
-            text = self._keys.texts.get(ids[-1], "")
-            # A number may be followed by the end of a sentence, whose mark no digit follows.
+            text = self._keys.texts[ids[-1]]
             left = [one[len(text) :] for one in self._left if text and one.startswith(text)]
+            # A number may be followed by the end of a sentence, whose mark no digit follows.
             if text in (".", ",") and "" in self._left:
                 left.append("")
             self._left = left
