@@ -334,4 +334,4 @@ def _calculate(model: LocalModel, request: Request, draws: list[Draw]) -> None:
 
     prompt = "\n".join(message.text for message in request.messages)
     for draw in draws:
-        draw.calculator = Calculator(model.keys, prompt)
+        draw.calculator = Calculator(model.keys, prompt, request.prefix)
