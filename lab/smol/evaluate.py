@@ -65,7 +65,7 @@ def judge_of(name: str, model: str, *, k: int, dtype: str = "float32") -> Judge:
         model = f"hf:{_base()}"
     if not model:
         raise InputError(f"judge {name!r}; give smol, smol-meta, nano, base or NAME=hf:PATH")
-    return Judge(model, dialect="smol", k=k, max_tokens=256, dtype=dtype)
+    return Judge(model, dialect="smol", k=k, max_tokens=256, dtype=dtype, calculator=True)
 
 
 def suite_of(data: str, path: str, out: Path, *, limit: int | None) -> Suite:

@@ -11,13 +11,13 @@ from lab.smol.item import (
     short_task,
 )
 from lab.smol.kinds.clock import shown
-from lab.smol.kinds.dates import ordinal, weekday_more, years_more
+from lab.smol.kinds.dates import ordinal, stepped, weekday_more, years_more
 from lab.smol.kinds.earlier import dated, in_time, is_it, late
 from lab.smol.kinds.numbers import ask
 from lab.smol.kinds.ordering import sort
 from lab.smol.kinds.plans import read_back
 from lab.smol.tables import phrasing
-from lab.smol.working import aged, taken
+from lab.smol.working import taken
 
 _EVENTS = (
     *("the concert", "my exam", "the meeting", "our wedding", "the deadline", "the match"),
@@ -50,7 +50,7 @@ def _weekday(rng: Rng) -> Task:
         query, sentence = ask(rng, "weekday_ahead", s=span, d=day)
     wrong = [DAYS[(DAYS.index(right) + shift) % 7] for shift in rng.sample((1, -1, 2, 3), 2)]
     return short_task(
-        rng, "weekday", query, "right weekday", _counted(start, step, back=back), right, wrong,
+        rng, "weekday", query, "right weekday", stepped(start, step, back=back), right, wrong,
         say=sentence,
     )  # fmt: skip
 
@@ -115,9 +115,8 @@ def _date(rng: Rng) -> Task:
             f"We meet on the {ordinal(last)} and the {first} is a {name}. Which weekday?",
         )
     )
-    fact = ", ".join(f"{one} {day}" for one, day in path)
-    if step == 7:
-        fact = f"7 days are a week, so {name} again"
+    apart = taken(max(date, last), min(date, last))
+    fact = f"{apart}, {stepped(start, step, back=sign < 0)}"
     wrong = [DAYS[(DAYS.index(right) + shift) % 7] for shift in rng.sample((1, -1, 2, -2), 2)]
     return short_task(rng, "weekday", query, "right weekday", fact, right, wrong, say="it is a {}")
 
@@ -168,8 +167,7 @@ def _apart(rng: Rng) -> Task:
         far = [names[(start + (i if after else -i)) % len(names)] for i in range(steps + 1)]
         query = f"Which {thing} is {steps} {thing}s {word} {far[0]}?"
         right, given = far[-1], far[0]
-        fact = ", ".join(f"{i} {name}" for i, name in enumerate(far[1:], 1))
-        fact = f"{'on' if after else 'back'} from {given}: {fact}"
+        fact = stepped(start, steps, back=not after, names=names)
     else:
         fact = f"{a} and then {b}, so {right}"
     place = names.index(right)
@@ -177,18 +175,6 @@ def _apart(rng: Rng) -> Task:
     return short_task(
         rng, "weekday", query, f"right {thing}", fact, right, rng.sample(wrong, 2), say="it's {}"
     )
-
-
-def _counted(start: int, step: int, *, back: bool) -> str:
-    """The days passed, counted one by one, whole weeks left out."""
-    short = step % 7
-    path = [DAYS[(start + (-i if back else i)) % 7] for i in range(short + 1)]
-    weeks = f"{step - short} days is {DAYS[start]} again" if step >= 7 else ""
-    if not short:
-        return weeks
-    counted = ", ".join(f"{i} {day}" for i, day in enumerate(path[1:], 1))
-    where = f"{'back' if back else 'on'} from {path[0]}: {counted}"
-    return f"{weeks}, then {where}" if weeks else f"{short} {where}"
 
 
 def _born(rng: Rng) -> Task:
@@ -264,7 +250,7 @@ def _years(rng: Rng) -> Task:
     now = born + years
     if rng.random() < 0.55:
         query, sentence = ask(rng, "years_old", x=str(born), y=str(now))
-        right, fact = years, aged(born, now)
+        right, fact = years, taken(now, born)
     else:
         query, sentence = ask(rng, "years_born", x=str(years), y=str(now))
         right, fact = born, taken(now, years)

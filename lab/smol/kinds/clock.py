@@ -5,7 +5,18 @@ from __future__ import annotations
 from lab.smol.amounts import digits, in_words
 from lab.smol.item import Kind, Rng, Task, short_task
 from lab.smol.kinds.numbers import ask
-from lab.smol.kinds.times import DAY, WORDS, Way, answer_way, apart, asked_way, moved, read, turned
+from lab.smol.kinds.times import (
+    DAY,
+    WORDS,
+    Way,
+    answer_way,
+    apart,
+    asked_way,
+    counted,
+    moved,
+    read,
+    turned,
+)
 
 _SPANS = (
     *(15, 20, 25, 30, 30, 35, 40, 45, 45, 50, 55, 60, 65, 70, 75, 80, 90, 90, 95, 100, 105, 110),
@@ -15,12 +26,6 @@ _LONG = (360, 390, 405, 420, 435, 450, 465, 480, 495, 510, 525, 540, 570, 600, 6
 """Of a night."""
 _TIMES = "at {}", "at {}", "", ""
 """A time as answered: with "at" or as the phrasing has it."""
-
-
-def _parts(minutes: int) -> str:
-    """A span as the teacher counts it: 1 h 30 min."""
-    hours, rest = divmod(minutes, 60)
-    return " ".join([*([f"{hours} h"] if hours else []), *([f"{rest} min"] if rest else [])])
 
 
 def _spelled(minutes: int, link: str = " ") -> str:
@@ -56,17 +61,16 @@ def _spoken(rng: Rng, minutes: int) -> str:
         return f"{minutes} {rng.choice(('minutes', 'minutes', 'min', 'mins'))}"
     hours, rest = divmod(minutes, 60)
     tight = f"{hours}h{rest:02d}" if rest else f"{hours}h"
-    return rng.choice((_spelled(minutes), _spelled(minutes, " and "), _parts(minutes), tight))
+    return rng.choice((_spelled(minutes), _spelled(minutes, " and "), counted(minutes), tight))
 
 
 def _gloss(text: str, minutes: int) -> str:
     """What a span is in hours and minutes, where its words say it otherwise."""
-    parts = _parts(minutes)
+    parts = counted(minutes)
     if text in {parts, _spelled(minutes)} or (minutes < 60 and text[0].isdecimal()):
         return ""
     if minutes > 60 and text.startswith(str(minutes)) and minutes % 60:
-        hours, rest = divmod(minutes, 60)
-        return f"{minutes} = {hours * 60} + {rest}, {text} is {parts}"
+        return f"{minutes} min = {parts}"
     return f"{text} is {parts}"
 
 
@@ -154,11 +158,7 @@ def _between(rng: Rng) -> Task:
     form = rng.randrange(5 if span <= 200 else 4)
     texts = [_length(one, form) for one in values]
     if form == 4 and span > 60:
-        whole = span // 60 * 60
-        told.append(f"{span // 60} x 60 = {whole}")
-        told += [f"{whole} + {span % 60} = {span}"] if span % 60 else []
-    elif texts[0] != _parts(span) and span > 60 and span % 60:
-        told.append(_parts(span))
+        told.append(f"{counted(span)} = {span} min")
     return short_task(
         rng, "clock span", query, "right duration", ", ".join(one for one in told if one),
         texts[0], texts[1:], say=sentence,
@@ -171,7 +171,7 @@ def _length(minutes: int, form: int) -> str:
         return f"{minutes} minutes"
     if form == 3:
         return (_named(minutes) or [_spelled(minutes, " and ")])[0]
-    return (_spelled(minutes), _spelled(minutes, " and "), _parts(minutes))[form]
+    return (_spelled(minutes), _spelled(minutes, " and "), counted(minutes))[form]
 
 
 def _lasting(rng: Rng, start: int, span: int) -> list[int]:
@@ -275,8 +275,7 @@ def _clock_words(rng: Rng) -> Task:
     wrong = {f"{following}:{minute:02d}", f"{hour}:{(60 - minute) % 60:02d}"}
     wrong |= {f"{before}:{minute:02d}", f"{hour}:{(minute + 10) % 60:02d}"}
     if minute > 30:
-        to = 60 - minute
-        fact = f"{to} minutes before {following}:00: 60 - {to} = {minute}, after {hour}, so {right}"
+        fact = f"{following}:00 - {60 - minute} min = {right}"
     else:
         fact = f"{minute} minutes after {hour}:00 is {right}" if minute else f"on the hour, {right}"
     query, sentence = ask(rng, "clock_words", s=said)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.smol.amounts import DAYS, in_words, written
 from lab.smol.item import Rng, Task, short_task
 from lab.smol.kinds.numbers import ask
-from lab.smol.working import added, aged, taken
+from lab.smol.working import added, taken
 
 _SPANS = (  # as said from today, and the days
     *(("a week from today", 7), ("this day next week", 7), ("a fortnight from today", 14)),
@@ -48,9 +50,9 @@ def _row(rng: Rng) -> Task:
         rng, "weekday_row_after" if after else "weekday_row", d=DAYS[start], s=_number(rng, count)
     )
     first = 1 if after else 0
-    path = [DAYS[(start + first + i) % 7] for i in range(count)]
-    told = ", ".join(f"{i} {day}" for i, day in enumerate(path, 1))
-    fact = f"{count} after {DAYS[start]}: {told}" if after else f"{count} from the first on: {told}"
+    more = count + first - 1
+    fact = f"{count} after {DAYS[start]}: " if after else f"{taken(count, 1)} after the first: "
+    fact += stepped(start, more)
     slips = [-1 if after else 1, rng.choice((1, -1, 2))]
     return _day(rng, asked, fact, start + first + count - 1, slips)
 
@@ -60,29 +62,15 @@ def _week(rng: Rng) -> Task:
     start = rng.randrange(7)
     text, days = rng.choice(_SPANS)
     asked = ask(rng, "weekday_week", d=DAYS[start], s=text)
-    told = f"{text}: today {DAYS[start]}, {_on(text, start, days)}"
+    told = f"{text} is {days} days from today: {stepped(start, days)}"
     return _day(rng, asked, told, start + days, rng.sample((1, -1, 2), 2))
 
 
-def _on(text: str, start: int, days: int) -> str:
-    """From today, or from tomorrow or yesterday if the words count from there."""
-    told, left = [], days
-    for word, step in (("tomorrow", 1), ("yesterday", -1)):
-        if word in text:
-            start, left = start + step, days - step
-            told.append(f"{word} {DAYS[start % 7]}")
-    here = DAYS[start % 7]
-    if "less" in text:
-        return f"a week on is {here} again, a day less is {DAYS[(start - 1) % 7]}"
-    weeks, rest = divmod(left, 7)
-    if weeks and rest and "week" not in text:
-        told.append(f"{left} = {weeks * 7} + {rest}")
-    if weeks:
-        told.append(f"{('', 'a week', 'two weeks', 'three weeks')[weeks]} on is {here} again")
-    if rest:
-        path = [f"{i} {DAYS[(start + i) % 7]}" for i in range(1, rest + 1)]
-        told.append(f"then on from {here}: {', '.join(path)}")
-    return ", ".join(told)
+def stepped(start: int, step: int, *, back: bool = False, names: Sequence[str] = DAYS) -> str:
+    """A day or a month, and which one is so many later: "Monday + 10 days = Thursday"."""
+    there = names[(start + (-step if back else step)) % len(names)]
+    unit = f"{'day' if names is DAYS else 'month'}{'s' * (step != 1)}"
+    return f"{names[start % len(names)]} {'-' if back else '+'} {step} {unit} = {there}"
 
 
 def _every(rng: Rng) -> Task:
@@ -91,12 +79,9 @@ def _every(rng: Rng) -> Task:
     names = ("second", "third")
     asked = ask(rng, "weekday_every", d=DAYS[start], s=_number(rng, step), w=names[times - 2])
     told = [f"first {DAYS[start]}"]
-    for i in range(1, times):
-        here = start + (i - 1) * step
-        path = [f"{j} {DAYS[(here + j) % 7]}" for j in range(1, step + 1)]
-        told.append(f"{', '.join(path)} is the {names[i - 1]}")
+    told += [f"{names[i - 1]} {stepped(start + (i - 1) * step, step)}" for i in range(1, times)]
     slips = [rng.choice((1, -1)), step, 1, -1]
-    return _day(rng, asked, "; ".join(told), start + step * (times - 1), slips)
+    return _day(rng, asked, ", ".join(told), start + step * (times - 1), slips)
 
 
 def _turned(rng: Rng) -> Task:
@@ -106,9 +91,9 @@ def _turned(rng: Rng) -> Task:
     given = DAYS[(today + (1 if back else -1)) % 7]
     asked = ask(rng, key, d=given, s=_number(rng, step))
     sign = -1 if back else 1
-    path = ", ".join(f"{i} {DAYS[(today + sign * i) % 7]}" for i in range(1, step + 1))
     day = "tomorrow" if back else "yesterday"
-    fact = f"{day} {given}, so today {DAYS[today]}, {'back' if back else 'on'} from today: {path}"
+    fact = f"{day} {given}: today {stepped(DAYS.index(given), 1, back=back)}"
+    fact += f", {stepped(today, step, back=back)}"
     return _day(rng, asked, fact, today + sign * step, [-sign, sign])
 
 
@@ -121,9 +106,7 @@ def _year_of(rng: Rng) -> Task:
     born = rng.randint(1930, 2022)
     age = rng.choice((5, 6, 10, 12, 15, 16, 18, 18, 21, 25, 30, 40, 50, 60, 65, 67, 70, 75, 80))
     asked = ask(rng, "years_ahead", x=str(born), y=str(age))
-    century, rest = born // 100 * 100, born % 100
-    fact = f"{born} and {age} more: {born} = {century} + {rest}, {added(rest, age)}"
-    fact += f", {century} + {rest + age} = {born + age}"
+    fact = f"{born} and {age} more: {added(born, age)}"
     return _count(rng, asked, fact, born + age, [10, -10, 1, -1])
 
 
@@ -146,7 +129,7 @@ def _anniversary(rng: Rng) -> Task:
     query, sentence = ask(rng, "years_nth", x=str(born), y=str(born + age))
     wrong = [ordinal(age + one) for one in (10, -10, 1, -1, 5) if age + one > 1]
     return short_task(
-        rng, "years", query, "right number", f"{aged(born, born + age)}, the {ordinal(age)}",
+        rng, "years", query, "right number", f"{taken(born + age, born)}, the {ordinal(age)}",
         ordinal(age), rng.sample(wrong, 2), say=(sentence, sentence, "the {}"), noun=False,
     )  # fmt: skip
 

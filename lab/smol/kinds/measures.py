@@ -7,13 +7,14 @@ from fractions import Fraction
 from lab.smol.amounts import cash, digits, in_words, near, written
 from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.kinds.numbers import ask
+from lab.smol.kinds.times import counted
 from lab.smol.working import (
     added,
-    counted_up,
+    changed,
+    divided,
     multiplied,
     percentage,
     percentage_of,
-    shared_out,
     taken,
     totalled,
 )
@@ -110,7 +111,7 @@ def _money(rng: Rng) -> Task:
     names = [cash(one, sign) for one in (paid, cost, left)]
     query, sentence = ask(rng, "change", q=names[0], c=names[1])
     return short_task(
-        rng, "money", query, "right change", counted_up(cost, paid), names[2],
+        rng, "money", query, "right change", changed(cost, paid), names[2],
         [cash(one, sign) for one in rng.sample(sorted(n for n in wrong if n > 100), 3)],
         far=[names[1]] if cost != left else [], say=sentence,
     )  # fmt: skip
@@ -196,7 +197,7 @@ def _units(rng: Rng) -> Task:
 def _shared(value: Fraction, factor: int) -> str:
     if value % factor:
         return f"{digits(value)} / {factor} = {digits(value / factor)}"
-    return shared_out(int(value), factor)
+    return divided(int(value), factor)
 
 
 def _typed(rng: Rng, given: str) -> str:
@@ -236,9 +237,9 @@ def _fraction(rng: Rng) -> Task:
     if under == 1:
         fact = f"{word} {whole} is {multiplied(over, whole)}"
     elif over == 1:
-        fact = f"{word} {whole} is {shared_out(whole, under)}"
+        fact = f"{word} {whole} is {divided(whole, under)}"
     else:
-        fact = f"{shared_out(whole, under)}, and {multiplied(over, part)}"
+        fact = f"{divided(whole, under)}, and {multiplied(over, part)}"
     slips = {str(whole * 2), str(whole * under), str(whole // 2), str(part), str(whole - 1)}
     slips |= {str(whole + value), str(whole - under)} - {"0"}
     wrong = [one for one in near(rng, value, 2) if one not in slips]
@@ -264,7 +265,7 @@ def _duration(rng: Rng) -> Task:
         wrong = [one for one in wrong if one != spelled and not one.startswith("0")]
         return short_task(
             rng, "duration", query, "right duration",
-            f"{hours} x 60 = {hours * 60}, and {taken(total, hours * 60)}", spelled, wrong,
+            f"{total} min = {counted(total)}", spelled, wrong,
             say=sentence,
         )  # fmt: skip
     if draw < 0.6:
@@ -272,7 +273,7 @@ def _duration(rng: Rng) -> Task:
         if hours == 1:
             forms.append(f"an hour and {minutes} minutes")
         text, value = rng.choice(forms), total
-        how = f"{hours} x 60 = {hours * 60}, {added(hours * 60, minutes)}"
+        how = f"{counted(total)} = {total} min"
     else:
         text, value, how = rng.choice(_LENGTHS)
     query, sentence = ask(rng, "duration", d=text)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from lab.smol.amounts import DAYS, MONTHS, asked, digits, near, people, written
 from lab.smol.item import Kind, Rng, Task, capital, claim_task, short_task
 from lab.smol.tables import phrasing
-from lab.smol.working import added, by_fives, divided, multiplied, shared_out, taken
+from lab.smol.working import added, divided, multiplied, taken
 
 _AN = re.compile(r"\b([Aa]) (?=8|11\b|18\b|eigh|eleven|English|Italian)")
 """Where a number or a language of the question needs "an"."""
@@ -154,7 +154,7 @@ def _quotient(rng: Rng) -> Task:
     slips = {f"{z} - {y}": digits(z - y), f"{z} + {y}": digits(z + y)}
     if z < 60:
         slips[f"{z} x {y}"] = digits(z * y)
-    return operation(rng, "quotient", asking, shared_out(z, y), x, slips)
+    return operation(rng, "quotient", asking, divided(z, y), x, slips)
 
 
 def _two_steps(rng: Rng) -> Task:
@@ -176,7 +176,7 @@ def _remainder(rng: Rng) -> Task:
     left = rng.randint(1, y - 1)
     z = x * y + left
     asking = ask(rng, "remainder", z=z, y=y)
-    fact = f"{multiplied(x, y)}, and {taken(z, x * y)}"
+    fact = f"{z} / {y} = {x} rest {left}"
     wrong = [str(n) for n in (left + 1, left - 1, x) if n not in {left, -1}]
     return short_task(
         rng, "remainder", asking[0], "right rest", fact, str(left), wrong,
@@ -355,7 +355,7 @@ def _check(rng: Rng) -> Task:
         said, truth, work = f"{x * y} / {y}", x, divided(x * y, y)
     else:
         x, y = rng.randint(2, 12), rng.choice((*range(2, 13), 6, 7, 8, 9, 20, 30, 50, 70))
-        said, truth, work = f"{x} x {y}", x * y, by_fives(x, y)
+        said, truth, work = f"{x} x {y}", x * y, multiplied(x, y)
     other, *more = [one for one in near(rng, truth, 2) if one != str(truth)]
     claim = str(truth) if rng.random() < 0.45 else other
     if draw > 0.75:

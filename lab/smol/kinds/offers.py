@@ -88,11 +88,7 @@ def _price(cents: int, sign: tuple[str, str]) -> str:
 def _each(total: int, count: int) -> str:
     """What one of several costs: "270 / 3 = 90"."""
     one = total // count
-    if count == 1:
-        return str(one)
-    if len(str(one).rstrip("0")) == 1:
-        return f"{total} / {count} = {one}"
-    return divided(total, count)
+    return str(one) if count == 1 else divided(total, count)
 
 
 def _unit_prices(rng: Rng, low: int, high: int) -> tuple[int, int]:

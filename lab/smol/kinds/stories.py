@@ -14,10 +14,10 @@ from lab.smol.kinds.numbers import ask, operation, strayed
 from lab.smol.working import (
     added,
     added_cash,
-    counted_up,
+    changed,
+    divided,
     multiplied,
     percentage,
-    shared_out,
     taken,
     totalled,
 )
@@ -153,7 +153,7 @@ def _packs(rng: Rng, sign: str) -> Task:
     slips = {f"{a} - {one}": x - price, f"{n} x {one}": cost}
     left = f"{a} less {n} x {one}"
     if not other:
-        fact = f"{left}: {totalled(n, price)}, {counted_up(cost, x)}"
+        fact = f"{left}: {totalled(n, price)}, {changed(cost, x)}"
         return _amount(rng, "spending", asking, fact, rest, slips, sign, f"{a} - {spent}")
     slips = {f"{a} - {spent}": rest, f"{a} - {one} - {b}": x - price - other}
     slips[f"{a} - {b}"] = x - other
@@ -180,9 +180,9 @@ def _change(rng: Rng) -> Task:
     asking = strayed(rng, asking)
     one, other, paid = f"{y / 100:.2f}", f"{z / 100:.2f}", x // 100
     slips = {f"{paid} - {one}": x - y, f"{paid} - {other}": x - z}
-    fact = counted_up(y, x)
+    fact = changed(y, x)
     if two:
-        fact = f"{one} and {other} from {paid}: {added_cash(y, z)}, {counted_up(cost, x)}"
+        fact = f"{one} and {other} from {paid}: {added_cash(y, z)}, {changed(cost, x)}"
         slips[f"{one} + {other}"] = cost
     slips = {how: n for how, n in slips.items() if n != x - cost} if two else {}
     return _amount(rng, "change", asking, fact, x - cost, slips, sign)
@@ -253,8 +253,7 @@ def _verdict(  # noqa: PLR0917 - both of the kinds above call it, in this order
     """
     have, need = pair
     yes = have >= need
-    way = "more than" if have > need else "as much as" if have == need else "less than"
-    fact += f"{have} is {way} {need}, so {'yes' if yes else 'no'}"
+    fact += f"{taken(have, need)}, so {'yes' if yes else 'no'}"
     left = shown[0] == have
     words = rng.choice(_LEFT if left else _COST)
     other = cash((need if left else have) * 100, sign)
@@ -284,7 +283,7 @@ def _splitting(rng: Rng) -> Task:
         names = _prices(rng, sign, y * 100, z * 100)
         count = in_words(n) if rng.random() < 0.5 else str(n)
         asking = strayed(rng, ask(rng, "splitting", x=names[0], y=names[1], n_=count))
-        fact = f"{y} and {z} by {n}: {added(y, z)}, {shared_out(total, n)}"
+        fact = f"{y} and {z} by {n}: {added(y, z)}, {divided(total, n)}"
         slips = {f"{y} + {z}": total * 100}
         if y % n == 0:
             slips[f"{y} / {n}"] = y // n * 100
@@ -300,11 +299,10 @@ def _groups(rng: Rng, n: int, share: int) -> Task:
     fact = f"{total} in groups of {n}: "
     slips = {f"{total} - {n}": str(total - n)}
     if rest:
-        fact += f"{multiplied(share, n)}, {taken(total, share * n)} more need one, "
-        fact += added(share, 1)
+        fact += f"{total} / {n} = {share} rest {rest}, the rest needs one, {added(share, 1)}"
         slips[f"{total} / {n}"] = str(share)
     else:
-        fact += shared_out(total, n)
+        fact += divided(total, n)
     return operation(rng, "splitting", asking, fact, share + bool(rest), slips)
 
 
@@ -314,9 +312,8 @@ def _share_and_rest(rng: Rng, n: int, share: int) -> Task:
     query, sentence = strayed(rng, ask(rng, "share_and_rest", x=total, y=n))
     words = rng.choice(("{}, rest {}", "{} each, {} left over", "{} each and {} over", "{} r {}"))
     pairs = {(share - 1, rest), (share + 1, rest), (share, rest - 1), (share, rest + 1)}
-    steps = f"{multiplied(share, n)}, {taken(total, share * n)}"
     return short_task(
-        rng, "splitting", query, "right share and rest", f"{total} by {n}: {steps}",
+        rng, "splitting", query, "right share and rest", f"{total} / {n} = {share} rest {rest}",
         words.format(share, rest),
         [words.format(*pair) for pair in rng.sample(sorted(pairs), 2)],
         say=sentence, noun=False,
@@ -332,11 +329,11 @@ def _rate(rng: Rng) -> Task:
     counts = [in_words(k) if rng.random() < 0.5 else str(k) for k in (n, m)]
     if rng.random() < 0.3:
         asking = ask(rng, "rate_one", x=names[0], n_=counts[0])
-        fact = f"{n} cost {total}, 1 costs {shared_out(total, n)}"
+        fact = f"{n} cost {total}, 1 costs {divided(total, n)}"
         slips = {f"{total} - {n}": (total - n) * 100, f"{total} / 2": total * 50}
         return _amount(rng, "rate", strayed(rng, asking), fact, one * 100, slips, sign)
     asking = ask(rng, "rate", x=names[0], n_=counts[0], m_=counts[1])
-    fact = f"{n} cost {total}, 1 costs {shared_out(total, n)}, {m} cost {multiplied(m, one)}"
+    fact = f"{n} cost {total}, 1 costs {divided(total, n)}, {m} cost {multiplied(m, one)}"
     slips = {f"{total} + {m}": (total + m) * 100, f"{m} x {total}": m * total * 100}
     slips[f"{total} - {n} + {m}"] = (total - n + m) * 100
     return _amount(rng, "rate", strayed(rng, asking), fact, m * one * 100, slips, sign)
@@ -351,7 +348,7 @@ def _saving(rng: Rng) -> Task:
     given = dict(zip("xyz", names, strict=True))
     asking = strayed(rng, ask(rng, "saving_more" if have else "saving", **given))
     fact = f"{goal} less {have}: {taken(goal, have)}, " if have else f"{goal} by {step}: "
-    fact += shared_out(goal - have, step)
+    fact += divided(goal - have, step)
     slips = {f"{goal} / {step}": str(goal // step)} if goal % step == 0 else {}
     slips[f"{goal} - {step}"] = str(goal - step)
     return operation(rng, "saving", asking, fact, weeks, slips)

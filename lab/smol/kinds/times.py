@@ -1,7 +1,6 @@
 """Times of day in many notations, and working with them that a small model can follow.
 
-A time plus a span goes by the hours first, then by the minutes, over the full hour: `10:50 + 45
-min: 10 min to 11:00, 45 = 10 + 35, 11:00 + 35 min = 11:35`.
+What is calculated stands as a calculator takes it, see `lab.smol.working`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from lab.smol.amounts import in_words
 from lab.smol.item import Rng
-from lab.smol.working import added, taken
 
 DAY = 24 * 60
 WORDS = dict(
@@ -106,13 +104,13 @@ def answer_way(rng: Rng, given: Way) -> Way:
 
 
 def read(way: Way, minutes: int) -> str:
-    """What a time of the question is in digits: "quarter to four is 15 min before 4:00, 3:45"."""
+    """What a time of the question is in digits: "quarter to four is 4:00 - 15 min = 3:45"."""
     text, plain = way.show(minutes), way.plain.show(minutes)
     if way.form != "words":
         return ""
     left = 60 - minutes % 60
     if left < 30:
-        return f"{text} is {left} min before {way.plain.show(minutes + left)}, {plain}"
+        return f"{text} is {way.plain.show(minutes + left)} - {left} min = {plain}"
     return f"{text} is {plain}"
 
 
@@ -134,97 +132,17 @@ def turned(given: Way, way: Way, minutes: int) -> str:
 
 
 def moved(now: int, span: int, way: Way, *, back: bool = False) -> str:
-    """A time and a span later or earlier, step by step."""
-    hours, minutes = divmod(span, 60)
-    told = []
-    if hours:
-        told.append(_hours(now, hours, way, back=back))
-        now += -hours * 60 if back else hours * 60
-    if minutes:
-        told.append((_earlier if back else _later)(now, minutes, way))
-    return ", ".join(told)
-
-
-def _sum(x: int, y: int) -> str:
-    """A sum of minutes; those of fives are so few that they are known by heart."""
-    return f"{x} + {y} = {x + y}" if x % 5 == y % 5 == 0 else added(x, y)
-
-
-def _rest(x: int, y: int) -> str:
-    """A difference of minutes, likewise."""
-    return f"{x} - {y} = {x - y}" if x % 5 == y % 5 == 0 else taken(x, y)
-
-
-def _hours(now: int, count: int, way: Way, *, back: bool) -> str:
-    size, low, high = (24, 0, 23) if way.form == "24" else (12, 1, 12)
-    hour = now % DAY // 60 if size == 24 else (now % DAY // 60 - 1) % 12 + 1
-    new = way.show(now + (-60 if back else 60) * count)
-    left, plain = f"{way.show(now)} {'-' if back else '+'} {count} h", hour + count
-    if back and hour - count < low:
-        more = hour + size
-        return f"{left}: {hour} + {size} = {more}, {more} - {count} = {more - count}, so {new}"
-    if not back and plain > high:
-        return f"{left}: {hour} + {count} = {plain}, {plain} - {size} = {plain - size}, so {new}"
-    return f"{left} = {new}"
-
-
-def _later(now: int, count: int, way: Way) -> str:
-    minute, new = now % 60, way.show(now + count)
-    to, left = 60 - minute, f"{way.show(now)} + {count} min"
-    if not minute:
-        return f"{left} = {new}"
-    full = way.show(now + to)
-    if count < to:
-        return f"{left}: {to} min to {full} is more, {_sum(minute, count)}, so {new}"
-    if count == to:
-        return f"{left}: {to} min to {full}, so {new}"
-    rest = count - to
-    return f"{left}: {to} min to {full}, {count} = {to} + {rest}, {full} + {rest} min = {new}"
-
-
-def _earlier(now: int, count: int, way: Way) -> str:
-    minute, new = now % 60, way.show(now - count)
-    left, full = f"{way.show(now)} - {count} min", way.show(now - minute)
-    if not minute:
-        return f"{left}: {_rest(60, count)}, so {new}"
-    if count < minute:
-        return f"{left}: {minute} min to {full} is more, {_rest(minute, count)}, so {new}"
-    if count == minute:
-        return f"{left}: {minute} min to {full}, so {new}"
-    rest = count - minute
-    split = f"{minute} min to {full}, {count} = {minute} + {rest}"
-    return f"{left}: {split}, {full} - {rest} min: {_rest(60, rest)}, so {new}"
+    """A time and a span later or earlier: "10:50 + 1 h 45 min = 12:35"."""
+    new = way.show(now - span if back else now + span)
+    return f"{way.show(now)} {'-' if back else '+'} {counted(span)} = {new}"
 
 
 def apart(start: int, span: int, way: Way) -> str:
-    """How long it is from one time to another: over the full hours if the minutes get less."""
-    end = start + span
-    a, b, m, n = way.show(start), way.show(end), start % 60, end % 60
-    if m == n:
-        return _whole(start, end, way)
-    if m < n:
-        same = end - n + m
-        hours = f"{_whole(start, same, way)}, " if same > start else ""
-        rest = f"{_rest(n, m)} min" if m else f"{way.show(same)} to {b} is {n} min"
-        return f"{a} to {b}: {n} is more than {m}, {hours}{rest}"
-    full, last = start + 60 - m, end - n
-    hours = f"{_whole(full, last, way)}, " if last > full else ""
-    first = f"{a} to {way.show(full)} is {60 - m} min"
-    rest = f"{way.show(last)} to {b} is {n} min, {_sum(60 - m, n)} min" if n else ""
-    return f"{a} to {b}: {n} is less than {m}, {first}, {hours}{rest}".removesuffix(", ")
+    """How long it is from one time to another: "10:50 to 12:35 = 1 h 45 min"."""
+    return f"{way.show(start)} to {way.show(start + span)} = {counted(span)}"
 
 
-def _whole(start: int, end: int, way: Way) -> str:
-    """Whole hours; over noon or midnight in two parts, as the numbers begin again there."""
-    a, b, count = way.show(start), way.show(end), (end - start) // 60
-    size = 24 if way.form == "24" else 12
-    first = start // 60 % size or (0 if size == 24 else 12)
-    over = first + count > size and first != size
-    if not over:
-        return f"{a} to {b} is {count} h"
-    upto = size - first
-    turn = end - (count - upto) * 60
-    middle = "24:00" if size == 24 and not start % 60 else way.show(turn)
-    return (
-        f"{a} to {middle} is {upto} h, to {b} {count - upto} h, {upto} + {count - upto} = {count} h"
-    )
+def counted(minutes: int) -> str:
+    """A span as the teacher counts it: 1 h 30 min."""
+    hours, rest = divmod(minutes, 60)
+    return " ".join([*([f"{hours} h"] if hours else []), *([f"{rest} min"] if rest else [])])

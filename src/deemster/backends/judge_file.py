@@ -71,6 +71,8 @@ class JudgeFile(ModelFacts):
         default_factory=dict
     )
     """Further variables of the chat template."""
+    calculator: Annotated[bool, Field(strict=True)] | None = None
+    """Whether sums that it writes are worked out for it, where the backend can (`hf:`)."""
     principles: Literal["self", "ahead"] | None = None
     """Who writes them when; see `Judge`."""
     k: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None

@@ -41,6 +41,7 @@ class SmolBackend(EmbeddedBackend):
     Args:
         path: empty; there is one such model.
         device, dtype, batch_size, max_context, threads, exact: see `TransformersBackend`.
+        calculator: see there; False leaves sums to the model.
 
     Raises:
         InputError: the adapter or the extra `local` is not installed, or a path is given.
@@ -62,6 +63,7 @@ class SmolBackend(EmbeddedBackend):
         max_context: int | None = None,
         threads: int | None = None,
         exact: bool = False,
+        calculator: bool = True,
     ) -> None:
         if path:
             raise InputError(
@@ -81,6 +83,7 @@ class SmolBackend(EmbeddedBackend):
             max_context=max_context,
             threads=threads,
             exact=exact,
+            calculator=calculator,
         )
 
     @staticmethod

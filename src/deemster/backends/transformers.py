@@ -79,6 +79,8 @@ class TransformersBackend:
             more than 4 draws that step together (`mtp`: more than 1) go without, which is faster.
         draft_tokens: tokens of a draft, at most; by default 4 of `lookup` (3 on a CPU) and 1 of
             `mtp`.
+        calculator: sums that the model writes (`14 x 3 =`) are worked out for it, see
+            `_local.calculator`; not with a JSON Schema.
 
     Raises:
         InputError: an argument is out of range, `path` is a folder without a model, or the extra
@@ -102,6 +104,7 @@ class TransformersBackend:
         quantization: str | None = None,
         speculate: str | None = None,
         draft_tokens: int | None = None,
+        calculator: bool = False,
     ) -> None:
         need("local", f"model 'hf:{path}'", otherwise="name a model of an API, 'provider/model'")
         check_quantization(quantization)
@@ -133,6 +136,7 @@ class TransformersBackend:
             "draft_tokens": draft_tokens,
         }
         self._exact = exact
+        self._calculator = calculator
         self._server = Server(self._begin, self._finish, rows=batch_size, together=_TOGETHER)
         self._model: LocalModel | None = None
         self._prompt: Prefilled | None = None
@@ -208,6 +212,8 @@ class TransformersBackend:
         ids = model.chat.encode(request.messages, request.prefix)
         plan = self._plan(model, request, len(ids))
         draws = _draws(model, request, plan)
+        if self._calculator and plan.vocabulary is None:
+            _calculate(model, request, draws)
         known = self._prompt is not None and self._prompt.ids == tuple(ids)
         if self._prompt is None or not known:
             before, self._prompt = self._prompt, None  # not kept if the next does not fit
@@ -320,3 +326,12 @@ def _draws(model: LocalModel, request: Request, plan: Plan) -> list[Draw]:
             draw.stream = TextStream(model.tokenizer)
         draws.append(draw)
     return draws
+
+
+def _calculate(model: LocalModel, request: Request, draws: list[Draw]) -> None:
+    """Give every draw a calculator."""
+    from deemster.backends._local.calculator import Calculator  # noqa: PLC0415 - loads torch
+
+    prompt = "\n".join(message.text for message in request.messages)
+    for draw in draws:
+        draw.calculator = Calculator(model.keys, prompt, request.prefix)

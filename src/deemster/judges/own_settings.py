@@ -61,7 +61,9 @@ class OwnSettings:
 
     def fill(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options of the caller, and those of the file that the caller left out."""
-        names = (*_OPTIONS, "template_args")
+        names = [*_OPTIONS, "template_args"]
+        if self.model.startswith("hf:"):
+            names.append("calculator")
         picked = {name: self.pick(name, options.get(name), None) for name in names}
         return {**options, **{name: one for name, one in picked.items() if one is not None}}
 

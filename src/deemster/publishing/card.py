@@ -31,7 +31,7 @@ _STAGES = {
 }
 _SETTINGS = (
     "dialect", "k", "temperature", "top_p", "max_tokens", "aggregator", "meta_rm", "orders",
-    "principles", "template", "template_args",
+    "principles", "template", "template_args", "calculator",
 )  # fmt: skip
 
 

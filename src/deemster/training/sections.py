@@ -130,6 +130,7 @@ class SamplingOptions(Record):
     quantization: Quantization | None = None
     speculate: str | None = None
     draft_tokens: Count | None = None
+    calculator: bool = False
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -153,7 +154,7 @@ class ModelSection(Record):
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Of the `hf:` backend when the model is sampled from: `device`, `device_map`, `dtype`,
     `batch_size`, `max_context`, `threads`, `experts_implementation`, `quantization`, `speculate`,
-    `draft_tokens`."""
+    `draft_tokens`, `calculator`."""
 
     template_args: dict[str, JsonValue] = Field(default_factory=dict)
     """Further variables of the chat template, in training and when it is sampled from:

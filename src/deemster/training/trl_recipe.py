@@ -115,6 +115,7 @@ class TrlRecipe(Recipe):
             dialect=self.model.dialect,
             base=self._published_base(self.model.base),
             template_args=self.model.template_args,
+            calculator=True if self.model.options.get("calculator") else None,
         )
 
     def run_file(self, trained: Collection[str]) -> JudgeFile | None:

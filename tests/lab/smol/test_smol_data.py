@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deemster import Judge
+from deemster.backends._local.sums import results
 from deemster.dialects import open_dialect
 from deemster.dialects.base import to_caller_order
 from deemster.schemas import Completion
@@ -18,6 +19,7 @@ from deemster.training.data import decontaminate
 from deemster.training.outcome import is_correct
 from lab.smol import KINDS, Judged, generate
 from lab.smol.__main__ import CASSETTE, SAMPLES, write
+from lab.smol.domain import prompt_of
 from lab.smol.generator import WEIGHTS
 from lab.smol.item import RIGHT
 from lab.smol.kinds import FAMILIES
@@ -59,7 +61,9 @@ def test_what_decides_is_said_before_the_verdict(drawn: list[Judged]) -> None:
 
 _TERM = r"-?\d+(?:\.\d+)?"
 _SIDE = rf"{_TERM}(?: [-+x/] {_TERM})*"
-_CHAIN = re.compile(rf"(?<![-+x/*] )(?<![\d:.]){_SIDE}(?: = {_SIDE})+(?![:\d%])")
+_CHAIN = re.compile(
+    rf"(?<![-+x/*] )(?<![\d:.]){_SIDE}(?: = {_SIDE})+(?: rest \d+)?(?![:\d%]| ?(?:min|h)\b)"
+)
 
 
 def _value(side: str) -> Fraction:
@@ -81,9 +85,30 @@ def test_every_equation_of_the_teacher_holds(drawn: list[Judged]) -> None:
     for one in drawn:
         for principle in one.task.principles:
             for chain in _CHAIN.findall(principle.text):
-                assert len({_value(side) for side in chain.split(" = ")}) == 1, principle.text
+                left, *rest = chain.split(" rest ")
+                sides = [_value(side) for side in left.split(" = ")]
+                if rest:  # of a quotient: 44 / 6 = 7 rest 2
+                    divisor = int(left.split(" ")[2])
+                    sides[-1] += Fraction(int(rest[0]), divisor)
+                assert len(set(sides)) == 1, principle.text
                 found += 1
     assert found > COUNT / 5
+
+
+def test_the_calculator_finds_what_the_teacher_does(drawn: list[Judged]) -> None:
+    found: Counter[str] = Counter()
+    for one in drawn:
+        text, prompt = one.completion(tuple(range(len(one.answers)))), prompt_of(one.sample)
+        for sign in re.finditer(r"[=+]", text):
+            rest = text[sign.end() :]
+            ways = results(text[: sign.end()], prompt)
+            said = [way for way in ways if re.match(re.escape(way) + r"(?![.,:]?\d)", rest)]
+            assert bool(said) == bool(ways), (text, ways)
+            found[one.task.kind] += bool(said)
+    assert found.total() > COUNT / 3
+    assert {"sum", "money", "percent", "clock", "clock span", "weekday", "remainder"} <= {
+        kind for kind, count in found.items() if count
+    }
 
 
 def test_percentages_are_whole_and_right(drawn: list[Judged]) -> None:

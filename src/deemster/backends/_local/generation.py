@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from deemster.backends._local.calculator import Calculator
 from deemster.backends._local.decoding import Prefilled, Runner, gap_filling_order
 from deemster.backends._local.grammar import Constraint, Vocabulary, allowed_tokens
 from deemster.backends._local.sampling import Noise, choose, log_probabilities
@@ -55,6 +56,7 @@ class Draw:
 
     noise: Noise
     constraint: Constraint | None = None
+    calculator: Calculator | None = None
     stream: TextStream | None = None
     """Set when stop strings have to be looked for."""
     ids: list[int] = field(default_factory=list)
@@ -150,16 +152,29 @@ def advance(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> None:
 
 
 def _allowed(alive: Sequence[Draw], logits: Tensor, plan: Plan) -> Tensor:
-    """The logits with -inf where a grammar forbids the token."""
+    """The logits with -inf where a grammar or a calculator forbids the token."""
     if plan.vocabulary is None:
-        return logits
+        return _worked_out(alive, logits)
     constraints = [draw.constraint for draw in alive if draw.constraint is not None]
     allowed = torch.from_numpy(allowed_tokens(constraints, plan.vocabulary)).to(logits.device)
     return logits.masked_fill(allowed == 0, -torch.inf)
 
 
+def _worked_out(alive: Sequence[Draw], logits: Tensor) -> Tensor:
+    calculators = [draw.calculator for draw in alive]
+    if not any(one is not None and one.waits for one in calculators):
+        return logits
+    logits = logits.clone()
+    for calculator, row in zip(calculators, logits, strict=True):
+        if calculator is not None and calculator.waits:
+            calculator.restrict(row)
+    return logits
+
+
 def _record(draw: Draw, token: int, plan: Plan) -> None:
     draw.ids.append(token)
+    if draw.calculator is not None:
+        draw.calculator.accept(draw.ids)
     constraint = draw.constraint
     if token in plan.eos:
         draw.ids.pop()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import transformers
 
+from deemster.backends._local.calculator import Keys
 from deemster.backends._local.chat import Chat
 from deemster.backends._local.conversion import (
     complete,
@@ -70,6 +71,11 @@ class LocalModel:
             return Vocabulary(self.tokenizer, self.runner.vocabulary, sorted(self.eos))
         except ValueError as error:
             raise InputError(f"the tokenizer cannot be used with JSON Schemas: {error}") from error
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The tokenizer prepared for a calculator."""
+        return Keys(self.tokenizer, self.runner.vocabulary)
 
 
 def load(
