@@ -139,7 +139,9 @@ def test_rows_of_one_id_are_votes_of_one_sample(tmp_path: Path) -> None:
 def test_the_truth_may_stand_in_any_row_of_a_sample(
     tmp_path: Path, labels: tuple[str | None, ...]
 ) -> None:
-    rows = [PAIR | {"id": 0, "winner": "B", "label": label} for label in labels]
+    rows: list[dict[str, object]] = [
+        {**PAIR, "id": 0, "winner": "B", "label": one} for one in labels
+    ]
     [(sample, votes)] = read(write(tmp_path / "log.jsonl", rows))
     assert (sample.id, sample.ground_truth, len(votes)) == ("0", (1, 0), 2)
 
