@@ -17,6 +17,15 @@ Lines = dict[tuple[str | int, ...], int]
 MAX_DEPTH = 100
 _TOO_DEEP = "exceeded maximum nesting depth"
 """What libyaml says from PyYAML 6.0.4 on, before it has said all that stands in the text."""
+_NO_COLON = "could not find expected ':'"
+_HINTS = {
+    _NO_COLON: "write 'key: value', with a space behind the colon",
+    "did not find expected key": "indent it like the lines that it belongs to",
+    "did not find expected '-' indicator": "indent it like the lines that it belongs to",
+    "mapping values are not allowed in this context": "put a text with ': ' in quotes, or indent "
+    "the line like those that it belongs to",
+}
+"""What to do about what libyaml says."""
 _LONGEST_NUMBER = 400
 """Characters: no finite float is longer, and Python's time grows with the square."""
 _LONGEST_KEY = 15
@@ -104,12 +113,18 @@ def read_yaml(data: bytes | str, where: str, limits: Limits) -> tuple[Any, Lines
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.problem == _NO_COLON:  # noticed only on the next line
+            mark = error.context_mark or mark
         last = text.count("\n") + 1  # the end of the text is marked as a line more
         place = where if mark is None else f"{where}:{min(mark.line + 1, last)}"
         problem = " ".join(str(error.problem or error.context).split())
         if problem == _TOO_DEEP:
             raise InputError(f"{place}: nested more than {MAX_DEPTH} deep") from error
-        raise InputError(f"{place}: not YAML: {_cut(problem, 200)}") from error
+        begun = "" if mark is None else text.split("\n")[min(mark.line, last - 1)]
+        tab = "\t" in begun[: len(begun) - len(begun.lstrip())]
+        hint = "the line begins with a tab; indent by spaces" if tab else _HINTS.get(problem)
+        problem = _cut(problem, 200) + (f"; {hint}" if hint else "")
+        raise InputError(f"{place}: not YAML: {problem}") from error
     except yaml.YAMLError as error:
         raise InputError(f"{where}: not YAML: {str(error).splitlines()[0]}") from error
     finally:

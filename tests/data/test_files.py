@@ -254,6 +254,15 @@ def test_any_bytes_are_rows_or_an_input_error(
             "a,b\r\n1,2\r\n,\r\n3,\r\n,\r\n",
             [("line 2", "1", "2"), ("line 4", "3", None)], id="empty-rows-of-a-spreadsheet",
         ),
+        pytest.param("a,b\n1,2\n , \n  \n3,\n", [("line 2", "1", "2"), ("line 5", "3", None)],
+                     id="rows-of-spaces"),
+        pytest.param("sep=;\r\na;b\r\n1,5;2\r\n", [("line 3", "1,5", "2")], id="told-to-excel"),
+        pytest.param("\nSEP=\t\na\tb\n1\t2\n", [("line 4", "1", "2")], id="told-tabs"),
+        pytest.param("sep=;;\na;b\n1;2\n", [("line 3", "1", "2")], id="told-and-saved-again"),
+        pytest.param("a\tb\n1, 5\t2\n", [("line 2", "1, 5", "2")], id="tabs"),
+        pytest.param("a|b\n1;5|2\n", [("line 2", "1;5", "2")], id="bars"),
+        pytest.param('a,b\n"1\n2",3\n4,5\n', [("line 2", "1\n2", "3"), ("line 4", "4", "5")],
+                     id="a-text-of-several-lines"),
     ],
 )  # fmt: skip
 def test_tables_as_spreadsheets_and_people_write_them(
@@ -264,6 +273,25 @@ def test_tables_as_spreadsheets_and_people_write_them(
     found = [(row.where.removeprefix(f"{path} "), *row.values.values()) for row in read_rows(path)]
     assert found == rows
     assert all(list(row.values) == ["a", "b"] for row in read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ('a;b;c;"d, e"', ["a", "b", "c", "d, e"]),
+        ("a;b;c;d, e", ["a", "b", "c", "d, e"]),
+        ('a,"b;c;d;e"', ["a", "b;c;d;e"]),
+        ("a,b;c", ["a", "b;c"]),
+        ("a|b,c,d", ["a|b", "c", "d"]),
+        ("a", ["a"]),
+    ],
+)
+def test_the_separator_is_what_the_header_has_most_of(
+    tmp_path: Path, header: str, names: list[str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{header}\nx\n", encoding="utf-8")
+    assert [list(row.values) for row in read_rows(path)] == [names]
 
 
 def test_a_blank_cell_of_the_only_column_is_a_row(tmp_path: Path) -> None:
@@ -279,6 +307,9 @@ def test_a_blank_cell_of_the_only_column_is_a_row(tmp_path: Path) -> None:
         ("\na, a\n", "line 2: two columns are called 'a'"),
         ("\na,b\n1,2,3\n", "line 3: more fields than the header names"),
         ('\na,b\n1,"2\n', "line 3: unexpected end"),
+        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', "line 3: unexpected end .* is not closed"),
+        ('a,b\n3,"4\n5,6\n7,"8"\n', r"line 2: .* in line 4; write a quotation mark .* twice"),
+        ('a,b\n"1\n2",3,4\n', "line 2: more fields"),
         ("\n\n", "is empty"),
     ],
 )

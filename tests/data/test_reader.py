@@ -306,6 +306,41 @@ COLUMN_CASES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "first=-1",
         {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.5, 0.5)},
     ),
+    "letters-are-the-columns-own": (
+        {"prompt": "Q", "answer_a": "x", "answer_b": "y", "winner": "A"},
+        "responses=answer_b|answer_a,truth=winner",
+        {"query": "Q", "responses": ["y", "x"], "ground_truth": (0.0, 1.0)},
+    ),
+    "models-are-the-columns-own": (
+        {"prompt": "Q", "response_a": "x", "response_b": "y", "winner": "model_a"},
+        "responses=response_b|response_a,truth=winner",
+        {"query": "Q", "responses": ["y", "x"], "ground_truth": (0.0, 1.0)},
+    ),
+    "compared-are-the-columns-own": (
+        {"prompt": "Q", "answer_a": "x", "answer_b": "y", "winner": "B<<A"},
+        "responses=answer_b|answer_a,truth=winner",
+        {"query": "Q", "responses": ["y", "x"], "ground_truth": (0.0, 1.0)},
+    ),
+    "numbers-are-the-columns-own": (
+        {"prompt": "Q", "response_0": "x", "response_1": "y", "label": 1},
+        "id=",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (0.0, 1.0)},
+    ),
+    "zero-is-a-column": (
+        {"prompt": "Q", "response_0": "x", "response_1": "y", "label": "0"},
+        "id=",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
+    "numbers-as-they-are-said": (
+        {"prompt": "Q", "response_0": "x", "response_1": "y", "label": 1},
+        "first=1",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
+    "letters-are-places-of-other-columns": (
+        {"prompt": "Q", "new": "x", "old": "y", "winner": "A"},
+        "responses=new|old,truth=winner",
+        {"query": "Q", "responses": ["x", "y"], "ground_truth": (1.0, 0.0)},
+    ),
     "no-truth": (
         {"prompt": "Q", "response_1": "x", "response_2": "y", "label": "spam"},
         "truth=",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deemster.errors import BackendTimeout
+from deemster.errors import BackendTimeout, InputError
 from deemster.judges.batch import score_all, score_many, score_numbered, score_ordered
 from deemster.principles import PrinciplesLike
 from deemster.schemas import Failure, JudgeInfo, QueryLike, ResponseLike, Sample, Usage, Verdict
@@ -246,3 +246,22 @@ async def test_what_is_no_failure_of_a_sample_ends_the_batch() -> None:
     scorer = Timed(error=ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError, match="a bug"):
         await score_all(scorer, [sample("s"), sample("t")])
+
+
+SAMPLE = Sample(query="q", responses=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        (None, "samples must be .*, got NoneType"),
+        ("q", "samples must be .*, got str"),
+        (SAMPLE, "samples must be .*, got Sample"),
+        ({"query": "q", "responses": ["a"]}, "samples must be .*, got dict"),
+        ([{"query": "q", "responses": ["a"]}], "sample 0 must be a Sample, got dict; make one"),
+        ([SAMPLE, ("q", ["a"])], "sample 1 must be a Sample, got tuple"),
+    ],
+)
+async def test_what_is_no_sample_is_told(samples: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        await score_all(Timed(), samples)

@@ -165,7 +165,7 @@ async def number(_query: str) -> Any:
         pytest.param("fake:x", {"n": 0}, "n must be a whole number from 1 to 10000, got 0", id="n"),
         pytest.param(7, {}, "async callable, a Backend or a model string", id="no-callable"),
         pytest.param("nosuch:x", {}, "unknown model scheme", id="no-model"),
-        pytest.param(number, {}, "response 0 must be a message", id="no-response"),
+        pytest.param(number, {}, "response 0 must be a text, a message", id="no-response"),
         pytest.param("fake:x", {"temperature": 3.0}, "temperature", id="temperature"),
     ],
 )

@@ -311,11 +311,38 @@ async def test_principles_ahead_that_fail_fail_every_draw() -> None:
         pytest.param({"api_base": "http://x"}, "options", id="option-of-an-object"),
         pytest.param({"template": "/no/such/file.j2"}, "cannot read template", id="template"),
         pytest.param({"seed": -1}, "seed must be", id="seed"),
+        pytest.param({"stop": 0.95}, "stop must be a rule such as .*, got 0.95", id="stop"),
+        pytest.param({"dialect": 3}, "dialect must be a name or", id="dialect-kind"),
+        pytest.param({"template": 3}, "template must be the path", id="template-kind"),
+        pytest.param({"name": 3}, "name must be a text", id="name-kind"),
+        pytest.param({"meta_rm": Judge(FakeBackend(""))}, "meta_rm must be .*, got Judge",
+                     id="meta-kind"),
+        pytest.param({"tool": "verifier"}, "tool must be a Verifier", id="tool-kind"),
+        pytest.param({"calibration": 0.9}, "calibration must be", id="calibration-kind"),
     ],
-)
+)  # fmt: skip
 def test_impossible_settings_are_refused_at_once(settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Judge(FakeBackend(""), **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", [3, {"model": "fake:x"}, ["fake:x"], FakeBackend, Judge("fake:")])
+def test_what_is_no_model_is_refused_at_once(model: Any) -> None:
+    with pytest.raises(InputError, match="model must be a model string or a Backend, got"):
+        Judge(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": 5}, r"budget must be a Budget, such as Budget\(usd=5\), got int"),
+        ({"api_base": 3}, "api_base must be a URL"),
+        ({"api_key": ["k"]}, "api_key must be a text, got list"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_refused_at_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Judge("openai/x", **{"api_key": "k", **options})
 
 
 @pytest.mark.parametrize(
@@ -327,7 +354,7 @@ def test_impossible_settings_are_refused_at_once(settings: dict[str, object], me
         pytest.param(7, ["a"], "query must be a string or messages, got int", id="query-type"),
         pytest.param("q", [], "responses is empty", id="no-responses"),
         pytest.param("q", "a", "put a single response in a list", id="responses-text"),
-        pytest.param("q", ["a", None], "response 1 must be a message", id="response-type"),
+        pytest.param("q", ["a", None], "response 1 must be a text, a message", id="response-type"),
         pytest.param("q", [{"role": "user", "content": "a"}], "role 'assistant'", id="role"),
     ],
 )

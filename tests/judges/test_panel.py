@@ -460,3 +460,23 @@ async def test_cancelling_the_panel_cancels_its_members() -> None:
 def test_bad_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Panel([judge("a", 1), judge("b", 1)], **options)
+
+
+@pytest.mark.parametrize(
+    ("members", "options", "said"),
+    [
+        (None, {}, "members of a panel must be a list .*, got NoneType"),
+        ("nano", {}, "members of a panel must be a list .*, got str"),
+        ({"a": "nano"}, {}, "members of a panel must be a list .*, got dict"),
+        ([{"model": "nano"}, "fake:b"], {}, "a member must be a judge or a model string, got dict"),
+        (["fake:a", Judge], {}, "a member must be .*, got the class Judge"),
+        (["fake:a", "fake:b"], {"weights": [1, 2]}, "weights must be by member.*, got list"),
+    ],
+)
+def test_members_and_weights_of_a_wrong_kind(members: Any, options: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Panel(members, **options)
+
+
+def test_members_may_come_from_a_generator() -> None:
+    assert len(Panel(f"fake:{name}" for name in "abc").members) == 3

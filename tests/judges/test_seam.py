@@ -109,7 +109,7 @@ async def test_responses_may_come_from_a_generator(make: Callable[[], BaseJudge]
         pytest.param("q", iter(()), "responses is empty", id="empty-generator"),
         pytest.param("q", "text", "put a single response in a list", id="text"),
         pytest.param("q", {"a": 1}, "must be a list", id="mapping"),
-        pytest.param("q", [3], "response 0 must be a message", id="number"),
+        pytest.param("q", [3], "response 0 must be a text, a message", id="number"),
     ],
 )
 async def test_what_cannot_be_judged_is_one_error(

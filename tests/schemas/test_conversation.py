@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from deemster.errors import InputError
@@ -48,6 +49,10 @@ def test_messages_pass() -> None:
         pytest.param([{"role": "user", "content": " "}], "query is empty", id="blank-message"),
         pytest.param(None, "query must be a string or messages, got NoneType", id="none"),
         pytest.param(3, "got int", id="number"),
+        pytest.param(b"q", "query must be a string or messages, got bytes", id="bytes"),
+        pytest.param(
+            {"role": "user", "content": "x"}, "put a single message in a list", id="one-message"
+        ),
         pytest.param(["hi"], "query message 0 must be a message with 'role'", id="text-inside"),
         pytest.param([{"content": "x"}], "query message 0: role", id="no-role"),
         pytest.param([{"role": "boss", "content": "x"}], "got 'boss'", id="unknown-role"),
@@ -75,8 +80,13 @@ def test_bad_query(query: Any, said: str) -> None:
         pytest.param("one", "put a single response in a list", id="bare-text"),
         pytest.param(None, "got NoneType", id="none"),
         pytest.param({"a": "b"}, "got dict", id="mapping"),
-        pytest.param(["a", 3], "response 1 must be a message", id="number-inside"),
-        pytest.param(["a", None], "response 1 must be a message", id="none-inside"),
+        pytest.param(b"one", "put a single response in a list", id="bytes"),
+        pytest.param(Message(role="assistant"), "in a list", id="a-message"),
+        pytest.param({"a", "b"}, "1 or more in an order, got set", id="set"),
+        pytest.param(np.array([["a", "b"]]), "in an order, got ndarray", id="a-table"),
+        pytest.param(["a", 3], "response 1 must be a text, a message", id="number-inside"),
+        pytest.param(["a", None], "or a list of turns, got NoneType", id="none-inside"),
+        pytest.param(["a", b"b"], "or a list of turns, got bytes", id="bytes-inside"),
         pytest.param([{"role": "user", "content": "x"}], "must have role 'assistant'", id="role"),
         pytest.param([{"text": "x"}], "response 0: text", id="unknown-field"),
     ],
@@ -85,6 +95,16 @@ def test_bad_responses(responses: Any, said: str) -> None:
     with pytest.raises(InputError) as caught:
         as_responses(responses)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [("a", "b"), iter("ab"), {"a": 1, "b": 2}.keys(), {1: "a", 2: "b"}.values(),
+     np.array(["a", "b"])],
+    ids=lambda one: type(one).__name__,
+)  # fmt: skip
+def test_responses_from_whatever_has_an_order(responses: Any) -> None:
+    assert [one.text for one in as_responses(responses)] == ["a", "b"]
 
 
 def test_blank_means_nothing_said() -> None:

@@ -99,6 +99,15 @@ def test_one_mapping_stands_for_a_list_of_one(tmp_path: Path) -> None:
             ("judges:", "thresholds: {beauty: '> 1'}\njudges:"), "thresholds", id="unknown-figure"
         ),
         pytest.param(("name: mine", "name: mine\nname: x"), "key 'name' occurs twice", id="twice"),
+        pytest.param(
+            ("judges:", "judge:"), r"suite.yaml:6: unknown key 'judge'; allowed", id="misspelt"
+        ),
+        pytest.param(("name: mine", "nmae: mine"), r":1: unknown key 'nmae'", id="misspelt-name"),
+        pytest.param(("name: mine\n", ""), r"suite.yaml:1: name is missing", id="missing"),
+        pytest.param(("    k: 4", "\tk: 4"), r":8: .*begins with a tab; indent", id="tab"),
+        pytest.param(("    k: 4", "    k 4"), r":8: .*; write 'key: value'", id="no-colon"),
+        pytest.param(("    k: 4", "  k: 4"), r":8: .*; indent it like", id="indented-less"),
+        pytest.param(("name: mine", "name: a: b"), r":1: .*text with ': ' in quotes", id="colon"),
         pytest.param(("name: mine", "name: [unclosed"), r"suite.yaml:\d+: not YAML", id="yaml"),
         pytest.param(
             ("name: mine", "name: !!python/object/apply:os.system [ls]"), "not YAML", id="object"
@@ -337,6 +346,16 @@ judges: {{model: "fake:x"}}
     assert first == sorted(first, key=lambda name: int(name[1:]))
     assert first == [s.id for s in load_suite(write(tmp_path, text.format(seed=1))).samples()]
     assert first != [s.id for s in load_suite(write(tmp_path, text.format(seed=2))).samples()]
+
+
+@pytest.mark.parametrize("limit", ["", ", limit: 2", ", max_responses: 1"])
+def test_a_subset_that_is_not_there_is_told(tmp_path: Path, limit: str) -> None:
+    rows = "id,query,answer_a,answer_b,subset\n1,q,x,y,maths\n2,q,x,y,code\n3,q,x,y,code\n"
+    (tmp_path / "rows.csv").write_text(rows, encoding="utf-8")
+    text = "name: m\ndata: {path: rows.csv, subsets: [math, code]%s}\njudges: {model: 'fake:x'}\n"
+    suite = load_suite(write(tmp_path, text % limit))
+    with pytest.raises(InputError, match=r"no sample is of subset 'math'; .* 'maths', 'code'"):
+        list(suite.samples())
 
 
 @pytest.mark.parametrize("limit", [None, 10], ids=["all", "a-few-drawn"])

@@ -318,10 +318,10 @@ async def test_an_empty_suite_is_told_before_anything_is_written(tmp_path: Path,
     path = suite(tmp_path).path
     text = f"name: mine\ndata: {data}\njudges: {{model: 'fake:x'}}\n"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="no samples; its data has none, or its filters leave"):
+    with pytest.raises(InputError, match=r"no samples; its data has none|no sample is of subset"):
         await run_suite(load_suite(path), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    with pytest.raises(InputError, match="no samples"):
+    with pytest.raises(InputError, match="no sample"):
         plan_suite(load_suite(path))
 
 

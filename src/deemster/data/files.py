@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,6 +28,13 @@ _MAX_WHOLE = 32 * 2**20
 _MAX_COLUMNS = 10_000
 _WRAPPERS = ("data", "rows", "examples", "samples", "instances")
 """Keys of a JSON object under which files keep their list of rows."""
+
+_DELIMITERS = (",", ";", "\t", "|")
+"""What separates the cells of a `.csv`: whichever the header has most of. Spreadsheets write
+semicolons where the comma is the decimal point."""
+_QUOTED = re.compile(r'"[^"]*"')
+_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*[\r\n]*', re.IGNORECASE)
+"""A first line for Excel, which is no header."""
 
 _Placed = tuple[int, str, object]
 """Number of a record, where it stands, and what it holds."""
@@ -164,32 +171,38 @@ def _records(value: object) -> list[Any]:
 def _read_table(path: Path, name: str, delimiter: str) -> Iterator[_Placed]:
     csv.field_size_limit(MAX_ROW)
     with open_text(path, name) as stream:
-        lines = _few_fields(lines_of(stream, name), delimiter, name)
-        blank, header = next(
-            ((i, line) for i, line in enumerate(lines) if line.strip("\r\n ")), (0, "")
-        )
-        if delimiter == "," and ";" in header and "," not in header:
-            delimiter = ";"  # how spreadsheets write it where the comma is the decimal point
-        if header.count(delimiter) >= _MAX_COLUMNS:
-            raise InputError(f"{name} line {blank + 1}: more than {_MAX_COLUMNS:,} columns")
+        lines = lines_of(stream, name)
+        written = ((i, line) for i, line in enumerate(lines) if line.strip("\r\n "))
+        blank, header = next(written, (0, ""))
+        if told := _SEPARATOR.fullmatch(header):
+            delimiter = told[1]
+            blank, header = next(written, (0, ""))
+        elif delimiter == ",":
+            bare = _QUOTED.sub("", header)
+            delimiter = max(_DELIMITERS, key=bare.count)  # of equal counts, the first
         reader = csv.reader(
-            chain([header], lines),
+            _few_fields(chain([header], lines), delimiter, name, start=blank + 1),
             delimiter=delimiter,
             strict=True,
             # "prompt, a, b": the spaces are no part of what stands behind them.
             skipinitialspace=0 < header.count(delimiter) == header.count(f"{delimiter} "),
         )
+        number = blank + 1
         try:
             names = [one.strip() for one in next(reader, [])]
+            if len(names) > _MAX_COLUMNS:
+                raise InputError(f"{name} line {number}: more than {_MAX_COLUMNS:,} columns")
             twice = next((one for one, n in Counter(names).items() if one and n > 1), None)
             if twice is not None:
                 raise InputError(
-                    f"{name} line {blank + 1}: two columns are called {twice!r}; rename one"
+                    f"{name} line {number}: two columns are called {twice!r}; rename one"
                 )
-            for fields in reader:
-                if not any(fields) and len(fields) != 1:  # ",,,": a spreadsheet's empty row
-                    continue
-                number = blank + reader.line_num
+            while True:
+                number = blank + reader.line_num + 1
+                if (fields := next(reader, None)) is None:
+                    return
+                if not any(map(str.strip, fields)) and (len(names) > 1 or not fields):
+                    continue  # ",,,": a spreadsheet's empty row
                 where = f"{name} line {number}"
                 if len(fields) > len(names):
                     raise InputError(
@@ -200,12 +213,16 @@ def _read_table(path: Path, name: str, delimiter: str) -> Iterator[_Placed]:
                 cells = zip(names, padded, strict=True)
                 yield number, where, {key: cell or None for key, cell in cells if key}
         except csv.Error as error:
-            raise InputError(f"{name} line {blank + reader.line_num}: {error}") from error
+            found = blank + reader.line_num
+            why = f"{error}; the quotation mark that opens a text of this row is not closed"
+            if "end of data" not in str(error):
+                why = f"{error} in line {found}; write a quotation mark inside a quoted text twice"
+            raise InputError(f"{name} line {number}: {why}") from error
 
 
-def _few_fields(lines: Iterator[str], delimiter: str, name: str) -> Iterator[str]:
+def _few_fields(lines: Iterable[str], delimiter: str, name: str, *, start: int) -> Iterator[str]:
     """The lines; one with more fields than any table has is refused before it is split."""
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start):
         if line.count(delimiter) > MAX_VALUES:
             raise InputError(f"{name} line {number}: more fields than {MAX_VALUES:,}")
         yield line

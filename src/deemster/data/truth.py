@@ -17,8 +17,6 @@ _TIES = frozenset(
 _COMPARED = re.compile(r"\W*([ab12])\s*(>+|<+|=+)\s*([ab12])\W*")
 _SUFFIX = re.compile(r"(?:(?:model|response|output|answer|assistant|completion)[_ -]?)?([a-z]|\d+)")
 
-_NUMBER_AT_END = re.compile(r"[0-9]{1,3}\Z")
-
 
 def truth_of(
     row: Row, values: dict[str, Any], columns: Columns, n: int, policies: Sequence[str] | None
@@ -43,10 +41,7 @@ def truth_of(
     if n == 1:
         return (_mark(row, name, value),)
     known = (columns.responses, policies or ())
-    first = columns.first
-    if first is None and _count_from_0(columns.responses):
-        first = 0
-    index = _index(row, name, value, n, known=known, first=first)
+    index = _index(row, name, value, n, known=known, first=columns.first)
     return tuple(0.5 if index is None else float(i == index) for i in range(n))
 
 
@@ -108,29 +103,41 @@ def _index(
             return lowered.index(text)
     if text in _TIES or (n == 2 and text == "1.5"):
         return None
+    places = _places(known[0], n)
     if n == 2 and (match := _COMPARED.fullmatch(text)) and match[1] != match[3]:
-        better = match[1] if match[2][0] == ">" else match[3]
-        return None if match[2][0] == "=" else "ab12".index(better) % 2
+        return _compared(match, places)
     if (match := _SUFFIX.fullmatch(text)) is None:
         raise row.error(_unknown(name, value, n))
+    if match[1] in places and (first is None or match[1].isalpha()):
+        return places[match[1]]
     if match[1] == "0" and first is None:
         raise row.error(
             f"{name!r} is {short(value)}, a tie in some data and the first response in others; say "
             "which by the columns: first=1 (0 is a tie) or first=0 (0 is the first response)"
         )
-    if match[1].isalpha():
-        index = ord(match[1]) - ord("a")
-    else:
-        index = int(match[1]) - (1 if first is None else first)
+    start = 1 if first is None else first
+    index = ord(match[1]) - ord("a") if match[1].isalpha() else int(match[1]) - start
     if not -1 <= index < n:
         raise row.error(_unknown(name, value, n))
     return None if index == -1 else index
 
 
-def _count_from_0(names: Sequence[str]) -> bool:
-    """Whether these are columns such as `response_0`, `response_1`."""
-    numbers = [match and int(match[0]) for match in map(_NUMBER_AT_END.search, names)]
-    return len(numbers) > 1 and numbers == [*range(len(numbers))]
+def _compared(match: re.Match[str], places: dict[str, int]) -> int | None:
+    """Place of the better one of a pair; None is a tie."""
+    first, sign, second = match.groups()
+    if sign[0] == "=":
+        return None
+    better = first if sign[0] == ">" else second
+    return places[better] if {first, second} <= places.keys() else "ab12".index(better) % 2
+
+
+def _places(columns: Sequence[str], n: int) -> dict[str, int]:
+    """The place of each of n responses by the letter or number that its column's name ends in.
+
+    None are told where two names end alike, or one in neither.
+    """
+    ends = [match[1] for name in columns if (match := _SUFFIX.fullmatch(name.lower()))]
+    return {end: i for i, end in enumerate(ends)} if len(set(ends)) == len(columns) == n else {}
 
 
 def _unknown(name: str, value: object, n: int) -> str:

@@ -37,6 +37,7 @@ from deemster.judges import batch
 from deemster.judges.case import Case
 from deemster.judges.plan import Planned
 from deemster.judges.scorer import Scorer
+from deemster.judges.settings import check_can
 from deemster.principles import PrinciplesLike, principles_hash
 from deemster.runtime import run_sync
 from deemster.schemas import (
@@ -202,6 +203,7 @@ class BaseJudge(ABC):
         if isinstance(model, str):
             own = (*inspect.signature(type(self)).parameters, *SamplingSettings.model_fields)
             return self._own(open_backend(model, own, **options))
+        check_can("model", model, "generate", expected="a model string or a Backend")
         if options:
             raise InputError(f"options {sorted(options)} go to a backend made from a model string")
         return model

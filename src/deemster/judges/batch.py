@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable, Mapping
 from contextlib import aclosing
 
 from deemster.errors import BackendError, InputError, UnusableModelError
@@ -52,6 +52,11 @@ async def score_numbered(
         async with aclosing(_each(samples)) as source:
             await free.acquire()
             async for sample in source:
+                if not isinstance(sample, Sample):
+                    raise InputError(
+                        f"sample {number} must be a Sample, got {type(sample).__name__}; make "
+                        "one by Sample(query=…, responses=[…])"
+                    )
                 task = asyncio.create_task(score_sample(scorer, sample))
                 judging[task] = number, sample
                 task.add_done_callback(finished.put_nowait)
@@ -96,7 +101,7 @@ async def score_many(
         in_flight: samples judged at a time, >= 1.
 
     Raises:
-        InputError: `in_flight` is below 1.
+        InputError: `in_flight` is below 1, or something read is no `Sample`.
     """
     async with aclosing(score_numbered(scorer, samples, in_flight=in_flight)) as verdicts:
         async for _, sample, verdict in verdicts:
@@ -151,6 +156,10 @@ async def _each(samples: Iterable[Sample] | AsyncIterable[Sample]) -> AsyncGener
         finally:
             if isinstance(live, AsyncGenerator):
                 await live.aclose()
+    elif isinstance(samples, str | Mapping | Sample) or not isinstance(samples, Iterable):
+        raise InputError(
+            f"samples must be a list or another source of Samples, got {type(samples).__name__}"
+        )
     else:
         stored = iter(samples)
         try:

@@ -32,6 +32,7 @@ from deemster.judges.orders import Orders, content_seed, derive_seed, order_of
 from deemster.judges.own_settings import own_settings
 from deemster.judges.plan import Planned
 from deemster.judges.settings import (
+    check_can,
     dialect_of,
     sampling_of,
     split_options,
@@ -136,6 +137,12 @@ class Judge(BaseJudge):
         self.min_valid = whole_number("min_valid", min_valid, 1, self.k)
         self.seed = whole_number("seed", seed, 0, 2**63 - 1)
         self.stop = parse_stop(stop) if isinstance(stop, str) else stop
+        if self.stop is not None and not isinstance(self.stop, Decided):
+            raise InputError(f"stop must be a rule such as 'decided:0.95', got {stop!r}")
+        if tool is not None:
+            check_can("tool", tool, "findings", expected="a Verifier or another Finder")
+        if name is not None and not isinstance(name, str):
+            raise InputError(f"name must be a text, got {name!r}")
         self.orders: Orders = own.pick("orders", orders, "balanced")
         if self.orders not in ("balanced", "random", "fixed"):
             raise InputError(f"orders {orders!r}; allowed: balanced, random, fixed")
@@ -168,6 +175,7 @@ class Judge(BaseJudge):
         if isinstance(calibration, str | Path):
             calibration = Calibrator.load(calibration)
         if calibration is not None:
+            check_can("calibration", calibration, "check", expected="a Calibrator or its file")
             calibration.check(self.info)  # of what it is without
             self.calibration = calibration
 
@@ -185,6 +193,8 @@ class Judge(BaseJudge):
             raise InputError(
                 f"meta_template {str(template)!r} goes with a meta_rm that is a string"
             )
+        if meta_rm is not None:
+            check_can("meta_rm", meta_rm, "rate", expected="a model string or a MetaRM")
         return meta_rm
 
     @property

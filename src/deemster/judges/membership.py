@@ -38,6 +38,11 @@ def weighted_by(
         return last
     if isinstance(weights, str | Path):
         weights = PanelWeights.load(weights)
+    if not isinstance(weights, PanelWeights | Mapping):
+        raise InputError(
+            f"weights must be by member, for example {{{names[0]!r}: 2}}, or a file of "
+            f"PanelWeights, got {type(weights).__name__}"
+        )
     given = weights.weights if isinstance(weights, PanelWeights) else dict(weights)
     missing = [name for name in names if name not in given]
     if missing:

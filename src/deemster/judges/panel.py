@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self
@@ -76,7 +76,7 @@ class Panel(Composite):
 
     def __init__(
         self,
-        members: Sequence[Scorer | str],
+        members: Iterable[Scorer | str],
         *,
         weights: PanelWeights | Mapping[str, float] | str | Path | None = None,
         aggregator: Reducer | str | None = None,

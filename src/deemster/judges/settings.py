@@ -33,6 +33,18 @@ def whole_number(what: str, value: object, low: int, high: int) -> int:
     return value
 
 
+def check_can(what: str, value: object, method: str, *, expected: str) -> None:
+    """Refuse what is not of the kind that is `expected`, which has the `method`.
+
+    Raises:
+        InputError: it has none, or is a class, not an object of it.
+    """
+    if isinstance(value, type):
+        raise InputError(f"{what} must be {expected}, got the class {value.__name__}")
+    if not callable(getattr(value, method, None)):
+        raise InputError(f"{what} must be {expected}, got {type(value).__name__}")
+
+
 def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Keyword arguments of a judge: those that are sampling settings, and the rest."""
     sampling = {key: value for key, value in options.items() if key in _SAMPLING}
@@ -69,6 +81,10 @@ def dialect_of(
     only = only_dialect(backend)
     if given is None and only is None:
         given = _released_dialect(backend.name)
+    if given is not None and not isinstance(given, str | Dialect):
+        raise InputError(f"dialect must be a name or a Dialect, got {type(given).__name__}")
+    if template is not None and not isinstance(template, str | Path):
+        raise InputError(f"template must be the path of a file, got {type(template).__name__}")
     if isinstance(given, Dialect):
         if template is not None or prompt != "own":
             raise InputError("give template to the dialect object, or name the dialect")

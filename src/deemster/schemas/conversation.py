@@ -60,9 +60,11 @@ def as_query(query: QueryLike) -> Conversation:
         if not query.strip():
             raise InputError("query is empty; give the text or the messages that were answered")
         return (Message(role="user", content=query),)
-    if not isinstance(query, Sequence):
-        raise InputError(f"query must be a string or messages, got {type(query).__name__}")
-    messages = tuple(_message(turn, f"query message {i}") for i, turn in enumerate(query))
+    turns: Any = query  # it may be anything
+    if isinstance(turns, bytes) or not isinstance(turns, Sequence):
+        message = "; put a single message in a list" if isinstance(query, Mapping) else ""
+        raise InputError(f"query must be a string or messages, got {type(query).__name__}{message}")
+    messages = tuple(_message(turn, f"query message {i}") for i, turn in enumerate(turns))
     if not messages or all(message.is_blank for message in messages):
         raise InputError("query is empty; give the text or the messages that were answered")
     return messages
@@ -85,6 +87,11 @@ def as_response(response: ResponseLike, index: int = 0) -> Message:
         return transcript([_message(turn, f"{what}, turn {i}") for i, turn in enumerate(response)])
     if isinstance(response, list | tuple):
         response = response[0]
+    if not isinstance(response, Mapping | Message):
+        raise InputError(
+            f"{what} must be a text, a message with 'role' and 'content', or a list of turns, "
+            f"got {type(response).__name__}"
+        )
     if isinstance(response, Mapping):
         response = {"role": "assistant", **response}
     message = _message(response, what)
@@ -117,15 +124,21 @@ def as_responses(responses: Iterable[ResponseLike]) -> Conversation:
     """Turn what a caller passed into one assistant message per response.
 
     Args:
-        responses: a list, or anything else that yields them (read once).
+        responses: a list, or anything else that yields them in an order (read once).
 
     Raises:
         InputError: there is none, or one is not a response.
     """
-    if isinstance(responses, str | Mapping) or not isinstance(responses, Iterable):
+    single = isinstance(responses, str | bytes | Mapping | Message)
+    if single or not isinstance(responses, Iterable):
         raise InputError(
             f"responses must be a list of 1 or more, got {type(responses).__name__}; "
             "put a single response in a list"
+        )
+    if isinstance(responses, set | frozenset) or getattr(responses, "ndim", 1) != 1:
+        # The names of a table's columns would be judged; rewards of a set would be nobody's.
+        raise InputError(
+            f"responses must be a list of 1 or more in an order, got {type(responses).__name__}"
         )
     made = tuple(as_response(response, i) for i, response in enumerate(responses))
     if not made:

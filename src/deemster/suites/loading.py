@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ def _given_bases(overrides: Sequence[Override]) -> frozenset[str]:
     )
 
 
+_TOLD = 20
+"""Subsets that an error lists."""
+
+
 def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:
     """The samples of one source after its filters, in their order there; none is kept.
 
@@ -120,7 +125,17 @@ def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:
     """
 
     def wanted() -> Iterator[Sample]:
-        return (sample for sample in _source(data, suite, number) if _wanted(data, sample))
+        unseen, there = set(data.subsets or ()), dict[str, None]()
+        for sample in _source(data, suite, number):
+            unseen.discard(sample.subset)
+            there[sample.subset] = None
+            if _wanted(data, sample):
+                yield sample
+        if unseen:
+            known = ", ".join(map(repr, islice(there, _TOLD))) or "none"
+            raise InputError(
+                f"{suite.path}: no sample is of subset {min(unseen)!r}; subsets there: {known}"
+            )
 
     if data.limit is None:
         return wanted()

@@ -193,7 +193,12 @@ class YamlFile:
 
     def _message(self, error: ValidationError, model: type[BaseModel]) -> str:
         """The first problem, with its line."""
-        first = error.errors(include_url=False)[0]
+        found = error.errors(include_url=False)
+        first = found[0]
+        if first["type"] == "missing":  # a key that is misspelt is missing and unknown
+            here = first["loc"][:-1]
+            unknown = (e for e in found if e["type"] == "extra_forbidden" and e["loc"][:-1] == here)
+            first = next(unknown, first)
         path = self._placed(first["loc"])
         where = ".".join(f"{part!s:.100}" for part in path)
         place = f"{self.path}:{self.line_of(*path)}"

@@ -63,6 +63,12 @@ class ServiceSettings:
             retries=self.retries,
             attempt_timeout=self.attempt_timeout,
         )
+        if self.budget is not None and not isinstance(self.budget, Budget):
+            raise InputError(
+                f"budget must be a Budget, such as Budget(usd=5), got {type(self.budget).__name__}"
+            )
+        if self.api_key is not None and not isinstance(self.api_key, str):
+            raise InputError(f"api_key must be a text, got {type(self.api_key).__name__}")
 
     def given(self, name: str, api_base: str | None) -> Given:
         """The way to a model; headers are taken out of `extra`."""
@@ -93,6 +99,8 @@ class ProviderSettings(ServiceSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         base = self.api_base
+        if base is not None and not isinstance(base, str):
+            raise InputError(f"api_base must be a URL, got {base!r}")
         if base is not None and not base.startswith(("http://", "https://")):
             raise InputError(f"api_base must start with http:// or https://, got {show(base)}")
         if base is not None and split(base) is None:
