@@ -7,9 +7,9 @@
 
 Every judge on every set of data is a run. Whatever ends it, the same command goes on, and votes
 that a smaller `--limit` or k has drawn are not drawn again. Judges: smol, smol-32 (a row of its
-own, for more votes on fewer pairs), smol-meta (with its meta RM), nano, base (untrained),
-NAME=MODEL. Data: heldout, development (pairs to look at and to choose by), and BENCHMARK=PATH
-of its files.
+own, for more votes on fewer pairs), smol-alone (without the calculator), smol-meta (with its meta
+RM), nano, base (untrained), NAME=MODEL. Data: heldout, development (pairs to look at and to choose
+by), and BENCHMARK=PATH of its files.
 """
 
 from __future__ import annotations
@@ -51,20 +51,21 @@ def judge_of(name: str, model: str, *, k: int, dtype: str = "float32") -> Judge:
     """A judge as it is measured.
 
     Args:
-        name: smol, smol-32, smol-meta, nano, base, or of a stage.
+        name: smol, smol-32, smol-alone, smol-meta, nano, base, or of a stage.
         model: the stage's model string; empty for the others.
         k: votes.
         dtype: in which all but `nano` compute, the meta RM among them.
     """
     if name == "nano":
         return Judge("nano", k=k)
-    if name in ("smol", "smol-32", "smol-meta"):
+    if name in ("smol", "smol-32", "smol-alone", "smol-meta"):
         meta = HfMetaRM(str(smol_part("meta")), dtype=dtype) if name == "smol-meta" else None
-        return Judge("smol", k=k, meta_rm=meta, dtype=dtype)
+        return Judge("smol", k=k, meta_rm=meta, dtype=dtype, calculator=name != "smol-alone")
     if name == "base":
         model = f"hf:{_base()}"
     if not model:
-        raise InputError(f"judge {name!r}; give smol, smol-meta, nano, base or NAME=hf:PATH")
+        known = "smol, smol-alone, smol-meta, nano, base or NAME=hf:PATH"
+        raise InputError(f"judge {name!r}; give {known}")
     return Judge(model, dialect="smol", k=k, max_tokens=256, dtype=dtype, calculator=True)
 
 
