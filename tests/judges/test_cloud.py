@@ -211,7 +211,7 @@ async def test_in_a_suite(value: Path, tmp_path: Path) -> None:
         ),
         pytest.param(
             ("members: [", "type: cloud, members: ["),
-            "judges.3.model is missing",
+            "unknown key 'judges.3.members'",
             id="members",
         ),
     ],
