@@ -127,8 +127,9 @@ def _chosen(data: DataSpec, suite: Suite, number: int) -> Iterator[Sample]:
     def wanted() -> Iterator[Sample]:
         unseen, there = set(data.subsets or ()), dict[str, None]()
         for sample in _source(data, suite, number):
-            unseen.discard(sample.subset)
-            there[sample.subset] = None
+            if unseen:  # else nothing will be told, and names may be as many as samples
+                unseen.discard(sample.subset)
+                there[sample.subset] = None
             if _wanted(data, sample):
                 yield sample
         if unseen:

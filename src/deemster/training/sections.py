@@ -130,7 +130,7 @@ class SamplingOptions(Record):
     quantization: Quantization | None = None
     speculate: str | None = None
     draft_tokens: Count | None = None
-    calculator: bool = False
+    calculator: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from deemster.backends._local.sums import results
 
-_SEEN = 256
-"""Tokens back from a `=` that are read."""
+_SEEN = 1024
+"""Tokens back from a `=` that are read: of a line longer than that, quotes may be overlooked."""
 _DIGIT = re.compile(r"[.,]?\d")
 
 
@@ -36,7 +36,7 @@ class Keys:
         self.texts = [(text or "").replace("Ġ", " ").replace("▁", " ") for text in spelled]
         """Of all tokens; those of other characters than ASCII in the tokenizer's own spelling."""
         self.ids = {text: i for i, text in enumerate(self.texts) if text}
-        self.begins = {i for i, text in enumerate(self.texts) if text.rstrip().endswith(("=", "+"))}
+        self.begins = {i for i, text in enumerate(self.texts) if text.rstrip().endswith("=")}
         """Tokens after which a result may be due."""
         digits = [i for i, text in enumerate(self.texts) if _DIGIT.match(text)]
         self.digits = torch.tensor(digits, dtype=torch.long)

@@ -4,7 +4,6 @@ Worked out are, each with spaces around its signs:
 
 - sums, differences, products and quotients of plain numbers: `2 + 3 x 4 =`, `7 / 2 =` (3.5, or 3
   rest 1);
-- the other part of a sum of two: `45 = 30 +`;
 - a day of the week or a month, and how much later: `Friday + 10 days =`;
 - a time and a while, how long it is to another, and a while in other units: `10.45 + 1 h 30 min =`,
   `9:00 to 10:15 =`, `75 min =`, `1 h 15 min =`.
@@ -22,18 +21,17 @@ from fractions import Fraction
 _NUMBER = r"\d{1,15}(?:,\d{3})*(?:\.\d{1,15})?"
 _BEFORE = r"(?<![\w.,^(])"
 _SUM = re.compile(rf"{_BEFORE}(?P<sum>{_NUMBER}(?: [-+x×*/÷−] {_NUMBER})+) =(?P<space> ?)$")
-_PARTS = re.compile(rf"{_BEFORE}(?P<whole>{_NUMBER}) = (?P<part>{_NUMBER}) \+(?P<space> ?)$")
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August"),
     *("September", "October", "November", "December"),
 )
 _NAMED = re.compile(
-    rf"{_BEFORE}(?P<name>{'|'.join((*_DAYS, *_MONTHS))}) (?P<sign>[-+−]) (?P<many>\d+) "
+    rf"{_BEFORE}(?P<name>{'|'.join((*_DAYS, *_MONTHS))}) (?P<sign>[-+−]) (?P<many>\d{{1,9}}) "
     r"(?P<unit>day|week|month)s? =(?P<space> ?)$"
 )
 _TIME = r"\d\d?[.:]\d\d(?: ?[ap]m)?"
-_WHILE = r"\d+ ?(?:min(?:utes?)?|h(?:ours?)?(?: \d+ ?min(?:utes?)?)?)"
+_WHILE = r"\d{1,9} ?(?:min(?:utes?)?|h(?:ours?)?(?: \d{1,9} ?min(?:utes?)?)?)"
 _CLOCK = re.compile(
     rf"{_BEFORE}(?P<time>{_TIME}) (?P<sign>[-+−]) (?P<while>{_WHILE}) =(?P<space> ?)$"
 )
@@ -44,6 +42,8 @@ _GOES_ON = re.compile(r"(?:[-+×*/÷−=^(]|\bx) *$")
 _SAYS = re.compile(
     r"\b(?:says?|said|claim(?:s|ed)?|stat(?:es?|ed)|writes?|wrote|answers?|answered|gives?|gave)\b"
 )
+_MOST = 10**15
+"""Results up to here are worked out: longer numbers are no everyday ones."""
 _DECIMALS = 4
 """Most decimals of a result that is worked out."""
 _WRITTEN = 2
@@ -55,7 +55,7 @@ def results(text: str, prompt: str = "") -> list[str]:
     """What may come next, if it is the result of a sum; none if it is not, or is not known.
 
     Args:
-        text: ends in `=` or `+`, or a space after that.
+        text: ends in `=`, or a space after that.
         prompt: what the writer has read.
     """
     line = text.rpartition("\n")[2]
@@ -66,8 +66,7 @@ def results(text: str, prompt: str = "") -> list[str]:
         before = line[: found.start()]
         if before.count('"') % 2 or _GOES_ON.search(before.removesuffix("= ")):
             return []
-        claimed = re.search(re.escape(_squeezed(found[0])) + r"\d", _squeezed(prompt))
-        if claimed and _SAYS.search(before):
+        if _SAYS.search(before) and _claimed(found[0], prompt):
             return []
         space = "" if found["space"] else " "
         return [space + spelled for spelled in value(found)]
@@ -88,15 +87,12 @@ def _of_sum(found: re.Match[str]) -> list[str]:
         else:
             terms[-1] /= value
     result = sum(terms, Fraction())
+    if abs(result) > _MOST:
+        return []
     spelled = _spelled(result) or _rounded(result)
     if result.denominator > 1 and re.fullmatch(r"\d+ [/÷] \d+", found["sum"]):
         spelled.append("{} rest {}".format(*divmod(int(first), int(rest[1]))))
     return spelled
-
-
-def _of_parts(found: re.Match[str]) -> list[str]:
-    other = _number(found["whole"]) - _number(found["part"])
-    return _spelled(other) if other > 0 else []
 
 
 def _of_clock(found: re.Match[str]) -> list[str]:
@@ -170,12 +166,16 @@ def _lasting(minutes: int) -> str:
 
 _WAYS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], list[str]]], ...] = (
     (_SUM, _of_sum),
-    (_PARTS, _of_parts),
     (_CLOCK, _of_clock),
     (_BETWEEN, _between),
     (_LONG, _of_while),
     (_NAMED, _of_name),
 )
+
+
+def _claimed(begun: str, prompt: str) -> bool:
+    """Whether the prompt has it with a result."""
+    return bool(re.search(re.escape(_squeezed(begun)) + r"\d", _squeezed(prompt)))
 
 
 def _squeezed(text: str) -> str:
